@@ -1,0 +1,8 @@
+"""`python -m lib COMMAND`: see lib/cli.py."""
+
+import sys
+
+from lib.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

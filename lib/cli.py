@@ -1,0 +1,342 @@
+"""The command line: the steps of the dashboard as commands. `python -m lib COMMAND --help` says what each takes.
+
+With `--json` exactly one JSON document goes to stdout. Everything else (progress, warnings, errors) goes to stderr.
+Exit status: 0 done, 1 could not, 2 usage that does not parse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lib import settings as settings_module
+from lib.errors import PetalscopeError, QueryError
+from lib.settings import Settings
+
+METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    # Libraries that print to stdout would spoil the one JSON document, and their log lines and warnings are not ours.
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    settings = settings_module.from_environment(
+        data=options.data,
+        artifacts=options.artifacts,
+        weights=getattr(options, "weights", None),
+        seed=getattr(options, "seed", None),
+        milvus_uri=getattr(options, "milvus_uri", None),
+    )
+    stdout = sys.stdout
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            document = options.run(settings, options)
+        print(json.dumps(document) if options.json else options.show(document), file=stdout, flush=True)
+    except PetalscopeError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        return _failed("Interrupted; run the same command again to go on.")
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong, and nothing may be flushed at exit.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        return 0
+    except MemoryError:
+        return _failed("There is not enough memory; close other programs or use --limit.")
+    except OSError as error:
+        return _failed(
+            f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
+        )
+    return 0
+
+
+def _failed(sentence: str) -> int:
+    print(f"petalscope: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib", description="Petalscope: look inside an image-embedding space."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", type=Path, metavar="DIR", help="folder of class sub-folders with images")
+    common.add_argument("--artifacts", type=Path, metavar="DIR", help="where results are kept")
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    weights = argparse.ArgumentParser(add_help=False)
+    weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
+    seed = argparse.ArgumentParser(add_help=False)
+    seed.add_argument("--seed", type=int, metavar="N", help="decides the split and the map")
+    store = argparse.ArgumentParser(add_help=False)
+    store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
+    space = argparse.ArgumentParser(add_help=False)
+    space.add_argument("--space", default="resnet18", metavar="S", help="pixels, resnet18 or transfer")
+    query = argparse.ArgumentParser(add_help=False)
+    query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
+    query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
+    query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
+
+    def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_, parents=[common, *parents])
+        command.set_defaults(run=run, show=show)
+        return command
+
+    command = add(
+        "prepare", _prepare, _show_prepare, "make catalog, vectors, maps and collections", weights, seed, store
+    )
+    command.add_argument("--spaces", default="pixels,resnet18", metavar="A,B", help="default: pixels,resnet18")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    add("audit", _audit, _show_audit, "find duplicates, contradicting labels and unreadable files", seed)
+    command = add("search", _search, _show_search, "find the images closest to one", query, space, weights, seed, store)
+    command.add_argument("--metric", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--engine", choices=("exact", "milvus"), default="exact")
+    command = add("compare", _compare, _show_compare, "one query under two metrics", query, space, weights, seed)
+    command.add_argument("--a", choices=METRIC_NAMES, default="l1")
+    command.add_argument("--b", choices=METRIC_NAMES, default="cosine")
+    command = add("evaluate", _evaluate, _show_evaluate, "score retrieval for every space and metric", weights, seed)
+    command.add_argument("--space", metavar="S", help="only this space")
+    command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
+    command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
+    command.add_argument("--queries", choices=("test", "all"), default="test")
+    command = add("inspect", _inspect, _show_inspect, "say what a Milvus store holds", store)
+    command.add_argument("--collection", metavar="C", help="only this collection")
+    add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
+    return parser
+
+
+Run = Callable[[Settings, argparse.Namespace], Any]
+Show = Callable[[Any], str]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _prepare(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import pipeline
+
+    names = [name.strip() for name in options.spaces.split(",") if name.strip()]
+    with _Progress() as progress:
+        return pipeline.prepare(
+            settings, names=names, limit=options.limit, reporter=pipeline.Reporter(progress.update, progress.say)
+        )
+
+
+def _show_prepare(document: Any) -> str:
+    data = document["dataset"]
+    lines = [
+        f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
+        f"{len(data['skipped'])} files skipped ({data['root']})"
+    ]
+    for space in document["spaces"]:
+        how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
+        weights = f", weights {space['weights']}" if space["weights"] else ""
+        lines.append(f"space {space['name']}: {space['count']:,} × {space['dim']:,}{weights} ({how})")
+    lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
+    lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
+    return "\n".join(lines)
+
+
+def _audit(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import pipeline
+
+    with _Progress() as progress:
+        return pipeline.audit(settings, pipeline.Reporter(progress.update, progress.say))
+
+
+def _show_audit(document: Any) -> str:
+    groups = document["duplicates"]
+    exact = [group for group in groups if group["kind"] == "exact"]
+    conflicts = [group for group in groups if group["conflict"]]
+    lines = [
+        f"{document['images']:,} images: {len(exact)} pictures occur more than once, {len(groups) - len(exact)} pairs "
+        f"are nearly equal, {len(conflicts)} of these carry contradicting labels, "
+        f"{len(document['corrupt'])} files cannot be read"
+    ]
+    lines += [
+        f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
+    ]
+    lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
+    return "\n".join(line.replace("\n", "�") for line in lines)
+
+
+def _search(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import retrieval, workspace
+
+    opened = workspace.open_workspace(settings)
+    loaded = retrieval.load(opened, options.space)
+    return retrieval.search(
+        opened,
+        loaded,
+        retrieval.find_query(loaded.catalog, options.image),
+        metric_name=options.metric,
+        k=options.k,
+        engine=options.engine,
+        keep_duplicates=options.keep_duplicates,
+    )
+
+
+def _show_search(document: Any) -> str:
+    direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
+    lines = [f"{document['query']}  {document['space']} · {document['metric']} ({direction}) · {document['engine']}"]
+    lines += [
+        f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
+    ]
+    if document["recall"] is not None:
+        lines.append(f"recall against the full scan: {document['recall']:.3f}")
+    return "\n".join(line.replace("\n", "�") for line in lines)
+
+
+def _compare(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import retrieval, workspace
+
+    opened = workspace.open_workspace(settings)
+    loaded = retrieval.load(opened, options.space)
+    query = retrieval.find_query(loaded.catalog, options.image)
+    return retrieval.compare(
+        opened, loaded, query, a=options.a, b=options.b, k=options.k, keep_duplicates=options.keep_duplicates
+    )
+
+
+def _show_compare(document: Any) -> str:
+    tau = "undefined" if document["kendall_tau"] is None else f"{document['kendall_tau']:.3f}"
+    return "\n\n".join(
+        [
+            _show_search(document["a"]),
+            _show_search(document["b"]),
+            f"overlap {document['overlap']:.2f} · rank-biased overlap {document['rbo']:.3f} · Kendall's tau {tau}",
+        ]
+    )
+
+
+def _evaluate(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import retrieval, workspace
+
+    opened = workspace.open_workspace(settings)
+    names = [options.space] if options.space else opened.spaces
+    rows: list[Any] = []
+    with _Progress() as progress:
+        for name in names:
+            rows += retrieval.evaluate(
+                opened,
+                name,
+                [options.metric] if options.metric else None,
+                k=options.k,
+                queries=options.queries,
+                progress=lambda done, total, name=name: progress.update(f"evaluate {name}", done, total),  # type: ignore[misc]
+            )
+    return {"rows": rows}
+
+
+def _show_evaluate(document: Any) -> str:
+    cuts = list(document["rows"][0]["precision"]) if document["rows"] else []
+    lines = [
+        f"{'space':<10} {'metric':<8} "
+        + " ".join(f"{'P@' + cut:>7}" for cut in cuts)
+        + f" {'R@10':>7} {'mAP':>7}  95 % interval"
+    ]
+    for row in document["rows"]:
+        cells = [*row["precision"].values(), row["recall"]["10"], row["map"]]
+        interval = row["ci95"]["map"]
+        shown = f"{interval[0]:.3f}–{interval[1]:.3f}" if interval else "–"
+        lines.append(
+            f"{row['space']:<10} {row['metric']:<8} "
+            + " ".join(f"{'–' if cell is None else format(cell, '.3f'):>7}" for cell in cells)
+            + f"  {shown}"
+        )
+    if document["rows"]:
+        lines.append(f"{document['rows'][0]['queries']:,} queries against {document['rows'][0]['gallery']:,} images")
+    return "\n".join(lines)
+
+
+def _inspect(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib.store import inspect, milvus
+
+    if settings.store_uri == settings.own_store and not Path(settings.own_store).exists():
+        raise QueryError(f"There is no store at {settings.own_store} yet; run `python -m lib prepare`.")
+    with milvus.open_store(settings.store_uri, settings.milvus_token, role="inspect") as store:
+        return inspect.inspect(store, options.collection)
+
+
+def _show_inspect(document: Any) -> str:
+    lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
+    for entry in document["collections"]:
+        rows = entry["rows"]
+        lines.append(f"{entry['name']}: row_count {rows['row_count']}, count(*) {rows['count']}, {entry['load_state']}")
+        lines += [
+            f"  field {field['name']}: {field['type']}" + (f"({field['dim']})" if field.get("dim") else "")
+            for field in entry["fields"]
+        ]
+        for index in entry["indexes"]:
+            params = ", ".join(
+                f"{key}={value} [{index['source'].get(key, 'reported')}]" for key, value in index["params"].items()
+            )
+            lines.append(
+                f"  index on {index['field']}: {index['index_type']} {index['metric_type'] or ''} {params}".rstrip()
+            )
+    return "\n".join(lines)
+
+
+def _doctor(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import doctor
+
+    return doctor.examine(settings)
+
+
+def _show_doctor(document: Any) -> str:
+    marks = {True: "ready  ", False: "missing"}
+    return "\n".join(
+        f"{marks[check['ready']]}  {check['name']}: {check['detail']}"
+        + (f" → {check['remedy']}" if check["remedy"] else "")
+        for check in document["checks"]
+    )
+
+
+class _Progress:
+    """Progress bars on stderr, one per stage, by tqdm; plain sentences in between."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def update(self, stage: str, done: int, total: int | None) -> None:
+        """Move the bar of `stage` to `done` of `total` (None: unknown)."""
+        from tqdm import tqdm
+
+        if stage != self._stage:
+            self._close()
+            self._stage = stage
+            self._bar = tqdm(total=total, desc=stage, file=sys.stderr, dynamic_ncols=True, mininterval=0.3)
+        if total is not None and self._bar.total != total:
+            self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence without tearing the bar."""
+        from tqdm import tqdm
+
+        tqdm.write(sentence, file=sys.stderr)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

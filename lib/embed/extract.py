@@ -1,0 +1,188 @@
+"""Vectors of all images of a catalog, row for row, in one memory-mapped file; and the vector of a single query.
+
+Invariant: row i of `vectors` belongs to row i of the catalog. Memory is bounded by a few batches, whatever the size of
+the catalog.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lib import artifacts
+from lib.data import images
+from lib.data.catalog import Catalog
+from lib.embed import spaces
+from lib.embed.spaces import Space
+from lib.errors import ArtifactError, DataError, ImageError
+from lib.learn import backbone, transforms
+from lib.learn.backbone import Weights
+
+# On a CPU batches of 8 to 32 beat larger ones.
+BATCH = 16
+# Takes upright RGB pictures, gives one row each: (n, dim) of the space's type.
+Embedder = Callable[[Sequence[Image.Image]], np.ndarray]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The stored vectors of a space. `values` is (n, dim), memory-mapped; `pictures` the pixel hash of each row."""
+
+    values: np.ndarray
+    pictures: np.ndarray
+    meta: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """The space's fingerprint."""
+        return str(self.meta["fingerprint"])
+
+
+def embedder(space: Space, weights: Weights | None) -> Embedder:
+    """The function that turns pictures into vectors of `space`. Loads the network when the space needs one."""
+    if not space.needs_weights or weights is None:
+        return _pixels
+    import torch
+
+    network, preprocess = backbone.features(weights), weights.preprocess
+
+    def features(pictures: Sequence[Image.Image]) -> np.ndarray:
+        batch = transforms.normalise(
+            np.stack([transforms.resize(picture, preprocess) for picture in pictures]), preprocess
+        )
+        with torch.inference_mode():
+            tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+            return network(tensor).numpy()  # type: ignore[no-any-return]
+
+    return features
+
+
+def _pixels(pictures: Sequence[Image.Image]) -> np.ndarray:
+    side = spaces.PIXEL_SIDE
+    return np.stack([images.resized(picture, side, side).reshape(-1) for picture in pictures])
+
+
+def query_vector(embed: Embedder, picture: Image.Image) -> np.ndarray:
+    """The vector of one picture, (dim,)."""
+    return embed([picture])[0]
+
+
+def extract(
+    space: Space,
+    catalog: Catalog,
+    weights: Weights | None,
+    target: Path,
+    *,
+    previous: Vectors | None = None,
+    progress: Progress | None = None,
+    make_embedder: Callable[[Space, Weights | None], Embedder] = embedder,
+) -> None:
+    """Embed every image of `catalog` and write the folder `target` (vectors, picture hashes, provenance), atomically.
+
+    Rows of `previous` that were made in the same way from the same pixels are copied instead of computed. Raises
+    DataError when a photo changed since the catalog was made.
+    """
+    made_as = spaces.provenance(space, weights if space.needs_weights else None)
+    reuse = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == made_as else {}
+    pictures = np.asarray(catalog.frame["sha256"], dtype="S64")
+    wanted = [row for row, sha256 in enumerate(pictures) if sha256 not in reuse]
+    with artifacts.replacing(target) as folder:
+        folder.mkdir()
+        values = np.lib.format.open_memmap(
+            folder / "vectors.npy", mode="w+", dtype=space.dtype, shape=(len(pictures), space.dim)
+        )
+        for row, sha256 in enumerate(pictures):
+            if sha256 in reuse and previous is not None:
+                values[row] = previous.values[reuse[sha256]]
+        if wanted:
+            embed = make_embedder(space, weights)
+            done = len(pictures) - len(wanted)
+            for rows, batch in _batches(catalog, wanted):
+                # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
+                filled = batch + [batch[-1]] * (BATCH - len(batch))
+                values[rows] = embed(filled)[: len(batch)]
+                done += len(rows)
+                if progress is not None:
+                    progress(done, len(pictures))
+        if not _all_finite(values):
+            raise ArtifactError(
+                f"The vectors of {space.name} contain NaN: its weights are damaged; name other weights."
+            )
+        values.flush()
+        del values
+        np.save(folder / "pictures.npy", pictures, allow_pickle=False)
+        meta = {
+            "space": made_as,
+            "fingerprint": spaces.fingerprint(space, catalog.fingerprint, weights if space.needs_weights else None),
+            "data_fingerprint": catalog.fingerprint,
+            "count": len(pictures),
+        }
+        artifacts.write_json(folder / "meta.json", meta)
+
+
+def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
+    return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    if values.dtype.kind != "f":
+        return True
+    return all(bool(np.isfinite(values[start : start + 4096]).all()) for start in range(0, len(values), 4096))
+
+
+def _batches(catalog: Catalog, rows: list[int]) -> Iterator[tuple[list[int], list[Image.Image]]]:
+    """Decoded pictures of `rows`, a batch at a time, the next two batches being decoded meanwhile."""
+    ids, hashes = catalog.ids, list(catalog.frame["sha256"])
+
+    def read(row: int) -> Image.Image:
+        try:
+            image = images.open_rgb(catalog.path(ids[row]))
+        except ImageError as error:
+            raise DataError(f"{ids[row]} {error} now, but not a moment ago; run the command again.") from error
+        if images.pixel_hash(image) != hashes[row]:
+            raise DataError(f"{ids[row]} changed while it was being read; run the command again.")
+        return image
+
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        ahead: list[tuple[list[int], list[Any]]] = []
+        for group in _batched(rows):
+            ahead.append((list(group), [pool.submit(read, row) for row in group]))
+            if len(ahead) > 2:
+                yield _collect(ahead.pop(0))
+        while ahead:
+            yield _collect(ahead.pop(0))
+
+
+def _batched(rows: list[int]) -> Iterator[list[int]]:
+    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
+
+
+def _collect(waiting: tuple[list[int], list[Any]]) -> tuple[list[int], list[Image.Image]]:
+    return waiting[0], [future.result() for future in waiting[1]]
+
+
+def load(folder: Path) -> Vectors | None:
+    """The vectors in `folder`, memory-mapped; None when there are none.
+
+    Raises ArtifactError when the folder is damaged.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        values = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        pictures = np.load(folder / "pictures.npy", allow_pickle=False)
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise artifacts.damaged(folder) from error
+    if not len(values) == len(pictures) == meta["count"]:
+        raise artifacts.damaged(folder)
+    return Vectors(values=values, pictures=pictures, meta=meta)

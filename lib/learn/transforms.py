@@ -1,0 +1,64 @@
+"""From photo to network input: the evaluation transform and, beside it, the augmenting one for training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from lib.learn.backbone import Preprocess
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
+
+
+def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
+    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling."""
+    if len(preprocess.resize) == 2:
+        height, width = preprocess.resize
+    else:
+        image = _within_aspect(image)
+        # Rounded down on the longer side, as torchvision does.
+        short = preprocess.resize[0]
+        portrait = image.width <= image.height
+        longer = int(short * max(image.size) / min(image.size))
+        width, height = (short, longer) if portrait else (longer, short)
+    small = image.resize((width, height), Image.Resampling.BILINEAR)
+    if preprocess.crop is not None:
+        left, top = round((width - preprocess.crop) / 2), round((height - preprocess.crop) / 2)
+        small = small.crop((left, top, left + preprocess.crop, top + preprocess.crop))
+    return np.array(small, dtype=np.uint8)
+
+
+def _within_aspect(image: Image.Image, most: int = 8) -> Image.Image:
+    """The middle of a very long picture: the rest would be cropped off anyway, after taking gigabytes to enlarge."""
+    width, height = image.size
+    if max(width, height) <= most * min(width, height):
+        return image
+    keep_w, keep_h = min(width, most * height), min(height, most * width)
+    left, top = (width - keep_w) // 2, (height - keep_h) // 2
+    return image.crop((left, top, left + keep_w, top + keep_h))
+
+
+def normalise(batch: np.ndarray, preprocess: Preprocess) -> np.ndarray:
+    """uint8 (n, h, w, 3) → float32 (n, 3, h, w): to 0–1, minus mean, divided by standard deviation per channel."""
+    mean, std = (np.asarray(values, np.float32) for values in (preprocess.mean, preprocess.std))
+    scaled = (batch.astype(np.float32) / np.float32(255) - mean) / std
+    return scaled.transpose(0, 3, 1, 2)
+
+
+def augment(preprocess: Preprocess) -> v2.Transform:
+    """The training transform before normalisation: random resized crop, mirror image, light colour jitter.
+
+    Takes an RGB PIL image and gives one of the network's input size; draws from torch's global generator.
+    """
+    from torchvision.transforms import v2
+
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(preprocess.input_size, scale=(0.5, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        ]
+    )
