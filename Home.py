@@ -1,0 +1,27 @@
+"""Home: what this is, the photos at a glance, what is wrong with them, what is ready."""
+
+import streamlit as st
+
+from lib.view import home, ui
+
+ui.begin(
+    "Petalscope",
+    "Which photos does this machine find alike, and why? Train ResNet18 in four regimes, see the space it makes, "
+    "search it under five metrics, and open the Milvus collection that holds it.",
+)
+opened = ui.workspace()
+ui.origin(opened, "resnet18" if "resnet18" in opened.spaces else None)
+
+home.glance(opened)
+
+st.header("Photos", divider="gray")
+home.browse(opened)
+home.network_input(opened)
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.header("Audit", divider="gray")
+    home.audit(opened)
+with right:
+    st.header("Ready", divider="gray")
+    home.readiness(opened)

@@ -1,0 +1,56 @@
+# make run   everything from nothing: environment, photos, vectors, the dashboard
+# make test  everything that proves it
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+endif
+PORT ?= 8501
+# A folder name with spaces must not split these.
+RUN := "$(BIN)/python"
+
+.PHONY: run test check prepare install install-tests chromium clean
+
+run: install
+	$(RUN) -m lib prepare
+	$(RUN) -m streamlit run Home.py --server.port $(PORT)
+
+prepare: install
+	$(RUN) -m lib prepare
+
+install: $(VENV)/.installed
+
+install-tests: $(VENV)/.installed-tests
+
+# The stamps hold the requirements they were made from: nothing is asked of the network while these are unchanged.
+$(VENV)/.installed: requirements.txt | $(VENV)/.made
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@cp requirements.txt "$@"
+
+$(VENV)/.installed-tests: tests/requirements.txt $(VENV)/.installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@cp tests/requirements.txt "$@"
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Petalscope needs Python 3.11 to 3.13; this is {v[0]}.{v[1]}. Try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv "$(VENV)" || { echo "Python cannot make environments here; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch "$@"
+
+check: install-tests
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+# Browser tests need Debian's chromium. Without it, and where it cannot be installed, they are skipped and say so.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	echo "No chromium here and no way to install it: the browser tests will be skipped. Try: sudo apt-get install chromium"
+
+test: check chromium
+	$(RUN) -m pytest
+
+clean:
+	rm -rf "$(VENV)"

@@ -1,0 +1,48 @@
+"""What a network is given: a batch of photos at each step from file to normalised tensor, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lib.data import images
+from lib.learn import transforms
+from lib.learn.backbone import Preprocess
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of n photos. `originals` and `augmented` are pictures, `resized` is (n, side, side, 3) uint8;
+    `normalised` is (n, 3, side, side) float32, exactly what the network sees in evaluation."""
+
+    originals: list[Image.Image]
+    resized: np.ndarray
+    augmented: list[Image.Image]
+    normalised: np.ndarray
+
+
+def batch(paths: Sequence[Path], preprocess: Preprocess, seed: int) -> Batch:
+    """The photos at `paths` through every step; `seed` fixes the random augmentation. Imports torch.
+
+    Raises ImageError when a photo cannot be read.
+    """
+    import torch
+
+    originals = [images.open_rgb(path) for path in paths]
+    resized = np.stack([transforms.resize(image, preprocess) for image in originals])
+    augment = transforms.augment(preprocess)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        augmented = [augment(image) for image in originals]
+    return Batch(originals, resized, augmented, transforms.normalise(resized, preprocess))
+
+
+def viewable(tensor: np.ndarray) -> Image.Image:
+    """One normalised photo (3, h, w) as a picture: its lowest value black, its highest white."""
+    low, high = float(tensor.min()), float(tensor.max())
+    scaled = (tensor - low) / max(high - low, 1e-9) * 255
+    return Image.fromarray(scaled.transpose(1, 2, 0).round().astype(np.uint8))

@@ -1,0 +1,84 @@
+"""The four training regimes: what starts pretrained and what trains, tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# In `named_parameters()` order: up to the second block of layer4, its BatchNorms counted.
+FROZEN_IN_FINETUNE = 50
+PUBLISHED_CONDITIONS = (
+    "ImageNet weights, batch 256, split 0.9 : 0.1 : 0.1 (the course's slides; its table prints 93.11 % for fine-tuning)"
+)
+_STAGES = ((1, 64), (2, 128), (3, 256), (4, 512))
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A way to train ResNet18. `published` is the test accuracy (a fraction) that the course reports for it."""
+
+    name: str
+    title: str
+    about: str
+    pretrained: bool
+    published: float
+
+
+REGIMES = {
+    regime.name: regime
+    for regime in (
+        Regime("scratch", "From scratch", "everything trains, from random weights", False, 0.7311),
+        Regime("transfer", "Transfer", "only the new classifier trains", True, 0.8698),
+        Regime("finetune", "Fine-tuning", "the first 50 tensors stay frozen", True, 0.9313),
+        Regime("init", "Initialisation", "everything trains, from pretrained weights", True, 0.9527),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One parameter tensor of the network."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+def tensors(classes: int) -> list[Tensor]:
+    """ResNet18's 62 parameter tensors in `named_parameters()` order, for a classifier with `classes` outputs.
+
+    Written out (He et al. 2016, torchvision's layout), so that a page can show them without importing torch.
+    """
+    found = [Tensor("conv1.weight", (64, 3, 7, 7)), *_norm("bn1", 64)]
+    width = 64
+    for stage, channels in _STAGES:
+        for block in (0, 1):
+            name = f"layer{stage}.{block}"
+            inputs = width if block == 0 else channels
+            found += [Tensor(f"{name}.conv1.weight", (channels, inputs, 3, 3)), *_norm(f"{name}.bn1", channels)]
+            found += [Tensor(f"{name}.conv2.weight", (channels, channels, 3, 3)), *_norm(f"{name}.bn2", channels)]
+            if inputs != channels:
+                found += [Tensor(f"{name}.downsample.0.weight", (channels, inputs, 1, 1))]
+                found += _norm(f"{name}.downsample.1", channels)
+        width = channels
+    return [*found, Tensor("fc.weight", (classes, width)), Tensor("fc.bias", (classes,))]
+
+
+def _norm(name: str, channels: int) -> list[Tensor]:
+    return [Tensor(f"{name}.weight", (channels,)), Tensor(f"{name}.bias", (channels,))]
+
+
+def frozen(regime: Regime, classes: int) -> int:
+    """How many of the first tensors stay as they are under `regime`."""
+    counts = {"transfer": len(tensors(classes)) - 2, "finetune": FROZEN_IN_FINETUNE}
+    return counts.get(regime.name, 0)
+
+
+def parameters(regime: Regime, classes: int) -> tuple[int, int]:
+    """(total, trainable) parameters of the network under `regime`."""
+    sizes = [tensor.size for tensor in tensors(classes)]
+    return sum(sizes), sum(sizes[frozen(regime, classes) :])

@@ -1,0 +1,204 @@
+"""How good a retrieval is: precision, recall and average precision of full rankings, against the labels.
+
+A relevant answer is one with the query's label. A query's own row, and rows of the same picture, are never answers.
+What cannot be defined (no answers, no relevant ones) is None, or NaN per query, and does not enter a mean.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from lib.errors import QueryError
+from lib.search.exact import CELLS, Gallery, Rows, values_by_metric
+from lib.search.metrics import Array, Floats, order
+
+Progress = Callable[[int, int], None]
+
+RECALL_AT = 10
+RESAMPLES = 2000
+QUERY_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """One entry per query, NaN where undefined; `rows` are the queries' rows in the gallery's vectors."""
+
+    rows: Rows
+    average_precision: Floats
+    precision: dict[int, Floats]
+    recall: dict[int, Floats]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A metric's retrieval scores as fractions: means over the queries for which each is defined, else None.
+
+    `queries` and `gallery` count rows. `map` is the mean of the average precisions over full rankings, `map_ci95` its
+    95 % interval. `seconds` is wall time; metrics scored together share the time of their common work equally.
+    """
+
+    metric: str
+    queries: int
+    gallery: int
+    precision: dict[int, float | None]
+    recall: dict[int, float | None]
+    map: float | None
+    map_ci95: tuple[float, float] | None
+    seconds: float
+    per_query: PerQuery = field(repr=False)
+
+
+def evaluate(
+    gallery: Gallery,
+    labels: Array | Sequence[str],
+    *,
+    metric: str,
+    query_rows: Array,
+    gallery_rows: Array,
+    ks: Sequence[int] = (1, 5, 10),
+    same_picture: Array | Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Scores:
+    """The scores of one metric; see `evaluate_metrics`."""
+    return evaluate_metrics(
+        gallery,
+        labels,
+        metrics=[metric],
+        query_rows=query_rows,
+        gallery_rows=gallery_rows,
+        ks=ks,
+        same_picture=same_picture,
+        seed=seed,
+        progress=progress,
+    )[metric]
+
+
+def evaluate_metrics(
+    gallery: Gallery,
+    labels: Array | Sequence[str],
+    *,
+    metrics: Sequence[str],
+    query_rows: Array,
+    gallery_rows: Array,
+    ks: Sequence[int] = (1, 5, 10),
+    same_picture: Array | Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Scores]:
+    """Rank `gallery_rows` for every one of `query_rows` under each metric, and score the rankings by `labels`.
+
+    `labels` (n,) and `same_picture` (n,) have one entry for each row of the gallery's vectors; rows with equal
+    `same_picture` are copies of one picture. Precision at k is the relevant among the first k, divided by k also when
+    there are fewer answers; recall at 10 is the relevant among the first 10, divided by all relevant; average
+    precision is the mean, over the relevant answers, of the precision at their rank. Queries may lie inside the
+    gallery (leave-one-out). The metrics share one pass over the vectors. `progress` hears (queries done, queries).
+    """
+    queries, among = _rows(gallery, query_rows, "query"), np.unique(_rows(gallery, gallery_rows, "gallery"))
+    label_codes = _codes(gallery, labels, "labels")
+    picture_codes = np.arange(len(gallery)) if same_picture is None else _codes(gallery, same_picture, "same_picture")
+    depths = sorted(set(ks))
+    if not depths or depths[0] < 1:
+        raise QueryError(f"Precision is measured at ranks from 1 on, not at {list(ks)}.")
+
+    names = list(dict.fromkeys(metrics))
+    found = {name: PerQuery(queries, *_undefined(len(queries), depths)) for name in names}
+    seconds = dict.fromkeys(names, 0.0)
+    step = max(1, min(QUERY_BLOCK, CELLS // max(1, len(among))))
+    for start in range(0, len(queries) if len(among) else 0, step):
+        block = slice(start, min(start + step, len(queries)))
+        rows = queries[block]
+        began = time.perf_counter()
+        values = values_by_metric(gallery, gallery.vectors[rows], names, rows=among)
+        relevant = label_codes[rows, None] == label_codes[among]
+        excluded = picture_codes[rows, None] == picture_codes[among]
+        shared = (time.perf_counter() - began) / len(names)
+        for name in names:
+            began = time.perf_counter()
+            _score_block(order(values.pop(name), name), relevant, excluded, found[name], block)
+            seconds[name] += shared + time.perf_counter() - began
+        if progress is not None:
+            progress(block.stop, len(queries))
+    return {name: _summary(name, found[name], len(among), seconds[name], seed) for name in names}
+
+
+def _score_block(ranking: Rows, relevant: Array, excluded: Array, into: PerQuery, block: slice) -> None:
+    """Score rankings (q, n) of columns of `relevant` and `excluded` (q, n) into one block of queries."""
+    answered = ~np.take_along_axis(excluded, ranking, axis=1)
+    hits = np.take_along_axis(relevant, ranking, axis=1) & answered
+    rank = np.cumsum(answered, axis=1, dtype=np.int32)  # an excluded row takes no rank
+    found = np.cumsum(hits, axis=1, dtype=np.int32)
+    total = found[:, -1]
+    some, any_answer = total > 0, rank[:, -1] > 0
+    summed = np.divide(found, rank, out=np.zeros(hits.shape), where=hits).sum(axis=1)
+    into.average_precision[block][some] = summed[some] / total[some]
+    for k, precision in into.precision.items():
+        precision[block][any_answer] = (hits & (rank <= k)).sum(axis=1)[any_answer] / k
+    for k, recall in into.recall.items():
+        recall[block][some] = (hits & (rank <= k)).sum(axis=1)[some] / total[some]
+
+
+def _undefined(queries: int, ks: Sequence[int]) -> tuple[Floats, dict[int, Floats], dict[int, Floats]]:
+    def nothing() -> Floats:
+        return np.full(queries, np.nan)
+
+    return nothing(), {k: nothing() for k in ks}, {RECALL_AT: nothing()}
+
+
+def _summary(name: str, found: PerQuery, gallery_size: int, seconds: float, seed: int) -> Scores:
+    began = time.perf_counter()
+    interval = bootstrap_interval(found.average_precision, seed)
+    return Scores(
+        metric=name,
+        queries=len(found.rows),
+        gallery=gallery_size,
+        precision={k: _mean(values) for k, values in found.precision.items()},
+        recall={k: _mean(values) for k, values in found.recall.items()},
+        map=_mean(found.average_precision),
+        map_ci95=interval,
+        seconds=seconds + time.perf_counter() - began,
+        per_query=found,
+    )
+
+
+def bootstrap_interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
+    """The 95 % percentile-bootstrap interval (2,000 resamples) of the mean of the values that are not NaN, else None.
+
+    It says how the mean would vary over other queries of the same kind (Efron and Tibshirani, An Introduction to the
+    Bootstrap, chapter 13).
+    """
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    generator = np.random.default_rng(seed)
+    means = np.empty(RESAMPLES)
+    step = max(1, CELLS // len(defined))
+    for start in range(0, RESAMPLES, step):
+        part = means[start : start + step]
+        part[:] = defined[generator.integers(0, len(defined), (len(part), len(defined)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _mean(values: Floats) -> float | None:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else None
+
+
+def _codes(gallery: Gallery, names: Array | Sequence[str], what: str) -> npt.NDArray[np.int64]:
+    """Whole numbers that are equal where the names are."""
+    if len(names) != len(gallery):
+        raise QueryError(f"One entry in {what} is needed for each of {len(gallery)} rows, not {len(names)}.")
+    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)
+
+
+def _rows(gallery: Gallery, rows: Array, what: str) -> Rows:
+    given = np.asarray(rows).reshape(-1)
+    if given.size and (not np.issubdtype(given.dtype, np.integer) or given.min() < 0 or given.max() >= len(gallery)):
+        raise QueryError(f"The {what} rows must be whole numbers from 0 to {len(gallery) - 1}.")
+    return given.astype(np.int64)

@@ -1,0 +1,347 @@
+"""Reading what a Milvus knows about its collections, ours or anybody's, and saying how it knows it.
+
+Invariants: nothing here writes, loads or changes a collection; a call that an engine does not offer is listed under
+`unavailable` with the engine's reason; a number that was not reported is never shown as if it had been (`source`), and
+the engine's own answer stands beside our reading of it (`raw`).
+
+Build parameters: https://milvus.io/docs/index-explained.md. Defaults of Milvus Lite: its source, milvus_lite/index.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lib.errors import StoreError
+from lib.store.milvus import LITE_INDEXES, Store, count_rows, load_state, names
+
+# Every build parameter that an index type has, whoever serves it.
+BUILD_PARAMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "FLAT": (),
+    "BRUTE_FORCE": (),
+    "AUTOINDEX": ("M", "efConstruction"),
+    "IVF_FLAT": ("nlist",),
+    "IVF_SQ8": ("nlist",),
+    "IVF_PQ": ("nlist", "m", "nbits"),
+    "IVF_RABITQ": ("nlist", "refine", "refine_type"),
+    "HNSW": ("M", "efConstruction"),
+    "HNSW_SQ": ("M", "efConstruction", "sq_type", "refine", "refine_type"),
+    "HNSW_PQ": ("M", "efConstruction", "m", "nbits", "refine", "refine_type"),
+    "HNSW_PRQ": ("M", "efConstruction", "m", "nrq", "nbits", "refine", "refine_type"),
+    "SCANN": ("nlist", "with_raw_data"),
+    "DISKANN": (),
+    "GPU_BRUTE_FORCE": (),
+    "GPU_IVF_FLAT": ("nlist", "cache_dataset_on_device"),
+    "GPU_IVF_PQ": ("nlist", "m", "nbits", "cache_dataset_on_device"),
+    "GPU_CAGRA": ("intermediate_graph_degree", "graph_degree", "build_algo", "cache_dataset_on_device"),
+    "BIN_FLAT": (),
+    "BIN_IVF_FLAT": ("nlist",),
+    "SPARSE_INVERTED_INDEX": ("inverted_index_algo", "drop_ratio_build"),
+    "SPARSE_WAND": ("drop_ratio_build",),
+}
+# What Milvus Lite 3.2 uses when it is told nothing, which is also what it uses for parameters that it dropped.
+LITE_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "AUTOINDEX": {"M": 16, "efConstruction": 200},
+    "HNSW": {"M": 16, "efConstruction": 200},
+    "HNSW_SQ": {"M": 16, "efConstruction": 200, "sq_type": "SQ8", "refine": False},
+    "IVF_FLAT": {"nlist": 128},
+    "IVF_SQ8": {"nlist": 128},
+    "SPARSE_INVERTED_INDEX": {"inverted_index_algo": "TAAT_NAIVE", "drop_ratio_build": 0},
+}
+_NO_PARAMS: Final = frozenset(
+    {
+        "index_type",
+        "metric_type",
+        "field_name",
+        "index_name",
+        "total_rows",
+        "indexed_rows",
+        "pending_index_rows",
+        "state",
+        "search_params",
+        "index_state_fail_reason",
+    }
+)
+_SCALAR_ON_LITE: Final = frozenset({"INVERTED"})
+_LITE_STATE_NOTE: Final = (
+    "Milvus Lite always answers Finished and counts every row as indexed; it does not measure either."
+)
+
+
+def collections(store: Store) -> list[str]:
+    """The store's collections, sorted."""
+    return names(store)
+
+
+def inspect(store: Store, collection: str | None = None) -> dict[str, Any]:
+    """What `store` says about one collection (or alias), or about all of them; JSON types only.
+
+    Every collection has `name, rows, load_state, consistency, fields, indexes, partitions, aliases, unavailable`.
+    `rows.row_count` is the engine's statistic and `rows.count` a real count(*), null with a reason in `unavailable`
+    where it cannot be had (a server counts only loaded collections, and nothing is loaded here). An index has flat
+    `params` with numbers as numbers, and for each of them a `source`: `reported` by the engine, `default` (not
+    reported, but known from the engine's source code) or `not exposed` (this build parameter exists, its value cannot
+    be learnt). `state_note` and `warning` say what must not be believed.
+
+    Raises:
+        StoreError: no such collection, or the server does not answer at all.
+    """
+    known = names(store)
+    if collection is None:
+        wanted = known
+    elif collection in known or store.call("has_collection", collection, doing=f"look for {collection}"):
+        wanted = [collection]
+    else:
+        listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "") if known else "none"
+        raise StoreError(f"There is no collection {collection} in {store.uri}: name one of these: {listed}.")
+    return {
+        "uri": store.uri,
+        "engine": store.engine,
+        "server_version": store.version,
+        "collections": [_collection(store, name) for name in wanted],
+    }
+
+
+def _collection(store: Store, name: str) -> dict[str, Any]:
+    unavailable: list[dict[str, str]] = []
+
+    def ask(call: str, answer: Callable[[], Any]) -> Any:
+        try:
+            return answer()
+        except StoreError as error:
+            unavailable.append({"call": call, "reason": store.reason(error.__cause__ or error)})
+            return None
+
+    def get(method: str, *args: Any) -> Any:
+        return ask(method, lambda: store.call(method, *args, doing=method.replace("_", " ")))
+
+    about = get("describe_collection", name) or {}
+    stats = get("get_collection_stats", name) or {}
+    row_count = int(stats["row_count"]) if "row_count" in stats else None
+    count = ask("query count(*)", lambda: count_rows(store, name))
+    rows: dict[str, Any] = {"row_count": row_count, "count": count}
+    if row_count is not None and count is not None and row_count != count:
+        rows["note"] = (
+            "row_count is the server's statistic of flushed rows, deleted ones included; count is what a query sees."
+        )
+    partitions = get("list_partitions", name)
+    aliases = get("list_aliases", name)
+    result: dict[str, Any] = {
+        "name": str(about.get("collection_name") or name),
+        "description": str(about.get("description") or ""),
+        "properties": _plain(about.get("properties") or {}),
+        "rows": rows,
+        "load_state": ask("get_load_state", lambda: load_state(store, name)),
+        "consistency": about.get("consistency_level_name") or _plain(about.get("consistency_level")),
+        "dynamic": bool(about.get("enable_dynamic_field", False)),
+        "fields": [_field(field, bool(about.get("auto_id"))) for field in _all_fields(about)],
+        "indexes": _indexes(store, name, get),
+        "partitions": sorted(str(item) for item in partitions or []),
+        "aliases": sorted(str(item) for item in (aliases or {}).get("aliases", [])),
+    }
+    # What only a server has; on Lite each of these is unimplemented and says so.
+    for key, method in (
+        ("replicas", "describe_replica"),
+        ("segments", "list_persistent_segments"),
+        ("loaded_segments", "list_loaded_segments"),
+    ):
+        answer = get(method, name)
+        if answer is not None:
+            result[key] = _plain(answer)
+    result["unavailable"] = unavailable
+    return result
+
+
+def _all_fields(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    fields = list(about.get("fields") or [])
+    for group in about.get("struct_array_fields") or about.get("struct_fields") or []:
+        fields += [{**field, "name": f"{group['name']}[{field['name']}]"} for field in group.get("fields") or []]
+    return fields
+
+
+def _field(field: Mapping[str, Any], collection_auto_id: bool) -> dict[str, Any]:
+    params = field.get("params") or {}
+    primary = bool(field.get("is_primary", False))
+    result = {
+        "name": str(field["name"]),
+        "type": _type_name(field.get("type")),
+        "dim": _number(params.get("dim")),
+        "max_length": _number(params.get("max_length")),
+        "primary": primary,
+        # Old servers say it of the collection, not of the field.
+        "auto_id": bool(field.get("auto_id", primary and collection_auto_id)),
+        "nullable": bool(field.get("nullable", False)),
+    }
+    if field.get("element_type"):
+        result["element_type"] = _type_name(field["element_type"])
+        result["max_capacity"] = _number(params.get("max_capacity"))
+    for flag in ("is_partition_key", "is_function_output", "is_clustering_key", "is_dynamic"):
+        if field.get(flag):
+            result[flag] = True
+    if field.get("description"):
+        result["description"] = str(field["description"])
+    return result
+
+
+def _indexes(store: Store, name: str, get: Callable[..., Any]) -> list[dict[str, Any]]:
+    found = []
+    for index in get("list_indexes", name) or []:
+        raw = get("describe_index", name, index)
+        if raw:
+            found.append(read_index(raw, lite=store.engine == "lite"))
+    return found
+
+
+def read_index(raw: Mapping[str, Any], *, lite: bool) -> dict[str, Any]:
+    """One `describe_index` answer in the shape of `inspect`.
+
+    Lite answers `{"params": {"M": 16}}`, servers `{"M": "16"}` or `{"params": "{…}"}`; all become flat `params`.
+    """
+    kind = str(raw.get("index_type") or "").upper()
+    metric = str(raw.get("metric_type") or "")
+    params = _flat({key: value for key, value in raw.items() if key not in _NO_PARAMS})
+    source = dict.fromkeys(params, "reported")
+    # A scalar field's AUTOINDEX has a scalar index behind it; only vectors have a metric.
+    expected = () if kind == "AUTOINDEX" and metric in {"", "NONE"} else BUILD_PARAMS.get(kind, ())
+    built = not lite or kind in LITE_INDEXES | _SCALAR_ON_LITE or kind == "SPARSE_INVERTED_INDEX"
+    defaults = LITE_DEFAULTS.get(kind, {}) if lite else {}
+    for param in expected:
+        if param in params:
+            continue
+        if param in defaults:
+            params[param], source[param] = defaults[param], "default"
+        else:
+            source[param] = "not exposed"
+    result: dict[str, Any] = {
+        "field": str(raw.get("field_name") or ""),
+        "name": str(raw.get("index_name") or ""),
+        "index_type": kind,
+        "metric_type": "" if metric == "NONE" else metric,
+        "params": params,
+        "state": str(raw.get("state") or "") or None,
+        "source": source,
+        "rows": {key: _number(raw[key]) for key in ("total_rows", "indexed_rows", "pending_index_rows") if key in raw},
+        "raw": _plain(raw),
+    }
+    if lite:
+        result["state_note"] = _LITE_STATE_NOTE
+    if not built:
+        result["warning"] = (
+            f"Milvus Lite does not build {kind}: it keeps the name and its parameters, and searches every row without "
+            "an index, and once released the collection does not load until this index is dropped."
+        )
+    elif lite and kind == "AUTOINDEX" and expected:
+        result["state_note"] += " Its AUTOINDEX is HNSW."
+    elif lite and kind == "HNSW_SQ" and source.get("sq_type") == "reported" and params["sq_type"] != "SQ8":
+        result["warning"] = "Milvus Lite quantises HNSW_SQ to 8 bits whatever sq_type says."
+    return result
+
+
+def browse(
+    store: Store, collection: str, *, after_id: str | int | None = None, limit: int = 50, filter: str = ""
+) -> list[dict[str, Any]]:
+    """Up to `limit` rows in the order of their primary key, after `after_id`, without vectors, dynamic fields included.
+
+    Give the last row's key as the next `after_id`; fewer than `limit` rows are the last page. `filter` is a Milvus
+    expression; put `escape`d text between double quotes in it.
+
+    Raises:
+        StoreError: the collection is not there or not loaded, or Milvus cannot read the filter.
+    """
+    state = load_state(store, collection)
+    if state == "NotExist":
+        raise StoreError(f"There is no collection {collection} in {store.uri}: name one of its collections.")
+    if state != "Loaded":
+        raise StoreError(f"The rows of {collection} cannot be read while it is not loaded ({state}): load it first.")
+    about = store.call("describe_collection", collection, doing=f"describe {collection}")
+    fields = [field for field in about["fields"] if "VECTOR" not in _type_name(field.get("type"))]
+    key = next(field for field in fields if field.get("is_primary"))
+    wanted = [str(field["name"]) for field in fields] + (["$meta"] if about.get("enable_dynamic_field") else [])
+    parts = [f"({filter})"] if filter.strip() else []
+    if after_id is not None:
+        literal = f'"{escape(after_id)}"' if _type_name(key.get("type")) == "VARCHAR" else str(int(after_id))
+        parts.append(f"{key['name']} > {literal}")
+    rows = store.call(
+        "query",
+        collection,
+        filter=" and ".join(parts),
+        output_fields=wanted,
+        limit=limit,
+        # Asks for the smallest keys in order; without it Lite returns rows as they lie.
+        iterator="True",
+        reduce_stop_for_best="True",
+        doing=f"read rows of {collection}",
+    )
+    plain = [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+    return sorted(plain, key=lambda row: row[key["name"]])
+
+
+def escape(text: object) -> str:
+    """`text` as it must stand between double quotes in a Milvus expression; templates (`{p}`) fail on every engine."""
+    out = str(text)
+    for raw, written in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        out = out.replace(raw, written)
+    return out
+
+
+# -- reading foreign shapes -----------------------------------------------------------------------------------------
+
+
+def _flat(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested or textual parameters as one level of names, numbers as numbers."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        nested = _parsed(value) if key == "params" else value
+        if isinstance(nested, Mapping):
+            flat.update(_flat(nested))
+        elif nested != "":
+            flat[str(key)] = _number(_plain(nested))
+    return flat
+
+
+def _parsed(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _number(value: Any) -> Any:
+    """`"16"` → 16, `"0.2"` → 0.2, `"true"` → True, anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    for kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else value
+    return value
+
+
+def _type_name(kind: Any) -> str:
+    return str(getattr(kind, "name", kind)).lstrip("_")
+
+
+def _plain(value: Any) -> Any:
+    """Anything a client returns, as JSON types."""
+    plain: Any = str(value)
+    if isinstance(value, enum.Enum):
+        plain = value.name
+    elif value is None or isinstance(value, (bool, int, float, str)):
+        plain = value
+    elif isinstance(value, Mapping):
+        plain = {str(key): _plain(item) for key, item in value.items()}
+    elif hasattr(value, "__len__") and hasattr(value, "__iter__"):
+        plain = [_plain(item) for item in value]
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        plain = _plain(dataclasses.asdict(value))
+    elif getattr(value, "__dict__", None):
+        plain = {key.lstrip("_"): _plain(item) for key, item in vars(value).items()}
+    return plain

@@ -1,0 +1,215 @@
+"""What pages read, cached. Every cache is keyed by hashes of inputs (a workspace's version), never by arrays.
+
+Streamlit does not hash arguments whose names begin with an underscore; they come along only to compute a miss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from lib import doctor, pipeline, retrieval, settings, workspace
+from lib.data import audit, images, thumbnails
+from lib.data import catalog as catalogs
+from lib.data.catalog import Catalog
+from lib.embed import extract, spaces
+from lib.embed.extract import Embedder
+from lib.embed.projection import Map
+from lib.errors import ArtifactError, StoreError
+from lib.retrieval import Loaded
+from lib.settings import Settings
+from lib.store import inspect, milvus
+from lib.view import gallery
+from lib.workspace import Workspace
+
+THUMBNAIL = 160
+
+
+@st.cache_resource
+def current_settings() -> Settings:
+    """The environment's settings; the environment of a running server does not change."""
+    return settings.from_environment()
+
+
+def open_workspace() -> Workspace:
+    """The workspace as its state file says now (read anew on each run: it is small and it is what switches)."""
+    return workspace.open_workspace(current_settings())
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _catalog(version: str, _opened: Workspace) -> Catalog:
+    return _opened.catalog()
+
+
+def catalog(opened: Workspace) -> Catalog:
+    """The catalog. Shared by all sessions: read only."""
+    return _catalog(opened.version, opened)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the vectors")
+def _loaded(version: str, space: str, _opened: Workspace) -> Loaded:
+    return retrieval.load(_opened, space)
+
+
+def loaded(opened: Workspace, space: str) -> Loaded:
+    """A space ready to be searched. Shared by all sessions: read only."""
+    return _loaded(opened.version, space, opened)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _map(version: str, space: str, _opened: Workspace) -> Map:
+    return _opened.map(space)
+
+
+def space_map(opened: Workspace, space: str) -> Map:
+    """The stored map of a space. Shared by all sessions: read only."""
+    return _map(opened.version, space, opened)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the network")
+def _embedder(fingerprint: str, space: str, _opened: Workspace) -> Embedder:
+    return extract.embedder(spaces.get(space), _opened.weights(space))
+
+
+def embedder(opened: Workspace, space: str) -> Embedder:
+    """The function that embeds an uploaded photo as the space's own photos were."""
+    return _embedder(str(opened.space(space)["fingerprint"]), space, opened)
+
+
+@st.cache_data(max_entries=20_000, show_spinner=False)
+def _thumbnail(sha256: str, size: int, _opened: Workspace, _catalog: Catalog, _image_id: str) -> str:
+    folder = _opened.settings.artifacts / "thumbnails"
+    return gallery.data_uri(thumbnails.thumbnail(_catalog.path(_image_id), sha256, size, folder))
+
+
+def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
+    """A photo of the catalog as a small picture's address. Raises ImageError when the file is gone."""
+    photos = catalog(opened)
+    row = photos.row(image_id)
+    sha256 = "" if row is None else str(photos.frame["sha256"].iloc[row])
+    return _thumbnail(sha256, size, opened, photos, image_id)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _search(version: str, space: str, image_id: str, metric: str, k: int, _opened: Workspace) -> dict[str, Any]:
+    found = loaded(_opened, space)
+    query = retrieval.find_query(found.catalog, image_id)
+    return retrieval.search(_opened, found, query, metric_name=metric, k=k)
+
+
+def search(opened: Workspace, space: str, image_id: str, metric: str, k: int) -> dict[str, Any]:
+    """The exact answer to a catalog photo, as `python -m lib search` prints it."""
+    return _search(opened.version, space, image_id, metric, k, opened)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _compare(version: str, space: str, image_id: str, a: str, b: str, k: int, _opened: Workspace) -> dict[str, Any]:
+    found = loaded(_opened, space)
+    return retrieval.compare(_opened, found, retrieval.find_query(found.catalog, image_id), a=a, b=b, k=k)
+
+
+def compare(opened: Workspace, space: str, image_id: str, a: str, b: str, k: int) -> dict[str, Any]:
+    """Two metrics on one photo, as `python -m lib compare` prints it."""
+    return _compare(opened.version, space, image_id, a, b, k, opened)
+
+
+@st.cache_data(max_entries=20, show_spinner="Scoring every test photo as a query")
+def _evaluate(version: str, space: str, _opened: Workspace) -> list[dict[str, Any]]:
+    return retrieval.evaluate(_opened, space)
+
+
+def evaluate(opened: Workspace, space: str) -> list[dict[str, Any]]:
+    """The scoreboard rows of one space, as `python -m lib evaluate --space` prints them."""
+    return _evaluate(opened.version, space, opened)
+
+
+@st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other")
+def _audit(version: str, _opened: Workspace) -> dict[str, Any]:
+    return audit.audit(catalog(_opened))
+
+
+def audited(opened: Workspace) -> dict[str, Any]:
+    """Duplicates, contradicting labels and unreadable files of the prepared photos."""
+    return _audit(opened.version, opened)
+
+
+@st.cache_data(ttl=15, max_entries=8, show_spinner=False)
+def readiness(version: str) -> dict[str, Any]:
+    """The `doctor` document without the store, which this process may hold itself; looked up at most every 15 s."""
+    return doctor.examine(current_settings(), look_into_store=False)
+
+
+@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
+def _changes(version: str, _opened: Workspace) -> dict[str, int]:
+    return catalogs.changes(catalog(_opened))
+
+
+def changes(opened: Workspace) -> dict[str, int]:
+    """Files added, removed or changed since the photos were prepared."""
+    return _changes(opened.version, opened)
+
+
+@st.cache_resource(show_spinner="Opening Milvus")
+def _store(uri: str) -> milvus.Store:
+    chosen = current_settings()
+    # A page does not wait as long as a command does: the sentence on the screen has a button to try again.
+    opened = milvus.open_store(uri, chosen.milvus_token, role="app", wait_s=1.0)
+    _load_own(opened)
+    return opened
+
+
+def _load_own(opened: milvus.Store) -> None:
+    """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
+    present = set(milvus.names(opened))
+    with contextlib.suppress(ArtifactError):
+        mine = open_workspace().state.get("collections", {}).get(workspace.address(current_settings()), {})
+        for entry in mine.values():
+            for suffix in pipeline.SIBLINGS:
+                if entry["base"] + suffix in present:
+                    milvus.ensure_loaded(opened, entry["base"] + suffix)
+
+
+def store() -> milvus.Store:
+    """The one Milvus client of this process, for all sessions. Raises StoreError with the remedy."""
+    return _store(current_settings().store_uri)
+
+
+def release_store() -> None:
+    """Close the client, so that a `prepare` or another process can own the store; the next call opens it again."""
+    with contextlib.suppress(StoreError):
+        # A miss here would open the store only to close it again, which is harmless.
+        _store(current_settings().store_uri).close()
+    _store.clear()
+    inspected.clear()
+
+
+@st.cache_data(ttl=20, max_entries=64, show_spinner="Asking Milvus")
+def inspected(uri: str, collection: str | None) -> dict[str, Any]:
+    """The `inspect` document, for one collection or all; asked again after 20 s."""
+    return inspect.inspect(store(), collection)
+
+
+def decoded(upload: bytes) -> Image.Image:
+    """An uploaded file as an upright RGB picture. Raises ImageError with the reason."""
+    return images.open_rgb(upload)
+
+
+def rows_of(frame: pd.DataFrame, ids: list[str]) -> np.ndarray:
+    """Row numbers of `ids` in a catalog frame, unknown ids left out."""
+    return np.nonzero(frame["id"].isin(set(ids)).to_numpy())[0]
+
+
+def json_of(value: Any) -> bytes:
+    """`value` as indented JSON, for a download."""
+    return json.dumps(value, indent=1).encode()
+
+
+def encoded(picture: Image.Image, size: int = 320) -> bytes:
+    """A picture as a small JPEG."""
+    return thumbnails.encode(picture, size)

@@ -1,0 +1,172 @@
+"""The parts of the Home page."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import streamlit as st
+
+from lib.data import thumbnails
+from lib.data.catalog import SPLITS
+from lib.errors import PetalscopeError
+from lib.learn import backbone
+from lib.view import cached, charts, gallery, ui
+from lib.workspace import Workspace
+
+STRIP = 24
+BATCH = 4
+
+
+def glance(opened: Workspace) -> None:
+    """Counts of the data set, and its classes by split."""
+    photos = cached.catalog(opened)
+    columns = st.columns(5)
+    splits = photos.splits
+    for column, (name, value) in zip(
+        columns,
+        (
+            ("Photos", len(photos.frame)),
+            ("Classes", len(photos.classes)),
+            *(
+                (f"{title}", splits[name])
+                for name, title in zip(SPLITS, ("Training", "Validation", "Test"), strict=True)
+            ),
+        ),
+        strict=True,
+    ):
+        column.metric(name, f"{value:,}", border=True)
+    st.plotly_chart(
+        charts.classes(photos.frame, ui.colours(photos)), width="stretch", config={"displaylogo": False}, key="classes"
+    )
+
+
+def browse(opened: Workspace) -> None:
+    """A strip of photos, by class and split; another draw on request."""
+    photos = cached.catalog(opened)
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    labels = left.multiselect("Class", list(photos.classes), key="classes_shown", bind="query-params")
+    splits = middle.multiselect("Split", SPLITS, key="splits_shown", bind="query-params")
+    draw = right.number_input(
+        "Draw",
+        min_value=0,
+        max_value=9999,
+        value=0,
+        key="draw",
+        bind="query-params",
+        help="A number for a random choice of photos: the same number, the same photos.",
+    )
+    frame = photos.frame
+    kept = frame[frame["label"].isin(labels or list(photos.classes)) & frame["split"].isin(splits or SPLITS)]
+    if kept.empty:
+        st.info("No photo is of these classes and splits at once; choose others.")
+        return
+    rows = np.random.default_rng(int(draw)).permutation(len(kept))[:STRIP]
+    chosen = kept.iloc[np.sort(rows)]
+    st.caption(f"{len(chosen)} of {len(kept):,} photos. Click one: it becomes the query on every page.")
+    ui.show_photos(opened, list(chosen["id"]), key="strip", title="Photos", notes=list(chosen["split"]), tile=112)
+
+
+@st.cache_data(max_entries=16, show_spinner="Loading the transforms")
+def _steps(version: str, draw: int, _opened: Workspace) -> dict[str, object]:
+    from lib.learn import examples
+
+    photos = cached.catalog(_opened)
+    kept = _opened.weights("resnet18")
+    preprocess = kept.preprocess if kept else backbone.IMAGENET_PREPROCESS
+    rows = np.random.default_rng(draw).permutation(len(photos.frame))[:BATCH]
+    made = examples.batch([photos.path(photos.ids[row]) for row in rows], preprocess, seed=draw)
+    side = preprocess.input_size
+    pictures = {
+        "original": made.originals,
+        f"resized to {side} px": [thumbnails.from_array(array) for array in made.resized],
+        "augmented": made.augmented,
+        "normalised": [examples.viewable(array) for array in made.normalised],
+    }
+    return {
+        "pictures": {
+            step: [gallery.data_uri(thumbnails.encode(picture, 160)) for picture in drawn]
+            for step, drawn in pictures.items()
+        },
+        "shape": " × ".join(map(str, made.normalised.shape)),
+        "mean": float(made.normalised.mean()),
+        "std": float(made.normalised.std()),
+        "ids": [photos.ids[row] for row in rows],
+        "preprocess": preprocess,
+    }
+
+
+def network_input(opened: Workspace) -> None:
+    """A few photos at each step on their way into the network."""
+    st.markdown("**What the network sees.** Each photo is resized, for training also augmented, then normalised.")
+    if not st.toggle(
+        "Show a batch on its way into the network",
+        key="steps",
+        bind="query-params",
+        help="Loads torch, which takes a few seconds the first time.",
+    ):
+        return
+    draw = int(st.session_state.get("draw", 0))
+    made = _steps(opened.version, draw, opened)
+    for step, sources in dict(made["pictures"]).items():  # type: ignore[call-overload]
+        cells = "".join(
+            f'<img src="{source}" alt="{html.escape(step)}" style="width:7.5rem;border-radius:.5rem">'
+            for source in sources
+        )
+        st.html(
+            f'<div style="display:flex;gap:.6rem;align-items:center;flex-wrap:wrap">'
+            f'<b style="width:9rem">{html.escape(step)}</b>{cells}</div>'
+        )
+    st.caption(
+        f"The batch is a float32 tensor of {made['shape']} (photos × channels × height × width) with mean "
+        f"{made['mean']:.3f} and standard deviation {made['std']:.3f}; normalised photos are stretched to be visible."
+    )
+
+
+def audit(opened: Workspace) -> None:
+    """Duplicates, contradicting labels, unreadable files."""
+    photos = cached.catalog(opened)
+    if photos.skipped:
+        with st.expander(f"{len(photos.skipped)} files were left out", icon=":material/report:"):
+            st.dataframe(photos.skipped, width="stretch", hide_index=True)
+    if not st.toggle(
+        "Look for duplicates",
+        key="audit",
+        bind="query-params",
+        help="Compares every photo with every other: a few seconds.",
+    ):
+        return
+    found = cached.audited(opened)["duplicates"]
+    conflicts = sum(group["conflict"] for group in found)
+    exact = sum(group["kind"] == "exact" for group in found)
+    st.markdown(
+        f"**{exact}** pictures occur more than once, **{len(found) - exact}** pairs are nearly equal; "
+        f"**{conflicts}** of these carry contradicting labels."
+    )
+    for place, group in enumerate(sorted(found, key=lambda group: not group["conflict"])[:30]):
+        kind = "equal pixels" if group["kind"] == "exact" else f"{group['distance']} of 256 bits differ"
+        st.caption(f"{'**Labels contradict** · ' if group['conflict'] else ''}{kind}")
+        ui.show_photos(opened, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112)
+    st.download_button(
+        "Download as JSON",
+        data=lambda: cached.json_of(found),
+        file_name="petalscope-audit.json",
+        mime="application/json",
+        icon=":material/download:",
+    )
+
+
+def readiness(opened: Workspace) -> None:
+    """What is ready, what is not, and the button that mends it."""
+    try:
+        document = cached.readiness(opened.version)
+    except PetalscopeError as error:
+        ui.failed(error)
+        return
+    for check in document["checks"]:
+        mark = ":material/check_circle:" if check["ready"] else ":material/pending:"
+        remedy = f" → `{check['remedy']}`" if check["remedy"] else ""
+        st.markdown(f"{mark} **{check['name']}** · {ui.plain(check['detail'])}{remedy}")
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    st.caption(f"Petalscope {document['version']} with {versions}; prepared {opened.state['prepared']}")
+    ui.prepare_button("Prepare again" if document["ready"] else "Prepare what is missing")

@@ -1,0 +1,99 @@
+"""Long work started from a page: one at a time for the whole app, in a thread, seen by every session."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from lib import pipeline
+from lib.errors import PetalscopeError
+from lib.pipeline import Reporter
+from lib.settings import Settings
+
+
+@dataclass
+class Job:
+    """What is running or ran last. Written by one thread, read by all."""
+
+    running: bool = False
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    started: float = 0.0
+    finished: float = 0.0
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or took."""
+        return (time.time() if self.running else self.finished) - self.started
+
+
+class Jobs:
+    """The one place where long work runs."""
+
+    def __init__(self) -> None:
+        self.job = Job()
+        self._lock = threading.Lock()
+
+    def start(self, work: Callable[[Reporter], object]) -> bool:
+        """Begin `work` unless something runs already; returns whether it began."""
+        with self._lock:
+            if self.job.running:
+                return False
+            self.job = Job(running=True, started=time.time())
+        threading.Thread(target=self._run, args=(self.job, work), daemon=True, name="petalscope-job").start()
+        return True
+
+    @staticmethod
+    def _run(job: Job, work: Callable[[Reporter], object]) -> None:
+        def progress(stage: str, done: int, total: int | None) -> None:
+            job.stage, job.done, job.total = stage, done, total
+
+        try:
+            work(Reporter(progress, job.notes.append))
+        except PetalscopeError as error:
+            job.error = str(error)
+        except Exception as error:  # a page must say that the work ended, whatever ended it
+            job.error = (
+                f"Something unexpected went wrong ({type(error).__name__}: {error}); see `python -m lib doctor`."
+            )
+        finally:
+            job.finished = time.time()
+            job.running = False
+
+
+@st.cache_resource
+def jobs() -> Jobs:
+    """The app's jobs, shared by all sessions."""
+    return Jobs()
+
+
+def start_prepare(settings: Settings, release_store: Callable[[], None]) -> bool:
+    """Run `prepare` in the background, after letting go of the store. False when something runs already."""
+
+    def work(reporter: Reporter) -> None:
+        release_store()
+        pipeline.prepare(settings, reporter=reporter)
+
+    return jobs().start(work)
+
+
+@st.fragment(run_every=0.5)
+def follow() -> None:
+    """Live progress of the running job; refreshes the whole page once when it ends."""
+    job = jobs().job
+    if not job.running:
+        st.rerun(scope="app")
+    if job.total:
+        st.progress(min(1.0, job.done / job.total), text=f"{job.stage}: {job.done:,} of {job.total:,}")
+    else:
+        st.progress(0.0, text=f"{job.stage or 'starting'} …")
+    st.caption(f"{job.seconds:.0f} s · runs on if you leave this page; every session sees it")
+    for note in job.notes:
+        st.info(note)

@@ -1,0 +1,229 @@
+"""The parts of the retrieval page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lib import retrieval
+from lib.embed import spaces
+from lib.errors import ImageError, QueryError
+from lib.retrieval import Query
+from lib.search.metrics import METRICS
+from lib.view import cached, charts, gallery, selection, ui
+from lib.workspace import Workspace
+
+FROM_CATALOG, FROM_FILE = "Photos here", "Upload"
+MOST_UPLOAD_BYTES = 50_000_000
+
+
+def choose_query(opened: Workspace) -> Query | None:
+    """The controls that choose a query, and the query; None until there is one."""
+    source = st.segmented_control(
+        "Query from", [FROM_CATALOG, FROM_FILE], default=FROM_CATALOG, required=True, key="source"
+    )
+    return _uploaded(opened) if source == FROM_FILE else _from_catalog(opened)
+
+
+def _from_catalog(opened: Workspace) -> Query | None:
+    photos = cached.catalog(opened)
+    label = st.selectbox("Class", ["any class", *photos.classes], key="query_class")
+    rows = photos.frame if label == "any class" else photos.frame[photos.frame["label"] == label]
+
+    def surprise() -> None:
+        # Numbered, so that the tenth photo that the button shows is the same for everybody.
+        turn = st.session_state.get("turn", 0) + 1
+        st.session_state["turn"] = turn
+        selection.choose(str(rows["id"].iloc[int(np.random.default_rng(turn).integers(len(rows)))]))
+
+    st.button("Another photo", on_click=surprise, icon=":material/casino:", width="stretch", type="primary")
+
+    def named() -> None:
+        typed = str(st.session_state["query_id"]).strip()
+        if typed:
+            selection.choose(typed)
+
+    st.text_input("Or its id", key="query_id", placeholder="daisy/….jpg", on_change=named)
+    chosen = selection.query()
+    if chosen is None:
+        return None
+    row = photos.row(chosen)
+    if row is None:
+        raise QueryError("There is no photo with this id in this data set; choose another one.")
+    ui.show_photos(opened, [chosen], key="query_photo", title="Query", notes=[chosen], tile=180)
+    return retrieval.query_row(photos, row)
+
+
+def _uploaded(opened: Workspace) -> Query | None:
+    file = st.file_uploader("A photo of yours", type=["jpg", "jpeg", "png", "webp", "bmp", "gif"], key="upload")
+    st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
+    if file is None:
+        return None
+    if file.size > MOST_UPLOAD_BYTES:
+        raise QueryError("This file is larger than 50 MB; choose a smaller picture.")
+    try:
+        picture = cached.decoded(file.getvalue())
+    except ImageError as error:
+        raise QueryError(f"This file {error}; choose another picture.") from error
+    st.html(
+        f'<img src="{gallery.data_uri(cached.encoded(picture))}" alt="your photo" '
+        'style="width:100%;max-width:15rem;border-radius:.6rem">'
+    )
+    query = retrieval.query_picture(cached.catalog(opened), picture, "your photo")
+    if query.copies:
+        st.info("These very pixels are in the data set too; that photo is left out of the answers.")
+    return query
+
+
+def answer(opened: Workspace, query: Query, space: str, metric: str, k: int, engine: str) -> dict[str, Any]:
+    """The `search` document for a query of either kind."""
+    if query.row is not None and engine == "exact":
+        return cached.search(opened, space, query.name, metric, k)
+    needs_network = not query.copies and spaces.get(space).needs_weights
+    return retrieval.search(
+        opened,
+        cached.loaded(opened, space),
+        query,
+        metric_name=metric,
+        k=k,
+        engine=engine,
+        embed=cached.embedder(opened, space) if needs_network else None,
+        store=cached.store() if engine == "milvus" else None,
+    )
+
+
+def label_of(opened: Workspace, query: Query) -> str | None:
+    """The query's class, or None for a photo from outside."""
+    return None if query.row is None else str(cached.catalog(opened).frame["label"].iloc[query.row])
+
+
+def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, badges: list[str] | None = None) -> None:
+    """One row of answers with rank, value and right/wrong mark, under the metric's name and direction."""
+    metric = METRICS[found["metric"]]
+    label = label_of(opened, query)
+    rows = found["results"]
+    direction = "larger = closer" if metric.higher_is_closer else "smaller = closer"
+    right = sum(row["label"] == label for row in rows)
+    verdict = f" · {right} of {len(rows)} of the query's class" if label is not None else ""
+    recall = f" · recall against the full scan {found['recall']:.2f}" if found["recall"] is not None else ""
+    st.markdown(
+        f"**{metric.title}** · {direction}{verdict}{recall}", help=f"${metric.formula}$ ({metric.unit}). {metric.note}"
+    )
+    ui.show_photos(
+        opened,
+        [row["id"] for row in rows],
+        key=key,
+        title=f"Answers by {metric.title}",
+        badges=badges or [f"#{row['rank']}" for row in rows],
+        notes=[format(row["value"], "#.4g") for row in rows],
+        right=[row["label"] == label for row in rows] if label is not None else None,
+        row=True,
+        tile=68,
+    )
+
+
+def five(opened: Workspace, query: Query, space: str, k: int, engine: str) -> None:
+    """A grid per metric."""
+    answers = {name: answer(opened, query, space, name, k, engine) for name in METRICS}
+    for name, found in answers.items():
+        grid(opened, query, found, key=f"grid_{name}")
+    ids = {name: [row["id"] for row in found["results"]] for name, found in answers.items()}
+    if ids["mse"] == ids["l2"]:
+        st.caption(
+            ":material/info: MSE and L2 give the same photos in the same order: one grows exactly when the other does."
+        )
+    table = pd.DataFrame([{"metric": name, **row} for name, found in answers.items() for row in found["results"]])
+    st.download_button(
+        "Download as CSV",
+        data=lambda: table.to_csv(index=False).encode(),
+        file_name="petalscope-answers.csv",
+        mime="text/csv",
+        icon=":material/download:",
+    )
+
+
+def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k: int) -> None:
+    """Two metrics on the same query: answers, shared photos, agreement."""
+    if query.row is not None:
+        both = cached.compare(opened, space, query.name, a, b, k)
+    else:
+        embed = cached.embedder(opened, space) if spaces.get(space).needs_weights and not query.copies else None
+        both = retrieval.compare(opened, cached.loaded(opened, space), query, a=a, b=b, k=k, embed=embed)
+    numbers = st.columns(3)
+    numbers[0].metric(
+        "Overlap", _number(both["overlap"], ".0%"), border=True, help="Photos that both answers share, divided by k."
+    )
+    numbers[1].metric(
+        "Rank-biased overlap",
+        _number(both["rbo"], ".3f"),
+        border=True,
+        help="Agreement of the two rankings, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
+    )
+    numbers[2].metric(
+        "Kendall's tau",
+        _number(both["kendall_tau"], ".3f"),
+        border=True,
+        help="Over the whole gallery: 1 same order, 0 unrelated, −1 reversed (tau-b).",
+    )
+    for mine, other in (("a", "b"), ("b", "a")):
+        ranks = {row["id"]: row["rank"] for row in both[other]["results"]}
+        name = METRICS[both[other]["metric"]].name
+        badges = [
+            f"#{row['rank']} → {name} #{ranks[row['id']]}" if row["id"] in ranks else f"#{row['rank']} only here"
+            for row in both[mine]["results"]
+        ]
+        grid(opened, query, both[mine], key=f"side_{mine}", badges=badges)
+    st.plotly_chart(
+        charts.slopes(both["a"]["results"], both["b"]["results"], (METRICS[a].title, METRICS[b].title)),
+        width="stretch",
+        key="slopes",
+    )
+    st.caption("Lines join equal photos; dotted stubs are photos that only one side found.")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "undefined" if value is None else format(value, form)
+
+
+def scoreboard(opened: Workspace) -> None:
+    """Every space × metric, scored on the test photos as queries."""
+    if not st.toggle(
+        "Score every space and metric",
+        key="score",
+        bind="query-params",
+        help="Each test photo is a query against all others: about 20 s for 4,000 photos on two cores.",
+    ):
+        return
+    rows = [row for name in opened.spaces for row in cached.evaluate(opened, name)]
+    st.plotly_chart(
+        charts.scores(rows, {name: spaces.get(name).title for name in opened.spaces}), width="stretch", key="scores"
+    )
+    table = pd.DataFrame(
+        [
+            {
+                "Space": spaces.get(row["space"]).title,
+                "Metric": METRICS[row["metric"]].title,
+                **{f"P@{cut}": value for cut, value in row["precision"].items()},
+                "R@10": row["recall"]["10"],
+                "mAP": row["map"],
+                "mAP, 95 % interval": "–".join(f"{bound:.3f}" for bound in row["ci95"]["map"] or []),
+            }
+            for row in rows
+        ]
+    )
+    st.dataframe(table.style.format(precision=3), hide_index=True, width="stretch")
+    st.caption(
+        f"{rows[0]['queries']:,} test photos as queries against {rows[0]['gallery']:,} others; intervals by bootstrap "
+        "over the queries."
+    )
+    st.download_button(
+        "Download as CSV",
+        data=lambda: table.to_csv(index=False).encode(),
+        file_name="petalscope-scores.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="scores_csv",
+    )

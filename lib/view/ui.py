@@ -1,0 +1,211 @@
+"""The frame of every page: configuration, navigation, the line that says where the numbers come from, empty states."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import NoReturn
+
+import streamlit as st
+
+from lib.data.catalog import Catalog
+from lib.embed import spaces
+from lib.errors import ImageError, PetalscopeError
+from lib.search.metrics import METRICS
+from lib.settings import ASSETS, VERSION
+from lib.view import cached, gallery, jobs, selection, theme
+from lib.view.gallery import Tile
+from lib.workspace import Workspace
+
+PAGES = (
+    ("Home.py", "Home", ":material/home:"),
+    ("pages/1_Training_Regimes.py", "Training regimes", ":material/model_training:"),
+    ("pages/2_Embedding_Map.py", "Embedding map", ":material/scatter_plot:"),
+    ("pages/3_Retrieval.py", "Retrieval", ":material/image_search:"),
+    ("pages/4_Milvus_Collection.py", "Milvus collection", ":material/database:"),
+)
+_STYLE = """<style>
+.block-container { padding-top: 2.4rem; max-width: 1320px; }
+[data-testid="stSidebarNav"] { display: none; }
+.ps-lead { font-size: 1.05rem; opacity: .86; margin: -.6rem 0 .35rem; max-width: 62rem; }
+.ps-origin { display: flex; flex-wrap: wrap; gap: .35rem; margin: .1rem 0 1rem; }
+.ps-origin span { font-size: .76rem; padding: .12rem .6rem; border-radius: 1rem;
+                  border: 1px solid rgba(128,118,138,.38); background: rgba(128,118,138,.10); }
+.ps-origin b { font-weight: 600; opacity: .72; margin-right: .3rem; }
+.ps-key { display: inline-flex; align-items: center; gap: .35rem; margin-right: .9rem; font-size: .85rem; }
+.ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
+</style>"""
+
+
+def begin(title: str, lead: str) -> None:
+    """Call first on every page: page settings, navigation, heading, and one line on what the page shows."""
+    st.set_page_config(page_title=f"{title} · Petalscope", page_icon=str(ASSETS / "icon.png"), layout="wide")
+    st.html(_STYLE)
+    with st.sidebar:
+        st.markdown("### :material/local_florist: Petalscope")
+        st.caption("Look inside an image-embedding space")
+        for page, label, symbol in PAGES:
+            st.page_link(page, label=label, icon=symbol, query_params=selection.link())
+    st.title(title)
+    st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
+
+
+def workspace() -> Workspace:
+    """The prepared photos; where there are none, an explanation with the button that makes them, and the page ends."""
+    try:
+        opened = cached.open_workspace()
+        cached.catalog(opened)
+    except PetalscopeError as error:
+        nothing_ready(str(error))
+    _sidebar(opened)
+    return opened
+
+
+def nothing_ready(why: str) -> NoReturn:
+    """The empty state of a page that needs prepared photos."""
+    if jobs.jobs().job.running:
+        st.subheader("Preparing the photos")
+        jobs.follow()
+        st.stop()
+    st.info(plain(why), icon=":material/hourglass_empty:")
+    prepare_button()
+    st.stop()
+
+
+def prepare_button(label: str = "Prepare the photos") -> None:
+    """A button that runs `prepare` in the background, and its live progress while it runs."""
+    running = jobs.jobs().job
+    if running.running:
+        jobs.follow()
+        return
+    if running.error:
+        st.error(plain(running.error), icon=":material/error:")
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare"):
+        if not jobs.start_prepare(cached.current_settings(), cached.release_store):
+            st.toast("Another session has just started the same work.")
+        st.rerun()
+    st.caption("The same as `python -m lib prepare`: catalog, vectors, maps and Milvus collections.")
+
+
+def _sidebar(opened: Workspace) -> None:
+    chosen = selection.query()
+    photos = cached.catalog(opened)
+    with st.sidebar:
+        st.divider()
+        if chosen is not None and photos.row(chosen) is not None:
+            st.caption("Query photo, shared by all pages")
+            show_photos(opened, [chosen], key="sidebar_query", title="Query photo", tile=120)
+        elif chosen is not None:
+            st.warning("The linked photo is not in this data set; choose another one.", icon=":material/broken_image:")
+        st.caption(f"Petalscope {VERSION}")
+
+
+def origin(opened: Workspace, space: str | None = None, **facts: object) -> None:
+    """The line that names where a page's numbers come from: data, weights, parameters."""
+    data = opened.state["dataset"]
+    words = {"Data": f"{data['name']}, {data['images']:,} images, fingerprint {str(data['fingerprint'])[:8]}"}
+    if space is not None:
+        weights = opened.space(space)["weights"]
+        words["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
+        words["Weights"] = str(weights["about"]) if weights else "none (pixels as they are)"
+    words |= {name.replace("_", " "): str(value) for name, value in facts.items()}
+    chips = "".join(f"<span><b>{html.escape(name)}</b>{html.escape(value)}</span>" for name, value in words.items())
+    st.html(f'<div class="ps-origin">{chips}</div>')
+    if data["note"]:
+        st.caption(f":material/info: {data['note']}")
+
+
+def colours(photos: Catalog) -> dict[str, str]:
+    """Class colours of the data set: the same on every page."""
+    return theme.class_colours(photos.classes)
+
+
+def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
+    """The classes with their colours, and a count each where given."""
+    known = colours(cached.catalog(opened))
+    items = "".join(
+        f'<span class="ps-key"><i style="background:{known[label]}"></i>{html.escape(label)}'
+        f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
+        for label in (counts or known)
+    )
+    st.html(f"<div>{items}</div>")
+
+
+def show_photos(
+    opened: Workspace,
+    ids: Sequence[str],
+    *,
+    key: str,
+    title: str,
+    notes: Sequence[str] | None = None,
+    badges: Sequence[str] | None = None,
+    right: Sequence[bool | None] | None = None,
+    tile: int = 104,
+    row: bool = False,
+) -> None:
+    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page."""
+    photos = cached.catalog(opened)
+    known = colours(photos)
+    tiles = []
+    for i, image_id in enumerate(ids):
+        place = photos.row(image_id)
+        label = "not in this data set" if place is None else str(photos.frame["label"].iloc[place])
+        try:
+            source = cached.thumbnail(opened, image_id) if place is not None else ""
+        except ImageError:  # the file is gone; the tile still says which one
+            source = ""
+        tiles.append(
+            Tile(
+                id=image_id,
+                src=source,
+                label=label,
+                colour=known.get(label, theme.MUTED),
+                note=notes[i] if notes else "",
+                badge=badges[i] if badges else "",
+                right=right[i] if right else None,
+                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
+            )
+        )
+    gallery.show(tiles, key=key, title=title, on_pick=selection.choose, tile=tile, row=row, chosen=selection.query())
+
+
+def failed(error: PetalscopeError) -> None:
+    """What went wrong and what to do, as a box."""
+    st.error(plain(str(error)), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Text that came from outside (a file name, an engine's answer), shown as it is and never as Markdown."""
+    kept = "".join(letter if letter.isprintable() else "�" for letter in text)
+    return "".join(f"\\{letter}" if letter in r"\*_{}[]()#+-.!|~$<>:" and letter != "." else letter for letter in kept)
+
+
+def space_choice(opened: Workspace, key: str = "space") -> str:
+    """Which space: a control kept in the address."""
+    names = opened.spaces
+    return str(
+        st.segmented_control(
+            "Space",
+            names,
+            default=names[-1],
+            required=True,
+            format_func=lambda name: spaces.get(name).title,
+            key=key,
+            bind="query-params",
+        )
+    )
+
+
+def metric_choice(label: str, default: str, key: str) -> str:
+    """Which metric: a control kept in the address."""
+    names = list(METRICS)
+    return str(
+        st.selectbox(
+            label,
+            names,
+            index=names.index(default),
+            format_func=lambda name: METRICS[name].title,
+            key=key,
+            bind="query-params",
+        )
+    )

@@ -1,0 +1,47 @@
+"""Retrieval: one query under five metrics, two metrics side by side, and a scoreboard."""
+
+import streamlit as st
+
+from lib.errors import PetalscopeError
+from lib.view import searching, ui
+
+VIEWS = ("Five metrics", "Side by side", "Scoreboard")
+
+ui.begin(
+    "Retrieval",
+    "Choose a photo: the closest others, by five ways to measure closeness. Click any photo to search with it.",
+)
+opened = ui.workspace()
+try:
+    controls = st.columns([3, 4, 1, 2], vertical_alignment="bottom")
+    with controls[0]:
+        space = ui.space_choice(opened)
+    with controls[1]:
+        view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+    with controls[2]:
+        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
+    with controls[3]:
+        engine = st.segmented_control(
+            "Engine", ["exact", "milvus"], default="exact", required=True, key="engine", bind="query-params"
+        )
+    ui.origin(opened, space, Engine=engine)
+    if view == "Scoreboard":
+        searching.scoreboard(opened)
+        st.stop()
+    left, right = st.columns([2, 9], gap="medium")
+    with left:
+        query = searching.choose_query(opened)
+    with right:
+        if query is None:
+            st.info("Choose a photo on the left to search with.", icon=":material/image_search:")
+        elif view == "Five metrics":
+            searching.five(opened, query, space, k, engine)
+        else:
+            pair = st.columns(2)
+            with pair[0]:
+                a = ui.metric_choice("One side", "l1", "a")
+            with pair[1]:
+                b = ui.metric_choice("Other side", "cosine", "b")
+            searching.side_by_side(opened, query, space, a, b, k)
+except PetalscopeError as error:
+    ui.failed(error)
