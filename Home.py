@@ -13,12 +13,13 @@ opened = ui.workspace()
 ui.origin(opened, "resnet18" if "resnet18" in opened.spaces else None)
 
 home.glance(opened)
+home.tour()
 
 st.header("Photos", divider="gray")
 home.browse(opened)
 home.network_input(opened)
 
-left, right = st.columns(2, gap="large")
+left, right = st.container(key="split").columns(2, gap="large")
 with left:
     st.header("Audit", divider="gray")
     home.audit(opened)

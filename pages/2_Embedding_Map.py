@@ -9,22 +9,20 @@ ui.begin(
     "Embedding map",
     "Each point is a photo; UMAP lays photos with near vectors near each other. Click a point, or draw a lasso.",
 )
-opened = ui.workspace()
+opened = ui.workspace(show_query=False)
 try:
     controls = st.columns([2, 1, 2, 1], vertical_alignment="bottom")
     with controls[0]:
-        space = ui.space_choice(opened)
+        space = ui.space_choice(opened, "map")
     with controls[1]:
-        by = st.selectbox(
-            "Colour", list(mapping.COLOURINGS), format_func=mapping.COLOURINGS.get, key="colour", bind="query-params"
-        )
+        by = mapping.colour_choice()
     with controls[2]:
-        metric = ui.metric_choice("Neighbours by", "cosine", "metric")
+        metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
     with controls[3]:
-        k = st.number_input("Neighbours", 1, 50, 10, key="k", bind="query-params")
+        k = st.number_input("Neighbours", 1, 50, 10, key="near", bind="query-params")
     ui.origin(opened, space, **mapping.parameters(opened, space))
     near = mapping.neighbours(opened, space, metric, int(k))
-    left, right = st.columns([7, 3], gap="medium")
+    left, right = st.container(key="split").columns([7, 3], gap="medium")
     with left:
         mapping.draw(opened, space, by, near)
     with right:

@@ -11,13 +11,15 @@ ui.begin(
     "Retrieval",
     "Choose a photo: the closest others, by five ways to measure closeness. Click any photo to search with it.",
 )
-opened = ui.workspace()
+opened = ui.workspace(show_query=False)
 try:
     controls = st.columns([3, 4, 1, 2], vertical_alignment="bottom")
     with controls[0]:
-        space = ui.space_choice(opened)
+        space = ui.space_choice(opened, "retrieval")
     with controls[1]:
-        view = st.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+        view = st.segmented_control(
+            "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", wrap=True
+        )
     with controls[2]:
         k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
     with controls[3]:
@@ -28,7 +30,7 @@ try:
     if view == "Scoreboard":
         searching.scoreboard(opened)
         st.stop()
-    left, right = st.columns([2, 9], gap="medium")
+    left, right = st.container(key="split").columns([2, 9], gap="medium")
     with left:
         query = searching.choose_query(opened)
     with right:
@@ -39,9 +41,9 @@ try:
         else:
             pair = st.columns(2)
             with pair[0]:
-                a = ui.metric_choice("One side", "l1", "a")
+                a = ui.metric_choice("One side", "l1", "a", "retrieval")
             with pair[1]:
-                b = ui.metric_choice("Other side", "cosine", "b")
+                b = ui.metric_choice("Other side", "cosine", "b", "retrieval")
             searching.side_by_side(opened, query, space, a, b, k)
 except PetalscopeError as error:
     ui.failed(error)

@@ -18,7 +18,7 @@ try:
         ui.prepare_button()
         st.stop()
     inspector.table(document)
-    entry = inspector.choose(document)
+    entry = inspector.choose(document, opened)
     schema, index, rows, search = st.tabs(["Schema", "Indexes", "Rows", "Search"])
     with schema:
         inspector.schema(entry)

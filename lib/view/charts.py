@@ -165,7 +165,7 @@ def scores(rows: list[dict[str, Any]], titles: dict[str, str]) -> go.Figure:
             name=text(titles[space]),
             x=[row["metric"] for row in mine],
             y=middle,
-            marker_color=theme.CLASS_COLOURS[place],
+            marker_color=theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)],
             error_y={
                 "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
                 "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 _CSS = """
-.grid { display: grid; gap: .55rem; grid-template-columns: repeat(auto-fill, minmax(var(--tile, 96px), 1fr));
+.grid { display: grid; gap: .55rem; grid-template-columns: repeat(auto-fill, minmax(min(var(--tile, 96px), 100%), 1fr));
         font-family: var(--st-font); color: var(--st-text-color); }
 .grid.row { grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: minmax(var(--tile, 96px), 1fr);
             overflow-x: auto; padding-bottom: .35rem; }
@@ -73,7 +73,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     }
     const words = part("div", "words", "");
     words.append(part("div", "label", item.label));
-    if (item.note) words.append(part("div", "note", item.note));
+    for (const line of item.notes) words.append(part("div", "note", line));
     button.append(words);
     button.onclick = () => setTriggerValue("picked", item.id);
     return button;
@@ -85,13 +85,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
 @dataclass(frozen=True)
 class Tile:
-    """One photo of a grid. `right` marks it as of the query's class or not; None shows no mark."""
+    """One photo of a grid; `notes` are lines under its label. `right` marks it as of the query's class or not, and None
+    shows no mark."""
 
     id: str
     src: str
     label: str
     colour: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
     badge: str = ""
     right: bool | None = None
     alt: str = ""

@@ -11,7 +11,7 @@ from lib.data import thumbnails
 from lib.data.catalog import SPLITS
 from lib.errors import PetalscopeError
 from lib.learn import backbone
-from lib.view import cached, charts, gallery, ui
+from lib.view import cached, charts, gallery, selection, ui
 from lib.workspace import Workspace
 
 STRIP = 24
@@ -21,7 +21,7 @@ BATCH = 4
 def glance(opened: Workspace) -> None:
     """Counts of the data set, and its classes by split."""
     photos = cached.catalog(opened)
-    columns = st.columns(5)
+    columns = st.container(key="numbers").columns(5)
     splits = photos.splits
     for column, (name, value) in zip(
         columns,
@@ -39,6 +39,23 @@ def glance(opened: Workspace) -> None:
     st.plotly_chart(
         charts.classes(photos.frame, ui.colours(photos)), width="stretch", config={"displaylogo": False}, key="classes"
     )
+
+
+TOUR = (
+    ("See the map", "Every photo as a point. Lasso some, click one, follow the lines to its true neighbours."),
+    ("Search with a photo", "The same photo under five metrics, L1 beside cosine, pixels against features."),
+    ("Open the database", "Collections, schema, row counts and every index parameter, with its source."),
+    ("Follow the training", "Four ways to train ResNet18, what each of them freezes, and how well it does."),
+)
+
+
+def tour() -> None:
+    """Where to go from here."""
+    targets = [ui.PAGES[place] for place in (2, 3, 4, 1)]
+    for column, (title, words), (page, _, icon) in zip(st.columns(4), TOUR, targets, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.page_link(page, label=f"**{title}**", icon=icon, query_params=selection.link())
+            st.caption(words)
 
 
 def browse(opened: Workspace) -> None:

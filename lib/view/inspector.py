@@ -20,7 +20,7 @@ def overview() -> dict[str, Any]:
     """What the store says, for all collections; also the line that names it. Raises StoreError with the remedy."""
     address = workspace.address(cached.current_settings())
     document = cached.inspected(address, None)
-    columns = st.columns([2, 2, 1], vertical_alignment="bottom")
+    columns = st.container(key="numbers").columns([2, 2, 1], vertical_alignment="bottom")
     kind = "Milvus Lite" if document["engine"] == "lite" else "Milvus server"
     columns[0].metric("Engine", kind, border=True)
     columns[1].metric("Version", document["server_version"], border=True)
@@ -58,9 +58,11 @@ def table(document: dict[str, Any]) -> None:
     )
 
 
-def choose(document: dict[str, Any]) -> dict[str, Any]:
-    """The collection that the user looks at."""
-    entries = {entry["name"]: entry for entry in document["collections"]}
+def choose(document: dict[str, Any], opened: Workspace) -> dict[str, Any]:
+    """The collection that the user looks at; those of the open photos come first."""
+    own = [entry["base"] for entry in opened.state["collections"].get(document["uri"], {}).values()]
+    ordered = sorted(document["collections"], key=lambda entry: not entry["name"].startswith(tuple(own)))
+    entries = {entry["name"]: entry for entry in ordered}
     name = st.selectbox("Collection", list(entries), key="collection", bind="query-params")
     return dict(entries[name])
 
@@ -68,7 +70,7 @@ def choose(document: dict[str, Any]) -> dict[str, Any]:
 def schema(entry: dict[str, Any]) -> None:
     """Row counts, fields, and what the engine could not answer."""
     rows = entry["rows"]
-    counts = st.columns(4)
+    counts = st.container(key="numbers_rows").columns(4)
     counts[0].metric(
         "row_count",
         _shown(rows["row_count"]),

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from lib.view import cached, charts, selection, theme, ui
+from lib.view import cached, charts, clicks, selection, theme, ui
 from lib.workspace import Workspace
 
 LASSO = "lasso_ids"
@@ -31,6 +31,13 @@ def _picked() -> None:
         selection.choose(ids[0])
     elif ids:
         st.session_state[LASSO] = ids
+
+
+def colour_choice() -> str:
+    """What colours the points: a control kept in the address."""
+    names = list(COLOURINGS)
+    tied = ui.linked("colour", "map", names, "label")
+    return str(st.selectbox("Colour", names, format_func=lambda name: COLOURINGS[name], **tied))
 
 
 def neighbours(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
@@ -60,6 +67,7 @@ def draw(opened: Workspace, space: str, by: str, near: list[dict[str, Any]]) -> 
         selection_mode=("points", "lasso", "box"),
         config={"displaylogo": False, "scrollZoom": True},
     )
+    clicks.listen("map", selection.choose)
 
 
 def query(opened: Workspace, near: list[dict[str, Any]], metric: str) -> None:

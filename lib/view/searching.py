@@ -16,7 +16,7 @@ from lib.search.metrics import METRICS
 from lib.view import cached, charts, gallery, selection, ui
 from lib.workspace import Workspace
 
-FROM_CATALOG, FROM_FILE = "Photos here", "Upload"
+FROM_CATALOG, FROM_FILE = "Photos", "Upload"
 MOST_UPLOAD_BYTES = 50_000_000
 
 
@@ -100,8 +100,11 @@ def label_of(opened: Workspace, query: Query) -> str | None:
     return None if query.row is None else str(cached.catalog(opened).frame["label"].iloc[query.row])
 
 
-def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, badges: list[str] | None = None) -> None:
-    """One row of answers with rank, value and right/wrong mark, under the metric's name and direction."""
+def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, other: list[str] | None = None) -> None:
+    """One row of answers with rank, value and right/wrong mark, under the metric's name and direction.
+
+    `other` is a second line for each answer: where the other side ranks it.
+    """
     metric = METRICS[found["metric"]]
     label = label_of(opened, query)
     rows = found["results"]
@@ -117,8 +120,8 @@ def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, badge
         [row["id"] for row in rows],
         key=key,
         title=f"Answers by {metric.title}",
-        badges=badges or [f"#{row['rank']}" for row in rows],
-        notes=[format(row["value"], "#.4g") for row in rows],
+        badges=[f"#{row['rank']}" for row in rows],
+        notes=[(format(row["value"], "#.4g"), *(other[i : i + 1] if other else [])) for i, row in enumerate(rows)],
         right=[row["label"] == label for row in rows] if label is not None else None,
         row=True,
         tile=68,
@@ -152,7 +155,7 @@ def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k:
     else:
         embed = cached.embedder(opened, space) if spaces.get(space).needs_weights and not query.copies else None
         both = retrieval.compare(opened, cached.loaded(opened, space), query, a=a, b=b, k=k, embed=embed)
-    numbers = st.columns(3)
+    numbers = st.container(key="numbers").columns(3)
     numbers[0].metric(
         "Overlap", _number(both["overlap"], ".0%"), border=True, help="Photos that both answers share, divided by k."
     )
@@ -171,11 +174,10 @@ def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k:
     for mine, other in (("a", "b"), ("b", "a")):
         ranks = {row["id"]: row["rank"] for row in both[other]["results"]}
         name = METRICS[both[other]["metric"]].name
-        badges = [
-            f"#{row['rank']} → {name} #{ranks[row['id']]}" if row["id"] in ranks else f"#{row['rank']} only here"
-            for row in both[mine]["results"]
+        elsewhere = [
+            f"{name} #{ranks[row['id']]}" if row["id"] in ranks else "only here" for row in both[mine]["results"]
         ]
-        grid(opened, query, both[mine], key=f"side_{mine}", badges=badges)
+        grid(opened, query, both[mine], key=f"side_{mine}", other=elsewhere)
     st.plotly_chart(
         charts.slopes(both["a"]["results"], both["b"]["results"], (METRICS[a].title, METRICS[b].title)),
         width="stretch",

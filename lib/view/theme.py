@@ -9,6 +9,8 @@ from collections.abc import Iterable
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
 SPLIT_COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#CC79A7"}
 REGIME_COLOURS = {"scratch": "#0072B2", "transfer": "#E69F00", "finetune": "#009E73", "init": "#CC79A7"}
+# Spaces are no classes, so they do not borrow their colours.
+SPACE_COLOURS = ("#9a93a3", "#7a5cff", "#2aa198", "#b58900", "#c2477f")
 RIGHT, WRONG = "#009E73", "#D55E00"
 MUTED = "#8c8794"
 # Unlike any class colour, and visible on light and dark ground.

@@ -24,7 +24,7 @@ def runs() -> list[dict[str, Any]]:
 def regimes(opened: Workspace) -> None:
     """The four regimes: what trains in each, drawn, and what was published of them."""
     classes = len(cached.catalog(opened).classes)
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.container(key="split").columns([3, 2], gap="large")
     left.plotly_chart(
         charts.frozen_tensors(register.tensors(classes), _frozen(classes)), width="stretch", key="tensors"
     )
@@ -65,7 +65,7 @@ def curves(found: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(run["regime"] for run in found))
     chosen = st.pills("Regimes", names, selection_mode="multi", default=names, key="regimes", bind="query-params")
     shown = [run for run in found if run["regime"] in (chosen or names)]
-    left, right = st.columns(2, gap="medium")
+    left, right = st.container(key="split_curves").columns(2, gap="medium")
     for column, quantity in ((left, "accuracy"), (right, "loss")):
         column.plotly_chart(charts.curves(shown, quantity, PUBLISHED), width="stretch", key=f"curves_{quantity}")
     st.caption("Training dotted, validation bold, best epoch starred; dashed lines are the published test accuracies.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -33,6 +33,14 @@ _STYLE = """<style>
                   border: 1px solid rgba(128,118,138,.38); background: rgba(128,118,138,.10); }
 .ps-origin b { font-weight: 600; opacity: .72; margin-right: .3rem; }
 .ps-key { display: inline-flex; align-items: center; gap: .35rem; margin-right: .9rem; font-size: .85rem; }
+/* Streamlit squeezes columns until the window is as narrow as a phone; here they wrap before their text is cut off. */
+@media (max-width: 1150px) {
+  [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 13rem; flex: 1 1 13rem; }
+  [class*="st-key-numbers"] [data-testid="stColumn"] { min-width: 8rem; flex-basis: 8rem; }
+  [class*="st-key-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]
+    > [data-testid="stColumn"] { min-width: 100%; }
+}
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
 </style>"""
 
@@ -43,21 +51,24 @@ def begin(title: str, lead: str) -> None:
     st.html(_STYLE)
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
-        st.caption("Look inside an image-embedding space")
+        st.caption(f"Look inside an image-embedding space · {VERSION}")
         for page, label, symbol in PAGES:
             st.page_link(page, label=label, icon=symbol, query_params=selection.link())
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
 
 
-def workspace() -> Workspace:
-    """The prepared photos; where there are none, an explanation with the button that makes them, and the page ends."""
+def workspace(*, show_query: bool = True) -> Workspace:
+    """The prepared photos; where there are none, an explanation with the button that makes them, and the page ends.
+
+    `show_query` draws the query photo in the sidebar; a page that shows it anyway leaves it out.
+    """
     try:
         opened = cached.open_workspace()
         cached.catalog(opened)
     except PetalscopeError as error:
         nothing_ready(str(error))
-    _sidebar(opened)
+    _sidebar(opened, show_query)
     return opened
 
 
@@ -87,17 +98,17 @@ def prepare_button(label: str = "Prepare the photos") -> None:
     st.caption("The same as `python -m lib prepare`: catalog, vectors, maps and Milvus collections.")
 
 
-def _sidebar(opened: Workspace) -> None:
+def _sidebar(opened: Workspace, show_query: bool) -> None:
     chosen = selection.query()
     photos = cached.catalog(opened)
     with st.sidebar:
-        st.divider()
         if chosen is not None and photos.row(chosen) is not None:
+            if not show_query:
+                return
             st.caption("Query photo, shared by all pages")
             show_photos(opened, [chosen], key="sidebar_query", title="Query photo", tile=120)
         elif chosen is not None:
             st.warning("The linked photo is not in this data set; choose another one.", icon=":material/broken_image:")
-        st.caption(f"Petalscope {VERSION}")
 
 
 def origin(opened: Workspace, space: str | None = None, **facts: object) -> None:
@@ -137,7 +148,7 @@ def show_photos(
     *,
     key: str,
     title: str,
-    notes: Sequence[str] | None = None,
+    notes: Sequence[str | tuple[str, ...]] | None = None,
     badges: Sequence[str] | None = None,
     right: Sequence[bool | None] | None = None,
     tile: int = 104,
@@ -160,7 +171,7 @@ def show_photos(
                 src=source,
                 label=label,
                 colour=known.get(label, theme.MUTED),
-                note=notes[i] if notes else "",
+                notes=_lines(notes[i]) if notes else (),
                 badge=badges[i] if badges else "",
                 right=right[i] if right else None,
                 alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
@@ -169,43 +180,64 @@ def show_photos(
     gallery.show(tiles, key=key, title=title, on_pick=selection.choose, tile=tile, row=row, chosen=selection.query())
 
 
+def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (note,) if isinstance(note, str) else note
+
+
 def failed(error: PetalscopeError) -> None:
     """What went wrong and what to do, as a box."""
     st.error(plain(str(error)), icon=":material/error:")
 
 
 def plain(text: str) -> str:
-    """Text that came from outside (a file name, an engine's answer), shown as it is and never as Markdown."""
+    """Text from outside (a file name, an engine's answer) shown as it is: only our own `commands` are Markdown."""
     kept = "".join(letter if letter.isprintable() else "�" for letter in text)
-    return "".join(f"\\{letter}" if letter in r"\*_{}[]()#+-.!|~$<>:" and letter != "." else letter for letter in kept)
+    parts = kept.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is no command of ours
+        parts = [kept.replace("`", "'")]
+    return "".join(
+        f"`{part}`" if place % 2 and part.strip() else "".join(_literal(letter) for letter in part)
+        for place, part in enumerate(parts)
+    )
 
 
-def space_choice(opened: Workspace, key: str = "space") -> str:
+def _literal(letter: str) -> str:
+    return f"\\{letter}" if letter in r"\*_{}[]()#+-!|~$<>:&" else letter
+
+
+def linked(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
+    """Arguments that tie a choice to the page's address under `name`, and share it with the other pages.
+
+    The address wins, then what was chosen before on any page, then `default`. (Streamlit's own binding would put the
+    options' long titles into links, and its widgets forget their value on another page.)
+    """
+    key, remembered = f"{where}_{name}", f"chosen_{name}"
+    wanted = [st.query_params.get(name), st.session_state.get(remembered), default]
+    st.session_state[key] = next(value for value in wanted if value in options)
+
+    def keep() -> None:
+        st.session_state[remembered] = st.query_params[name] = st.session_state[key]
+
+    return {"key": key, "on_change": keep}
+
+
+def space_choice(opened: Workspace, where: str) -> str:
     """Which space: a control kept in the address."""
     names = opened.spaces
     return str(
         st.segmented_control(
             "Space",
             names,
-            default=names[-1],
             required=True,
             format_func=lambda name: spaces.get(name).title,
-            key=key,
-            bind="query-params",
+            wrap=True,
+            **linked("space", where, names, names[-1]),
         )
     )
 
 
-def metric_choice(label: str, default: str, key: str) -> str:
-    """Which metric: a control kept in the address."""
+def metric_choice(label: str, default: str, name: str, where: str) -> str:
+    """Which metric: a control kept in the address under `name`."""
     names = list(METRICS)
-    return str(
-        st.selectbox(
-            label,
-            names,
-            index=names.index(default),
-            format_func=lambda name: METRICS[name].title,
-            key=key,
-            bind="query-params",
-        )
-    )
+    tied = linked(name, where, names, default)
+    return str(st.selectbox(label, names, format_func=lambda metric: METRICS[metric].title, **tied))

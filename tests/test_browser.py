@@ -1,0 +1,317 @@
+"""The app in a real browser (Debian's chromium): links, clicks, lasso, upload, and what it must never do."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib import workspace
+from lib.settings import PROJECT, Settings
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
+]
+DEEP_LINKS = {
+    "": "Petalscope",
+    "Training_Regimes": "Training regimes",
+    "Embedding_Map": "Embedding map",
+    "Retrieval": "Retrieval",
+    "Milvus_Collection": "Milvus collection",
+}
+# Streamlit asks for these beside every deep link and does not mind that they are not there.
+NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
+
+
+@contextmanager
+def serving(data: Path, artifacts: Path) -> Iterator[str]:
+    """The app on a free port; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PETALSCOPE_DATA": str(data),
+        "PETALSCOPE_ARTIFACTS": str(artifacts),
+        "PETALSCOPE_OFFLINE": "1",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        else:
+            raise AssertionError("the app did not start")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # A copy, since the Lite store of the shared workspace is also opened by tests in this process.
+    copy = tmp_path_factory.mktemp("served") / "artifacts"
+    shutil.copytree(prepared.artifacts, copy)
+    assert prepared.data is not None
+    with serving(prepared.data, copy) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A tab, and what it complained about: script errors, failed requests, requests to other hosts."""
+
+    def __init__(self, chromium, address: str) -> None:
+        self.address = address
+        self.context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", self._request)
+        self.page.on("response", self._response)
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+            self.complaints.append(f"outside request: {request.url}")
+
+    def _response(self, response) -> None:
+        if response.status >= 400 and not NORMAL_404.search(response.url):
+            self.complaints.append(f"{response.status} {response.url}")
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.address}/{path}")
+        # Before its first run a page already calls itself not running.
+        self.page.locator("h1").first.wait_for(timeout=60_000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run; the short pause lets a run begin that an action has only just asked for."""
+        self.page.wait_for_timeout(400)
+        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+
+    def text(self) -> str:
+        return self.page.inner_text('[data-testid="stMain"]')
+
+    def parameters(self) -> str:
+        return self.page.url
+
+
+@pytest.fixture
+def tab(chromium, address: str) -> Iterator[Watched]:
+    watched = Watched(chromium, address)
+    yield watched
+    watched.context.close()
+    assert not watched.complaints
+
+
+@pytest.mark.parametrize(("path", "title"), DEEP_LINKS.items())
+def test_cold_deep_links_open(tab: Watched, path: str, title: str) -> None:
+    tab.open(path)
+    assert tab.page.locator("h1").first.inner_text() == title
+    assert tab.page.locator('[data-testid="stException"]').count() == 0
+    assert tab.page.locator('[data-testid="stAlertContentError"]').count() == 0
+
+
+def test_a_clicked_photo_is_the_query_everywhere(tab: Watched) -> None:
+    tab.open("")
+    photo = tab.page.locator('[aria-label="Photos"] button').nth(5)
+    chosen = photo.get_attribute("data-id")
+    photo.click()
+    tab.page.wait_for_url(f"**q={quote(chosen, safe='')}**")
+    tab.settle()
+    tab.page.get_by_test_id("stSidebar").get_by_text("Retrieval", exact=True).click()
+    tab.page.wait_for_url("**/Retrieval**")
+    tab.settle()
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == chosen
+    # On to the first answer: it becomes the query in its turn.
+    answer = tab.page.locator('[aria-label="Answers by Cosine similarity"] button').first
+    following = answer.get_attribute("data-id")
+    assert following != chosen
+    answer.click()
+    tab.page.wait_for_url(f"**q={quote(following, safe='')}**")
+    tab.settle()
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == following
+
+
+def test_photos_are_reached_by_keyboard(tab: Watched) -> None:
+    tab.open("")
+    photo = tab.page.locator('[aria-label="Photos"] button').nth(2)
+    chosen = photo.get_attribute("data-id")
+    photo.focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url(f"**q={quote(chosen, safe='')}**")
+
+
+def test_a_link_restores_the_view(tab: Watched, prepared: Settings) -> None:
+    query = workspace.open_workspace(prepared).catalog().ids[4]
+    tab.open(f"Retrieval?q={quote(query, safe='')}&view=Side+by+side&space=pixels&a=ncc&b=mse&k=4")
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == query
+    assert tab.page.locator('[aria-label="Answers by Normalised cross-correlation"] button').count() == 4
+    assert tab.page.locator('[aria-label="Answers by Mean squared error"] button').count() == 4
+    assert "Raw pixels" in tab.text()
+
+
+def _drag_around_everything(tab: Watched) -> None:
+    area = tab.page.locator(".js-plotly-plot .nsewdrag").first
+    area.wait_for()
+    tab.page.wait_for_timeout(800)
+    box = area.bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.05)]
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    tab.page.mouse.move(*points[0])
+    tab.page.mouse.down()
+    for point in points[1:]:
+        tab.page.mouse.move(*point, steps=12)
+    tab.page.mouse.up()
+
+
+def test_lasso_shows_photos_and_counts(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    tab.open("Embedding_Map")
+    _drag_around_everything(tab)
+    tab.page.get_by_text(f"{len(photos.frame)} photos in the selection").wait_for(timeout=20_000)
+    tab.settle()
+    shown = tab.page.locator('[aria-label="Photos in the selection"] button').count()
+    assert shown == min(48, len(photos.frame))
+    label, total = next(iter(photos.classes.items()))
+    assert f"{label} · {total} of {total}" in tab.text()
+
+
+def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    photos = opened.catalog()
+    tab.open("Embedding_Map")
+    tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
+    tab.page.wait_for_timeout(800)
+    # Where Plotly itself draws the first point of the first class.
+    x, y, expected = tab.page.evaluate(
+        """() => {
+            const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout, trace = plot._fullData[0];
+            const box = plot.getBoundingClientRect();
+            return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[0]),
+                    box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[0]), trace.ids[0]];
+        }"""
+    )
+    tab.page.mouse.move(x, y)
+    tab.page.wait_for_timeout(300)
+    tab.page.mouse.click(x, y)
+    tab.page.locator('[aria-label="True neighbours"]').wait_for(timeout=20_000)
+    tab.settle()
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == expected
+    assert photos.row(expected) is not None
+    assert tab.page.locator('[aria-label="True neighbours"] button').count() == 10
+
+
+def _png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _upload(tab: Watched, name: str, content: bytes) -> None:
+    tab.open("Retrieval?space=pixels")
+    tab.page.get_by_text("Upload", exact=True).click()
+    tab.settle()
+    tab.page.set_input_files('input[type="file"]', files=[{"name": name, "mimeType": "image/png", "buffer": content}])
+    tab.page.wait_for_timeout(800)
+    tab.settle()
+
+
+def test_an_uploaded_photo_is_searched_with(tab: Watched) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    _upload(tab, "mine.png", _png(noise))
+    tab.page.locator('[aria-label="Answers by L1 distance"] button').first.wait_for(timeout=30_000)
+    assert tab.page.locator('img[alt="your photo"]').count() == 1
+    assert tab.page.locator('[aria-label="Answers by L1 distance"] button').count() == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty.png", b"", "is empty"),
+        ("words.png", b"these are words, not a picture", "is not a JPEG, PNG, WebP, BMP or GIF picture"),
+        ("cut.png", _png(np.zeros((40, 40, 3), np.uint8))[:60], "is damaged"),
+    ],
+)
+def test_a_bad_upload_is_one_clear_line(tab: Watched, name: str, content: bytes, sentence: str) -> None:
+    _upload(tab, name, content)
+    alert = tab.page.locator('[data-testid="stAlertContentError"]')
+    alert.wait_for(timeout=20_000)
+    assert sentence in alert.inner_text()
+    assert tab.page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_milvus_page_searches_and_filters(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    query = photos.ids[0]
+    tab.open(f"Milvus_Collection?q={quote(query, safe='')}")
+    tab.page.get_by_role("tab", name="Search").click()
+    tab.page.locator('[aria-label="Rows like this one"] button').first.wait_for(timeout=30_000)
+    ids = [
+        button.get_attribute("data-id") for button in tab.page.locator('[aria-label="Rows like this one"] button').all()
+    ]
+    assert query not in ids and len(ids) == 12
+
+
+def test_prepare_from_the_page_on_hostile_names(chromium, tmp_path: Path) -> None:
+    """An empty start: the button prepares, progress shows, and names with HTML in them stay text."""
+    data = tmp_path / "my flowers"
+    rng = np.random.default_rng(1)
+    for label in ("<img src=x onerror=alert(1)>", "rose **bold** $x$"):
+        (data / label).mkdir(parents=True)
+        for place in range(12):
+            Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(
+                data / label / f"<b>{place}.png"
+            )
+    with serving(data, tmp_path / "art") as address:
+        tab = Watched(chromium, address)
+        tab.open("")
+        tab.page.get_by_role("button", name="Prepare the photos").click()
+        tab.page.get_by_text("Photos", exact=True).first.wait_for(timeout=180_000)
+        tab.page.locator('[aria-label="Photos"] button').first.wait_for(timeout=60_000)
+        for path in DEEP_LINKS:
+            tab.open(path)
+            assert tab.page.locator('[data-testid="stException"]').count() == 0
+            assert tab.page.locator('img[src="x"]').count() == 0
+        tab.open("Embedding_Map")
+        assert "<img src=x onerror=alert(1)>" in tab.page.content().replace("&lt;", "<").replace("&gt;", ">")
+        tab.context.close()
+        assert not tab.complaints

@@ -1,0 +1,242 @@
+"""Every page, run by Streamlit's own test harness: with prepared photos, without, and with damaged artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib import retrieval, workspace
+from lib.settings import PROJECT, Settings
+
+PAGES = [
+    "pages/1_Training_Regimes.py",
+    "pages/2_Embedding_Map.py",
+    "pages/3_Retrieval.py",
+    "pages/4_Milvus_Collection.py",
+]
+HEAVY = ("torch", "torchvision", "umap", "sklearn")
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "PETALSCOPE_DATA": str(settings.data),
+        "PETALSCOPE_ARTIFACTS": str(settings.artifacts),
+        "PETALSCOPE_OFFLINE": "1",
+    }
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """A function that starts the app for some settings; afterwards its caches are empty and its store is closed."""
+    import streamlit as st
+
+    from lib.view import cached
+
+    def begin(settings: Settings) -> AppTest:
+        for name, value in _environment(settings).items():
+            monkeypatch.setenv(name, value)
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        return AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run()
+
+    yield begin
+    cached.release_store()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def _fine(app: AppTest) -> AppTest:
+    assert not app.exception, [entry.message for entry in app.exception]
+    return app
+
+
+def _words(app: AppTest) -> str:
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_home_counts_the_photos(start, prepared: Settings) -> None:
+    app = _fine(start(prepared))
+    photos = workspace.open_workspace(prepared).catalog()
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Photos"] == f"{len(photos.frame):,}"
+    assert shown["Classes"] == str(len(photos.classes))
+    assert shown["Test"] == str(photos.splits["test"])
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_prepared_photos(start, prepared: Settings, page: str) -> None:
+    app = _fine(start(prepared).switch_page(page).run())
+    assert app.title[0].value
+    assert not app.error, [box.value for box in app.error]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_what_to_do_when_nothing_is_prepared(
+    start, prepared: Settings, page: str, tmp_path: Path
+) -> None:
+    app = _fine(start(replace(prepared, artifacts=tmp_path / "nothing")).switch_page(page).run())
+    assert "prepare" in _words(app)
+    assert [button.label for button in app.button if button.key == "prepare"] == ["Prepare the photos"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_state_is_one_sentence(start, prepared: Settings, page: str, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(prepared.artifacts, copy, ignore=shutil.ignore_patterns("*.db"))
+    for state in copy.glob("sets/*/state.json"):
+        state.write_text("{ not json")
+    app = _fine(start(replace(prepared, artifacts=copy)).switch_page(page).run())
+    assert "cannot be read" in _words(app)
+
+
+def test_missing_vectors_are_named_and_other_pages_still_work(start, prepared: Settings, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(prepared.artifacts, copy, ignore=shutil.ignore_patterns("*.db"))
+    for folder in copy.glob("sets/*/spaces/resnet18-*"):
+        shutil.rmtree(folder)
+    query = workspace.open_workspace(prepared).catalog().ids[0]
+    app = start(replace(prepared, artifacts=copy)).switch_page("pages/3_Retrieval.py")
+    app.query_params["q"] = query
+    _fine(app.run())
+    assert any("vectors of resnet18 are gone" in box.value for box in app.error)
+
+
+def test_retrieval_shows_what_the_command_prints(start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    photos = opened.catalog()
+    app = start(prepared).switch_page("pages/3_Retrieval.py")
+    app.query_params["q"] = photos.ids[3]
+    _fine(app.run())
+    label = photos.frame["label"].iloc[3]
+    loaded = retrieval.load(opened, "resnet18")
+    for metric, title in (("l1", "L1 distance"), ("cosine", "Cosine similarity")):
+        found = retrieval.search(opened, loaded, retrieval.query_row(photos, 3), metric_name=metric, k=10)
+        right = sum(row["label"] == label for row in found["results"])
+        assert any(
+            line.value.startswith(f"**{title}**") and f"{right} of {len(found['results'])} of the query" in line.value
+            for line in app.markdown
+        )
+
+
+def test_a_link_to_a_foreign_photo_is_said_to_be_foreign(start, prepared: Settings) -> None:
+    app = start(prepared).switch_page("pages/3_Retrieval.py")
+    app.query_params["q"] = "../../etc/passwd"
+    _fine(app.run())
+    assert "not in this data set" in _words(app)
+
+
+def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    query = opened.catalog().ids[0]
+    app = start(prepared).switch_page("pages/3_Retrieval.py")
+    app.query_params["q"] = query
+    app.query_params["view"] = "Side by side"
+    _fine(app.run())
+    loaded = retrieval.load(opened, "resnet18")
+    both = retrieval.compare(opened, loaded, retrieval.find_query(loaded.catalog, query), a="l1", b="cosine", k=10)
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Overlap"] == f"{both['overlap']:.0%}"
+    assert shown["Kendall's tau"] == f"{both['kendall_tau']:.3f}"
+
+
+def test_scoreboard_scores_every_space_and_metric(start, prepared: Settings) -> None:
+    app = start(prepared).switch_page("pages/3_Retrieval.py")
+    app.query_params["view"] = "Scoreboard"
+    app.query_params["score"] = "true"
+    _fine(app.run())
+    table = app.dataframe[0].value
+    assert len(table) == 2 * 5
+    assert set(table["Space"]) == {"Raw pixels", "ResNet18 features"}
+
+
+def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    app = start(prepared).switch_page("pages/2_Embedding_Map.py")
+    app.session_state["lasso_ids"] = photos.ids[:7]
+    _fine(app.run())
+    assert "7 photos in the selection" in [line.value for line in app.subheader]
+
+
+def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) -> None:
+    rows = len(workspace.open_workspace(prepared).catalog().frame)
+    app = _fine(start(prepared).switch_page("pages/4_Milvus_Collection.py").run())
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["row_count"] == shown["count(*)"] == f"{rows:,}"
+    parameters = [frame.value for frame in app.dataframe if "Source" in frame.value]
+    assert {"M", "efConstruction"} <= set(parameters[0]["Parameter"])
+    assert set(parameters[0]["Source"]) == {"reported"}
+
+
+def test_a_filter_that_does_not_parse_is_one_sentence(start, prepared: Settings) -> None:
+    app = start(prepared).switch_page("pages/4_Milvus_Collection.py")
+    app.query_params["filter"] = 'label == "'
+    _fine(app.run())
+    assert len(app.error) == 1
+
+
+def test_recorded_runs_become_curves(start, prepared: Settings, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(prepared.artifacts, copy, ignore=shutil.ignore_patterns("*.db"))
+    (copy / "runs").mkdir()
+    epoch = {"train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.1, "val_accuracy": 0.4, "seconds": 1.0, "lr": 0.1}
+    run = {
+        "id": "transfer-test", "regime": "transfer", "weights": "bundled", "seed": 0, "best_epoch": 2,
+        "epochs": [{"epoch": 1, **epoch}, {"epoch": 2, **epoch, "val_accuracy": 0.6}],
+        "test_accuracy": 0.61, "test_ci95": [0.5, 0.7], "dataset": {"name": "other", "fingerprint": "0", "images": 9},
+    }  # fmt: skip
+    (copy / "runs" / "transfer-test.json").write_text(json.dumps(run))
+    app = _fine(start(replace(prepared, artifacts=copy)).switch_page("pages/1_Training_Regimes.py").run())
+    results = next(frame.value for frame in app.dataframe if "Test accuracy %" in frame.value)
+    assert list(results["Test accuracy %"]) == [61.0]
+    assert list(results["Photos"]) == ["other (other photos)"]
+    (copy / "runs" / "transfer-test.json").write_text("{}")
+    app = _fine(start(replace(prepared, artifacts=copy)).switch_page("pages/1_Training_Regimes.py").run())
+    assert any("is damaged" in box.value for box in app.error)
+
+
+def test_pages_that_read_artifacts_import_nothing_heavy(prepared: Settings) -> None:
+    script = f"""
+import sys, warnings
+warnings.simplefilter("ignore")
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(PROJECT / "Home.py")!r}, default_timeout=60).run()
+for page in {PAGES!r}:
+    app.switch_page(page).run()
+    assert not app.exception and not app.error, (page, app.exception, app.error)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **_environment(prepared)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_pages_are_thin() -> None:
+    for page in [PROJECT / "Home.py", *(PROJECT / "pages").glob("*.py")]:
+        assert len(page.read_text(encoding="utf-8").splitlines()) <= 70, page
+
+
+def test_streamlit_and_plotly_stay_in_the_view() -> None:
+    for module in (PROJECT / "lib").rglob("*.py"):
+        if "view" not in module.relative_to(PROJECT / "lib").parts:
+            text = module.read_text(encoding="utf-8")
+            assert "import streamlit" not in text, module
+            assert "import plotly" not in text, module
