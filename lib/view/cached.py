@@ -168,7 +168,7 @@ def _load_own(opened: milvus.Store) -> None:
     """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
     present = set(milvus.names(opened))
     with contextlib.suppress(ArtifactError):
-        mine = open_workspace().state.get("collections", {}).get(workspace.address(current_settings()), {})
+        mine = open_workspace().state.get("collections", {}).get(workspace.store_key(current_settings()), {})
         for entry in mine.values():
             for suffix in pipeline.SIBLINGS:
                 if entry["base"] + suffix in present:

@@ -60,8 +60,9 @@ def table(document: dict[str, Any]) -> None:
 
 def choose(document: dict[str, Any], opened: Workspace) -> dict[str, Any]:
     """The collection that the user looks at; those of the open photos come first."""
-    own = [entry["base"] for entry in opened.state["collections"].get(document["uri"], {}).values()]
-    ordered = sorted(document["collections"], key=lambda entry: not entry["name"].startswith(tuple(own)))
+    mine = opened.state["collections"].get(workspace.store_key(opened.settings), {})
+    own = tuple(entry["base"] for entry in mine.values())
+    ordered = sorted(document["collections"], key=lambda entry: not entry["name"].startswith(own))
     entries = {entry["name"]: entry for entry in ordered}
     name = st.selectbox("Collection", list(entries), key="collection", bind="query-params")
     return dict(entries[name])

@@ -12,7 +12,7 @@ from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
 from lib.search.metrics import METRICS
-from lib.settings import ASSETS, VERSION
+from lib.settings import ASSETS
 from lib.view import cached, gallery, jobs, selection, theme
 from lib.view.gallery import Tile
 from lib.workspace import Workspace
@@ -51,7 +51,7 @@ def begin(title: str, lead: str) -> None:
     st.html(_STYLE)
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
-        st.caption(f"Look inside an image-embedding space · {VERSION}")
+        st.caption("Look inside an image-embedding space")
         for page, label, symbol in PAGES:
             st.page_link(page, label=label, icon=symbol, query_params=selection.link())
     st.title(title)
