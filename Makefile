@@ -7,6 +7,8 @@ ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
 PORT ?= 8501
+# Open the browser by itself only where there is a screen.
+HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname 2>/dev/null)),$(filter Windows_NT,$(OS))),false,true)
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
@@ -14,7 +16,7 @@ RUN := "$(BIN)/python"
 
 run: install
 	$(RUN) -m lib prepare
-	$(RUN) -m streamlit run Home.py --server.port $(PORT)
+	$(RUN) -m streamlit run Home.py --server.port $(PORT) --server.headless $(HEADLESS)
 
 prepare: install
 	$(RUN) -m lib prepare
