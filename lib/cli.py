@@ -8,60 +8,117 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lib import settings as settings_module
-from lib.errors import PetalscopeError, QueryError
+from lib.errors import ArtifactError, PetalscopeError, QueryError
 from lib.settings import Settings
 
 METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
+    """Run one command; returns the exit status. `overrides` are fields of Settings that have no option."""
+    _occupy_standard_files()
     options = _parser().parse_args(arguments)
-    # Libraries that print to stdout would spoil the one JSON document, and their log lines and warnings are not ours.
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-    settings = settings_module.from_environment(
-        data=options.data,
-        artifacts=options.artifacts,
-        weights=getattr(options, "weights", None),
-        seed=getattr(options, "seed", None),
-        milvus_uri=getattr(options, "milvus_uri", None),
-    )
+    with _quiet_libraries():
+        return _run(options, overrides)
+
+
+def _occupy_standard_files() -> None:
+    """A closed stdin, stdout or stderr would give its number to the next file opened, and prints would land in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep the log lines and warnings of libraries off stderr.
+
+    Not by `logging.disable`: the store reads from Milvus Lite's log why it did not open.
+    """
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    root.addHandler(nowhere)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.removeHandler(nowhere)
+
+
+def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     stdout = sys.stdout
     try:
+        settings = settings_module.from_environment(
+            data=options.data,
+            artifacts=options.artifacts,
+            weights=getattr(options, "weights", None),
+            seed=getattr(options, "seed", None),
+            milvus_uri=getattr(options, "milvus_uri", None),
+            **overrides,
+        )
+        # Libraries that print to stdout would spoil the one JSON document.
         with contextlib.redirect_stdout(sys.stderr):
             document = options.run(settings, options)
-        print(json.dumps(document) if options.json else options.show(document), file=stdout, flush=True)
+        text = json.dumps(document, allow_nan=False) if options.json else options.show(document)
     except PetalscopeError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
         return _failed("Interrupted; run the same command again to go on.")
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing is wrong, and nothing may be flushed at exit.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-        return 0
     except MemoryError:
         return _failed("There is not enough memory; close other programs or use --limit.")
+    except ImportError as error:
+        return _failed(f"A library is missing or broken ({error}); run `pip install -r requirements.txt`.")
     except OSError as error:
         return _failed(
             f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
         )
+    return _say(text, stdout)
+
+
+def _say(text: str, stdout: TextIO | None) -> int:
+    if stdout is None:
+        return _failed("Standard output is closed, so the answer has nowhere to go.")
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter still gets the rest
+    try:
+        print(text, file=stdout, flush=True)
+    except OSError as error:
+        # Nothing more may be written there, also not by Python when it ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough (`| head`)
+            return 0
+        return _failed(f"The answer could not be written: {error.strerror}.")
     return 0
 
 
 def _failed(sentence: str) -> int:
-    print(f"petalscope: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    print(f"petalscope: {_plain(sentence)}", file=sys.stderr, flush=True)
     return 1
+
+
+def _plain(text: str) -> str:
+    """`text` as one line without anything that a terminal would obey: file names may hold line breaks and worse."""
+    return "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join("".join(letter if letter.isprintable() else "�" for letter in line) for line in lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,13 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", type=Path, metavar="DIR", help="folder of class sub-folders with images")
-    common.add_argument("--artifacts", type=Path, metavar="DIR", help="where results are kept")
+    common.add_argument("--data", type=_path, metavar="DIR", help="folder of class sub-folders with images")
+    common.add_argument("--artifacts", type=_path, metavar="DIR", help="where results are kept")
     common.add_argument("--json", action="store_true", help="print one JSON document")
     weights = argparse.ArgumentParser(add_help=False)
     weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
     seed = argparse.ArgumentParser(add_help=False)
-    seed.add_argument("--seed", type=int, metavar="N", help="decides the split and the map")
+    seed.add_argument("--seed", type=_seed, metavar="N", help="decides the split and the map")
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
@@ -119,16 +176,35 @@ Show = Callable[[Any], str]
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**32 - 1)  # what NumPy's generator takes
+
+
+def _whole(text: str, least: int, most: int | None = None) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value < least or (most is not None and value > most):
+        raise argparse.ArgumentTypeError(f"must be {least} or more" + (f", and at most {most}" if most else ""))
     return value
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset shell variable must not mean the current folder
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
 
 
 def _prepare(settings: Settings, options: argparse.Namespace) -> Any:
     from lib import pipeline
 
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
+    if not names:
+        raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
     with _Progress() as progress:
         return pipeline.prepare(
             settings, names=names, limit=options.limit, reporter=pipeline.Reporter(progress.update, progress.say)
@@ -147,7 +223,7 @@ def _show_prepare(document: Any) -> str:
         lines.append(f"space {space['name']}: {space['count']:,} × {space['dim']:,}{weights} ({how})")
     lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
     lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def _audit(settings: Settings, options: argparse.Namespace) -> Any:
@@ -170,7 +246,7 @@ def _show_audit(document: Any) -> str:
         f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
     ]
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
-    return "\n".join(line.replace("\n", "�") for line in lines)
+    return _lines(lines)
 
 
 def _search(settings: Settings, options: argparse.Namespace) -> Any:
@@ -197,7 +273,7 @@ def _show_search(document: Any) -> str:
     ]
     if document["recall"] is not None:
         lines.append(f"recall against the full scan: {document['recall']:.3f}")
-    return "\n".join(line.replace("\n", "�") for line in lines)
+    return _lines(lines)
 
 
 def _compare(settings: Settings, options: argparse.Namespace) -> Any:
@@ -227,6 +303,8 @@ def _evaluate(settings: Settings, options: argparse.Namespace) -> Any:
 
     opened = workspace.open_workspace(settings)
     names = [options.space] if options.space else opened.spaces
+    if not names:
+        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
     rows: list[Any] = []
     with _Progress() as progress:
         for name in names:
@@ -263,11 +341,13 @@ def _show_evaluate(document: Any) -> str:
 
 
 def _inspect(settings: Settings, options: argparse.Namespace) -> Any:
-    from lib.store import inspect, milvus
+    from lib import workspace
+    from lib.store import connection, inspect
 
-    if settings.store_uri == settings.own_store and not Path(settings.own_store).exists():
-        raise QueryError(f"There is no store at {settings.own_store} yet; run `python -m lib prepare`.")
-    with milvus.open_store(settings.store_uri, settings.milvus_token, role="inspect") as store:
+    workspace.check_store(settings)
+    with connection.open_store(
+        settings.store_uri, settings.milvus_token, role="inspect", wait_s=settings.store_wait_s
+    ) as store:
         return inspect.inspect(store, options.collection)
 
 
@@ -287,7 +367,7 @@ def _show_inspect(document: Any) -> str:
             lines.append(
                 f"  index on {index['field']}: {index['index_type']} {index['metric_type'] or ''} {params}".rstrip()
             )
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def _doctor(settings: Settings, options: argparse.Namespace) -> Any:
@@ -298,7 +378,7 @@ def _doctor(settings: Settings, options: argparse.Namespace) -> Any:
 
 def _show_doctor(document: Any) -> str:
     marks = {True: "ready  ", False: "missing"}
-    return "\n".join(
+    return _lines(
         f"{marks[check['ready']]}  {check['name']}: {check['detail']}"
         + (f" → {check['remedy']}" if check["remedy"] else "")
         for check in document["checks"]
@@ -311,6 +391,7 @@ class _Progress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
+        self._drawn = False  # a bar has begun a line that is not ended yet
 
     def __enter__(self) -> _Progress:
         return self
@@ -324,7 +405,7 @@ class _Progress:
 
         if stage != self._stage:
             self._close()
-            self._stage = stage
+            self._stage, self._drawn = stage, True
             self._bar = tqdm(total=total, desc=stage, file=sys.stderr, dynamic_ncols=True, mininterval=0.3)
         if total is not None and self._bar.total != total:
             self._bar.total = total
@@ -339,4 +420,6 @@ class _Progress:
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
+        elif self._drawn:  # interrupted between drawing the bar and knowing it
+            print(file=sys.stderr)
+        self._bar, self._drawn = None, False

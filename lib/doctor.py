@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lib import pipeline, workspace
 from lib.data import catalog as catalogs
 from lib.data import datasets
+from lib.data.catalog import Catalog
 from lib.embed import spaces
-from lib.errors import PetalscopeError
+from lib.errors import ArtifactError, PetalscopeError, StoreError
 from lib.learn import backbone
 from lib.settings import VERSION, Settings
-from lib.store import milvus
+from lib.store import connection, milvus
+from lib.workspace import Workspace
 
-PREPARE = "python -m lib prepare"
+# These are sound if their hash is; any other file has to be tried.
+KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
 
 
 def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, Any]:
     """The `doctor` document: versions and a list of checks, each ready or with its remedy. Changes and fetches nothing.
 
-    The app, which holds the store itself, leaves `look_into_store` off.
+    The app, which holds the store itself, leaves `look_into_store` off; then no weights file is tried either, since
+    that imports torch.
     """
-    checks = [_libraries(), _data(settings), _weights(settings), *_spaces(settings)]
-    if look_into_store:
-        checks.append(_store(settings))
+    checks = [_libraries(), _data(settings), _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    try:
+        opened = workspace.open_workspace(settings)
+        catalog = opened.catalog()
+    except PetalscopeError as error:
+        checks.append(_check("catalog", False, str(error), settings.prepare_command))
+        if look_into_store:
+            checks.append(_store(settings, {}))
+    else:
+        checks += [_catalog(opened, catalog), *(_space(opened, name) for name in spaces.SPACES)]
+        if look_into_store:
+            checks.append(_store(settings, _collections(opened)))
     return {
         "version": VERSION,
         "versions": pipeline.libraries(),
@@ -49,49 +64,90 @@ def _libraries() -> dict[str, Any]:
 
 def _data(settings: Settings) -> dict[str, Any]:
     found = datasets.find(settings)
-    if found is None or not found.root.is_dir():
-        where = str(settings.data) if settings.data else "no photos yet"
-        return _check("data", False, where, "name a folder with --data" if settings.data else PREPARE)
-    return _check("data", True, f"{found.name} in {found.root}")
-
-
-def _weights(settings: Settings) -> dict[str, Any]:
-    from dataclasses import replace
-
+    if found is None:
+        return _check("data", False, "no photos yet", settings.prepare_command)
     try:
-        return _check("weights", True, backbone.choose(replace(settings, offline=True)).about)
+        files, _ = catalogs.scan(found.root)
     except PetalscopeError as error:
-        return _check("weights", False, str(error), "python -m lib prepare --weights bundled")
+        return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
+    detail = f"{found.name} in {found.root}: {len(files):,} files in class folders"
+    return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
 
 
-def _spaces(settings: Settings) -> list[dict[str, Any]]:
+def _weights(settings: Settings, *, thorough: bool) -> dict[str, Any]:
+    said: list[str] = []
     try:
-        opened = workspace.open_workspace(settings)
-        catalog = opened.catalog()
+        found = backbone.choose(replace(settings, offline=True), warn=said.append)
+        if thorough and found.name not in KNOWN_WEIGHTS:
+            backbone.resnet18(found)
     except PetalscopeError as error:
-        return [_check("catalog", False, str(error), PREPARE)]
-    changes = {kind: count for kind, count in catalogs.changes(catalog).items() if count}
+        return _check("weights", False, str(error), "name others with --weights imagenet, bundled or a file")
+    about = found.about
+    if said:
+        can = "downloads are switched off" if settings.offline else "prepare downloads them where it has a network"
+        about += f"; ImageNet's are not on this machine, and {can}"
+    return _check("weights", True, about)
+
+
+def _artifacts(settings: Settings) -> dict[str, Any]:
+    # The nearest folder that is there decides, since the rest would be made.
+    folder = next((each for each in (settings.artifacts, *settings.artifacts.parents) if each.exists()), None)
+    usable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    detail = str(settings.artifacts) if usable else f"{settings.artifacts} cannot be written"
+    return _check("artifacts", usable, detail, "name another folder with --artifacts or PETALSCOPE_ARTIFACTS")
+
+
+def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
     detail = f"{len(catalog.frame):,} images, {len(catalog.skipped)} files skipped"
+    try:
+        changes = {kind: count for kind, count in catalogs.changes(catalog).items() if count}
+    except PetalscopeError as error:
+        return _check("catalog", False, f"{detail}; {error}", "bring the data folder back, or name another with --data")
     if changes:
         detail += "; since then " + ", ".join(f"{count} {kind}" for kind, count in changes.items())
-    checks = [_check("catalog", not changes, detail, PREPARE)]
-    for name in spaces.SPACES:
-        try:
-            vectors, _ = opened.vectors(name), opened.map(name)
-            weights = opened.space(name)["weights"]
-            made_with = f", weights {weights['name']}" if weights else ""
-            checks.append(_check(f"space {name}", True, f"{len(vectors.values):,} vectors and a map{made_with}"))
-        except PetalscopeError as error:
-            checks.append(_check(f"space {name}", False, str(error), PREPARE))
-    return checks
+    return _check("catalog", not changes, detail, opened.settings.prepare_command)
 
 
-def _store(settings: Settings) -> dict[str, Any]:
-    if settings.store_uri == settings.own_store and not Path(settings.own_store).exists():
-        return _check("store", False, f"{settings.own_store} does not exist yet", PREPARE)
+def _space(opened: Workspace, name: str) -> dict[str, Any]:
+    def look() -> str:
+        vectors, weights = opened.vectors(name), opened.weights(name)
+        opened.map(name)
+        return f"{len(vectors.values):,} vectors and a map" + (f", weights {weights.name}" if weights else "")
+
+    return _tried(f"space {name}", look, opened.settings.prepare_command)
+
+
+def _collections(opened: Workspace) -> dict[str, str]:
+    """The base name of every space that should be in the store, or why it is not."""
+    found = {}
+    for name in opened.spaces:
+        if spaces.get(name).in_milvus:
+            try:
+                found[name] = opened.collection(name)
+            except PetalscopeError:
+                found[name] = ""
+    return found
+
+
+def _store(settings: Settings, bases: dict[str, str]) -> dict[str, Any]:
+    def look() -> str:
+        workspace.check_store(settings)
+        with connection.open_store(
+            settings.store_uri, settings.milvus_token, role="doctor", wait_s=settings.store_wait_s
+        ) as store:
+            there = set(milvus.names(store))
+        for name, base in bases.items():
+            if not base or any(base + suffix not in there for suffix in milvus.SIBLINGS):
+                raise ArtifactError(f"{settings.store_address} does not hold all collections of the space {name}.")
+        return f"{settings.store_address}: {len(there)} collections"
+
+    return _tried("store", look, settings.prepare_command)
+
+
+def _tried(name: str, look: Callable[[], str], remedy: str) -> dict[str, Any]:
     try:
-        with milvus.open_store(settings.store_uri, settings.milvus_token, role="doctor") as store:
-            names = milvus.names(store)
+        return _check(name, True, look())
+    except StoreError as error:  # it is there but does not open, which no `prepare` mends
+        return _check(name, False, str(error), "stop the process that owns it, or correct --milvus-uri")
     except PetalscopeError as error:
-        return _check("store", False, str(error), "see the sentence before the arrow")
-    return _check("store", True, f"{workspace.address(settings)}: {len(names)} collections")
+        return _check(name, False, str(error), remedy)

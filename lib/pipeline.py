@@ -2,10 +2,12 @@
 
 Every result is built beside the one in use, under a name made of its inputs; the last act renames one state file,
 which switches everything at once. A run that is killed leaves the old state, and the next run takes up what was done.
+What may be left in a store is noted in a ledger before it is made, so that the next run can drop it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import platform
@@ -26,16 +28,14 @@ from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.projection import MapParameters
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, StoreError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
 from lib.settings import DEFAULT_SEED, VERSION, Settings
-from lib.store import milvus
+from lib.store import connection, milvus
 
 DEFAULT_SPACES = tuple(spaces.SPACES)
-# The collections of a space, by suffix: the metric of the index, and whether the vectors are centred. Milvus before 2.4
-# allows one vector field per collection, and an index answers only the metric it was built for.
-SIBLINGS = {"": ("COSINE", False), "_l2": ("L2", False), "_centred": ("COSINE", True)}
+LEDGER = "collections.json"
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -80,7 +80,7 @@ class _Job:
     @property
     def old_collections(self) -> dict[str, Any]:
         """What the old state says of the store at the current address."""
-        return dict(self.old.get("collections", {}).get(workspace.address(self.settings), {}))
+        return dict(self.old.get("collections", {}).get(workspace.store_key(self.settings), {}))
 
 
 @contextmanager
@@ -107,16 +107,17 @@ def prepare(
     wanted = list(dict.fromkeys(spaces.get(name).name for name in names))
     with _job(settings, reporter or Reporter()) as job:
         catalog, catalog_file = _catalog(job, limit)
-        if settings.store_uri == settings.own_store:
-            settings.artifacts.mkdir(parents=True, exist_ok=True)
+        kept = _still_valid(job, catalog)
         # Opened before the long work: a store that somebody else owns is then known at once, not after minutes.
-        with milvus.open_store(settings.store_uri, settings.milvus_token, role="prepare") as store:
-            entries = _spaces(job, wanted, catalog)
-            collections, rows = _collections(job, store, catalog, entries)
+        with _store(job, [*wanted, *kept]) as store:
+            entries = {**kept, **_spaces(job, wanted, catalog)}
+            collections, rows = _collections(job, store, catalog, entries) if store is not None else ({}, [])
             state = _new_state(job, catalog, catalog_file, entries, collections)
-            artifacts.write_json(job.folder / "state.json", state)
+            if state != job.old:
+                artifacts.write_json(job.folder / "state.json", state)
             _clean(job.folder, state)
-            _drop_unused(job, store)
+            if store is not None:
+                _drop_unused(job, store)
     return {
         "dataset": catalog.summary(),
         "spaces": [_described(name, entries[name]) for name in wanted],
@@ -156,58 +157,77 @@ def _alone(folder: Path, talk: Reporter) -> Iterator[None]:
 def _state(folder: Path) -> dict[str, Any]:
     """The state in use; empty when there is none, it is damaged, or another version wrote it: all is made anew."""
     try:
-        state = artifacts.read_json(folder / "state.json") or {}
+        return workspace.read_state(folder) or {}
     except ArtifactError:
         return {}
-    return state if state.get("schema") == workspace.SCHEMA else {}
 
 
 def _catalog(job: _Job, limit: int | None) -> tuple[Catalog, str]:
+    known, previous = _previous_catalog(job.folder, job.old)
     catalog = catalogs.build(
         job.dataset.name,
         job.dataset.root,
         seed=job.seed,
         limit=limit,
-        previous=_previous_catalog(job.folder, job.old),
+        previous=previous,
         progress=job.talk.stage("read photos"),
     )
     name = f"catalog-{catalog.key}.parquet"
-    if not (job.folder / name).is_file():
+    if name != known and _catalog_or_none(job.folder / name) is None:
         catalogs.save(catalog, job.folder / name)
     return catalog, name
 
 
-def _previous_catalog(folder: Path, old: dict[str, Any]) -> Catalog | None:
-    # A killed run may have left a catalog that no state names yet; any one serves, since rows are checked file by file.
-    names = [old["catalog"]] if old else sorted(path.name for path in folder.glob("catalog-*.parquet"))
-    for name in names:
-        try:
-            found = catalogs.load(folder / name)
-        except ArtifactError:
-            continue
+def _previous_catalog(folder: Path, old: dict[str, Any]) -> tuple[str, Catalog | None]:
+    """A catalog made before, and its file's name: the state's, or one that a killed run left before naming it.
+
+    Any one serves, since its rows are checked file by file.
+    """
+    for name in [old["catalog"]] if old else sorted(path.name for path in folder.glob("catalog-*.parquet")):
+        found = _catalog_or_none(folder / name)
         if found is not None:
-            return found
-    return None
+            return name, found
+    return "", None
+
+
+def _catalog_or_none(path: Path) -> Catalog | None:
+    try:
+        return catalogs.load(path)
+    except ArtifactError:
+        return None
 
 
 def _pictures(catalog: Catalog) -> str:
+    """Short name of the pictures in row order: what vectors are valid for."""
     return artifacts.digest(list(catalog.frame["sha256"]))[:8]
 
 
-def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
-    """Vectors and map of every space in `wanted`; spaces made earlier stay if they are of these very photos."""
-    entries: dict[str, Any] = {
+def _contents(catalog: Catalog) -> str:
+    """Hash of what a collection holds beside the vectors' own fingerprint: which id has which picture, label, split."""
+    return artifacts.digest(catalog.contents, list(catalog.frame["sha256"]))
+
+
+def _still_valid(job: _Job, catalog: Catalog) -> dict[str, Any]:
+    """The old state's spaces that are of these very photos and can be read."""
+    return {
         name: entry
         for name, entry in job.old.get("spaces", {}).items()
-        if entry["data_fingerprint"] == catalog.fingerprint and entry["pictures"] == _pictures(catalog)
+        if entry["data_fingerprint"] == catalog.fingerprint
+        and _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog) is not None
+        and _is_map(job.folder / entry["map"], catalog)
     }
+
+
+def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
+    """Vectors and map of every space in `wanted`."""
     chosen = None
     if any(spaces.SPACES[name].needs_weights for name in wanted):
         chosen = backbone.choose(job.settings, progress=job.talk.stage("download weights"), warn=job.talk.say)
+    entries = {}
     for name in wanted:
         space = spaces.SPACES[name]
         entry = _space(job, space, catalog, chosen if space.needs_weights else None)
-        entries[name] = entry | {"map": _map(job, space, entry)}
+        entries[name] = entry | {"map": _map(job, space, catalog, entry)}
     return entries
 
 
@@ -215,7 +235,7 @@ def _space(job: _Job, space: Space, catalog: Catalog, weights: Weights | None) -
     start = time.perf_counter()
     fingerprint = spaces.fingerprint(space, catalog.fingerprint, weights)
     name = f"spaces/{space.name}-{fingerprint[:8]}-{_pictures(catalog)}"
-    cached = _load_or_none(job.folder / name) is not None
+    cached = _vectors(job.folder / name, fingerprint, catalog) is not None
     if not cached:
         before = job.old.get("spaces", {}).get(space.name)
         extract.extract(
@@ -239,11 +259,6 @@ def _space(job: _Job, space: Space, catalog: Catalog, weights: Weights | None) -
     }
 
 
-def _pictures(catalog: Catalog) -> str:
-    """Short name of the pictures in row order: what vectors are valid for."""
-    return artifacts.digest(list(catalog.frame["sha256"]))[:8]
-
-
 def _load_or_none(folder: Path) -> Vectors | None:
     try:
         return extract.load(folder)
@@ -251,80 +266,173 @@ def _load_or_none(folder: Path) -> Vectors | None:
         return None
 
 
-def _vectors(folder: Path, name: str) -> Vectors:
-    found = extract.load(folder)
-    if found is None:
-        raise ArtifactError(f"The vectors of {name} disappeared while they were in use; run the command again.")
-    return found
+def _vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
+    """The vectors in `folder` if they are what the fingerprint says, row for row with the catalog."""
+    found = _load_or_none(folder)
+    fits = found is not None and found.fingerprint == fingerprint and found.of(catalog)
+    return found if fits else None
 
 
-def _map(job: _Job, space: Space, entry: dict[str, Any]) -> str:
+def _is_map(path: Path, catalog: Catalog) -> bool:
+    try:
+        found = projection.load(path)
+    except ArtifactError:
+        return False
+    return found is not None and len(found.xy) == len(catalog.frame)
+
+
+def _map(job: _Job, space: Space, catalog: Catalog, entry: dict[str, Any]) -> str:
     parameters = MapParameters(metric="cosine" if space.needs_weights else "euclidean", seed=job.seed)
     name = f"maps/{Path(entry['folder']).name}-{parameters.key()}.npz"
-    if not (job.folder / name).is_file():
-        job.talk.progress(f"map {space.name}", 0, None)
-        vectors = _vectors(job.folder / entry["folder"], space.name)
-        projection.save(projection.project(vectors.values, parameters), job.folder / name)
+    if not _is_map(job.folder / name, catalog):
+        job.talk.progress(f"map {space.name}", 0, 1)
+        projection.save(projection.project(_read(job, entry, catalog).values, parameters), job.folder / name)
         job.talk.progress(f"map {space.name}", 1, 1)
     return name
 
 
+def _read(job: _Job, entry: dict[str, Any], catalog: Catalog) -> Vectors:
+    found = _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
+    if found is None:
+        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use; run the command again.")
+    return found
+
+
+@contextmanager
+def _store(job: _Job, names: Sequence[str]) -> Iterator[connection.Store | None]:
+    """The store, open; None when none of the spaces goes into Milvus."""
+    if not any(spaces.SPACES[name].in_milvus for name in names):
+        yield None
+        return
+    settings = job.settings
+    with connection.open_store(
+        settings.store_uri, settings.milvus_token, role="prepare", wait_s=settings.store_wait_s
+    ) as store:
+        if settings.lite_path is not None:
+            _sweep_lite(settings.lite_path)
+        yield store
+
+
+def _sweep_lite(path: Path) -> None:
+    """Delete folders that a killed run left in a Lite store while making or dropping a collection.
+
+    Milvus Lite 3.2 does not count a folder without a schema as a collection, but refuses to make one of that name.
+    """
+    for folder in (path / "collections").glob("*"):
+        if not (folder / "schema.json").exists():
+            artifacts.remove(folder)
+
+
 def _collections(
-    job: _Job, store: milvus.Store, catalog: Catalog, entries: dict[str, Any]
+    job: _Job, store: connection.Store, catalog: Catalog, entries: dict[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Bring every space that Milvus can hold into the store: the state's new entries, and the contract's rows."""
     mine: dict[str, Any] = {}
     listed: list[dict[str, Any]] = []
-    before = job.old_collections
     present = set(milvus.names(store))
+    contents = _contents(catalog)
     for name, entry in entries.items():
         if not spaces.SPACES[name].in_milvus:
             continue
-        base = _collection_base(name, entry["fingerprint"], catalog.contents, before.get(name))
-        in_use = base == before.get(name, {}).get("base")
-        rows = milvus.Rows(
-            ids=catalog.ids,
-            paths=catalog.ids,
-            labels=list(catalog.frame["label"]),
-            splits=list(catalog.frame["split"]),
-            vectors=_vectors(job.folder / entry["folder"], name).values,
-        )
-        for suffix, (metric, centred) in SIBLINGS.items():
+        new = {"fingerprint": entry["fingerprint"], "contents": contents}
+        before = job.old_collections.get(name)
+        in_use = before is not None and before == {"base": before["base"], **new}
+        base = before["base"] if before is not None and in_use else _free_base(job, store, name, new, present)
+        missing = {}
+        for suffix, (metric, centred) in milvus.SIBLINGS.items():
+            about = {"space": name, **new, "weights": (entry["weights"] or {}).get("name"), "centred": centred}
             collection = base + suffix
-            if not (in_use and collection in present):
-                milvus.write_collection(
-                    store,
-                    collection,
-                    rows,
-                    metric=metric,
-                    centred=centred,
-                    description=_description(name, entry, centred=centred),
-                    progress=job.talk.stage(f"store {collection}"),
-                )
+            ready = collection in present and (
+                in_use or _is_complete(store, collection, metric, about, len(catalog.frame))
+            )
+            if not ready:
+                missing[collection] = (metric, centred, about)
             listed.append({"name": collection, "space": name, "rows": len(catalog.frame)})
-        mine[name] = {"base": base, "fingerprint": entry["fingerprint"], "contents": catalog.contents}
+        if missing:
+            _note(job, {base, *_noted(job)})
+            _write(job, store, catalog, entry, missing)
+        mine[name] = {"base": base, **new}
     return mine, listed
 
 
-def _description(space: str, entry: dict[str, Any], *, centred: bool) -> str:
-    """Provenance of a collection, as the text that Milvus keeps with it."""
-    return artifacts.to_json(
-        {
-            "made_by": f"Petalscope {VERSION}",
-            "space": space,
-            "fingerprint": entry["fingerprint"],
-            "weights": entry["weights"]["name"] if entry["weights"] else None,
-            "centred": centred,
-        }
+def _write(
+    job: _Job, store: connection.Store, catalog: Catalog, entry: dict[str, Any], missing: dict[str, Any]
+) -> None:
+    rows = milvus.Rows(
+        ids=catalog.ids,
+        paths=catalog.ids,
+        labels=list(catalog.frame["label"]),
+        splits=list(catalog.frame["split"]),
+        vectors=_read(job, entry, catalog).values,
     )
+    for collection, (metric, centred, about) in missing.items():
+        milvus.write_collection(
+            store,
+            collection,
+            rows,
+            metric=metric,
+            centred=centred,
+            description=artifacts.to_json({"made_by": f"Petalscope {VERSION}", **about}),
+            progress=job.talk.stage(f"store {collection}"),
+        )
 
 
-def _collection_base(space: str, fingerprint: str, contents: str, before: dict[str, Any] | None) -> str:
-    """`<space>_<fingerprint8>`; with a suffix while rows of the same vectors but other ids or splits use that name."""
-    plain = milvus.collection_names(space, fingerprint)["base"]
-    if before is None or before["fingerprint"] != fingerprint or before["contents"] == contents:
-        return before["base"] if before and before["fingerprint"] == fingerprint else plain
-    return plain if before["base"] != plain else f"{plain}_{contents[:4]}"
+def _free_base(job: _Job, store: connection.Store, space: str, new: dict[str, Any], present: set[str]) -> str:
+    """`<space>_<fingerprint8>`, with a suffix while other ids, labels or splits of these vectors have that name.
+
+    Free is a name that nobody has, or somebody with these very contents, or a killed run of this data set.
+    """
+    plain = milvus.collection_names(space, new["fingerprint"])["base"]
+    used, noted = _used(job), _noted(job)
+
+    def is_free(base: str) -> bool:
+        there = [base + suffix for suffix in milvus.SIBLINGS if base + suffix in present]
+        said = [milvus.provenance(store, collection) for collection in there]
+        if all({key: found.get(key) for key in new} == new for found in said):
+            return True
+        return base in noted and base not in used
+
+    return next(base for base in (plain, *(f"{plain}_{new['contents'][:n]}" for n in (4, 8, 16, 64))) if is_free(base))
+
+
+def _is_complete(store: connection.Store, collection: str, metric: str, about: dict[str, Any], rows: int) -> bool:
+    """Whether a collection that no state names was written to its end: by a killed run, or by another user."""
+    try:
+        said = milvus.provenance(store, collection)
+        if any(said.get(key) != value for key, value in about.items() if key != "weights"):
+            return False
+        indexes = [
+            store.call("describe_index", collection, index, doing=f"describe {collection}")
+            for index in store.call("list_indexes", collection, doing=f"describe {collection}")
+        ]
+        if not any(index and index.get("metric_type") == metric for index in indexes):
+            return False
+        milvus.ensure_loaded(store, collection)
+        return milvus.count_rows(store, collection) == rows
+    except StoreError:
+        return False
+
+
+def _used(job: _Job) -> set[str]:
+    """Base names that a state of any data set in these artifacts has at the current address."""
+    address = workspace.store_key(job.settings)
+    states = [_state(path.parent) for path in (job.settings.artifacts / "sets").glob("*/state.json")]
+    return {entry["base"] for state in states for entry in state.get("collections", {}).get(address, {}).values()}
+
+
+def _noted(job: _Job) -> set[str]:
+    """Base names that this data set has ever begun to write at the current address and not dropped since."""
+    with contextlib.suppress(ArtifactError):
+        noted = (artifacts.read_json(job.folder / LEDGER) or {}).get(workspace.store_key(job.settings))
+        return {base for base in noted if isinstance(base, str)} if isinstance(noted, list) else set()
+    return set()
+
+
+def _note(job: _Job, bases: set[str]) -> None:
+    ledger: dict[str, Any] = {}
+    with contextlib.suppress(ArtifactError):
+        ledger = artifacts.read_json(job.folder / LEDGER) or {}
+    artifacts.write_json(job.folder / LEDGER, {**ledger, workspace.store_key(job.settings): sorted(bases)})
 
 
 def _new_state(
@@ -343,11 +451,12 @@ def _new_state(
             "images": len(catalog.frame),
         },
         "catalog": catalog_file,
+        "contents": _contents(catalog),
         "spaces": {
             name: {key: value for key, value in entry.items() if key not in {"cached", "seconds"}}
             for name, entry in entries.items()
         },
-        "collections": {**job.old.get("collections", {}), workspace.address(job.settings): collections},
+        "collections": {**job.old.get("collections", {}), workspace.store_key(job.settings): collections},
         "libraries": libraries(),
     }
     # The time of the last change, not of the last look: an unchanged second run leaves the file as it was.
@@ -368,17 +477,17 @@ def _clean(folder: Path, state: dict[str, Any]) -> None:
         artifacts.remove(left)
 
 
-def _drop_unused(job: _Job, store: milvus.Store) -> None:
-    """Drop the collections that the old state named and no data set's state names any more; foreign ones stay."""
-    address = workspace.address(job.settings)
-    states = [_state(path.parent) for path in (job.settings.artifacts / "sets").glob("*/state.json")]
-    used = {entry["base"] for state in states for entry in state.get("collections", {}).get(address, {}).values()}
+def _drop_unused(job: _Job, store: connection.Store) -> None:
+    """Drop the collections that this data set once wrote and no data set's state names any more; others' stay."""
+    noted, used = _noted(job), _used(job)
+    if noted <= used:
+        return
     present = set(milvus.names(store))
-    for entry in job.old_collections.values():
-        if entry["base"] not in used:
-            for suffix in SIBLINGS:
-                if entry["base"] + suffix in present:
-                    milvus.drop(store, entry["base"] + suffix)
+    for base in sorted(noted - used):
+        for suffix in milvus.SIBLINGS:
+            if base + suffix in present:
+                milvus.drop(store, base + suffix)
+    _note(job, noted & used)
 
 
 def _described(name: str, entry: dict[str, Any]) -> dict[str, Any]:

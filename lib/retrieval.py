@@ -5,6 +5,7 @@ Commands and pages both come through here, so that what a page shows is what the
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from lib.errors import ImageError, QueryError
 from lib.search import agreement, evaluation, exact
 from lib.search.exact import Gallery
 from lib.search.metrics import METRICS, metric
-from lib.store import milvus
+from lib.store import connection, milvus
 from lib.workspace import Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -61,33 +62,33 @@ def load(workspace: Workspace, space: str) -> Loaded:
 
 def find_query(catalog: Catalog, name: str) -> Query:
     """The query that a user means by a catalog id or the path of a file. Raises QueryError when it is neither."""
-    row = catalog.row(name)
-    if row is None:
-        row = _row_of_file(catalog, Path(name))
-    if row is not None:
-        return query_row(catalog, row)
-    path = Path(name).expanduser()
     try:
-        if not path.exists():
-            raise QueryError(
-                f"{_shown(name)} is neither an image id of the catalog nor a file; see `python -m lib prepare`."
-            )
-        return query_picture(catalog, images.open_rgb(path), name)
+        row = catalog.row(name)
+        if row is None:
+            path = Path(name).expanduser()
+            row = _row_of_file(catalog, path)
+        if row is not None:
+            return query_row(catalog, row)
+        if name and path.exists():
+            return query_picture(catalog, images.open_rgb(path), name)
     except ImageError as error:
         raise QueryError(f"{_shown(name)} {error}; choose another picture.") from error
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise QueryError(f"{_shown(name)} is neither an image id of the catalog nor a file.") from error
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
+        pass
+    raise QueryError(
+        f"{_shown(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
+        f"{_shown(catalog.ids[0])}."
+    )
 
 
 def _row_of_file(catalog: Catalog, path: Path) -> int | None:
-    try:
-        inside = path.expanduser().resolve().relative_to(catalog.root.resolve())
-    except (OSError, ValueError, RuntimeError):
-        return None
-    return catalog.row(inside.as_posix())
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        return catalog.row(path.resolve().relative_to(catalog.root.resolve()).as_posix())
+    return None
 
 
 def _shown(name: str) -> str:
+    """A name as it may stand in one line of text: nothing unprintable, and not without end."""
     return "".join(letter if letter.isprintable() else "�" for letter in name)[:200]
 
 
@@ -124,7 +125,7 @@ def search(
     engine: str = "exact",
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
-    store: milvus.Store | None = None,
+    store: connection.Store | None = None,
     rows: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """The `search` document of the contract. `rows` confines the exact engine to some rows of the catalog.
@@ -133,6 +134,7 @@ def search(
     answers that the collection found. Raises QueryError, ArtifactError or StoreError with what to do.
     """
     kind = metric(metric_name)
+    base = _collection(workspace, loaded.space) if engine == "milvus" else ""
     asked = vector(workspace, loaded, query, embed)
     out = query.left_out(keep_duplicates=keep_duplicates)
     start = time.perf_counter()
@@ -148,7 +150,9 @@ def search(
     if engine == "milvus":
         full = {image_id for image_id, _, _ in found}
         start = time.perf_counter()
-        found = _search_store(workspace, loaded, asked, kind.name, k, {loaded.catalog.ids[row] for row in out}, store)
+        without = {loaded.catalog.ids[row] for row in out}
+        with contextlib.nullcontext(store) if store is not None else _own_store(workspace) as opened:
+            found = milvus.search_collection(opened, base, kind.name, asked[None], k, leave_out=without)[0]
         seconds = time.perf_counter() - start
         recall = len(full & {image_id for image_id, _, _ in found}) / len(full) if full else None
     return {
@@ -166,27 +170,19 @@ def search(
     }
 
 
-def _search_store(
-    workspace: Workspace,
-    loaded: Loaded,
-    asked: np.ndarray,
-    metric_name: str,
-    k: int,
-    leave_out: set[str],
-    store: milvus.Store | None,
-) -> list[tuple[str, str, float]]:
-    space = spaces.get(loaded.space)
+def _collection(workspace: Workspace, name: str) -> str:
+    space = spaces.get(name)
     if not space.in_milvus:
         raise QueryError(
             f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}; "
             "search it with --engine exact."
         )
-    base = workspace.collection(space.name)
-    if store is not None:
-        return milvus.search_collection(store, base, metric_name, asked[None], k, leave_out=leave_out)[0]
+    return workspace.collection(space.name)
+
+
+def _own_store(workspace: Workspace) -> connection.Store:
     settings = workspace.settings
-    with milvus.open_store(settings.store_uri, settings.milvus_token, role="search") as own:
-        return milvus.search_collection(own, base, metric_name, asked[None], k, leave_out=leave_out)[0]
+    return connection.open_store(settings.store_uri, settings.milvus_token, role="search", wait_s=settings.store_wait_s)
 
 
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ class Settings:
 
     `data` is the folder the user named, or None for the default data set. `weights` is `imagenet`, `bundled`,
     `random`, a file, or None for the first that this machine has. `seed` is None for the one the data was prepared
-    with. `milvus_uri` is a Lite path or a server address.
+    with. `milvus_uri` is a Lite path or a server address. `store_wait_s` is how long to wait for a Lite store that
+    another process owns.
     """
 
     data: Path | None = None
@@ -27,9 +29,11 @@ class Settings:
     weights: str | None = None
     seed: int | None = None
     offline: bool = False
-    milvus_uri: str = ""
+    # An address may carry a password, so neither is shown.
+    milvus_uri: str = field(default="", repr=False)
     milvus_token: str = field(default="", repr=False)
-    torch_home: Path = Path.home() / ".cache" / "torch"
+    torch_home: Path = Path("~/.cache/torch")
+    store_wait_s: float = 10.0
 
     @property
     def own_store(self) -> str:
@@ -41,6 +45,25 @@ class Settings:
         """The Milvus address to use: the one named, else the Lite store inside the artifacts folder."""
         return self.milvus_uri or self.own_store
 
+    @property
+    def lite_path(self) -> Path | None:
+        """The store's folder when the address is a Lite path, None when it is a server's."""
+        return None if _is_server(self.store_uri) else Path(self.store_uri)
+
+    @property
+    def store_address(self) -> str:
+        """The store's address as it may be written down: without a user name or password in it."""
+        scheme, found, rest = self.store_uri.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}" if found else scheme
+
+    @property
+    def prepare_command(self) -> str:
+        """The command line that prepares these photos into these artifacts and this store."""
+        options = [] if self.data is None else ["--data", str(self.data)]
+        options += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
+        options += [] if self.store_uri == self.own_store else ["--milvus-uri", self.store_address]
+        return shlex.join(["python", "-m", "lib", "prepare", *options])
+
 
 def from_environment(**named: Any) -> Settings:
     """Settings from the environment; every argument that is not None wins over it.
@@ -49,19 +72,37 @@ def from_environment(**named: Any) -> Settings:
     downloaded weights (TORCH_HOME, XDG_CACHE_HOME), so that torch itself need not be imported to look there.
     """
     env = os.environ
-    cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = env.get("XDG_CACHE_HOME") or "~/.cache"
     settings = Settings(
         data=Path(env["PETALSCOPE_DATA"]) if env.get("PETALSCOPE_DATA") else None,
         artifacts=Path(env.get("PETALSCOPE_ARTIFACTS") or PROJECT / "artifacts"),
-        offline=env.get("PETALSCOPE_OFFLINE", "").lower() in {"1", "true", "yes", "on"},
+        offline=env.get("PETALSCOPE_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"},
         milvus_uri=env.get("MILVUS_URI", ""),
         milvus_token=env.get("MILVUS_TOKEN", ""),
-        torch_home=Path(env.get("TORCH_HOME") or cache / "torch"),
+        torch_home=Path(env.get("TORCH_HOME") or Path(cache) / "torch"),
     )
     chosen = replace(settings, **{name: value for name, value in named.items() if value is not None})
-    # Absolute from here on: a later change of directory must not move the artifacts.
+    # Absolute from here on: a later change of directory must not move the artifacts or the store.
     return replace(
         chosen,
-        artifacts=chosen.artifacts.expanduser().absolute(),
-        data=chosen.data.expanduser().absolute() if chosen.data else None,
+        artifacts=_absolute(chosen.artifacts),
+        data=_absolute(chosen.data) if chosen.data else None,
+        milvus_uri=_absolute_store(chosen.milvus_uri.strip()),
+        torch_home=_absolute(chosen.torch_home),
     )
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:  # `~` where nobody has a home: then it is a name like any other
+        return path.absolute()
+
+
+def _absolute_store(uri: str) -> str:
+    # Anything else is left to the store, which says what is wrong with it.
+    return str(_absolute(Path(uri))) if uri.endswith(".db") and not _is_server(uri) else uri
+
+
+def _is_server(uri: str) -> bool:
+    return "://" in uri or uri.startswith("unix:")

@@ -6,11 +6,10 @@ by name, with the command that mends it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lib import artifacts
 from lib.data import catalog as catalogs
@@ -20,13 +19,17 @@ from lib.data.datasets import Dataset
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.projection import Map
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, DataError, QueryError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
 from lib.settings import Settings
 
+OWN_STORE = "artifacts"
 SCHEMA = 1
-PREPARE = "run `python -m lib prepare` (or press Prepare on the Home page)"
+# What each part of a state must hold, and of which type: a file that was written by hand or half lost is damaged.
+_DATASET = {"name": str, "root": str, "fingerprint": str, "seed": int, "images": int}
+_SPACE = {"fingerprint": str, "data_fingerprint": str, "pictures": str, "folder": str, "map": str, "count": int}
+_COLLECTION = {"base": str, "fingerprint": str, "contents": str}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Workspace:
         name = self.state.get("catalog")
         found = catalogs.load(self.folder / name) if name else None
         if found is None:
-            raise ArtifactError(f"There is no catalog of {self.dataset.root} yet: {PREPARE}.")
+            raise ArtifactError(f"There is no catalog of {self.dataset.root} yet: {remedy(self.settings)}.")
         seed = self.settings.seed
         return found if seed is None or seed == found.seed else found.reseeded(seed)
 
@@ -62,25 +65,33 @@ class Workspace:
         space = spaces.get(name)
         entry: dict[str, Any] | None = self.state.get("spaces", {}).get(space.name)
         if entry is None:
-            raise ArtifactError(f"The space {space.name} of {self.dataset.name} is not prepared yet: {PREPARE}.")
-        if space.needs_weights and self.settings.weights is not None:
-            asked = backbone.choose(self.settings)
-            if asked.sha256 != entry["weights"]["sha256"]:
-                raise ArtifactError(
-                    f"The space {space.name} was prepared with the {entry['weights']['name']} weights, not with "
-                    f"{asked.name}: run `python -m lib prepare --weights {self.settings.weights}`."
-                )
+            raise ArtifactError(
+                f"The space {space.name} of {self.dataset.name} is not prepared yet: {remedy(self.settings)}."
+            )
+        if space.needs_weights and not self._weights_fit(entry["weights"]):
+            raise ArtifactError(
+                f"The space {space.name} was prepared with the {entry['weights']['name']} weights, not with "
+                f"{self.settings.weights}: run `python -m lib prepare --weights {self.settings.weights}`."
+            )
         return entry
+
+    def _weights_fit(self, kept: dict[str, Any]) -> bool:
+        named = self.settings.weights
+        # There is only one file of that name in the world, so there is no need to have it here.
+        if named is None or named == kept["name"] == "imagenet":
+            return True
+        return named != "imagenet" and backbone.choose(self.settings).sha256 == kept["sha256"]
 
     def vectors(self, name: str) -> Vectors:
         """The vectors of a space, row for row with the catalog. Raises ArtifactError when missing or stale."""
         entry = self.space(name)
         found = extract.load(self.folder / entry["folder"])
         if found is None:
-            raise ArtifactError(f"The vectors of {spaces.get(name).name} are gone: {PREPARE}.")
-        pictures = np.asarray(self.catalog().frame["sha256"], dtype="S64")
-        if found.fingerprint != entry["fingerprint"] or not np.array_equal(found.pictures, pictures):
-            raise ArtifactError(f"The vectors of {spaces.get(name).name} belong to other photos or weights: {PREPARE}.")
+            raise ArtifactError(f"The vectors of {spaces.get(name).name} are gone: {remedy(self.settings)}.")
+        if found.fingerprint != entry["fingerprint"] or not found.of(self.catalog()):
+            raise ArtifactError(
+                f"The vectors of {spaces.get(name).name} belong to other photos or weights: {remedy(self.settings)}."
+            )
         return found
 
     def map(self, name: str) -> Map:
@@ -88,7 +99,7 @@ class Workspace:
         entry = self.space(name)
         found = projection.load(self.folder / entry["map"])
         if found is None or len(found.xy) != entry["count"]:
-            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {PREPARE}.")
+            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {remedy(self.settings)}.")
         return found
 
     def weights(self, name: str) -> Weights | None:
@@ -99,28 +110,53 @@ class Workspace:
         kept = self.space(name)["weights"]
         if kept is None:
             return None
-        if kept["name"] == "random":
-            return backbone.random(kept["seed"])
-        found = backbone.bundled() if kept["name"] == "bundled" else backbone.from_kept(kept)
+        try:
+            found = backbone.from_kept(kept)
+        except WeightsError as error:
+            raise ArtifactError(
+                f"The {kept['name']} weights that {spaces.get(name).name} was made with are not at {kept['path']} "
+                f"any more: put them back, or {remedy(self.settings)}."
+            ) from error
         if found.sha256 != kept["sha256"]:
             raise ArtifactError(
-                f"The {kept['name']} weights are not the ones that {spaces.get(name).name} was made with: {PREPARE}."
+                f"The {kept['name']} weights are not the ones that {spaces.get(name).name} was made with: "
+                f"{remedy(self.settings)}."
             )
         return found
 
     def collection(self, name: str) -> str:
         """The Milvus collection of a space at the current address. Raises ArtifactError when there is none."""
         space = spaces.get(name)
-        entry = self.state.get("collections", {}).get(address(self.settings), {}).get(space.name)
-        if entry is None or entry["fingerprint"] != self.space(name)["fingerprint"]:
-            raise ArtifactError(f"The space {space.name} is not stored in {address(self.settings)} yet: {PREPARE}.")
+        entry = self.state.get("collections", {}).get(store_key(self.settings), {}).get(space.name)
+        mine = {"fingerprint": self.space(name)["fingerprint"], "contents": self.state["contents"]}
+        # A store that was not there at the last `prepare` may still hold other rows under the same name.
+        if entry is None or {key: entry[key] for key in mine} != mine:
+            raise ArtifactError(
+                f"The space {space.name} is not stored in {address(self.settings)} yet: {remedy(self.settings)}."
+            )
         return str(entry["base"])
 
 
 def address(settings: Settings) -> str:
     """The store's address as it may be written down: without a user name or password in it."""
-    scheme, found, rest = settings.store_uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if found else scheme
+    return settings.store_address
+
+
+def store_key(settings: Settings) -> str:
+    """Under which name a state file notes what a store holds: our own store may move along with the artifacts."""
+    return OWN_STORE if settings.store_uri == settings.own_store else address(settings)
+
+
+def remedy(settings: Settings) -> str:
+    """How a sentence ends that says what is missing."""
+    return f"run `{settings.prepare_command}` (or press Prepare on the Home page)"
+
+
+def check_store(settings: Settings) -> None:
+    """Raises QueryError when the address is a Lite store that is not there: only looking at it would make one."""
+    path = settings.lite_path
+    if path is not None and path.name.endswith(".db") and not path.exists():
+        raise QueryError(f"There is no Milvus Lite store at {path} yet: run `{settings.prepare_command}`.")
 
 
 def folder_of(settings: Settings, dataset: Dataset) -> Path:
@@ -128,15 +164,54 @@ def folder_of(settings: Settings, dataset: Dataset) -> Path:
     return settings.artifacts / "sets" / artifacts.key(dataset.name, dataset.root)
 
 
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """The state file of a data set's artifacts; None when there is none.
+
+    Raises ArtifactError when it is damaged or another version of Petalscope wrote it.
+    """
+    path = folder / "state.json"
+    state = artifacts.read_json(path)
+    if state is None:
+        return None
+    if state.get("schema") != SCHEMA:
+        raise ArtifactError(f"{path} was written by another version of Petalscope; run `python -m lib prepare`.")
+    stores = state.get("collections")
+    sound = (
+        _holds(state, {"dataset": dict, "catalog": str, "contents": str, "spaces": dict, "collections": dict})
+        and _holds(state["dataset"], _DATASET)
+        and all(
+            name in spaces.SPACES and _holds(entry, _SPACE) and _weights_recorded(name, entry)
+            for name, entry in state["spaces"].items()
+        )
+        and isinstance(stores, dict)
+        and all(isinstance(store, dict) for store in stores.values())
+        and all(_holds(entry, _COLLECTION) for store in stores.values() for entry in store.values())
+    )
+    if not sound:
+        raise artifacts.damaged(path)
+    return state
+
+
+def _holds(value: Any, wanted: Mapping[str, type]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in wanted.items())
+
+
+def _weights_recorded(name: str, entry: dict[str, Any]) -> bool:
+    if not spaces.SPACES[name].needs_weights:
+        return True
+    kept = entry.get("weights") or {}
+    return _holds(kept, {"name": str, "sha256": str, "seed": int}) and isinstance(kept.get("path", 0), str | None)
+
+
 def open_workspace(settings: Settings) -> Workspace:
     """The workspace of the user's data set. Raises ArtifactError when nothing was prepared yet."""
     dataset = datasets.find(settings)
     if dataset is None:
-        raise ArtifactError(f"No photos are prepared yet: {PREPARE}.")
+        raise ArtifactError(f"No photos are prepared yet: {remedy(settings)}.")
     folder = folder_of(settings, dataset)
-    state = artifacts.read_json(folder / "state.json")
+    state = read_state(folder)
     if state is None:
-        raise ArtifactError(f"{dataset.root} is not prepared yet: {PREPARE}.")
-    if state.get("schema") != SCHEMA:
-        raise ArtifactError(f"The artifacts of {dataset.name} are from another version of Petalscope: {PREPARE}.")
+        if not dataset.root.is_dir():
+            raise DataError(f"The data folder {dataset.root} does not exist; name one with --data or PETALSCOPE_DATA.")
+        raise ArtifactError(f"{dataset.root} is not prepared yet: {remedy(settings)}.")
     return Workspace(settings, dataset, folder, state)

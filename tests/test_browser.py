@@ -104,9 +104,15 @@ class Watched:
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        self.page.on("console", self._console)
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", self._request)
         self.page.on("response", self._response)
+
+    def _console(self, message) -> None:
+        # Chromium repeats every failed request here; which of them matter is decided in _response.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(f"console: {message.text}")
 
     def _request(self, request) -> None:
         if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
@@ -224,7 +230,8 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, pr
     # Where Plotly itself draws the first point of the first class.
     x, y, expected = tab.page.evaluate(
         """() => {
-            const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout, trace = plot._fullData[0];
+            const plot = document.querySelector('.js-plotly-plot');
+            const layout = plot._fullLayout, trace = plot._fullData[0];
             const box = plot.getBoundingClientRect();
             return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[0]),
                     box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[0]), trace.ids[0]];
@@ -298,9 +305,7 @@ def test_prepare_from_the_page_on_hostile_names(chromium, tmp_path: Path) -> Non
     for label in ("<img src=x onerror=alert(1)>", "rose **bold** $x$"):
         (data / label).mkdir(parents=True)
         for place in range(12):
-            Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(
-                data / label / f"<b>{place}.png"
-            )
+            Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data / label / f"<b>{place}.png")
     with serving(data, tmp_path / "art") as address:
         tab = Watched(chromium, address)
         tab.open("")

@@ -145,6 +145,7 @@ def test_numbers_beyond_float32_arithmetic(name: str, scale: float) -> None:
     vectors = (rng.uniform(-1, 1, size=(150, 12)) * scale).astype(np.float32)
     for count in (2, 2 * FEW):
         check_top_k(gallery(vectors), vectors[:count], name, 5)
+        check_top_k(gallery(vectors), vectors[-count:], name, 1)
     check_all_values(gallery(vectors), vectors[:3], name)
 
 

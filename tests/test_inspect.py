@@ -12,7 +12,8 @@ import pytest
 from lib.errors import StoreError
 from lib.store import inspect as reader
 from lib.store import milvus
-from lib.store.milvus import Rows, Store, open_store, write_collection
+from lib.store.connection import Store, open_store
+from lib.store.milvus import Rows, write_collection
 
 ROWS = 120
 

@@ -1,4 +1,4 @@
-"""lib.store.milvus against a real Milvus Lite; the reference for every metric is plain NumPy in float64."""
+"""lib.store against a real Milvus Lite; the reference for every metric is plain NumPy in float64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import pytest
 
 from lib.errors import PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.store import milvus
-from lib.store.milvus import Rows, Store, open_store, search_collection, write_collection
+from lib.store.connection import Store, open_store
+from lib.store.milvus import Rows, search_collection, write_collection
 
 PROJECT = Path(__file__).resolve().parent.parent
 N, DIM = 500, 32
@@ -377,7 +378,7 @@ def test_one_client_per_path_in_a_process(tmp_path: Path) -> None:
 
 OWNER = """
 import sys
-from lib.store.milvus import open_store
+from lib.store.connection import open_store
 store = open_store(sys.argv[1], role="the app")
 print("open", flush=True)
 sys.stdin.read()
@@ -385,7 +386,7 @@ sys.stdin.read()
 VISITOR = """
 import sys
 from lib.errors import StoreLockedError
-from lib.store.milvus import open_store
+from lib.store.connection import open_store
 try:
     open_store(sys.argv[1], wait_s=0.0)
 except StoreLockedError as error:
@@ -447,7 +448,7 @@ def test_environment_is_left_alone_and_nothing_is_printed(tmp_path: Path) -> Non
 import os, sys
 before = dict(os.environ)
 from lib.errors import StoreError
-from lib.store.milvus import open_store
+from lib.store.connection import open_store
 with open_store(sys.argv[1]) as store:
     try:
         store.call("describe_collection", "nothing", doing="describe nothing")

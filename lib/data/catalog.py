@@ -2,20 +2,22 @@
 
 Columns: `id` (path relative to the data folder, POSIX, unique; rows are sorted by it), `label` (name of the class
 folder), `split`, `width`, `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels), `bytes`,
-`changed_ns` (to notice a changed file without decoding it) and, where the folder holds a `factors.csv`, one
-`factor_…` column for each of its columns.
+`changed_ns` (made of the file's times, to notice a changed file without decoding it) and, where the folder holds a
+`factors.csv`, one `factor_…` column for each of its columns.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
+import heapq
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from lib import artifacts
 from lib.data import images
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SPLITS = ("train", "val", "test")
 FACTORS_FILE = "factors.csv"
+COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
+# Photos decoded between two looks at whether there are enough.
+BLOCK = 256
+# Beside the class folders these are no photos that somebody put in the wrong place.
+BESIDE_CLASSES = {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}
 # What operating systems and archives leave about; nobody misses them in a list of skipped files.
 NOISE = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
 Progress = Callable[[int, int | None], None]
@@ -127,30 +134,41 @@ def build(
     limit: int | None = None,
     previous: Catalog | None = None,
     progress: Progress | None = None,
+    decode: Callable[[Path], Image.Image] = images.open_rgb,
 ) -> Catalog:
     """Read the folder `root`; rows whose file has not changed are taken from `previous` instead of decoding it.
 
-    `limit` keeps that many images, spread over the classes. Raises DataError when the folder is missing, holds no
-    class folders, or none of its images can be read.
+    `limit` keeps that many images, as evenly spread over the classes as they allow. Raises DataError when the folder
+    is missing, holds no class folders, or none of its images can be read.
     """
     import pandas as pd
 
     files, skipped = scan(root)
     known = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
+    waiting = _by_class(files)
+    wanted = len(files) if limit is None else min(limit, len(files))
     rows: list[dict[str, Any]] = []
-    for done, row in enumerate(_read_all(root, _spread(files), known, limit), start=1):
-        (skipped if "reason" in row else rows).append(row)
-        if progress is not None:
-            progress(done, limit or len(files))
-        if limit is not None and len(rows) >= limit:
-            break
+    taken = dict.fromkeys(waiting, 0)
+    done = 0
+    # Pillow decodes without holding the interpreter lock, so threads are enough.
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        while len(rows) < wanted and (names := _next_block(waiting, taken, min(BLOCK, wanted - len(rows)))):
+            for row in pool.map(lambda name: _read(root, name, known.get(name), decode), names):
+                if "reason" in row:
+                    skipped.append(row)
+                else:
+                    rows.append(row)
+                    taken[row["label"]] += 1
+                done += 1
+                if progress is not None:
+                    progress(done if limit is None else len(rows), wanted)
     if not rows:
         raise DataError(
             f"{root} has no readable image in a class sub-folder; name a folder like DIR/daisy/photo.jpg with --data."
         )
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
-    frame = frame[["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]]
+    frame = frame[COLUMNS]
     return Catalog(
         name=name,
         root=root,
@@ -165,84 +183,118 @@ def build(
 def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Ids of the files in the class folders of `root`, sorted, and the files that are left out, with reasons.
 
-    Symbolic links are followed only inside `root`, and a folder is never entered twice.
+    Symbolic links are followed only inside `root`, and a folder is never entered twice: its own path goes before any
+    link to it, so that its files keep the id and the label that they have without the link.
     """
     try:
         home = root.resolve(strict=True)
-        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+        top = _children(root)
     except (OSError, RuntimeError) as error:
         raise DataError(f"The data folder {root} cannot be read; name one with --data or PETALSCOPE_DATA.") from error
-    files: list[str] = []
-    skipped: list[dict[str, str]] = []
+    found = _Found()
     entered = {home}
-
-    def walk(folder: Path, prefix: str) -> None:
+    for child in top:
+        _sort_in(found, child, child.name, home, home)
+    while found.folders or found.links:
+        if found.folders:
+            folder, name, real = found.folders.pop()
+        else:
+            name, folder, real = heapq.heappop(found.links)
+        if real in entered:
+            found.skip(name, "leads to a folder that is already read")
+            continue
+        entered.add(real)
         try:
-            children = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            children = _children(folder)
         except OSError as error:
-            skipped.append(_skip(prefix.rstrip("/"), f"cannot be opened: {error.strerror}"))
-            return
+            found.skip(name, f"cannot be opened: {error.strerror}")
+            continue
         for child in children:
-            visit(child, prefix + child.name)
-
-    def visit(entry: os.DirEntry[str], name: str) -> None:
-        if entry.name.lower() in NOISE or entry.name.startswith("._"):
-            return
-        if not images.is_plain_name(entry.name):
-            skipped.append(_skip(name, "has a name that is not valid UTF-8; rename it"))
-            return
-        try:
-            target = Path(entry.path).resolve(strict=True) if entry.is_symlink() else Path(entry.path)
-        except (OSError, RuntimeError):
-            skipped.append(_skip(name, "is a link that leads nowhere"))
-            return
-        if entry.is_symlink() and not target.is_relative_to(home):
-            skipped.append(_skip(name, "is a link that leads out of the data folder"))
-        elif target.is_dir():
-            real = target.resolve()
-            if real in entered:
-                skipped.append(_skip(name, "is a link to a folder that is already read"))
-            else:
-                entered.add(real)
-                walk(Path(entry.path), f"{name}/")
-        elif "/" in name:
-            files.append(name)
-        elif entry.name.lower() not in {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}:
-            skipped.append(_skip(name, "lies in no class folder"))
-
-    # Real folders first, so that a link to one of them is what counts as the second way in.
-    for entry in sorted(entries, key=lambda entry: entry.is_symlink()):
-        visit(entry, entry.name)
-    return sorted(files), skipped
+            _sort_in(found, child, f"{name}/{child.name}", real, home)
+    return sorted(found.files), found.skipped
 
 
-def _spread(files: list[str]) -> list[str]:
-    """Files in the order in which a limit takes them: one of each class in turn, in a fixed shuffle within a class."""
+@dataclass(frozen=True)
+class _Found:
+    """What a scan has met: ids of files, files left out, and the folders it has yet to enter."""
+
+    files: list[str] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    folders: list[tuple[Path, str, Path]] = field(default_factory=list)
+    links: list[tuple[str, Path, Path]] = field(default_factory=list)
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(_skip(name, reason))
+
+
+def _children(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
+    """Put `entry` of the folder whose real path is `parent` where it belongs in `found`."""
+    if entry.name.lower() in NOISE or entry.name.startswith("._"):
+        return
+    if not images.is_plain_name(entry.name):
+        found.skip(name, "has a name that is not valid UTF-8; rename it")
+        return
+    path = Path(entry.path)
+    linked = entry.is_symlink()
+    try:
+        real = path.resolve(strict=True) if linked else parent / entry.name
+        is_folder = real.is_dir() if linked else entry.is_dir()
+    except PermissionError as error:
+        found.skip(name, f"cannot be opened: {error.strerror}")
+        return
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        found.skip(name, "is a link that leads nowhere")
+        return
+    if linked and not real.is_relative_to(home):
+        found.skip(name, "is a link that leads out of the data folder")
+    elif is_folder and entry.name.startswith("."):
+        found.skip(name, "is a hidden folder")
+    elif is_folder and linked:
+        heapq.heappush(found.links, (name, path, real))
+    elif is_folder:
+        found.folders.append((path, name, real))
+    elif "/" in name:
+        found.files.append(name)
+    elif entry.name.lower() not in BESIDE_CLASSES:
+        found.skip(name, "lies in no class folder")
+
+
+def _by_class(files: list[str]) -> dict[str, list[str]]:
+    """Ids by class, in the reverse of the order in which a limit takes them: a fixed shuffle."""
     by_class: dict[str, list[str]] = {}
-    for name in sorted(files, key=lambda name: hashlib.sha256(name.encode()).digest()):
+    for name in sorted(files, key=lambda name: hashlib.sha256(name.encode()).digest(), reverse=True):
         by_class.setdefault(name.split("/", 1)[0], []).append(name)
-    turns = itertools.zip_longest(*(by_class[label] for label in sorted(by_class)))
-    return [name for turn in turns for name in turn if name is not None]
+    return by_class
 
 
-def _read_all(
-    root: Path, names: list[str], known: dict[str, dict[str, Any]], limit: int | None
-) -> Iterator[dict[str, Any]]:
-    # Pillow decodes without holding the interpreter lock, so threads are enough. Small blocks keep memory bounded and
-    # let a limit stop early.
-    block = 256 if limit is None else max(8, min(limit, 256))
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(names), block):
-            yield from pool.map(lambda name: _read(root, name, known.get(name)), names[start : start + block])
+def _next_block(waiting: dict[str, list[str]], taken: dict[str, int], size: int) -> list[str]:
+    """Remove up to `size` ids from `waiting`, each from the class that would have the fewest images so far."""
+    fewest = [(taken[label], label) for label in waiting if waiting[label]]
+    heapq.heapify(fewest)
+    block: list[str] = []
+    while fewest and len(block) < size:
+        count, label = fewest[0]
+        block.append(waiting[label].pop())
+        if waiting[label]:
+            heapq.heapreplace(fewest, (count + 1, label))
+        else:
+            heapq.heappop(fewest)
+    return block
 
 
-def _read(root: Path, name: str, known: dict[str, Any] | None) -> dict[str, Any]:
+def _read(root: Path, name: str, known: dict[str, Any] | None, decode: Callable[[Path], Image.Image]) -> dict[str, Any]:
     path = root / name
     try:
-        status = path.stat()
-        if known is not None and _unchanged(known, status):
+        # Asked before the pixels are read: a file that changes in between is read again next time.
+        size, changed_ns = _status(path)
+        if known is not None and (known["bytes"], known["changed_ns"]) == (size, changed_ns):
             return known
-        image = images.open_rgb(path)
+        image = decode(path)
     except ImageError as error:
         return _skip(name, str(error))
     except OSError as error:
@@ -253,9 +305,19 @@ def _read(root: Path, name: str, known: dict[str, Any] | None) -> dict[str, Any]
         "width": image.width,
         "height": image.height,
         "sha256": images.pixel_hash(image),
-        "bytes": status.st_size,
-        "changed_ns": _changed_ns(status),
+        "bytes": size,
+        "changed_ns": changed_ns,
     }
+
+
+def _status(path: Path) -> tuple[int, int]:
+    """Size of a file and a number made of its times, which differs whenever the file was written or replaced.
+
+    The inode's own time is part of it, since that one cannot be set by hand; so is the link's, where `path` is one.
+    Times may lie anywhere between 1901 and 9999, so the sum is cut to what 64 bits hold.
+    """
+    status = path.stat()
+    return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
 
 
 def _skip(name: str, reason: str) -> dict[str, str]:
@@ -268,50 +330,54 @@ def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
     if not file.is_file():
         return frame
     try:
-        factors = pd.read_csv(file)
-        factors["id"] = factors["id"].astype(str)
+        factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)
+        if not isinstance(factors.index, pd.RangeIndex):
+            raise ValueError("rows are longer than the header")
         factors = factors.drop_duplicates("id").set_index("id").add_prefix("factor_")
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
-    return frame.join(factors, on="id")
+    if not factors.index.isin(frame["id"]).any():
+        return frame
+    # Columns of several kinds become text, since a Parquet file cannot keep them.
+    mixed = factors.columns[factors.dtypes == "object"]
+    return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")
 
 
 def changes(catalog: Catalog) -> dict[str, int]:
     """Files that were added, removed or changed in the data folder since `catalog` was made (by name, size and time).
 
-    A catalog made with a limit leaves files out on purpose: then nothing counts as added.
+    A file that could not be read then and can be now counts as added. A catalog made with a limit leaves files out on
+    purpose: then nothing counts as added. Raises DataError when the folder has gone.
     """
     files, _ = scan(catalog.root)
-    known = {str(row["id"]): row for row in catalog.frame.to_dict("records")}
-    listed = set(files)
+    known = {str(row["id"]): (row["bytes"], row["changed_ns"]) for row in catalog.frame.to_dict("records")}
     left_out = {entry["id"] for entry in catalog.skipped}
+    new = [] if catalog.limit is not None else [name for name in files if name not in known]
     changed = 0
-    for name, row in known.items():
-        if name in listed:
-            try:
-                changed += not _unchanged(row, (catalog.root / name).stat())
-            except OSError:
-                changed += 1
+    for name in known.keys() & set(files):
+        try:
+            changed += known[name] != _status(catalog.root / name)
+        except OSError:
+            changed += 1
     return {
-        "added": 0 if catalog.limit is not None else len(listed - set(known) - left_out),
-        "removed": len(set(known) - listed),
+        "added": sum(name not in left_out or _is_readable(catalog.root / name) for name in new),
+        "removed": len(known.keys() - set(files)),
         "changed": changed,
     }
 
 
-def _unchanged(row: dict[str, Any], status: os.stat_result) -> bool:
-    return bool(row["bytes"] == status.st_size and row["changed_ns"] == _changed_ns(status))
-
-
-def _changed_ns(status: os.stat_result) -> int:
-    # The inode's own time cannot be set by hand, so a replaced file with an old date is noticed too.
-    return max(status.st_mtime_ns, status.st_ctime_ns)
+def _is_readable(path: Path) -> bool:
+    try:
+        images.open_rgb(path)
+    except ImageError:
+        return False
+    return True
 
 
 def save(catalog: Catalog, path: Path) -> None:
     """Write `catalog` to the Parquet file `path`, atomically; everything but the rows goes into its metadata."""
     frame = catalog.frame.copy()
-    frame.attrs = {
+    facts = {
         "schema": SCHEMA,
         "name": catalog.name,
         "root": str(catalog.root),
@@ -319,9 +385,12 @@ def save(catalog: Catalog, path: Path) -> None:
         "seed": catalog.seed,
         "limit": catalog.limit,
         "skipped": catalog.skipped,
+        "columns": list(frame.columns),
     }
+    # Parquet's checksums are of the rows alone.
+    frame.attrs = facts | {"sha256": artifacts.digest(facts)}
     with artifacts.replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        frame.to_parquet(temporary, index=False, engine="pyarrow", write_page_checksum=True)
 
 
 def load(path: Path) -> Catalog | None:
@@ -334,10 +403,12 @@ def load(path: Path) -> Catalog | None:
     if not path.is_file():
         return None
     try:
-        frame = pd.read_parquet(path)
-        facts = frame.attrs
+        frame = pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
+        facts = dict(frame.attrs)
         if facts["schema"] != SCHEMA:
             return None
+        if facts.pop("sha256") != artifacts.digest(facts) or facts["columns"] != list(frame.columns):
+            raise ValueError("wrong checksum")
         return Catalog(
             name=facts["name"],
             root=Path(facts["root"]),
@@ -347,5 +418,5 @@ def load(path: Path) -> Catalog | None:
             seed=facts["seed"],
             limit=facts["limit"],
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # Arrow and pandas raise nearly anything on damaged files
         raise artifacts.damaged(path) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import artifacts
 from lib.data import download, synthetic
 from lib.errors import DataError, DownloadError
 from lib.settings import Settings
@@ -25,9 +27,9 @@ class Dataset:
 def find(settings: Settings) -> Dataset | None:
     """The data set that is there already, in the order of the design; nothing is downloaded or drawn."""
     if settings.data is not None:
-        return Dataset(settings.data.name or "data", settings.data)
+        return Dataset(_name(settings.data), settings.data)
     photos = settings.artifacts / "data" / "flower_photos"
-    if photos.is_dir():
+    if photos.is_dir() and any(photos.iterdir()):
         return Dataset("flower_photos", photos)
     drawn = _synthetic_root(settings)
     if synthetic.is_complete(drawn):
@@ -35,32 +37,46 @@ def find(settings: Settings) -> Dataset | None:
     return None
 
 
-def obtain(settings: Settings, report: Report, warn: Callable[[str], None]) -> Dataset:
+def obtain(
+    settings: Settings,
+    report: Report,
+    warn: Callable[[str], None],
+    *,
+    fetch: Callable[..., object] = download.flower_photos,
+    draw: Callable[..., object] = synthetic.generate,
+) -> Dataset:
     """The data set, downloaded or drawn when it is not there yet.
 
-    Raises DataError when the named folder does not exist.
+    Raises DataError when the named folder does not exist, ArtifactError when the artifacts folder cannot be written.
     """
     if settings.data is not None and not settings.data.is_dir():
-        raise DataError(f"The data folder {settings.data} does not exist; name one with --data or PETALSCOPE_DATA.")
+        wrong = "is not a folder" if settings.data.exists() else "does not exist"
+        raise DataError(f"The data folder {settings.data} {wrong}; name one with --data or PETALSCOPE_DATA.")
     found = find(settings)
-    if found is not None and found.name != "synthetic":
+    if found is not None and (settings.data is not None or found.name != "synthetic"):
         return found
     try:
-        download.flower_photos(
+        fetch(
             settings.artifacts / "data",
             offline=settings.offline,
             progress=lambda done, total: report("download flower_photos", done, total),
         )
-    except DownloadError as error:
+    except (DownloadError, DataError) as error:  # no network, or an archive that cannot be unpacked
         if found is None:
             warn(f"{error} Drawing synthetic flowers instead.")
-            synthetic.generate(
-                _synthetic_root(settings), progress=lambda done, total: report("draw flowers", done, total)
-            )
+            try:
+                draw(_synthetic_root(settings), progress=lambda done, total: report("draw flowers", done, total))
+            except OSError as full:
+                raise artifacts.unwritable(settings.artifacts / "data", full) from full
     found = find(settings)
     if found is None:
         raise DataError("No photos could be found or made; name a folder of class sub-folders with --data.")
     return found
+
+
+def _name(folder: Path) -> str:
+    # `..` and the root folder have no name of their own.
+    return folder.name if folder.name not in {"", ".."} else Path(os.path.realpath(folder)).name or "data"
 
 
 def _synthetic_root(settings: Settings) -> Path:

@@ -1,8 +1,8 @@
-"""Files from the internet: fetched once, resumed, verified, and unpacked without trusting them.
+"""Files from the internet: fetched once, resumed, and verified.
 
-Invariant: a file or a folder under its final name is complete and verified; whatever is half-made has another name
-(`<file>.part`, `.<folder>.tmp`) and is continued or replaced by the next try. `.<name>.lock` files stay behind, since
-deleting a lock file while somebody waits for it would let two processes in.
+Invariant: a file under its final name is complete and verified; what is half-made has another name (`<file>.part`) and
+is continued or replaced by the next try. `.<name>.lock` files stay behind, since deleting a lock file while somebody
+waits for it would let two processes in.
 
 Ranges, If-Range and 416 follow RFC 9110, sections 13.1.5 and 14.
 """
@@ -10,8 +10,6 @@ Ranges, If-Range and 416 follow RFC 9110, sections 13.1.5 and 14.
 from __future__ import annotations
 
 import contextlib
-import errno
-import gzip
 import hashlib
 import http.client
 import ipaddress
@@ -19,28 +17,24 @@ import json
 import os
 import re
 import shutil
-import struct
-import tarfile
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urlsplit
 
-import filelock
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from lib.errors import ChecksumError, DataError, DownloadError, OfflineError, PetalscopeError
+from lib.data import disk
+from lib.data.archive import extract_photos, is_filled
+from lib.data.disk import Progress
+from lib.errors import ChecksumError, DataError, DownloadError, OfflineError
 from lib.settings import VERSION
 
-Progress = Callable[[int, int | None], None]
-
-_CHUNK = 128 * 1024
 _MIB = 1024 * 1024
 # Where neither the publisher nor the server names a size, a stream without an end must not fill the disk.
 _LARGEST = 4_000_000_000
@@ -176,13 +170,13 @@ def fetch(
     Raises OfflineError, ChecksumError (the bad bytes are deleted), else DownloadError (what arrived is kept).
     """
     _check_url(remote.url)
-    job = _Job(remote, folder, progress or _silent, timeout_s, stall_s, network)
+    job = _Job(remote, folder, progress or disk.silent, timeout_s, stall_s, network)
     # Before the lock: a sound file in a folder that cannot be written, such as a shared cache, is fine.
     if _is_sound(job.target, remote):
         return job.target
     if offline:
         raise _switched_off(job)
-    with _alone(folder, remote.filename, DownloadError, waiting=lambda: job.progress(_arrived(job), remote.bytes)):
+    with disk.alone(folder, remote.filename, DownloadError, waiting=lambda: job.progress(_arrived(job), remote.bytes)):
         if not _is_sound(job.target, remote):
             _download(job, tries, backoff_s)
     return job.target
@@ -233,7 +227,7 @@ def _download(job: _Job, tries: int, backoff_s: float) -> None:
         else:
             defect = _defect(job.part, job.remote)
             if defect is None:
-                with _disk(job.folder, DownloadError):
+                with disk.explained(job.folder, DownloadError):
                     job.part.replace(job.target)
                     job.state.unlink(missing_ok=True)
                 return
@@ -316,7 +310,7 @@ def _receive(job: _Job, response: requests.Response, start: int, total: int | No
     done = start
     job.progress(done, total)
     with contextlib.ExitStack() as stack:
-        with _disk(job.folder, DownloadError, total and total - done):
+        with disk.explained(job.folder, DownloadError, total and total - done):
             # Unbuffered, so that a full disk is met in `write` and not again in `close`.
             file = stack.enter_context(job.part.open("ab" if start else "wb", buffering=0))
             if start == 0:
@@ -327,11 +321,11 @@ def _receive(job: _Job, response: requests.Response, start: int, total: int | No
             if done + len(chunk) > (total or _LARGEST):
                 _discard(job)
                 raise _bad_bytes(job, f"it goes on after {total or _LARGEST:,} bytes")
-            with _disk(job.folder, DownloadError, total and total - done):
+            with disk.explained(job.folder, DownloadError, total and total - done):
                 _write(file, chunk)
             done += len(chunk)
             job.progress(done, total)
-        with _disk(job.folder, DownloadError):
+        with disk.explained(job.folder, DownloadError):
             os.fsync(file.fileno())
     if total is not None and done < total:
         raise _BrokenError("the connection was closed early")
@@ -341,7 +335,7 @@ def _chunks(response: requests.Response, stall_s: float) -> Iterator[bytes]:
     """The body as it arrives; not `iter_content`, which drops what it has of a chunk when the connection breaks."""
     while True:
         try:
-            chunk: bytes = response.raw.read1(_CHUNK, decode_content=False)
+            chunk: bytes = response.raw.read1(disk.CHUNK, decode_content=False)
         except urllib3.exceptions.ReadTimeoutError as error:
             raise _BrokenError(f"nothing arrived for {stall_s:g} s") from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
@@ -459,7 +453,7 @@ def _arrived(job: _Job) -> int:
 
 
 def _discard(job: _Job) -> None:
-    with _disk(job.folder, DownloadError):
+    with disk.explained(job.folder, DownloadError):
         job.part.unlink(missing_ok=True)
         job.state.unlink(missing_ok=True)
 
@@ -475,7 +469,7 @@ def _check_room(job: _Job, total: int | None) -> None:
         return
     # What is there is continued or overwritten.
     needed = total - _size(job.part)
-    with _disk(job.folder, DownloadError):
+    with disk.explained(job.folder, DownloadError):
         free = shutil.disk_usage(job.folder).free
     if needed > free:
         raise DownloadError(
@@ -509,34 +503,15 @@ def _switched_off(job: _Job) -> OfflineError:
     )
 
 
-# --- The archive ---------------------------------------------------------------------------------------------------
+def _root(error: BaseException) -> str:
+    """The innermost cause, since the outer texts only quote each other."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    reason = getattr(error, "reason", None)
+    return _root(reason) if isinstance(reason, BaseException) else str(error)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an archive of photos may hold: bytes in one file, bytes in all files, files and folders."""
-
-    member: int = 100_000_000
-    total: int = 2_000_000_000
-    members: int = 100_000
-    depth: int = 16
-
-
-LIMITS = Limits()
-
-
-def extract_photos(archive: Path, into: Path, *, progress: Progress | None = None, limits: Limits = LIMITS) -> Path:
-    """The folder `into` with the photos of the `.tgz` archive, without the archive's single top folder.
-
-    A folder that is there and not empty is complete, and left alone. Only plain files and folders are written, with
-    nothing of the archive's owners, modes or links. `progress(done, total)` counts bytes of the archive.
-
-    Raises DataError, with nothing left behind, when the archive is damaged, hostile or beyond `limits`.
-    """
-    if not _is_filled(into):
-        with _alone(into.parent, into.name, DataError, waiting=lambda: None):
-            _extract(archive, into, progress or _silent, limits)
-    return into
+# --- The flower photos ---------------------------------------------------------------------------------------------
 
 
 def flower_photos(
@@ -553,259 +528,17 @@ def flower_photos(
     Raises what `fetch` and `extract_photos` raise.
     """
     into = folder / "flower_photos"
-    report = progress or _silent
+    report = progress or disk.silent
     job = _Job(remote, folder, report, 0, 0, network)
-    if _is_filled(into):
+    if is_filled(into):
         return into
     if offline and not job.target.is_file():
         raise _switched_off(job)
     # One lock around both steps: a process that waits must find the photos, not a deleted archive.
-    with _alone(folder, into.name, DownloadError, waiting=lambda: report(_arrived(job), remote.bytes)):
-        if not _is_filled(into):
+    with disk.alone(folder, into.name, DownloadError, waiting=lambda: report(_arrived(job), remote.bytes)):
+        if not is_filled(into):
             archive = fetch(remote, folder, offline=offline, progress=progress, network=network)
-            _extract(archive, into, report, LIMITS)
-            with _disk(folder, DataError):
+            extract_photos(archive, into, progress=progress)
+            with disk.explained(folder, DataError):
                 archive.unlink(missing_ok=True)
     return into
-
-
-class _BadArchiveError(Exception):
-    """Why an archive is refused; the text follows the archive's name."""
-
-
-def _extract(archive: Path, into: Path, progress: Progress, limits: Limits) -> None:
-    if _is_filled(into):  # by the process that held the lock before
-        return
-    if not archive.is_file():
-        raise DataError(f"The archive {archive} does not exist; download it again.")
-    temporary = into.with_name(f".{into.name}.tmp")
-    try:
-        with _disk(into.parent, DataError):
-            _remove(temporary)
-            temporary.mkdir()
-            size = archive.stat().st_size
-            free = shutil.disk_usage(temporary).free
-        # Photos hardly compress, so the archive's size is a lower bound of what is needed.
-        if size > free:
-            raise DataError(
-                f"There is not enough room in {into.parent} to unpack {archive.name}: more than {size:,} bytes are "
-                f"needed and {free:,} are free; free some space, then start again."
-            )
-        _unpack(archive, temporary, progress, limits)
-        with _disk(into.parent, DataError):
-            if hasattr(os, "sync"):
-                os.sync()  # one flush for all files, before the name says that they are complete
-            if into.is_dir():
-                into.rmdir()
-            _top(temporary).replace(into)
-    except _BadArchiveError as error:
-        raise DataError(f"The archive {archive} {error}; delete it and download it again.") from error
-    finally:
-        _remove(temporary)
-
-
-def _unpack(archive: Path, folder: Path, progress: Progress, limits: Limits) -> None:
-    """Writes every member under `folder`, or raises _BadArchiveError at the first that is not acceptable."""
-    written = files = members = 0
-    with contextlib.ExitStack() as stack:
-        with _disk(archive.parent, DataError):
-            raw = stack.enter_context(archive.open("rb"))
-            size = os.fstat(raw.fileno()).st_size
-        # Headers and padding come on top of the files' own bytes.
-        stream = _BoundedStream(stack.enter_context(gzip.GzipFile(fileobj=raw)), limits.total + 2048 * limits.members)
-        with _tar_errors():
-            tar = stack.enter_context(tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:"))
-        while (member := _next(tar)) is not None:
-            members += 1
-            if members > limits.members:
-                raise _BadArchiveError(f"holds more than {limits.members:,} files")
-            path = folder.joinpath(*_place(member, limits).parts)
-            _second_opinion(member, folder)
-            written += member.size
-            if written > limits.total:
-                raise _BadArchiveError(f"unpacks to more than {limits.total:,} bytes")
-            with _disk(folder.parent, DataError), _tar_errors(), _clashes(member):
-                if member.isdir():
-                    path.mkdir(parents=True, exist_ok=True)
-                else:
-                    files += 1
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    _copy(tar, member, path)
-            progress(min(raw.tell(), size), size)
-        # tarfile takes a damaged header for the end. The real end is a second block of zeros; reading on to the last
-        # byte also makes gzip compare its checksum.
-        rest = 0
-        while chunk := stream.read(_CHUNK):
-            if chunk.strip(b"\0"):
-                raise _BadArchiveError("is damaged: a header inside it cannot be read")
-            rest += len(chunk)
-        if rest < tarfile.BLOCKSIZE:
-            raise _BadArchiveError("is damaged: its end is missing")
-        if not files:
-            raise _BadArchiveError("holds no files")
-        progress(size, size)
-
-
-class _BoundedStream:
-    """A decompressed stream for tarfile, which would read a header of any size into memory."""
-
-    def __init__(self, stream: gzip.GzipFile, end: int) -> None:
-        self._stream = stream
-        self._end = end
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _CHUNK:
-            raise _BadArchiveError("has a header of an absurd size")
-        with self._bounded(self.tell()):
-            return self._stream.read(size)
-
-    def seek(self, position: int) -> int:
-        with self._bounded(position):
-            return self._stream.seek(position)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    @contextlib.contextmanager
-    def _bounded(self, position: int) -> Iterator[None]:
-        if not 0 <= position <= self._end:
-            raise _BadArchiveError("is far larger unpacked than photos can be")
-        try:
-            yield
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise _BadArchiveError(f"is damaged ({error})") from error
-
-
-def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    with _tar_errors():
-        return tar.next()
-
-
-@contextlib.contextmanager
-def _tar_errors() -> Iterator[None]:
-    """What tarfile raises for bytes that are no tar, or a nonsensical one."""
-    try:
-        yield
-    except (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError, struct.error) as error:
-        raise _BadArchiveError(f"is damaged ({error})") from error
-
-
-@contextlib.contextmanager
-def _clashes(member: tarfile.TarInfo) -> Iterator[None]:
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise _BadArchiveError(f"holds {_shown(member)} twice") from error
-
-
-def _place(member: tarfile.TarInfo, limits: Limits) -> PurePosixPath:
-    """Where the member goes, relative to the folder; raises _BadArchiveError for what no archive of photos holds."""
-    name = member.name
-    if member.issparse() or member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE}:
-        raise _BadArchiveError(f"holds {_shown(member)}, which is a link or a device or has holes")
-    if not 0 <= member.size <= limits.member:
-        raise _BadArchiveError(f"holds {_shown(member)} of {member.size:,} bytes, more than {limits.member:,}")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        raise _BadArchiveError(f"holds the absolute path {_shown(member)}")
-    # The backslash and the colon would be separators on Windows.
-    if re.search(r"[\\:\x00-\x1f\x7f\ud800-\udfff]", name):
-        raise _BadArchiveError(f"holds the unusable name {_shown(member)}")
-    path = PurePosixPath(name)
-    if ".." in path.parts:
-        raise _BadArchiveError(f"holds {_shown(member)}, which leaves the folder")
-    if len(path.parts) > limits.depth:
-        raise _BadArchiveError(f"holds {_shown(member)}, more than {limits.depth} folders deep")
-    if not path.parts and not member.isdir():
-        raise _BadArchiveError("holds a file without a name")
-    return path
-
-
-def _second_opinion(member: tarfile.TarInfo, folder: Path) -> None:
-    """The standard library's own filter (PEP 706; absent before Python 3.11.4), in case ours has a hole."""
-    if hasattr(tarfile, "data_filter"):
-        with _tar_errors():
-            # It drops a leading slash without a word, hence the comparison.
-            agreed = tarfile.data_filter(member, str(folder)).name == member.name
-        if not agreed:
-            raise _BadArchiveError(f"holds the unsafe path {_shown(member)}")
-
-
-def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    source = tar.extractfile(member)
-    if source is None:
-        raise _BadArchiveError(f"holds {_shown(member)}, which is no file")
-    with path.open("xb") as file:
-        shutil.copyfileobj(source, file, _CHUNK)
-
-
-def _shown(member: tarfile.TarInfo) -> str:
-    return repr(member.name if len(member.name) <= 80 else f"{member.name[:80]}…")
-
-
-def _top(folder: Path) -> Path:
-    """The archive's single top folder if it is a wrapper (it holds folders itself), else `folder`."""
-    inside = list(folder.iterdir())
-    wrapped = len(inside) == 1 and inside[0].is_dir() and any(child.is_dir() for child in inside[0].iterdir())
-    return inside[0] if wrapped else folder
-
-
-def _is_filled(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-# --- Shared --------------------------------------------------------------------------------------------------------
-
-
-def _silent(done: int, total: int | None) -> None:
-    del done, total
-
-
-@contextlib.contextmanager
-def _alone(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds `folder/.<name>.lock`; calls `waiting` twice a second while another process or thread has it."""
-    with _disk(folder, kind):
-        folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / f".{name}.lock")
-    while not lock.is_locked:
-        try:
-            with _disk(folder, kind):
-                lock.acquire(timeout=0.5)
-        except filelock.Timeout:
-            waiting()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def _disk(folder: Path, kind: type[PetalscopeError], needed: int | None = None) -> Iterator[None]:
-    """Turns what the disk says into one sentence of class `kind`; wraps disk work only, never a caller's code."""
-    try:
-        yield
-    except filelock.Timeout:
-        raise
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            more = f" ({needed:,} more bytes are needed)" if needed else ""
-            raise kind(
-                f"The disk that holds {folder} is full{more}; free some space, then start again: what arrived is kept."
-            ) from error
-        raise kind(
-            f"Cannot write to {folder} ({error.strerror or error}); make it writable or choose another folder."
-        ) from error
-
-
-def _root(error: BaseException) -> str:
-    """The innermost cause, since the outer texts only quote each other."""
-    while error.args and isinstance(error.args[0], BaseException):
-        error = error.args[0]
-    reason = getattr(error, "reason", None)
-    return _root(reason) if isinstance(reason, BaseException) else str(error)

@@ -4,7 +4,8 @@ Petals, leaves, stems and florets are grids of 3-D points. They are sampled dens
 buffer; colour, light, translucency, contact shadows and ambient occlusion are then computed once per visible pixel.
 
 Units: the frame spans [-1, 1] in x (right) and y (up) at z = 0, z grows towards the viewer. Colours are linear RGB
-(float32, 1 = white) until `develop` turns them into sRGB bytes. Every random choice comes from the generator passed in.
+(float32, 1 = white) until `lens.develop` turns them into sRGB bytes. Every random choice comes from the generator that
+is passed in.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ Material = Callable[[Floats, Floats, NDArray[np.intp]], Floats]
 Cut = Callable[[Floats, Floats], NDArray[np.bool_]]
 Rng = np.random.Generator
 
-GOLDEN_ANGLE = np.float32(np.pi * (3 - 5**0.5))  # 137.508 degrees: Vogel, Mathematical Biosciences 44 (1979) 179
 DENSITY = 1.04  # samples per pixel along each side of a cell; the few pixels they miss are closed
 CHUNK = 16384  # values per step, so that temporary arrays stay in the cache
 CAMERA = 6.0  # distance of the eye from the plane z = 0; gives a mild perspective
@@ -37,6 +37,11 @@ def linear(*rgb: float) -> Floats:
 def pigment(*rgb: float) -> Floats:
     """`linear` as a column (3, 1): surfaces compute channel first."""
     return linear(*rgb)[:, None]
+
+
+def tint(rng: Rng, colour: Floats, spread: float = 0.06) -> Floats:
+    """A colour (3, 1) like `colour`, each channel off by about `spread`."""
+    return np.asarray(colour * np.exp(rng.normal(0, spread, (3, 1))), np.float32)
 
 
 def blend(a: Any, b: Any, t: Any) -> Floats:
@@ -54,6 +59,12 @@ def smooth(low: float, high: float, x: Any) -> Floats:
     """Smoothstep from 0 at `low` to 1 at `high` (which may be the smaller one)."""
     t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+@lru_cache(maxsize=512)
+def ramp(low: float, high: float, count: int) -> Floats:
+    """`count` evenly spaced numbers; the array is shared, so it must not be written to."""
+    return np.linspace(low, high, count, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -77,6 +88,12 @@ def mottle(u: Floats, v: Floats, k: NDArray[np.intp], fu: float, fv: float) -> F
     row = (u * np.float32(fu * 32)).astype(np.int32) + k * 57
     column = ((v + 1) * np.float32(fv * 32)).astype(np.int32) + k * 101
     return np.asarray(_tile()[row & 255, column & 255])
+
+
+def stripes(v: Floats, count: float, depth: float, k: NDArray[np.intp]) -> Floats:
+    """Parallel veins: 1 between them, 1 - depth on them."""
+    wave = np.square(0.5 + 0.5 * np.cos(v * np.float32(np.pi * count) + (k * 1.7).astype(np.float32)))
+    return np.asarray(1 - depth * wave * wave, np.float32)
 
 
 @dataclass(frozen=True)
@@ -366,11 +383,6 @@ def _at(span: Floats, weights: Floats, first: int, second: int) -> Floats:
     return np.asarray(span[0][:, None] + span[1][:, None] * (weights[first] + weights[second])[None, :])
 
 
-@lru_cache(maxsize=512)
-def _ramp(low: float, high: float, count: int) -> Floats:
-    return np.linspace(low, high, count, dtype=np.float32)
-
-
 def _occlusion(depth: Floats, mask: Floats, light: Light, size: int) -> tuple[Floats, Floats]:
     """How open to the sky (ambient occlusion) and how lit (soft contact shadow) each pixel is, 0..1.
 
@@ -467,412 +479,3 @@ def _draw_threads(layer: Layer, bundle: Threads, light: Light, size: int) -> Non
         for channel in range(3):
             colour[..., channel] += alpha * (shade[channel] - colour[..., channel])
         cover += alpha * (1 - cover)
-
-
-# ---- shapes ---------------------------------------------------------------------------------------------------------
-
-
-def petals(
-    azimuth: Floats,
-    theta: Floats,
-    length: Floats,
-    width: Floats,
-    profile: Floats,
-    *,
-    radius: Any = 0.0,
-    height: Any = 0.0,
-    cup: Any = 0.0,
-    roll: Any = 0.0,
-    ruffle: Any = 0.0,
-    waves: Any = 3.0,
-    phase: Any = 0.0,
-    edge: Any = 0.0,
-    sway: Any = 0.0,
-    columns: int = 9,
-) -> Floats:
-    """Points (n, U, V, 3) of n petals around the axis +z.
-
-    A petal leaves the axis at `radius` and `height` in direction `azimuth`, climbs at angle `theta` (n, U) above the
-    horizontal along its `length`, is `width` × `profile` (U or n, U) wide on each side, bends across by the curvature
-    `cup` (n or n, U; positive closes towards the axis), leans by `roll`, waves at its margin by `ruffle`, curls its
-    margin by `edge` and drifts sideways by `sway`.
-    """
-    n, rows = theta.shape
-
-    def column(a: Any) -> Floats:
-        a = np.asarray(a, np.float32)
-        if a.ndim < 2:
-            a = np.broadcast_to(a, (n,))[:, None]
-        return np.asarray(a[:, :, None], np.float32)
-
-    u = _ramp(0, 1, rows)[None, :, None]
-    v = _ramp(-1, 1, columns)[None, None, :]
-    step = column(length) / (rows - 1)
-    middle = (theta + np.roll(theta, 1, axis=1)) / 2
-    middle[:, 0] = theta[:, 0]
-    run = np.cumsum(np.cos(middle), axis=1)[:, :, None] * step - np.cos(middle)[:, :1, None] * step + column(radius)
-    rise = np.cumsum(np.sin(middle), axis=1)[:, :, None] * step - np.sin(middle)[:, :1, None] * step + column(height)
-    half = column(width) * (profile[None, :, None] if profile.ndim == 1 else profile[:, :, None])
-    bend = column(cup)
-    safe = np.where(np.abs(bend) < 1e-3, 1e-3, bend)
-    angle = half * v * safe
-    across = np.sin(angle) / safe
-    lift = (1 - np.cos(angle)) / safe
-    lift = lift + column(ruffle) * u**1.5 * np.sin(column(waves) * v * 2 + column(phase) + 4 * u) * (0.25 + v * v)
-    lift = lift - column(edge) * np.abs(v) ** 3 * u
-    across = across + column(sway) * u * u
-    tilt = column(roll) * np.ones_like(across)
-    across, lift = across * np.cos(tilt) - lift * np.sin(tilt), across * np.sin(tilt) + lift * np.cos(tilt)
-    out = run - np.sin(theta)[:, :, None] * lift
-    up = rise + np.cos(theta)[:, :, None] * lift
-    c, s = np.cos(column(azimuth)), np.sin(column(azimuth))
-    return np.stack([c * out - s * across, s * out + c * across, up], axis=-1).astype(np.float32)
-
-
-@lru_cache(maxsize=512)
-def outline(rows: int, *knots: tuple[float, float]) -> Floats:
-    """A smooth width profile (rows,) through (u, width) knots, by cubic Bézier-like (PCHIP-free) smoothstep pieces."""
-    u = _ramp(0, 1, rows)
-    x, y = np.array(knots, np.float32).T
-    i = np.clip(np.searchsorted(x, u, side="right") - 1, 0, len(x) - 2)
-    t = (u - x[i]) / (x[i + 1] - x[i])
-    slope = np.gradient(y, x)
-    slope[0], slope[-1] = (y[1] - y[0]) / (x[1] - x[0]) * 1.3, (y[-1] - y[-2]) / (x[-1] - x[-2]) * 1.5
-    h = x[i + 1] - x[i]
-    value = (
-        (2 * t**3 - 3 * t**2 + 1) * y[i]
-        + (t**3 - 2 * t**2 + t) * h * slope[i]
-        + (3 * t**2 - 2 * t**3) * y[i + 1]
-        + (t**3 - t**2) * h * slope[i + 1]
-    )
-    return np.asarray(np.maximum(value, 0.015), np.float32)
-
-
-def domes(centre: Floats, normal: Floats, radius: Floats, height: Floats, *, rows: int = 4, columns: int = 7) -> Floats:
-    """Points (n, rows, columns, 3) of n bumps: u runs from the top to the rim, v around."""
-    n = len(centre)
-    helper = np.where(np.abs(normal[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
-    right = np.cross(normal, helper)
-    right /= np.linalg.norm(right, axis=1, keepdims=True) + 1e-9
-    ahead = np.cross(normal, right)
-    a = _ramp(0.02, np.pi / 2, rows)[None, :, None, None]
-    b = _ramp(-np.pi, np.pi, columns)[None, None, :, None]
-    shape = (n, 1, 1, 3)
-    ring = np.cos(b) * right.reshape(shape) + np.sin(b) * ahead.reshape(shape)
-    out = centre.reshape(shape) + np.sin(a) * ring * radius.reshape(n, 1, 1, 1)
-    return np.asarray(out + np.cos(a) * normal.reshape(shape) * height.reshape(n, 1, 1, 1), np.float32)
-
-
-def bezier(*knots: Any, rows: int = 16) -> Floats:
-    """Points (rows, 3) of the cubic Bézier curve with four control points."""
-    t = _ramp(0, 1, rows)[:, None]
-    a, b, c, d = (np.asarray(k, np.float32) for k in knots)
-    return np.asarray((1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t**3 * d, np.float32)
-
-
-def _frame(path: Floats, side: Any) -> tuple[Floats, Floats]:
-    """Unit vectors across and out of a path (rows, 3), the first as near to `side` as it can be."""
-    along = np.gradient(path, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    side = np.broadcast_to(np.asarray(side, np.float32), path.shape)
-    across = side - along * np.sum(side * along, axis=1, keepdims=True)
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
-    return across.astype(np.float32), np.cross(across, along).astype(np.float32)
-
-
-def tube(path: Floats, radius: Any, columns: int = 9) -> Floats:
-    """Points (1, rows, columns, 3) of a stem around a path."""
-    across, out = _frame(path, (1.0, 0.0, 0.15))
-    b = _ramp(-np.pi, np.pi, columns)[None, :, None]
-    r = np.broadcast_to(np.asarray(radius, np.float32), (len(path),))[:, None, None]
-    return np.asarray(path[:, None] + r * (np.cos(b) * across[:, None] + np.sin(b) * out[:, None]), np.float32)[None]
-
-
-def blade(path: Floats, width: Floats, side: Any, *, fold: float = 0.3, wave: float = 0.0, columns: int = 9) -> Floats:
-    """Points (1, rows, columns, 3) of a leaf along a path, `width` (rows,) to each side, folded at the midrib."""
-    across, out = _frame(path, side)
-    v = _ramp(-1, 1, columns)[None, :, None]
-    u = _ramp(0, 1, len(path))[:, None, None]
-    w = width[:, None, None]
-    lift = fold * w * np.abs(v) ** 1.5 + wave * w * np.sin(9 * u + 2 * v) * np.abs(v)
-    return np.asarray(path[:, None] + across[:, None] * v * w - out[:, None] * lift, np.float32)[None]
-
-
-def spherical(n: int, cap: float = 1.0) -> Floats:
-    """n unit vectors (n, 3) spread by the golden angle over a sphere (cap 1) or its upper part around +z."""
-    i = np.arange(n, dtype=np.float32)
-    z = 1 - 2 * cap * (i + 0.5) / n
-    r = np.sqrt(np.maximum(0, 1 - z * z))
-    return np.stack([r * np.cos(i * GOLDEN_ANGLE), r * np.sin(i * GOLDEN_ANGLE), z], axis=1).astype(np.float32)
-
-
-# ---- planes and lens ------------------------------------------------------------------------------------------------
-
-
-def blur(image: Floats, sigma: float) -> Floats:
-    """Gaussian blur with sigma in pixels; wide ones are computed on a smaller copy."""
-    if sigma < 0.3:
-        return image
-    if sigma > 5:
-        small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-        small = cv2.GaussianBlur(small, (0, 0), sigma / 4, borderType=cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
-
-
-def enlarge(image: Floats, size: int) -> Floats:
-    """A blurred plane at size × size."""
-    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def shrink(layer: Layer, size: int) -> Layer:
-    """The layer at its final size: premultiplied colour and coverage average to anti-aliased edges."""
-    planes = (
-        cv2.resize(a, (size, size), interpolation=cv2.INTER_AREA) for a in (layer.colour, layer.cover, layer.depth)
-    )
-    return Layer(*planes)
-
-
-def cast_shadow(picture: Floats, layer: Layer, light: Light) -> Floats:
-    """The picture with the soft shadow of a layer that stands a little before it."""
-    size = picture.shape[0]
-    away = -light.towards[:2] * size * 0.09
-    shift = np.array([[1, 0, away[0]], [0, 1, -away[1]]], np.float32)
-    shade = blur(cv2.warpAffine(layer.cover, shift, (size, size)), 0.025 * size)
-    return np.asarray(picture * (1 - 0.5 * light.shadow * shade)[..., None])
-
-
-def over(base: Floats, layer: Layer, opacity: float = 1.0) -> Floats:
-    """The layer laid over an opaque picture (S, S, 3)."""
-    return base * (1 - layer.cover * opacity)[..., None] + layer.colour * opacity
-
-
-def fractal(rng: Rng, size: int, base: int, octaves: int, gain: float = 0.55) -> Floats:
-    """Smooth noise (size, size), mean about 0, deviation about 1."""
-    total, weight, norm = np.zeros((size, size), np.float32), 1.0, 0.0
-    for octave in range(octaves):
-        cells = min(size, base * 2**octave)
-        grid = rng.standard_normal((cells + 3, cells + 3)).astype(np.float32)
-        step = size / cells
-        wide = cv2.resize(grid, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
-        start = int(step)
-        total += weight * wide[start : start + size, start : start + size]
-        norm += weight * weight
-        weight *= gain
-    return total / np.float32(norm**0.5)
-
-
-# A little of each channel reaches the others, as in film: pure petals keep detail where they are bright.
-_CROSSTALK = np.full((3, 3), 0.022, np.float32) + np.eye(3, dtype=np.float32) * np.float32(0.934)
-
-_BRIGHTEST = 8.0
-
-
-def develop(picture: Floats, exposure: float) -> NDArray[np.uint8]:
-    """Filmic tone curve (Narkowicz's fit of ACES), sRGB-like gamma, bytes."""
-    x = cv2.transform(np.maximum(picture * np.float32(exposure), 0), _CROSSTALK)
-    return _tone()[(np.minimum(x, np.float32(_BRIGHTEST)) * np.float32(65535 / _BRIGHTEST)).astype(np.uint16)]
-
-
-@lru_cache(maxsize=1)
-def _tone() -> NDArray[np.uint8]:
-    """Bytes for light from 0 to `_BRIGHTEST` in 65,536 steps."""
-    x = np.linspace(0, _BRIGHTEST, 65536)
-    x = (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14)
-    return np.asarray((np.clip(x, 0, 1) ** (1 / 2.2) * 255).round(), np.uint8)
-
-
-# ---- scenery --------------------------------------------------------------------------------------------------------
-
-BACKDROPS = ("meadow", "foliage", "sky", "studio", "soil", "wall")
-
-# Colours of flowers out of focus: every species of the set, so that no background tells the species.
-FLOWER_COLOURS = (
-    (250, 248, 242),
-    (255, 205, 20),
-    (250, 225, 70),
-    (215, 25, 45),
-    (240, 130, 165),
-    (255, 165, 120),
-    (150, 60, 140),
-    (245, 120, 20),
-)
-
-
-def _green(rng: Rng) -> Floats:
-    fresh = rng.uniform(0, 1)
-    return mix(linear(38, 84, 34), linear(128, 160, 52), fresh) * np.float32(rng.uniform(0.75, 1.25))
-
-
-def _blades(rng: Rng, picture: Floats, count: int, *, low: float, high: float, width: float) -> None:
-    """Grass blades drawn upwards from below the lower edge of `picture`, in place."""
-    size = picture.shape[0]
-    t = np.linspace(0, 1, 9)
-    foot, lean = rng.uniform(-0.1, 1.1, (count, 1)) * size, rng.normal(0, 0.14, (count, 1)) * size
-    top = (1 - rng.uniform(low, high, (count, 1))) * size
-    x, y = foot + lean * t**2, size * 1.05 + (top - size * 1.05) * t
-    w = width * size * (1 - t**1.6) + 0.3
-    polygons = np.concatenate([np.stack([x - w, y], 2), np.stack([x + w, y], 2)[:, ::-1]], axis=1)
-    greens = [_green(rng) for _ in range(8)]
-    for number, polygon in enumerate(np.rint(polygons * 8).astype(np.int32)):
-        colour = greens[number % 8] * rng.uniform(0.5, 1.3)
-        cv2.fillPoly(picture, [polygon], colour.tolist(), cv2.LINE_8, 3)
-
-
-def _spots(rng: Rng, picture: Floats, count: int, radius: tuple[float, float], colours: Sequence[Floats]) -> None:
-    """Soft translucent discs of light, as a lens draws bright points far from focus, in place."""
-    size = picture.shape[0]
-    glow = np.zeros_like(picture)
-    base = rng.uniform(*radius)
-    for _ in range(count):
-        at = (int(rng.uniform(-0.05, 1.05) * size * 8), int(rng.uniform(-0.05, 1.05) * size * 8))
-        r = base * rng.uniform(0.7, 1.2) * size * 8
-        colour = colours[int(rng.integers(len(colours)))] * np.float32(rng.uniform(0.08, 0.42))
-        cv2.circle(glow, at, int(r), (colour * 1.2).tolist(), -1, cv2.LINE_AA, 3)
-        cv2.circle(glow, at, int(r * 0.82), colour.tolist(), -1, cv2.LINE_AA, 3)
-    picture += blur(glow, 0.011 * size)
-
-
-def backdrop(kind: str, rng: Rng, size: int, defocus: float) -> Floats:
-    """An out-of-focus background (size, size, 3), in albedo-like linear colour; `defocus` is about 0 to 1."""
-    return np.maximum(_PAINTERS[kind](rng, size, defocus), np.float32(0.002))
-
-
-def _flower_colours(rng: Rng) -> list[Floats]:
-    chosen = rng.choice(len(FLOWER_COLOURS), int(rng.integers(1, 4)), replace=False)
-    return [linear(*FLOWER_COLOURS[int(i)]) for i in chosen]
-
-
-def _meadow(rng: Rng, size: int, defocus: float) -> Floats:
-    y = _ramp(0, 1, size)[:, None]
-    far = mix(_green(rng) * 1.2, linear(205, 215, 190) * rng.uniform(0.5, 1.0), rng.uniform(0, 0.55))
-    horizon = rng.uniform(-0.4, 0.45)
-    picture = np.ascontiguousarray(mix(far, _green(rng) * 0.45, smooth(horizon - 0.25, 1.1, y + np.zeros((1, size)))))
-    picture *= (1 + 0.28 * fractal(rng, size, 4, 3))[..., None].clip(0.3)
-    _blades(rng, picture, 70, low=0.1, high=0.95, width=0.012)
-    colours = _flower_colours(rng)
-    for _ in range(int(rng.integers(0, 46))):
-        height = rng.uniform(max(0.0, horizon), 1.05)
-        r = (0.008 + 0.05 * height * rng.uniform(0.5, 1)) * size
-        at = (int(rng.uniform(0, size) * 8), int(height * size * 8))
-        colour = (colours[int(rng.integers(len(colours)))] * rng.uniform(0.55, 1)).tolist()
-        axes = (int(r * 8), int(r * rng.uniform(0.45, 0.95) * 8))
-        cv2.ellipse(picture, at, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA, 3)
-    picture = blur(picture, (0.012 + 0.035 * defocus) * size)
-    if rng.uniform() < 0.6:
-        _spots(rng, picture, int(rng.integers(5, 24)), (0.02, 0.07), [*colours, far * 1.5])
-    return picture
-
-
-def _foliage(rng: Rng, size: int, defocus: float) -> Floats:
-    picture = np.ones((size, size, 3), np.float32) * _green(rng) * np.float32(rng.uniform(0.06, 0.25))
-    if rng.uniform() < 0.6:
-        gaps = smooth(0.1, 2.0, fractal(rng, size, 3, 2))
-        picture = mix(picture, linear(225, 232, 200) * rng.uniform(0.3, 0.9), gaps * 0.85)
-    t = np.linspace(0, 2 * np.pi, 22)
-    hue, slim = _green(rng), rng.uniform(0.22, 0.6)
-    for layer in range(4):
-        tone = 0.16 + 0.2 * layer
-        for _ in range(int(rng.integers(8, 18))):
-            r, turn = rng.uniform(0.06, 0.19) * size, rng.uniform(0, 2 * np.pi)
-            x = r * np.cos(t)
-            y = r * slim * rng.uniform(0.7, 1.2) * np.sin(t) * (1 - 0.35 * np.cos(t))
-            c, s = np.cos(turn), np.sin(turn)
-            at = rng.uniform(-0.05, 1.05, 2) * size
-            polygon = np.rint(np.stack([at[0] + c * x - s * y, at[1] + s * x + c * y], 1) * 8).astype(np.int32)
-            colour = mix(hue, _green(rng), 0.4) * tone * rng.uniform(0.4, 1.5)
-            cv2.fillPoly(picture, [polygon], colour.tolist(), cv2.LINE_AA, 3)
-            cv2.fillPoly(picture, [polygon[:11]], (colour * rng.uniform(1.1, 1.6)).tolist(), cv2.LINE_AA, 3)
-        picture = blur(picture, (0.009 + 0.02 * defocus) * size)
-    picture *= np.clip(1 + 0.22 * fractal(rng, size, 3, 2), 0.3, None)[..., None]
-    if rng.uniform() < 0.4:
-        _spots(rng, picture, int(rng.integers(5, 20)), (0.02, 0.06), [linear(220, 230, 190), *_flower_colours(rng)])
-    return picture
-
-
-def _sky(rng: Rng, size: int, defocus: float) -> Floats:
-    y = _ramp(0, 1, size)[:, None] + np.zeros((1, size), np.float32)
-    high = mix(linear(70, 125, 205), linear(120, 150, 185), rng.uniform(0, 1)) * rng.uniform(0.7, 1.1)
-    low = mix(linear(190, 215, 240), linear(255, 214, 170), rng.uniform(0, 1) ** 2) * rng.uniform(0.8, 1.1)
-    picture = mix(high, low, smooth(0, 1.1, y))
-    clouds = smooth(rng.uniform(-0.4, 1.0), 2.2, fractal(rng, size, 3, 5))
-    picture = mix(picture, linear(250, 250, 250), clouds * rng.uniform(0.2, 0.9))
-    if rng.uniform() < 0.5:
-        edge = rng.uniform(0.6, 0.98) + 0.05 * fractal(rng, size, 6, 3)[0]
-        picture = mix(picture, _green(rng) * 0.4, smooth(-0.02, 0.02, y - edge[None, :]))
-    return blur(picture, (0.01 + 0.03 * defocus) * size)
-
-
-def _studio(rng: Rng, size: int, defocus: float) -> Floats:
-    x, y = np.meshgrid(_ramp(-1, 1, size), _ramp(-1, 1, size))
-    cx, cy = rng.uniform(-0.6, 0.6, 2)
-    glow = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / rng.uniform(0.4, 1.6))
-    hue = mix(linear(60, 62, 70), linear(*rng.uniform(30, 110, 3)), rng.uniform(0, 0.9))
-    picture = mix(hue * 0.06, hue * rng.uniform(0.25, 1.2), glow)
-    return picture * (1 + 0.06 * fractal(rng, size, 3, 4))[..., None]
-
-
-def _soil(rng: Rng, size: int, defocus: float) -> Floats:
-    lumps = fractal(rng, size, 9, 5, 0.72)
-    relief = cv2.Sobel(lumps, cv2.CV_32F, 1, 1, ksize=3)
-    earth = mix(linear(60, 42, 30), linear(140, 105, 78), rng.uniform(0, 1)) * rng.uniform(0.7, 1.3)
-    picture = earth * np.clip(0.75 + 0.25 * lumps - 0.18 * relief, 0.08, 2.2)[..., None]
-    for _ in range(int(rng.integers(0, 14))):
-        at = (int(rng.uniform(0, size) * 8), int(rng.uniform(0, size) * 8))
-        axes = (int(rng.uniform(0.01, 0.045) * size * 8), int(rng.uniform(0.008, 0.03) * size * 8))
-        stone = (mix(linear(150, 140, 130), _green(rng), float(rng.integers(0, 2))) * rng.uniform(0.4, 1)).tolist()
-        cv2.ellipse(picture, at, axes, float(rng.uniform(0, 180)), 0, 360, stone, -1, cv2.LINE_AA, 3)
-    return blur(picture, (0.006 + 0.02 * defocus) * size)
-
-
-def _wall(rng: Rng, size: int, defocus: float) -> Floats:
-    x, y = np.meshgrid(_ramp(0, 1, size), _ramp(0, 1, size))
-    paint = linear(
-        *rng.choice(np.array([(205, 196, 180), (170, 96, 72), (150, 140, 132), (120, 142, 158), (214, 184, 140)]))
-    )
-    picture = paint * (1 + 0.09 * fractal(rng, size, 6, 5))[..., None]
-    pattern = rng.uniform()
-    if pattern < 0.4:
-        rows = int(rng.integers(6, 11))
-        row = np.floor(y * rows)
-        brick = np.floor(x * rows / 2.3 + 0.5 * (row % 2))
-        tone = rng.uniform(0.7, 1.2, 997)[((row * 31 + brick * 7) % 997).astype(int)]
-        joint = np.minimum(smooth(0, 0.12, (y * rows) % 1), smooth(0, 0.06, (x * rows / 2.3 + 0.5 * (row % 2)) % 1))
-        picture = mix(linear(190, 184, 172), picture * tone[..., None], joint)
-    elif pattern < 0.65:
-        boards = int(rng.integers(4, 8))
-        board = np.floor(x * boards).astype(int)
-        grain = cv2.resize(fractal(rng, size, 24, 2)[: size // 6], (size, size), interpolation=cv2.INTER_LINEAR)
-        tone = rng.uniform(0.7, 1.2, 16)[board] * (1 + 0.12 * grain) * (0.35 + 0.65 * smooth(0, 0.07, (x * boards) % 1))
-        picture = picture * tone[..., None]
-    slope = 1 + rng.uniform(-0.45, 0.45) * (x - 0.5) * 2 + rng.uniform(-0.35, 0.35) * (y - 0.5) * 2
-    return blur(picture * (slope * rng.uniform(0.45, 1.0))[..., None], (0.004 + 0.02 * defocus) * size)
-
-
-_PAINTERS: dict[str, Callable[[Rng, int, float], Floats]] = {
-    "meadow": _meadow,
-    "foliage": _foliage,
-    "sky": _sky,
-    "studio": _studio,
-    "soil": _soil,
-    "wall": _wall,
-}
-
-
-def foreground(rng: Rng, size: int) -> Layer:
-    """One to four grass blades or leaves close to the lens: large, green and far out of focus."""
-    small = size // 4
-    colour, cover = np.zeros((small, small, 3), np.float32), np.zeros((small, small), np.float32)
-    for _ in range(int(rng.integers(1, 5))):
-        x0, bend = rng.uniform(-0.1, 1.1) * small, rng.normal(0, 0.35) * small
-        t = np.linspace(0, 1, 12)
-        x, y = x0 + bend * t**2, small * (1.1 - rng.uniform(0.3, 1.0) * t)
-        w = rng.uniform(0.012, 0.05) * small * np.sqrt(np.maximum(0, 1 - t**2)) + 0.2
-        polygon = np.concatenate([np.stack([x - w, y], 1), np.stack([x + w, y], 1)[::-1]])
-        corners = [np.rint(polygon * 8).astype(np.int32)]
-        cv2.fillPoly(colour, corners, (_green(rng) * 0.9).tolist(), cv2.LINE_AA, 3)
-        cv2.fillPoly(cover, corners, 1.0, cv2.LINE_AA, 3)
-    sigma = rng.uniform(0.012, 0.035) * small
-    colour, cover = blur(colour * cover[..., None], sigma), blur(cover, sigma)
-    full = (size, size)
-    return Layer(cv2.resize(colour, full), cv2.resize(cover, full) * np.float32(0.92))

@@ -6,6 +6,7 @@ import contextlib
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from lib import artifacts
@@ -27,13 +28,25 @@ def encode(image: Image.Image, size: int) -> bytes:
 def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
     """JPEG of the photo at `path`, from `folder` when it was made before.
 
-    Raises ImageError when the photo cannot be read any more.
+    `sha256` is the pixel hash that the catalog has of the photo. Raises ImageError when the photo cannot be read any
+    more.
     """
     kept = folder / str(size) / sha256[:2] / f"{sha256}.jpg"
     with contextlib.suppress(OSError):
-        return kept.read_bytes()
-    made = encode(images.open_rgb(path), size)
-    # A full disk costs only the speed of the next look, so it is not worth an error here.
-    with contextlib.suppress(ArtifactError), artifacts.replacing(kept) as temporary:
-        temporary.write_bytes(made)
+        found = kept.read_bytes()
+        # A power cut may leave a part of it.
+        if found.startswith(b"\xff\xd8") and found.endswith(b"\xff\xd9"):
+            return found
+    picture = images.open_rgb(path)
+    made = encode(picture, size)
+    # A photo that was replaced since is shown as it is now, but not kept under the hash of what it was.
+    if images.pixel_hash(picture) == sha256:
+        # A full disk costs only the speed of the next look, so it is not worth an error here.
+        with contextlib.suppress(ArtifactError), artifacts.replacing(kept, lasting=False) as temporary:
+            temporary.write_bytes(made)
     return made
+
+
+def from_array(pixels: np.ndarray) -> Image.Image:
+    """The picture of a uint8 array of shape (height, width, 3)."""
+    return Image.fromarray(pixels)

@@ -6,8 +6,10 @@ the catalog.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from lib.data import images
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError, DataError, ImageError
+from lib.errors import DataError, ImageError, WeightsError
 from lib.learn import backbone, transforms
 from lib.learn.backbone import Weights
 
@@ -46,6 +48,10 @@ class Vectors:
         """The space's fingerprint."""
         return str(self.meta["fingerprint"])
 
+    def of(self, catalog: Catalog) -> bool:
+        """Whether row i of the vectors belongs to the picture in row i of `catalog`, for every i."""
+        return np.array_equal(self.pictures, np.asarray(catalog.frame["sha256"], dtype="S64"))
+
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
     """The function that turns pictures into vectors of `space`. Loads the network when the space needs one."""
@@ -61,7 +67,8 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         )
         with torch.inference_mode():
             tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-            return network(tensor).numpy()  # type: ignore[no-any-return]
+            found: np.ndarray = network(tensor).numpy()
+        return found
 
     return features
 
@@ -73,7 +80,7 @@ def _pixels(pictures: Sequence[Image.Image]) -> np.ndarray:
 
 def query_vector(embed: Embedder, picture: Image.Image) -> np.ndarray:
     """The vector of one picture, (dim,)."""
-    return embed([picture])[0]
+    return np.asarray(embed([picture])[0])
 
 
 def extract(
@@ -88,35 +95,40 @@ def extract(
 ) -> None:
     """Embed every image of `catalog` and write the folder `target` (vectors, picture hashes, provenance), atomically.
 
-    Rows of `previous` that were made in the same way from the same pixels are copied instead of computed. Raises
-    DataError when a photo changed since the catalog was made.
+    Rows of `previous` that were made in the same way from the same pixels are copied instead of computed, and every
+    picture is embedded once however often it occurs. Raises DataError when a photo changed since the catalog was made,
+    WeightsError when the network's answer is not finite, ArtifactError when the disk is full.
     """
     made_as = spaces.provenance(space, weights if space.needs_weights else None)
-    reuse = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == made_as else {}
+    known = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == made_as else {}
     pictures = np.asarray(catalog.frame["sha256"], dtype="S64")
-    wanted = [row for row, sha256 in enumerate(pictures) if sha256 not in reuse]
+    # The first row of every picture: what is computed, and what its copies are filled from.
+    first = {sha256: row for row, sha256 in reversed(list(enumerate(pictures)))}
+    wanted = [row for row, sha256 in enumerate(pictures) if first[sha256] == row and sha256 not in known]
     with artifacts.replacing(target) as folder:
         folder.mkdir()
-        values = np.lib.format.open_memmap(
-            folder / "vectors.npy", mode="w+", dtype=space.dtype, shape=(len(pictures), space.dim)
-        )
-        for row, sha256 in enumerate(pictures):
-            if sha256 in reuse and previous is not None:
-                values[row] = previous.values[reuse[sha256]]
+        values = _new_file(folder / "vectors.npy", space, len(pictures))
         if wanted:
             embed = make_embedder(space, weights)
-            done = len(pictures) - len(wanted)
+            done = 0
             for rows, batch in _batches(catalog, wanted):
                 # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
                 filled = batch + [batch[-1]] * (BATCH - len(batch))
-                values[rows] = embed(filled)[: len(batch)]
+                found = embed(filled)[: len(batch)]
+                if not np.isfinite(found).all():
+                    raise WeightsError(
+                        f"The {weights.name if weights else 'damaged'} weights answer with NaN or infinite numbers; "
+                        "name other weights with --weights."
+                    )
+                values[rows] = found
                 done += len(rows)
                 if progress is not None:
-                    progress(done, len(pictures))
-        if not _all_finite(values):
-            raise ArtifactError(
-                f"The vectors of {space.name} contain NaN: its weights are damaged; name other weights."
-            )
+                    progress(done, len(wanted))
+        for row, sha256 in enumerate(pictures):
+            if sha256 in known and previous is not None:
+                values[row] = previous.values[known[sha256]]
+            elif first[sha256] != row:
+                values[row] = values[first[sha256]]
         values.flush()
         del values
         np.save(folder / "pictures.npy", pictures, allow_pickle=False)
@@ -129,14 +141,25 @@ def extract(
         artifacts.write_json(folder / "meta.json", meta)
 
 
+def _new_file(path: Path, space: Space, rows: int) -> np.memmap[Any, Any]:
+    """A memory-mapped (rows, dim) array whose place on the disk is taken already.
+
+    Writing through a map into a full disk kills the process with a signal, so the disk is asked first.
+    """
+    values: np.memmap[Any, Any] = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.dtype(space.dtype), shape=(rows, space.dim)
+    )
+    size = path.stat().st_size
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    elif shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return values
+
+
 def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
-
-
-def _all_finite(values: np.ndarray) -> bool:
-    if values.dtype.kind != "f":
-        return True
-    return all(bool(np.isfinite(values[start : start + 4096]).all()) for start in range(0, len(values), 4096))
 
 
 def _batches(catalog: Catalog, rows: list[int]) -> Iterator[tuple[list[int], list[Image.Image]]]:
@@ -181,8 +204,12 @@ def load(folder: Path) -> Vectors | None:
         values = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         pictures = np.load(folder / "pictures.npy", allow_pickle=False)
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise artifacts.damaged(folder) from error
-    if not len(values) == len(pictures) == meta["count"]:
+    arrays = isinstance(values, np.ndarray) and values.ndim == 2 and isinstance(pictures, np.ndarray)
+    described = isinstance(meta, dict) and isinstance(meta.get("space"), dict) and "fingerprint" in meta
+    if not (arrays and described and len(values) == len(pictures) == meta.get("count")):
+        raise artifacts.damaged(folder)
+    if (values.shape[1], values.dtype.name) != (meta["space"].get("dim"), meta["space"].get("dtype")):
         raise artifacts.damaged(folder)
     return Vectors(values=values, pictures=pictures, meta=meta)

@@ -7,6 +7,8 @@ about 2.7 times faster at 4,000 images, with the same neighbours preserved. A fi
 from __future__ import annotations
 
 import warnings
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from lib import artifacts
 from lib.embed.spaces import PIXEL_SIDE
 
 SCHEMA = 1
-# Fewer images than this cannot carry a spectral layout, so the principal components are shown as they are.
+# Fewer images than this have no neighbourhoods to speak of: their principal components are shown as they are.
 FEWEST = 8
 # Side of the averaged pictures on which the neighbours of raw pixels are searched, px.
 COARSE = 32
@@ -66,7 +68,8 @@ def project(values: np.ndarray, parameters: MapParameters) -> Map:
             metric=parameters.metric,
             random_state=parameters.seed,
             n_jobs=1,
-            init="spectral" if len(points) > 50 else "random",
+            # UMAP's own spectral start is not repeatable where pictures repeat, and keeps no more neighbours than this.
+            init="pca" if np.ptp(points, axis=0).max() > 0 else "random",
             precomputed_knn=(indices, distances),
         ).fit_transform(points)
     return Map(np.ascontiguousarray(layout, dtype=np.float32), facts | {"umap-learn": umap.__version__})
@@ -120,7 +123,10 @@ def load(path: Path) -> Map | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Map(stored["xy"], artifacts.from_json(str(stored["facts"])))
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
+            found = Map(stored["xy"], artifacts.from_json(str(stored["facts"])))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise artifacts.damaged(path) from error
+    if found.xy.shape[1:] != (2,) or not isinstance(found.facts, dict):
+        raise artifacts.damaged(path)
+    return found

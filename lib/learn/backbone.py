@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
+# Sides of a photo that a card may ask for, px: ResNet18 halves its input five times.
+SMALLEST, LARGEST = 32, 4096
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -59,8 +62,10 @@ class Weights:
     seed: int = 0
 
     def provenance(self) -> dict[str, Any]:
-        """What an artifact records of its weights."""
-        return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": asdict(self.preprocess)}
+        """What an artifact records of its weights, in JSON's own types, so that it equals what is read back."""
+        steps = asdict(self.preprocess).items()
+        listed = {name: list(value) if isinstance(value, tuple) else value for name, value in steps}
+        return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": listed}
 
     def record(self) -> dict[str, Any]:
         """What is needed to find these weights again on this machine, beside their provenance."""
@@ -72,6 +77,7 @@ def choose(
     *,
     progress: Callable[[int, int | None], None] | None = None,
     warn: Callable[[str], None] = lambda _: None,
+    remote: download.Remote = download.IMAGENET_RESNET18,
 ) -> Weights:
     """The weights the user named, else ImageNet's (from torch's cache or downloaded), else the bundled ones.
 
@@ -82,14 +88,12 @@ def choose(
     if named == "bundled":
         return bundled()
     if named == "random":
-        return random(DEFAULT_SEED if settings.seed is None else settings.seed)
+        return random()
     if named not in {None, "imagenet"}:
         return from_file(Path(str(named)).expanduser())
     folder = settings.torch_home / "hub" / "checkpoints"
     try:
-        return _imagenet(
-            download.fetch(download.IMAGENET_RESNET18, folder, offline=settings.offline, progress=progress)
-        )
+        return _imagenet(download.fetch(remote, folder, offline=settings.offline, progress=progress))
     except DownloadError as error:
         if named == "imagenet":
             raise
@@ -102,8 +106,8 @@ def bundled() -> Weights:
     return from_file(BUNDLED, name="bundled", about="ResNet18 pretrained on Tiny ImageNet (bundled), input 128 px")
 
 
-def random(seed: int) -> Weights:
-    """An untrained ResNet18, initialised by torch from `seed`."""
+def random(seed: int = DEFAULT_SEED) -> Weights:
+    """An untrained ResNet18, initialised by torch from `seed` (which is not the seed of the split)."""
     return Weights(
         name="random",
         sha256=artifacts.digest("random", seed),
@@ -116,6 +120,10 @@ def random(seed: int) -> Weights:
 
 def from_kept(record: dict[str, Any]) -> Weights:
     """The weights that `Weights.record` described. Raises WeightsError when their file is gone."""
+    if record["path"] is None:
+        return random(int(record["seed"]))
+    if record["name"] == "bundled":  # wherever this copy of Petalscope lies by now
+        return bundled()
     path = Path(record["path"])
     return _imagenet(path) if record["name"] == "imagenet" and path.is_file() else from_file(path)
 
@@ -138,28 +146,64 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     if not path.is_file():
         raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
     card = path.with_suffix(".json")
-    preprocess = _read_card(card) if card.is_file() else IMAGENET_PREPROCESS
+    facts = _read_card(card) if card.is_file() else None
+    preprocess = IMAGENET_PREPROCESS if facts is None else _preprocess(facts, card)
+    sha256 = _file_hash(path)
+    if facts is not None and facts.get("sha256", sha256) != sha256:
+        raise WeightsError(
+            f"The weights file {path} is damaged, or {card.name} beside it belongs to other weights; fetch both again."
+        )
     return Weights(
         name=name or path.name,
-        sha256=_file_hash(path),
+        sha256=sha256,
         preprocess=preprocess,
         path=path,
         about=about or f"ResNet18 weights from {path.name}, input {preprocess.input_size} px",
     )
 
 
-def _read_card(card: Path) -> Preprocess:
+def _read_card(card: Path) -> dict[str, Any]:
     try:
         facts = json.loads(card.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError
+        return facts
+    except (OSError, ValueError) as error:
+        raise _unclear(card) from error
+
+
+def _preprocess(facts: dict[str, Any], card: Path) -> Preprocess:
+    try:
         resize = facts["resize"] if isinstance(facts["resize"], list) else [facts["resize"]]
-        return Preprocess(
+        found = Preprocess(
             resize=tuple(int(side) for side in resize),
-            crop=int(facts["crop"]) if facts.get("crop") else None,
+            crop=int(facts["crop"]) if facts.get("crop") is not None else None,
             mean=tuple(float(value) for value in facts["mean"]),
             std=tuple(float(value) for value in facts["std"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{card} does not say resize, crop, mean and std of its weights; repair it.") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise _unclear(card) from error
+    # Without a crop one number for the shorter side would leave every photo with a size of its own.
+    square = found.crop is not None or (len(found.resize) == 2 and found.resize[0] == found.resize[1])
+    sides = [*found.resize, *([found.crop] if found.crop is not None else [])]
+    usable = (
+        len(found.resize) in {1, 2}
+        and square
+        and all(SMALLEST <= side <= LARGEST for side in sides)
+        and (found.crop or 0) <= min(found.resize)
+        and len(found.mean) == len(found.std) == 3
+        and all(math.isfinite(value) for value in (*found.mean, *found.std))
+        and min(found.std) > 0
+    )
+    if not usable:
+        raise _unclear(card)
+    return found
+
+
+def _unclear(card: Path) -> WeightsError:
+    return WeightsError(
+        f"{card} does not say how its weights want their photos (resize, crop, mean and std); repair or remove it."
+    )
 
 
 def _file_hash(path: Path) -> str:
@@ -208,13 +252,15 @@ def resnet18(weights: Weights, classes: int = 1000) -> torch.nn.Module:
         torch.manual_seed(weights.seed)
         network: torch.nn.Module = build(weights=None, num_classes=classes)
     if weights.path is not None:
-        state = {name: value.float() for name, value in _read(weights.path).items() if not name.startswith("fc.")}
         try:
+            state = {name: value.float() for name, value in _read(weights.path).items() if not name.startswith("fc.")}
             missing, unexpected = network.load_state_dict(state, strict=False)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise _misfit(weights.path) from error
         if unexpected or any(not name.startswith("fc.") for name in missing if "num_batches" not in name):
             raise _misfit(weights.path)
+        if not all(bool(value.isfinite().all()) for value in state.values()):
+            raise WeightsError(f"The weights file {weights.path} contains NaN or infinite numbers; fetch it again.")
     return network
 
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lib.errors import StoreError
-from lib.store.milvus import LITE_INDEXES, Store, count_rows, load_state, names
+from lib.store.connection import Store
+from lib.store.milvus import LITE_INDEXES, count_rows, load_state, names
 
 # Every build parameter that an index type has, whoever serves it.
 BUILD_PARAMS: Final[Mapping[str, tuple[str, ...]]] = {

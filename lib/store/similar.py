@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.errors import QueryError, StoreError
 from lib.store import inspect, milvus
-from lib.store.milvus import Store
+from lib.store.connection import Store
 
 # Milvus' names of its metrics, and what the number in an answer is.
 _VALUES = {

@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from lib import doctor, pipeline, retrieval, settings, workspace
+from lib import doctor, retrieval, settings, workspace
 from lib.data import audit, images, thumbnails
 from lib.data import catalog as catalogs
 from lib.data.catalog import Catalog
@@ -24,7 +24,7 @@ from lib.embed.projection import Map
 from lib.errors import ArtifactError, StoreError
 from lib.retrieval import Loaded
 from lib.settings import Settings
-from lib.store import inspect, milvus
+from lib.store import connection, inspect, milvus
 from lib.view import gallery
 from lib.workspace import Workspace
 
@@ -156,26 +156,26 @@ def changes(opened: Workspace) -> dict[str, int]:
 
 
 @st.cache_resource(show_spinner="Opening Milvus")
-def _store(uri: str) -> milvus.Store:
+def _store(uri: str) -> connection.Store:
     chosen = current_settings()
     # A page does not wait as long as a command does: the sentence on the screen has a button to try again.
-    opened = milvus.open_store(uri, chosen.milvus_token, role="app", wait_s=1.0)
+    opened = connection.open_store(uri, chosen.milvus_token, role="app", wait_s=1.0)
     _load_own(opened)
     return opened
 
 
-def _load_own(opened: milvus.Store) -> None:
+def _load_own(opened: connection.Store) -> None:
     """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
     present = set(milvus.names(opened))
     with contextlib.suppress(ArtifactError):
         mine = open_workspace().state.get("collections", {}).get(workspace.store_key(current_settings()), {})
         for entry in mine.values():
-            for suffix in pipeline.SIBLINGS:
+            for suffix in milvus.SIBLINGS:
                 if entry["base"] + suffix in present:
                     milvus.ensure_loaded(opened, entry["base"] + suffix)
 
 
-def store() -> milvus.Store:
+def store() -> connection.Store:
     """The one Milvus client of this process, for all sessions. Raises StoreError with the remedy."""
     return _store(current_settings().store_uri)
 

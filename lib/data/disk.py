@@ -1,0 +1,57 @@
+"""Writing below a folder that others may use too: one at a time, and with the disk's complaints in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+from lib.errors import PetalscopeError
+
+Progress = Callable[[int, int | None], None]
+
+CHUNK = 128 * 1024  # bytes that are read or written in one step
+
+
+def silent(done: int, total: int | None) -> None:
+    """The progress that nobody watches."""
+    del done, total
+
+
+@contextlib.contextmanager
+def alone(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds `folder/.<name>.lock`; calls `waiting` twice a second while another process or thread has it."""
+    with explained(folder, kind):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f".{name}.lock")
+    while not lock.is_locked:
+        try:
+            with explained(folder, kind):
+                lock.acquire(timeout=0.5)
+        except filelock.Timeout:
+            waiting()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def explained(folder: Path, kind: type[PetalscopeError], needed: int | None = None) -> Iterator[None]:
+    """Turns what the disk says into one sentence of class `kind`; wraps disk work only, never a caller's code."""
+    try:
+        yield
+    except filelock.Timeout:
+        raise
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            more = f" ({needed:,} more bytes are needed)" if needed else ""
+            raise kind(
+                f"The disk that holds {folder} is full{more}; free some space, then start again: what arrived is kept."
+            ) from error
+        raise kind(
+            f"Cannot write to {folder} ({error.strerror or error}); make it writable or choose another folder."
+        ) from error

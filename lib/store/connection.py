@@ -1,0 +1,407 @@
+"""A connection to Milvus: Milvus Lite, a server and Zilliz Cloud through one client.
+
+Invariants:
+- Nothing but `PetalscopeError`s leaves `open_store` and `Store.call`, no library logs through them, every call has a
+  timeout, and a token never stands in a text.
+- One process owns a Lite store, with one client per path, shared by everybody who opens it in that process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from lib.errors import StoreError, StoreLockedError
+
+_CONNECT_S = 5.0  # a server that does not answer in this time is called dead
+_SLOW = 20  # building and loading may take this many times the store's timeout
+
+
+# -- opening and closing --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Local:
+    """The one client of a Lite path in this process and how many open `Store`s use it."""
+
+    client: Any
+    version: str
+    path: Path
+    pid: int
+    users: int
+
+
+_LOCK = threading.RLock()  # guards `_LOCAL`, and the first import of pymilvus
+_LOCAL: dict[Path, _Local] = {}
+
+
+class Store:
+    """An open Milvus; use it with `with`, or `close()` it, which really gives a Lite store back.
+
+    `uri` is the Lite path or the server's address without credentials; `engine` is `lite` or `server` by what answers
+    there (a Lite served over http is still `lite`); `version` is its own name for itself; `cloud` tells Zilliz Cloud.
+    """
+
+    def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
+        self.client = client
+        self.uri = uri
+        self.version = version
+        self.engine = "lite" if version.startswith("milvus_lite") else "server"
+        self.cloud = "zilliz" in f"{urlsplit(uri).hostname or ''} {version}".lower()
+        self.timeout_s = timeout_s
+        self._token = token
+        self._local: _Local | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r}, {self.engine}, {self.version!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def call(self, method: str, *args: Any, doing: str, slow: bool = False, **kwargs: Any) -> Any:
+        """`client.method(...)` under a timeout; whatever it raises becomes a StoreError «Milvus cannot <doing>»."""
+        if self._closed:
+            raise StoreError(f"The store {self.uri} has been closed: open it again.")
+        try:
+            return getattr(self.client, method)(*args, timeout=self.timeout_s * (_SLOW if slow else 1), **kwargs)
+        except Exception as error:
+            raise StoreError(f"Milvus at {self.uri} cannot {doing}: {self.reason(error)}.") from error
+
+    def reason(self, error: BaseException) -> str:
+        """Why the engine refused, in its own words: one line, no token."""
+        return _reason(error, self._token)
+
+    def close(self) -> None:
+        """Let go of the connection; the last user of a Lite store in this process releases its lock. Idempotent."""
+        with _LOCK:
+            if self._closed:
+                return
+            self._closed = True
+            if self._local is None:
+                _quietly(self.client.close)
+                return
+            self._local.users -= 1
+            if self._local.users == 0:
+                _release(self._local)
+
+
+def open_store(
+    uri: str, token: str = "", *, role: str = "petalscope", wait_s: float = 10.0, timeout_s: float = 30.0
+) -> Store:
+    """Open a Milvus Lite path (`….db`), a server (`http://host:19530`) or Zilliz Cloud (`https://…`, with a token).
+
+    A Lite store that another process owns is tried again for `wait_s` seconds. `role` is what we call ourselves in
+    `<path>.owner.json`, from which others read who owns the store. Opening the same path twice in one process shares
+    the client. `timeout_s` bounds every ordinary call; building and loading may take twenty times that.
+
+    Raises:
+        StoreLockedError: another process keeps the Lite store; the text names it if it can.
+        StoreError: no such folder, not a Lite store, one of Milvus Lite 2.x, a dead server, a refused token.
+    """
+    path = _local_path(uri)
+    if path is None:
+        return _open_server(uri, token, timeout_s)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            with _LOCK:
+                return _open_local(path, role, timeout_s)
+        except StoreLockedError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+
+
+def _local_path(uri: str) -> Path | None:
+    """The absolute path of a Lite store, or None if `uri` is a server's address."""
+    if not uri:
+        raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
+    if "://" in uri or uri.startswith("unix:"):
+        scheme = uri.split(":", 1)[0].lower()
+        if scheme not in {"http", "https", "tcp", "unix"}:
+            raise StoreError(
+                f"The Milvus address begins with {scheme!r}: use http://host:19530, https:// or a path ending in .db."
+            )
+        if scheme != "unix" and uri.endswith(".db"):
+            # pymilvus would take the whole address for the path of a Lite store.
+            raise StoreError("A server's address cannot end in .db: leave that part out.")
+        return None
+    if not uri.endswith(".db"):
+        raise StoreError(
+            f"{uri} is neither a Milvus Lite store, whose name ends in .db, nor a server's address such as "
+            "http://localhost:19530: name one of them."
+        )
+    path = Path(uri).expanduser().absolute()
+    real = path.resolve()
+    return real if real.name.endswith(".db") else path  # one name per store, however it was reached
+
+
+def _check_local(path: Path) -> None:
+    """Refuse what Milvus Lite would fail on without saying why, or would scatter its files into."""
+    if not path.parent.is_dir():
+        raise StoreError(f"The folder {path.parent} for the Milvus Lite store does not exist: create it first.")
+    if path.is_file():
+        with path.open("rb") as file:
+            old = file.read(15) == b"SQLite format 3"
+        what = "a single-file database of Milvus Lite 2.x, which version 3 cannot read" if old else "a plain file"
+        raise StoreError(f"{path} is {what}: move it away or name another path ending in .db with --milvus-uri.")
+    if path.is_dir():
+        inside = {item.name for item in path.iterdir()}
+        if inside and not inside & {"LOCK", "collections"}:
+            raise StoreError(f"{path} is a folder of something else, not a Milvus Lite store: name another path.")
+
+
+def _open_local(path: Path, role: str, timeout_s: float) -> Store:
+    local = _LOCAL.get(path)
+    if local is not None and local.pid != os.getpid():  # inherited by a fork: the connection is the parent's
+        del _LOCAL[path]
+        local = None
+    if local is None:
+        _check_local(path)
+        local = _LOCAL[path] = _start_local(path)
+        _write_owner(path, role)
+    local.users += 1
+    store = Store(local.client, str(path), local.version, timeout_s)
+    store._local = local
+    return store
+
+
+def _start_local(path: Path) -> _Local:
+    pymilvus = _pymilvus()
+    options = {
+        "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
+        # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
+        "grpc.keepalive_time_ms": 2**31 - 1,
+        "grpc.keepalive_permit_without_calls": 0,
+    }
+    client = None
+    with _last_logged("milvus_lite.server_manager") as logged:
+        try:
+            client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
+            version = str(client.get_server_version(timeout=_CONNECT_S))
+        except Exception as error:
+            # Lite only logs why it did not start, and pymilvus raises the same sentence for everything.
+            cause = logged[-1] if logged else error
+            if client is not None:
+                _quietly(client.close)
+            _release_server(path)
+            if type(cause).__name__ == "DataDirLockedError":
+                raise StoreLockedError(_owner_text(path)) from error
+            raise StoreError(
+                f"Milvus Lite cannot open {path} ({_reason(cause)}): check that the folder is complete and writable, "
+                "or name another path."
+            ) from error
+    return _Local(client, version, path, os.getpid(), 0)
+
+
+def _open_server(uri: str, token: str, timeout_s: float) -> Store:
+    address, found = _split_credentials(uri)
+    token = token or found
+    wait = min(timeout_s, _CONNECT_S)
+    with _LOCK:
+        pymilvus = _pymilvus()
+    store = Store(None, address, "", timeout_s, token=token)
+    try:
+        store.client = pymilvus.MilvusClient(address, token=token, timeout=wait, dedicated=True)
+        version = str(store.client.get_server_version(timeout=wait))
+        store.client.list_collections(timeout=wait)  # the first call that needs a right
+    except Exception as error:
+        if store.client is not None:
+            _quietly(store.client.close)
+        if _is_refused(error):
+            remedy = "check MILVUS_TOKEN (`user:password` or an API key)"
+            raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
+        if isinstance(error, ValueError):
+            raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
+        raise StoreError(
+            f"No Milvus server answers at {address} ({_reason(error, token)}): start it, or correct --milvus-uri."
+        ) from None
+    return Store(store.client, address, version, timeout_s, token=token)
+
+
+def _split_credentials(uri: str) -> tuple[str, str]:
+    """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
+    if uri.startswith("unix:"):
+        return uri, ""
+    parts = urlsplit(uri)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Whether the server turned us away, however deep pymilvus has wrapped that."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # pymilvus raises errors that are their own cause
+        seen.add(id(error))
+        code = getattr(error, "code", None)
+        code = code() if callable(code) else code
+        if getattr(code, "name", "") in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
+            return True
+        words = str(getattr(error, "message", "")).lower()
+        if "unauthenticated" in words or "auth check failure" in words or "permission deny" in words:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _release(local: _Local) -> None:
+    """Stop the Lite engine behind `local` and give its lock back; caller holds `_LOCK`."""
+    if _LOCAL.get(local.path) is local:
+        del _LOCAL[local.path]
+    if local.pid != os.getpid():
+        return
+    _quietly(local.client.close)
+    # Remove our name first: once the lock is free another owner may write its own.
+    with suppress(OSError):
+        _owner_file(local.path).unlink()
+    _release_server(local.path)
+
+
+def _release_server(path: Path) -> None:
+    # `client.close()` alone keeps the engine, its threads and its lock until the process ends.
+    with suppress(ImportError):
+        from milvus_lite.server_manager import server_manager_instance
+
+        _quietly(server_manager_instance.release_server, str(path))
+
+
+@atexit.register
+def _release_all() -> None:
+    with _LOCK:
+        for local in list(_LOCAL.values()):
+            _release(local)
+
+
+def _reason(error: BaseException, token: str = "") -> str:
+    """The library's own words in one line, without the token and without gRPC's dump."""
+    details, code = getattr(error, "details", None), getattr(error, "code", None)
+    text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
+    if callable(code):  # a bare gRPC error: its status says more than its details
+        text = f"{code().name}: {text}"
+    line = next((line.strip() for line in str(text).splitlines() if line.strip()), type(error).__name__)
+    for secret in sorted({token, *token.split(":")}, key=len, reverse=True):
+        line = line.replace(secret, "***") if len(secret) > 3 else line
+    return line.rstrip(".!")[:300]
+
+
+def _quietly(function: Callable[..., Any], *args: Any) -> None:
+    with suppress(Exception):
+        function(*args)
+
+
+# -- who owns a Lite store ------------------------------------------------------------------------------------------
+
+
+def _owner_file(path: Path) -> Path:
+    return path.with_name(path.name + ".owner.json")
+
+
+def _write_owner(path: Path, role: str) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    owner = {"pid": os.getpid(), "role": role, "since": since, "host": socket.gethostname()}
+    with suppress(OSError):  # a note for others; the lock itself is Lite's
+        _owner_file(path).write_text(json.dumps(owner), encoding="utf-8")
+
+
+def _owner_text(path: Path) -> str:
+    """One sentence: who has the store at `path`, and the two ways out."""
+    who = "another process"
+    try:
+        owner = json.loads(_owner_file(path).read_text(encoding="utf-8"))
+        pid, host = int(owner["pid"]), str(owner["host"])
+        if host != socket.gethostname():
+            who = f"{owner['role']} (process {pid} on {host}, since {owner['since']})"
+        elif _is_alive(pid):
+            who = f"{owner['role']} (process {pid}, since {owner['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return (
+        f"The Milvus Lite store {path} is in use by {who}, and only one process can own it: stop that process (the "
+        "app, if it is running), or give --milvus-uri a server."
+    )
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 would be Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+# -- the library, kept quiet ----------------------------------------------------------------------------------------
+
+
+def _pymilvus() -> Any:
+    """Import pymilvus without what its import does to a process; caller holds `_LOCK`.
+
+    pymilvus reads MILVUS_URI when imported and raises if it holds a path, which is what our users put there; it loads
+    any `.env` it finds above itself into the environment; and it prints a traceback for every error that it raises.
+    """
+    real, me = os.getenv, threading.get_ident()
+
+    def without_milvus(key: str, default: Any = None) -> Any:
+        return default if key.startswith("MILVUS_") and threading.get_ident() == me else real(key, default)
+
+    dotenv = os.environ.get("PYTHON_DOTENV_DISABLED")
+    # os.getenv and not os.environ, so that other threads still see MILVUS_URI meanwhile.
+    os.getenv = without_milvus
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+    try:
+        import pymilvus
+    except ImportError as error:
+        raise StoreError(
+            f"Milvus cannot be used without its client ({error}): run pip install 'pymilvus[milvus-lite]'."
+        ) from error
+    finally:
+        os.getenv = real
+        if dotenv is None:
+            os.environ.pop("PYTHON_DOTENV_DISABLED", None)
+        else:
+            os.environ["PYTHON_DOTENV_DISABLED"] = dotenv
+    for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]
+        logger.propagate = False
+    return pymilvus
+
+
+@contextmanager
+def _last_logged(name: str) -> Iterator[list[BaseException]]:
+    """The exceptions that logger `name` reports meanwhile."""
+    seen: list[BaseException] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info and record.exc_info[1] is not None:
+                seen.append(record.exc_info[1])
+
+    logger, handler = logging.getLogger(name), Keep()
+    logger.addHandler(handler)
+    try:
+        yield seen
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,121 @@
+"""Fixtures that many tests use: a small folder of drawn pictures, and everything `prepare` makes of it.
+
+Nothing here is shared between processes, so `pytest -n` works; a session's fixtures are read only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from lib import pipeline, retrieval, workspace
+from lib.learn import backbone
+from lib.retrieval import Loaded
+from lib.settings import Settings
+from lib.workspace import Workspace
+
+CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
+# The same pixels as COPY_OF, in a file of another kind.
+COPY_OF, COPY = "rose/03.png", "rose/03 again.bmp"
+# What the person who runs the tests wants used as real photos; taken before the environment is cleaned.
+PHOTOS = os.environ.get("PETALSCOPE_DATA", "")
+
+
+def draw_picture(label: int, number: int) -> Image.Image:
+    """A small picture, always the same: blobs in colours that lean towards the class, on a random ground."""
+    rng = np.random.default_rng([label, number])
+    width, height = (int(side) for side in rng.integers(40, 100, 2))
+    picture = Image.new("RGB", (width, height), tuple(int(value) for value in rng.integers(0, 256, 3)))
+    pen = ImageDraw.Draw(picture)
+    lean = np.array([[255, 255, 255], [255, 220, 0], [220, 0, 60], [255, 150, 0], [200, 0, 220]])[label]
+    for _ in range(6):
+        x, y = rng.integers(0, width), rng.integers(0, height)
+        colour = (lean * 0.6 + rng.integers(0, 256, 3) * 0.4).astype(int)
+        pen.ellipse(
+            [int(x) - 12, int(y) - 8, int(x) + 12 + 3 * label, int(y) + 8], fill=tuple(int(value) for value in colour)
+        )
+    return picture
+
+
+def draw_photos(root: Path, per_class: int = 12) -> Path:
+    """Class folders with `per_class` pictures each under `root`: JPEG where the number is even, else PNG."""
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            suffix = "png" if number % 2 else "jpg"
+            draw_picture(label, number).save(root / name / f"{number:02}.{suffix}")
+    return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """Nothing that the person who runs the tests has set may reach them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("PETALSCOPE_", "MILVUS_"))]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five classes with twelve small pictures each, and one pixel-identical copy: 61 images. Read only."""
+    root = draw_photos(tmp_path_factory.mktemp("pictures") / "drawn flowers")
+    Image.open(root / COPY_OF).save(root / COPY)
+    return root
+
+
+@pytest.fixture(scope="session")
+def quick_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A weights file whose card asks for 32 px: the real network, twenty times faster."""
+    path = tmp_path_factory.mktemp("weights") / "quick.safetensors"
+    path.symlink_to(backbone.BUNDLED)
+    card = {"resize": [32, 32], "crop": None, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def prepared(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of `pictures`, prepared with the bundled weights: both spaces, maps, collections. Read only."""
+    settings = Settings(
+        data=pictures,
+        artifacts=tmp_path_factory.mktemp("prepared") / "artifacts",
+        weights="bundled",
+        offline=True,
+        store_wait_s=0.0,
+    )
+    pipeline.prepare(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def opened(prepared: Settings) -> Workspace:
+    """The workspace of `prepared`."""
+    return workspace.open_workspace(prepared)
+
+
+@pytest.fixture(scope="session")
+def loaded(opened: Workspace) -> Callable[[str], Loaded]:
+    """`loaded("pixels")`: that space of `prepared`, ready to be searched, loaded once."""
+    kept: dict[str, Loaded] = {}
+
+    def load(space: str) -> Loaded:
+        if space not in kept:
+            kept[space] = retrieval.load(opened, space)
+        return kept[space]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """Real photos, from PETALSCOPE_DATA; without them the test is skipped."""
+    if not PHOTOS or not Path(PHOTOS).is_dir():
+        pytest.skip("PETALSCOPE_DATA names no folder of real photos")
+    return Path(PHOTOS)
