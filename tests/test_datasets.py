@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,3 +155,27 @@ def test_half_a_drawn_set_is_none(settings: Settings) -> None:
     found = World(online=False).obtain(settings)
     next(found.root.glob("*/*.jpg")).unlink()
     assert datasets.find(settings) is None
+
+
+def test_two_first_runs_draw_one_set(tmp_path: Path) -> None:
+    """The second waits for the first, and `draw` is never at work twice at once."""
+    busy, most = [0], [0]
+    guard = threading.Lock()
+
+    def draw(root: Path, *, progress: Callable[[int, int | None], None]) -> None:
+        with guard:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        if not (root / "factors.csv").is_file():
+            time.sleep(0.3)
+            (root / "daisy").mkdir(parents=True)
+            (root / "daisy" / "1.jpg").write_bytes(b"drawn")
+            (root / "factors.csv").write_text("id\ndaisy/1.jpg\n")
+        with guard:
+            busy[0] -= 1
+
+    settings = Settings(artifacts=tmp_path, offline=True)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(datasets.obtain, settings, lambda *_: None, lambda _: None, draw=draw) for _ in range(2)]
+    assert {run.result().name for run in runs} == {"synthetic"}
+    assert most == [1]

@@ -184,7 +184,8 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Ids of the files in the class folders of `root`, sorted, and the files that are left out, with reasons.
 
     Symbolic links are followed only inside `root`, and a folder is never entered twice: its own path goes before any
-    link to it, so that its files keep the id and the label that they have without the link.
+    link to it, so that its files keep the id and the label that they have without the link. Hidden folders are entered
+    by a link only.
     """
     try:
         home = root.resolve(strict=True)
@@ -327,7 +328,7 @@ def _skip(name: str, reason: str) -> dict[str, str]:
 def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if not file.is_file():
+    if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
         return frame
     try:
         factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import download, synthetic
-from lib.errors import DataError, DownloadError
+from lib.data import disk, download, synthetic
+from lib.errors import ArtifactError, DataError, DownloadError
 from lib.settings import Settings
 
 Report = Callable[[str, int, int | None], None]
@@ -64,14 +64,26 @@ def obtain(
     except (DownloadError, DataError) as error:  # no network, or an archive that cannot be unpacked
         if found is None:
             warn(f"{error} Drawing synthetic flowers instead.")
-            try:
-                draw(_synthetic_root(settings), progress=lambda done, total: report("draw flowers", done, total))
-            except OSError as full:
-                raise artifacts.unwritable(settings.artifacts / "data", full) from full
+            _draw(settings, report, draw)
     found = find(settings)
     if found is None:
         raise DataError("No photos could be found or made; name a folder of class sub-folders with --data.")
     return found
+
+
+def _draw(settings: Settings, report: Report, draw: Callable[..., object]) -> None:
+    folder, root = settings.artifacts / "data", _synthetic_root(settings)
+
+    def progress(done: int, total: int | None) -> None:
+        report("draw flowers", done, total)
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two first runs at once draw one set: the second waits, and finds it complete.
+        with disk.alone(folder, root.name, ArtifactError, waiting=lambda: progress(0, None)):
+            draw(root, progress=progress)
+    except OSError as full:
+        raise artifacts.unwritable(folder, full) from full
 
 
 def _name(folder: Path) -> str:

@@ -281,10 +281,11 @@ def _write(root: Path, identity: str, species: str, seed: int, size: int) -> dic
 def is_complete(root: Path) -> bool:
     """Whether `root` holds a finished set: its factor table and every picture that the table names."""
     table = root / "factors.csv"
-    if not table.is_file():
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            ids = [row.get("id") or "" for row in csv.DictReader(lines)]
+    except (OSError, UnicodeDecodeError, csv.Error):  # none, or none that we wrote
         return False
-    with table.open(newline="", encoding="utf-8") as lines:
-        ids = [row.get("id") or "" for row in csv.DictReader(lines)]
     return bool(ids) and all((root / identity).is_file() for identity in ids)
 
 

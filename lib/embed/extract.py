@@ -30,9 +30,16 @@ from lib.learn.backbone import Weights
 
 # On a CPU batches of 8 to 32 beat larger ones.
 BATCH = 16
-# Takes upright RGB pictures, gives one row each: (n, dim) of the space's type.
-Embedder = Callable[[Sequence[Image.Image]], np.ndarray]
 Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """How pictures become vectors: `shrink` makes an upright RGB picture as small as the space sees it, `embed` turns n
+    of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory."""
+
+    shrink: Callable[[Image.Image], Any]
+    embed: Callable[[Sequence[Any]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -54,33 +61,30 @@ class Vectors:
 
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
-    """The function that turns pictures into vectors of `space`. Loads the network when the space needs one."""
+    """How pictures become vectors of `space`. Loads the network when the space needs one."""
     if not space.needs_weights or weights is None:
-        return _pixels
+        return Embedder(_pixels, np.stack)
     import torch
 
     network, preprocess = backbone.features(weights), weights.preprocess
 
-    def features(pictures: Sequence[Image.Image]) -> np.ndarray:
-        batch = transforms.normalise(
-            np.stack([transforms.resize(picture, preprocess) for picture in pictures]), preprocess
-        )
+    def features(shrunk: Sequence[np.ndarray]) -> np.ndarray:
+        batch = transforms.normalise(np.stack(shrunk), preprocess)
         with torch.inference_mode():
             tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
             found: np.ndarray = network(tensor).numpy()
         return found
 
-    return features
+    return Embedder(lambda picture: transforms.resize(picture, preprocess), features)
 
 
-def _pixels(pictures: Sequence[Image.Image]) -> np.ndarray:
-    side = spaces.PIXEL_SIDE
-    return np.stack([images.resized(picture, side, side).reshape(-1) for picture in pictures])
+def _pixels(picture: Image.Image) -> np.ndarray:
+    return images.resized(picture, spaces.PIXEL_SIDE, spaces.PIXEL_SIDE).reshape(-1)
 
 
 def query_vector(embed: Embedder, picture: Image.Image) -> np.ndarray:
     """The vector of one picture, (dim,)."""
-    return np.asarray(embed([picture])[0])
+    return np.asarray(embed.embed([embed.shrink(picture)])[0])
 
 
 def extract(
@@ -111,10 +115,10 @@ def extract(
         if wanted:
             embed = make_embedder(space, weights)
             done = 0
-            for rows, batch in _batches(catalog, wanted):
+            for rows, batch in _batches(catalog, wanted, embed.shrink):
                 # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
                 filled = batch + [batch[-1]] * (BATCH - len(batch))
-                found = embed(filled)[: len(batch)]
+                found = embed.embed(filled)[: len(batch)]
                 if not np.isfinite(found).all():
                     raise WeightsError(
                         f"The {weights.name if weights else 'damaged'} weights answer with NaN or infinite numbers; "
@@ -162,18 +166,20 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
-def _batches(catalog: Catalog, rows: list[int]) -> Iterator[tuple[list[int], list[Image.Image]]]:
-    """Decoded pictures of `rows`, a batch at a time, the next two batches being decoded meanwhile."""
+def _batches(
+    catalog: Catalog, rows: list[int], shrink: Callable[[Image.Image], Any]
+) -> Iterator[tuple[list[int], list[Any]]]:
+    """Shrunk pictures of `rows`, a batch at a time, the next two batches being read meanwhile."""
     ids, hashes = catalog.ids, list(catalog.frame["sha256"])
 
-    def read(row: int) -> Image.Image:
+    def read(row: int) -> Any:
         try:
             image = images.open_rgb(catalog.path(ids[row]))
         except ImageError as error:
             raise DataError(f"{ids[row]} {error} now, but not a moment ago; run the command again.") from error
         if images.pixel_hash(image) != hashes[row]:
             raise DataError(f"{ids[row]} changed while it was being read; run the command again.")
-        return image
+        return shrink(image)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         ahead: list[tuple[list[int], list[Any]]] = []
@@ -189,7 +195,7 @@ def _batched(rows: list[int]) -> Iterator[list[int]]:
     return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
-def _collect(waiting: tuple[list[int], list[Any]]) -> tuple[list[int], list[Image.Image]]:
+def _collect(waiting: tuple[list[int], list[Any]]) -> tuple[list[int], list[Any]]:
     return waiting[0], [future.result() for future in waiting[1]]
 
 
