@@ -52,7 +52,7 @@ chromium:
 	echo "No chromium here and no way to install it: the browser tests will be skipped. Try: sudo apt-get install chromium"
 
 test: check chromium
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf "$(VENV)"

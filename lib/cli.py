@@ -288,14 +288,11 @@ def _compare(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def _show_compare(document: Any) -> str:
-    tau = "undefined" if document["kendall_tau"] is None else f"{document['kendall_tau']:.3f}"
-    return "\n\n".join(
-        [
-            _show_search(document["a"]),
-            _show_search(document["b"]),
-            f"overlap {document['overlap']:.2f} · rank-biased overlap {document['rbo']:.3f} · Kendall's tau {tau}",
-        ]
+    overlap, rbo, tau = (
+        "undefined" if document[name] is None else f"{document[name]:.3f}" for name in ("overlap", "rbo", "kendall_tau")
     )
+    measures = f"overlap {overlap} · rank-biased overlap {rbo} · Kendall's tau {tau}"
+    return "\n\n".join([_show_search(document["a"]), _show_search(document["b"]), measures])
 
 
 def _evaluate(settings: Settings, options: argparse.Namespace) -> Any:

@@ -392,7 +392,10 @@ def _free_base(job: _Job, store: connection.Store, space: str, new: dict[str, An
             return True
         return base in noted and base not in used
 
-    return next(base for base in (plain, *(f"{plain}_{new['contents'][:n]}" for n in (4, 8, 16, 64))) if is_free(base))
+    for base in (plain, *(f"{plain}_{new['contents'][:digits]}" for digits in (4, 8, 16))):
+        if is_free(base):
+            return base
+    raise StoreError(f"Others have taken all names that begin with {plain} in {store.uri}; rename those collections.")
 
 
 def _is_complete(store: connection.Store, collection: str, metric: str, about: dict[str, Any], rows: int) -> bool:
@@ -462,7 +465,7 @@ def _new_state(
     # The time of the last change, not of the last look: an unchanged second run leaves the file as it was.
     unchanged = {**job.old, "prepared": None} == {**state, "prepared": None}
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {**state, "prepared": job.old["prepared"] if unchanged else now}
+    return {**state, "prepared": job.old.get("prepared", now) if unchanged else now}
 
 
 def _clean(folder: Path, state: dict[str, Any]) -> None:

@@ -24,9 +24,16 @@ try:
         k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
     with controls[3]:
         engine = st.segmented_control(
-            "Engine", ["exact", "milvus"], default="exact", required=True, key="engine", bind="query-params"
+            "Engine",
+            ["exact", "milvus"],
+            default="exact",
+            required=True,
+            key="engine",
+            bind="query-params",
+            disabled=view != VIEWS[0],
+            help="The other views always use exact.",
         )
-    ui.origin(opened, space, Engine=engine)
+    ui.origin(opened, space, Engine=engine if view == VIEWS[0] else "exact")
     if view == "Scoreboard":
         searching.scoreboard(opened)
         st.stop()
@@ -35,7 +42,7 @@ try:
         query = searching.choose_query(opened)
     with right:
         if query is None:
-            st.info("Choose a photo on the left to search with.", icon=":material/image_search:")
+            searching.starters(opened)
         elif view == "Five metrics":
             searching.five(opened, query, space, k, engine)
         else:

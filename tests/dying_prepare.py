@@ -2,8 +2,9 @@
 
 Reads one JSON object a line from stdin: the settings, and `die_at`, a number of steps or null. A step is whatever
 changes the disk (Python tells its audit hooks about every file opened for writing, renamed, removed and every folder
-made) or moves a progress bar. Answers `{"steps": …, "signal": …, "error": …}` a line. Each run is a fork of this
-process, which has imported the slow libraries once but started no thread of theirs.
+made) or moves a progress bar. Answers `{"steps": …, "switch": …, "signal": …, "error": …}` a line.
+
+Each run is a fork of this process, which has imported the slow libraries once but started no thread of theirs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Steps:
 
     def __init__(self, die_at: int | None) -> None:
         self.count = 0
+        self.switch = 0  # the step that renames the state file: from then on the new results are the ones in use
         self.die_at = die_at
 
     def step(self, *_: object) -> None:
@@ -38,6 +40,8 @@ class Steps:
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         if writes or event in CHANGES:
+            if event == "os.rename" and str(arguments[1]).endswith("state.json"):
+                self.switch = self.count + 1
             self.step()
 
 
@@ -55,7 +59,7 @@ def child(task: dict[str, Any], answer: int) -> None:
         pipeline.prepare(settings, reporter=pipeline.Reporter(progress=steps.step))
     except PetalscopeError as refused:
         error = str(refused)
-    os.write(answer, json.dumps({"steps": steps.count, "error": error}).encode())
+    os.write(answer, json.dumps({"steps": steps.count, "switch": steps.switch, "error": error}).encode())
 
 
 def main() -> None:

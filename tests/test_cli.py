@@ -255,7 +255,7 @@ def test_compare(run: Run) -> None:
     assert 0 <= document["overlap"] <= 1
     assert -1 <= document["kendall_tau"] <= 1
     text = run("compare", "tulip/04.jpg", "--space", "pixels", "--a", "mse", "--b", "l2", "--k", "3").out
-    assert "overlap 1.00 · rank-biased overlap 1.000 · Kendall's tau 1.000" in text
+    assert "overlap 1.000 · rank-biased overlap 1.000 · Kendall's tau 1.000" in text
 
 
 def test_evaluate(run: Run) -> None:
@@ -383,12 +383,26 @@ def test_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "prepared with the bundled weights" in run("search", "rose/00.jpg", "--weights", "random").sentence
 
 
-def test_without_a_network_the_bundled_weights_serve_and_this_is_said(run: Run, tmp_path: Path) -> None:
-    photos = str(draw_photos(tmp_path / "photos", per_class=1))
-    done = run("prepare", "--json", "--data", photos, "--artifacts", str(tmp_path / "a"), "--weights", "bundled")
-    assert done.document["spaces"][1]["weights"] == "bundled"
-    capture = cli.main(["doctor", "--data", photos, "--artifacts", str(tmp_path / "a"), "--json"], offline=True)
-    assert capture == 0
+def test_without_a_network_the_bundled_weights_serve_and_this_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_photos(tmp_path / "photos", per_class=1)
+    words = ["--data", str(photos), "--artifacts", str(tmp_path / "a"), "--json"]
+    overrides = {"offline": True, "torch_home": tmp_path}
+    assert cli.main(["prepare", *words], **overrides) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["spaces"][1]["weights"] == "bundled"
+    assert captured.err.count("Using the bundled Tiny ImageNet weights instead.") == 1
+    assert cli.main(["search", "rose/00.jpg", *words, "--k", "1" + "0" * 30], **overrides) == 0
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 4
+
+
+def test_a_k_beyond_all_bounds(run: Run) -> None:
+    many = "1" + "0" * 30
+    row = run("evaluate", "--json", "--metric", "l2", "--space", "resnet18", "--k", many).document["rows"][0]
+    assert row["precision"][many] < 1e-20
+    text = run("search", "rose/00.jpg", "--engine", "milvus", "--k", many).sentence
+    assert "Milvus gives 1 to 16384 answers" in text
 
 
 @pytest.mark.parametrize(
@@ -533,6 +547,40 @@ def test_names_cannot_command_the_terminal(run: Run, tmp_path: Path) -> None:
     document = run("search", "rose/li\nne.png", "--json", "--space", "pixels", *words, "--keep-duplicates").document
     assert document["query"] == "rose/li\nne.png"
     assert document["results"][0]["id"] == "tulip/li\nne.png"
+
+
+@pytest.mark.parametrize("form", ["--json", "text"])
+def test_one_picture_is_enough_for_everything_but_a_score(run: Run, tmp_path: Path, form: str) -> None:
+    (tmp_path / "photos" / "rose").mkdir(parents=True)
+    draw_picture(0, 0).save(tmp_path / "photos" / "rose" / "only.png")
+    words = ["--data", str(tmp_path / "photos"), "--artifacts", str(tmp_path / "a")]
+    words += ["--json"] if form == "--json" else []
+    found = [
+        run(*command, *words)
+        for command in (
+            ["prepare"],
+            ["audit"],
+            ["search", "rose/only.png"],
+            ["search", "rose/only.png", "--engine", "milvus"],
+            ["compare", "rose/only.png"],
+            ["inspect"],
+            ["doctor"],
+        )
+    ]
+    for done in found:
+        assert done.status == 0, done.err
+    if form == "--json":
+        _, _, exact, stored, compared, _, _ = (done.document for done in found)
+        assert (exact["results"], stored["results"], stored["recall"]) == ([], [], None)
+        assert (compared["overlap"], compared["rbo"], compared["kendall_tau"]) == (None, None, None)
+    else:
+        assert "overlap undefined" in found[4].out
+    assert "leave no test queries or no gallery" in run("evaluate", *words).sentence
+    alone = run("evaluate", "--queries", "all", *words)
+    assert alone.status == 0
+    if form == "--json":
+        row = alone.document["rows"][0]
+        assert (row["precision"]["1"], row["recall"]["10"], row["map"], row["ci95"]["map"]) == (None, None, None, None)
 
 
 def test_a_folder_whose_name_is_not_text(place: dict[str, str], tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ import plotly.graph_objects as go
 from lib.learn.regimes import Tensor
 from lib.view import theme
 
-# Keeps zoom, pan and hidden classes when a figure is redrawn with other colours or lines.
-SAME_VIEW = "same"
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -65,7 +63,6 @@ def space_map(frame: pd.DataFrame, xy: np.ndarray, by: str, colours: dict[str, s
     figure.update_layout(
         height=620,
         margin=_MARGIN,
-        uirevision=SAME_VIEW,
         dragmode="lasso",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "itemsizing": "constant", "title": None},
         hovermode="closest",
@@ -76,15 +73,37 @@ def space_map(frame: pd.DataFrame, xy: np.ndarray, by: str, colours: dict[str, s
     return figure
 
 
+def with_selection(figure: go.Figure, ids: Sequence[str]) -> go.Figure:
+    """A copy of a map on which all points but those of the images `ids` are faint."""
+    drawn = go.Figure(figure)
+    for trace in drawn.data:
+        trace.selectedpoints = np.nonzero(np.isin(np.asarray(trace.ids, dtype=str), ids))[0]
+    return drawn
+
+
+def with_view(figure: go.Figure, view: dict[str, Any]) -> go.Figure:
+    """A copy of a map that shows what `clicks.view` says."""
+    drawn = go.Figure(figure)
+    drawn.update_layout(dragmode=view["tool"])
+    for axis in ("x", "y"):
+        if view[axis]:
+            drawn.layout[f"{axis}axis"].range = view[axis]
+    for trace in drawn.data:
+        if trace.name in view["hidden"]:
+            trace.visible = "legendonly"
+    return drawn
+
+
 def with_neighbours(figure: go.Figure, xy: np.ndarray, query: int, neighbours: Sequence[int]) -> go.Figure:
     """A copy of a map on which lines join the query's point with its true neighbours' points."""
     drawn = go.Figure(figure)
+    # SVG, since WebGL draws selected points above everything else.
     lines_x: list[float | None] = []
     lines_y: list[float | None] = []
     for row in neighbours:
         lines_x += [float(xy[query, 0]), float(xy[row, 0]), None]
         lines_y += [float(xy[query, 1]), float(xy[row, 1]), None]
-    drawn.add_scattergl(
+    drawn.add_scatter(
         x=lines_x,
         y=lines_y,
         mode="lines",
@@ -93,7 +112,7 @@ def with_neighbours(figure: go.Figure, xy: np.ndarray, query: int, neighbours: S
         hoverinfo="skip",
         showlegend=False,
     )
-    drawn.add_scattergl(
+    drawn.add_scatter(
         x=[float(xy[query, 0])],
         y=[float(xy[query, 1])],
         mode="markers",
@@ -102,7 +121,7 @@ def with_neighbours(figure: go.Figure, xy: np.ndarray, query: int, neighbours: S
         name="query photo",
         showlegend=True,
     )
-    drawn.add_scattergl(
+    drawn.add_scatter(
         x=[float(xy[row, 0]) for row in neighbours],
         y=[float(xy[row, 1]) for row in neighbours],
         mode="markers",

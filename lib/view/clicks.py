@@ -1,7 +1,8 @@
-"""Clicks on points of a Plotly chart, whatever its mouse tool is. A small Streamlit component of our own.
+"""Clicks on points of a Plotly chart, and what of it is in view. A small Streamlit component of our own.
 
-Streamlit reports a clicked point only while the chart's tool is panning; a map is mostly used with the lasso. This
-listens for Plotly's own click event on the page's chart and hands over the id of the point.
+Streamlit reports a clicked point only while the chart's tool is panning; a map is mostly used with the lasso. And it
+draws a chart whose figure changed from scratch, so that zoom, tool and hidden classes would be lost with every click.
+This listens to Plotly's own events on the page's chart and hands over the id of the point, and the view.
 """
 
 from __future__ import annotations
@@ -12,12 +13,35 @@ from typing import Any
 import streamlit as st
 
 _JS = """
-export default function ({ data, setTriggerValue }) {
+export default function ({ data, setTriggerValue, setStateValue }) {
   const heard = new WeakSet();
+  const view = ({ layout, data: traces }) => ({
+    of: layout.meta,
+    x: layout.xaxis.autorange ? null : layout.xaxis.range,
+    y: layout.yaxis.autorange ? null : layout.yaxis.range,
+    tool: layout.dragmode,
+    hidden: traces.filter((trace) => trace.visible === "legendonly").map((trace) => trace.name),
+  });
+  const watch = (plot) => {
+    let told = JSON.stringify(view(plot));
+    let waiting;
+    const tell = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        const now = view(plot);
+        if (!plot.isConnected || JSON.stringify(now) === told) return;
+        told = JSON.stringify(now);
+        setStateValue("view", now);
+      }, 300);
+    };
+    plot.on("plotly_relayout", tell);
+    plot.on("plotly_restyle", tell);
+  };
   const listen = () => {
     const plot = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
     if (!plot || !plot.on || heard.has(plot)) return;
     heard.add(plot);
+    watch(plot);
     plot.on("plotly_click", (event) => {
       const point = event.points && event.points.find((each) => each.id);
       if (point) setTriggerValue("clicked", point.id);
@@ -38,11 +62,22 @@ def _component() -> Any:
 
 def listen(chart: str, on_click: Callable[[str], None]) -> None:
     """Call `on_click` with the id of a point that the user clicks in the chart whose key is `chart`."""
-    key = f"{chart}_clicks"
+    key = _key(chart)
 
     def clicked() -> None:
         value = st.session_state[key]["clicked"]
         if value is not None:
             on_click(str(value))
 
-    _component()(data={"chart": chart}, key=key, on_clicked_change=clicked)
+    # Without a callback for it the view would not be kept in the session.
+    _component()(data={"chart": chart}, key=key, on_clicked_change=clicked, on_view_change=lambda: None)
+
+
+def view(chart: str) -> dict[str, Any] | None:
+    """What the user last made of the chart: `x` and `y` ranges (None: all), `tool`, `hidden` traces, and `of`, its
+    figure's `layout.meta`. None before the first change."""
+    return dict(st.session_state.get(_key(chart)) or {}).get("view")
+
+
+def _key(chart: str) -> str:
+    return f"{chart}_clicks"

@@ -37,7 +37,11 @@ def glance(opened: Workspace) -> None:
     ):
         column.metric(name, f"{value:,}", border=True)
     st.plotly_chart(
-        charts.classes(photos.frame, ui.colours(photos)), width="stretch", config={"displaylogo": False}, key="classes"
+        charts.classes(photos.frame, ui.colours(photos)),
+        width="stretch",
+        config={"displaylogo": False},
+        key="classes",
+        alt="bars: photos of each class, by split",
     )
 
 
@@ -65,7 +69,7 @@ def browse(opened: Workspace) -> None:
     labels = left.multiselect("Class", list(photos.classes), key="classes_shown", bind="query-params")
     splits = middle.multiselect("Split", SPLITS, key="splits_shown", bind="query-params")
     draw = right.number_input(
-        "Draw",
+        "Other photos",
         min_value=0,
         max_value=9999,
         value=0,

@@ -20,11 +20,11 @@ def overview() -> dict[str, Any]:
     """What the store says, for all collections; also the line that names it. Raises StoreError with the remedy."""
     address = workspace.address(cached.current_settings())
     document = cached.inspected(address, None)
-    columns = st.container(key="numbers").columns([2, 2, 1], vertical_alignment="bottom")
+    columns = st.container(key="numbers").columns([2, 2, 1])
     kind = "Milvus Lite" if document["engine"] == "lite" else "Milvus server"
-    columns[0].metric("Engine", kind, border=True)
-    columns[1].metric("Version", document["server_version"], border=True)
-    columns[2].metric("Collections", len(document["collections"]), border=True)
+    columns[0].metric("Engine", kind, border=True, height="stretch")
+    columns[1].metric("Version", document["server_version"], border=True, height="stretch")
+    columns[2].metric("Collections", len(document["collections"]), border=True, height="stretch")
     left, right = st.columns([4, 1], vertical_alignment="center")
     left.caption(f"Address: {ui.plain(address)} · read only · asked at most every 20 s")
     if right.button("Ask again", icon=":material/refresh:", width="stretch"):
@@ -128,10 +128,6 @@ def indexes(entry: dict[str, Any]) -> None:
 
 def rows(entry: dict[str, Any], opened: Workspace) -> None:
     """Rows a page at a time, with photos where the ids are photos of this data set."""
-    trail = st.session_state.setdefault(f"trail_{entry['name']}", [None])
-    if len(trail) > 1 and st.button("First page", icon=":material/first_page:"):
-        del trail[1:]
-        st.rerun()
     text = st.text_input(
         "Filter",
         placeholder='label == "rose" and split == "test"',
@@ -139,6 +135,10 @@ def rows(entry: dict[str, Any], opened: Workspace) -> None:
         bind="query-params",
         help="A Milvus expression; leave it empty for all rows.",
     )
+    trail = st.session_state.setdefault(f"trail_{entry['name']}_{text}", [None])
+    if len(trail) > 1 and st.button("First page", icon=":material/first_page:"):
+        del trail[1:]
+        st.rerun()
     found = inspect.browse(cached.store(), entry["name"], after_id=trail[-1], limit=PAGE, filter=text)
     if not found:
         st.caption("No row matches.")
@@ -160,7 +160,7 @@ def search(entry: dict[str, Any], opened: Workspace) -> None:
     typed = st.text_input(
         "Rows like the row with this key",
         value=selection.query() or "",
-        key=f"like_{entry['name']}",
+        key=f"like_{entry['name']}_{selection.query()}",  # a photo clicked anywhere takes the place of what was typed
         help="The vector of that row is searched in this very collection, by its index's metric.",
     )
     if not typed or not keys:

@@ -20,7 +20,8 @@ COLOURINGS = {"label": "Class", "split": "Split"}
 def _figure(version: str, space: str, by: str, _opened: Workspace) -> go.Figure:
     photos = cached.catalog(_opened)
     colours = ui.colours(photos) if by == "label" else theme.SPLIT_COLOURS
-    return charts.space_map(photos.frame, cached.space_map(_opened, space).xy, by, colours)
+    figure = charts.space_map(photos.frame, cached.space_map(_opened, space).xy, by, colours)
+    return figure.update_layout(meta=space)
 
 
 def _picked() -> None:
@@ -51,6 +52,9 @@ def neighbours(opened: Workspace, space: str, metric: str, k: int) -> list[dict[
 def draw(opened: Workspace, space: str, by: str, near: list[dict[str, Any]]) -> None:
     """The map, with lines from the query to its true neighbours."""
     figure = _figure(opened.version, space, by, opened)
+    inside = st.session_state.get(LASSO, [])
+    if inside:
+        figure = charts.with_selection(figure, inside)
     photos = cached.catalog(opened)
     chosen = selection.query()
     if near and chosen is not None:
@@ -59,6 +63,9 @@ def draw(opened: Workspace, space: str, by: str, near: list[dict[str, Any]]) -> 
         if query is not None:
             known = [row for row in rows if row is not None]
             figure = charts.with_neighbours(figure, cached.space_map(opened, space).xy, query, known)
+    view = _view(space, (opened.version, space, by, chosen, [row["id"] for row in near], inside))
+    if view is not None:
+        figure = charts.with_view(figure, view)
     st.plotly_chart(
         figure,
         width="stretch",
@@ -66,8 +73,22 @@ def draw(opened: Workspace, space: str, by: str, near: list[dict[str, Any]]) -> 
         on_select=_picked,
         selection_mode=("points", "lasso", "box"),
         config={"displaylogo": False, "scrollZoom": True},
+        alt=f"map of {len(photos.frame):,} photos in the space {space}, coloured by {by}",
     )
     clicks.listen("map", selection.choose)
+
+
+def _view(space: str, content: object) -> dict[str, Any] | None:
+    """The zoom, tool and hidden classes to draw the map with.
+
+    The user's latest ones are taken up only when the map's content changes: a changed figure is drawn from scratch.
+    """
+    if st.session_state.get("map_content") != content:
+        told = clicks.view("map")
+        st.session_state["map_content"] = content
+        st.session_state["map_view"] = told if told and told["of"] == space else None
+    kept: dict[str, Any] | None = st.session_state["map_view"]
+    return kept
 
 
 def query(opened: Workspace, near: list[dict[str, Any]], metric: str) -> None:

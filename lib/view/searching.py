@@ -22,9 +22,11 @@ MOST_UPLOAD_BYTES = 50_000_000
 
 def choose_query(opened: Workspace) -> Query | None:
     """The controls that choose a query, and the query; None until there is one."""
-    source = st.segmented_control(
-        "Query from", [FROM_CATALOG, FROM_FILE], default=FROM_CATALOG, required=True, key="source"
-    )
+    if st.session_state.get("asked") != selection.query():  # a click on an answer to an uploaded photo
+        st.session_state["asked"] = selection.query()
+        st.session_state["source"] = FROM_CATALOG
+    st.session_state.setdefault("source", FROM_CATALOG)
+    source = st.segmented_control("Query from", [FROM_CATALOG, FROM_FILE], required=True, key="source")
     return _uploaded(opened) if source == FROM_FILE else _from_catalog(opened)
 
 
@@ -42,17 +44,18 @@ def _from_catalog(opened: Workspace) -> Query | None:
     st.button("Another photo", on_click=surprise, icon=":material/casino:", width="stretch", type="primary")
 
     def named() -> None:
+        # A mistyped id leaves the query alone.
         typed = str(st.session_state["query_id"]).strip()
-        if typed:
+        if photos.row(typed) is not None:
             selection.choose(typed)
 
-    st.text_input("Or its id", key="query_id", placeholder="daisy/….jpg", on_change=named)
+    typed = str(st.text_input("Or its id", key="query_id", placeholder=photos.ids[0], on_change=named)).strip()
+    if typed and photos.row(typed) is None:
+        st.caption(f":material/error: No photo here has this id; ids look like {ui.plain(photos.ids[0])}.")
     chosen = selection.query()
-    if chosen is None:
+    row = photos.row(chosen) if chosen else None
+    if chosen is None or row is None:  # the sidebar says so when a link names a photo that is not here
         return None
-    row = photos.row(chosen)
-    if row is None:
-        raise QueryError("There is no photo with this id in this data set; choose another one.")
     ui.show_photos(opened, [chosen], key="query_photo", title="Query", notes=[chosen], tile=180)
     return retrieval.query_row(photos, row)
 
@@ -76,6 +79,13 @@ def _uploaded(opened: Workspace) -> Query | None:
     if query.copies:
         st.info("These very pixels are in the data set too; that photo is left out of the answers.")
     return query
+
+
+def starters(opened: Workspace) -> None:
+    """Where no photo is chosen yet: one of each class to begin with."""
+    st.info("Choose a photo to search with: one of these, or any other.", icon=":material/image_search:")
+    firsts = cached.catalog(opened).frame.drop_duplicates("label")["id"]
+    ui.show_photos(opened, list(firsts)[:12], key="starters", title="Photos to begin with", tile=112)
 
 
 def answer(opened: Workspace, query: Query, space: str, metric: str, k: int, engine: str) -> dict[str, Any]:
@@ -130,6 +140,13 @@ def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, other
 
 def five(opened: Workspace, query: Query, space: str, k: int, engine: str) -> None:
     """A grid per metric."""
+    if engine == "milvus" and not spaces.get(space).in_milvus:
+        st.info(
+            f"{spaces.get(space).title} have {spaces.get(space).dim:,} dimensions and Milvus takes "
+            f"{spaces.MILVUS_MAX_DIM:,}: choose the engine exact, or another space.",
+            icon=":material/info:",
+        )
+        return
     answers = {name: answer(opened, query, space, name, k, engine) for name in METRICS}
     for name, found in answers.items():
         grid(opened, query, found, key=f"grid_{name}")
@@ -182,6 +199,7 @@ def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k:
         charts.slopes(both["a"]["results"], both["b"]["results"], (METRICS[a].title, METRICS[b].title)),
         width="stretch",
         key="slopes",
+        alt="the two rankings side by side, lines between equal photos",
     )
     st.caption("Lines join equal photos; dotted stubs are photos that only one side found.")
 
@@ -201,7 +219,10 @@ def scoreboard(opened: Workspace) -> None:
         return
     rows = [row for name in opened.spaces for row in cached.evaluate(opened, name)]
     st.plotly_chart(
-        charts.scores(rows, {name: spaces.get(name).title for name in opened.spaces}), width="stretch", key="scores"
+        charts.scores(rows, {name: spaces.get(name).title for name in opened.spaces}),
+        width="stretch",
+        key="scores",
+        alt="bars: mean average precision of every space and metric, as in the table below",
     )
     table = pd.DataFrame(
         [
@@ -218,8 +239,9 @@ def scoreboard(opened: Workspace) -> None:
     )
     st.dataframe(table.style.format(precision=3), hide_index=True, width="stretch")
     st.caption(
-        f"{rows[0]['queries']:,} test photos as queries against {rows[0]['gallery']:,} others; intervals by bootstrap "
-        "over the queries."
+        f"{rows[0]['queries']:,} test photos as queries against {rows[0]['gallery']:,} others. P@k: share of the first "
+        "k answers that are of the query's class; R@10: share of its class among the first 10; mAP: mean over queries "
+        "of the precision at each right answer; intervals by bootstrap over the queries."
     )
     st.download_button(
         "Download as CSV",

@@ -26,7 +26,10 @@ def regimes(opened: Workspace) -> None:
     classes = len(cached.catalog(opened).classes)
     left, right = st.container(key="split").columns([3, 2], gap="large")
     left.plotly_chart(
-        charts.frozen_tensors(register.tensors(classes), _frozen(classes)), width="stretch", key="tensors"
+        charts.frozen_tensors(register.tensors(classes), _frozen(classes)),
+        width="stretch",
+        key="tensors",
+        alt="which parameter tensors each regime trains",
     )
     left.caption(
         "ResNet18's parameter tensors from the first convolution (left) to the classifier (right); pale ones are "
@@ -42,8 +45,10 @@ def regimes(opened: Workspace) -> None:
                 "What happens": regime.about,
             }
         )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-    right.plotly_chart(charts.published_bars(PUBLISHED), width="stretch", key="published")
+    st.table(pd.DataFrame(rows), hide_index=True)  # wraps long text, where st.dataframe cuts it off
+    right.plotly_chart(
+        charts.published_bars(PUBLISHED), width="stretch", key="published", alt="published test accuracies"
+    )
     right.caption(f"Published for {PUBLISHED_CONDITIONS}. Not measured here.")
 
 
@@ -67,7 +72,12 @@ def curves(found: list[dict[str, Any]]) -> None:
     shown = [run for run in found if run["regime"] in (chosen or names)]
     left, right = st.container(key="split_curves").columns(2, gap="medium")
     for column, quantity in ((left, "accuracy"), (right, "loss")):
-        column.plotly_chart(charts.curves(shown, quantity, PUBLISHED), width="stretch", key=f"curves_{quantity}")
+        column.plotly_chart(
+            charts.curves(shown, quantity, PUBLISHED),
+            width="stretch",
+            key=f"curves_{quantity}",
+            alt=f"{quantity} of the chosen runs over epochs",
+        )
     st.caption("Training dotted, validation bold, best epoch starred; dashed lines are the published test accuracies.")
 
 

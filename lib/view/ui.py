@@ -35,19 +35,25 @@ _STYLE = """<style>
 .ps-key { display: inline-flex; align-items: center; gap: .35rem; margin-right: .9rem; font-size: .85rem; }
 /* Streamlit squeezes columns until the window is as narrow as a phone; here they wrap before their text is cut off. */
 @media (max-width: 1150px) {
+  [data-testid="stMetricValue"] { font-size: 1.5rem; }
   [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-  [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 13rem; flex: 1 1 13rem; }
+  [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 14rem; flex: 1 1 14rem; }
   [class*="st-key-numbers"] [data-testid="stColumn"] { min-width: 8rem; flex-basis: 8rem; }
   [class*="st-key-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]
     > [data-testid="stColumn"] { min-width: 100%; }
 }
+/* White on the dark theme's light pink could not be read. */
+[data-testid="stBaseButton-primary"] { color: light-dark(#fff, #2a1022); }
+[data-testid="stFileUploaderDropzone"] { padding: .35rem; }
+[data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
 </style>"""
 
 
 def begin(title: str, lead: str) -> None:
     """Call first on every page: page settings, navigation, heading, and one line on what the page shows."""
-    st.set_page_config(page_title=f"{title} · Petalscope", page_icon=str(ASSETS / "icon.png"), layout="wide")
+    named = title if title == "Petalscope" else f"{title} · Petalscope"
+    st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(_STYLE)
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
