@@ -449,7 +449,23 @@ def test_two_stores_take_turns(settings: Settings, tmp_path: Path) -> None:
         lambda root, state: (root / "spaces" / ".tmp-1234-pixels").mkdir(),
         lambda root, state: (root / ".tmp-1234-state.json").write_text("{", encoding="utf-8"),
     ],
-    ids=str,
+    # Names that are the same in every process: tests may run in several.
+    ids=[
+        "broken state",
+        "state of another shape",
+        "no state",
+        "broken catalog",
+        "no catalog",
+        "empty vectors",
+        "no facts",
+        "no vectors",
+        "broken map",
+        "no map",
+        "ledger of another shape",
+        "no ledger",
+        "leftover folder",
+        "leftover file",
+    ],
 )
 def test_whatever_is_damaged_is_made_again(
     made: Settings, copied: Settings, damage: Callable[[Path, Any], object]
@@ -519,14 +535,10 @@ def test_a_disk_that_is_read_only(settings: Settings, disk: Callable[[str], Path
 
 # Milvus Lite leaves its log open when it cannot write to it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.7, 0.8, 0.9])
-def test_a_disk_that_is_too_small_at_any_step(settings: Settings, disk: Callable[[str], Path], share: float) -> None:
-    place = disk("size=50m")
-    inside = replace(settings, artifacts=place / "artifacts")
-    prepare(inside)
-    needed = shutil.disk_usage(place).used
-    shutil.rmtree(inside.artifacts)
-    disk(f"remount,size={int(needed * share)}")
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.7, 0.8, 0.9])
+def test_a_disk_that_is_too_small_at_any_step(made: Settings, disk: Callable[[str], Path], share: float) -> None:
+    needed = sum(-(-path.stat().st_size // 4096) * 4096 for path in made.artifacts.rglob("*") if path.is_file())
+    inside = replace(made, artifacts=disk(f"size={int(needed * share)}") / "artifacts")
     with pytest.raises(PetalscopeError) as caught:
         prepare(inside)
     assert "\n" not in str(caught.value)
@@ -670,9 +682,8 @@ def test_ctrl_c_at_any_stage_leaves_the_old_state(settings: Settings, stage: str
     assert not [name for name in after if ".tmp-" in name]
     assert {name: found for name, found in rows_of(settings).items() if name in rows} == rows
     prepare(settings)
-    fresh = replace(settings, artifacts=settings.artifacts.with_name("fresh"))
-    prepare(fresh)
-    assert rows_of(settings) == rows_of(fresh)
+    assert answer(settings, "daisy/00.jpg", engine="milvus") == answer(settings, "daisy/00.jpg")
+    assert rows_of(settings).keys() == siblings(base(settings))
 
 
 @dataclass
@@ -715,7 +726,7 @@ def mortal() -> Iterator[Mortal]:
 def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, mortal: Mortal) -> None:
     steps = mortal.prepare(settings)["steps"]
     expected, rows = files(settings), rows_of(settings)
-    for die_at in sorted(random.Random(1).sample(range(1, steps - 5), 3)):
+    for die_at in sorted(random.Random(1).sample(range(1, steps - 5), 2)):
         shutil.rmtree(settings.artifacts)
         mortal.prepare(settings, die_at)
         with pytest.raises(ArtifactError, match="is not prepared yet"):
@@ -734,10 +745,9 @@ def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal,
     draw_picture(2, 50).save(settings.data / "rose" / "00.jpg")
     (settings.data / "tulip" / "00.jpg").rename(settings.data / "tulip" / "99.jpg")
     changed = replace(settings, seed=3)
-    done = mortal.prepare(changed)
+    switch = mortal.prepare(changed)["switch"]
     expected, rows = files(changed), rows_of(changed)
-    switch = done["switch"]
-    for die_at in sorted({*random.Random(2).sample(range(1, switch), 4), switch, switch + 1, done["steps"] - 8}):
+    for die_at in sorted({*random.Random(2).sample(range(1, switch), 3), switch, switch + 1}):
         shutil.rmtree(settings.artifacts)
         shutil.copytree(tmp_path / "old", settings.artifacts)
         mortal.prepare(changed, die_at)

@@ -31,7 +31,7 @@ def check(made: Map, n: int) -> None:
 
 
 @pytest.mark.parametrize("parameters", [COSINE, EUCLIDEAN], ids=["cosine", "euclidean"])
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 16, 60])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 9, 60])
 def test_any_number_of_pictures_has_a_repeatable_map(n: int, parameters: MapParameters) -> None:
     made, again = (projection.project(features(n), parameters) for _ in range(2))
     check(made, n)
@@ -48,7 +48,7 @@ def test_any_number_of_pictures_has_a_repeatable_map(n: int, parameters: MapPara
         np.ones((5, 32), np.float32),
         np.ones((60, 32), np.float32),
         np.zeros((20, 32), np.float32),
-        np.repeat(features(2), 100, axis=0),
+        np.repeat(features(2), 40, axis=0),
         np.repeat(features(3), 20, axis=0),
         np.concatenate([features(40), np.repeat(features(1, seed=9), 40, axis=0)]),
         np.concatenate([features(40), features(40, seed=1) + 1000]),

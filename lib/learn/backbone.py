@@ -248,12 +248,13 @@ def resnet18(weights: Weights, classes: int = 1000) -> torch.nn.Module:
     import torch
     from torchvision.models import resnet18 as build
 
+    stored = _read(weights.path) if weights.path is not None else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         network: torch.nn.Module = build(weights=None, num_classes=classes)
     if weights.path is not None:
         try:
-            state = {name: value.float() for name, value in _read(weights.path).items() if not name.startswith("fc.")}
+            state = {name: value.float() for name, value in stored.items() if not name.startswith("fc.")}
             missing, unexpected = network.load_state_dict(state, strict=False)
         except (RuntimeError, TypeError, ValueError) as error:
             raise _misfit(weights.path) from error
