@@ -25,8 +25,8 @@ def load(settings: Settings, recorded: Path = ASSETS / "runs") -> list[dict[str,
 def _read(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        if any(name not in run for name in NEEDED):
+        if not isinstance(run, dict) or any(name not in run for name in NEEDED):
             raise ValueError
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"The training record {path} is damaged; delete it and train again.") from error
-    return dict(run)
+    return run

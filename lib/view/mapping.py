@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -129,23 +128,13 @@ def lasso(opened: Workspace) -> None:
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     pages = max(1, -(-len(rows) // PAGE))
     page = left.number_input(f"Page of {pages}", 1, pages, 1, key="lasso_page") if pages > 1 else 1
-    middle.download_button(
-        "Download as CSV",
-        data=lambda: _csv(inside),
-        file_name="petalscope-selection.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        width="stretch",
-    )
+    with middle:
+        ui.csv_button(inside[["id", "label", "split", "width", "height"]], "selection", width="stretch")
     if right.button("Clear selection", icon=":material/close:", width="stretch"):
         st.session_state.pop(LASSO)
         st.rerun()
     shown = inside.iloc[(int(page) - 1) * PAGE : int(page) * PAGE]
     ui.show_photos(opened, list(shown["id"]), key="lasso_photos", title="Photos in the selection", tile=92)
-
-
-def _csv(frame: pd.DataFrame) -> bytes:
-    return str(frame[["id", "label", "split", "width", "height"]].to_csv(index=False)).encode()
 
 
 def parameters(opened: Workspace, space: str) -> dict[str, object]:

@@ -156,13 +156,7 @@ def five(opened: Workspace, query: Query, space: str, k: int, engine: str) -> No
             ":material/info: MSE and L2 give the same photos in the same order: one grows exactly when the other does."
         )
     table = pd.DataFrame([{"metric": name, **row} for name, found in answers.items() for row in found["results"]])
-    st.download_button(
-        "Download as CSV",
-        data=lambda: table.to_csv(index=False).encode(),
-        file_name="petalscope-answers.csv",
-        mime="text/csv",
-        icon=":material/download:",
-    )
+    ui.csv_button(table, "answers")
 
 
 def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k: int) -> None:
@@ -243,11 +237,4 @@ def scoreboard(opened: Workspace) -> None:
         "k answers that are of the query's class; R@10: share of its class among the first 10; mAP: mean over queries "
         "of the precision at each right answer; intervals by bootstrap over the queries."
     )
-    st.download_button(
-        "Download as CSV",
-        data=lambda: table.to_csv(index=False).encode(),
-        file_name="petalscope-scores.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        key="scores_csv",
-    )
+    ui.csv_button(table, "scores")

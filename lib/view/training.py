@@ -10,7 +10,7 @@ import streamlit as st
 from lib.learn import regimes as register
 from lib.learn import runs as records
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
-from lib.view import cached, charts
+from lib.view import cached, charts, ui
 from lib.workspace import Workspace
 
 PUBLISHED = {regime.name: regime.published for regime in REGIMES.values()}
@@ -102,10 +102,4 @@ def results(found: list[dict[str, Any]], opened: Workspace) -> None:
     ]
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, width="stretch")
-    st.download_button(
-        "Download as CSV",
-        data=lambda: frame.to_csv(index=False).encode(),
-        file_name="petalscope-runs.csv",
-        mime="text/csv",
-        icon=":material/download:",
-    )
+    ui.csv_button(frame, "runs")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
+import pandas as pd
 import streamlit as st
 
 from lib.data.catalog import Catalog
@@ -188,6 +189,19 @@ def show_photos(
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:
     return (note,) if isinstance(note, str) else note
+
+
+def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretch"] = "content") -> None:
+    """A button that saves `table` as `petalscope-<name>.csv`."""
+    st.download_button(
+        "Download as CSV",
+        data=lambda: table.to_csv(index=False).encode(),
+        file_name=f"petalscope-{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=f"csv_{name}",
+        width=width,
+    )
 
 
 def failed(error: PetalscopeError) -> None:

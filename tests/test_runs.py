@@ -1,0 +1,36 @@
+"""lib.learn.runs: recorded training runs and the user's own, and what is no run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.errors import ArtifactError
+from lib.learn import runs
+from lib.settings import Settings
+
+
+def record(folder: Path, name: str, **changed: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    run = dict.fromkeys(runs.NEEDED, 0) | {"id": name} | changed
+    (folder / f"{name}.json").write_text(json.dumps(run), encoding="utf-8")
+
+
+def test_runs_of_the_program_and_of_the_user_are_told_apart(tmp_path: Path) -> None:
+    record(tmp_path / "recorded", "b")
+    record(tmp_path / "recorded", "a", recorded=False)
+    record(tmp_path / "mine" / "runs", "c", recorded=True)
+    found = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
+    assert [(run["id"], run["recorded"]) for run in found] == [("a", True), ("b", True), ("c", False)]
+    assert runs.load(Settings(artifacts=tmp_path / "none"), recorded=tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", json.dumps(list(runs.NEEDED)), '{"id": "x"}', "[" * 100_000])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"x\.json is damaged; delete it and train again"):
+        runs.load(Settings(artifacts=tmp_path), recorded=tmp_path / "none")
