@@ -12,7 +12,9 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -46,17 +48,20 @@ def _occupy_standard_files() -> None:
 
 @contextlib.contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep the log lines and warnings of libraries off stderr.
+    """Keep the log lines and warnings of libraries off stderr, and what they say of an interrupt that they swallow.
 
     Not by `logging.disable`: the store reads from Milvus Lite's log why it did not open.
     """
     root, nowhere = logging.getLogger(), logging.NullHandler()
     root.addHandler(nowhere)
+    told = sys.unraisablehook
+    sys.unraisablehook = lambda ignored: None if ignored.exc_type is KeyboardInterrupt else told(ignored)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        sys.unraisablehook = told
         root.removeHandler(nowhere)
 
 
@@ -78,6 +83,9 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     except PetalscopeError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
+        # An interrupt that passed through a library's `exec` makes Python end by the signal, whatever status we return,
+        # unless some later `exec` ends well (CPython, pythonrun.c: run_eval_code_obj).
+        exec("")  # noqa: S102
         return _failed("Interrupted; run the same command again to go on.")
     except MemoryError:
         return _failed("There is not enough memory; close other programs or use --limit.")
@@ -383,23 +391,38 @@ def _show_doctor(document: Any) -> str:
 
 
 class _Progress:
-    """Progress bars on stderr, one per stage, by tqdm; plain sentences in between."""
+    """Progress bars on stderr, one per stage, by tqdm; plain sentences in between.
+
+    Remembers an interrupt, because a library that is just being imported may swallow it.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
         self._drawn = False  # a bar has begun a line that is not ended yet
+        self._interrupted = False
+        self._handler: Any = None
 
     def __enter__(self) -> _Progress:
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
         self._close()
+
+    def _interrupt(self, *_: object) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def update(self, stage: str, done: int, total: int | None) -> None:
         """Move the bar of `stage` to `done` of `total` (None: unknown)."""
         from tqdm import tqdm
 
+        if self._interrupted:
+            raise KeyboardInterrupt
         if stage != self._stage:
             self._close()
             self._stage, self._drawn = stage, True

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import functools
 import json
 import os
 import pickle
+import shlex
 import shutil
 import signal
 import subprocess
@@ -81,7 +85,7 @@ def run(prepared: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
 
 def shell(command: str, **environment: str) -> Done:
     """A command line in a shell, `lib` standing for our program."""
-    line = command.replace("lib ", f"{sys.executable} -m lib ", 1)
+    line = command.replace("lib ", f"{shlex.quote(sys.executable)} -m lib ", 1)  # a path may have spaces in it
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=PROJECT,
@@ -592,6 +596,54 @@ def test_ctrl_c_is_one_sentence(prepared: Settings, tmp_path: Path, stage: str) 
         done = Done(process.wait(), process.stdout.read().decode(), seen.decode())
     assert done.sentence == "Interrupted; run the same command again to go on."
     assert list((tmp_path / "a").rglob(".tmp-*")) == []
+
+
+def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reached: list[str] = []
+
+    def run(settings: Settings, options: argparse.Namespace) -> Any:
+        with cli._Progress() as progress:
+            progress.update("embed", 0, 2)
+            with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
+                exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+            reached.append("swallowed")
+            progress.update("embed", 1, 2)
+            reached.append("not here")
+
+    options = argparse.Namespace(data=None, artifacts=None, json=True, run=run, show=str)
+    status = cli._run(options, {})
+    captured = capsys.readouterr()
+    done = Done(status, captured.out, captured.err)
+    assert done.sentence == "Interrupted; run the same command again to go on."
+    assert reached == ["swallowed"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_in_a_callback_of_a_library_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    # As numba's compiler does, in which most of the first map's time goes.
+    callback = ctypes.CFUNCTYPE(None)(functools.partial(signal.raise_signal, signal.SIGINT))
+    with cli._quiet_libraries():
+        callback()
+    assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_inside_a_librarys_exec_still_exits_1(tmp_path: Path) -> None:
+    # Without care Python ends by the signal then, which a shell calls 130; only when it was started with -m.
+    (tmp_path / "interrupted.py").write_text(
+        "import argparse, sys; from lib import cli\n"
+        "def run(*_):\n    exec('raise KeyboardInterrupt')\n"
+        "sys.exit(cli._run(argparse.Namespace(data=None, artifacts=None, json=True, run=run, show=str), {}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert Done(done.returncode, done.stdout, done.stderr).sentence.startswith("Interrupted")
 
 
 # -- what the system may throw --------------------------------------------------------------------------------------
