@@ -48,20 +48,17 @@ def _occupy_standard_files() -> None:
 
 @contextlib.contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep the log lines and warnings of libraries off stderr, and what they say of an interrupt that they swallow.
+    """Keep the log lines and warnings of libraries off stderr.
 
     Not by `logging.disable`: the store reads from Milvus Lite's log why it did not open.
     """
     root, nowhere = logging.getLogger(), logging.NullHandler()
     root.addHandler(nowhere)
-    told = sys.unraisablehook
-    sys.unraisablehook = lambda ignored: None if ignored.exc_type is KeyboardInterrupt else told(ignored)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        sys.unraisablehook = told
         root.removeHandler(nowhere)
 
 

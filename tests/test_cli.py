@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
-import functools
 import json
 import os
 import pickle
@@ -618,14 +616,6 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     assert done.sentence == "Interrupted; run the same command again to go on."
     assert reached == ["swallowed"]
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_an_interrupt_in_a_callback_of_a_library_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    # As numba's compiler does, in which most of the first map's time goes.
-    callback = ctypes.CFUNCTYPE(None)(functools.partial(signal.raise_signal, signal.SIGINT))
-    with cli._quiet_libraries():
-        callback()
-    assert capfd.readouterr().err == ""
 
 
 def test_an_interrupt_inside_a_librarys_exec_still_exits_1(tmp_path: Path) -> None:
