@@ -12,11 +12,15 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run test check prepare install install-tests chromium clean
+.PHONY: run train test check prepare install install-tests chromium clean
 
 run: install
 	$(RUN) -m lib prepare
 	$(RUN) -m streamlit run Home.py --server.port $(PORT) --server.headless $(HEADLESS)
+
+# Four regimes under three seeds, the careful recipe: hours on a CPU. Stop it when you like; it goes on where it was.
+train: install
+	$(RUN) -m lib train --regime all --preset full --seeds 0,1,2 --resume
 
 prepare: install
 	$(RUN) -m lib prepare

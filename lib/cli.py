@@ -79,11 +79,11 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         text = json.dumps(document, allow_nan=False) if options.json else options.show(document)
     except PetalscopeError as error:
         return _failed(str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         # An interrupt that passed through a library's `exec` makes Python end by the signal, whatever status we return,
         # unless some later `exec` ends well (CPython, pythonrun.c: run_eval_code_obj).
         exec("")  # noqa: S102
-        return _failed("Interrupted; run the same command again to go on.")
+        return _failed(str(interrupt) or "Interrupted; run the same command again to go on.")
     except MemoryError:
         return _failed("There is not enough memory; close other programs or use --limit.")
     except ImportError as error:
@@ -92,7 +92,8 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         return _failed(
             f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
         )
-    return _say(text, stdout)
+    # Of several processes that train together, one answers.
+    return _say(text, stdout) if document is not None else 0
 
 
 def _say(text: str, stdout: TextIO | None) -> int:
@@ -142,7 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
-    space.add_argument("--space", default="resnet18", metavar="S", help="pixels, resnet18 or transfer")
+    known = "pixels, resnet18 (= transfer), scratch, finetune or init"
+    space.add_argument("--space", default="resnet18", metavar="S", help=known)
     query = argparse.ArgumentParser(add_help=False)
     query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
     query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
@@ -170,6 +172,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
     command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
     command.add_argument("--queries", choices=("test", "all"), default="test")
+    command = add("train", _train, _show_runs, "train ResNet18 under a regime and record how it went", weights, seed)
+    command.add_argument(
+        "--regime", type=_words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
+    )
+    command.add_argument("--preset", choices=("quick", "full"), default="full", help="minutes or hours (default full)")
+    command.add_argument("--epochs", type=_positive, metavar="N", help="passes over the training photos")
+    command.add_argument("--batch-size", type=_batch, metavar="N", help="photos per step (full: 256)")
+    command.add_argument("--image-size", type=_side, metavar="N", help="input in px; default: the weights' own")
+    command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="of initialisation and order")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    command.add_argument("--resume", action="store_true", help="take up finished and interrupted runs")
+    add("runs", _runs, _show_runs, "list the training runs, recorded ones and your own")
     command = add("inspect", _inspect, _show_inspect, "say what a Milvus store holds", store)
     command.add_argument("--collection", metavar="C", help="only this collection")
     add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
@@ -196,6 +210,25 @@ def _whole(text: str, least: int, most: int | None = None) -> int:
     if value < least or (most is not None and value > most):
         raise argparse.ArgumentTypeError(f"must be {least} or more" + (f", and at most {most}" if most else ""))
     return value
+
+
+def _batch(text: str) -> int:
+    return _whole(text, 2, 65_536)  # a batch norm cannot be fed one value
+
+
+def _side(text: str) -> int:
+    return _whole(text, 32, 1024)
+
+
+def _seeds(text: str) -> list[int]:
+    return list(dict.fromkeys(_seed(word) for word in _words(text)))
+
+
+def _words(text: str) -> list[str]:
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return words
 
 
 def _path(text: str) -> Path:
@@ -340,6 +373,72 @@ def _show_evaluate(document: Any) -> str:
     if document["rows"]:
         lines.append(f"{document['rows'][0]['queries']:,} queries against {document['rows'][0]['gallery']:,} images")
     return "\n".join(lines)
+
+
+def _train(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import pipeline
+    from lib.learn import backbone, distributed, regimes, study
+
+    names = list(regimes.REGIMES) if options.regime == ["all"] else options.regime
+    with _Progress() as progress, _ended_as_interrupted(), distributed.group():
+        # Of processes that train together only the first talks.
+        talks = distributed.rank() == 0
+        reporter = pipeline.Reporter(progress.update, progress.say) if talks else pipeline.Reporter()
+        photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
+        chosen = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
+        planned = study.plan(
+            photos,
+            chosen,
+            names=names,
+            preset=options.preset,
+            seeds=options.seeds,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            image_size=options.image_size,
+        )
+        done = study.train(settings, planned, resume=options.resume, watch=reporter.progress, say=reporter.say)
+        return {"runs": done} if talks else None
+
+
+@contextlib.contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """Being told to end (by the page, `kill`, or the system going down) is heard as an interrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def heard(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _runs(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib.learn import runs
+
+    return {"runs": runs.load(settings)}
+
+
+def _show_runs(document: Any) -> str:
+    if not document["runs"]:
+        return "No training run yet: python -m lib train --regime all --preset quick"
+    lines = [f"{'run':<34} {'weights':<10} {'epochs':>6} {'best':>5} {'val':>7} {'test':>7}  95 % interval"]
+    for run in document["runs"]:
+        low, high = run.get("test_ci95") or (None, None)
+        lines.append(
+            f"{run['id']:<34} {run['weights']:<10} {len(run['epochs']):>6} {run['best_epoch']:>5} "
+            f"{_percent(run.get('val_accuracy')):>7} {_percent(run['test_accuracy']):>7}  "
+            f"{_percent(low)}–{_percent(high)}  {run['dataset']['name']}{', recorded' if run.get('recorded') else ''}"
+        )
+    return _lines(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
 
 
 def _inspect(settings: Settings, options: argparse.Namespace) -> Any:

@@ -37,7 +37,10 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, An
         if look_into_store:
             checks.append(_store(settings, {}))
     else:
-        checks += [_catalog(opened, catalog), *(_space(opened, name) for name in spaces.SPACES)]
+        checks += [
+            _catalog(opened, catalog),
+            *(_space(opened, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
+        ]
         if look_into_store:
             checks.append(_store(settings, _collections(opened)))
     return {
@@ -108,13 +111,18 @@ def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
     return _check("catalog", not changes, detail, opened.settings.prepare_command)
 
 
+def _trained(opened: Workspace) -> list[str]:
+    """The spaces of trained networks that are there; nobody has to have them."""
+    return [name for name in opened.spaces if spaces.SPACES[name].regime]
+
+
 def _space(opened: Workspace, name: str) -> dict[str, Any]:
     def look() -> str:
         vectors, weights = opened.vectors(name), opened.weights(name)
         opened.map(name)
         return f"{len(vectors.values):,} vectors and a map" + (f", weights {weights.name}" if weights else "")
 
-    return _tried(f"space {name}", look, opened.settings.prepare_command)
+    return _tried(f"space {name}", look, workspace.space_command(opened.settings, spaces.SPACES[name]))
 
 
 def _collections(opened: Workspace) -> dict[str, str]:

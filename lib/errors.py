@@ -10,6 +10,7 @@ PetalscopeError
 ├── DownloadError        a transfer that failed (`OfflineError`: no network; `ChecksumError`: wrong bytes arrived)
 ├── WeightsError         backbone weights that are missing or do not fit
 ├── ArtifactError        a result that is missing, stale, or cannot be written
+├── TrainingError        a training run that cannot start or go on
 ├── QueryError           a question that cannot be answered (unknown id, wrong dimension, NaN)
 └── StoreError           a Milvus store that cannot be used (`StoreLockedError`: another process owns it)
 """
@@ -45,6 +46,10 @@ class WeightsError(PetalscopeError):
 
 class ArtifactError(PetalscopeError):
     """A result is missing, stale, or cannot be written."""
+
+
+class TrainingError(PetalscopeError):
+    """A training run cannot start or go on; what it had finished is kept."""
 
 
 class QueryError(PetalscopeError):

@@ -29,12 +29,12 @@ from lib.embed.extract import Vectors
 from lib.embed.projection import MapParameters
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, StoreError
-from lib.learn import backbone
+from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.settings import DEFAULT_SEED, VERSION, Settings
 from lib.store import connection, milvus
 
-DEFAULT_SPACES = tuple(spaces.SPACES)
+DEFAULT_SPACES = spaces.UNTRAINED
 LEDGER = "collections.json"
 LIBRARIES = (
     "torch",
@@ -124,6 +124,15 @@ def prepare(
         "milvus": {"uri": workspace.address(settings), "collections": rows},
         "seconds": round(time.perf_counter() - start, 3),
     }
+
+
+def catalog(settings: Settings, *, limit: int | None = None, reporter: Reporter | None = None) -> Catalog:
+    """The catalog of the photos as they are now, for training; kept when there was none like it.
+
+    Raises PetalscopeError with what to do when there are no photos.
+    """
+    with _job(settings, reporter or Reporter()) as job:
+        return _catalog(job, limit)[0]
 
 
 def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -221,12 +230,13 @@ def _still_valid(job: _Job, catalog: Catalog) -> dict[str, Any]:
 def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
     """Vectors and map of every space in `wanted`."""
     chosen = None
-    if any(spaces.SPACES[name].needs_weights for name in wanted):
+    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in wanted):
         chosen = backbone.choose(job.settings, progress=job.talk.stage("download weights"), warn=job.talk.say)
     entries = {}
     for name in wanted:
         space = spaces.SPACES[name]
-        entry = _space(job, space, catalog, chosen if space.needs_weights else None)
+        weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
+        entry = _space(job, space, catalog, weights if space.needs_weights else None)
         entries[name] = entry | {"map": _map(job, space, catalog, entry)}
     return entries
 

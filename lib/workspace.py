@@ -19,6 +19,7 @@ from lib.data.datasets import Dataset
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.projection import Map
+from lib.embed.spaces import Space
 from lib.errors import ArtifactError, DataError, QueryError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
@@ -65,10 +66,9 @@ class Workspace:
         space = spaces.get(name)
         entry: dict[str, Any] | None = self.state.get("spaces", {}).get(space.name)
         if entry is None:
-            raise ArtifactError(
-                f"The space {space.name} of {self.dataset.name} is not prepared yet: {remedy(self.settings)}."
-            )
-        if space.needs_weights and not self._weights_fit(entry["weights"]):
+            way = _space_remedy(self.settings, space)
+            raise ArtifactError(f"The space {space.name} of {self.dataset.name} is not prepared yet: {way}.")
+        if space.needs_weights and not space.regime and not self._weights_fit(entry["weights"]):
             raise ArtifactError(
                 f"The space {space.name} was prepared with the {entry['weights']['name']} weights, not with "
                 f"{self.settings.weights}: run `python -m lib prepare --weights {self.settings.weights}`."
@@ -150,6 +150,17 @@ def store_key(settings: Settings) -> str:
 def remedy(settings: Settings) -> str:
     """How a sentence ends that says what is missing."""
     return f"run `{settings.prepare_command}` (or press Prepare on the Home page)"
+
+
+def space_command(settings: Settings, space: Space) -> str:
+    """The command line that makes a space whose network, if it needs a trained one, is there."""
+    return settings.prepare_command + (f" --spaces {space.name}" if space.regime else "")
+
+
+def _space_remedy(settings: Settings, space: Space) -> str:
+    if space.regime is None:
+        return remedy(settings)
+    return f"train its network on the Training regimes page, then run `{space_command(settings, space)}`"
 
 
 def check_store(settings: Settings) -> None:

@@ -60,6 +60,20 @@ class Catalog:
         """Where the file of `image_id` lies."""
         return self.root.joinpath(*PurePosixPath(image_id).parts)
 
+    def open(self, row: int) -> Image.Image:
+        """The picture of a row, upright RGB.
+
+        Raises DataError when it cannot be read, or is not the picture that the row is about any more.
+        """
+        image_id = str(self.frame["id"].iloc[row])
+        try:
+            image = images.open_rgb(self.path(image_id))
+        except ImageError as error:
+            raise DataError(f"{image_id} {error} now, but not a moment ago; run the command again.") from error
+        if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
+            raise DataError(f"{image_id} changed while it was being read; run the command again.")
+        return image
+
     @property
     def classes(self) -> dict[str, int]:
         """Images per class, by class name."""

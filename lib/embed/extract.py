@@ -24,7 +24,7 @@ from lib.data import images
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.embed.spaces import Space
-from lib.errors import DataError, ImageError, WeightsError
+from lib.errors import WeightsError
 from lib.learn import backbone, transforms
 from lib.learn.backbone import Weights
 
@@ -170,16 +170,9 @@ def _batches(
     catalog: Catalog, rows: list[int], shrink: Callable[[Image.Image], Any]
 ) -> Iterator[tuple[list[int], list[Any]]]:
     """Shrunk pictures of `rows`, a batch at a time, the next two batches being read meanwhile."""
-    ids, hashes = catalog.ids, list(catalog.frame["sha256"])
 
     def read(row: int) -> Any:
-        try:
-            image = images.open_rgb(catalog.path(ids[row]))
-        except ImageError as error:
-            raise DataError(f"{ids[row]} {error} now, but not a moment ago; run the command again.") from error
-        if images.pixel_hash(image) != hashes[row]:
-            raise DataError(f"{ids[row]} changed while it was being read; run the command again.")
-        return shrink(image)
+        return shrink(catalog.open(row))
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         ahead: list[tuple[list[int], list[Any]]] = []

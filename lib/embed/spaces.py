@@ -29,6 +29,8 @@ class Space:
     dtype: str
     about: str
     needs_weights: bool
+    # Which regime trains the network; None for networks that are used as they come.
+    regime: str | None = None
 
     @property
     def in_milvus(self) -> bool:
@@ -55,8 +57,26 @@ SPACES = {
             about="average-pooled output of the last block of the pretrained backbone",
             needs_weights=True,
         ),
+        *(
+            Space(
+                name=regime,
+                title=f"{title} features",
+                dim=FEATURES,
+                dtype="float32",
+                about=f"average-pooled output of the last block of the network trained here, {how}",
+                needs_weights=True,
+                regime=regime,
+            )
+            for regime, title, how in (
+                ("scratch", "Scratch", "from random weights"),
+                ("finetune", "Fine-tuned", "its first 50 tensors frozen"),
+                ("init", "Init", "all of it, from pretrained weights"),
+            )
+        ),
     )
 }
+# What every data set has without training anything.
+UNTRAINED = tuple(name for name, space in SPACES.items() if space.regime is None)
 # The frozen features of transfer learning are the backbone's own, so they are not stored twice.
 ALIASES = {"transfer": "resnet18"}
 

@@ -125,7 +125,9 @@ def from_kept(record: dict[str, Any]) -> Weights:
     if record["name"] == "bundled":  # wherever this copy of Petalscope lies by now
         return bundled()
     path = Path(record["path"])
-    return _imagenet(path) if record["name"] == "imagenet" and path.is_file() else from_file(path)
+    if record["name"] == "imagenet" and path.is_file():
+        return _imagenet(path)
+    return from_file(path, name=record["name"], about=record["about"])
 
 
 def _imagenet(path: Path) -> Weights:

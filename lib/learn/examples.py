@@ -34,7 +34,7 @@ def batch(paths: Sequence[Path], preprocess: Preprocess, seed: int) -> Batch:
 
     originals = [images.open_rgb(path) for path in paths]
     resized = np.stack([transforms.resize(image, preprocess) for image in originals])
-    augment = transforms.augment(preprocess)
+    augment = transforms.augment(preprocess.input_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         augmented = [augment(image) for image in originals]

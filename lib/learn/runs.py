@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lib.errors import ArtifactError
+from lib.data.catalog import Catalog
+from lib.errors import ArtifactError, WeightsError
+from lib.learn import backbone, checkpoints
+from lib.learn.backbone import Weights
+from lib.learn.regimes import REGIMES
 from lib.settings import ASSETS, Settings
 
 NEEDED = ("id", "regime", "weights", "seed", "epochs", "best_epoch", "test_accuracy", "dataset")
@@ -17,12 +22,13 @@ def load(settings: Settings, recorded: Path = ASSETS / "runs") -> list[dict[str,
 
     Raises ArtifactError when a file is damaged.
     """
-    found = [_read(path) | {"recorded": True} for path in sorted(recorded.glob("*.json"))]
+    found = [read(path) | {"recorded": True} for path in sorted(recorded.glob("*.json"))]
     own = sorted((settings.artifacts / "runs").glob("*.json"))
-    return found + [_read(path) | {"recorded": False} for path in own]
+    return found + [read(path) | {"recorded": False} for path in own]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """One record. Raises ArtifactError when it is damaged."""
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(run, dict) or any(name not in run for name in NEEDED):
@@ -30,3 +36,30 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"The training record {path} is damaged; delete it and train again.") from error
     return run
+
+
+def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
+    """The network of the user's run under `regime` that was best on validation photos: of runs on these very photos,
+    else on others of the same classes and split (photos were added, say).
+
+    Raises WeightsError when there is none.
+    """
+    fitting = [
+        (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
+        for run in load(settings, settings.artifacts / "none")
+        if run["regime"] == regime
+        and run.get("classes") == list(catalog.classes)
+        and run["dataset"].get("seed") == catalog.seed
+        and checkpoints.weights_file(settings, run["id"]).is_file()
+    ]
+    if not fitting:
+        raise WeightsError(
+            f"No network was trained on {catalog.name} under the regime {regime} yet: run "
+            f"`python -m lib train --regime {regime} --preset quick` (minutes) or `--preset full` (hours) first."
+        )
+    run_id = max(fitting)[-1]
+    made = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
+    about = (
+        f"ResNet18 trained here, {REGIMES[regime].title.lower()} (run {run_id}), input {made.preprocess.input_size} px"
+    )
+    return replace(made, about=about)

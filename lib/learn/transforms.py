@@ -48,17 +48,31 @@ def normalise(batch: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     return scaled.transpose(0, 3, 1, 2)
 
 
-def augment(preprocess: Preprocess) -> v2.Transform:
-    """The training transform before normalisation: random resized crop, mirror image, light colour jitter.
+def augment(side: int, crop: float = 0.35, policy: str = "trivial") -> v2.Transform:
+    """The training transform before normalisation: random resized crop, mirror image, and a policy of distortions.
 
-    Takes an RGB PIL image and gives one of the network's input size; draws from torch's global generator.
+    Takes an RGB PIL image and gives one of `side` px; draws from torch's global generator.
+    `crop` is the least share of the area that is kept. Policies: "trivial" (TrivialAugmentWide, Müller and Hutter
+    2021), "light" (mild colour jitter), "none".
     """
     from torchvision.transforms import v2
 
-    return v2.Compose(
-        [
-            v2.RandomResizedCrop(preprocess.input_size, scale=(0.5, 1.0), antialias=True),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
-        ]
-    )
+    steps: list[v2.Transform] = [
+        v2.RandomResizedCrop(side, scale=(crop, 1.0), antialias=True),
+        v2.RandomHorizontalFlip(),
+    ]
+    if policy == "trivial":
+        steps.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR))
+    elif policy == "light":
+        steps.append(v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2))
+    return v2.Compose(steps)
+
+
+def shorten(image: Image.Image, short: int) -> np.ndarray:
+    """`image` with its shorter side at most `short` px, never enlarged: uint8 (h, w, 3), what crops are cut from."""
+    image = _within_aspect(image)
+    share = short / min(image.size)
+    if share < 1:
+        width, height = (max(short, round(share * side)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(image, dtype=np.uint8)

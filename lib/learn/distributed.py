@@ -1,0 +1,72 @@
+"""Several processes that train one network: started by `torchrun`, each with its share of every batch.
+
+Alone, every function here does nothing or answers for one process, so that the training code has one path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def size() -> int:
+    """How many processes train together."""
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this one is; 0 writes and talks."""
+    import torch.distributed as dist
+
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+@contextmanager
+def group() -> Iterator[None]:
+    """Join the processes that `torchrun` started (NCCL on GPUs, gloo on CPUs); alone, nothing happens."""
+    import torch
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_torchelastic_launched()) or dist.is_initialized():
+        yield
+        return
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def gathered(rows: Any) -> list[Any]:
+    """What every process has, in order of rank."""
+    import torch.distributed as dist
+
+    if size() == 1:
+        return [rows]
+    found: list[Any] = [None] * size()
+    dist.all_gather_object(found, rows)
+    return found
+
+
+def told(value: Any) -> Any:
+    """The value that rank 0 has, in every process."""
+    import torch.distributed as dist
+
+    if size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def device() -> Any:
+    """The GPU of this process when there is one, else the CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    # The processes of one machine share its GPUs out among themselves.
+    return torch.device("cuda", rank() % torch.cuda.device_count())

@@ -1,0 +1,427 @@
+"""What training records say: final results, differences between regimes, curves over seeds, mistakes.
+
+Invariant: everything here works on records that went through `tidy`, whose parts have the right type or are empty, so
+that an old or foreign record shows what it has. Accuracies are fractions, times seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lib.learn.regimes import REGIMES
+
+Run = dict[str, Any]
+QUANTITIES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds", "lr", "images")
+AXES = ("epoch", "seconds", "images")
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
+LEVEL = 0.05
+SIGNIFICANT, NOT_SIGNIFICANT = "significant at 5 %", "not significant"
+
+
+def tidy(record: dict[str, Any]) -> Run:
+    """A record in one shape: every part is there, of the right type, and None or empty where the record lacks it.
+
+    The record itself stays under `record`.
+    """
+    data, split = _dict(record.get("dataset")), _dict(_dict(record.get("dataset")).get("split"))
+    classes = [str(name) for name in _list(record.get("classes"))]
+    parameters = _dict(record.get("parameters"))
+    interval = [_float(bound) for bound in _list(record.get("test_ci95"))]
+    predictions = _predictions(record.get("predictions"))
+    confusion = _confusion(record.get("confusion"), classes)
+    if not confusion and predictions:
+        classes = sorted({row[key] for row in predictions for key in ("label", "predicted")} | set(classes))
+        confusion = _counted(predictions, classes)
+    tested = len(predictions) or sum(map(sum, confusion)) or _int(split.get("test"))
+    accuracy = _float(record.get("test_accuracy"))
+    own = wilson(round(accuracy * tested), tested) if accuracy is not None and 0 <= accuracy <= 1 and tested else None
+    given = (interval[0], interval[1]) if len(interval) == 2 and None not in interval else None
+    return {
+        "id": str(record.get("id", "")),
+        "regime": str(record.get("regime", "")),
+        "preset": str(record.get("preset") or ""),
+        "weights": str(record.get("weights", "")),
+        "weights_about": str(record.get("weights_about") or record.get("weights", "")),
+        "seed": _int(record.get("seed")),
+        "epochs": _epochs(record.get("epochs")),
+        "best_epoch": _int(record.get("best_epoch")),
+        "val_accuracy": _float(record.get("val_accuracy")),
+        "test_accuracy": accuracy,
+        "test_ci95": given or own,
+        "tested": tested,
+        "classes": classes,
+        "confusion": confusion,
+        "predictions": predictions,
+        "parameters": {name: _int(parameters.get(name)) for name in ("total", "trainable", "frozen_tensors")},
+        "probe": _probe(record.get("probe")),
+        "dataset": {
+            "name": str(data.get("name", "unnamed data")),
+            "fingerprint": str(data.get("fingerprint", "")),
+            "images": _int(data.get("images")),
+            "split": {name: _int(split.get(name)) for name in ("train", "val", "test")},
+            "limit": data.get("limit"),
+        },
+        "config": _dict(record.get("config")),
+        "environment": _dict(record.get("environment")),
+        "finished": str(record.get("finished") or ""),
+        "seconds": _float(record.get("seconds")),
+        "recorded": bool(record.get("recorded")),
+        "record": record,
+    }
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _int(value: object) -> int | None:
+    number = _float(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _epochs(value: object) -> list[dict[str, Any]]:
+    rows = []
+    for place, row in enumerate(_list(value), start=1):
+        if isinstance(row, dict):
+            numbers = {name: _float(row.get(name)) for name in QUANTITIES}
+            rows.append({"epoch": _int(row.get("epoch")) or place, **numbers})
+    return rows
+
+
+def _predictions(value: object) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row["id"],
+            "label": row["label"],
+            "predicted": row["predicted"],
+            "confidence": _float(row.get("confidence")),
+        }
+        for row in _list(value)
+        if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("id", "label", "predicted"))
+    ]
+
+
+def _confusion(value: object, classes: list[str]) -> list[list[int]]:
+    rows = [[_int(count) for count in _list(row)] for row in _list(value)]
+    square = len(rows) == len(classes) and all(len(row) == len(classes) and None not in row for row in rows)
+    return [[count or 0 for count in row] for row in rows] if square else []
+
+
+def _counted(predictions: list[dict[str, Any]], classes: list[str]) -> list[list[int]]:
+    place = {name: i for i, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    for row in predictions:
+        counts[place[row["label"]], place[row["predicted"]]] += 1
+    found: list[list[int]] = counts.tolist()
+    return found
+
+
+def _probe(value: object) -> list[dict[str, Any]]:
+    rows = []
+    for row in map(_dict, _list(value)):
+        photos, accuracy = _int(row.get("photos")), _float(row.get("accuracy"))
+        if isinstance(row.get("layer"), str) and photos is not None and accuracy is not None:
+            bounds = [_float(bound) for bound in _list(row.get("ci95"))]
+            rows.append(
+                {
+                    "layer": row["layer"],
+                    "dim": _int(row.get("dim")),
+                    "photos": photos,
+                    "accuracy": accuracy,
+                    "ci95": bounds if len(bounds) == 2 and None not in bounds else None,
+                }
+            )
+    return rows
+
+
+def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927): of `n` trials, `successes` succeeded.
+
+    Raises ValueError unless 0 ≤ successes ≤ n and n > 0.
+    """
+    if not 0 <= successes <= n or n == 0:
+        raise ValueError(f"{successes} of {n} is no share")
+    share = successes / n
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def mcnemar(a: Run, b: Run) -> dict[str, Any]:
+    """McNemar's exact test: are two networks right on equally many of the same test photos?
+
+    `a_only` and `b_only` count the photos that only one of them gets right, `p` is two-sided. When the two were not
+    tested on the same photos, `p` is None and `reason` says so.
+    """
+    mine, other = _right(a), _right(b)
+    nothing = {"a_only": None, "b_only": None, "photos": 0, "p": None}
+    if not mine or not other:
+        return nothing | {"reason": "a run has no prediction per photo"}
+    if mine.keys() != other.keys():
+        return nothing | {"reason": "not the same test photos"}
+    a_only = sum(mine[key] and not other[key] for key in mine)
+    b_only = sum(other[key] and not mine[key] for key in mine)
+    return {"a_only": a_only, "b_only": b_only, "photos": len(mine), "p": sign_test(a_only, b_only), "reason": ""}
+
+
+def _right(run: Run) -> dict[tuple[str, str], bool]:
+    # The label is part of the key: the same name with another class is another photo.
+    return {(row["id"], row["label"]): row["label"] == row["predicted"] for row in run["predictions"]}
+
+
+def sign_test(a: int, b: int) -> float:
+    """Two-sided binomial test that `a` and `b` are heads and tails of a fair coin.
+
+    One exact sum of integers, since a fair coin is symmetric; scipy.stats would add a second to a page's first view.
+    """
+    tosses = a + b
+    tail = sum(math.comb(tosses, i) for i in range(min(a, b) + 1))
+    return min(1.0, 2 * tail / (1 << tosses))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values (Holm 1979): those below a level are significant together at that level."""
+    adjusted, highest = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+Key = tuple[str, str, str, str, str]
+
+
+def key(run: Run) -> Key:
+    """What makes runs comparable over seeds: regime, preset, weights, and the data."""
+    return run["regime"], run["preset"], run["weights"], run["dataset"]["name"], run["dataset"]["fingerprint"]
+
+
+def title(run: Run) -> str:
+    """The regime's title, or its name when it is none of ours."""
+    known = REGIMES.get(run["regime"])
+    return known.title if known else str(run["regime"])
+
+
+def by_key(runs: Iterable[Run]) -> dict[Key, list[Run]]:
+    """Runs that differ in seed only, together; regimes in their usual order. Of equal seeds the newest run counts."""
+    groups: dict[Key, dict[Any, Run]] = {}
+    for run in sorted(runs, key=lambda run: run["finished"]):
+        groups.setdefault(key(run), {})[run["seed"]] = run
+    order = list(REGIMES)
+    ranked = sorted(
+        groups, key=lambda name: (order.index(name[0]) if name[0] in REGIMES else len(order), name[1:], name[0])
+    )
+    return {
+        name: sorted(groups[name].values(), key=lambda run: -1 if run["seed"] is None else run["seed"])
+        for name in ranked
+    }
+
+
+def table(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Final results: one row per regime, preset, weights and data, over seeds.
+
+    `accuracy` is the mean over seeds, `band` the least and the most of them (None with one seed), `ci95` Wilson's
+    interval of a single run of that accuracy; `seconds` is of one run.
+    """
+    return [_row(group) for group in by_key(runs).values()]
+
+
+def _row(group: list[Run]) -> dict[str, Any]:
+    run = group[0]
+    accuracies = [each["test_accuracy"] for each in group if each["test_accuracy"] is not None]
+    accuracy = _mean(accuracies)
+    published = REGIMES[run["regime"]].published if run["regime"] in REGIMES else None
+    trainable = run["parameters"]["trainable"]
+    seconds = _mean([each["seconds"] for each in group if each["seconds"] is not None])
+    tested = next((each["tested"] for each in group if each["tested"]), None)
+    single = group[0]["test_ci95"] if len(group) == 1 else None
+    if single is None and accuracy is not None and 0 <= accuracy <= 1 and tested:
+        single = wilson(round(accuracy * tested), tested)
+    several = len(accuracies) > 1
+    return {
+        "regime": run["regime"],
+        "title": title(run),
+        "preset": run["preset"],
+        "weights": run["weights"],
+        "dataset": run["dataset"]["name"],
+        "fingerprint": run["dataset"]["fingerprint"],
+        "runs": [each["id"] for each in group],
+        "seeds": [each["seed"] for each in group],
+        "accuracy": accuracy,
+        "accuracies": accuracies,
+        "band": (min(accuracies), max(accuracies)) if several else None,
+        "sd": float(np.std(accuracies, ddof=1)) if several else None,
+        "ci95": single,
+        "tested": tested,
+        "published": published,
+        "difference": accuracy - published if accuracy is not None and published is not None else None,
+        "trainable": trainable,
+        "seconds": seconds,
+        "per_million": accuracy / (trainable / 1e6) if accuracy is not None and trainable else None,
+        "per_minute": accuracy / (seconds / 60) if accuracy is not None and seconds else None,
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def differences(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Every two rows of `table`, compared photo by photo: McNemar's test per common seed, all of them Holm-corrected.
+
+    A pair is called significant when every common seed is.
+    """
+    pairs: list[tuple[Run, Run, list[dict[str, Any]]]] = []
+    for left, right in combinations(by_key(runs).values(), 2):
+        others = {run["seed"]: run for run in right}
+        common = [(run, others[run["seed"]]) for run in left if run["seed"] in others]
+        pairs.append((left[0], right[0], [{"seed": a["seed"], **mcnemar(a, b)} for a, b in common]))
+    tested = [test for _, _, tests in pairs for test in tests if test["p"] is not None]
+    for test, adjusted in zip(tested, holm([test["p"] for test in tested]), strict=True):
+        test["p_holm"] = adjusted
+    return [_pair(a, b, tests) for a, b, tests in pairs]
+
+
+def _pair(a: Run, b: Run, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    done = [test for test in tests if test["p"] is not None]
+    passed = sum(test["p_holm"] < LEVEL for test in done)
+    reasons = [test["reason"] for test in tests if test["reason"]] or ["no seed in common"]
+    gap = _mean([(test["a_only"] - test["b_only"]) / test["photos"] for test in done])
+    return {
+        "a": title(a),
+        "b": title(b),
+        "a_key": key(a),
+        "b_key": key(b),
+        "difference": gap,
+        "tests": done,
+        "seeds": len(done),
+        "significant_seeds": passed,
+        "p_holm": max((test["p_holm"] for test in done), default=None),
+        "verdict": (SIGNIFICANT if passed == len(done) else NOT_SIGNIFICANT) if done else f"not tested: {reasons[0]}",
+    }
+
+
+def diff_config(a: Run, b: Run) -> list[dict[str, Any]]:
+    """Where two runs' configuration, data and environment differ; None stands for what a record does not say."""
+    left, right = _flat(a), _flat(b)
+    return [
+        {"setting": name, "a": left.get(name), "b": right.get(name)}
+        for name in dict.fromkeys([*left, *right])
+        if left.get(name) != right.get(name)
+    ]
+
+
+def _flat(run: Run) -> dict[str, Any]:
+    return {
+        **{name: run[name] for name in ("regime", "preset", "weights", "seed")},
+        **{f"data {name}": run["dataset"][name] for name in ("name", "fingerprint", "images", "limit")},
+        **{f"config {name}": value for name, value in run["config"].items()},
+        **{f"environment {name}": value for name, value in run["environment"].items()},
+    }
+
+
+def cell_ids(run: Run, true: str, predicted: str) -> list[str]:
+    """The test photos of class `true` that the network takes for `predicted`, the most confident first."""
+    return [row["id"] for row in _confident(run, lambda row: row["label"] == true and row["predicted"] == predicted)]
+
+
+def mistakes(run: Run, n: int) -> list[dict[str, Any]]:
+    """The `n` wrong predictions that the network was most confident of."""
+    return _confident(run, lambda row: row["label"] != row["predicted"])[:n]
+
+
+def _confident(run: Run, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    found = [row for row in run["predictions"] if wanted(row)]
+    return sorted(found, key=lambda row: (-(row["confidence"] or 0.0), row["id"]))
+
+
+def seed_band(runs: Sequence[Run], quantity: str, x: str = "epoch") -> dict[str, np.ndarray]:
+    """One quantity over epochs, over the seeds of `runs`: arrays `epoch`, `x`, `mean`, `min`, `max` and `seeds`.
+
+    `x` is the epoch, or the seconds or images up to its end (mean over seeds); an epoch counts the seeds that have it.
+    """
+    found: dict[int, list[tuple[float, float]]] = {}
+    for run in runs:
+        for epoch, place, value in points(run, quantity, x):
+            found.setdefault(epoch, []).append((place, value))
+    rows = [
+        (epoch, np.mean([place for place, _ in at]), *_spread([value for _, value in at]), len(at))
+        for epoch, at in sorted(found.items())
+    ]
+    columns = np.array(rows, dtype=float).reshape(-1, 6).T
+    return dict(zip(("epoch", "x", "mean", "min", "max", "seeds"), columns, strict=True))
+
+
+def _spread(values: list[float]) -> tuple[float, float, float]:
+    return float(np.mean(values)), min(values), max(values)
+
+
+def points(run: Run, quantity: str, x: str = "epoch") -> list[tuple[int, float, float]]:
+    """(epoch, x, value) of one run, where `x` is the epoch, or the seconds or images up to that epoch's end."""
+    found, total = [], 0.0
+    for row in run["epochs"]:
+        if x != "epoch":
+            if row[x] is None:  # from here on the sum would be wrong
+                break
+            total += row[x]
+        if row[quantity] is not None:
+            found.append((row["epoch"], total if x != "epoch" else float(row["epoch"]), row[quantity]))
+    return found
+
+
+def smooth(values: Sequence[float], weight: float) -> np.ndarray:
+    """Exponential moving average, debiased so that it starts at the first value (Kingma & Ba 2015, section 3).
+
+    `weight` in [0, 1) is how much of the past stays; 0 changes nothing.
+    """
+    if not 0 <= weight < 1:
+        raise ValueError("the weight is at least 0 and below 1")
+    smoothed, average = [], 0.0
+    for place, value in enumerate(values, start=1):
+        average = weight * average + (1 - weight) * value
+        smoothed.append(average / (1 - weight**place))
+    return np.array(smoothed, dtype=float)
+
+
+def probes(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Linear-probe accuracy over seeds: one row per regime, layer and number of photos, fewest photos first."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    titles: dict[str, str] = {}
+    for group in by_key(runs).values():
+        for run in group:
+            titles[run["regime"]] = title(run)
+            for row in run["probe"]:
+                found.setdefault((run["regime"], row["photos"], row["layer"]), []).append(row["accuracy"])
+    return [
+        {
+            "regime": regime,
+            "title": titles[regime],
+            "photos": photos,
+            "layer": layer,
+            "accuracy": float(np.mean(values)),
+            "runs": len(values),
+        }
+        for (regime, photos, layer), values in sorted(
+            found.items(), key=lambda item: (list(titles).index(item[0][0]), item[0][1], item[0][2])
+        )
+    ]
