@@ -1,30 +1,36 @@
-"""Training regimes: accuracy and loss curves of whatever runs exist, beside the published figures."""
+"""Training regimes: final results, curves, a look inside each run, the network, and training from here."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import training, ui
+from lib.view import inside, network, outcome, trainer, training, ui
 
 ui.begin(
     "Training regimes",
-    "ResNet18 learns the flowers in four ways: from random weights, backbone frozen, half frozen, and as a mere start.",
+    "ResNet18 learns your photos four ways: from random weights, or with all, most or none of pretrained ones frozen.",
 )
 opened = ui.workspace()
-ui.origin(opened)
-
-st.header("Four regimes", divider="gray")
-training.regimes(opened)
-
-st.header("Curves", divider="gray")
 try:
-    runs = training.runs()
+    found = training.runs()
 except PetalscopeError as error:
     ui.failed(error)
-    st.stop()
-if not runs:
+    found = []
+chips = st.container()
+section = training.section_choice()
+shown = training.choose(found, opened) if found and section != "train" else []
+with chips:
+    training.origins(opened, shown)
+if section == "network":
+    network.section(opened, shown)
+elif section == "train":
+    trainer.section(found)
+    trainer.make_spaces(opened)
+elif not found:
     training.nothing_yet()
-    st.stop()
-training.curves(runs)
-
-st.header("Results", divider="gray")
-training.results(runs, opened)
+    network.published()
+elif section == "results":
+    outcome.final(shown, opened)
+elif section == "curves":
+    training.draw_curves(shown)
+else:
+    inside.section(opened, shown)

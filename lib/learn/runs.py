@@ -39,11 +39,23 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
-    """The network of the user's run under `regime` that was best on validation photos: of runs on these very photos,
-    else on others of the same classes and split (photos were added, say).
+    """The network of the run that `best` names. Raises WeightsError when there is none."""
+    run_id = best(settings, regime, catalog)
+    if run_id is None:
+        raise WeightsError(
+            f"No network was trained on {catalog.name} under the regime {regime} yet: run "
+            f"`python -m lib train --regime {regime} --preset quick` (minutes) or `--preset full` (hours) first."
+        )
+    made = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
+    side = made.preprocess.input_size
+    return replace(
+        made, about=f"ResNet18 trained here, {REGIMES[regime].title.lower()} (run {run_id}), input {side} px"
+    )
 
-    Raises WeightsError when there is none.
-    """
+
+def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
+    """Id of the user's run under `regime` that did best on validation photos and whose network is kept: of runs on
+    these very photos, else of those on others of the same classes and split (photos were added, say)."""
     fitting = [
         (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
         for run in load(settings, settings.artifacts / "none")
@@ -52,14 +64,4 @@ def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
         and run["dataset"].get("seed") == catalog.seed
         and checkpoints.weights_file(settings, run["id"]).is_file()
     ]
-    if not fitting:
-        raise WeightsError(
-            f"No network was trained on {catalog.name} under the regime {regime} yet: run "
-            f"`python -m lib train --regime {regime} --preset quick` (minutes) or `--preset full` (hours) first."
-        )
-    run_id = max(fitting)[-1]
-    made = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
-    about = (
-        f"ResNet18 trained here, {REGIMES[regime].title.lower()} (run {run_id}), input {made.preprocess.input_size} px"
-    )
-    return replace(made, about=about)
+    return max(fitting)[-1] if fitting else None

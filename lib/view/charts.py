@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lib.learn.regimes import Tensor
 from lib.view import theme
 
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
@@ -196,91 +195,4 @@ def scores(rows: list[dict[str, Any]], titles: dict[str, str]) -> go.Figure:
         height=320, margin=_MARGIN, barmode="group", legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
     figure.update_yaxes(title="mean average precision", rangemode="tozero")
-    return figure
-
-
-def curves(runs: list[dict[str, Any]], quantity: str, published: dict[str, float]) -> go.Figure:
-    """`quantity` (`accuracy` or `loss`) over epochs: training thin, validation bold, best epoch marked."""
-    figure = go.Figure()
-    for run in runs:
-        colour = theme.REGIME_COLOURS.get(run["regime"], theme.MUTED)
-        epochs = [row["epoch"] for row in run["epochs"]]
-        for part, width, dash in (("train", 1.2, "dot"), ("val", 2.6, "solid")):
-            figure.add_scatter(
-                x=epochs,
-                y=[row[f"{part}_{quantity}"] for row in run["epochs"]],
-                mode="lines",
-                name=f"{text(run['regime'])} · {'training' if part == 'train' else 'validation'} · seed {run['seed']}",
-                line={"color": colour, "width": width, "dash": dash},
-                hovertemplate=f"{text(run['regime'])}, {part}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-            )
-        best = [row for row in run["epochs"] if row["epoch"] == run["best_epoch"]]
-        figure.add_scatter(
-            x=[row["epoch"] for row in best],
-            y=[row[f"val_{quantity}"] for row in best],
-            mode="markers",
-            marker={"symbol": "star", "size": 14, "color": colour, "line": {"width": 1, "color": "white"}},
-            hovertemplate=f"best epoch of {text(run['regime'])}: %{{x}}<extra></extra>",
-            showlegend=False,
-        )
-    if quantity == "accuracy":
-        for regime, value in published.items():
-            figure.add_hline(
-                y=value,
-                line={"color": theme.REGIME_COLOURS[regime], "dash": "dash", "width": 1},
-                annotation_text=f"{regime}, published {value:.2%}",
-                annotation_font_size=10,
-                annotation_position="bottom right",
-            )
-        figure.update_yaxes(tickformat=".0%", title="accuracy")
-    else:
-        figure.update_yaxes(title="loss (cross-entropy)", rangemode="tozero")
-    figure.update_layout(height=420, margin=_MARGIN, legend={"orientation": "h", "y": -0.2})
-    figure.update_xaxes(title="epoch", dtick=1 if all(len(run["epochs"]) < 15 for run in runs) else None)
-    return figure
-
-
-def frozen_tensors(tensors: Sequence[Tensor], frozen: dict[str, int]) -> go.Figure:
-    """Every parameter tensor of the network as a cell, one row per regime; frozen ones pale."""
-    figure = go.Figure()
-    places = range(len(tensors))
-    for regime, count in frozen.items():
-        figure.add_bar(
-            y=[regime] * len(tensors),
-            x=[0.86] * len(tensors),
-            base=[place + 0.07 for place in places],
-            orientation="h",
-            marker={
-                "color": theme.REGIME_COLOURS[regime],
-                "opacity": [0.18 if place < count else 1.0 for place in places],
-                "line": {"width": 0},
-            },
-            customdata=[
-                [tensor.name, " × ".join(map(str, tensor.shape)), tensor.size, "frozen" if place < count else "trains"]
-                for place, tensor in enumerate(tensors)
-            ],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]} = %{customdata[2]:,}, %{customdata[3]}<extra></extra>",
-        )
-    figure.update_layout(height=220, margin=_MARGIN, barmode="overlay", showlegend=False, bargap=0.3)
-    figure.update_xaxes(title=f"{len(tensors)} parameter tensors", range=[0, len(tensors)], showgrid=False)
-    figure.update_yaxes(autorange="reversed")
-    return figure
-
-
-def published_bars(published: dict[str, float]) -> go.Figure:
-    """The published test accuracies, as reference."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(published.values()),
-            y=list(published),
-            orientation="h",
-            marker_color=[theme.REGIME_COLOURS[regime] for regime in published],
-            text=[f"{value:.2%}" for value in published.values()],
-            textposition="outside",
-            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
-        )
-    )
-    figure.update_layout(height=220, margin=_MARGIN)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.2], title="published test accuracy")
-    figure.update_yaxes(autorange="reversed")
     return figure

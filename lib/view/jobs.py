@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -74,12 +74,13 @@ def jobs() -> Jobs:
     return Jobs()
 
 
-def start_prepare(settings: Settings, release_store: Callable[[], None]) -> bool:
-    """Run `prepare` in the background, after letting go of the store. False when something runs already."""
+def start_prepare(settings: Settings, release_store: Callable[[], None], names: Sequence[str] = ()) -> bool:
+    """Run `prepare` in the background, after letting go of the store; `names` are spaces beside the ones that need no
+    training. False when something runs already."""
 
     def work(reporter: Reporter) -> None:
         release_store()
-        pipeline.prepare(settings, reporter=reporter)
+        pipeline.prepare(settings, names=[*pipeline.DEFAULT_SPACES, *names], reporter=reporter)
 
     return jobs().start(work)
 

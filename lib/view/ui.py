@@ -251,7 +251,7 @@ def space_choice(opened: Workspace, where: str) -> str:
             required=True,
             format_func=lambda name: spaces.get(name).title,
             wrap=True,
-            **linked("space", where, names, names[-1]),
+            **linked("space", where, names, "resnet18" if "resnet18" in names else names[-1]),
         )
     )
 
