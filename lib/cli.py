@@ -377,16 +377,18 @@ def _show_evaluate(document: Any) -> str:
 
 def _train(settings: Settings, options: argparse.Namespace) -> Any:
     from lib import pipeline
-    from lib.learn import backbone, distributed, regimes, study
+    from lib.learn import backbone, distributed, plan, recipes, regimes, study
 
-    names = list(regimes.REGIMES) if options.regime == ["all"] else options.regime
-    with _Progress() as progress, _ended_as_interrupted(), distributed.group():
+    names = list(regimes.REGIMES) if "all" in options.regime else options.regime
+    for name in names:  # before anything is read or fetched
+        recipes.recipe(name, options.preset)
+    with _Progress() as progress, _ended_as_interrupted(), distributed.group(), study.alone(settings) as teller:
         # Of processes that train together only the first talks.
         talks = distributed.rank() == 0
         reporter = pipeline.Reporter(progress.update, progress.say) if talks else pipeline.Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
         chosen = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
-        planned = study.plan(
+        planned = plan.plan(
             photos,
             chosen,
             names=names,
@@ -396,7 +398,9 @@ def _train(settings: Settings, options: argparse.Namespace) -> Any:
             batch_size=options.batch_size,
             image_size=options.image_size,
         )
-        done = study.train(settings, planned, resume=options.resume, watch=reporter.progress, say=reporter.say)
+        done = study.train(
+            settings, planned, resume=options.resume, teller=teller, watch=reporter.progress, say=reporter.say
+        )
         return {"runs": done} if talks else None
 
 

@@ -87,10 +87,10 @@ class Workspace:
         entry = self.space(name)
         found = extract.load(self.folder / entry["folder"])
         if found is None:
-            raise ArtifactError(f"The vectors of {spaces.get(name).name} are gone: {remedy(self.settings)}.")
+            raise ArtifactError(f"The vectors of {spaces.get(name).name} are gone: {self._mend(name)}.")
         if found.fingerprint != entry["fingerprint"] or not found.of(self.catalog()):
             raise ArtifactError(
-                f"The vectors of {spaces.get(name).name} belong to other photos or weights: {remedy(self.settings)}."
+                f"The vectors of {spaces.get(name).name} belong to other photos or weights: {self._mend(name)}."
             )
         return found
 
@@ -99,7 +99,7 @@ class Workspace:
         entry = self.space(name)
         found = projection.load(self.folder / entry["map"])
         if found is None or len(found.xy) != entry["count"]:
-            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {remedy(self.settings)}.")
+            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {self._mend(name)}.")
         return found
 
     def weights(self, name: str) -> Weights | None:
@@ -115,14 +115,18 @@ class Workspace:
         except WeightsError as error:
             raise ArtifactError(
                 f"The {kept['name']} weights that {spaces.get(name).name} was made with are not at {kept['path']} "
-                f"any more: put them back, or {remedy(self.settings)}."
+                f"any more: put them back, or {self._mend(name)}."
             ) from error
         if found.sha256 != kept["sha256"]:
             raise ArtifactError(
                 f"The {kept['name']} weights are not the ones that {spaces.get(name).name} was made with: "
-                f"{remedy(self.settings)}."
+                f"{self._mend(name)}."
             )
         return found
+
+    def _mend(self, name: str) -> str:
+        space = spaces.get(name)
+        return f"run `{space_command(self.settings, space)}`" if space.regime else remedy(self.settings)
 
     def collection(self, name: str) -> str:
         """The Milvus collection of a space at the current address. Raises ArtifactError when there is none."""

@@ -10,6 +10,7 @@ import pytest
 
 from lib.errors import ArtifactError
 from lib.learn import runs
+from lib.learn.regimes import REGIMES
 from lib.settings import Settings
 
 
@@ -34,3 +35,27 @@ def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "runs" / "x.json").write_text(text, encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"x\.json is damaged; delete it and train again"):
         runs.load(Settings(artifacts=tmp_path), recorded=tmp_path / "none")
+
+
+def test_a_record_that_was_lost_while_it_is_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"gone\.json is damaged"):
+        runs.read(tmp_path / "gone.json")
+
+
+def test_what_lies_beside_records_is_none(tmp_path: Path) -> None:
+    record(tmp_path / "runs", "a")
+    record(tmp_path / "runs" / "weights", "card")
+    (tmp_path / "runs" / "live.state").write_text("{}", encoding="utf-8")
+    (tmp_path / "runs" / ".tmp-1234-b").write_text("{", encoding="utf-8")
+    assert [run["id"] for run in runs.load(Settings(artifacts=tmp_path), recorded=tmp_path / "none")] == ["a"]
+
+
+def test_the_recorded_runs_are_whole() -> None:
+    for run in runs.load(Settings(artifacts=Path("/nonexistent"))):
+        assert run["recorded"] is True
+        assert run["regime"] in REGIMES
+        assert 1 <= run["best_epoch"] <= len(run["epochs"]) == run["config"]["epochs"]
+        right = sum(row["label"] == row["predicted"] for row in run["predictions"])
+        assert run["test_accuracy"] == right / len(run["predictions"])
+        assert len(run["predictions"]) == run["dataset"]["split"]["test"]
+        assert {row["label"] for row in run["predictions"]} <= set(run["classes"])

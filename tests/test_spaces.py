@@ -18,10 +18,22 @@ WEIGHTS = Weights(
 )
 
 
-def test_the_two_spaces_are_as_the_design_says() -> None:
+def test_the_untrained_spaces_are_as_the_design_says() -> None:
     pixels, resnet18 = spaces.get("pixels"), spaces.get("resnet18")
     assert (pixels.dim, pixels.dtype, pixels.needs_weights, pixels.in_milvus) == (49_152, "uint8", False, False)
     assert (resnet18.dim, resnet18.dtype, resnet18.needs_weights, resnet18.in_milvus) == (512, "float32", True, True)
+
+
+@pytest.mark.parametrize("name", ["scratch", "finetune", "init"])
+def test_a_trained_networks_space_is_like_that_of_the_backbone(name: str) -> None:
+    space = spaces.get(name)
+    assert (space.name, space.regime) == (name, name)
+    assert (space.dim, space.dtype, space.needs_weights, space.in_milvus) == (512, "float32", True, True)
+    assert spaces.fingerprint(space, "data", WEIGHTS) != spaces.fingerprint(spaces.get("resnet18"), "data", WEIGHTS)
+
+
+def test_only_what_needs_no_training_is_made_unasked() -> None:
+    assert spaces.UNTRAINED == ("pixels", "resnet18")
 
 
 def test_transfer_is_another_name_of_resnet18() -> None:
@@ -30,7 +42,7 @@ def test_transfer_is_another_name_of_resnet18() -> None:
 
 @pytest.mark.parametrize("name", ["", "RESNET18", "pixel", "resnet18\n"])
 def test_an_unknown_space_is_refused_with_the_names_there_are(name: str) -> None:
-    with pytest.raises(QueryError, match="choose one of pixels, resnet18, transfer") as caught:
+    with pytest.raises(QueryError, match="choose one of pixels, resnet18, scratch, finetune, init, transfer") as caught:
         spaces.get(name)
     assert "\n" not in str(caught.value)
 

@@ -64,7 +64,56 @@ def test_the_input_size_is_what_comes_out(resize: tuple[int, ...], crop: int | N
     preprocess = Preprocess(resize=resize, crop=crop)
     assert preprocess.input_size == side
     assert transforms.resize(noise(50, 70), preprocess).shape == (side, side, 3)
-    assert transforms.augment(preprocess)(noise(50, 70)).size == (side, side)
+    assert transforms.augment(side)(noise(50, 70)).size == (side, side)
+
+
+@pytest.mark.parametrize("policy", ["trivial", "light", "none"])
+def test_a_policy_distorts_and_follows_torchs_generator(policy: str) -> None:
+    import torch
+
+    picture = noise(90, 70)
+
+    def drawn(seed: int) -> bytes:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = transforms.augment(48, policy=policy)(picture)
+        assert made.mode == "RGB"
+        return bytes(made.tobytes())
+
+    assert drawn(0) == drawn(0)
+    assert len({drawn(seed) for seed in range(8)}) == 8
+
+
+def test_a_crop_keeps_the_share_of_the_area_that_it_must() -> None:
+    import torch
+
+    # A picture whose red says how far right a pixel is: the range of a crop's reds is its width.
+    ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (256, 1))[:, :, None].repeat(3, axis=2))
+
+    def widths(crop: float) -> list[float]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made = [np.asarray(transforms.augment(32, crop, "none")(ramp)) for _ in range(60)]
+        return [(int(one.max()) - int(one.min())) / 255 for one in made]
+
+    assert min(widths(1.0)) > 0.8
+    assert min(widths(0.1)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("size", "short", "shape"),
+    [
+        ((400, 200), 100, (100, 200, 3)),
+        ((200, 400), 100, (200, 100, 3)),
+        ((90, 70), 100, (70, 90, 3)),
+        ((1, 9), 4, (8, 1, 3)),
+    ],
+)
+def test_a_photo_is_shortened_but_never_enlarged(
+    size: tuple[int, int], short: int, shape: tuple[int, int, int]
+) -> None:
+    made = transforms.shorten(noise(*size), short)
+    assert (made.shape, made.dtype) == (shape, np.uint8)
 
 
 def test_bundled_weights_want_what_they_were_trained_on() -> None:

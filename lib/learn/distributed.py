@@ -62,6 +62,15 @@ def told(value: Any) -> Any:
     return box[0]
 
 
+def share_buffers(network: Any) -> None:
+    """Give every process rank 0's running statistics of the norms, so that all hold one network."""
+    import torch.distributed as dist
+
+    if size() > 1:
+        for buffer in network.buffers():
+            dist.broadcast(buffer, 0)
+
+
 def device() -> Any:
     """The GPU of this process when there is one, else the CPU."""
     import torch

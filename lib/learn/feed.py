@@ -135,6 +135,26 @@ def drawn(seed: int, *what: object) -> int:
     return int(artifacts.digest(seed, *what)[:16], 16) >> 1
 
 
+class Pictures:
+    """Photos as they are evaluated: `pictures(places)` is the network's input (n, 3, side, side) float32.
+
+    Read from their files the first time that they are asked for, then kept. Raises DataError when one cannot be read.
+    """
+
+    def __init__(self, wanted: Photos, preprocess: Preprocess) -> None:
+        self.wanted, self.preprocess = wanted, preprocess
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __call__(self, places: np.ndarray) -> torch.Tensor:
+        new = np.array([place for place in places if int(place) not in self._kept], dtype=np.int64)
+        found = read(self.wanted.among(new), lambda image: transforms.resize(image, self.preprocess))
+        fresh = {int(place): one for place, one in zip(new, found, strict=True) if one is not None}
+        pixels = [fresh[int(place)] if int(place) in fresh else self._kept[int(place)] for place in places]
+        if sum(one.nbytes for one in fresh.values()) * (len(self._kept) + len(fresh)) / max(1, len(fresh)) < MEMORY:
+            self._kept |= fresh
+        return tensor(pixels, self.preprocess)
+
+
 def steps(count: int, recipe: Recipe, seed: int, epoch: int, least: int = 2) -> list[np.ndarray]:
     """The places of the training photos in the order of `epoch`, cut into optimiser steps of `batch_size`.
 

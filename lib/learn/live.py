@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -132,6 +133,8 @@ def start(
             )
     except OSError as error:
         raise artifacts.unwritable(log.parent, error) from error
+    # Somebody has to take note of its end.
+    threading.Thread(target=process.wait, daemon=True, name="petalscope-training").start()
     # Until it holds the lock, a second start would not see it.
     for _ in range(300):
         if _held(settings) or process.poll() is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.errors import TrainingError
+from lib.errors import DataError, TrainingError
 from lib.learn import distributed, feed
 from lib.learn import regimes as register
 from lib.learn.backbone import FEATURES, Preprocess
@@ -237,6 +237,7 @@ def train_one_epoch(
         rate = max(group["lr"] for group in state.optimizer.param_groups)
         state.optimizer.step()
         state.schedule.step()
+        distributed.share_buffers(state.network)
         if state.average is not None:
             state.average.update_parameters(state.network)
     totals = np.sum([np.array(part) for part in distributed.gathered((loss_sum, right, seen))], axis=0)
@@ -272,7 +273,8 @@ def _mixed(
 
     ways = [v2.MixUp(alpha=recipe.mixup, num_classes=classes)] if recipe.mixup else []
     ways += [v2.CutMix(alpha=recipe.cutmix, num_classes=classes)] if recipe.cutmix else []
-    if not ways or epoch >= recipe.epochs * (1 - recipe.unmixed):
+    # Features are no pictures: they have no parts to swap.
+    if not ways or given.ndim < 4 or epoch >= recipe.epochs * (1 - recipe.unmixed):
         return given, targets
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(feed.drawn(*where, "mix", epoch, distributed.rank()))
@@ -374,11 +376,20 @@ def photo_source(training: feed.Training, preprocess: Preprocess, device: Any) -
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),
         )
-        for pixels, _ in loader:
+        for pixels in _told_plainly(loader):
             scaled = (pixels.float() / 255 - mean) / std
             yield scaled.contiguous(memory_format=torch.channels_last)
 
     return Source(len(training), training.wanted.labels, batches)
+
+
+def _told_plainly(loader: Any) -> Iterator[Any]:
+    """The pictures of each batch; what a process that prepares them ahead could not do is told in its own sentence."""
+    try:
+        for pixels, _ in loader:
+            yield pixels
+    except DataError as error:  # torch wraps the sentence into the other process's traceback
+        raise DataError(str(error).strip().splitlines()[-1].removeprefix("lib.errors.DataError: ")) from error
 
 
 def feature_source(views: np.ndarray, labels: np.ndarray, seed: int) -> Source:

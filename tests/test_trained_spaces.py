@@ -1,0 +1,219 @@
+"""The spaces that trained networks make: `prepare --spaces scratch,finetune,init` after `train`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lib import pipeline, retrieval, workspace
+from lib.data.catalog import Catalog
+from lib.embed import spaces
+from lib.errors import ArtifactError, WeightsError
+from lib.learn import backbone, checkpoints, feed, runs, study
+from lib.settings import Settings
+from tests import trainings
+
+REGIMES = ["scratch", "finetune", "init"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with trainings.one_thread():
+        yield
+
+
+@dataclass(frozen=True)
+class Made:
+    """Trained networks, and the document of the `prepare` that made their spaces. Read only."""
+
+    settings: Settings
+    catalog: Catalog
+    records: dict[str, dict[str, Any]]
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made(pictures: Path, quick_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    settings = trainings.settings(pictures, tmp_path_factory.mktemp("spaces") / "artifacts", quick_weights)
+    with trainings.one_thread():
+        catalog = pipeline.catalog(settings)
+        planned = trainings.plan(catalog, quick_weights, REGIMES, epochs=1, ema=0.0)
+        records = study.train(settings, planned)
+        document = pipeline.prepare(settings, names=REGIMES)
+    return Made(settings, catalog, {record["regime"]: record for record in records}, document)
+
+
+def test_prepare_makes_them_like_any_other(made: Made) -> None:
+    assert [(space["name"], space["dim"], space["count"]) for space in made.document["spaces"]] == [
+        (regime, 512, 61) for regime in REGIMES
+    ]
+    assert [space["weights"] for space in made.document["spaces"]] == [made.records[name]["id"] for name in REGIMES]
+    assert {row["space"] for row in made.document["milvus"]["collections"]} == set(REGIMES)
+    assert workspace.open_workspace(made.settings).spaces == REGIMES
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_vectors_are_the_trained_networks_pooled_features(made: Made, regime: str) -> None:
+    import torch
+
+    opened = workspace.open_workspace(made.settings)
+    vectors = opened.vectors(regime)
+    weights = opened.weights(regime)
+    assert weights is not None
+    assert weights.path == checkpoints.weights_file(made.settings, made.records[regime]["id"])
+    network: Any = backbone.resnet18(weights, 5)
+    network.fc = torch.nn.Identity()
+    network.eval()
+    rows = np.array([0, 17, 30, 60])
+    photos = feed.Photos(opened.catalog(), rows, np.zeros(4, dtype=np.int64), ())
+    with torch.inference_mode():
+        features = network(feed.Pictures(photos, weights.preprocess)(np.arange(4))).numpy()
+    np.testing.assert_allclose(vectors.values[rows], features, rtol=1e-3, atol=1e-4)
+
+
+def test_every_network_makes_another_space(made: Made) -> None:
+    opened = workspace.open_workspace(made.settings)
+    first = [np.array(opened.vectors(regime).values[0]) for regime in REGIMES]
+    assert not any(np.allclose(first[one], first[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+    assert all(opened.map(regime).xy.shape == (61, 2) for regime in REGIMES)
+
+
+@pytest.mark.parametrize("engine", ["exact", "milvus"])
+@pytest.mark.parametrize("regime", REGIMES)
+def test_they_can_be_searched(made: Made, regime: str, engine: str) -> None:
+    opened = workspace.open_workspace(made.settings)
+    loaded = retrieval.load(opened, regime)
+    query = retrieval.find_query(loaded.catalog, "tulip/04.jpg")
+    found = retrieval.search(opened, loaded, query, metric_name="cosine", k=5, engine=engine)
+    vectors = opened.vectors(regime).values.astype(np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    row = loaded.catalog.ids.index("tulip/04.jpg")
+    values = unit @ unit[row]
+    values[row] = -1
+    assert [hit["value"] for hit in found["results"]] == pytest.approx(sorted(values, reverse=True)[:5], abs=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["bundled", "random"])
+def test_other_backbone_weights_do_not_stand_in_their_way(made: Made, weights: str) -> None:
+    opened = workspace.open_workspace(replace(made.settings, weights=weights))
+    assert opened.vectors("init").values.shape == (61, 512)
+
+
+def test_a_second_prepare_finds_nothing_to_do(made: Made) -> None:
+    again = pipeline.prepare(made.settings, names=REGIMES)
+    assert all(space["cached"] for space in again["spaces"])
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_without_a_network_the_way_to_one_is_named(
+    pictures: Path, quick_weights: str, tmp_path: Path, regime: str
+) -> None:
+    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    with pytest.raises(WeightsError, match=rf"run `python -m lib train --regime {regime} --preset quick`") as caught:
+        pipeline.prepare(settings, names=[regime])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_space_that_is_not_prepared_names_both_steps(prepared: Settings) -> None:
+    with pytest.raises(ArtifactError, match=r"space scratch .* train its network .* prepare .*--spaces scratch"):
+        workspace.open_workspace(prepared).space("scratch")
+
+
+# --- Which network ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noted(made: Made, tmp_path: Path) -> Callable[..., Settings]:
+    """`noted(a={...}, b={...})`: artifacts with these runs of `init`, each changed so; all have the same network."""
+    record = made.records["init"]
+    source = checkpoints.weights_file(made.settings, record["id"])
+
+    def note(**changes: dict[str, Any]) -> Settings:
+        settings = replace(made.settings, artifacts=tmp_path / "noted")
+        for name, changed in changes.items():
+            has_network = changed.pop("has_network", True)
+            dataset = record["dataset"] | changed.pop("dataset", {})
+            path = checkpoints.record_file(settings, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({**record, "id": name, "dataset": dataset, **changed}), encoding="utf-8")
+            target = checkpoints.weights_file(settings, name)
+            target.parent.mkdir(exist_ok=True)
+            if has_network:
+                target.symlink_to(source)
+                target.with_suffix(".json").symlink_to(source.with_suffix(".json"))
+        return settings
+
+    return note
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"worse": {"val_accuracy": 0.7}, "worst": {"val_accuracy": 0.0}},
+        {"untold": {"val_accuracy": 0.9, "has_network": False}},
+        {"other": {"val_accuracy": 0.9, "regime": "finetune"}},
+        {"other": {"val_accuracy": 0.9, "classes": ["a", "b"]}},
+        {"leaky": {"val_accuracy": 0.9, "dataset": {"seed": 99}}},  # it was trained on what is tested here
+        {"elsewhere": {"val_accuracy": 0.9, "dataset": {"fingerprint": "other photos"}}},
+        {"later": {"val_accuracy": 0.8, "seed": 1}},
+    ],
+)
+def test_the_best_network_on_validation_photos_is_taken(
+    made: Made, noted: Callable[..., Settings], others: dict[str, dict[str, Any]]
+) -> None:
+    settings = noted(best={"val_accuracy": 0.8}, **{name: dict(changed) for name, changed in others.items()})
+    found = runs.network(settings, "init", made.catalog)
+    assert found.name == "best"
+    assert "run best" in found.about
+    assert found.preprocess.input_size == 32
+
+
+def test_a_network_of_other_photos_of_these_classes_is_better_than_none(
+    made: Made, noted: Callable[..., Settings]
+) -> None:
+    settings = noted(elsewhere={"val_accuracy": 0.9, "dataset": {"fingerprint": "other photos"}})
+    assert runs.network(settings, "init", made.catalog).name == "elsewhere"
+    with pytest.raises(WeightsError, match=r"No network was trained on .* under the regime scratch yet"):
+        runs.network(settings, "scratch", made.catalog)
+
+
+def test_runs_that_came_with_the_program_have_no_network_here(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError):
+        runs.network(replace(made.settings, artifacts=tmp_path), "init", made.catalog)
+
+
+def test_a_better_network_replaces_the_space_and_a_lost_one_is_named(
+    made: Made, noted: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = noted(first={"val_accuracy": 0.5})
+    before = pipeline.prepare(settings, names=["init"])["spaces"][0]
+    assert before["weights"] == "first"
+    noted(second={"val_accuracy": 0.6})
+    target = checkpoints.weights_file(settings, "second")
+    target.unlink()
+    target.symlink_to(checkpoints.weights_file(made.settings, made.records["finetune"]["id"]))
+    card = target.with_suffix(".json")
+    card.unlink()
+    card.symlink_to(checkpoints.weights_file(made.settings, made.records["finetune"]["id"]).with_suffix(".json"))
+    after = pipeline.prepare(settings, names=["init"])["spaces"][0]
+    assert (after["weights"], after["cached"]) == ("second", False)
+    assert after["fingerprint"] != before["fingerprint"]
+    target.unlink()
+    opened = workspace.open_workspace(settings)
+    assert opened.vectors("init").values.shape == (61, 512)  # photos of the catalog can still be searched
+    with pytest.raises(ArtifactError, match=rf"second weights that init was made with are not at {target}") as caught:
+        opened.weights("init")
+    assert "\n" not in str(caught.value)
+    assert "prepare" in str(caught.value)
+
+
+def test_only_trained_spaces_name_a_regime() -> None:
+    assert {name for name, space in spaces.SPACES.items() if space.regime} == set(REGIMES)
+    assert all(space.regime in {None, name} for name, space in spaces.SPACES.items())
+    assert not set(spaces.UNTRAINED) & set(REGIMES)
