@@ -411,7 +411,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(cpu: Any, tmp_p
     later.restore(kept)
     assert len(later.epochs) == 2
     fit(later, cpu, judge, recipe=recipe)
-    timeless = [[{**row, "seconds": 0} for row in state.epochs] for state in (whole, later)]
+    timeless = [[{**row, "seconds": 0, "cpu_seconds": 0} for row in state.epochs] for state in (whole, later)]
     assert timeless[0] == timeless[1]
     assert whole.best_epoch == later.best_epoch
     for one, other in ((whole.network, later.network), (whole.judged, later.judged)):

@@ -71,6 +71,8 @@ def plan(photos: Catalog, weights: str, names: Sequence[str], seeds: Sequence[in
 
 def lasting(record: dict[str, Any]) -> dict[str, Any]:
     """A record without what may differ between two runs that did the same: times."""
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in record["epochs"]]
-    timed = {"seconds", "finished", "recorded"}
+    rows = [
+        {key: value for key, value in row.items() if key not in {"seconds", "cpu_seconds"}} for row in record["epochs"]
+    ]
+    timed = {"seconds", "cpu_seconds", "finished", "recorded"}
     return {key: value for key, value in record.items() if key not in timed} | {"epochs": rows}

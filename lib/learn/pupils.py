@@ -30,11 +30,15 @@ class Pupil:
     judge: Callable[[torch.nn.Module], tuple[float, float]]
     best: Callable[[], Any]
     frozen: dict[str, np.ndarray] | None = None
-    # Seconds that an earlier run spent on what this one uses.
-    spent: float = 0.0
+    # Seconds and processor seconds that an earlier run spent on what this one uses.
+    spent: tuple[float, float] = (0.0, 0.0)
 
 
 def make(settings: Settings, run: Run, device: Any, watch: Watch) -> Pupil:
+    """The pupil of `run` before its first step, on `device`.
+
+    Raises DataError when a photo cannot be read, WeightsError when the weights do not fit.
+    """
     import torch
 
     network: Any = backbone.resnet18(run.weights, len(run.classes))
@@ -89,7 +93,7 @@ def _of_frozen(
 
 def _frozen(
     settings: Settings, run: Run, network: Any, shown: feed.Training, val_photos: feed.Photos, device: Any, watch: Watch
-) -> tuple[dict[str, np.ndarray], float]:
+) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
     """Everything that transfer learning asks of the frozen network, whatever the run's seed: pooled stages of the
     training and validation photos, and the features of augmented training photos. Kept on the disk for the next
     run, which is told how many seconds they took.
@@ -100,7 +104,7 @@ def _frozen(
     found = checkpoints.load_arrays(path) if distributed.rank() == 0 else None
     cached = found is not None
     if found is None and distributed.rank() == 0:
-        began, found = time.perf_counter(), {}
+        began, worked, found = time.perf_counter(), time.process_time(), {}
         for split, wanted in (("train", shown.wanted), ("val", val_photos)):
             layers = probe.activations(
                 network,
@@ -113,10 +117,10 @@ def _frozen(
         augmented = training.photo_source(_reseeded(shown, 0), run.weights.preprocess, device)
         for view in range(1, run.recipe.views):
             found[f"view_{view}"] = _view(network, augmented, view, device, watch)
-        found["seconds"] = np.array(time.perf_counter() - began)
+        found["spent"] = np.array([time.perf_counter() - began, time.process_time() - worked])
         checkpoints.save_arrays(path, found)
     found = distributed.told(found)
-    return found, float(found["seconds"]) if cached else 0.0
+    return found, (float(found["spent"][0]), float(found["spent"][1])) if cached else (0.0, 0.0)
 
 
 def _reseeded(shown: feed.Training, seed: int) -> feed.Training:

@@ -70,6 +70,7 @@ def tidy(record: dict[str, Any]) -> Run:
         "environment": _dict(record.get("environment")),
         "finished": str(record.get("finished") or ""),
         "seconds": _float(record.get("seconds")),
+        "cpu_seconds": _float(record.get("cpu_seconds")),
         "recorded": bool(record.get("recorded")),
         "record": record,
     }
@@ -241,7 +242,7 @@ def table(runs: Iterable[Run]) -> list[dict[str, Any]]:
     """Final results: one row per regime, preset, weights and data, over seeds.
 
     `accuracy` is the mean over seeds, `band` the least and the most of them (None with one seed), `ci95` Wilson's
-    interval of a single run of that accuracy; `seconds` is of one run.
+    interval of a single run of that accuracy; `seconds` (wall) and `cpu_seconds` (processor) are of one run.
     """
     return [_row(group) for group in by_key(runs).values()]
 
@@ -253,6 +254,8 @@ def _row(group: list[Run]) -> dict[str, Any]:
     published = REGIMES[run["regime"]].published if run["regime"] in REGIMES else None
     trainable = run["parameters"]["trainable"]
     seconds = _mean([each["seconds"] for each in group if each["seconds"] is not None])
+    worked = _mean([each["cpu_seconds"] for each in group if each["cpu_seconds"] is not None])
+    cost = worked or seconds
     tested = next((each["tested"] for each in group if each["tested"]), None)
     single = group[0]["test_ci95"] if len(group) == 1 else None
     if single is None and accuracy is not None and 0 <= accuracy <= 1 and tested:
@@ -277,8 +280,9 @@ def _row(group: list[Run]) -> dict[str, Any]:
         "difference": accuracy - published if accuracy is not None and published is not None else None,
         "trainable": trainable,
         "seconds": seconds,
+        "cpu_seconds": worked,
         "per_million": accuracy / (trainable / 1e6) if accuracy is not None and trainable else None,
-        "per_minute": accuracy / (seconds / 60) if accuracy is not None and seconds else None,
+        "per_minute": accuracy / (cost / 60) if accuracy is not None and cost else None,
     }
 
 

@@ -67,15 +67,25 @@ def _one(
         say(f"{run.title}: done before.")
         return distributed.told(finished)  # type: ignore[no-any-return]
 
+    best = ""
+
     def told(stage: str, done: int, total: int | None) -> None:
-        progress(f"{run.title}, {stage}", done, total)
+        progress(f"{run.title}, {stage}{best if stage.startswith('epoch') else ''}", done, total)
         if teller is not None:
             teller.progress(stage, done, total)
 
     if teller is not None:
         teller.begin(place, run.regime, run.seed, run.id, run.recipe, run.weights.preprocess.input_size)
-    watch = Watch(told, teller.epoch if teller is not None else lambda rows: None)
-    began = time.perf_counter()
+
+    def after_epoch(rows: list[dict[str, Any]]) -> None:
+        nonlocal best
+        if rows:
+            best = f" of {run.recipe.epochs}, best so far {max(row['val_accuracy'] for row in rows):.1%}"
+        if teller is not None:
+            teller.epoch(rows)
+
+    watch = Watch(told, after_epoch)
+    began, worked = time.perf_counter(), time.process_time()
     saved = 0
     try:
         device = distributed.device()
@@ -90,7 +100,10 @@ def _one(
             checkpoints.save(checkpoint, kept.kept())
             saved = len(kept.epochs)
 
-        before = pupil.spent + sum(row["seconds"] for row in state.epochs)
+        before, worked_before = (
+            spent + sum(row[name] for row in state.epochs)
+            for spent, name in zip(pupil.spent, ("seconds", "cpu_seconds"), strict=True)
+        )
         watch.epoch(state.epochs)
         training.fit(
             state,
@@ -106,6 +119,7 @@ def _one(
         network = pupil.best()
         record = report.record(run, pupil, network, device, watch)
         record["seconds"] = round(before + time.perf_counter() - began, 3)
+        record["cpu_seconds"] = round(worked_before + time.process_time() - worked, 3)
         if distributed.rank() == 0:
             checkpoints.save_weights(
                 checkpoints.weights_file(settings, run.id),

@@ -337,7 +337,7 @@ def fit(
     one with the lower loss. `keep` is called after each epoch, to write a checkpoint.
     """
     for epoch in range(len(state.epochs), recipe.epochs):
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         row = train_one_epoch(
             state, source, recipe, epoch=epoch, seed=seed, classes=classes, device=device, watch=watch
         )
@@ -347,8 +347,17 @@ def fit(
                 f"The validation loss became {loss} in epoch {epoch + 1}; what was trained before is kept, but this "
                 "recipe diverges: train with another --batch-size, other --weights or the other --preset."
             )
-        seconds = round(time.perf_counter() - start, 3)
-        state.epochs.append({"epoch": epoch + 1, **row, "val_loss": loss, "val_accuracy": accuracy, "seconds": seconds})
+        # Processor time beside wall time, since that of a machine with other work to do says little.
+        spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - worked}
+        state.epochs.append(
+            {
+                "epoch": epoch + 1,
+                **row,
+                "val_loss": loss,
+                "val_accuracy": accuracy,
+                **{name: round(value, 3) for name, value in spent.items()},
+            }
+        )
         best = state.epochs[state.best_epoch - 1] if state.best_epoch else None
         if best is None or (accuracy, -loss) > (best["val_accuracy"], -best["val_loss"]):
             state.best_epoch = epoch + 1

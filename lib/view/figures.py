@@ -84,7 +84,7 @@ def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
 
 
 def against(rows: list[dict[str, Any]], called: list[str], what: str) -> go.Figure:
-    """Test accuracy against `what` (`trainable` parameters or `seconds`), on a logarithmic axis."""
+    """Test accuracy against `what` (`trainable` parameters, `seconds` or `cpu_seconds`), on a logarithmic axis."""
     figure = go.Figure()
     for row, name in zip(rows, called, strict=True):
         if row["accuracy"] is None or not row[what]:
@@ -105,8 +105,12 @@ def against(rows: list[dict[str, Any]], called: list[str], what: str) -> go.Figu
     return figure
 
 
-_UNITS = {"trainable": "trainable parameters", "seconds": "seconds"}
-_TITLES = {"trainable": "trainable parameters (log)", "seconds": "seconds of one whole run (log)"}
+_UNITS = {"trainable": "trainable parameters", "seconds": "seconds", "cpu_seconds": "processor seconds"}
+_TITLES = {
+    "trainable": "trainable parameters (log)",
+    "seconds": "seconds of one whole run (log)",
+    "cpu_seconds": "processor seconds of one whole run (log)",
+}
 
 
 def confusion(run: results.Run) -> go.Figure:

@@ -67,18 +67,27 @@ def final(shown: list[Run], opened: Workspace) -> None:
             "Published %": st.column_config.NumberColumn(format="%.2f"),
             "Difference": st.column_config.NumberColumn(format="%+.2f", help="Test accuracy − published, in points."),
             "Trainable": st.column_config.NumberColumn(format="localized", help="Parameters that train."),
-            "Minutes": st.column_config.NumberColumn(format="%.1f", help="One whole run, on the machine that ran it."),
+            "Minutes": st.column_config.NumberColumn(
+                format="%.1f", help="Wall time of one whole run, on the machine that ran it, whatever else it did."
+            ),
+            "CPU minutes": st.column_config.NumberColumn(
+                format="%.1f", help="Processor time of one whole run, all cores together."
+            ),
             "% per million": st.column_config.NumberColumn(
                 format="localized", help="Test accuracy per million trainable parameters."
             ),
-            "% per minute": st.column_config.NumberColumn(format="%.2f", help="Test accuracy per minute of training."),
+            "% per minute": st.column_config.NumberColumn(
+                format="%.2f",
+                help="Test accuracy per minute of processor time, or of wall time where that is not known.",
+            ),
         },
     )
     ui.csv_button(frame, "results")
     _differences(shown)
     st.markdown("**What accuracy costs**")
+    cost = "cpu_seconds" if all(row["cpu_seconds"] for row in rows) else "seconds"
     left, right = st.container(key="split_costs").columns(2, gap="medium")
-    for column, what in ((left, "trainable"), (right, "seconds")):
+    for column, what in ((left, "trainable"), (right, cost)):
         column.plotly_chart(
             figures.against(rows, called, what),
             width="stretch",
@@ -101,6 +110,7 @@ def _frame(rows: list[dict[str, Any]], called: list[str], here: str) -> pd.DataF
                 "95 % of one run": _range(row["ci95"]),
                 "Trainable": row["trainable"],
                 "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
+                "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
                 "Weights": row["weights"],
                 "Photos": row["dataset"] + ("" if row["fingerprint"] == here else " (other photos)"),
                 "% per million": _percent(row["per_million"], 1),
