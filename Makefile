@@ -20,7 +20,8 @@ run: install
 
 # Four regimes under three seeds, the careful recipe: hours on a CPU. Stop it when you like; it goes on where it was.
 train: install
-	$(RUN) -m lib train --regime all --preset full --seeds 0,1,2 --resume
+	$(RUN) -m lib train --regime transfer,finetune,init --seeds 0,1,2 --image-size 160 --resume
+	$(RUN) -m lib train --regime scratch --seeds 0,1,2 --resume
 
 prepare: install
 	$(RUN) -m lib prepare

@@ -215,3 +215,15 @@ def test_what_a_record_lacks_is_worked_out_or_left_empty() -> None:
     assert bare["test_ci95"] == results.wilson(round(whole["test_accuracy"] * len(PHOTOS)), len(PHOTOS))
     assert bare["probe"] == []
     assert results.tidy(dict.fromkeys(runs.NEEDED, 0))["test_ci95"] is None
+
+
+def test_runs_of_other_recipes_are_not_taken_for_other_seeds() -> None:
+    small, large = ({"image_size": px, "epochs": 3, "lr": 0.1} for px in (64, 128))
+    runs = [
+        tidy("init", seed=0, config=small),
+        tidy("init", seed=1, config=small),
+        tidy("init", seed=2, config=large),
+        tidy("init", seed=3, config=large | {"lr": 0.2}),
+    ]
+    assert sorted(len(group) for group in results.by_key(runs).values()) == [1, 1, 2]
+    assert {key[-1].rpartition(" · ")[0] for key in results.by_key(runs)} == {"64 px · 3 epochs", "128 px · 3 epochs"}

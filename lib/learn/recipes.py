@@ -80,19 +80,32 @@ _FULL = {
         zero_init_residual=True,
     ),
     "transfer": Recipe(
-        epochs=100, optimizer="adamw", lr=3e-3, weight_decay=0.05, views=4, policy="light", crop=0.5, probe=True
+        epochs=100,
+        optimizer="adamw",
+        lr=3e-3,
+        weight_decay=0.05,
+        views=4,
+        policy="light",
+        crop=0.5,
+        probe=True,
     ),
     "finetune": Recipe(
-        epochs=20, optimizer="adamw", lr=1e-3, weight_decay=0.05, ema=0.97, first_size=0.75, last_size=0.875
-    ),
-    "init": Recipe(
-        epochs=16,
+        epochs=20,
         optimizer="adamw",
         lr=1e-3,
         weight_decay=0.05,
         ema=0.97,
-        first_size=0.625,
-        last_size=0.875,
+        first_size=0.6,
+        last_size=0.9,
+    ),
+    "init": Recipe(
+        epochs=22,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=0.05,
+        ema=0.97,
+        first_size=0.6,
+        last_size=0.9,
         layer_decay=0.8,
     ),
 }

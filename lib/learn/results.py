@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lib import artifacts
 from lib.learn.regimes import REGIMES
 
 Run = dict[str, Any]
@@ -209,12 +210,18 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-Key = tuple[str, str, str, str, str]
+Key = tuple[str, str, str, str, str, str]
 
 
 def key(run: Run) -> Key:
-    """What makes runs comparable over seeds: regime, preset, weights, and the data."""
-    return run["regime"], run["preset"], run["weights"], run["dataset"]["name"], run["dataset"]["fingerprint"]
+    """What makes runs comparable over seeds: regime, preset, weights, the data, and how the recipe was changed."""
+    data, config = run["dataset"], run["config"]
+    size = " · ".join(
+        f"{config[name]} {unit}" for name, unit in (("image_size", "px"), ("epochs", "epochs")) if name in config
+    )
+    # The rest of the recipe only has to tell runs apart.
+    recipe = f"{size} · {artifacts.digest(config)[:4]}" if config else ""
+    return run["regime"], run["preset"], run["weights"], data["name"], data["fingerprint"], recipe
 
 
 def title(run: Run) -> str:

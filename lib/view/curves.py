@@ -47,12 +47,12 @@ def ink() -> str | None:
 
 
 def names(runs: Sequence[results.Run]) -> dict[results.Key, str]:
-    """What to call each group of runs: the regime, and of preset, weights and data what tells them apart."""
+    """What to call each group of runs: the regime, and of preset, weights, data and recipe what tells them apart."""
     keys = list(results.by_key(runs))
     found = {}
     for key in keys:
         same = [other for other in keys if other[0] == key[0]]
-        parts = [key[i] or "no preset" for i in (1, 2, 3) if len({other[i] for other in same}) > 1]
+        parts = [key[i] or "no preset" for i in (1, 2, 3, 5) if len({other[i] for other in same}) > 1]
         if len({other[4] for other in same if other[3] == key[3]}) > 1:
             parts.append(key[4][:8])
         known = REGIMES[key[0]].title if key[0] in REGIMES else key[0]
