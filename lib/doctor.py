@@ -13,7 +13,8 @@ from lib.data import datasets
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.errors import ArtifactError, PetalscopeError, StoreError
-from lib.learn import backbone
+from lib.learn import backbone, runs
+from lib.learn.regimes import REGIMES
 from lib.settings import VERSION, Settings
 from lib.store import connection, milvus
 from lib.workspace import Workspace
@@ -40,6 +41,7 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, An
         checks += [
             _catalog(opened, catalog),
             *(_space(opened, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
+            _training(settings, catalog),
         ]
         if look_into_store:
             checks.append(_store(settings, _collections(opened)))
@@ -109,6 +111,18 @@ def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
     if changes:
         detail += "; since then " + ", ".join(f"{count} {kind}" for kind, count in changes.items())
     return _check("catalog", not changes, detail, opened.settings.prepare_command)
+
+
+def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
+    try:
+        own = [run for run in runs.load(settings) if not run["recorded"]]
+        networks = [name for name in REGIMES if runs.best(settings, name, catalog)]
+    except PetalscopeError as error:
+        return _check("training", False, str(error), "delete the file it names")
+    if not own:
+        return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
+    kept = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
+    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''}, {kept}")
 
 
 def _trained(opened: Workspace) -> list[str]:

@@ -59,6 +59,7 @@ def test_everything_is_ready(prepared: Settings) -> None:
         "catalog",
         "space pixels",
         "space resnet18",
+        "training",
         "store",
     ]
     assert broken(checks) == set()
@@ -96,7 +97,7 @@ def test_the_app_asks_without_opening_the_store_or_importing_torch(prepared: Set
     command = [sys.executable, "-c", code, str(prepared.data), str(prepared.artifacts)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
-    assert first.endswith("'space resnet18'] True")
+    assert first.endswith("'space resnet18', 'training'] True")
     assert "store" not in first
     assert second == "[]"
 
@@ -224,3 +225,21 @@ def test_a_server_that_does_not_answer(copied: Settings) -> None:
     assert "http://localhost:9" in check["detail"]
     assert "p4ss" not in str(check)
     assert "t0ken" not in str(check)
+
+
+def test_training_is_told_of_and_a_damaged_record_named(copied: Settings) -> None:
+    def training() -> dict[str, Any]:
+        return next(check for check in doctor.examine(copied)["checks"] if check["name"] == "training")
+
+    assert training()["ready"]
+    assert "no run yet" in training()["detail"]
+    run = dict.fromkeys(("id", "weights", "seed", "epochs", "best_epoch", "test_accuracy"), 0)
+    folder = copied.artifacts / "runs"
+    folder.mkdir()
+    record = folder / "x.json"
+    record.write_text(json.dumps(run | {"regime": "init", "dataset": {"fingerprint": "0"}}), encoding="utf-8")
+    assert training()["detail"] == "1 run, no network for these photos"
+    record.write_text("{", encoding="utf-8")
+    assert not training()["ready"]
+    assert "x.json is damaged" in training()["detail"]
+    assert training()["remedy"] == "delete the file it names"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lib import artifacts
@@ -30,9 +30,8 @@ class Run:
     @property
     def id(self) -> str:
         """Readable, and different for whatever makes the result different."""
-        made_of = artifacts.digest(
-            SCHEMA, self.recipe.as_dict(), self.weights.provenance(), self.catalog.fingerprint, self.catalog.seed
-        )
+        weights = (self.weights.sha256, asdict(self.weights.preprocess))
+        made_of = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, self.catalog.fingerprint, self.catalog.seed)
         return f"{self.regime}-{self.preset}-s{self.seed}-{made_of[:8]}"
 
     @property
@@ -68,7 +67,7 @@ def plan(
             side = preprocess.input_size
             from_file = regimes.REGIMES[name].pretrained and weights.path is not None
             start = replace(weights, seed=seed) if from_file else backbone.random(seed)
-            about = start.about if start.preprocess == preprocess else f"{start.about}; here {side} px"
+            about = start.about if start.preprocess == preprocess else f"{start.about}, used at {side} px"
             # From scratch at the same size as the others, so that they see the same photos.
             found.append(
                 Run(
