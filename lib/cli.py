@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -399,9 +400,32 @@ def _train(settings: Settings, options: argparse.Namespace) -> Any:
             image_size=options.image_size,
         )
         done = study.train(
-            settings, planned, resume=options.resume, teller=teller, watch=reporter.progress, say=reporter.say
+            settings,
+            planned,
+            resume=options.resume,
+            teller=teller,
+            watch=reporter.progress,
+            epoch=_epochs_told(reporter.say),
+            say=reporter.say,
         )
         return {"runs": done} if talks else None
+
+
+def _epochs_told(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[dict[str, Any]]], None]:
+    """A line after an epoch, unless there was one a moment ago: a hundred short epochs need no hundred lines."""
+    last = time.monotonic()
+
+    def tell(run: Any, rows: list[dict[str, Any]]) -> None:
+        nonlocal last
+        if rows and time.monotonic() - last > every_s:
+            last = time.monotonic()
+            best = max(row["val_accuracy"] for row in rows)
+            say(
+                f"{run.title}: epoch {len(rows)} of {run.recipe.epochs}, validation {rows[-1]['val_accuracy']:.1%} "
+                f"(best {best:.1%})"
+            )
+
+    return tell
 
 
 @contextlib.contextmanager

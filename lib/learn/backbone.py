@@ -127,7 +127,7 @@ def from_kept(record: dict[str, Any]) -> Weights:
     path = Path(record["path"])
     if record["name"] == "imagenet" and path.is_file():
         return _imagenet(path)
-    return from_file(path, name=record["name"], about=record["about"])
+    return from_file(path, name=record["name"], about=record.get("about", ""))
 
 
 def _imagenet(path: Path) -> Weights:

@@ -69,12 +69,11 @@ class Recipe:
 
 _FULL = {
     "scratch": Recipe(
-        epochs=56,
-        # Four times the steps of the others: random weights have further to go, and an epoch costs the same.
-        batch_size=64,
-        lr=0.1,
-        weight_decay=1e-3,
-        ema=0.995,
+        epochs=100,
+        optimizer="adamw",
+        lr=4e-3,
+        weight_decay=0.05,
+        ema=0.98,
         first_size=0.375,
         last_size=0.75,
         zero_init_residual=True,

@@ -22,11 +22,13 @@ def train(
     resume: bool = False,
     teller: live.Teller | None = None,
     watch: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+    epoch: Callable[[Run, list[dict[str, Any]]], None] = lambda run, rows: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> list[dict[str, Any]]:
     """Train what was planned, one run after another; returns their records.
 
     With `resume` a finished run is taken as it is and one that was begun goes on after its last finished epoch.
+    `watch` is told of each stage's photos, `epoch` of the rows of a run's finished epochs, each time there is one more;
     `teller` is what `alone` gave, when the caller holds that already. Raises TrainingError when the loss is no number
     any more or another process trains into these artifacts, DataError when a photo cannot be read, ArtifactError when
     the disk is full; KeyboardInterrupt says what is kept.
@@ -40,7 +42,7 @@ def train(
     with contextlib.nullcontext(teller) if teller is not None else alone(settings) as told:
         if told is not None:
             told.change(queue=[run.title for run in planned])
-        return [_one(settings, run, place, resume, told, watch, say) for place, run in enumerate(planned)]
+        return [_one(settings, run, place, resume, told, watch, epoch, say) for place, run in enumerate(planned)]
 
 
 @contextlib.contextmanager
@@ -59,7 +61,8 @@ def _one(
     place: int,
     resume: bool,
     teller: live.Teller | None,
-    progress: Callable[[str, int, int | None], None],
+    watch: Callable[[str, int, int | None], None],
+    epoch: Callable[[Run, list[dict[str, Any]]], None],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     finished = _finished(settings, run) if resume else None
@@ -67,29 +70,24 @@ def _one(
         say(f"{run.title}: done before.")
         return distributed.told(finished)  # type: ignore[no-any-return]
 
-    best = ""
-
     def told(stage: str, done: int, total: int | None) -> None:
-        progress(f"{run.title}, {stage}{best if stage.startswith('epoch') else ''}", done, total)
+        watch(f"{run.title}, {stage}", done, total)
         if teller is not None:
             teller.progress(stage, done, total)
 
-    if teller is not None:
-        teller.begin(place, run.regime, run.seed, run.id, run.recipe, run.weights.preprocess.input_size)
-
     def after_epoch(rows: list[dict[str, Any]]) -> None:
-        nonlocal best
-        if rows:
-            best = f" of {run.recipe.epochs}, best so far {max(row['val_accuracy'] for row in rows):.1%}"
+        epoch(run, rows)
         if teller is not None:
             teller.epoch(rows)
 
-    watch = Watch(told, after_epoch)
+    if teller is not None:
+        teller.begin(place, run.regime, run.seed, run.id, run.recipe, run.weights.preprocess.input_size)
+    both = Watch(told, after_epoch)
     began, worked = time.perf_counter(), time.process_time()
     saved = 0
     try:
         device = distributed.device()
-        pupil = pupils.make(settings, run, device, watch)
+        pupil = pupils.make(settings, run, device, both)
         state = pupil.state
         checkpoint = checkpoints.checkpoint_file(settings, run.id)
         _take_up(state, checkpoint, resume, say)
@@ -104,7 +102,7 @@ def _one(
             spent + sum(row[name] for row in state.epochs)
             for spent, name in zip(pupil.spent, ("seconds", "cpu_seconds"), strict=True)
         )
-        watch.epoch(state.epochs)
+        both.epoch(state.epochs)
         training.fit(
             state,
             pupil.source,
@@ -113,11 +111,11 @@ def _one(
             seed=run.seed,
             classes=len(run.classes),
             device=device,
-            watch=watch,
+            watch=both,
             keep=keep,
         )
         network = pupil.best()
-        record = report.record(run, pupil, network, device, watch)
+        record = report.record(run, pupil, network, device, both)
         record["seconds"] = round(before + time.perf_counter() - began, 3)
         record["cpu_seconds"] = round(worked_before + time.process_time() - worked, 3)
         if distributed.rank() == 0:
