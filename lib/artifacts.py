@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import importlib.metadata
 import json
 import os
+import platform
 import re
 import shutil
 import uuid
@@ -24,6 +26,17 @@ from lib.errors import ArtifactError
 TEMPORARY = ".tmp-"
 # Free bytes under which a write that failed without saying why is taken for one that met a full disk.
 ROOM = 1_000_000
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "umap-learn",
+    "faiss-cpu",
+    "pymilvus",
+    "milvus-lite",
+    "streamlit",
+)
 
 
 def key(name: str, root: Path) -> str:
@@ -172,3 +185,14 @@ def to_json(value: Any) -> str:
 def from_json(text: str) -> Any:
     """The value in `text`. Raises ValueError when it is not JSON."""
     return json.loads(text)
+
+
+def libraries() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found

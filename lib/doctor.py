@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lib import pipeline, workspace
+from lib import artifacts, workspace
 from lib.data import catalog as catalogs
 from lib.data import datasets
 from lib.data.catalog import Catalog
@@ -47,7 +47,7 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, An
             checks.append(_store(settings, _collections(opened)))
     return {
         "version": VERSION,
-        "versions": pipeline.libraries(),
+        "versions": artifacts.libraries(),
         "ready": all(check["ready"] for check in checks),
         "checks": checks,
     }
@@ -58,7 +58,7 @@ def _check(name: str, ready: bool, detail: str, remedy: str = "") -> dict[str, A
 
 
 def _libraries() -> dict[str, Any]:
-    missing = [name for name, version in pipeline.libraries().items() if version == "missing"]
+    missing = [name for name, version in artifacts.libraries().items() if version == "missing"]
     return _check(
         "libraries",
         not missing,
@@ -115,7 +115,7 @@ def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
 
 def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
     try:
-        own = [run for run in runs.load(settings) if not run["recorded"]]
+        own = runs.own(settings)
         networks = [name for name in REGIMES if runs.best(settings, name, catalog)]
     except PetalscopeError as error:
         return _check("training", False, str(error), "delete the file it names")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import importlib.metadata
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,17 +34,6 @@ from lib.store import connection, milvus
 
 DEFAULT_SPACES = spaces.UNTRAINED
 LEDGER = "collections.json"
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "pillow",
-    "umap-learn",
-    "faiss-cpu",
-    "pymilvus",
-    "milvus-lite",
-    "streamlit",
-)
 
 
 @dataclass(frozen=True)
@@ -470,7 +457,7 @@ def _new_state(
             for name, entry in entries.items()
         },
         "collections": {**job.old.get("collections", {}), workspace.store_key(job.settings): collections},
-        "libraries": libraries(),
+        "libraries": artifacts.libraries(),
     }
     # The time of the last change, not of the last look: an unchanged second run leaves the file as it was.
     unchanged = {**job.old, "prepared": None} == {**state, "prepared": None}
@@ -513,14 +500,3 @@ def _described(name: str, entry: dict[str, Any]) -> dict[str, Any]:
         "seconds": entry["seconds"],
         "cached": entry["cached"],
     }
-
-
-def libraries() -> dict[str, str]:
-    """Versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "missing"
-    return found

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from lib import workspace
+from lib import artifacts, workspace
 from lib.data import datasets
 from lib.errors import ArtifactError, TrainingError
 from lib.learn import checkpoints, live
@@ -253,3 +253,12 @@ def test_a_training_that_still_reads_the_catalog_is_seen(asked: Settings) -> Non
         live.stop(asked)
         wait_until(lambda: not seen(asked).running)
     assert running
+
+
+@pytest.mark.parametrize("junk", [{"queue": 5}, {"curve": [1]}, {"epoch": "2"}, {"stage": None}, {"started": "now"}])
+def test_a_live_file_of_other_types_is_none(tmp_path: Path, junk: dict[str, Any]) -> None:
+    settings = Settings(artifacts=tmp_path)
+    artifacts.write_json(tmp_path / "runs" / "live.state", {"running": False, "message": "ended"})
+    assert live.status(settings) is not None
+    artifacts.write_json(tmp_path / "runs" / "live.state", junk)
+    assert live.status(settings) is None

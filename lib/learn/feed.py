@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.learn import transforms
 from lib.learn.backbone import Preprocess
@@ -130,8 +131,6 @@ def side_of(recipe: Recipe, epoch: int, full: int) -> int:
 
 def drawn(seed: int, *what: object) -> int:
     """A seed of its own for every purpose: 63 bits that follow from the run's seed and what they are for."""
-    from lib import artifacts
-
     return int(artifacts.digest(seed, *what)[:16], 16) >> 1
 
 

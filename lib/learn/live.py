@@ -73,12 +73,25 @@ def status(settings: Settings) -> Status | None:
             return None
         known = {one.name for one in fields(Status)}
         found = Status(**{name: value for name, value in told.items() if name in known})
-    except (ArtifactError, TypeError):
+    except ArtifactError:
+        return None
+    if not _sound(found):
         return None
     running = found.running and _held(settings)
     if found.running and not running:
         return replace(found, running=False, message="The training process ended without a word; start it again.")
     return found
+
+
+def _sound(found: Status) -> bool:
+    """Whether every part is of the type of its default; a file from elsewhere may hold anything."""
+    plain = (bool, int, str, list, float)
+    kinds = {one.name: type(getattr(Status(), one.name)) for one in fields(Status)}
+    return all(
+        isinstance(getattr(found, name), (int, float) if kind is float else kind)
+        for name, kind in kinds.items()
+        if kind in plain
+    ) and all(isinstance(row, dict) for row in found.curve)
 
 
 def _held(settings: Settings) -> bool:
@@ -102,7 +115,6 @@ def start(
     regimes: Sequence[str],
     preset: str,
     seeds: Sequence[int],
-    epochs: int | None = None,
 ) -> bool:
     """Train in a process of its own, taking up what was begun; False when training goes on already.
 
@@ -116,7 +128,6 @@ def start(
     command += ["--data", str(settings.data)] if settings.data else []
     command += ["--weights", settings.weights] if settings.weights else []
     command += ["--seed", str(settings.seed)] if settings.seed is not None else []
-    command += ["--epochs", str(epochs)] if epochs else []
     # Also what goes wrong before the process can tell it itself.
     log = checkpoints.folder(settings) / "training.log"
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib import artifacts
-from lib.learn import backbone, checkpoints, distributed, feed, probe, training
+from lib.learn import backbone, checkpoints, distributed, feed, probe, regimes, training
 from lib.learn.feed import Pictures
 from lib.learn.plan import SCHEMA, Run
 from lib.learn.training import State, Watch
@@ -42,7 +42,7 @@ def make(settings: Settings, run: Run, device: Any, watch: Watch) -> Pupil:
     import torch
 
     network: Any = backbone.resnet18(run.weights, len(run.classes))
-    if run.recipe.zero_init_residual and run.regime == "scratch":
+    if run.recipe.zero_init_residual:
         for name, parameter in network.named_parameters():
             if name.endswith("bn2.weight"):
                 torch.nn.init.zeros_(parameter)
@@ -52,7 +52,7 @@ def make(settings: Settings, run: Run, device: Any, watch: Watch) -> Pupil:
     if run.regime == "transfer":
         return _of_frozen(settings, run, network, shown, val_photos, device, watch)
     shown.load(lambda done, total: watch.progress("read photos", done, total))
-    training.freeze(network, training.frozen_count(run.regime, len(run.classes)))
+    training.freeze(network, regimes.frozen(regimes.REGIMES[run.regime], len(run.classes)))
     state = training.new_state(network, run.recipe, _steps(run, len(train_photos)))
     look = Pictures(val_photos, run.weights.preprocess)
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import datetime
 import platform
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from lib import artifacts
 from lib.learn import distributed, feed, probe, regimes, results, training
 from lib.learn.plan import SCHEMA, Run
 from lib.learn.pupils import Pupil
 from lib.learn.training import Scores, Watch
 from lib.settings import VERSION
-
-if TYPE_CHECKING:
-    pass
 
 
 def record(run: Run, pupil: Pupil, network: Any, device: Any, watch: Watch) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def record(run: Run, pupil: Pupil, network: Any, device: Any, watch: Watch) -> d
         "parameters": {
             "total": total,
             "trainable": trainable,
-            "frozen_tensors": training.frozen_count(run.regime, len(classes)),
+            "frozen_tensors": regimes.frozen(regimes.REGIMES[run.regime], len(classes)),
         },
         "probe": _probes(run, pupil.frozen, network, look, test, device),
         "dataset": {
@@ -107,7 +105,6 @@ def _probes(
 def environment(device: Any) -> dict[str, Any]:
     """What a run was made with, for its record."""
     import torch
-    import torchvision
 
     name = (
         torch.cuda.get_device_name(device)
@@ -116,10 +113,7 @@ def environment(device: Any) -> dict[str, Any]:
     )
     return {
         "petalscope": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": np.__version__,
+        **artifacts.libraries(),
         "platform": platform.platform(),
         "device": f"{device.type} ({name})" if name else device.type,
         "threads": torch.get_num_threads(),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints
@@ -23,8 +24,18 @@ def load(settings: Settings, recorded: Path = ASSETS / "runs") -> list[dict[str,
     Raises ArtifactError when a file is damaged.
     """
     found = [read(path) | {"recorded": True} for path in sorted(recorded.glob("*.json"))]
-    own = sorted((settings.artifacts / "runs").glob("*.json"))
-    return found + [read(path) | {"recorded": False} for path in own]
+    return found + own(settings)
+
+
+def own(settings: Settings) -> list[dict[str, Any]]:
+    """The user's runs. Raises ArtifactError when a file is damaged."""
+    return [read(path) | {"recorded": False} for path in sorted(checkpoints.folder(settings).glob("*.json"))]
+
+
+def version(settings: Settings, recorded: Path = ASSETS / "runs") -> str:
+    """Changes whenever a record does: the key under which pages cache what they read."""
+    files = [*sorted(recorded.glob("*.json")), *sorted(checkpoints.folder(settings).glob("*.json"))]
+    return artifacts.digest([(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files])
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -58,7 +69,7 @@ def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
     these very photos, else of those on others of the same classes and split (photos were added, say)."""
     fitting = [
         (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
-        for run in load(settings, settings.artifacts / "none")
+        for run in own(settings)
         if run["regime"] == regime
         and run.get("classes") == list(catalog.classes)
         and run["dataset"].get("seed") == catalog.seed

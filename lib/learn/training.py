@@ -17,7 +17,6 @@ import numpy as np
 
 from lib.errors import DataError, TrainingError
 from lib.learn import distributed, feed
-from lib.learn import regimes as register
 from lib.learn.backbone import FEATURES, Preprocess
 from lib.learn.recipes import Recipe
 
@@ -70,6 +69,8 @@ class State:
     """Everything that a run is made of while it trains, and that a checkpoint keeps."""
 
     network: torch.nn.Module
+    # The network as it is called in training: the same one, or the one that averages gradients over processes.
+    shared: Any
     average: Any
     optimizer: torch.optim.Optimizer
     schedule: Any
@@ -113,16 +114,19 @@ class State:
 
 
 def freeze(network: torch.nn.Module, count: int) -> None:
-    """Fix the first `count` parameter tensors; the norms among them keep their statistics in training too."""
-    import torch
-
+    """Fix the first `count` parameter tensors."""
     for place, parameter in enumerate(network.parameters()):
         parameter.requires_grad_(place >= count)
+
+
+def train_mode(network: torch.nn.Module) -> None:
+    """Switch `network` to training, but for the norms whose weight is fixed: these keep their statistics."""
+    import torch
+
+    network.train()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and not module.weight.requires_grad:
-            # Also when the rest of the network is switched to training, below.
-            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign,misc]
-            module.training = False
+            module.eval()
 
 
 def new_state(network: torch.nn.Module, recipe: Recipe, total_steps: int) -> State:
@@ -145,7 +149,7 @@ def new_state(network: torch.nn.Module, recipe: Recipe, total_steps: int) -> Sta
         get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]
 
     averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if recipe.ema else None
-    return State(network, averaged, optimizer, schedule)
+    return State(network, _shared(network), averaged, optimizer, schedule)
 
 
 def one_cycle(done: float, warmup: float) -> float:
@@ -175,7 +179,7 @@ def _distance(name: str) -> int:
 
 
 def precision(device: torch.device) -> str:
-    """What a forward pass computes in: bfloat16 where the hardware multiplies it, else float32."""
+    """What a forward pass of training computes in: bfloat16 where the hardware multiplies it, else float32."""
     import torch
 
     if device.type == "cuda":
@@ -185,7 +189,7 @@ def precision(device: torch.device) -> str:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """The forward pass in the device's `precision`."""
+    """A forward pass of training in the device's `precision`."""
     import torch
 
     return torch.autocast(device.type, torch.bfloat16) if precision(device) == "bfloat16" else nullcontext()
@@ -202,8 +206,8 @@ def train_one_epoch(
     import torch
     from torch.nn import functional
 
-    state.network.train()
-    model = _shared(state.network)
+    train_mode(state.network)
+    model = state.shared
     groups = feed.steps(source.count, recipe, seed, epoch, least=2 * distributed.size())
     mine = [_passes(step, recipe, device) for step in groups]
     inputs = source.batches(epoch, [places for passes in mine for places in passes])
@@ -250,9 +254,10 @@ def train_one_epoch(
 
 
 def _shared(network: torch.nn.Module) -> Any:
+    """`network` so that a backward pass averages the gradients of all processes."""
     import torch
 
-    if distributed.size() == 1 or not any(one.requires_grad for one in network.parameters()):
+    if distributed.size() == 1:
         return network
     return torch.nn.parallel.DistributedDataParallel(network)
 
@@ -291,7 +296,8 @@ def evaluate(
 ) -> Scores:
     """What `network` says of every photo; `inputs(places)` gives the tensor of some of them.
 
-    Processes share the photos out, and each gets the whole answer, in the photos' order.
+    In float32 whatever the hardware, so that an accuracy does not depend on it. Processes share the photos out, and
+    each gets the whole answer, in the photos' order.
     """
     import torch
     from torch.nn import functional
@@ -302,8 +308,7 @@ def evaluate(
     with torch.inference_mode():
         for start in range(0, len(mine), EVALUATED):
             places = mine[start : start + EVALUATED]
-            with autocast(device):
-                answer = network(inputs(places).to(device)).float()
+            answer = network(inputs(places).to(device))
             targets = torch.from_numpy(labels[places]).to(device)
             losses.append(functional.cross_entropy(answer, targets, reduction="none").cpu().numpy())
             probabilities.append(answer.softmax(1).cpu().numpy())
@@ -420,8 +425,3 @@ def classifier(classes: int, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(feed.drawn(seed, "classifier"))
         return torch.nn.Linear(FEATURES, classes)
-
-
-def frozen_count(regime: str, classes: int) -> int:
-    """How many of the network's first tensors the regime fixes."""
-    return register.frozen(register.REGIMES[regime], classes)

@@ -22,6 +22,8 @@ from lib.embed import extract, spaces
 from lib.embed.extract import Embedder
 from lib.embed.projection import Map
 from lib.errors import ArtifactError, StoreError
+from lib.learn import results
+from lib.learn import runs as records
 from lib.retrieval import Loaded
 from lib.settings import Settings
 from lib.store import connection, inspect, milvus
@@ -137,6 +139,15 @@ def _audit(version: str, _opened: Workspace) -> dict[str, Any]:
 def audited(opened: Workspace) -> dict[str, Any]:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
     return _audit(opened.version, opened)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def runs(version: str) -> list[results.Run]:
+    """All training runs, in one shape; `version` is that of the records. Shared by all sessions: read only.
+
+    Raises ArtifactError when a record is damaged.
+    """
+    return [results.tidy(run) for run in records.load(current_settings())]
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)

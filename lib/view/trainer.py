@@ -87,6 +87,7 @@ def _form(settings: Settings, runs: list[Run], live: Live, running: bool) -> Non
         help="One training at a time: another session or command may have started the one above." if running else None,
     )
     st.caption(_expected(runs, chosen, preset, len(seeds or [])))
+    _pretrained(chosen)
     if not pressed:
         return
     try:
@@ -100,20 +101,31 @@ def _form(settings: Settings, runs: list[Run], live: Live, running: bool) -> Non
     st.rerun()
 
 
+def _pretrained(regimes: list[str]) -> None:
+    """Which weights the pretrained regimes would start from; which ones are there decides, and nobody should guess."""
+    if any(REGIMES[name].pretrained for name in regimes):
+        checks = cached.readiness("")["checks"]
+        weights = next(check["detail"] for check in checks if check["name"] == "weights")
+        st.caption(f":material/info: Pretrained weights: {ui.plain(weights)}.")
+
+
 def _expected(runs: list[Run], regimes: list[str], preset: str, seeds: int) -> str:
     """How long it may take, by the records of the same preset."""
-    rows = [row for row in results.table(runs) if row["preset"] == preset and row["seconds"]]
-    known = {row["regime"]: row["seconds"] for row in rows}
+    known: dict[str, dict[str, float]] = {}
+    for row in results.table(runs):
+        if row["preset"] == preset and row["seconds"]:
+            known.setdefault(row["dataset"], {})[row["regime"]] = row["seconds"]
     named = "all" if len(regimes) == len(REGIMES) else ",".join(regimes) or "…"
     command = (
         f"The same as `python -m lib train --regime {named} --preset {preset} --resume`; it runs on if you close this "
         "page."
     )
-    if not regimes or any(name not in known for name in regimes):
-        return command
-    return (
-        f"{command} The recorded runs took {_time(seeds * sum(known[name] for name in regimes))} for as many networks."
-    )
+    # Of one data set's runs, and named, since others may be larger.
+    for dataset, seconds in known.items():
+        if regimes and all(name in seconds for name in regimes):
+            took = _time(seeds * sum(seconds[name] for name in regimes))
+            return f"{command} As many runs on {ui.plain(dataset)} took {took}."
+    return command
 
 
 def _time(seconds: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.learn.results import Run
@@ -24,7 +23,7 @@ ALL = "all"
 
 def runs() -> list[Run]:
     """All recorded runs, in one shape. Raises ArtifactError when a record is damaged."""
-    return [results.tidy(run) for run in records.load(cached.current_settings())]
+    return cached.runs(records.version(cached.current_settings()))
 
 
 def section_choice() -> str:
