@@ -194,8 +194,11 @@ def asked(pictures: Path, quick_weights: str, tmp_path: Path) -> Iterator[Settin
 
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-def test_a_training_is_started_followed_stopped_and_taken_up(asked: Settings) -> None:
-    wanted: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0, 1], "epochs": 5000}
+def test_a_training_is_started_followed_stopped_and_taken_up(asked: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Too many epochs to be over before it is stopped.
+    begin = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: begin([*command, "--epochs", "5000"], **how))
+    wanted: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0, 1]}
     assert live.start(asked, **wanted) is True
     assert live.start(asked, **wanted) is False
     wait_until(lambda: seen(asked).epoch >= 1)
