@@ -29,6 +29,16 @@ def test_runs_of_the_program_and_of_the_user_are_told_apart(tmp_path: Path) -> N
     assert runs.load(Settings(artifacts=tmp_path / "none"), recorded=tmp_path / "none") == []
 
 
+def test_the_copy_of_a_recorded_run_is_not_told_twice(tmp_path: Path) -> None:
+    record(tmp_path / "recorded", "a", seed=1)
+    record(tmp_path / "mine" / "runs", "a", seed=1)
+    record(tmp_path / "mine" / "runs", "b", seed=1)
+    found = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
+    assert [(run["id"], run["recorded"]) for run in found] == [("a", True), ("b", False)]
+    record(tmp_path / "mine" / "runs", "a", seed=1, test_accuracy=0.5)
+    assert len(runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")) == 3
+
+
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", json.dumps(list(runs.NEEDED)), '{"id": "x"}', "[" * 100_000])
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "runs").mkdir()

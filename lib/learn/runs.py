@@ -19,12 +19,12 @@ NEEDED = ("id", "regime", "weights", "seed", "epochs", "best_epoch", "test_accur
 
 
 def load(settings: Settings, recorded: Path = ASSETS / "runs") -> list[dict[str, Any]]:
-    """All runs: the ones that came with Petalscope (`"recorded": true`) and the user's own.
+    """All runs: the ones that came with Petalscope (`"recorded": true`) and the user's own. A copy is not told twice.
 
     Raises ArtifactError when a file is damaged.
     """
     found = [read(path) | {"recorded": True} for path in sorted(recorded.glob("*.json"))]
-    return found + own(settings)
+    return found + [run for run in own(settings) if run | {"recorded": True} not in found]
 
 
 def own(settings: Settings) -> list[dict[str, Any]]:

@@ -86,30 +86,33 @@ def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
 def against(rows: list[dict[str, Any]], called: list[str], what: str) -> go.Figure:
     """Test accuracy against `what` (`trainable` parameters, `seconds` or `cpu_seconds`), on a logarithmic axis."""
     figure = go.Figure()
+    spent = [row[what] / _COSTS[what][0] for row in rows if row["accuracy"] is not None and row[what]]
     for row, name in zip(rows, called, strict=True):
         if row["accuracy"] is None or not row[what]:
             continue
         low, high = row["ci95"] or (row["accuracy"], row["accuracy"])
         figure.add_scatter(
-            x=[row[what]],
+            x=[row[what] / _COSTS[what][0]],
             y=[row["accuracy"]],
             mode="markers",
             marker={"size": 13, "color": colour(row["regime"])},
             error_y={"array": [high - row["accuracy"]], "arrayminus": [row["accuracy"] - low], "thickness": 1.6},
             name=text(name),
-            hovertemplate=f"{text(name)}: %{{y:.2%}} with %{{x:,.0f}} {_UNITS[what]}<extra></extra>",
+            hovertemplate=f"{text(name)}: %{{y:.2%}} with %{{x:,.3~g}} {_COSTS[what][1]}<extra></extra>",
         )
     figure.update_layout(height=300, margin=MARGIN, legend={"orientation": "h", "y": -0.32})
-    figure.update_xaxes(type="log", title=_TITLES[what], dtick=1)
+    # Within two decades a tick at each power of ten would leave the axis all but bare.
+    wide = not spent or max(spent) > 100 * min(spent)
+    figure.update_xaxes(type="log", title=_COSTS[what][2], dtick=1 if wide else "D2")
     figure.update_yaxes(tickformat=".0%", title="test accuracy")
     return figure
 
 
-_UNITS = {"trainable": "trainable parameters", "seconds": "seconds", "cpu_seconds": "processor seconds"}
-_TITLES = {
-    "trainable": "trainable parameters (log)",
-    "seconds": "seconds of one whole run (log)",
-    "cpu_seconds": "processor seconds of one whole run (log)",
+# By what they are divided, the unit that makes, and the title of the axis.
+_COSTS = {
+    "trainable": (1, "trainable parameters", "trainable parameters (log)"),
+    "seconds": (60, "minutes", "minutes of one whole run (log)"),
+    "cpu_seconds": (60, "processor minutes", "processor minutes of one whole run (log)"),
 }
 
 
