@@ -133,8 +133,12 @@ def _trained(opened: Workspace) -> list[str]:
 def _space(opened: Workspace, name: str) -> dict[str, Any]:
     def look() -> str:
         vectors, weights = opened.vectors(name), opened.weights(name)
-        opened.map(name)
-        return f"{len(vectors.values):,} vectors and a map" + (f", weights {weights.name}" if weights else "")
+        for method in ("umap", "pca"):
+            opened.map(name, method)
+        opened.neighbourhoods(name)
+        return f"{len(vectors.values):,} vectors, neighbours and maps" + (
+            f", weights {weights.name}" if weights else ""
+        )
 
     return _tried(f"space {name}", look, workspace.space_command(opened.settings, spaces.SPACES[name]))
 

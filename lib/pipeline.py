@@ -1,4 +1,4 @@
-"""`prepare`: catalog → vectors → map → Milvus, each step skipped when its result is already there.
+"""`prepare`: catalog → vectors → neighbours and maps → Milvus, each step skipped when its result is already there.
 
 Every result is built beside the one in use, under a name made of its inputs; the last act renames one state file,
 which switches everything at once. A run that is killed leaves the old state, and the next run takes up what was done.
@@ -24,11 +24,12 @@ from lib.data.catalog import Catalog
 from lib.data.datasets import Dataset
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
-from lib.embed.projection import MapParameters
+from lib.embed.projection import Map, MapParameters
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, StoreError
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
+from lib.search import neighbourhoods
 from lib.settings import DEFAULT_SEED, VERSION, Settings
 from lib.store import connection, milvus
 
@@ -210,7 +211,8 @@ def _still_valid(job: _Job, catalog: Catalog) -> dict[str, Any]:
         for name, entry in job.old.get("spaces", {}).items()
         if entry["data_fingerprint"] == catalog.fingerprint
         and _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog) is not None
-        and _is_map(job.folder / entry["map"], catalog)
+        and all(_is_map(job.folder / entry[kind], catalog) for kind in ("map", "pca"))
+        and _near(job.folder / entry["neighbours"], catalog)
     }
 
 
@@ -224,7 +226,11 @@ def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
         space = spaces.SPACES[name]
         weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
         entry = _space(job, space, catalog, weights if space.needs_weights else None)
-        entries[name] = entry | {"map": _map(job, space, catalog, entry)}
+        entries[name] = entry | {
+            "neighbours": _neighbours(job, space, catalog, entry),
+            "pca": _map(job, space, catalog, entry, "pca"),
+            "map": _map(job, space, catalog, entry, "umap"),
+        }
     return entries
 
 
@@ -278,14 +284,47 @@ def _is_map(path: Path, catalog: Catalog) -> bool:
     return found is not None and len(found.xy) == len(catalog.frame)
 
 
-def _map(job: _Job, space: Space, catalog: Catalog, entry: dict[str, Any]) -> str:
-    parameters = MapParameters(metric="cosine" if space.needs_weights else "euclidean", seed=job.seed)
-    name = f"maps/{Path(entry['folder']).name}-{parameters.key()}.npz"
+def _map(job: _Job, space: Space, catalog: Catalog, entry: dict[str, Any], method: str) -> str:
+    parameters = projection.default(space, job.seed, method)
+    name = projection.file_name(entry["folder"], parameters)
     if not _is_map(job.folder / name, catalog):
-        job.talk.progress(f"map {space.name}", 0, 1)
-        projection.save(projection.project(_read(job, entry, catalog).values, parameters), job.folder / name)
-        job.talk.progress(f"map {space.name}", 1, 1)
+        stage = job.talk.stage(f"map {space.name}")
+        stage(0, None)
+        projection.save(projection.project(_read(job, entry, catalog).values, parameters, stage), job.folder / name)
     return name
+
+
+def _near(path: Path, catalog: Catalog) -> bool:
+    try:
+        found = neighbourhoods.load(path)
+    except ArtifactError:
+        return False
+    return found is not None and len(found.rows["l1"]) == len(catalog.frame)
+
+
+def _neighbours(job: _Job, space: Space, catalog: Catalog, entry: dict[str, Any]) -> str:
+    name = f"neighbours/{Path(entry['folder']).name}-{neighbourhoods.key()}.npz"
+    if not _near(job.folder / name, catalog):
+        values, stage = _read(job, entry, catalog).values, job.talk.stage(f"neighbours {space.name}")
+        neighbourhoods.save(neighbourhoods.find(values, catalog.all_copies(), stage), job.folder / name)
+    return name
+
+
+def make_map(
+    settings: Settings, name: str, parameters: MapParameters, reporter: Reporter | None = None
+) -> tuple[Map, bool]:
+    """A map of a prepared space other than the one that `prepare` makes, and whether it was there already.
+
+    It stays until the vectors change. Raises ArtifactError when the space is not prepared.
+    """
+    opened = workspace.open_workspace(settings)
+    found = opened.other_map(name, parameters)
+    if found is not None:
+        return found, True
+    talk = reporter or Reporter()
+    made = projection.project(opened.vectors(name).values, parameters, talk.stage(f"map {spaces.get(name).name}"))
+    projection.save(made, opened.map_file(name, parameters))
+    return made, False
 
 
 def _read(job: _Job, entry: dict[str, Any], catalog: Catalog) -> Vectors:
@@ -469,7 +508,10 @@ def _clean(folder: Path, state: dict[str, Any]) -> None:
     """Delete the files of this data set that the state no longer names, and what a killed run left."""
     entries = state["spaces"].values()
     artifacts.sweep(folder / "spaces", {Path(entry["folder"]).name for entry in entries})
-    artifacts.sweep(folder / "maps", {Path(entry["map"]).name for entry in entries})
+    artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
+    # Maps that the user had made besides the state's stay as long as the vectors that they are of.
+    current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
+    artifacts.sweep(folder / "maps", {map.name for map in folder.glob("maps/*.npz") if map.name.startswith(current)})
     for old in folder.glob("catalog-*.parquet"):
         if old.name != state["catalog"]:
             artifacts.remove(old)

@@ -18,18 +18,21 @@ from lib.data.catalog import Catalog
 from lib.data.datasets import Dataset
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
-from lib.embed.projection import Map
+from lib.embed.projection import Map, MapParameters
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, DataError, QueryError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
+from lib.search import neighbourhoods
+from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 
 OWN_STORE = "artifacts"
-SCHEMA = 1
+SCHEMA = 2
 # What each part of a state must hold, and of which type: a file that was written by hand or half lost is damaged.
 _DATASET = {"name": str, "root": str, "fingerprint": str, "seed": int, "images": int}
-_SPACE = {"fingerprint": str, "data_fingerprint": str, "pictures": str, "folder": str, "map": str, "count": int}
+_SPACE = {"fingerprint": str, "data_fingerprint": str, "pictures": str, "folder": str, "count": int}
+_SPACE |= {"map": str, "pca": str, "neighbours": str}
 _COLLECTION = {"base": str, "fingerprint": str, "contents": str}
 
 
@@ -94,12 +97,40 @@ class Workspace:
             )
         return found
 
-    def map(self, name: str) -> Map:
-        """The map of a space, row for row with the catalog. Raises ArtifactError when missing."""
+    def map(self, name: str, method: str = "umap") -> Map:
+        """The map of a space that `prepare` made, by `umap` or `pca`, row for row with the catalog.
+
+        Raises ArtifactError when missing.
+        """
         entry = self.space(name)
-        found = projection.load(self.folder / entry["map"])
-        if found is None or len(found.xy) != entry["count"]:
+        found = self._read_map(self.folder / entry["pca" if method == "pca" else "map"], entry)
+        if found is None:
             raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {self._mend(name)}.")
+        return found
+
+    def other_map(self, name: str, parameters: MapParameters) -> Map | None:
+        """The map of a space that was made with these parameters; None when nobody made it yet."""
+        return self._read_map(self.map_file(name, parameters), self.space(name))
+
+    def map_file(self, name: str, parameters: MapParameters) -> Path:
+        """Where the map of a space with these parameters lies, or would."""
+        return self.folder / projection.file_name(self.space(name)["folder"], parameters)
+
+    def map_parameters(self, name: str) -> MapParameters:
+        """With what `prepare` makes the map of a space."""
+        return projection.default(spaces.get(name), self.state["dataset"]["seed"])
+
+    @staticmethod
+    def _read_map(path: Path, entry: dict[str, Any]) -> Map | None:
+        found = projection.load(path)
+        return found if found is not None and len(found.xy) == entry["count"] else None
+
+    def neighbourhoods(self, name: str) -> Neighbourhoods:
+        """Each image's nearest in a space, row for row with the catalog. Raises ArtifactError when missing."""
+        entry = self.space(name)
+        found = neighbourhoods.load(self.folder / entry["neighbours"])
+        if found is None or len(found.rows["l1"]) != entry["count"]:
+            raise ArtifactError(f"The neighbours in {spaces.get(name).name} are gone: {self._mend(name)}.")
         return found
 
     def weights(self, name: str) -> Weights | None:

@@ -89,6 +89,7 @@ def test_rows_are_found_by_id_and_by_picture(tmp_path: Path) -> None:
         assert found.row(missing) is None
     assert found.copies(str(found.frame["sha256"].iloc[0])) == [0, 6]
     assert found.copies("nothing") == []
+    assert found.all_copies() == [found.copies(sha256) for sha256 in found.frame["sha256"]]
 
 
 def test_the_summary_is_the_contract(tmp_path: Path) -> None:

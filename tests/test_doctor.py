@@ -65,7 +65,7 @@ def test_everything_is_ready(prepared: Settings) -> None:
     assert broken(checks) == set()
     assert checks["data"]["detail"].endswith("61 files in class folders")
     assert "Tiny ImageNet" in checks["weights"]["detail"]
-    assert checks["space resnet18"]["detail"] == "61 vectors and a map, weights bundled"
+    assert checks["space resnet18"]["detail"] == "61 vectors, neighbours and maps, weights bundled"
     assert "3 collections" in checks["store"]["detail"]
     versions = doctor.examine(prepared, look_into_store=False)["versions"]
     assert versions["python"] == ".".join(str(part) for part in sys.version_info[:3])
@@ -138,6 +138,7 @@ def test_photos_that_changed_since(prepared: Settings, tmp_path: Path) -> None:
         (lambda root, state: (root / state["catalog"]).unlink(), {"catalog"}),
         (lambda root, state: shutil.rmtree(root / state["spaces"]["pixels"]["folder"]), {"space pixels"}),
         (lambda root, state: (root / state["spaces"]["resnet18"]["map"]).unlink(), {"space resnet18"}),
+        (lambda root, state: (root / state["spaces"]["pixels"]["neighbours"]).unlink(), {"space pixels"}),
         (
             lambda root, state: (root / state["spaces"]["resnet18"]["folder"] / "vectors.npy").write_bytes(b""),
             {"space resnet18"},

@@ -23,6 +23,7 @@ from PIL import Image
 from lib import artifacts, pipeline, retrieval, workspace
 from lib.data import images
 from lib.data.catalog import split_of
+from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.pipeline import Reporter
 from lib.settings import PROJECT, Settings
@@ -168,6 +169,7 @@ def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
         state(settings)["catalog"],
         "collections.json",
         "maps",
+        "neighbours",
         "prepare.lock",
         "spaces",
         "state.json",
@@ -216,10 +218,26 @@ def test_one_changed_photo_is_the_only_one_embedded_again(settings: Settings) ->
     assert not any(space["cached"] for space in document["spaces"])
     assert base(settings) != old
     assert set(collections(settings)) == siblings(base(settings))
-    assert len(list((folder(settings) / "spaces").iterdir())) == len(list((folder(settings) / "maps").iterdir())) == 2
+    kept = {name: len(list((folder(settings) / name).iterdir())) for name in ("spaces", "neighbours", "maps")}
+    assert kept == {"spaces": 2, "neighbours": 2, "maps": 4}
     fresh = replace(settings, artifacts=settings.artifacts.with_name("fresh"))
     prepare(fresh)
     assert answer(settings, "rose/00.jpg") == answer(fresh, "rose/00.jpg")
+
+
+def test_a_map_of_ones_own_stays_as_long_as_its_vectors(settings: Settings) -> None:
+    with pytest.raises(ArtifactError, match="not prepared yet"):
+        pipeline.make_map(settings, "pixels", MapParameters(n_neighbors=3))
+    prepare(settings)
+    parameters = MapParameters(n_neighbors=3, metric="euclidean")
+    made, cached = pipeline.make_map(settings, "pixels", parameters)
+    again, cached_again = pipeline.make_map(settings, "pixels", parameters)
+    assert (cached, cached_again) == (False, True)
+    np.testing.assert_array_equal(made.xy, again.xy)
+    assert made.facts["n_neighbors"] == 3
+    file = workspace.open_workspace(settings).map_file("pixels", parameters)
+    prepare(settings, limit=4)
+    assert not file.exists()
 
 
 def test_a_renamed_photo_keeps_its_vector_and_changes_its_row(settings: Settings) -> None:
@@ -435,7 +453,7 @@ def test_two_stores_take_turns(settings: Settings, tmp_path: Path) -> None:
     "damage",
     [
         lambda root, state: (root / "state.json").write_text("{", encoding="utf-8"),
-        lambda root, state: (root / "state.json").write_text('{"schema": 1}', encoding="utf-8"),
+        lambda root, state: (root / "state.json").write_text('{"schema": 2}', encoding="utf-8"),
         lambda root, state: (root / "state.json").unlink(),
         lambda root, state: (root / state["catalog"]).write_bytes(b"PAR1"),
         lambda root, state: (root / state["catalog"]).unlink(),
@@ -444,6 +462,8 @@ def test_two_stores_take_turns(settings: Settings, tmp_path: Path) -> None:
         lambda root, state: shutil.rmtree(root / state["spaces"]["pixels"]["folder"]),
         lambda root, state: (root / state["spaces"]["resnet18"]["map"]).write_bytes(b"PK"),
         lambda root, state: (root / state["spaces"]["pixels"]["map"]).unlink(),
+        lambda root, state: (root / state["spaces"]["pixels"]["pca"]).unlink(),
+        lambda root, state: (root / state["spaces"]["pixels"]["neighbours"]).write_bytes(b"PK"),
         lambda root, state: (root / "collections.json").write_text("[]", encoding="utf-8"),
         lambda root, state: (root / "collections.json").unlink(),
         lambda root, state: (root / "spaces" / ".tmp-1234-pixels").mkdir(),
@@ -461,6 +481,8 @@ def test_two_stores_take_turns(settings: Settings, tmp_path: Path) -> None:
         "no vectors",
         "broken map",
         "no map",
+        "no other map",
+        "broken neighbours",
         "ledger of another shape",
         "no ledger",
         "leftover folder",

@@ -6,13 +6,16 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lib.embed import projection
+from lib.embed.fidelity import fidelity
+from lib.embed.neighbours import nearest
 from lib.embed.projection import Map, MapParameters
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, QueryError
 
 COSINE, EUCLIDEAN = MapParameters(seed=3), MapParameters(metric="euclidean", seed=3)
 
@@ -66,8 +69,8 @@ def test_groups_stay_together() -> None:
     centres = np.random.default_rng(5).normal(size=(3, 32)) * 5
     values = np.concatenate([features(25, seed=group) * 0.3 + centres[group] for group in range(3)]).astype(np.float32)
     xy = projection.project(values, EUCLIDEAN).xy
-    nearest = projection.nearest(xy, 6, "euclidean")[0][:, 1:]
-    assert (nearest // 25 == np.arange(75)[:, None] // 25).mean() > 0.95
+    near = nearest(xy, 6, "euclidean")[0][:, 1:]
+    assert (near // 25 == np.arange(75)[:, None] // 25).mean() > 0.95
 
 
 def test_pixels_are_averaged_and_the_map_says_so() -> None:
@@ -78,6 +81,66 @@ def test_pixels_are_averaged_and_the_map_says_so() -> None:
     np.testing.assert_allclose(made.xy, projection.project(coarse.astype(np.float32), EUCLIDEAN).xy)
     assert made.facts["input"] == "pixels averaged to 32×32"
     assert projection.project(features(9), COSINE).facts["input"] == "the vectors as stored"
+
+
+# -- principal components, measure, progress ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(200, 12), (9, 40), (3, 2)])
+def test_pca_is_the_plane_of_most_variance(shape: tuple[int, int]) -> None:
+    values = features(*shape) * np.linspace(3, 0.1, shape[1], dtype=np.float32)
+    made = projection.project(values, MapParameters(method="pca", metric="euclidean"))
+    check(made, shape[0])
+    left, scale, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(made.xy), np.abs(left * scale)[:, :2], atol=1e-4)
+    assert made.facts["variance"] == pytest.approx((scale[:2] ** 2).sum() / (scale**2).sum(), rel=1e-5)
+    assert made.facts["method"] == "PCA"
+    assert "n_neighbors" not in made.facts and "seed" not in made.facts
+
+
+def test_pca_of_copies_is_a_point() -> None:
+    made = projection.project(np.ones((30, 5), np.float32), MapParameters(method="pca"))
+    np.testing.assert_allclose(made.xy, 0, atol=1e-6)
+    assert made.facts["variance"] == 1
+
+
+@pytest.mark.parametrize("parameters", [COSINE, EUCLIDEAN], ids=["cosine", "euclidean"])
+def test_a_map_says_how_far_it_can_be_trusted(parameters: MapParameters) -> None:
+    values = features(90)
+    made = projection.project(values, parameters)
+    expected = fidelity(values, made.xy, parameters.metric)
+    np.testing.assert_array_equal(made.preserved, expected.preserved)
+    assert made.facts["fidelity"] == {
+        "trustworthiness": expected.trustworthiness,
+        "continuity": expected.continuity,
+        "preservation": expected.preservation,
+        "k": 15,
+        "ranked": 90,
+    }
+
+
+def test_epochs_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[tuple[int, int | None]] = []
+    projection.project(features(40), COSINE, lambda done, total: told.append((done, total)))
+    assert told[-1][0] == told[-1][1] == 500
+    assert told == sorted(told)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "tsne"},
+        {"metric": "l1"},
+        {"n_neighbors": 1},
+        {"n_neighbors": 201},
+        {"min_dist": -0.1},
+        {"min_dist": 1},
+    ],
+)
+def test_a_map_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(QueryError, match="map"):
+        MapParameters(**wrong)
 
 
 # -- neighbours -----------------------------------------------------------------------------------------------------
@@ -91,7 +154,7 @@ def test_neighbours_are_exact_and_begin_with_oneself(metric: str) -> None:
         points /= np.linalg.norm(points, axis=1, keepdims=True)
     wide = points.astype(np.float64)
     expected = 1 - wide @ wide.T if metric == "cosine" else np.linalg.norm(wide[:, None] - wide[None, :], axis=2)
-    rows, distances = projection.nearest(points, 7, metric)
+    rows, distances = nearest(points, 7, metric)
     assert (rows.dtype, distances.dtype) == (np.int32, np.float32)
     np.testing.assert_array_equal(rows[:, 0], np.arange(50))
     np.testing.assert_array_equal(distances[:, 0], 0)
@@ -102,7 +165,7 @@ def test_neighbours_are_exact_and_begin_with_oneself(metric: str) -> None:
 
 
 def test_many_copies_still_find_themselves_first() -> None:
-    rows, distances = projection.nearest(np.ones((40, 8), np.float32), 5, "euclidean")
+    rows, distances = nearest(np.ones((40, 8), np.float32), 5, "euclidean")
     np.testing.assert_array_equal(rows[:, 0], np.arange(40))
     assert all(len(set(row)) == 5 for row in rows.tolist())
     np.testing.assert_array_equal(distances, 0)
@@ -115,6 +178,8 @@ def test_every_parameter_is_part_of_the_maps_name() -> None:
     changed = [{"n_neighbors": 5}, {"min_dist": 0.5}, {"metric": "euclidean"}, {"seed": 9}]
     names = {COSINE.key(), *(replace(COSINE, **change).key() for change in changed)}
     assert len(names) == 5
+    # PCA has no use for the rest.
+    assert len({MapParameters(method="pca", n_neighbors=n, min_dist=0.3, seed=n).key() for n in (5, 9)} - names) == 1
     assert MapParameters(seed=3).key() == COSINE.key()
 
 
@@ -126,6 +191,7 @@ def test_a_map_is_read_back_and_written_the_same_every_time(tmp_path: Path) -> N
     found = projection.load(tmp_path / "one.npz")
     assert found is not None
     np.testing.assert_array_equal(found.xy, made.xy)
+    np.testing.assert_array_equal(found.preserved, made.preserved)
     assert found.facts == made.facts
     assert projection.load(tmp_path / "none.npz") is None
 
@@ -151,15 +217,19 @@ def _plain_array(path: Path) -> None:
 
 
 def _pickled(path: Path) -> None:
-    np.savez(path, xy=np.array([{}], dtype=object), facts=np.array("{}"))
+    np.savez(path, xy=np.array([{}], dtype=object), preserved=np.zeros(1), facts=np.array("{}"))
 
 
 def _three_columns(path: Path) -> None:
-    np.savez(path, xy=np.zeros((5, 3)), facts=np.array("{}"))
+    np.savez(path, xy=np.zeros((5, 3)), preserved=np.zeros(5), facts=np.array("{}"))
 
 
 def _facts_are_a_list(path: Path) -> None:
-    np.savez(path, xy=np.zeros((5, 2)), facts=np.array("[]"))
+    np.savez(path, xy=np.zeros((5, 2)), preserved=np.zeros(5), facts=np.array("[]"))
+
+
+def _measured_for_others(path: Path) -> None:
+    np.savez(path, xy=np.zeros((5, 2)), preserved=np.zeros(4), facts=np.array("{}"))
 
 
 @pytest.mark.parametrize(
@@ -174,6 +244,7 @@ def _facts_are_a_list(path: Path) -> None:
         _pickled,
         _three_columns,
         _facts_are_a_list,
+        _measured_for_others,
     ],
 )
 def test_a_damaged_map_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:

@@ -16,6 +16,7 @@ from lib import artifacts, workspace
 from lib.data.catalog import split_of
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError
 from lib.learn import backbone
+from lib.search import neighbourhoods
 from lib.settings import Settings
 from lib.workspace import Workspace
 
@@ -57,7 +58,8 @@ def test_what_was_prepared_is_read_back(opened: Workspace, prepared: Settings) -
     for space, dim in (("pixels", 49_152), ("resnet18", 512), ("transfer", 512)):
         assert opened.vectors(space).values.shape == (61, dim)
         assert opened.vectors(space).of(catalog)
-        assert opened.map(space).xy.shape == (61, 2)
+        assert opened.map(space).xy.shape == opened.map(space, "pca").xy.shape == (61, 2)
+        assert opened.map(space).facts.items() >= opened.map_parameters(space).facts().items()
     assert opened.weights("pixels") is None
     assert opened.weights("resnet18") == backbone.bundled()
     assert opened.collection("transfer") == opened.collection("resnet18")
@@ -110,7 +112,7 @@ def test_a_space_that_was_not_prepared(copied: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '"state"', '{"schema": ', "\x00\x00", '{"schema": 1}', '{"schema": 1, "spaces": 3}']
+    "text", ["", "{", "[]", "null", '"state"', '{"schema": ', "\x00\x00", '{"schema": 2}', '{"schema": 2, "spaces": 3}']
 )
 def test_a_damaged_state_is_named(copied: Settings, text: str) -> None:
     (folder(copied) / "state.json").write_text(text, encoding="utf-8")
@@ -178,10 +180,24 @@ def test_vectors_that_are_gone_or_belong_to_others(copied: Settings) -> None:
 def test_a_map_that_is_gone_or_of_other_pictures(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     path = folder(copied) / opened.space("pixels")["map"]
-    np.savez(path, xy=np.zeros((60, 2), np.float32), facts=np.array("{}"))
+    np.savez(path, xy=np.zeros((60, 2), np.float32), preserved=np.zeros(60, np.float32), facts=np.array("{}"))
     assert "The map of pixels is gone" in sentence(lambda: opened.map("pixels"))
     path.unlink()
     assert "The map of pixels is gone" in sentence(lambda: opened.map("pixels"))
+    assert opened.map("pixels", "pca").facts["method"] == "PCA"
+    assert opened.map("resnet18").facts["method"] == "UMAP"
+
+
+def test_neighbours_that_are_gone_or_of_other_pictures(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    path = folder(copied) / opened.space("pixels")["neighbours"]
+    found = opened.neighbourhoods("pixels")
+    assert found.rows["cosine"].shape == (61, 30)
+    fewer = ({name: rows[:60] for name, rows in kind.items()} for kind in (found.rows, found.values))
+    neighbourhoods.save(neighbourhoods.Neighbourhoods(*fewer, found.facts), path)
+    assert "The neighbours in pixels are gone" in sentence(lambda: opened.neighbourhoods("pixels"))
+    path.unlink()
+    assert "The neighbours in pixels are gone" in sentence(lambda: opened.neighbourhoods("pixels"))
 
 
 # -- weights --------------------------------------------------------------------------------------------------------

@@ -104,6 +104,11 @@ class Catalog:
         """The rows whose decoded pixels have this hash."""
         return [int(row) for row in (self.frame["sha256"] == sha256).to_numpy().nonzero()[0]]
 
+    def all_copies(self) -> list[list[int]]:
+        """For each row the rows with its decoded pixels, itself included."""
+        groups = self.frame.groupby("sha256", sort=False).indices
+        return [groups[sha256].tolist() for sha256 in self.frame["sha256"]]
+
     def reseeded(self, seed: int) -> Catalog:
         """The same images, split by another seed."""
         frame = self.frame.assign(split=[split_of(sha256, seed) for sha256 in self.frame["sha256"]])
