@@ -173,7 +173,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
     command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
     command.add_argument("--queries", choices=("test", "all"), default="test")
+    command = add("map", _map, _show_map, "lay a space out on a plane and measure that map", space, weights, seed)
+    _map_options(command)
     command = add("train", _train, _show_runs, "train ResNet18 under a regime and record how it went", weights, seed)
+    _train_options(command)
+    add("runs", _runs, _show_runs, "list the training runs, recorded ones and your own")
+    command = add("inspect", _inspect, _show_inspect, "say what a Milvus store holds", store)
+    command.add_argument("--collection", metavar="C", help="only this collection")
+    add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
+    return parser
+
+
+def _map_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", choices=("umap", "pca"), default="umap")
+    command.add_argument("--n-neighbors", type=_positive, default=15, metavar="N", help="UMAP's, 2 to 200 (default 15)")
+    command.add_argument("--min-dist", type=float, default=0.1, metavar="D", help="UMAP's, 0 to 0.99 (default 0.1)")
+    command.add_argument("--metric", choices=("cosine", "euclidean"), help="default: cosine; euclidean for pixels")
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--regime", type=_words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
     )
@@ -184,11 +202,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="of initialisation and order")
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
     command.add_argument("--resume", action="store_true", help="take up finished and interrupted runs")
-    add("runs", _runs, _show_runs, "list the training runs, recorded ones and your own")
-    command = add("inspect", _inspect, _show_inspect, "say what a Milvus store holds", store)
-    command.add_argument("--collection", metavar="C", help="only this collection")
-    add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
-    return parser
 
 
 Run = Callable[[Settings, argparse.Namespace], Any]
@@ -374,6 +387,45 @@ def _show_evaluate(document: Any) -> str:
     if document["rows"]:
         lines.append(f"{document['rows'][0]['queries']:,} queries against {document['rows'][0]['gallery']:,} images")
     return "\n".join(lines)
+
+
+def _map(settings: Settings, options: argparse.Namespace) -> Any:
+    from dataclasses import replace
+
+    from lib import pipeline, workspace
+
+    start = time.perf_counter()
+    usual = workspace.open_workspace(settings).map_parameters(options.space)
+    parameters = replace(
+        usual,
+        method=options.method,
+        n_neighbors=options.n_neighbors,
+        min_dist=options.min_dist,
+        metric=options.metric or usual.metric,
+        seed=usual.seed if options.seed is None else options.seed,
+    )
+    with _Progress() as progress:
+        reporter = pipeline.Reporter(progress.update, progress.say)
+        made, cached = pipeline.make_map(settings, options.space, parameters, reporter)
+    return {
+        "space": options.space,
+        **parameters.facts(),
+        "images": len(made.xy),
+        **made.facts["fidelity"],
+        "cached": cached,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def _show_map(document: Any) -> str:
+    chosen = [f"{name} {document[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in document]
+    lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(chosen)}"]
+    if document["k"]:
+        lines += [
+            f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
+            f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
+        ]
+    return _lines([*lines, "it was there already" if document["cached"] else f"made in {document['seconds']:.1f} s"])
 
 
 def _train(settings: Settings, options: argparse.Namespace) -> Any:

@@ -52,7 +52,7 @@ def _found(name: str, title: str, about: str, ids: Sequence[str], rows: np.ndarr
 def _conflicts(ids: Sequence[str], audit: dict[str, Any]) -> Finding:
     known = set(ids)
     rows = [
-        (image_id, f"{group['kind']} copy, also {' and '.join(sorted(set(group['labels']) - {label}))}")
+        (image_id, f"also {' and '.join(sorted(set(group['labels']) - {label}))}")
         for group in audit["duplicates"]
         if group["conflict"]
         for image_id, label in zip(group["ids"], group["labels"], strict=True)
@@ -78,7 +78,7 @@ def _strays(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:
         "a photo that this space misunderstands.",
         ids,
         rows,
-        [f"{round(share[row] * K)} of {K} are {guess[row]}" for row in rows],
+        [f"{round(share[row] * K)}/{K} {guess[row]}" for row in rows],
     )
 
 

@@ -56,6 +56,11 @@ class Settings:
         scheme, found, rest = self.store_uri.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]}" if found else scheme
 
+    def options(self) -> list[str]:
+        """Command-line options with which another process works on the same photos, artifacts and weights."""
+        named = {"--data": self.data, "--artifacts": self.artifacts, "--weights": self.weights, "--seed": self.seed}
+        return [word for name, value in named.items() if value is not None for word in (name, str(value))]
+
     @property
     def prepare_command(self) -> str:
         """The command line that prepares these photos into these artifacts and this store."""

@@ -1,36 +1,61 @@
-"""Embedding map: UMAP of a space, coloured by class, with photos and true neighbours at hand."""
+"""Embedding map: a space on a plane, its photos and true neighbours at hand, and how far the plane can be trusted."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import mapping, ui
+from lib.view import cached, journey, mapping, noteworthy, picked, trust, ui
 
 ui.begin(
     "Embedding map",
-    "Each point is a photo; UMAP lays photos with near vectors near each other. Click a point, or draw a lasso.",
+    "Each point is a photo; photos with near vectors lie near each other. Click a point, or draw a lasso.",
 )
 opened = ui.workspace(show_query=False)
 try:
-    controls = st.columns([2, 1, 2, 1], vertical_alignment="bottom")
-    with controls[0]:
-        space = ui.space_choice(opened, "map")
-    with controls[1]:
-        by = mapping.colour_choice()
-    with controls[2]:
+    photos = cached.catalog(opened)
+    space = ui.space_choice(opened, "map")
+    first = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    with first[0]:
+        by = mapping.colour_choice(opened, space)
+    with first[1]:
+        beside = mapping.beside_choice(opened, space)
+    with first[2]:
+        wanted = mapping.parameters_choice(opened, space)
+    with first[3]:
+        picked.choose(opened)
+    main = mapping.shown(opened, space, wanted)
+    other = mapping.beside(opened, main, beside)
+    ui.origin(opened, space, **mapping.facts(main))
+    st.caption(mapping.trait(opened, main, by).about)
+    second = st.columns([3, 2, 3, 3], vertical_alignment="bottom")
+    with second[0]:
         metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
-    with controls[3]:
-        k = st.number_input("Neighbours", 1, 50, 10, key="near", bind="query-params")
-    ui.origin(opened, space, **mapping.parameters(opened, space))
-    near = mapping.neighbours(opened, space, metric, int(k))
-    left, right = st.container(key="split").columns([7, 3], gap="medium")
+    with second[1]:
+        k = int(st.number_input("How many", 1, 50, 10, key="near", bind="query-params"))
+    with second[2]:
+        lines = mapping.lines_choice()
+    left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
     with left:
-        mapping.draw(opened, space, by, near)
+        mapping.draw(opened, main, by, mapping.near(opened, main, lines, metric, k), key="map", lines=lines)
+        trust.strip(opened, main)
     with right:
-        mapping.query(opened, near, metric)
-    mapping.lasso(opened)
-    st.caption(
-        "Read it with care: UMAP keeps neighbourhoods, not distances. How far apart two clusters lie, and how large "
-        "they are, means little; the lines show the true neighbours in all dimensions."
-    )
+        if other is None:
+            mapping.query(opened, main, metric, k)
+        else:
+            mapping.draw(opened, other, by, mapping.near(opened, other, lines, metric, k), key="map2", lines=lines)
+            trust.strip(opened, other, "other")
+    if other is not None:
+        trust.two(opened, photos, main, other)
+        mapping.query(opened, main, metric, k)
+    mapping.neighbours(opened, main, metric, k)
+    picked.ways_on(opened)
+    panel = mapping.panel_choice()
+    if panel == "selection":
+        picked.show(opened, space)
+    elif panel == "findings":
+        noteworthy.show(opened, space)
+    elif panel == "training":
+        journey.show(opened)
+    else:
+        trust.how_to_read(main)
 except PetalscopeError as error:
     ui.failed(error)

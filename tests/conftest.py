@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from streamlit.testing.v1 import AppTest
 
 from lib import pipeline, retrieval, workspace
 from lib.learn import backbone
 from lib.retrieval import Loaded
-from lib.settings import Settings
+from lib.settings import PROJECT, Settings
 from lib.workspace import Workspace
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
@@ -119,3 +122,39 @@ def photos() -> Path:
     if not PHOTOS or not Path(PHOTOS).is_dir():
         pytest.skip("PETALSCOPE_DATA names no folder of real photos")
     return Path(PHOTOS)
+
+
+@pytest.fixture
+def copied(prepared: Settings, tmp_path: Path) -> Settings:
+    """A copy of the prepared artifacts that a test may damage; its store is left behind."""
+    shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets")
+    return replace(prepared, artifacts=tmp_path / "artifacts")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables with which the app has these settings."""
+    return {
+        "PETALSCOPE_DATA": str(settings.data),
+        "PETALSCOPE_ARTIFACTS": str(settings.artifacts),
+        "PETALSCOPE_OFFLINE": "1",
+    }
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppTest]]:
+    """A function that starts the app for some settings; afterwards its caches are empty and its store is closed."""
+    import streamlit as st
+
+    from lib.view import cached
+
+    def begin(settings: Settings) -> AppTest:
+        for name, value in environment(settings).items():
+            monkeypatch.setenv(name, value)
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        return AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run()
+
+    yield begin
+    cached.release_store()
+    st.cache_data.clear()
+    st.cache_resource.clear()

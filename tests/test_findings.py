@@ -42,7 +42,7 @@ def test_a_photo_in_the_wrong_folder_is_a_stray() -> None:
     labels[7] = "b"
     found = look(vectors, labels)["strays"]
     assert found.ids == ["b/007.jpg"]
-    assert found.notes == ["10 of 10 are a"]
+    assert found.notes == ["10/10 a"]
 
 
 def test_a_photo_like_no_other_is_a_loner() -> None:
@@ -75,7 +75,7 @@ def test_copies_in_two_folders_contradict_each_other() -> None:
     ]
     found = look(vectors, labels, {"duplicates": groups})["conflicts"]
     assert found.ids == ["a/000.jpg", "b/040.jpg"]
-    assert found.notes == ["exact copy, also b and c", "exact copy, also a and c"]
+    assert found.notes == ["also b and c", "also a and c"]
 
 
 def test_one_image_has_no_findings_but_that_nobody_finds_it() -> None:

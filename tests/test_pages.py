@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from lib import retrieval, workspace
 from lib.settings import PROJECT, Settings
+from lib.view import selection
+from tests.conftest import environment
 
 PAGES = [
     "pages/1_Training_Regimes.py",
@@ -24,34 +25,6 @@ PAGES = [
     "pages/4_Milvus_Collection.py",
 ]
 HEAVY = ("torch", "torchvision", "umap", "sklearn")
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    return {
-        "PETALSCOPE_DATA": str(settings.data),
-        "PETALSCOPE_ARTIFACTS": str(settings.artifacts),
-        "PETALSCOPE_OFFLINE": "1",
-    }
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """A function that starts the app for some settings; afterwards its caches are empty and its store is closed."""
-    import streamlit as st
-
-    from lib.view import cached
-
-    def begin(settings: Settings) -> AppTest:
-        for name, value in _environment(settings).items():
-            monkeypatch.setenv(name, value)
-        st.cache_data.clear()
-        st.cache_resource.clear()
-        return AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run()
-
-    yield begin
-    cached.release_store()
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def _fine(app: AppTest) -> AppTest:
@@ -163,7 +136,7 @@ def test_scoreboard_scores_every_space_and_metric(start, prepared: Settings) -> 
 def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = start(prepared).switch_page("pages/2_Embedding_Map.py")
-    app.session_state["lasso_ids"] = photos.ids[:7]
+    app.query_params["sel"] = selection.encoded(range(7), len(photos.ids), photos.contents)
     _fine(app.run())
     assert "7 photos in the selection" in [line.value for line in app.subheader]
 
@@ -220,7 +193,7 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **_environment(prepared)},
+        env={**os.environ, **environment(prepared)},
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -21,13 +21,6 @@ from lib.settings import Settings
 from lib.workspace import Workspace
 
 
-@pytest.fixture
-def copied(prepared: Settings, tmp_path: Path) -> Settings:
-    """A copy of the prepared artifacts that a test may damage; its store is left behind."""
-    shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets")
-    return replace(prepared, artifacts=tmp_path / "artifacts")
-
-
 def folder(settings: Settings) -> Path:
     return next((settings.artifacts / "sets").iterdir())
 

@@ -124,10 +124,7 @@ def start(
         return False
     command = [sys.executable, "-m", "lib", "train", "--resume", "--preset", preset]
     command += ["--regime", ",".join(regimes), "--seeds", ",".join(map(str, seeds))]
-    command += ["--artifacts", str(settings.artifacts)]
-    command += ["--data", str(settings.data)] if settings.data else []
-    command += ["--weights", settings.weights] if settings.weights else []
-    command += ["--seed", str(settings.seed)] if settings.seed is not None else []
+    command += settings.options()
     # Also what goes wrong before the process can tell it itself.
     log = checkpoints.folder(settings) / "training.log"
     try:

@@ -15,18 +15,23 @@ import streamlit as st
 from PIL import Image
 
 from lib import doctor, retrieval, settings, workspace
+from lib import findings as findings_of
+from lib import traits as traits_of
 from lib.data import audit, images, thumbnails
 from lib.data import catalog as catalogs
 from lib.data.catalog import Catalog
 from lib.embed import extract, spaces
 from lib.embed.extract import Embedder
-from lib.embed.projection import Map
+from lib.embed.projection import Map, MapParameters
 from lib.errors import ArtifactError, StoreError
+from lib.findings import Finding
 from lib.learn import results
 from lib.learn import runs as records
 from lib.retrieval import Loaded
+from lib.search import groups
 from lib.settings import Settings
 from lib.store import connection, inspect, milvus
+from lib.traits import Trait
 from lib.view import gallery
 from lib.workspace import Workspace
 
@@ -64,14 +69,51 @@ def loaded(opened: Workspace, space: str) -> Loaded:
     return _loaded(opened.version, space, opened)
 
 
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _map(version: str, space: str, key: str, _opened: Workspace, _parameters: MapParameters) -> Map | None:
+    return _opened.other_map(space, _parameters)
+
+
+def space_map(opened: Workspace, space: str, parameters: MapParameters) -> Map | None:
+    """The map of a space with these parameters; None while there is none. Shared by all sessions: read only."""
+    if not opened.map_file(space, parameters).is_file():
+        return None
+    return _map(opened.version, space, parameters.key(), opened, parameters)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _map(version: str, space: str, _opened: Workspace) -> Map:
-    return _opened.map(space)
+def _traits(version: str, space: str, runs_version: str, _opened: Workspace) -> dict[str, Trait]:
+    return traits_of.traits(catalog(_opened), space, _opened.neighbourhoods(space), runs(runs_version))
 
 
-def space_map(opened: Workspace, space: str) -> Map:
-    """The stored map of a space. Shared by all sessions: read only."""
-    return _map(opened.version, space, opened)
+def traits(opened: Workspace, space: str) -> dict[str, Trait]:
+    """What is known of each photo in a space. Shared by all sessions: read only."""
+    try:
+        version = records.version(current_settings())
+        runs(version)
+    except ArtifactError:  # a damaged record is told of on its own page
+        version = ""
+    return _traits(opened.version, space, version, opened)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking for what stands out")
+def _findings(version: str, space: str, _opened: Workspace) -> list[Finding]:
+    return findings_of.findings(catalog(_opened).ids, traits(_opened, space), audited(_opened))
+
+
+def findings(opened: Workspace, space: str) -> list[Finding]:
+    """What stands out in a space. Shared by all sessions: read only."""
+    return _findings(opened.version, space, opened)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _closeness(version: str, space: str, rows: bytes, _opened: Workspace) -> np.ndarray:
+    return groups.closeness(loaded(_opened, space).gallery.vectors, np.frombuffer(rows, dtype=np.int64))
+
+
+def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
+    """Mean cosine of each photo of a selection to the others of it."""
+    return _closeness(opened.version, space, rows.astype(np.int64).tobytes(), opened)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the network")
@@ -143,11 +185,11 @@ def audited(opened: Workspace) -> dict[str, Any]:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def runs(version: str) -> list[results.Run]:
-    """All training runs, in one shape; `version` is that of the records. Shared by all sessions: read only.
+    """All training runs, in one shape; `version` is that of the records, "" for none. Shared: read only.
 
     Raises ArtifactError when a record is damaged.
     """
-    return [results.tidy(run) for run in records.load(current_settings())]
+    return [results.tidy(run) for run in records.load(current_settings())] if version else []
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)

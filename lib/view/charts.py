@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lib.traits import Trait
 from lib.view import theme
 
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
@@ -40,25 +41,27 @@ def classes(frame: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
     return figure
 
 
-def space_map(frame: pd.DataFrame, xy: np.ndarray, by: str, colours: dict[str, str]) -> go.Figure:
-    """The map as points, one WebGL trace per value of the column `by`; points carry image ids."""
+def space_map(frame: pd.DataFrame, xy: np.ndarray, trait: Trait, colours: dict[str, str]) -> go.Figure:
+    """The map as points that carry image ids: one WebGL trace per value of a trait, or one with a colour scale.
+
+    `colours` has the values in the order of the legend; images of which the trait is unknown come first, in grey.
+    """
     figure = go.Figure()
-    values = frame[by].to_numpy()
-    for value, colour in colours.items():
-        rows = np.nonzero(values == value)[0]
-        labels = frame["label"].to_numpy()[rows]
-        figure.add_scattergl(
-            x=xy[rows, 0],
-            y=xy[rows, 1],
-            ids=frame["id"].to_numpy()[rows].tolist(),
-            name=text(value),
-            mode="markers",
-            marker={"size": 6, "color": colour, "opacity": 0.8},
-            selected={"marker": {"opacity": 1.0, "size": 8}},
-            unselected={"marker": {"opacity": 0.12}},
-            text=[text(label) for label in labels],
-            hovertemplate="%{text}<br>%{id}<extra></extra>",
-        )
+    values = trait.values
+    unknown = np.isnan(values) if trait.kind == "number" else values == ""
+    if unknown.any():
+        _points(figure, frame, xy, np.nonzero(unknown)[0], "unknown", {"color": theme.MUTED})
+    if trait.kind == "number":
+        rows = np.nonzero(~unknown)[0]
+        scale = {"title": {"text": text(trait.title), "side": "right"}, "thickness": 12, "len": 0.7, "outlinewidth": 0}
+        graded = {"color": values[rows], "colorscale": theme.SCALE, "cmin": trait.low, "cmax": trait.high}
+        _points(figure, frame, xy, rows, text(trait.title), {**graded, "colorbar": scale}, values[rows])
+        figure.data[-1].showlegend = False
+    else:
+        for value, colour in colours.items():
+            rows = np.nonzero(values == value)[0]
+            if len(rows) or trait.kind == "class":
+                _points(figure, frame, xy, rows, text(value), {"color": colour}, values[rows])
     figure.update_layout(
         height=620,
         margin=_MARGIN,
@@ -72,11 +75,43 @@ def space_map(frame: pd.DataFrame, xy: np.ndarray, by: str, colours: dict[str, s
     return figure
 
 
+def _points(
+    figure: go.Figure,
+    frame: pd.DataFrame,
+    xy: np.ndarray,
+    rows: np.ndarray,
+    name: str,
+    marker: dict[str, Any],
+    values: np.ndarray | None = None,
+) -> None:
+    labels = frame["label"].to_numpy()[rows]
+    told = [""] * len(rows) if values is None else [_told(value) for value in values]
+    figure.add_scattergl(
+        x=xy[rows, 0],
+        y=xy[rows, 1],
+        ids=frame["id"].to_numpy()[rows].tolist(),
+        name=name,
+        mode="markers",
+        marker={"size": 6 if len(frame) < 20_000 else 4, "opacity": 0.8, **marker},
+        selected={"marker": {"opacity": 1.0, "size": 8}},
+        unselected={"marker": {"opacity": 0.12}},
+        text=[
+            text(label) + (f" · {say}" if say and say != text(label) else "")
+            for label, say in zip(labels, told, strict=True)
+        ],
+        hovertemplate="%{text}<br>%{id}<extra></extra>",
+    )
+
+
+def _told(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else text(value)
+
+
 def with_selection(figure: go.Figure, ids: Sequence[str]) -> go.Figure:
     """A copy of a map on which all points but those of the images `ids` are faint."""
-    drawn = go.Figure(figure)
+    drawn, wanted = go.Figure(figure), set(ids)
     for trace in drawn.data:
-        trace.selectedpoints = np.nonzero(np.isin(np.asarray(trace.ids, dtype=str), ids))[0]
+        trace.selectedpoints = [place for place, image_id in enumerate(trace.ids) if image_id in wanted]
     return drawn
 
 
@@ -93,8 +128,10 @@ def with_view(figure: go.Figure, view: dict[str, Any]) -> go.Figure:
     return drawn
 
 
-def with_neighbours(figure: go.Figure, xy: np.ndarray, query: int, neighbours: Sequence[int]) -> go.Figure:
-    """A copy of a map on which lines join the query's point with its true neighbours' points."""
+def with_neighbours(
+    figure: go.Figure, xy: np.ndarray, query: int, neighbours: Sequence[int], called: str = "its true neighbours"
+) -> go.Figure:
+    """A copy of a map on which lines join the query's point with its neighbours' points, numbered by rank."""
     drawn = go.Figure(figure)
     # SVG, since WebGL draws selected points above everything else.
     lines_x: list[float | None] = []
@@ -123,13 +160,80 @@ def with_neighbours(figure: go.Figure, xy: np.ndarray, query: int, neighbours: S
     drawn.add_scatter(
         x=[float(xy[row, 0]) for row in neighbours],
         y=[float(xy[row, 1]) for row in neighbours],
-        mode="markers",
+        mode="markers+text",
+        text=[str(rank) for rank in range(1, len(neighbours) + 1)],
+        textposition="top center",
+        textfont={"size": 10, "color": theme.QUERY},
         marker={"size": 12, "symbol": "circle-open", "color": theme.QUERY, "line": {"width": 1.6}},
         hoverinfo="skip",
-        name="its true neighbours",
+        name=called,
         showlegend=True,
     )
     return drawn
+
+
+def journey(labels: np.ndarray, planes: dict[str, np.ndarray], colours: dict[str, str], between: int) -> go.Figure:
+    """Maps of the same photos one after the other, as an animation: `planes` (n, 2) by title, in order, and between two
+    of them `between` steps of a straight way. Points are coloured by class."""
+    titles, stops = list(planes), list(planes.values())
+    ways: list[tuple[str, np.ndarray]] = [(titles[0], stops[0])]
+    for title, before, after in zip(titles[1:], stops, stops[1:], strict=False):
+        # Slow at both ends.
+        shares = (1 - np.cos(np.pi * np.arange(1, between + 1) / (between + 1))) / 2
+        ways += [(f"{title} {i}", before + share * (after - before)) for i, share in enumerate(shares)]
+        ways.append((title, after))
+    rows = {label: np.nonzero(labels == label)[0] for label in colours}
+
+    def drawn(xy: np.ndarray) -> list[go.Scattergl]:
+        return [
+            go.Scattergl(
+                x=xy[mine, 0].astype(np.float32),
+                y=xy[mine, 1].astype(np.float32),
+                mode="markers",
+                name=text(label),
+                marker={"size": 5, "color": colours[label], "opacity": 0.75},
+                hoverinfo="name",
+            )
+            for label, mine in rows.items()
+        ]
+
+    pace = {"frame": {"duration": 40, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
+    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    figure = go.Figure(drawn(stops[0]), frames=[go.Frame(name=name, data=drawn(xy)) for name, xy in ways])
+    every = np.concatenate(stops)
+    low, high = every.min(axis=0), every.max(axis=0)
+    room = 0.03 * (high - low)
+    figure.update_layout(
+        height=560,
+        margin=_MARGIN,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
+        sliders=[
+            {
+                "steps": [{"label": title, "method": "animate", "args": [[title], stop]} for title in titles],
+                "currentvalue": {"visible": False},
+                "pad": {"l": 100, "r": 50, "t": 20},
+            }
+        ],
+        updatemenus=[
+            {
+                "type": "buttons",
+                "showactive": False,
+                "direction": "left",
+                "x": 0,
+                "y": 0,
+                "yanchor": "top",
+                "xanchor": "left",
+                "pad": {"t": 30},
+                "buttons": [
+                    {"label": "▶", "method": "animate", "args": [None, pace]},
+                    {"label": "❚❚", "method": "animate", "args": [[None], stop]},
+                ],
+            }
+        ],
+    )
+    figure.update_xaxes(visible=False, range=[low[0] - room[0], high[0] + room[0]])
+    figure.update_yaxes(visible=False, scaleanchor="x", range=[low[1] - room[1], high[1] + room[1]])
+    return figure
 
 
 def slopes(left: list[dict[str, Any]], right: list[dict[str, Any]], names: tuple[str, str]) -> go.Figure:

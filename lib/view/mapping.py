@@ -1,46 +1,199 @@
-"""The parts of the map page."""
+"""The maps of the map page: which is drawn, in what colours, with which lines."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from lib.view import cached, charts, clicks, selection, theme, ui
+from lib.data.catalog import Catalog
+from lib.embed import spaces
+from lib.embed.alignment import aligned
+from lib.embed.projection import Map, MapParameters
+from lib.errors import QueryError
+from lib.search.metrics import METRICS
+from lib.traits import RIGHT, WRONG, Trait
+from lib.view import cached, charts, clicks, mapper, selection, theme, ui
 from lib.workspace import Workspace
 
-LASSO = "lasso_ids"
-PAGE = 48
-COLOURINGS = {"label": "Class", "split": "Split"}
+NOTHING = "nothing"
+_CALLED = {"true": "its true neighbours", "map": "nearest on the map"}
+PANELS = {
+    "selection": "Selection",
+    "findings": "Findings",
+    "training": "What training does",
+    "reading": "How to read a map",
+}
+LINES = {"true": "True neighbours", "map": "The map's"}
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _figure(version: str, space: str, by: str, _opened: Workspace) -> go.Figure:
-    photos = cached.catalog(_opened)
-    colours = ui.colours(photos) if by == "label" else theme.SPLIT_COLOURS
-    figure = charts.space_map(photos.frame, cached.space_map(_opened, space).xy, by, colours)
-    return figure.update_layout(meta=space)
+@dataclass(frozen=True)
+class Shown:
+    """One map on the page."""
+
+    space: str
+    parameters: MapParameters
+    map: Map
+
+    @property
+    def title(self) -> str:
+        """For headings: the space and how it was laid out."""
+        return f"{spaces.get(self.space).title} · {self.map.facts['method']}"
 
 
-def _picked() -> None:
-    points = st.session_state["map"]["selection"]["points"]
-    ids = [str(point["id"]) for point in points if point.get("id")]
-    # A click is one point and makes it the query; a lasso or a box is kept as a selection.
-    if len(ids) == 1:
-        selection.choose(ids[0])
-    elif ids:
-        st.session_state[LASSO] = ids
+# --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def colour_choice() -> str:
+def parameters_choice(opened: Workspace, space: str) -> MapParameters:
+    """How the map is laid out: controls behind a button, kept in the address once a map is asked for."""
+    usual = opened.map_parameters(space)
+    asked = _asked(usual)
+    with st.popover(_words(asked), icon=":material/tune:", width="stretch"):
+        with st.form("map_form", border=False):
+            names = {"umap": "UMAP", "pca": "PCA"}
+            method = st.segmented_control(
+                "Method", list(names), default=asked.method, format_func=names.__getitem__, required=True
+            )
+            near = st.slider(
+                "n_neighbors", 2, 200, asked.n_neighbors, help="UMAP: few show fine structure, many the whole."
+            )
+            apart = st.slider(
+                "min_dist", 0.0, 0.99, asked.min_dist, 0.01, help="UMAP: how tightly points may be packed."
+            )
+            metric = st.selectbox("Metric", ["cosine", "euclidean"], index=["cosine", "euclidean"].index(asked.metric))
+            if st.form_submit_button("Draw this map", type="primary", width="stretch"):
+                wanted = replace(asked, method=str(method), n_neighbors=near, min_dist=apart, metric=metric)
+                _ask(opened, space, wanted, usual)
+        if asked != usual and st.button("Back to the usual map", icon=":material/undo:", width="stretch"):
+            st.query_params.pop("map", None)
+            st.session_state.pop("asked_map", None)
+            st.rerun()
+    return asked
+
+
+def _words(asked: MapParameters) -> str:
+    if asked.method == "pca":
+        return f"PCA, {asked.metric}"
+    return f"UMAP {asked.n_neighbors} / {asked.min_dist:g}, {asked.metric}"
+
+
+def _asked(usual: MapParameters) -> MapParameters:
+    """What the address or this session asks for; the usual map when that is nothing or makes no sense."""
+    word = st.query_params.get("map") or st.session_state.get("asked_map")
+    if not word:
+        return usual
+    try:
+        method, near, apart, metric = str(word).split(",")
+        found = replace(usual, method=method, n_neighbors=int(near), min_dist=float(apart), metric=metric)
+    except (ValueError, QueryError):
+        return usual
+    st.session_state["asked_map"] = st.query_params["map"] = str(word)
+    return found
+
+
+def _ask(opened: Workspace, space: str, wanted: MapParameters, usual: MapParameters) -> None:
+    word = f"{wanted.method},{wanted.n_neighbors},{wanted.min_dist:g},{wanted.metric}"
+    if wanted == usual:
+        st.query_params.pop("map", None)
+        st.session_state.pop("asked_map", None)
+    else:
+        st.query_params["map"] = st.session_state["asked_map"] = word
+        if cached.space_map(opened, space, wanted) is None and not mapper.maker().start(
+            cached.current_settings(), space, wanted
+        ):
+            st.toast("Another map is being made; press again when it is done.")
+    st.rerun()
+
+
+def shown(opened: Workspace, space: str, wanted: MapParameters) -> Shown:
+    """The map that was asked for; until it is there PCA, which always is, and the making of the other one."""
+    found = cached.space_map(opened, space, wanted)
+    if found is not None:
+        return Shown(space, wanted, found)
+    making = mapper.maker().making
+    mine = making is not None and making.space == space and making.parameters == wanted
+    if making is not None and making.running:
+        mapper.follow()
+    elif making is not None and mine and making.error:
+        st.error(ui.plain(making.error), icon=":material/error:")
+    if making is None or not making.running:
+        st.info("This map is not made yet; PCA is shown in its place.", icon=":material/hourglass_empty:")
+        if st.button("Make it now", icon=":material/play_arrow:"):
+            mapper.maker().start(cached.current_settings(), space, wanted)
+            st.rerun()
+    return Shown(space, _pca(opened, space), opened.map(space, "pca"))
+
+
+def _pca(opened: Workspace, space: str) -> MapParameters:
+    return replace(opened.map_parameters(space), method="pca")
+
+
+def beside_choice(opened: Workspace, space: str) -> str:
+    """What is drawn beside the map: nothing, another space, or this one by PCA."""
+    titles = {NOTHING: "Nothing"}
+    titles |= {name: spaces.get(name).title for name in opened.spaces if name != space}
+    titles["pca"] = "The same by PCA"
+    tied = ui.linked("beside", "map", list(titles), NOTHING)
+    return str(st.selectbox("Beside it", list(titles), format_func=titles.__getitem__, **tied))
+
+
+def beside(opened: Workspace, main: Shown, chosen: str) -> Shown | None:
+    """The second map, turned to lie as near to the main one as it can; None when there is to be none."""
+    if chosen == NOTHING:
+        return None
+    space = main.space if chosen == "pca" else chosen
+    parameters = _pca(opened, space) if chosen == "pca" else opened.map_parameters(space)
+    found = cached.space_map(opened, space, parameters) or opened.map(space, parameters.method)
+    return Shown(space, parameters, replace(found, xy=aligned(found.xy, main.map.xy)))
+
+
+def colour_choice(opened: Workspace, space: str) -> str:
     """What colours the points: a control kept in the address."""
-    names = list(COLOURINGS)
-    tied = ui.linked("colour", "map", names, "label")
-    return str(st.selectbox("Colour", names, format_func=lambda name: COLOURINGS[name], **tied))
+    titles = {name: trait.title for name, trait in cached.traits(opened, space).items()}
+    titles["preserved"] = "Neighbours kept on the map"
+    tied = ui.linked("colour", "map", list(titles), "label")
+    return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, **tied))
 
 
-def neighbours(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
+def trait(opened: Workspace, shown: Shown, by: str) -> Trait:
+    """The column that colours a map; the class where this space has no such column."""
+    known = cached.traits(opened, shown.space)
+    if by == "preserved":
+        k = shown.map.facts["fidelity"]["k"]
+        about = f"Share of its {k} nearest in the space that are among its {k} nearest on this map."
+        return Trait(by, "Neighbours kept", about, "number", shown.map.preserved)
+    return known.get(by, known["label"])
+
+
+def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
+    """The colour of every value of a trait: class colours are the same on every page."""
+    if trait.kind == "class":
+        return ui.colours(photos)
+    if trait.name == "split":
+        return theme.SPLIT_COLOURS
+    values = sorted(set(trait.values) - {""})
+    if set(values) <= {RIGHT, WRONG}:
+        return {RIGHT: theme.RIGHT, WRONG: theme.WRONG}
+    return theme.class_colours(values)
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _figure(
+    version: str, space: str, key: str, by: str, beside: str, _photos: Catalog, _xy: Any, _by: Trait
+) -> go.Figure:
+    figure = charts.space_map(_photos.frame, _xy, _by, colours(_photos, _by))
+    # A changed figure keeps the user's zoom only if it is of the same plane.
+    return figure.update_layout(meta=f"{space} {key} {beside}")
+
+
+def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
     """The query's nearest photos in the full space; none when there is no query of this data set."""
     chosen = selection.query()
     if chosen is None or cached.catalog(opened).row(chosen) is None:
@@ -48,50 +201,114 @@ def neighbours(opened: Workspace, space: str, metric: str, k: int) -> list[dict[
     return list(cached.search(opened, space, chosen, metric, k)["results"])
 
 
-def draw(opened: Workspace, space: str, by: str, near: list[dict[str, Any]]) -> None:
-    """The map, with lines from the query to its true neighbours."""
-    figure = _figure(opened.version, space, by, opened)
-    inside = st.session_state.get(LASSO, [])
+def near_on_map(opened: Workspace, shown: Shown, k: int) -> list[dict[str, Any]]:
+    """The photos that lie nearest to the query on the plane, in the shape of a search's results."""
+    photos, chosen = cached.catalog(opened), selection.query()
+    row = photos.row(chosen) if chosen else None
+    if row is None:
+        return []
+    distances = np.linalg.norm(shown.map.xy - shown.map.xy[row], axis=1)
+    distances[photos.copies(str(photos.frame["sha256"].iloc[row]))] = np.inf
+    order = np.argsort(distances, kind="stable")[:k]
+    return [
+        {"rank": i, "id": photos.ids[place], "label": str(photos.frame["label"].iloc[place]), "value": distances[place]}
+        for i, place in enumerate(order, start=1)
+        if np.isfinite(distances[place])
+    ]
+
+
+def draw(opened: Workspace, shown: Shown, by: str, near: list[dict[str, Any]], *, key: str, lines: str) -> None:
+    """A map, with the selection lit and lines from the query to its neighbours. `key` tells the page's maps apart."""
+    photos, chosen = cached.catalog(opened), selection.query()
+    column = trait(opened, shown, by)
+    turned = "" if key == "map" else str(shown.map.xy[:1].tolist())
+    figure = _figure(
+        opened.version, shown.space, shown.parameters.key(), column.name, turned, photos, shown.map.xy, column
+    )
+    inside = selection.picked(photos.ids, photos.contents)
     if inside:
         figure = charts.with_selection(figure, inside)
-    photos = cached.catalog(opened)
-    chosen = selection.query()
-    if near and chosen is not None:
-        rows = [photos.row(row["id"]) for row in near]
-        query = photos.row(chosen)
-        if query is not None:
-            known = [row for row in rows if row is not None]
-            figure = charts.with_neighbours(figure, cached.space_map(opened, space).xy, query, known)
-    view = _view(space, (opened.version, space, by, chosen, [row["id"] for row in near], inside))
+    query = photos.row(chosen) if chosen else None
+    if near and query is not None:
+        rows = [row for row in (photos.row(found["id"]) for found in near) if row is not None]
+        figure = charts.with_neighbours(figure, shown.map.xy, query, rows, _CALLED[lines])
+    content = (opened.version, figure.layout.meta, column.name, chosen, [row["id"] for row in near], inside)
+    view = _view(key, figure.layout.meta, content)
     if view is not None:
         figure = charts.with_view(figure, view)
+    st.markdown(f"**{shown.title}**")
     st.plotly_chart(
         figure,
         width="stretch",
-        key="map",
-        on_select=_picked,
+        key=key,
+        on_select=partial(_picked, key, photos.ids, photos.contents),
         selection_mode=("points", "lasso", "box"),
-        config={"displaylogo": False, "scrollZoom": True},
-        alt=f"map of {len(photos.frame):,} photos in the space {space}, coloured by {by}",
+        config={"displaylogo": False, "scrollZoom": True, "toImageButtonOptions": {"filename": "petalscope-map"}},
+        alt=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
     )
-    clicks.listen("map", selection.choose)
+    clicks.listen(key, selection.choose)
 
 
-def _view(space: str, content: object) -> dict[str, Any] | None:
-    """The zoom, tool and hidden classes to draw the map with.
+def _picked(key: str, ids: list[str], contents: str) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    inside = [str(point["id"]) for point in points if point.get("id")]
+    # A click is one point and makes it the query; a lasso or a box is kept as a selection.
+    if len(inside) == 1:
+        selection.choose(inside[0])
+    elif inside:
+        selection.pick(inside, ids, contents)
+
+
+def _view(key: str, of: str, content: object) -> dict[str, Any] | None:
+    """The zoom, tool and hidden classes to draw a map with.
 
     The user's latest ones are taken up only when the map's content changes: a changed figure is drawn from scratch.
     """
-    if st.session_state.get("map_content") != content:
-        told = clicks.view("map")
-        st.session_state["map_content"] = content
-        st.session_state["map_view"] = told if told and told["of"] == space else None
-    kept: dict[str, Any] | None = st.session_state["map_view"]
+    if st.session_state.get(f"{key}_content") != content:
+        told = clicks.view(key)
+        st.session_state[f"{key}_content"] = content
+        st.session_state[f"{key}_view"] = told if told and told["of"] == of else None
+    kept: dict[str, Any] | None = st.session_state[f"{key}_view"]
     return kept
 
 
-def query(opened: Workspace, near: list[dict[str, Any]], metric: str) -> None:
-    """The query photo and its neighbours in the full space."""
+def facts(shown: Shown) -> dict[str, object]:
+    """How a map was made, for the line under the heading."""
+    told = shown.map.facts
+    names = ("n_neighbors", "min_dist", "metric", "seed")
+    chosen = ", ".join(f"{name} {told[name]}" for name in names if name in told)
+    return {"Map": f"{told['method']}, {chosen}, from {told['input']}"}
+
+
+def lines_choice() -> str:
+    """Which neighbours the lines lead to: a control kept in the address."""
+    tied = ui.linked("lines", "map", list(LINES), "true")
+    return str(st.segmented_control("Lines", list(LINES), required=True, format_func=LINES.__getitem__, **tied))
+
+
+def near(opened: Workspace, shown: Shown, lines: str, metric: str, k: int) -> list[dict[str, Any]]:
+    """The neighbours that lines lead to."""
+    return near_on_map(opened, shown, k) if lines == "map" else near_in_space(opened, shown.space, metric, k)
+
+
+def panel_choice() -> str:
+    """What is told below the map: a control kept in the address."""
+    tied = ui.linked("panel", "map", list(PANELS), "selection")
+    return str(
+        st.segmented_control(
+            "Below the map",
+            list(PANELS),
+            required=True,
+            format_func=PANELS.__getitem__,
+            label_visibility="collapsed",
+            wrap=True,
+            **tied,
+        )
+    )
+
+
+def query(opened: Workspace, shown: Shown, metric: str, k: int) -> None:
+    """The query photo, and what its neighbours take it for."""
     chosen = selection.query()
     photos = cached.catalog(opened)
     row = photos.row(chosen) if chosen else None
@@ -99,47 +316,40 @@ def query(opened: Workspace, near: list[dict[str, Any]], metric: str) -> None:
         st.info("Click a point: its photo and its true neighbours appear here.", icon=":material/ads_click:")
         return
     label = str(photos.frame["label"].iloc[row])
+    true, drawn = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
+    kept = len({found["id"] for found in true} & {found["id"] for found in drawn})
+    guess = cached.traits(opened, shown.space)
     ui.show_photos(opened, [chosen], key="map_query", title="Query", notes=[chosen], tile=170)
-    same = sum(found["label"] == label for found in near)
-    st.caption(f"{same} of its {len(near)} nearest photos in the full space ({metric}) are of its class.")
-    ui.show_photos(
-        opened,
-        [found["id"] for found in near],
-        key="map_neighbours",
-        title="True neighbours",
-        badges=[f"{found['rank']}" for found in near],
-        notes=[f"{found['value']:.3f}" for found in near],
-        right=[found["label"] == label for found in near],
-        tile=76,
+    st.caption(
+        f"{sum(found['label'] == label for found in true)} of its {len(true)} nearest in the full space "
+        f"({METRICS[metric].title}) are of its class; {kept} of them are among its {len(drawn)} nearest on the map. "
+        f"Its 10 nearest under cosine take it for {ui.plain(guess['predicted'].values[row]) or 'nothing'} "
+        f"({guess['confidence'].values[row]:.0%} of the votes)."
     )
 
 
-def lasso(opened: Workspace) -> None:
-    """What is inside the lasso: counts per class, photos, and the ids to take away."""
+def neighbours(opened: Workspace, shown: Shown, metric: str, k: int) -> None:
+    """The query's neighbours in the full space and on the map, as two rows of photos to compare."""
+    chosen = selection.query()
     photos = cached.catalog(opened)
-    rows = cached.rows_of(photos.frame, st.session_state.get(LASSO, []))
-    if not len(rows):
-        st.caption("Draw a lasso or a box around some points to see their photos.")
+    row = photos.row(chosen) if chosen else None
+    if row is None:
         return
-    inside = photos.frame.iloc[rows]
-    counts = inside["label"].value_counts()
-    st.subheader(f"{len(rows):,} photos in the selection")
-    ui.legend(opened, {label: f"{counts.get(label, 0)} of {total}" for label, total in photos.classes.items()})
-    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-    pages = max(1, -(-len(rows) // PAGE))
-    page = left.number_input(f"Page of {pages}", 1, pages, 1, key="lasso_page") if pages > 1 else 1
-    with middle:
-        ui.csv_button(inside[["id", "label", "split", "width", "height"]], "selection", width="stretch")
-    if right.button("Clear selection", icon=":material/close:", width="stretch"):
-        st.session_state.pop(LASSO)
-        st.rerun()
-    shown = inside.iloc[(int(page) - 1) * PAGE : int(page) * PAGE]
-    ui.show_photos(opened, list(shown["id"]), key="lasso_photos", title="Photos in the selection", tile=92)
-
-
-def parameters(opened: Workspace, space: str) -> dict[str, object]:
-    """How the map was made, for the line under the heading."""
-    facts = cached.space_map(opened, space).facts
-    names = ("n_neighbors", "min_dist", "metric", "seed")
-    shown = ", ".join(f"{name} {facts[name]}" for name in names)
-    return {"Map": f"{facts['method']}, {shown}, from {facts['input']}"}
+    label = str(photos.frame["label"].iloc[row])
+    both = (
+        ("map_neighbours", "True neighbours", near_in_space(opened, shown.space, metric, k), 3),
+        ("map_near", "Nearest on the map", near_on_map(opened, shown, k), 2),
+    )
+    for key, title, found, digits in both:
+        st.markdown(f"**{title}**")
+        ui.show_photos(
+            opened,
+            [each["id"] for each in found],
+            key=key,
+            title=title,
+            badges=[f"{each['rank']}" for each in found],
+            notes=[f"{each['value']:.{digits}f}" for each in found],
+            right=[each["label"] == label for each in found],
+            tile=84,
+            row=True,
+        )

@@ -13,6 +13,8 @@ REGIME_COLOURS = {"scratch": "#0072B2", "transfer": "#E69F00", "finetune": "#009
 SPACE_COLOURS = ("#9a93a3", "#7a5cff", "#2aa198", "#b58900", "#c2477f")
 RIGHT, WRONG = "#009E73", "#D55E00"
 MUTED = "#8c8794"
+# Perceptually even and safe for the colour-blind, dark to light.
+SCALE = "Viridis"
 # Unlike any class colour, and visible on light and dark ground.
 QUERY = "#7a5cff"
 

@@ -1,0 +1,102 @@
+"""What training does to a space: the regimes' maps one after the other, aligned, with purity and test accuracy."""
+
+from __future__ import annotations
+
+import itertools
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from lib.embed import spaces
+from lib.embed.alignment import aligned
+from lib.errors import ArtifactError
+from lib.learn import results
+from lib.learn import runs as records
+from lib.view import cached, charts, trust, ui
+from lib.workspace import Workspace
+
+# From no training on these photos to all of it; the frozen features of `transfer` are the backbone's own.
+ORDER = {"scratch": "scratch", "resnet18": "transfer", "finetune": "finetune", "init": "init"}
+# More points than this make an animation that no browser plays smoothly.
+SMOOTH = 10_000
+
+
+@st.cache_resource(max_entries=4, show_spinner="Aligning the maps")
+def _figure(version: str, names: tuple[str, ...], _opened: Workspace) -> go.Figure:
+    photos = cached.catalog(_opened)
+    planes = {names[0]: _opened.map(names[0]).xy}
+    for before, name in itertools.pairwise(names):
+        planes[name] = aligned(_opened.map(name).xy, planes[before])
+    titled = {spaces.get(name).title: xy for name, xy in planes.items()}
+    between = 9 if len(photos.frame) <= SMOOTH else 0
+    return charts.journey(photos.frame["label"].to_numpy(), titled, ui.colours(photos), between)
+
+
+def show(opened: Workspace) -> None:
+    """The animation over the spaces that there are, and how to make the ones that are missing."""
+    names = tuple(name for name in ORDER if name in opened.spaces)
+    missing = [name for name in ORDER if name not in opened.spaces]
+    if len(names) < 2:
+        st.info(
+            "Train networks on the Training regimes page and press *Make their spaces* there: then this shows how "
+            "training rearranges the photos.",
+            icon=":material/model_training:",
+        )
+        st.page_link("pages/1_Training_Regimes.py", label="Train", icon=":material/model_training:")
+        return
+    st.plotly_chart(
+        _figure(opened.version, names, opened),
+        width="stretch",
+        key="journey",
+        config={"displaylogo": False},
+        alt=f"maps of {', '.join(names)} one after the other, coloured by class",
+    )
+    st.caption(
+        "Each map is UMAP of one network's features, turned, mirrored and scaled to lie as near to the one before as "
+        "it can (Procrustes). Between two maps points go straight: the way means nothing, the ends do."
+        + (f" Not made yet: {', '.join(missing)}." if missing else "")
+    )
+    st.caption(
+        "Purity: how many of a photo's 10 nearest are of its class. A network has seen the labels of its training "
+        "photos, so the test photos are the fair measure."
+    )
+    st.dataframe(_table(opened, names), width="stretch", hide_index=True, column_config=_COLUMNS)
+
+
+_NUMBERS = ("Purity %, all photos", "Purity %, test photos", "Test accuracy %")
+_COLUMNS = {name: st.column_config.NumberColumn(format="%.1f") for name in _NUMBERS}
+
+
+def _table(opened: Workspace, names: tuple[str, ...]) -> pd.DataFrame:
+    fingerprint = opened.state["dataset"]["fingerprint"]
+    try:
+        found = cached.runs(records.version(cached.current_settings()))
+    except ArtifactError:  # told of on the page of the runs
+        found = []
+    tested = (cached.catalog(opened).frame["split"].to_numpy() == "test").astype(int)
+    rows = []
+    for name in names:
+        weights = opened.space(name)["weights"]["name"]
+        run = next((run for run in found if run["id"] == weights), None)
+        of = f"run {weights}" if run else "no network of its own"
+        accuracy = run["test_accuracy"] if run else None
+        if name == "resnet18":
+            mine = [
+                row
+                for row in results.table([run for run in found if run["dataset"]["fingerprint"] == fingerprint])
+                if row["regime"] == "transfer" and row["accuracy"] is not None
+            ]
+            best = max(mine, key=lambda row: (row["preset"] == "full", len(row["seeds"])), default=None)
+            accuracy = best["accuracy"] if best else None
+            of = f"transfer, mean over {len(best['seeds'])} seeds, {best['preset']} preset" if best else of
+        rows.append(
+            {
+                "Space": spaces.get(name).title,
+                _NUMBERS[0]: trust.purity(opened, name, tested >= 0),
+                _NUMBERS[1]: trust.purity(opened, name, tested == 1),
+                _NUMBERS[2]: None if accuracy is None else 100 * accuracy,
+                "Test accuracy of": of,
+            }
+        )
+    return pd.DataFrame(rows)
