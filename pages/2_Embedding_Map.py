@@ -25,15 +25,9 @@ try:
     main = mapping.shown(opened, space, wanted)
     other = mapping.beside(opened, main, beside)
     ui.origin(opened, space, **mapping.facts(main))
-    st.caption(mapping.trait(opened, main, by).about)
-    second = st.columns([3, 2, 3, 3], vertical_alignment="bottom")
-    with second[0]:
-        metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
-    with second[1]:
-        k = int(st.number_input("How many", 1, 50, 10, key="near", bind="query-params"))
-    with second[2]:
-        lines = mapping.lines_choice()
     left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
+    with right if other is None else st.container():
+        metric, k, lines = mapping.neighbour_choice()
     with left:
         mapping.draw(opened, main, by, mapping.near(opened, main, lines, metric, k), key="map", lines=lines)
         trust.strip(opened, main)

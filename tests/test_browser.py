@@ -195,9 +195,10 @@ def test_a_link_restores_the_view(tab: Watched, prepared: Settings) -> None:
     assert "Raw pixels" in tab.text()
 
 
-def _drag_around_everything(tab: Watched) -> None:
-    area = tab.page.locator(".js-plotly-plot .nsewdrag").first
+def _drag_around_everything(tab: Watched, place: int = 0) -> None:
+    area = tab.page.locator(".js-plotly-plot .nsewdrag").nth(place)
     area.wait_for()
+    area.scroll_into_view_if_needed()
     tab.page.wait_for_timeout(800)
     box = area.bounding_box()
     corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.05)]
@@ -227,6 +228,7 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, pr
     tab.open("Embedding_Map")
     tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
     tab.page.wait_for_timeout(800)
+    tab.page.locator(".js-plotly-plot .nsewdrag").first.scroll_into_view_if_needed()
     # Where Plotly itself draws the first point of the first class.
     x, y, expected = tab.page.evaluate(
         """() => {
@@ -245,6 +247,48 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, pr
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == expected
     assert photos.row(expected) is not None
     assert tab.page.locator('[aria-label="True neighbours"] button').count() == 10
+
+
+def test_a_lasso_in_one_map_lights_the_other_and_the_link_restores_both(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    tab.open("Embedding_Map?beside=pixels&colour=purity")
+    tab.page.locator(".js-plotly-plot").nth(1).wait_for()
+    _drag_around_everything(tab, 1)
+    tab.page.get_by_text(f"{len(photos.frame)} photos in the selection").wait_for(timeout=20_000)
+    tab.settle()
+    assert _lit(tab) == [len(photos.frame)] * 2
+    link = tab.page.url
+    tab.page.goto("about:blank")
+    tab.page.goto(link)
+    tab.page.get_by_text(f"{len(photos.frame)} photos in the selection").wait_for(timeout=20_000)
+    tab.settle()
+    assert _lit(tab) == [len(photos.frame)] * 2
+
+
+def _lit(tab: Watched) -> list[int]:
+    """How many points are selected, map by map."""
+    tab.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 2")
+    count = "plot => plot.data.reduce((sum, trace) => sum + (trace.selectedpoints || []).length, 0)"
+    return list(tab.page.evaluate(f"[...document.querySelectorAll('.js-plotly-plot')].map({count})"))
+
+
+def test_another_colour_keeps_the_zoom(tab: Watched) -> None:
+    tab.open("Embedding_Map")
+    tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
+    tab.page.wait_for_timeout(800)
+    zoom = "Plotly => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
+    box = tab.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.page.mouse.wheel(0, -400)
+    tab.page.wait_for_timeout(1500)
+    tab.settle()
+    before = tab.page.evaluate(zoom)
+    tab.page.get_by_role("combobox", name="Colour").click()
+    tab.page.get_by_role("option", name="Split").click()
+    tab.page.get_by_text("Training, validation or test.").wait_for(timeout=20_000)
+    tab.settle()
+    tab.page.wait_for_timeout(800)
+    assert tab.page.evaluate(zoom) == pytest.approx(before, rel=1e-3)
 
 
 def _png(array: np.ndarray) -> bytes:

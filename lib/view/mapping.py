@@ -28,7 +28,7 @@ PANELS = {
     "training": "What training does",
     "reading": "How to read a map",
 }
-LINES = {"true": "True neighbours", "map": "The map's"}
+LINES = {"true": "True neighbours", "map": "Nearest on the map"}
 
 
 @dataclass(frozen=True)
@@ -246,6 +246,7 @@ def draw(opened: Workspace, shown: Shown, by: str, near: list[dict[str, Any]], *
         config={"displaylogo": False, "scrollZoom": True, "toImageButtonOptions": {"filename": "petalscope-map"}},
         alt=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
     )
+    st.caption(f"**{column.title}**: {column.about}")
     clicks.listen(key, selection.choose)
 
 
@@ -280,10 +281,15 @@ def facts(shown: Shown) -> dict[str, object]:
     return {"Map": f"{told['method']}, {chosen}, from {told['input']}"}
 
 
-def lines_choice() -> str:
-    """Which neighbours the lines lead to: a control kept in the address."""
+def neighbour_choice() -> tuple[str, int, str]:
+    """By which metric neighbours are found, how many, and which ones the lines lead to: controls in the address."""
+    left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
+    with left:
+        metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
+    count = middle.number_input("How many", 1, 50, 10, key="near", bind="query-params")
     tied = ui.linked("lines", "map", list(LINES), "true")
-    return str(st.segmented_control("Lines", list(LINES), required=True, format_func=LINES.__getitem__, **tied))
+    lines = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **tied)
+    return metric, int(count), str(lines)
 
 
 def near(opened: Workspace, shown: Shown, lines: str, metric: str, k: int) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ _STYLE = """<style>
     > [data-testid="stColumn"] { min-width: 100%; }
 }
 /* White on the dark theme's light pink could not be read. */
-[data-testid="stBaseButton-primary"] { color: light-dark(#fff, #2a1022); }
+[data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #2a1022); }
 [data-testid="stFileUploaderDropzone"] { padding: .35rem; }
 [data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
