@@ -169,21 +169,30 @@ def points(values: np.ndarray) -> tuple[np.ndarray, str]:
     return coarse, f"pixels averaged to {COARSE}×{COARSE}"
 
 
-def _principal_plane(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The first two principal components (n, 2), and the share of the variance that they hold."""
-    centred = (points - points.mean(axis=0)).astype(np.float64)
-    plane = np.zeros((len(points), 2), np.float32)
+def principal_axes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The first two principal axes of points (n, d): (d, 2) float64, the points' centre (d,), and the share of the
+    variance that the two hold. Either sign of an axis is right; one rule makes the map repeatable."""
+    centre = values.mean(axis=0, dtype=np.float64)
+    centred = values - centre
     # The smaller of the two Gram matrices has the same spectrum as the points, at a fraction of the work.
     tall = len(centred) >= centred.shape[1]
     spectrum, vectors = np.linalg.eigh(centred.T @ centred if tall else centred @ centred.T)
     strongest = np.argsort(-spectrum, kind="stable")[:2]
+    axes = np.zeros((centred.shape[1], 2))
+    for place, which in enumerate(strongest):
+        axis = vectors[:, which] if tall else centred.T @ vectors[:, which]
+        axis = axis / (np.linalg.norm(axis) or 1.0)
+        along = centred @ axis
+        axes[:, place] = -axis if along[np.abs(along).argmax()] < 0 else axis
     total = float(np.maximum(spectrum, 0).sum())
-    for axis, place in enumerate(strongest):
-        direction = vectors[:, place]
-        along = centred @ direction if tall else direction * np.sqrt(max(spectrum[place], 0.0))
-        # Either sign is right; one rule makes the map repeatable from machine to machine.
-        plane[:, axis] = along * (-1 if along[np.abs(along).argmax()] < 0 else 1)
-    return plane, float(np.maximum(spectrum[strongest], 0).sum() / total) if total > 0 else 1.0
+    share = float(np.maximum(spectrum[strongest], 0).sum() / total) if total > 0 else 1.0
+    return axes, centre, share
+
+
+def _principal_plane(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """The points (n, 2) along their first two principal axes, and the share of the variance that these hold."""
+    axes, centre, share = principal_axes(values)
+    return np.asarray((values - centre) @ axes, dtype=np.float32), share
 
 
 def save(made: Map, path: Path) -> None:

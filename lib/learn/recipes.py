@@ -69,13 +69,14 @@ class Recipe:
 
 _FULL = {
     "scratch": Recipe(
-        epochs=100,
+        epochs=80,
         optimizer="adamw",
         lr=4e-3,
         weight_decay=0.05,
         ema=0.98,
         first_size=0.375,
         last_size=0.75,
+        growth=1.0,
         zero_init_residual=True,
     ),
     "transfer": Recipe(

@@ -283,10 +283,9 @@ def facts(shown: Shown) -> dict[str, object]:
 
 def neighbour_choice() -> tuple[str, int, str]:
     """By which metric neighbours are found, how many, and which ones the lines lead to: controls in the address."""
-    left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
-    with left:
-        metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
-    count = middle.number_input("How many", 1, 50, 10, key="near", bind="query-params")
+    metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    count = left.number_input("How many", 1, 50, 10, key="near", bind="query-params")
     tied = ui.linked("lines", "map", list(LINES), "true")
     lines = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **tied)
     return metric, int(count), str(lines)
