@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import cached, journey, mapping, noteworthy, picked, trust, ui
+from lib.view import cached, journey, mapping, noteworthy, picked, trust, ui, visitor
 
 ui.begin(
     "Embedding map",
@@ -13,7 +13,7 @@ opened = ui.workspace(show_query=False)
 try:
     photos = cached.catalog(opened)
     space = ui.space_choice(opened, "map")
-    first = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    first = st.columns([3, 3, 3, 2, 3], vertical_alignment="bottom")
     with first[0]:
         by = mapping.colour_choice(opened, space)
     with first[1]:
@@ -22,21 +22,27 @@ try:
         wanted = mapping.parameters_choice(opened, space)
     with first[3]:
         picked.choose(opened)
+    with first[4]:
+        guest = visitor.choose()
     main = mapping.shown(opened, space, wanted)
     other = mapping.beside(opened, main, beside)
     ui.origin(opened, space, **mapping.facts(main))
     left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
     with right if other is None else st.container():
         metric, k, lines = mapping.neighbour_choice()
+    placed = visitor.place(opened, main, guest, metric, k)
     with left:
-        mapping.draw(opened, main, by, mapping.near(opened, main, lines, metric, k), key="map", lines=lines)
+        mapping.draw(opened, main, by, placed or mapping.query_lines(opened, main, lines, metric, k), key="map")
         trust.strip(opened, main)
     with right:
-        if other is None:
-            mapping.query(opened, main, metric, k)
-        else:
-            mapping.draw(opened, other, by, mapping.near(opened, other, lines, metric, k), key="map2", lines=lines)
+        if other is not None:
+            second = visitor.place(opened, other, guest, metric, k)
+            mapping.draw(opened, other, by, second or mapping.query_lines(opened, other, lines, metric, k), key="map2")
             trust.strip(opened, other, "other")
+        elif guest is not None and placed is not None:
+            visitor.show(opened, guest, placed)
+        else:
+            mapping.query(opened, main, metric, k)
     if other is not None:
         trust.two(opened, photos, main, other)
         mapping.query(opened, main, metric, k)

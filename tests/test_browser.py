@@ -314,6 +314,22 @@ def test_an_uploaded_photo_is_searched_with(tab: Watched) -> None:
     assert tab.page.locator('[aria-label="Answers by L1 distance"] button').count() == 10
 
 
+def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    inside = opened.catalog().ids[7]
+    tab.open("Embedding_Map?space=pixels&map=pca,15,0.1,euclidean&beside=pca")
+    tab.page.get_by_role("button", name="Place a photo").click()
+    tab.page.set_input_files('input[type="file"]', files=[str(opened.catalog().path(inside))])
+    legend = "[...document.querySelectorAll('.js-plotly-plot')].map(p => p.data.filter(t => t.name === 'your photo'))"
+    tab.page.wait_for_function(f"{legend}.filter(traces => traces.length).length === 2", timeout=60_000)
+    tab.settle()
+    # A copy of a photo that is there lies on it.
+    xy = opened.map("pixels", "pca").xy[7]
+    first, second = tab.page.evaluate(f"{legend}.map(traces => [traces[0].x[0], traces[0].y[0]])")
+    assert first == pytest.approx(xy.tolist(), abs=1e-3)
+    assert second == pytest.approx(first, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [

@@ -10,19 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 
-def aligned(moved: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-    """`moved` (n, 2) turned, mirrored, scaled and shifted to lie as near as it can to `fixed` (n, 2), float32."""
+def similarity(moved: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The turn, mirror image and scale (2, 2) and the shift (2,), float64, that bring `moved` (n, 2) as near as they
+    can to `fixed` (n, 2): `moved @ turn + shift`."""
     a, b = fixed.astype(np.float64), moved.astype(np.float64)
     centre, own = a.mean(axis=0), b.mean(axis=0)
     a, b = a - centre, b - own
     extent = float((b**2).sum())
     if extent == 0:  # a single point has nothing to turn
-        return np.broadcast_to(centre, moved.shape).astype(np.float32)
+        return np.eye(2), centre - own
     left, strength, right = np.linalg.svd(b.T @ a)
-    scale = strength.sum() / extent
     # Two maps without anything in common would be shrunk to a point.
-    scale = scale or np.sqrt((a**2).sum() / extent)
-    return np.asarray(scale * b @ (left @ right) + centre, dtype=np.float32)
+    scale = strength.sum() / extent or np.sqrt((a**2).sum() / extent)
+    turn = scale * left @ right
+    return turn, centre - own @ turn
+
+
+def aligned(moved: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+    """`moved` (n, 2) turned, mirrored, scaled and shifted to lie as near as it can to `fixed` (n, 2), float32."""
+    turn, shift = similarity(moved, fixed)
+    return np.asarray(moved.astype(np.float64) @ turn + shift, dtype=np.float32)
 
 
 def disparity(one: np.ndarray, other: np.ndarray) -> float:

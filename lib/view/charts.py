@@ -129,16 +129,17 @@ def with_view(figure: go.Figure, view: dict[str, Any]) -> go.Figure:
 
 
 def with_neighbours(
-    figure: go.Figure, xy: np.ndarray, query: int, neighbours: Sequence[int], called: str = "its true neighbours"
+    figure: go.Figure, xy: np.ndarray, at: np.ndarray, neighbours: Sequence[int], *, name: str, called: str
 ) -> go.Figure:
-    """A copy of a map on which lines join the query's point with its neighbours' points, numbered by rank."""
+    """A copy of a map on which lines join the point `at` (2,), called `name`, with those of its neighbours, numbered by
+    rank and `called` so in the legend."""
     drawn = go.Figure(figure)
     # SVG, since WebGL draws selected points above everything else.
     lines_x: list[float | None] = []
     lines_y: list[float | None] = []
     for row in neighbours:
-        lines_x += [float(xy[query, 0]), float(xy[row, 0]), None]
-        lines_y += [float(xy[query, 1]), float(xy[row, 1]), None]
+        lines_x += [float(at[0]), float(xy[row, 0]), None]
+        lines_y += [float(at[1]), float(xy[row, 1]), None]
     drawn.add_scatter(
         x=lines_x,
         y=lines_y,
@@ -149,12 +150,12 @@ def with_neighbours(
         showlegend=False,
     )
     drawn.add_scatter(
-        x=[float(xy[query, 0])],
-        y=[float(xy[query, 1])],
+        x=[float(at[0])],
+        y=[float(at[1])],
         mode="markers",
         marker={"size": 18, "symbol": "circle-open", "color": theme.QUERY, "line": {"width": 3}},
         hoverinfo="skip",
-        name="query photo",
+        name=text(name),
         showlegend=True,
     )
     drawn.add_scatter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import streamlit as st
 
 from lib.data.catalog import Catalog
 from lib.embed import spaces
-from lib.embed.alignment import aligned
+from lib.embed.alignment import similarity
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
 from lib.search.metrics import METRICS
@@ -33,16 +33,37 @@ LINES = {"true": "True neighbours", "map": "Nearest on the map"}
 
 @dataclass(frozen=True)
 class Shown:
-    """One map on the page."""
+    """One map on the page. `turn` (2, 2) and `shift` (2,) lead from `made`, as it is stored, to what is drawn."""
 
     space: str
     parameters: MapParameters
-    map: Map
+    made: Map
+    turn: np.ndarray = field(default_factory=lambda: np.eye(2))
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(2))
+
+    @property
+    def map(self) -> Map:
+        """The map as it is drawn."""
+        return replace(self.made, xy=self.turned(self.made.xy))
+
+    def turned(self, places: np.ndarray) -> np.ndarray:
+        """Places (n, 2) on the map as it was made, as they are drawn."""
+        return np.asarray(places.astype(np.float64) @ self.turn + self.shift, dtype=np.float32)
 
     @property
     def title(self) -> str:
         """For headings: the space and how it was laid out."""
         return f"{spaces.get(self.space).title} · {self.map.facts['method']}"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines from a photo's place (2,) to photos near it; `name` and `called` are the legend's words for both."""
+
+    at: np.ndarray
+    near: list[dict[str, Any]]
+    name: str
+    called: str
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------
@@ -148,7 +169,7 @@ def beside(opened: Workspace, main: Shown, chosen: str) -> Shown | None:
     space = main.space if chosen == "pca" else chosen
     parameters = _pca(opened, space) if chosen == "pca" else opened.map_parameters(space)
     found = cached.space_map(opened, space, parameters) or opened.map(space, parameters.method)
-    return Shown(space, parameters, replace(found, xy=aligned(found.xy, main.map.xy)))
+    return Shown(space, parameters, found, *similarity(found.xy, main.map.xy))
 
 
 def colour_choice(opened: Workspace, space: str) -> str:
@@ -217,9 +238,9 @@ def near_on_map(opened: Workspace, shown: Shown, k: int) -> list[dict[str, Any]]
     ]
 
 
-def draw(opened: Workspace, shown: Shown, by: str, near: list[dict[str, Any]], *, key: str, lines: str) -> None:
-    """A map, with the selection lit and lines from the query to its neighbours. `key` tells the page's maps apart."""
-    photos, chosen = cached.catalog(opened), selection.query()
+def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: str) -> None:
+    """A map, with the selection lit, and lines to neighbours. `key` tells the page's maps apart."""
+    photos = cached.catalog(opened)
     column = trait(opened, shown, by)
     turned = "" if key == "map" else str(shown.map.xy[:1].tolist())
     figure = _figure(
@@ -228,12 +249,11 @@ def draw(opened: Workspace, shown: Shown, by: str, near: list[dict[str, Any]], *
     inside = selection.picked(photos.ids, photos.contents)
     if inside:
         figure = charts.with_selection(figure, inside)
-    query = photos.row(chosen) if chosen else None
-    if near and query is not None:
-        rows = [row for row in (photos.row(found["id"]) for found in near) if row is not None]
-        figure = charts.with_neighbours(figure, shown.map.xy, query, rows, _CALLED[lines])
-    content = (opened.version, figure.layout.meta, column.name, chosen, [row["id"] for row in near], inside)
-    view = _view(key, figure.layout.meta, content)
+    if lines is not None:
+        rows = [row for row in (photos.row(found["id"]) for found in lines.near) if row is not None]
+        figure = charts.with_neighbours(figure, shown.map.xy, lines.at, rows, name=lines.name, called=lines.called)
+    joined = None if lines is None else (lines.at.tolist(), [found["id"] for found in lines.near])
+    view = _view(key, figure.layout.meta, (opened.version, figure.layout.meta, column.name, joined, inside))
     if view is not None:
         figure = charts.with_view(figure, view)
     st.markdown(f"**{shown.title}**")
@@ -291,9 +311,14 @@ def neighbour_choice() -> tuple[str, int, str]:
     return metric, int(count), str(lines)
 
 
-def near(opened: Workspace, shown: Shown, lines: str, metric: str, k: int) -> list[dict[str, Any]]:
-    """The neighbours that lines lead to."""
-    return near_on_map(opened, shown, k) if lines == "map" else near_in_space(opened, shown.space, metric, k)
+def query_lines(opened: Workspace, shown: Shown, which: str, metric: str, k: int) -> Lines | None:
+    """Lines from the query to its neighbours, `true` ones or those that the `map` suggests; None without a query."""
+    chosen = selection.query()
+    row = cached.catalog(opened).row(chosen) if chosen else None
+    if row is None:
+        return None
+    near = near_on_map(opened, shown, k) if which == "map" else near_in_space(opened, shown.space, metric, k)
+    return Lines(shown.map.xy[row], near, "query photo", _CALLED[which])
 
 
 def panel_choice() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from lib import retrieval
 from lib.embed import spaces
@@ -18,6 +19,7 @@ from lib.workspace import Workspace
 
 FROM_CATALOG, FROM_FILE = "Photos", "Upload"
 MOST_UPLOAD_BYTES = 50_000_000
+KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
 
 
 def choose_query(opened: Workspace) -> Query | None:
@@ -61,16 +63,10 @@ def _from_catalog(opened: Workspace) -> Query | None:
 
 
 def _uploaded(opened: Workspace) -> Query | None:
-    file = st.file_uploader("A photo of yours", type=["jpg", "jpeg", "png", "webp", "bmp", "gif"], key="upload")
+    picture = picture_of(st.file_uploader("A photo of yours", type=KINDS, key="upload"))
     st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
-    if file is None:
+    if picture is None:
         return None
-    if file.size > MOST_UPLOAD_BYTES:
-        raise QueryError("This file is larger than 50 MB; choose a smaller picture.")
-    try:
-        picture = cached.decoded(file.getvalue())
-    except ImageError as error:
-        raise QueryError(f"This file {error}; choose another picture.") from error
     st.html(
         f'<img src="{gallery.data_uri(cached.encoded(picture))}" alt="your photo" '
         'style="width:100%;max-width:15rem;border-radius:.6rem">'
@@ -79,6 +75,18 @@ def _uploaded(opened: Workspace) -> Query | None:
     if query.copies:
         st.info("These very pixels are in the data set too; that photo is left out of the answers.")
     return query
+
+
+def picture_of(file: Any) -> Image.Image | None:
+    """The picture in an uploaded file, upright RGB; None without a file. Raises QueryError with the reason."""
+    if file is None:
+        return None
+    if file.size > MOST_UPLOAD_BYTES:
+        raise QueryError("This file is larger than 50 MB; choose a smaller picture.")
+    try:
+        return cached.decoded(file.getvalue())
+    except ImageError as error:
+        raise QueryError(f"This file {error}; choose another picture.") from error
 
 
 def starters(opened: Workspace) -> None:
