@@ -13,7 +13,7 @@ opened = ui.workspace(show_query=False)
 try:
     photos = cached.catalog(opened)
     space = ui.space_choice(opened, "map")
-    first = st.columns([3, 3, 3, 2, 3], vertical_alignment="bottom")
+    first = st.columns([3, 3, 3, 2, 2], vertical_alignment="bottom")
     with first[0]:
         by = mapping.colour_choice(opened, space)
     with first[1]:
@@ -40,7 +40,7 @@ try:
             mapping.draw(opened, other, by, second or mapping.query_lines(opened, other, lines, metric, k), key="map2")
             trust.strip(opened, other, "other")
         elif guest is not None and placed is not None:
-            visitor.show(opened, guest, placed)
+            visitor.show(opened, main, guest, placed)
         else:
             mapping.query(opened, main, metric, k)
     if other is not None:

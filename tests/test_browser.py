@@ -272,6 +272,28 @@ def _lit(tab: Watched) -> list[int]:
     return list(tab.page.evaluate(f"[...document.querySelectorAll('.js-plotly-plot')].map({count})"))
 
 
+def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    ids, xy = opened.catalog().ids, opened.map("resnet18").xy
+    tab.open("Embedding_Map")
+    tab.page.wait_for_function(f"document.querySelectorAll('.petalscope-photos img').length === {len(ids)}")
+    found = tab.page.evaluate(
+        """() => {
+            const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout;
+            const box = plot.getBoundingClientRect();
+            return [...plot.querySelectorAll('.petalscope-photos img')].map(image => {
+                const at = image.getBoundingClientRect();
+                return [image.alt.split(', ')[1],
+                        layout.xaxis.p2d(at.left + at.width / 2 - box.left - layout.xaxis._offset),
+                        layout.yaxis.p2d(at.top + at.height / 2 - box.top - layout.yaxis._offset)];
+            });
+        }"""
+    )
+    places = {image_id: (x, y) for image_id, x, y in found}
+    for row, image_id in enumerate(ids):
+        assert places[image_id] == pytest.approx(tuple(xy[row].tolist()), abs=0.05)
+
+
 def test_another_colour_keeps_the_zoom(tab: Watched) -> None:
     tab.open("Embedding_Map")
     tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
@@ -318,7 +340,7 @@ def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, prepared: Set
     opened = workspace.open_workspace(prepared)
     inside = opened.catalog().ids[7]
     tab.open("Embedding_Map?space=pixels&map=pca,15,0.1,euclidean&beside=pca")
-    tab.page.get_by_role("button", name="Place a photo").click()
+    tab.page.get_by_role("button", name="Place").click()
     tab.page.set_input_files('input[type="file"]', files=[str(opened.catalog().path(inside))])
     legend = "[...document.querySelectorAll('.js-plotly-plot')].map(p => p.data.filter(t => t.name === 'your photo'))"
     tab.page.wait_for_function(f"{legend}.filter(traces => traces.length).length === 2", timeout=60_000)

@@ -21,6 +21,8 @@ from lib.view import cached, charts, clicks, mapper, selection, theme, ui
 from lib.workspace import Workspace
 
 NOTHING = "nothing"
+# So many photos in view are drawn as photos, not as points.
+MOST_PHOTOS = 100
 _CALLED = {"true": "its true neighbours", "map": "nearest on the map"}
 PANELS = {
     "selection": "Selection",
@@ -267,7 +269,33 @@ def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: 
         alt=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
     )
     st.caption(f"**{column.title}**: {column.about}")
-    clicks.listen(key, selection.choose)
+    clicks.listen(key, selection.choose, _photos(opened, shown, figure.layout.meta, key, set(inside)))
+
+
+def _photos(opened: Workspace, shown: Shown, of: str, key: str, selected: set[str]) -> list[dict[str, Any]]:
+    """The photos in view, once they are few enough to be seen as photos."""
+    photos, xy, told = cached.catalog(opened), shown.map.xy, clicks.view(key)
+    inside = np.ones(len(xy), dtype=bool)
+    if told and told["of"] == of:
+        for axis, name in enumerate(("x", "y")):
+            low, high = told[name] or (-np.inf, np.inf)
+            inside &= (xy[:, axis] >= min(low, high)) & (xy[:, axis] <= max(low, high))
+    rows = np.nonzero(inside)[0]
+    if len(rows) > MOST_PHOTOS:
+        return []
+    known, frame = ui.colours(photos), photos.frame
+    return [
+        {
+            "x": float(xy[row, 0]),
+            "y": float(xy[row, 1]),
+            "src": cached.thumbnail(opened, photos.ids[row], 96),
+            "alt": f"{frame['label'].iloc[row]}, {photos.ids[row]}",
+            "colour": known[str(frame["label"].iloc[row])],
+            "opacity": 1.0 if not selected or photos.ids[row] in selected else 0.25,
+        }
+        for row in rows
+        if photos.path(photos.ids[row]).is_file()
+    ]
 
 
 def _picked(key: str, ids: list[str], contents: str) -> None:

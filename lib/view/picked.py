@@ -17,7 +17,7 @@ ORDERS = {"id": "File name", "typical": "Most typical first", "odd": "Least typi
 def choose(opened: Workspace) -> None:
     """Select by class, part of the file name, or a list of ids."""
     photos = cached.catalog(opened)
-    with st.popover("Select by …", icon=":material/filter_alt:", width="stretch"), st.form("pick_form", border=False):
+    with st.popover("Select", icon=":material/filter_alt:", width="stretch"), st.form("pick_form", border=False):
         labels = st.multiselect("Classes", list(photos.classes))
         part = st.text_input("File name contains", placeholder="img_12")
         listed = st.text_area("Ids, one per line", placeholder="rose/rose_0007.jpg", height=90)
@@ -52,7 +52,7 @@ def show(opened: Workspace, space: str) -> None:
     photos = cached.catalog(opened)
     ids = selection.picked(photos.ids, photos.contents)
     if not ids:
-        st.caption("Draw a lasso or a box around some points, or use *Select by …*: their photos appear here.")
+        st.caption("Draw a lasso or a box around some points, or use *Select*: their photos appear here.")
         return
     rows = cached.rows_of(photos.frame, ids)
     inside = photos.frame.iloc[rows]

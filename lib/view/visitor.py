@@ -16,7 +16,7 @@ from lib.workspace import Workspace
 
 def choose() -> bytes | None:
     """The uploaded file, behind a button; None until there is one."""
-    with st.popover("Place a photo …", icon=":material/add_photo_alternate:", width="stretch"):
+    with st.popover("Place", icon=":material/add_photo_alternate:", width="stretch"):
         file = st.file_uploader("A photo of yours", type=searching.KINDS, key="visitor")
         st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
     # Looked at before it is placed: what is no picture is said at once.
@@ -53,13 +53,14 @@ def place(opened: Workspace, shown: Shown, file: bytes | None, metric: str, k: i
     return Lines(shown.turned(at)[0], near, "your photo", "its nearest in the space")
 
 
-def show(opened: Workspace, file: bytes, lines: Lines) -> None:
+def show(opened: Workspace, shown: Shown, file: bytes, lines: Lines) -> None:
     """The uploaded photo and its nearest photos in the space."""
     st.html(
         f'<img src="{gallery.data_uri(cached.encoded(cached.decoded(file)))}" alt="your photo" '
         'style="width:100%;max-width:15rem;border-radius:.6rem">'
     )
-    st.caption("Placed as UMAP's transform does; no other photo has moved. Remove it in *Place a photo …*.")
+    how = "on the same two axes" if shown.map.facts["method"] == "PCA" else "as UMAP's transform does"
+    st.caption(f"Placed {how}; no other photo has moved. *Place* takes another one, or takes it away.")
     ui.show_photos(
         opened,
         [str(found["id"]) for found in lines.near],
