@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 from lib import artifacts, workspace
 from lib.embed.projection import MapParameters
 from lib.settings import Settings
-from lib.view import mapper, picked, selection
+from lib.traits import Trait
+from lib.view import charts, mapper, picked, selection
 
 PAGE = "pages/2_Embedding_Map.py"
 Start = Callable[[Settings], AppTest]
@@ -180,6 +181,24 @@ def test_a_link_to_a_map_that_cannot_be_shows_the_usual_one(start: Start, prepar
 def test_pca_needs_no_making(start: Start, prepared: Settings) -> None:
     app = open_map(start, prepared, map="pca,15,0.1,cosine")
     assert "PCA" in figure(app)["layout"]["meta"] or not any("not made yet" in box.value for box in app.info)
+
+
+def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "DENSE", 999)
+    monkeypatch.setattr(charts, "SAMPLE", 300)
+    rng = np.random.default_rng(0)
+    xy = rng.normal(size=(1000, 2)).astype(np.float32)
+    frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})
+    trait = Trait("label", "Class", "", "class", frame["label"].to_numpy(dtype=object))
+    drawn = charts.with_selection(charts.space_map(frame, xy, trait, {"a": "#000", "b": "#fff"}), frame["id"][:500])
+    density, *points = drawn.data
+    assert np.expm1(density.z).sum() == pytest.approx(1000, rel=1e-4)
+    ids = [image_id for trace in points for image_id in trace.ids]
+    assert len(set(ids)) == 300
+    for trace in points:
+        for x, y, image_id in zip(trace.x, trace.y, trace.ids, strict=True):
+            assert (x, y) == tuple(xy[int(image_id[2:6])])
+        assert all(int(trace.ids[place][2:6]) < 500 for place in trace.selectedpoints)
 
 
 # --- making maps -----------------------------------------------------------------------------------------------------

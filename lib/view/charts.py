@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import plotly.graph_objects as go
 from lib.traits import Trait
 from lib.view import theme
 
+# Above so many images a map shows their density, and so many of them as points.
+DENSE, SAMPLE, BINS = 50_000, 20_000, 240
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -44,9 +47,14 @@ def classes(frame: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
 def space_map(frame: pd.DataFrame, xy: np.ndarray, trait: Trait, colours: dict[str, str]) -> go.Figure:
     """The map as points that carry image ids: one WebGL trace per value of a trait, or one with a colour scale.
 
-    `colours` has the values in the order of the legend; images of which the trait is unknown come first, in grey.
+    `colours` has the values in the order of the legend; images of which the trait is unknown come first, in grey. Of
+    more than `DENSE` images the density of all is drawn in bins, and on it a random `SAMPLE` of points, always the same.
     """
     figure = go.Figure()
+    if len(frame) > DENSE:
+        figure.add_trace(_density(xy))
+        drawn = np.sort(np.random.default_rng(0).choice(len(frame), SAMPLE, replace=False))
+        frame, xy, trait = frame.iloc[drawn], xy[drawn], replace(trait, values=trait.values[drawn])
     values = trait.values
     unknown = np.isnan(values) if trait.kind == "number" else values == ""
     if unknown.any():
@@ -73,6 +81,20 @@ def space_map(frame: pd.DataFrame, xy: np.ndarray, trait: Trait, colours: dict[s
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     return figure
+
+
+def _density(xy: np.ndarray) -> go.Heatmap:
+    """How many points lie where, in a grid of bins, darker for more (on a logarithmic scale)."""
+    counts, x, y = np.histogram2d(xy[:, 0], xy[:, 1], bins=BINS)
+    return go.Heatmap(
+        x=(x[1:] + x[:-1]) / 2,
+        y=(y[1:] + y[:-1]) / 2,
+        z=np.log1p(counts.T).astype(np.float32),
+        colorscale=[[0, "rgba(128,118,138,0)"], [1, "rgba(128,118,138,0.75)"]],
+        showscale=False,
+        hoverinfo="skip",
+        name="density",
+    )
 
 
 def _points(
@@ -110,7 +132,7 @@ def _told(value: object) -> str:
 def with_selection(figure: go.Figure, ids: Sequence[str]) -> go.Figure:
     """A copy of a map on which all points but those of the images `ids` are faint."""
     drawn, wanted = go.Figure(figure), set(ids)
-    for trace in drawn.data:
+    for trace in drawn.select_traces({"type": "scattergl"}):
         trace.selectedpoints = [place for place, image_id in enumerate(trace.ids) if image_id in wanted]
     return drawn
 

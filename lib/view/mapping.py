@@ -268,7 +268,8 @@ def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: 
         config={"displaylogo": False, "scrollZoom": True, "toImageButtonOptions": {"filename": "petalscope-map"}},
         alt=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
     )
-    st.caption(f"**{column.title}**: {column.about}")
+    much = f" Grey is the density of all photos; {charts.SAMPLE:,} of them are drawn as points."
+    st.caption(f"**{column.title}**: {column.about}{much if len(photos.frame) > charts.DENSE else ''}")
     clicks.listen(key, selection.choose, _photos(opened, shown, figure.layout.meta, key, set(inside)))
 
 
