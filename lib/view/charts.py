@@ -48,7 +48,7 @@ def space_map(frame: pd.DataFrame, xy: np.ndarray, trait: Trait, colours: dict[s
     """The map as points that carry image ids: one WebGL trace per value of a trait, or one with a colour scale.
 
     `colours` has the values in the order of the legend; images of which the trait is unknown come first, in grey. Of
-    more than `DENSE` images the density of all is drawn in bins, and on it a random `SAMPLE` of points, always the same.
+    more than `DENSE` images the density of all is drawn in bins, and on it `SAMPLE` random points, always the same.
     """
     figure = go.Figure()
     if len(frame) > DENSE:
