@@ -1,0 +1,238 @@
+"""The map against named peers, in the same run: `python -m benchmarks.map [--json] [--rounds 3]`.
+
+- UMAP over exact neighbours, as Petalscope makes it, against umap-learn as it comes: processor time in fresh processes,
+  and how many neighbours each map keeps. The two take turns, and the medians are compared.
+- The map's figure against the same with each photo's thumbnail in it, as a hover that shows photos would need: bytes.
+- In a browser, on the app as users run it: lasso to photos, click to neighbours, another colour. These are milliseconds
+  on this machine, with no peer; they need chromium.
+
+The vectors are those of the prepared photos (PETALSCOPE_DATA and the like choose them, `prepare` makes them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib import settings as settings_module
+from lib import workspace
+from lib.embed.fidelity import fidelity
+from lib.settings import PROJECT
+
+OURS = """
+import sys, numpy as np
+from lib.embed import projection
+values = np.load(sys.argv[1])
+np.save(sys.argv[2], projection.project(values, projection.MapParameters()).xy)
+"""
+PEER = """
+import sys, numpy as np, umap, warnings
+warnings.simplefilter("ignore")
+values = np.load(sys.argv[1])
+np.save(sys.argv[2], umap.UMAP(metric="cosine", random_state=0).fit_transform(values))
+"""
+
+
+def umap_ratio(values: np.ndarray, folder: Path, rounds: int) -> dict[str, Any]:
+    """Medians of processor seconds in fresh processes, their ratio, and what each map keeps."""
+    np.save(folder / "values.npy", values)
+    seconds: dict[str, list[float]] = {"petalscope": [], "umap-learn": []}
+    kept = {}
+    for _ in range(rounds):
+        for name, code in (("petalscope", OURS), ("umap-learn", PEER)):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            files = [str(folder / "values.npy"), str(folder / f"{name}.npy")]
+            subprocess.run([sys.executable, "-c", code, *files], cwd=PROJECT, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            kept[name] = fidelity(values, np.load(folder / f"{name}.npy"), "cosine").preservation
+    medians = {name: statistics.median(each) for name, each in seconds.items()}
+    return {
+        "images": len(values),
+        "cpu_seconds": seconds,
+        "ratio": medians["umap-learn"] / medians["petalscope"],
+        "neighbours_kept": kept,
+    }
+
+
+def payload(opened: workspace.Workspace) -> dict[str, Any]:
+    """Bytes of the map's figure, and of one that carries the photos' thumbnails."""
+    import base64
+
+    from lib.data import thumbnails
+    from lib.traits import traits
+    from lib.view import charts, theme
+
+    catalog = opened.catalog()
+    label = traits(catalog, "resnet18", opened.neighbourhoods("resnet18"))["label"]
+    colours = theme.class_colours(catalog.classes)
+    figure = charts.space_map(catalog.frame, opened.map("resnet18").xy, label, colours)
+    plain = len(figure.to_json())
+    for trace in figure.data:
+        pictures = [thumbnails.encode(catalog.open(catalog.row(image_id) or 0), 96) for image_id in trace.ids]
+        trace.customdata = [f"data:image/jpeg;base64,{base64.b64encode(each).decode()}" for each in pictures]
+    return {"bytes": plain, "with_thumbnails": len(figure.to_json()), "share": plain / len(figure.to_json())}
+
+
+def browser(rounds: int) -> dict[str, Any]:
+    """Medians of milliseconds from the end of a gesture to what it asks for, on the app as users run it."""
+    import urllib.request
+
+    from playwright.sync_api import sync_playwright
+
+    port = 8790
+    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    app = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health").read()
+                break
+            except OSError:
+                time.sleep(0.5)
+        with sync_playwright() as playwright:
+            options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            page = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options).new_page(
+                viewport={"width": 1440, "height": 1100}
+            )
+            page.goto(f"http://127.0.0.1:{port}/Embedding_Map")
+            found: dict[str, list[float]] = {"lasso": [], "click": [], "colour": []}
+            for turn in range(rounds + 1):
+                measured = {"lasso": _lasso(page, turn), "click": _click(page, turn), "colour": _colour(page, turn)}
+                if turn:  # the first one of each fills caches
+                    for name, value in measured.items():
+                        found[name].append(1000 * value)
+        return {name: {"median_ms": statistics.median(each), "all": each} for name, each in found.items()}
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def _settle(page: Any) -> None:
+    page.wait_for_timeout(400)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_timeout(600)
+
+
+def _lasso(page: Any, turn: int) -> float:
+    """A lasso around a part of the map, until the heading counts another number of photos and a photo is there."""
+    _settle(page)
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    edge = 0.4 + 0.05 * turn
+    corners = [(0.1, 0.1), (edge, 0.1), (edge, 0.9), (0.1, 0.9), (0.1, 0.13)]
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    heading = page.locator("h3", has_text="photos in the selection")
+    before = heading.inner_text() if heading.count() else ""
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+    start = time.perf_counter()
+    page.wait_for_function(
+        """before => {
+            const heading = [...document.querySelectorAll('h3')].find(h => h.innerText.includes('in the selection'));
+            return heading && heading.innerText !== before;
+        }""",
+        arg=before,
+        polling="raf",
+    )
+    page.locator('[aria-label="Photos in the selection"] button img').first.wait_for()
+    return time.perf_counter() - start
+
+
+def _click(page: Any, turn: int) -> float:
+    """A click on a point, until its photo is the query and its neighbours are there."""
+    _settle(page)
+    x, y = page.evaluate(
+        """turn => {
+            const plot = document.querySelector('.js-plotly-plot');
+            plot.scrollIntoView({block: 'center'});
+            const layout = plot._fullLayout, box = plot.getBoundingClientRect();
+            const trace = plot._fullData.find(each => each.ids && each.ids.length);
+            const place = 7 * turn + 3;
+            return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[place]),
+                    box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[place])];
+        }""",
+        turn,
+    )
+    page.mouse.move(x, y)
+    page.wait_for_timeout(400)
+    query = page.locator('[aria-label="Query"] button')
+    before = query.first.get_attribute("data-id") if query.count() else None
+    page.mouse.click(x, y)
+    start = time.perf_counter()
+    # Where points lie on top of each other another one than the expected may be hit.
+    page.locator(f'[aria-label="Query"] button:not([data-id="{before}"])').first.wait_for(timeout=10_000)
+    page.locator('[aria-label="True neighbours"] button img').first.wait_for()
+    return time.perf_counter() - start
+
+
+def _colour(page: Any, turn: int) -> float:
+    """Another colour, until the chart has it."""
+    _settle(page)
+    name = ("Hubness", "Class", "Purity")[turn % 3]
+    page.get_by_role("combobox", name="Colour").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    start = time.perf_counter()
+    page.wait_for_function(
+        """name => {
+            const plot = document.querySelector('.js-plotly-plot');
+            if (!plot || !plot.data) return false;
+            const graded = plot.data.some(trace => trace.marker && trace.marker.colorbar
+                && trace.marker.colorbar.title.text === name);
+            return name === 'Class' ? !plot.data.some(t => t.marker && t.marker.colorbar) : graded;
+        }""",
+        arg=name,
+        polling="raf",
+    )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("umap", "payload", "browser"), help="one part")
+    options = parser.parse_args()
+    opened = workspace.open_workspace(settings_module.from_environment())
+    found: dict[str, Any] = {}
+    wanted = [options.only] if options.only else ["umap", "payload", "browser"]
+    with tempfile.TemporaryDirectory() as folder:
+        for part in wanted:
+            if part == "umap":
+                values = np.asarray(opened.vectors("resnet18").values)
+                found[part] = umap_ratio(values, Path(folder), options.rounds)
+            else:
+                found[part] = payload(opened) if part == "payload" else browser(max(5, options.rounds))
+            if not options.json:
+                print(_words(part, found[part]), flush=True)
+    if options.json:
+        print(json.dumps(found))
+
+
+def _words(part: str, found: dict[str, Any]) -> str:
+    if part == "umap":
+        kept = ", ".join(f"{name} {share:.1%}" for name, share in found["neighbours_kept"].items())
+        return (
+            f"UMAP of {found['images']:,} × 512, fresh process: {found['ratio']:.2f} × as fast as umap-learn ({kept})"
+        )
+    if part == "payload":
+        return f"figure: {found['bytes']:,} bytes, {found['share']:.2%} of one with thumbnails"
+    return "\n".join(f"{name}: {times['median_ms']:.0f} ms" for name, times in found.items())
+
+
+if __name__ == "__main__":
+    main()
