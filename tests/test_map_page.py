@@ -190,7 +190,8 @@ def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: py
     xy = rng.normal(size=(1000, 2)).astype(np.float32)
     frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})
     trait = Trait("label", "Class", "", "class", frame["label"].to_numpy(dtype=object))
-    drawn = charts.with_selection(charts.space_map(frame, xy, trait, {"a": "#000", "b": "#fff"}), frame["id"][:500])
+    drawn = charts.space_map(frame, xy, trait, {"a": "#000", "b": "#fff"})
+    charts.select(drawn, frame["id"][:500])
     density, *points = drawn.data
     assert np.expm1(density.z).sum() == pytest.approx(1000, rel=1e-4)
     ids = [image_id for trace in points for image_id in trace.ids]

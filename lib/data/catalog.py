@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,14 @@ class Catalog:
     seed: int
     limit: int | None
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
-        """Image ids in row order (ascending)."""
+        """Image ids in row order (ascending). Not to be changed."""
         return list(self.frame["id"])
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {image_id: place for place, image_id in enumerate(self.ids)}
 
     def path(self, image_id: str) -> Path:
         """Where the file of `image_id` lies."""
@@ -85,7 +90,7 @@ class Catalog:
         counts = self.frame["split"].value_counts()
         return {split: int(counts.get(split, 0)) for split in SPLITS}
 
-    @property
+    @cached_property
     def contents(self) -> str:
         """Hash of everything a Milvus row holds beside its vector: ids, labels and splits, in row order."""
         return artifacts.digest(*(list(self.frame[column]) for column in ("id", "label", "split")))
@@ -97,8 +102,7 @@ class Catalog:
 
     def row(self, image_id: str) -> int | None:
         """The row of an image, or None."""
-        place = int(self.frame["id"].searchsorted(image_id))
-        return place if place < len(self.frame) and self.frame["id"].iloc[place] == image_id else None
+        return self._places.get(image_id)
 
     def copies(self, sha256: str) -> list[int]:
         """The rows whose decoded pixels have this hash."""

@@ -129,40 +129,36 @@ def _told(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float | np.floating) else text(value)
 
 
-def with_selection(figure: go.Figure, ids: Sequence[str]) -> go.Figure:
-    """A copy of a map on which all points but those of the images `ids` are faint."""
-    drawn, wanted = go.Figure(figure), set(ids)
-    for trace in drawn.select_traces({"type": "scattergl"}):
+def select(figure: go.Figure, ids: Sequence[str]) -> None:
+    """Make all points of a map faint but those of the images `ids`."""
+    wanted = set(ids)
+    for trace in figure.select_traces({"type": "scattergl"}):
         trace.selectedpoints = [place for place, image_id in enumerate(trace.ids) if image_id in wanted]
-    return drawn
 
 
-def with_view(figure: go.Figure, view: dict[str, Any]) -> go.Figure:
-    """A copy of a map that shows what `clicks.view` says."""
-    drawn = go.Figure(figure)
-    drawn.update_layout(dragmode=view["tool"])
+def restore(figure: go.Figure, view: dict[str, Any]) -> None:
+    """Make a map show what `clicks.view` says."""
+    figure.update_layout(dragmode=view["tool"])
     for axis in ("x", "y"):
         if view[axis]:
-            drawn.layout[f"{axis}axis"].range = view[axis]
-    for trace in drawn.data:
+            figure.layout[f"{axis}axis"].range = view[axis]
+    for trace in figure.data:
         if trace.name in view["hidden"]:
             trace.visible = "legendonly"
-    return drawn
 
 
-def with_neighbours(
+def join(
     figure: go.Figure, xy: np.ndarray, at: np.ndarray, neighbours: Sequence[int], *, name: str, called: str
-) -> go.Figure:
-    """A copy of a map on which lines join the point `at` (2,), called `name`, with those of its neighbours, numbered by
-    rank and `called` so in the legend."""
-    drawn = go.Figure(figure)
+) -> None:
+    """Draw lines on a map that join the point `at` (2,), called `name`, with those of its neighbours, numbered by rank
+    and `called` so in the legend."""
     # SVG, since WebGL draws selected points above everything else.
     lines_x: list[float | None] = []
     lines_y: list[float | None] = []
     for row in neighbours:
         lines_x += [float(at[0]), float(xy[row, 0]), None]
         lines_y += [float(at[1]), float(xy[row, 1]), None]
-    drawn.add_scatter(
+    figure.add_scatter(
         x=lines_x,
         y=lines_y,
         mode="lines",
@@ -171,7 +167,7 @@ def with_neighbours(
         hoverinfo="skip",
         showlegend=False,
     )
-    drawn.add_scatter(
+    figure.add_scatter(
         x=[float(at[0])],
         y=[float(at[1])],
         mode="markers",
@@ -180,7 +176,7 @@ def with_neighbours(
         name=text(name),
         showlegend=True,
     )
-    drawn.add_scatter(
+    figure.add_scatter(
         x=[float(xy[row, 0]) for row in neighbours],
         y=[float(xy[row, 1]) for row in neighbours],
         mode="markers+text",
@@ -192,7 +188,6 @@ def with_neighbours(
         name=called,
         showlegend=True,
     )
-    return drawn
 
 
 def journey(labels: np.ndarray, planes: dict[str, np.ndarray], colours: dict[str, str], between: int) -> go.Figure:

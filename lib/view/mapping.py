@@ -245,19 +245,20 @@ def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: 
     photos = cached.catalog(opened)
     column = trait(opened, shown, by)
     turned = "" if key == "map" else str(shown.map.xy[:1].tolist())
-    figure = _figure(
+    kept = _figure(
         opened.version, shown.space, shown.parameters.key(), column.name, turned, photos, shown.map.xy, column
     )
+    figure = go.Figure(kept)
     inside = selection.picked(photos.ids, photos.contents)
     if inside:
-        figure = charts.with_selection(figure, inside)
+        charts.select(figure, inside)
     if lines is not None:
         rows = [row for row in (photos.row(found["id"]) for found in lines.near) if row is not None]
-        figure = charts.with_neighbours(figure, shown.map.xy, lines.at, rows, name=lines.name, called=lines.called)
+        charts.join(figure, shown.map.xy, lines.at, rows, name=lines.name, called=lines.called)
     joined = None if lines is None else (lines.at.tolist(), [found["id"] for found in lines.near])
     view = _view(key, figure.layout.meta, (opened.version, figure.layout.meta, column.name, joined, inside))
     if view is not None:
-        figure = charts.with_view(figure, view)
+        charts.restore(figure, view)
     st.markdown(f"**{shown.title}**")
     st.plotly_chart(
         figure,
