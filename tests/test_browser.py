@@ -272,6 +272,17 @@ def _lit(tab: Watched) -> list[int]:
     return list(tab.page.evaluate(f"[...document.querySelectorAll('.js-plotly-plot')].map({count})"))
 
 
+def test_what_is_no_picture_is_not_placed_and_the_map_stays(tab: Watched) -> None:
+    tab.open("Embedding_Map")
+    tab.page.get_by_role("button", name="Place").click()
+    words = {"name": "words.png", "mimeType": "image/png", "buffer": b"these are words"}
+    tab.page.set_input_files('input[type="file"]', files=[words])
+    alert = tab.page.locator('[data-testid="stAlertContentError"]')
+    alert.wait_for(timeout=20_000)
+    assert "is not a JPEG, PNG, WebP, BMP or GIF picture" in alert.inner_text()
+    assert tab.page.locator(".js-plotly-plot").count() == 1
+
+
 def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
     ids, xy = opened.catalog().ids, opened.map("resnet18").xy

@@ -281,6 +281,35 @@ def test_evaluate(run: Run) -> None:
     assert "queries against" in text
 
 
+def test_map(run: Run, prepared: Settings, copied: Settings) -> None:
+    usual = run("map", "--json").document
+    assert usual.items() >= {"space": "resnet18", "method": "UMAP", "n_neighbors": 15, "metric": "cosine"}.items()
+    assert (usual["cached"], usual["images"], usual["k"]) == (True, 61, 15)
+    assert (
+        usual["trustworthiness"]
+        == workspace.open_workspace(prepared).map("resnet18").facts["fidelity"]["trustworthiness"]
+    )
+    pca = run("map", "--json", "--space", "pixels", "--method", "pca").document
+    assert (pca["method"], pca["metric"], pca["cached"]) == ("PCA", "euclidean", True)
+    text = run("map", "--space", "transfer", "--n-neighbors", "9", "--artifacts", str(copied.artifacts)).out
+    assert "UMAP of 61 images in transfer: n_neighbors 9, min_dist 0.1, metric cosine, seed 0" in text
+    assert "trustworthiness" in text and "made in" in text
+    assert "n_neighbors" not in pca
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--n-neighbors", "201"], "2 to 200 neighbours"),
+        (["--min-dist", "1"], "0 to 0.99"),
+        (["--space", "scratch"], "not prepared yet"),
+        (["--space", "nowhere"], "no space called"),
+    ],
+)
+def test_a_map_that_cannot_be_made_is_one_line(run: Run, options: list[str], said: str) -> None:
+    assert said in run("map", *options).sentence
+
+
 def test_inspect(run: Run, prepared: Settings) -> None:
     document = run("inspect", "--json").document
     assert set(document) >= {"uri", "engine", "server_version", "collections"}

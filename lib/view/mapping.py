@@ -16,6 +16,7 @@ from lib.embed.alignment import similarity
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
 from lib.search.metrics import METRICS
+from lib.search.neighbourhoods import K
 from lib.traits import RIGHT, WRONG, Trait
 from lib.view import cached, charts, clicks, mapper, selection, theme, ui
 from lib.workspace import Workspace
@@ -378,12 +379,14 @@ def query(opened: Workspace, shown: Shown, metric: str, k: int) -> None:
     label = str(photos.frame["label"].iloc[row])
     true, drawn = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
     kept = len({found["id"] for found in true} & {found["id"] for found in drawn})
-    guess = cached.traits(opened, shown.space)
     ui.show_photos(opened, [chosen], key="map_query", title="Query", notes=[chosen], tile=170)
+    if not true:
+        return
+    guess = cached.traits(opened, shown.space)
     st.caption(
         f"{sum(found['label'] == label for found in true)} of its {len(true)} nearest in the full space "
         f"({METRICS[metric].title}) are of its class; {kept} of them are among its {len(drawn)} nearest on the map. "
-        f"Its 10 nearest under cosine take it for {ui.plain(guess['predicted'].values[row]) or 'nothing'} "
+        f"Its {K} nearest under cosine take it for {ui.plain(guess['predicted'].values[row])} "
         f"({guess['confidence'].values[row]:.0%} of the votes)."
     )
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lib import retrieval
 from lib.embed import placing, spaces
+from lib.errors import QueryError
 from lib.view import cached, gallery, searching, ui
 from lib.view.mapping import Lines, Shown
 from lib.workspace import Workspace
@@ -19,8 +20,12 @@ def choose() -> bytes | None:
     with st.popover("Place", icon=":material/add_photo_alternate:", width="stretch"):
         file = st.file_uploader("A photo of yours", type=searching.KINDS, key="visitor")
         st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
-    # Looked at before it is placed: what is no picture is said at once.
-    return bytes(file.getvalue()) if file is not None and searching.picture_of(file) is not None else None
+        try:
+            readable = searching.picture_of(file) is not None
+        except QueryError as error:  # the map is as good as before
+            readable = False
+            ui.failed(error)
+    return bytes(file.getvalue()) if file is not None and readable else None
 
 
 @st.cache_data(max_entries=50, show_spinner="Placing your photo; the first one takes some seconds longer")
