@@ -26,7 +26,7 @@ try:
         guest = visitor.choose()
     main = mapping.shown(opened, space, wanted)
     other = mapping.beside(opened, main, beside)
-    ui.origin(opened, space, **mapping.facts(main))
+    ui.origin(opened, space, **mapping.facts(opened, main, other))
     left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
     with right if other is None else st.container():
         metric, k, lines = mapping.neighbour_choice()

@@ -324,12 +324,23 @@ def _view(key: str, of: str, content: object) -> dict[str, Any] | None:
     return kept
 
 
-def facts(shown: Shown) -> dict[str, object]:
-    """How a map was made, for the line under the heading."""
-    told = shown.map.facts
+def facts(opened: Workspace, main: Shown, other: Shown | None) -> dict[str, object]:
+    """How the maps were made, for the line under the heading."""
+    found: dict[str, object] = {"Map": _how(main)}
+    if other is not None:
+        weights = opened.space(other.space)["weights"]
+        found["Beside"] = (
+            f"{spaces.get(other.space).title}, {weights['about'] if weights else 'no weights'}, {_how(other)}"
+        )
+    return found
+
+
+def _how(shown: Shown) -> str:
+    told = shown.made.facts
     names = ("n_neighbors", "min_dist", "metric", "seed")
-    chosen = ", ".join(f"{name} {told[name]}" for name in names if name in told)
-    return {"Map": f"{told['method']}, {chosen}, from {told['input']}"}
+    return (
+        f"{told['method']}, {', '.join(f'{name} {told[name]}' for name in names if name in told)}, from {told['input']}"
+    )
 
 
 def neighbour_choice() -> tuple[str, int, str]:
