@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import cached, journey, mapping, noteworthy, picked, trust, ui, visitor
+from lib.view import cached, journey, mapping, noteworthy, picked, planes, trust, ui, visitor
 
 ui.begin(
     "Embedding map",
@@ -17,16 +17,16 @@ try:
     with first[0]:
         by = mapping.colour_choice(opened, space)
     with first[1]:
-        beside = mapping.beside_choice(opened, space)
+        beside = planes.beside_choice(opened, space)
     with first[2]:
-        wanted = mapping.parameters_choice(opened, space)
+        wanted = planes.parameters_choice(opened, space)
     with first[3]:
         picked.choose(opened)
     with first[4]:
         guest = visitor.choose()
-    main = mapping.shown(opened, space, wanted)
-    other = mapping.beside(opened, main, beside)
-    ui.origin(opened, space, **mapping.facts(opened, main, other))
+    main = planes.shown(opened, space, wanted)
+    other = planes.beside(opened, main, beside)
+    ui.origin(opened, space, **planes.facts(opened, main, other))
     left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
     with right if other is None else st.container():
         metric, k, lines = mapping.neighbour_choice()

@@ -1,8 +1,8 @@
-"""The maps of the map page: which is drawn, in what colours, with which lines."""
+"""The maps of the map page as they are drawn: in what colours, with which lines and photos."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,17 +11,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lib.data.catalog import Catalog
-from lib.embed import spaces
-from lib.embed.alignment import similarity
-from lib.embed.projection import Map, MapParameters
-from lib.errors import QueryError
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
 from lib.traits import RIGHT, WRONG, Trait
-from lib.view import cached, charts, clicks, mapper, selection, theme, ui
+from lib.view import cached, charts, clicks, selection, theme, ui
+from lib.view.planes import Shown
 from lib.workspace import Workspace
 
-NOTHING = "nothing"
 # So many photos in view are drawn as photos, not as points.
 MOST_PHOTOS = 100
 _CALLED = {"true": "its true neighbours", "map": "nearest on the map"}
@@ -35,31 +31,6 @@ LINES = {"true": "True neighbours", "map": "Nearest on the map"}
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One map on the page. `turn` (2, 2) and `shift` (2,) lead from `made`, as it is stored, to what is drawn."""
-
-    space: str
-    parameters: MapParameters
-    made: Map
-    turn: np.ndarray = field(default_factory=lambda: np.eye(2))
-    shift: np.ndarray = field(default_factory=lambda: np.zeros(2))
-
-    @property
-    def map(self) -> Map:
-        """The map as it is drawn."""
-        return replace(self.made, xy=self.turned(self.made.xy))
-
-    def turned(self, places: np.ndarray) -> np.ndarray:
-        """Places (n, 2) on the map as it was made, as they are drawn."""
-        return np.asarray(places.astype(np.float64) @ self.turn + self.shift, dtype=np.float32)
-
-    @property
-    def title(self) -> str:
-        """For headings: the space and how it was laid out."""
-        return f"{spaces.get(self.space).title} · {self.map.facts['method']}"
-
-
-@dataclass(frozen=True)
 class Lines:
     """Lines from a photo's place (2,) to photos near it; `name` and `called` are the legend's words for both."""
 
@@ -67,112 +38,6 @@ class Lines:
     near: list[dict[str, Any]]
     name: str
     called: str
-
-
-# --- what is shown ---------------------------------------------------------------------------------------------------
-
-
-def parameters_choice(opened: Workspace, space: str) -> MapParameters:
-    """How the map is laid out: controls behind a button, kept in the address once a map is asked for."""
-    usual = opened.map_parameters(space)
-    asked = _asked(usual)
-    with st.popover(_words(asked), icon=":material/tune:", width="stretch"):
-        with st.form("map_form", border=False):
-            names = {"umap": "UMAP", "pca": "PCA"}
-            method = st.segmented_control(
-                "Method", list(names), default=asked.method, format_func=names.__getitem__, required=True
-            )
-            near = st.slider(
-                "n_neighbors", 2, 200, asked.n_neighbors, help="UMAP: few show fine structure, many the whole."
-            )
-            apart = st.slider(
-                "min_dist", 0.0, 0.99, asked.min_dist, 0.01, help="UMAP: how tightly points may be packed."
-            )
-            metric = st.selectbox("Metric", ["cosine", "euclidean"], index=["cosine", "euclidean"].index(asked.metric))
-            if st.form_submit_button("Draw this map", type="primary", width="stretch"):
-                wanted = replace(asked, method=str(method), n_neighbors=near, min_dist=apart, metric=metric)
-                _ask(opened, space, wanted, usual)
-        if asked != usual and st.button("Back to the usual map", icon=":material/undo:", width="stretch"):
-            st.query_params.pop("map", None)
-            st.session_state.pop("asked_map", None)
-            st.rerun()
-    return asked
-
-
-def _words(asked: MapParameters) -> str:
-    if asked.method == "pca":
-        return f"PCA, {asked.metric}"
-    return f"UMAP {asked.n_neighbors} / {asked.min_dist:g}, {asked.metric}"
-
-
-def _asked(usual: MapParameters) -> MapParameters:
-    """What the address or this session asks for; the usual map when that is nothing or makes no sense."""
-    word = st.query_params.get("map") or st.session_state.get("asked_map")
-    if not word:
-        return usual
-    try:
-        method, near, apart, metric = str(word).split(",")
-        found = replace(usual, method=method, n_neighbors=int(near), min_dist=float(apart), metric=metric)
-    except (ValueError, QueryError):
-        return usual
-    st.session_state["asked_map"] = st.query_params["map"] = str(word)
-    return found
-
-
-def _ask(opened: Workspace, space: str, wanted: MapParameters, usual: MapParameters) -> None:
-    word = f"{wanted.method},{wanted.n_neighbors},{wanted.min_dist:g},{wanted.metric}"
-    if wanted == usual:
-        st.query_params.pop("map", None)
-        st.session_state.pop("asked_map", None)
-    else:
-        st.query_params["map"] = st.session_state["asked_map"] = word
-        if cached.space_map(opened, space, wanted) is None and not mapper.maker().start(
-            cached.current_settings(), space, wanted
-        ):
-            st.toast("Another map is being made; press again when it is done.")
-    st.rerun()
-
-
-def shown(opened: Workspace, space: str, wanted: MapParameters) -> Shown:
-    """The map that was asked for; until it is there PCA, which always is, and the making of the other one."""
-    found = cached.space_map(opened, space, wanted)
-    if found is not None:
-        return Shown(space, wanted, found)
-    making = mapper.maker().making
-    mine = making is not None and making.space == space and making.parameters == wanted
-    if making is not None and making.running:
-        mapper.follow()
-    elif making is not None and mine and making.error:
-        st.error(ui.plain(making.error), icon=":material/error:")
-    if making is None or not making.running:
-        st.info("This map is not made yet; PCA is shown in its place.", icon=":material/hourglass_empty:")
-        if st.button("Make it now", icon=":material/play_arrow:"):
-            mapper.maker().start(cached.current_settings(), space, wanted)
-            st.rerun()
-    return Shown(space, _pca(opened, space), opened.map(space, "pca"))
-
-
-def _pca(opened: Workspace, space: str) -> MapParameters:
-    return replace(opened.map_parameters(space), method="pca")
-
-
-def beside_choice(opened: Workspace, space: str) -> str:
-    """What is drawn beside the map: nothing, another space, or this one by PCA."""
-    titles = {NOTHING: "Nothing"}
-    titles |= {name: spaces.get(name).title for name in opened.spaces if name != space}
-    titles["pca"] = "The same by PCA"
-    tied = ui.linked("beside", "map", list(titles), NOTHING)
-    return str(st.selectbox("Beside it", list(titles), format_func=titles.__getitem__, **tied))
-
-
-def beside(opened: Workspace, main: Shown, chosen: str) -> Shown | None:
-    """The second map, turned to lie as near to the main one as it can; None when there is to be none."""
-    if chosen == NOTHING:
-        return None
-    space = main.space if chosen == "pca" else chosen
-    parameters = _pca(opened, space) if chosen == "pca" else opened.map_parameters(space)
-    found = cached.space_map(opened, space, parameters) or opened.map(space, parameters.method)
-    return Shown(space, parameters, found, *similarity(found.xy, main.map.xy))
 
 
 def colour_choice(opened: Workspace, space: str) -> str:
@@ -322,25 +187,6 @@ def _view(key: str, of: str, content: object) -> dict[str, Any] | None:
         st.session_state[f"{key}_view"] = told if told and told["of"] == of else None
     kept: dict[str, Any] | None = st.session_state[f"{key}_view"]
     return kept
-
-
-def facts(opened: Workspace, main: Shown, other: Shown | None) -> dict[str, object]:
-    """How the maps were made, for the line under the heading."""
-    found: dict[str, object] = {"Map": _how(main)}
-    if other is not None:
-        weights = opened.space(other.space)["weights"]
-        found["Beside"] = (
-            f"{spaces.get(other.space).title}, {weights['about'] if weights else 'no weights'}, {_how(other)}"
-        )
-    return found
-
-
-def _how(shown: Shown) -> str:
-    told = shown.made.facts
-    names = ("n_neighbors", "min_dist", "metric", "seed")
-    return (
-        f"{told['method']}, {', '.join(f'{name} {told[name]}' for name in names if name in told)}, from {told['input']}"
-    )
 
 
 def neighbour_choice() -> tuple[str, int, str]:

@@ -10,7 +10,7 @@ from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.embed.alignment import disparity
 from lib.view import cached, ui
-from lib.view.mapping import Shown
+from lib.view.planes import Shown
 from lib.workspace import Workspace
 
 _HELP = {
