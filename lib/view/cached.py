@@ -83,7 +83,10 @@ def space_map(opened: Workspace, space: str, parameters: MapParameters) -> Map |
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _traits(version: str, space: str, runs_version: str, _opened: Workspace) -> dict[str, Trait]:
-    return traits_of.traits(catalog(_opened), space, _opened.neighbourhoods(space), runs(runs_version))
+    weights = (_opened.space(space)["weights"] or {}).get("name")
+    # Only of this space's own network, or of a classifier on these very weights: others see other features.
+    mine = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
+    return traits_of.traits(catalog(_opened), space, _opened.neighbourhoods(space), mine)
 
 
 def traits(opened: Workspace, space: str) -> dict[str, Trait]:

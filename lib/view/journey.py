@@ -17,7 +17,7 @@ from lib.view import cached, charts, trust, ui
 from lib.workspace import Workspace
 
 # From no training on these photos to all of it; the frozen features of `transfer` are the backbone's own.
-ORDER = {"scratch": "scratch", "resnet18": "transfer", "finetune": "finetune", "init": "init"}
+ORDER = ("scratch", "resnet18", "finetune", "init")
 # More points than this make an animation that no browser plays smoothly.
 SMOOTH = 10_000
 
@@ -85,7 +85,7 @@ def _table(opened: Workspace, names: tuple[str, ...]) -> pd.DataFrame:
             mine = [
                 row
                 for row in results.table([run for run in found if run["dataset"]["fingerprint"] == fingerprint])
-                if row["regime"] == "transfer" and row["accuracy"] is not None
+                if row["regime"] == "transfer" and row["weights"] == weights and row["accuracy"] is not None
             ]
             best = max(mine, key=lambda row: (row["preset"] == "full", len(row["seeds"])), default=None)
             accuracy = best["accuracy"] if best else None

@@ -66,6 +66,8 @@ def show(opened: Workspace, space: str) -> None:
     ranked = {"id": np.arange(len(rows)), "typical": np.argsort(-close, kind="stable")}
     ranked["odd"] = ranked["typical"][::-1]
     pages = max(1, -(-len(rows) // PAGE))
+    if st.session_state.get("picked_page", 1) > pages:  # of a larger selection before
+        st.session_state["picked_page"] = 1
     number = page.number_input(f"Page of {pages}", 1, pages, 1, key="picked_page") if pages > 1 else 1
     with table:
         listed = inside[["id", "label", "split", "width", "height"]].assign(closeness=close.round(4))
