@@ -22,6 +22,7 @@ from lib.learn import backbone
 from lib.retrieval import Loaded
 from lib.settings import PROJECT, Settings
 from lib.workspace import Workspace
+from tests import browsing
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 # The same pixels as COPY_OF, in a file of another kind.
@@ -158,3 +159,36 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
     cached.release_store()
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the app runs on the prepared pictures, one for each module of tests."""
+    # A copy, since the Lite store of the shared workspace is also opened by tests in this process.
+    copy = tmp_path_factory.mktemp("served") / "artifacts"
+    shutil.copytree(prepared.artifacts, copy)
+    assert prepared.data is not None
+    with browsing.serving(prepared.data, copy) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    """A browser, one for each module of tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browsing.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium, address: str) -> Iterator[browsing.Watched]:
+    """A tab of that app, which must not have complained of anything in the end."""
+    watched = browsing.Watched(chromium, address)
+    yield watched
+    watched.context.close()
+    assert not watched.complaints

@@ -1,0 +1,110 @@
+"""A real browser (Debian's chromium) on the app as users run it, for the browser tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from lib.settings import PROJECT
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The marks of every module that drives a browser.
+MARKS = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(find_spec("playwright") is None, reason="playwright is not installed: make install-tests"),
+]
+# Streamlit asks for these beside every deep link and does not mind that they are not there.
+NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
+
+
+@contextmanager
+def serving(data: Path, artifacts: Path) -> Iterator[str]:
+    """The app on a free port; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PETALSCOPE_DATA": str(data),
+        "PETALSCOPE_ARTIFACTS": str(artifacts),
+        "PETALSCOPE_OFFLINE": "1",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        else:
+            raise AssertionError("the app did not start")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+class Watched:
+    """A tab, and what it complained about: script errors, failed requests, requests to other hosts."""
+
+    def __init__(self, chromium, address: str) -> None:
+        self.address = address
+        self.context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", self._request)
+        self.page.on("response", self._response)
+
+    def _console(self, message) -> None:
+        # Chromium repeats every failed request here; which of them matter is decided in _response.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+            self.complaints.append(f"outside request: {request.url}")
+
+    def _response(self, response) -> None:
+        if response.status >= 400 and not NORMAL_404.search(response.url):
+            self.complaints.append(f"{response.status} {response.url}")
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.address}/{path}")
+        # Before its first run a page already calls itself not running.
+        self.page.locator("h1").first.wait_for(timeout=60_000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run; the short pause lets a run begin that an action has only just asked for."""
+        self.page.wait_for_timeout(400)
+        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+
+    def text(self) -> str:
+        return self.page.inner_text('[data-testid="stMain"]')
+
+    def parameters(self) -> str:
+        return self.page.url
