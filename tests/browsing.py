@@ -108,3 +108,36 @@ class Watched:
 
     def parameters(self) -> str:
         return self.page.url
+
+
+# How a script finds the maps of a page, in the order in which they are drawn; `chart` is what `scatter.js` lets see.
+MAPS = """() => {
+    const all = (node) => [...node.querySelectorAll('*')].flatMap((each) => [
+        ...(each.chart ? [each.chart] : []), ...(each.shadowRoot ? all(each.shadowRoot) : [])]);
+    return all(document).filter((chart) => chart.state && chart.state.data);
+}"""
+
+
+def on_maps(page, script: str, *arguments: object):
+    """What the body of a function of `maps` and `args` returns, in the page."""
+    return page.evaluate(f"(args) => {{ const maps = ({MAPS})(); {script} }}", list(arguments))
+
+
+def wait_for_maps(page, condition: str, timeout: float = 20_000) -> None:
+    """Wait until an expression of `maps` is true in the page."""
+    page.wait_for_function(f"() => {{ const maps = ({MAPS})(); return {condition}; }}", timeout=timeout)
+
+
+def point_on_map(page, row: int, place: int = 0) -> tuple[float, float]:
+    """Where on the screen the point of a catalog row lies."""
+    x, y = on_maps(
+        page,
+        """const [map, row] = [maps[args[1]], args[0]], data = map.state.data, i = [...data.rows].indexOf(row);
+           map.plot.scrollIntoView({block: 'center'});
+           const box = map.plot.getBoundingClientRect();
+           const [left, top] = map.screen(data.xy[2 * i], data.xy[2 * i + 1]);
+           return [box.left + map.plot.clientLeft + left, box.top + map.plot.clientTop + top];""",
+        row,
+        place,
+    )
+    return x, y

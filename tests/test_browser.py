@@ -13,7 +13,7 @@ from PIL import Image
 from lib import workspace
 from lib.settings import Settings
 from tests import browsing
-from tests.browsing import Watched, serving
+from tests.browsing import Watched, on_maps, point_on_map, serving, wait_for_maps
 
 pytestmark = browsing.MARKS
 DEEP_LINKS = {
@@ -73,12 +73,12 @@ def test_a_link_restores_the_view(tab: Watched, prepared: Settings) -> None:
 
 
 def _drag_around_everything(tab: Watched, place: int = 0) -> None:
-    area = tab.page.locator(".js-plotly-plot .nsewdrag").nth(place)
-    area.wait_for()
+    wait_for_maps(tab.page, f"maps.length > {place}")
+    area = tab.page.locator(".scatter canvas.over").nth(place)
     area.scroll_into_view_if_needed()
-    tab.page.wait_for_timeout(800)
+    tab.page.wait_for_timeout(500)
     box = area.bounding_box()
-    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.05)]
+    corners = [(0.005, 0.005), (0.995, 0.005), (0.995, 0.995), (0.005, 0.995), (0.005, 0.05)]
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     tab.page.mouse.move(*points[0])
     tab.page.mouse.down()
@@ -99,37 +99,55 @@ def test_lasso_shows_photos_and_counts(tab: Watched, prepared: Settings) -> None
     assert f"{label} · {total} of {total}" in tab.text()
 
 
+def test_a_hidden_class_is_not_selected_and_shift_adds(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    (first, many), (second, _) = list(photos.classes.items())[:2]
+    tab.open("Embedding_Map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    entry = tab.page.locator(".scatter .legend button")
+    entry.filter(has_text=second).dblclick()  # shows it alone
+    wait_for_maps(tab.page, "maps[0].state.hidden.size === 4")
+    _drag_around_everything(tab)
+    tab.page.get_by_text(f"{photos.classes[second]} photos in the selection").wait_for(timeout=20_000)
+    assert entry.filter(has_text=first).get_attribute("aria-pressed") == "false"
+    entry.filter(has_text=first).click()
+    entry.filter(has_text=second).click()
+    tab.page.keyboard.down("Shift")
+    _drag_around_everything(tab)
+    tab.page.keyboard.up("Shift")
+    tab.page.get_by_text(f"{many + photos.classes[second]} photos in the selection").wait_for(timeout=20_000)
+
+
 def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
-    photos = opened.catalog()
+    ids, xy = opened.catalog().ids, opened.map("resnet18").xy
+    # A point that has its place to itself.
+    far = np.linalg.norm(xy[:, None] - xy[None], axis=2) + np.diag(np.full(len(xy), np.inf))
+    row = int(far.min(axis=1).argmax())
     tab.open("Embedding_Map")
-    tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
-    tab.page.wait_for_timeout(800)
-    tab.page.locator(".js-plotly-plot .nsewdrag").first.scroll_into_view_if_needed()
-    # Where Plotly itself draws the first point of the first class.
-    x, y, expected = tab.page.evaluate(
-        """() => {
-            const plot = document.querySelector('.js-plotly-plot');
-            const layout = plot._fullLayout, trace = plot._fullData[0];
-            const box = plot.getBoundingClientRect();
-            return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[0]),
-                    box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[0]), trace.ids[0]];
-        }"""
-    )
+    wait_for_maps(tab.page, "maps.length === 1")
+    x, y = point_on_map(tab.page, row)
     tab.page.mouse.move(x, y)
-    tab.page.wait_for_timeout(300)
+    tip = tab.page.locator(".scatter .tip")
+    tip.locator("img").wait_for(timeout=20_000)
+    assert ids[row] in tip.inner_text()
     tab.page.mouse.click(x, y)
     tab.page.locator('[aria-label="True neighbours"]').wait_for(timeout=20_000)
     tab.settle()
-    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == expected
-    assert photos.row(expected) is not None
-    assert tab.page.locator('[aria-label="True neighbours"] button').count() == 10
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == ids[row]
+    near = [
+        button.get_attribute("data-id") for button in tab.page.locator('[aria-label="True neighbours"] button').all()
+    ]
+    assert len(near) == 10
+    # The lines lead where the photos lie.
+    lines = on_maps(tab.page, "return maps[0].state.data.lines")
+    assert lines["at"] == pytest.approx(xy[row].tolist())
+    assert np.asarray(lines["near"]) == pytest.approx(xy[[ids.index(each) for each in near]])
 
 
 def test_a_lasso_in_one_map_lights_the_other_and_the_link_restores_both(tab: Watched, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     tab.open("Embedding_Map?beside=pixels&colour=purity")
-    tab.page.locator(".js-plotly-plot").nth(1).wait_for()
     _drag_around_everything(tab, 1)
     tab.page.get_by_text(f"{len(photos.frame)} photos in the selection").wait_for(timeout=20_000)
     tab.settle()
@@ -138,15 +156,16 @@ def test_a_lasso_in_one_map_lights_the_other_and_the_link_restores_both(tab: Wat
     tab.page.goto("about:blank")
     tab.page.goto(link)
     tab.page.get_by_text(f"{len(photos.frame)} photos in the selection").wait_for(timeout=20_000)
-    tab.settle()
+    wait_for_maps(tab.page, "maps.length === 2")
     assert _lit(tab) == [len(photos.frame)] * 2
 
 
 def _lit(tab: Watched) -> list[int]:
     """How many points are selected, map by map."""
-    tab.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 2")
-    count = "plot => plot.data.reduce((sum, trace) => sum + (trace.selectedpoints || []).length, 0)"
-    return list(tab.page.evaluate(f"[...document.querySelectorAll('.js-plotly-plot')].map({count})"))
+    count = (
+        "map => [...map.state.data.lit || []].reduce((sum, byte) => sum + byte.toString(2).split('1').length - 1, 0)"
+    )
+    return list(on_maps(tab.page, f"return maps.map({count})"))
 
 
 def test_what_is_no_picture_is_not_placed_and_the_map_stays(tab: Watched) -> None:
@@ -157,25 +176,25 @@ def test_what_is_no_picture_is_not_placed_and_the_map_stays(tab: Watched) -> Non
     alert = tab.page.locator('[data-testid="stAlertContentError"]')
     alert.wait_for(timeout=20_000)
     assert "is not a JPEG, PNG, WebP, BMP or GIF picture" in alert.inner_text()
-    assert tab.page.locator(".js-plotly-plot").count() == 1
+    assert tab.page.locator(".scatter canvas.over").count() == 1
 
 
 def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
     ids, xy = opened.catalog().ids, opened.map("resnet18").xy
     tab.open("Embedding_Map")
-    tab.page.wait_for_function(f"document.querySelectorAll('.petalscope-photos img').length === {len(ids)}")
-    found = tab.page.evaluate(
-        """() => {
-            const plot = document.querySelector('.js-plotly-plot'), layout = plot._fullLayout;
-            const box = plot.getBoundingClientRect();
-            return [...plot.querySelectorAll('.petalscope-photos img')].map(image => {
-                const at = image.getBoundingClientRect();
-                return [image.alt.split(', ')[1],
-                        layout.xaxis.p2d(at.left + at.width / 2 - box.left - layout.xaxis._offset),
-                        layout.yaxis.p2d(at.top + at.height / 2 - box.top - layout.yaxis._offset)];
-            });
-        }"""
+    photos = tab.page.locator(".scatter .photos img")
+    photos.nth(len(ids) - 1).wait_for(timeout=20_000)
+    tab.page.wait_for_timeout(300)
+    found = on_maps(
+        tab.page,
+        """const [map] = maps, box = map.plot.getBoundingClientRect(), { view, size } = map;
+           return [...map.plot.querySelectorAll('.photos img')].map(image => {
+               const at = image.getBoundingClientRect();
+               const left = at.left + at.width / 2 - box.left - map.plot.clientLeft;
+               const top = at.top + at.height / 2 - box.top - map.plot.clientTop;
+               return [image.alt.split(', ')[1], ...map.place(left, top)];
+           });""",
     )
     places = {image_id: (x, y) for image_id, x, y in found}
     for row, image_id in enumerate(ids):
@@ -184,21 +203,19 @@ def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, 
 
 def test_another_colour_keeps_the_zoom(tab: Watched) -> None:
     tab.open("Embedding_Map")
-    tab.page.locator(".js-plotly-plot .nsewdrag").first.wait_for()
-    tab.page.wait_for_timeout(800)
-    zoom = "Plotly => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
-    box = tab.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    wait_for_maps(tab.page, "maps.length === 1")
+    box = tab.page.locator(".scatter canvas.over").first.bounding_box()
     tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    whole = on_maps(tab.page, "return maps[0].view.scale")
     tab.page.mouse.wheel(0, -400)
-    tab.page.wait_for_timeout(1500)
+    wait_for_maps(tab.page, f"maps[0].view.scale > {1.2 * whole}")
     tab.settle()
-    before = tab.page.evaluate(zoom)
+    before = on_maps(tab.page, "return maps[0].view")
     tab.page.get_by_role("combobox", name="Colour").click()
     tab.page.get_by_role("option", name="Split").click()
     tab.page.get_by_text("Training, validation or test.").wait_for(timeout=20_000)
-    tab.settle()
-    tab.page.wait_for_timeout(800)
-    assert tab.page.evaluate(zoom) == pytest.approx(before, rel=1e-3)
+    wait_for_maps(tab.page, "maps[0].state.data.title.endsWith('Split')")
+    assert on_maps(tab.page, "return maps[0].view") == before
 
 
 def _png(array: np.ndarray) -> bytes:
@@ -230,12 +247,13 @@ def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, prepared: Set
     tab.open("Embedding_Map?space=pixels&map=pca,15,0.1,euclidean&beside=pca")
     tab.page.get_by_role("button", name="Place").click()
     tab.page.set_input_files('input[type="file"]', files=[str(opened.catalog().path(inside))])
-    legend = "[...document.querySelectorAll('.js-plotly-plot')].map(p => p.data.filter(t => t.name === 'your photo'))"
-    tab.page.wait_for_function(f"{legend}.filter(traces => traces.length).length === 2", timeout=60_000)
+    wait_for_maps(
+        tab.page, "maps.filter(map => map.state.data.lines?.name === 'your photo').length === 2", timeout=60_000
+    )
     tab.settle()
     # A copy of a photo that is there lies on it.
     xy = opened.map("pixels", "pca").xy[7]
-    first, second = tab.page.evaluate(f"{legend}.map(traces => [traces[0].x[0], traces[0].y[0]])")
+    first, second = on_maps(tab.page, "return maps.map(map => map.state.data.lines.at)")
     assert first == pytest.approx(xy.tolist(), abs=1e-3)
     assert second == pytest.approx(first, abs=1e-3)
 

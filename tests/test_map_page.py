@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from lib import artifacts, workspace
+from lib import retrieval, workspace
 from lib.embed.projection import MapParameters
 from lib.settings import Settings
 from lib.traits import Trait
-from lib.view import charts, mapper, picked, selection
+from lib.view import mapper, picked, scatter, selection, theme
 
 PAGE = "pages/2_Embedding_Map.py"
 Start = Callable[[Settings], AppTest]
@@ -31,10 +36,30 @@ def open_map(begin: Start, settings: Settings, **query: str) -> AppTest:
     return app
 
 
-def figure(app: AppTest, place: int = 0) -> dict[str, Any]:
-    """The drawn figure as Plotly gets it."""
-    found: dict[str, Any] = artifacts.from_json(app.get("plotly_chart")[place].proto.spec)
-    return found
+@dataclass(frozen=True)
+class Seen:
+    """A map as the browser gets it; `places` (n, 2), `lit` (n,) all where nothing is selected."""
+
+    ids: list[str]
+    places: np.ndarray
+    codes: np.ndarray
+    lit: np.ndarray
+    sent: dict[str, Any]
+
+
+def seen(app: AppTest, place: int = 0) -> Seen:
+    """One of the page's maps."""
+    sent = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "petalscope_scatter"]
+    return unpacked(json.loads(sent[place].json))
+
+
+def unpacked(sent: dict[str, Any]) -> Seen:
+    def column(name: str, kind: str) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(sent[name]), dtype=kind)
+
+    ids = json.loads(sent["ids"])
+    lit = np.ones(len(ids), bool) if not sent.get("lit") else np.unpackbits(column("lit", "u1"))[: len(ids)] == 1
+    return Seen(ids, column("xy", "<f4").reshape(-1, 2), column("codes", "<u2"), lit, sent)
 
 
 # --- the selection's word in the address -----------------------------------------------------------------------------
@@ -63,7 +88,6 @@ def test_a_damaged_word_selects_nothing(word: str) -> None:
 
 
 def test_a_word_that_would_unpack_to_very_much_is_refused() -> None:
-    import base64
     import zlib
 
     bomb = "c0ffee" + base64.urlsafe_b64encode(zlib.compress(bytes(50_000_000))).decode()
@@ -94,8 +118,21 @@ def test_photos_are_selected_by_class_name_and_list() -> None:
 def test_every_colour_draws_every_photo(start: Start, prepared: Settings, colour: str) -> None:
     app = open_map(start, prepared, colour=colour)
     photos = workspace.open_workspace(prepared).catalog()
-    drawn = [image_id for trace in figure(app)["data"] for image_id in trace.get("ids", [])]
-    assert sorted(drawn) == photos.ids
+    shown = seen(app)
+    assert shown.ids == photos.ids
+    named = {entry["code"] for entry in shown.sent["legend"]}
+    known = set(shown.codes.tolist()) - named
+    # Every colour is explained: by the legend, or by the scale.
+    assert all(code < len(shown.sent["palette"]) for code in known) if shown.sent["scale"] else not known
+
+
+def test_a_colour_is_that_of_the_value(start: Start, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    shown = seen(open_map(start, prepared))
+    names = {entry["code"]: entry["name"] for entry in shown.sent["legend"]}
+    assert [names[code] for code in shown.codes] == photos.frame["label"].tolist()
+    colours = {entry["name"]: entry["colour"] for entry in shown.sent["legend"]}
+    assert colours == theme.class_colours(photos.classes)
 
 
 def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, prepared: Settings) -> None:
@@ -104,24 +141,21 @@ def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, pre
     chosen = photos.ids[3:40:5]
     word = selection.encoded([photos.ids.index(each) for each in chosen], len(photos.ids), photos.contents)
     app = open_map(start, prepared, sel=word, q=photos.ids[3])
-    seen, lit = {}, set()
-    for trace in figure(app)["data"]:
-        for place, image_id in enumerate(trace.get("ids", [])):
-            seen[image_id] = (_number(trace["x"], place), _number(trace["y"], place))
-            if place in trace["selectedpoints"]:
-                lit.add(image_id)
-    assert lit == set(chosen)
-    for row, image_id in enumerate(photos.ids):
-        assert seen[image_id] == pytest.approx(tuple(xy[row].tolist()))
+    shown = seen(app)
+    assert [image_id for image_id, lit in zip(shown.ids, shown.lit, strict=True) if lit] == chosen
+    for image_id, place in zip(shown.ids, shown.places, strict=True):
+        assert place.tolist() == xy[photos.ids.index(image_id)].tolist()
+    lines = shown.sent["lines"]
+    near = [found["id"] for found in mapping_search(opened, photos.ids[3])]
+    assert lines["at"] == xy[3].tolist()
+    assert lines["near"] == [xy[photos.ids.index(image_id)].tolist() for image_id in near]
     assert f"{len(chosen)} photos in the selection" in [line.value for line in app.subheader]
 
 
-def _number(packed: Any, place: int) -> float:
-    if isinstance(packed, list):
-        return float(packed[place])
-    import base64
-
-    return float(np.frombuffer(base64.b64decode(packed["bdata"]), dtype=packed["dtype"])[place])
+def mapping_search(opened: workspace.Workspace, image_id: str) -> list[dict[str, Any]]:
+    loaded = retrieval.load(opened, "resnet18")
+    query = retrieval.find_query(loaded.catalog, image_id)
+    return list(retrieval.search(opened, loaded, query, metric_name="cosine", k=10)["results"])
 
 
 def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
@@ -129,8 +163,7 @@ def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
     word = selection.encoded([1, 2, 5], len(photos.ids), photos.contents)
     app = open_map(start, prepared, beside="pixels", sel=word)
     for place in (0, 1):
-        lit = {trace["ids"][point] for trace in figure(app, place)["data"] for point in trace.get("selectedpoints", [])}
-        assert lit == {photos.ids[row] for row in (1, 2, 5)}
+        assert np.nonzero(seen(app, place).lit)[0].tolist() == [1, 2, 5]
     table = app.dataframe[0].value
     assert list(table.index) == [*photos.classes, "all photos", "test photos"]
     purity = workspace.open_workspace(prepared).neighbourhoods("pixels").rows["cosine"][:, :10]
@@ -180,26 +213,92 @@ def test_a_link_to_a_map_that_cannot_be_shows_the_usual_one(start: Start, prepar
 
 def test_pca_needs_no_making(start: Start, prepared: Settings) -> None:
     app = open_map(start, prepared, map="pca,15,0.1,cosine")
-    assert "PCA" in figure(app)["layout"]["meta"] or not any("not made yet" in box.value for box in app.info)
+    assert not any("not made yet" in box.value for box in app.info)
+    pca = workspace.open_workspace(prepared).map("resnet18", "pca").xy
+    assert seen(app).places.tolist() == pca.tolist()
+
+
+# --- the component ---------------------------------------------------------------------------------------------------
 
 
 def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "DENSE", 999)
-    monkeypatch.setattr(charts, "SAMPLE", 300)
-    rng = np.random.default_rng(0)
-    xy = rng.normal(size=(1000, 2)).astype(np.float32)
+    monkeypatch.setattr(scatter, "DENSE", 999)
+    monkeypatch.setattr(scatter, "SAMPLE", 300)
+    xy = np.random.default_rng(0).normal(size=(1000, 2)).astype(np.float32)
+    xy[:900] = xy[:900] / 50 + 3  # most of them in one place
     frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})
     trait = Trait("label", "Class", "", "class", frame["label"].to_numpy(dtype=object))
-    drawn = charts.space_map(frame, xy, trait, {"a": "#000", "b": "#fff"})
-    charts.select(drawn, frame["id"][:500])
-    density, *points = drawn.data
-    assert np.expm1(density.z).sum() == pytest.approx(1000, rel=1e-4)
-    ids = [image_id for trace in points for image_id in trace.ids]
-    assert len(set(ids)) == 300
-    for trace in points:
-        for x, y, image_id in zip(trace.x, trace.y, trace.ids, strict=True):
-            assert (x, y) == tuple(xy[int(image_id[2:6])])
-        assert all(int(trace.ids[place][2:6]) < 500 for place in trace.selectedpoints)
+    places = scatter.place_columns(frame, xy)
+    colour = scatter.colour_columns(trait, {"a": "#000000", "b": "#ffffff"}, places["drawn"])
+    shown = unpacked({**places, **colour})
+    assert len(set(shown.ids)) == 300
+    for image_id, place, code in zip(shown.ids, shown.places, shown.codes, strict=True):
+        row = int(image_id[2:6])
+        assert place.tolist() == xy[row].tolist() and code == row % 2
+    density = places["density"]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(density["src"].split(",")[1]))))[..., 3]
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    share = np.array([(column + 0.5) / picture.shape[1], 1 - (row + 0.5) / picture.shape[0]])
+    low, high = (np.array([density[side] for side in sides]) for sides in (("left", "bottom"), ("right", "top")))
+    assert low + share * (high - low) == pytest.approx([3, 3], abs=0.15)
+
+
+def test_what_is_unknown_has_no_colour_of_the_scale() -> None:
+    values = np.array([0.0, 0.5, 1.0, 9.0, -3.0, np.nan])
+    trait = Trait("purity", "Purity", "", "number", values)
+    assert scatter.codes(trait, {}).tolist() == [0, 128, 255, 255, 0, scatter.UNKNOWN]
+    told = scatter.colour_columns(trait, {}, np.arange(6))
+    assert [entry["name"] for entry in told["legend"]] == ["unknown"]
+    assert len(told["palette"]) == scatter.SHADES
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_inside_is_the_even_odd_rule(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    xy, polygon = rng.normal(size=(400, 2)), rng.normal(size=(9, 2))
+
+    def is_inside(x: float, y: float) -> bool:
+        # How often a ray to the right crosses an edge.
+        crossings = 0
+        for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+            if min(y0, y1) <= y < max(y0, y1) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
+                crossings += 1
+        return crossings % 2 == 1
+
+    assert scatter.inside(xy, polygon).tolist() == [is_inside(x, y) for x, y in xy]
+
+
+def test_a_box_is_inside_its_own_edges() -> None:
+    box = np.array([[0, 0], [2, 0], [2, 1], [0, 1]], dtype=float)
+    xy = np.array([[1, 0.5], [3, 0.5], [1, 2], [-1, 0.5], [1.9, 0.9]])
+    assert scatter.inside(xy, box).tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        {},
+        {"polygon": "abc"},
+        {"polygon": [[0, 0], [1, 1]]},
+        {"polygon": [[0, 0], [1, 1], [2]]},
+        {"polygon": [[0, 0, 0]] * 3},
+        {"polygon": [[0, 0], [1, None], [2, 2]]},
+        {"polygon": [[0, 0], [1, 1e999], [2, 2]]},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": ["x"]},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": 5},
+        {"polygon": [[0.0, 0.0]] * (scatter.MOST_CORNERS + 1)},
+    ],
+)
+def test_a_drawing_that_makes_no_sense_is_none(value: object) -> None:
+    assert scatter.drawn(value) is None
+
+
+def test_a_drawing_is_taken_as_it_was_made() -> None:
+    found = scatter.drawn({"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": [2, 65535], "add": True})
+    assert found is not None
+    assert (found.polygon.tolist(), found.hidden, found.adds) == ([[0, 0], [1, 1], [0, 1]], {2, 65535}, True)
 
 
 # --- making maps -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from PIL import Image
 
@@ -254,11 +253,6 @@ def inspected(uri: str, collection: str | None) -> dict[str, Any]:
 def decoded(upload: bytes) -> Image.Image:
     """An uploaded file as an upright RGB picture. Raises ImageError with the reason."""
     return images.open_rgb(upload)
-
-
-def rows_of(frame: pd.DataFrame, ids: list[str]) -> np.ndarray:
-    """Row numbers of `ids` in a catalog frame, unknown ids left out."""
-    return np.nonzero(frame["id"].isin(set(ids)).to_numpy())[0]
 
 
 def json_of(value: Any) -> bytes:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from lib.data.catalog import Catalog
+from lib.errors import ImageError
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
 from lib.traits import RIGHT, WRONG, Trait
-from lib.view import cached, charts, clicks, selection, theme, ui
+from lib.view import cached, scatter, selection, theme, ui
 from lib.view.planes import Shown
+from lib.view.scatter import Lines
 from lib.workspace import Workspace
 
-# So many photos in view are drawn as photos, not as points.
-MOST_PHOTOS = 100
 _CALLED = {"true": "its true neighbours", "map": "nearest on the map"}
 PANELS = {
     "selection": "Selection",
@@ -28,16 +25,6 @@ PANELS = {
     "reading": "How to read a map",
 }
 LINES = {"true": "True neighbours", "map": "Nearest on the map"}
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Lines from a photo's place (2,) to photos near it; `name` and `called` are the legend's words for both."""
-
-    at: np.ndarray
-    near: list[dict[str, Any]]
-    name: str
-    called: str
 
 
 def colour_choice(opened: Workspace, space: str) -> str:
@@ -73,13 +60,16 @@ def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _figure(
-    version: str, space: str, key: str, by: str, beside: str, _photos: Catalog, _xy: Any, _by: Trait
-) -> go.Figure:
-    figure = charts.space_map(_photos.frame, _xy, _by, colours(_photos, _by))
-    # A changed figure keeps the user's zoom only if it is of the same plane.
-    return figure.update_layout(meta=f"{space} {key} {beside}")
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _places(version: str, space: str, key: str, turned: str, _photos: Catalog, _xy: np.ndarray) -> scatter.Columns:
+    return scatter.place_columns(_photos.frame, _xy)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _colour(
+    version: str, space: str, key: str, by: str, runs: str, _photos: Catalog, _by: Trait, _drawn: np.ndarray
+) -> scatter.Columns:
+    return scatter.colour_columns(_by, colours(_photos, _by), _drawn)
 
 
 def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
@@ -108,85 +98,82 @@ def near_on_map(opened: Workspace, shown: Shown, k: int) -> list[dict[str, Any]]
 
 def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: str) -> None:
     """A map, with the selection lit, and lines to neighbours. `key` tells the page's maps apart."""
-    photos = cached.catalog(opened)
+    photos, xy = cached.catalog(opened), shown.map.xy
     column = trait(opened, shown, by)
-    turned = "" if key == "map" else str(shown.map.xy[:1].tolist())
-    kept = _figure(
-        opened.version, shown.space, shown.parameters.key(), column.name, turned, photos, shown.map.xy, column
-    )
-    figure = go.Figure(kept)
-    inside = selection.picked(photos.ids, photos.contents)
-    if inside:
-        charts.select(figure, inside)
-    if lines is not None:
-        rows = [row for row in (photos.row(found["id"]) for found in lines.near) if row is not None]
-        charts.join(figure, shown.map.xy, lines.at, rows, name=lines.name, called=lines.called)
-    joined = None if lines is None else (lines.at.tolist(), [found["id"] for found in lines.near])
-    view = _view(key, figure.layout.meta, (opened.version, figure.layout.meta, column.name, joined, inside))
-    if view is not None:
-        charts.restore(figure, view)
+    turned = "" if key == "map" else str(xy[:1].tolist())
+    laid_out = shown.parameters.key()
+    places = _places(opened.version, shown.space, laid_out, turned, photos, xy)
+    told = _colour(opened.version, shown.space, laid_out, column.name, column.about, photos, column, places["drawn"])
+    lit = _lit(photos)
+    plane = f"{opened.version[:8]} {shown.space} {laid_out} {turned}"
     st.markdown(f"**{shown.title}**")
-    st.plotly_chart(
-        figure,
-        width="stretch",
+    scatter.show(
+        places,
+        told,
         key=key,
-        on_select=partial(_picked, key, photos.ids, photos.contents),
-        selection_mode=("points", "lasso", "box"),
-        config={"displaylogo": False, "scrollZoom": True, "toImageButtonOptions": {"filename": "petalscope-map"}},
-        alt=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
+        plane=plane,
+        title=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
+        lit=lit,
+        lines=None if lines is None else _joined(photos, xy, lines),
+        photos=_photos(opened, xy, scatter.in_view(key, plane, len(xy)), lit),
+        on_click=lambda row: selection.choose(photos.ids[row]) if 0 <= row < len(photos.ids) else None,
+        on_drawn=lambda drawn: _pick(opened, xy, column, drawn),
     )
-    much = f" Grey is the density of all photos; {charts.SAMPLE:,} of them are drawn as points."
-    st.caption(f"**{column.title}**: {column.about}{much if len(photos.frame) > charts.DENSE else ''}")
-    clicks.listen(key, selection.choose, _photos(opened, shown, figure.layout.meta, key, set(inside)))
+    scatter.peek(key, lambda row: _thumbnail(opened, row))
+    much = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
+    st.caption(f"**{column.title}**: {column.about}{much if len(photos.frame) > scatter.DENSE else ''}")
 
 
-def _photos(opened: Workspace, shown: Shown, of: str, key: str, selected: set[str]) -> list[dict[str, Any]]:
+def _lit(photos: Catalog) -> np.ndarray | None:
+    chosen = selection.picked_rows(len(photos.ids), photos.contents)
+    if not chosen:
+        return None
+    found = np.zeros(len(photos.ids), dtype=bool)
+    found[chosen] = True
+    return found
+
+
+def _joined(photos: Catalog, xy: np.ndarray, lines: Lines) -> dict[str, Any]:
+    rows = [row for row in (photos.row(found["id"]) for found in lines.near) if row is not None]
+    return {"at": lines.at.tolist(), "near": xy[rows].tolist(), "name": lines.name, "called": lines.called}
+
+
+def _pick(opened: Workspace, xy: np.ndarray, column: Trait, drawn: scatter.Drawn) -> None:
+    """Select what was drawn around, and of it what can be seen; all of the photos, where only a sample is drawn."""
+    photos = cached.catalog(opened)
+    found = scatter.inside(xy, drawn.polygon)
+    if drawn.hidden:
+        found &= ~np.isin(scatter.codes(column, colours(photos, column)), list(drawn.hidden))
+    if drawn.adds:
+        found[selection.picked_rows(len(photos.ids), photos.contents)] = True
+    if found.any():
+        selection.pick_rows(np.nonzero(found)[0].tolist(), len(photos.ids), photos.contents)
+
+
+def _thumbnail(opened: Workspace, row: int) -> str:
+    ids = cached.catalog(opened).ids
+    try:
+        return cached.thumbnail(opened, ids[row], 160) if 0 <= row < len(ids) else ""
+    except ImageError:  # the file is gone
+        return ""
+
+
+def _photos(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[dict[str, Any]]:
     """The photos in view, once they are few enough to be seen as photos."""
-    photos, xy, told = cached.catalog(opened), shown.map.xy, clicks.view(key)
-    inside = np.ones(len(xy), dtype=bool)
-    if told and told["of"] == of:
-        for axis, name in enumerate(("x", "y")):
-            low, high = told[name] or (-np.inf, np.inf)
-            inside &= (xy[:, axis] >= min(low, high)) & (xy[:, axis] <= max(low, high))
-    rows = np.nonzero(inside)[0]
-    if len(rows) > MOST_PHOTOS:
-        return []
-    known, frame = ui.colours(photos), photos.frame
+    photos = cached.catalog(opened)
+    known, labels = ui.colours(photos), photos.frame["label"]
     return [
         {
             "x": float(xy[row, 0]),
             "y": float(xy[row, 1]),
             "src": cached.thumbnail(opened, photos.ids[row], 96),
-            "alt": f"{frame['label'].iloc[row]}, {photos.ids[row]}",
-            "colour": known[str(frame["label"].iloc[row])],
-            "opacity": 1.0 if not selected or photos.ids[row] in selected else 0.25,
+            "alt": f"{labels.iloc[row]}, {photos.ids[row]}",
+            "colour": known[str(labels.iloc[row])],
+            "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows
         if photos.path(photos.ids[row]).is_file()
     ]
-
-
-def _picked(key: str, ids: list[str], contents: str) -> None:
-    points = st.session_state[key]["selection"]["points"]
-    inside = [str(point["id"]) for point in points if point.get("id")]
-    # A click is one point and makes it the query; a lasso or a box is kept as a selection.
-    if len(inside) == 1:
-        selection.choose(inside[0])
-    elif inside:
-        selection.pick(inside, ids, contents)
-
-
-def _view(key: str, of: str, content: object) -> dict[str, Any] | None:
-    """The zoom, tool and hidden classes to draw a map with.
-
-    The user's latest ones are taken up only when the map's content changes: a changed figure is drawn from scratch.
-    """
-    if st.session_state.get(f"{key}_content") != content:
-        told = clicks.view(key)
-        st.session_state[f"{key}_content"] = content
-        st.session_state[f"{key}_view"] = told if told and told["of"] == of else None
-    kept: dict[str, Any] | None = st.session_state[f"{key}_view"]
-    return kept
 
 
 def neighbour_choice() -> tuple[str, int, str]:

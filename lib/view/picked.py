@@ -50,11 +50,10 @@ def matching(frame: pd.DataFrame, labels: list[str], part: str, listed: str) -> 
 def show(opened: Workspace, space: str) -> None:
     """What is selected: counts per class, the most and least typical photos, all of them, and the ids to take away."""
     photos = cached.catalog(opened)
-    ids = selection.picked(photos.ids, photos.contents)
-    if not ids:
+    rows = np.array(selection.picked_rows(len(photos.ids), photos.contents), dtype=np.int64)
+    if not len(rows):
         st.caption("Draw a lasso or a box around some points, or use *Select*: their photos appear here.")
         return
-    rows = cached.rows_of(photos.frame, ids)
     inside = photos.frame.iloc[rows]
     counts = inside["label"].value_counts()
     st.subheader(f"{len(rows):,} photos in the selection")
@@ -103,7 +102,7 @@ def _typical(opened: Workspace, space: str, inside: pd.DataFrame, close: np.ndar
 def ways_on(opened: Workspace) -> None:
     """Links that carry query and selection to other pages."""
     photos = cached.catalog(opened)
-    if selection.query() is None and not selection.picked(photos.ids, photos.contents):
+    if selection.query() is None and not selection.picked_rows(len(photos.ids), photos.contents):
         return
     carried = selection.link()
     left, right, _ = st.columns([1, 1, 3])

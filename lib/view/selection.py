@@ -45,7 +45,12 @@ def link() -> dict[str, str]:
 
 
 def picked(ids: Sequence[str], contents: str) -> list[str]:
-    """The selected photos among the catalog's `ids`: from the address (a link wins), else from this session.
+    """The selected photos among the catalog's `ids`; see `picked_rows`."""
+    return [ids[row] for row in picked_rows(len(ids), contents)]
+
+
+def picked_rows(n: int, contents: str) -> list[int]:
+    """The selected rows of a catalog of `n` images, ascending: from the address (a link wins), else from this session.
 
     `contents` is the catalog's hash: a selection of other photos is none.
     """
@@ -55,17 +60,21 @@ def picked(ids: Sequence[str], contents: str) -> list[str]:
     kept = st.session_state.get(PICKED)
     if kept and not linked and len(kept) <= LONGEST:
         st.query_params[PICKED] = kept
-    return [ids[row] for row in decoded(kept, len(ids), contents)] if kept else []
+    return decoded(kept, n, contents) if kept else []
 
 
 def pick(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     """Select these photos on every page; none clears the selection. What is too long for an address stays here."""
     wanted = set(chosen)
-    rows = [row for row, image_id in enumerate(ids) if image_id in wanted]
+    pick_rows([row for row, image_id in enumerate(ids) if image_id in wanted], len(ids), contents)
+
+
+def pick_rows(rows: Sequence[int], n: int, contents: str) -> None:
+    """`pick` by rows of a catalog of `n` images."""
     st.session_state.pop(PICKED, None)
     st.query_params.pop(PICKED, None)
     if rows:
-        st.session_state[PICKED] = encoded(rows, len(ids), contents)
+        st.session_state[PICKED] = encoded(rows, n, contents)
         if len(st.session_state[PICKED]) <= LONGEST:
             st.query_params[PICKED] = st.session_state[PICKED]
 

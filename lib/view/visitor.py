@@ -11,8 +11,8 @@ from lib import retrieval
 from lib.embed import placing, spaces
 from lib.errors import QueryError
 from lib.view import cached, gallery, searching, ui
-from lib.view.mapping import Lines
 from lib.view.planes import Shown
+from lib.view.scatter import Lines
 from lib.workspace import Workspace
 
 
