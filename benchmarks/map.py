@@ -2,9 +2,9 @@
 
 - UMAP over exact neighbours, as Petalscope makes it, against umap-learn as it comes: processor time in fresh processes,
   and how many neighbours each map keeps. The two take turns, and the medians are compared.
-- The map's figure against the same with each photo's thumbnail in it, as a hover that shows photos would need: bytes.
+- What the map sends to the browser against the same with each photo's thumbnail in it: bytes.
 - In a browser, on the app as users run it: lasso to photos, click to neighbours, another colour. These are milliseconds
-  on this machine, with no peer; they need chromium.
+  on this machine, with no peer; they need chromium. The same on 50,000 made-up vectors (`crowd`).
 
 The vectors are those of the prepared photos (PETALSCOPE_DATA and the like choose them, `prepare` makes them).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -23,10 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import crowd
 from lib import settings as settings_module
 from lib import workspace
 from lib.embed.fidelity import fidelity
 from lib.settings import PROJECT
+from tests import browsing
 
 OURS = """
 import sys, numpy as np
@@ -40,6 +43,9 @@ warnings.simplefilter("ignore")
 values = np.load(sys.argv[1])
 np.save(sys.argv[2], umap.UMAP(metric="cosine", random_state=0).fit_transform(values))
 """
+
+
+PARTS = ("umap", "payload", "browser", "crowd")
 
 
 def umap_ratio(values: np.ndarray, folder: Path, rounds: int) -> dict[str, Any]:
@@ -65,25 +71,25 @@ def umap_ratio(values: np.ndarray, folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def payload(opened: workspace.Workspace) -> dict[str, Any]:
-    """Bytes of the map's figure, and of one that carries the photos' thumbnails."""
+    """Bytes of what the map sends to the browser, and of the same with the photos' thumbnails in it."""
     import base64
 
     from lib.data import thumbnails
     from lib.traits import traits
-    from lib.view import charts, theme
+    from lib.view import scatter, theme
 
     catalog = opened.catalog()
     label = traits(catalog, "resnet18", opened.neighbourhoods("resnet18"))["label"]
-    colours = theme.class_colours(catalog.classes)
-    figure = charts.space_map(catalog.frame, opened.map("resnet18").xy, label, colours)
-    plain = len(figure.to_json())
-    for trace in figure.data:
-        pictures = [thumbnails.encode(catalog.open(catalog.row(image_id) or 0), 96) for image_id in trace.ids]
-        trace.customdata = [f"data:image/jpeg;base64,{base64.b64encode(each).decode()}" for each in pictures]
-    return {"bytes": plain, "with_thumbnails": len(figure.to_json()), "share": plain / len(figure.to_json())}
+    places = scatter.place_columns(catalog.frame, opened.map("resnet18").xy)
+    sent = {**places, **scatter.colour_columns(label, theme.class_colours(catalog.classes), places["drawn"])}
+    del sent["drawn"]
+    plain = len(json.dumps(sent))
+    pictures = [base64.b64encode(thumbnails.encode(catalog.open(row), 96)).decode() for row in places["drawn"]]
+    heavy = plain + len(json.dumps([f"data:image/jpeg;base64,{each}" for each in pictures]))
+    return {"bytes": plain, "with_thumbnails": heavy, "share": plain / heavy}
 
 
-def browser(rounds: int) -> dict[str, Any]:
+def browser(rounds: int, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """Medians of milliseconds from the end of a gesture to what it asks for, on the app as users run it."""
     import urllib.request
 
@@ -91,7 +97,13 @@ def browser(rounds: int) -> dict[str, Any]:
 
     port = 8790
     command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
-    app = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    app = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(120):
             try:
@@ -126,7 +138,7 @@ def _settle(page: Any) -> None:
 def _lasso(page: Any, turn: int) -> float:
     """A lasso around a part of the map, until the heading counts another number of photos and a photo is there."""
     _settle(page)
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    box = page.locator(".scatter canvas.over").first.bounding_box()
     edge = 0.4 + 0.05 * turn
     corners = [(0.1, 0.1), (edge, 0.1), (edge, 0.9), (0.1, 0.9), (0.1, 0.13)]
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
@@ -153,20 +165,9 @@ def _lasso(page: Any, turn: int) -> float:
 def _click(page: Any, turn: int) -> float:
     """A click on a point, until its photo is the query and its neighbours are there."""
     _settle(page)
-    x, y = page.evaluate(
-        """turn => {
-            const plot = document.querySelector('.js-plotly-plot');
-            plot.scrollIntoView({block: 'center'});
-            const layout = plot._fullLayout, box = plot.getBoundingClientRect();
-            const trace = plot._fullData.find(each => each.ids && each.ids.length);
-            const place = 7 * turn + 3;
-            return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[place]),
-                    box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[place])];
-        }""",
-        turn,
-    )
+    x, y = browsing.point_on_map(page, 7 * turn + 3)
     page.mouse.move(x, y)
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(600)
     query = page.locator('[aria-label="Query"] button')
     before = query.first.get_attribute("data-id") if query.count() else None
     page.mouse.click(x, y)
@@ -184,17 +185,7 @@ def _colour(page: Any, turn: int) -> float:
     page.get_by_role("combobox", name="Colour").click()
     page.get_by_role("option", name=name, exact=True).click()
     start = time.perf_counter()
-    page.wait_for_function(
-        """name => {
-            const plot = document.querySelector('.js-plotly-plot');
-            if (!plot || !plot.data) return false;
-            const graded = plot.data.some(trace => trace.marker && trace.marker.colorbar
-                && trace.marker.colorbar.title.text === name);
-            return name === 'Class' ? !plot.data.some(t => t.marker && t.marker.colorbar) : graded;
-        }""",
-        arg=name,
-        polling="raf",
-    )
+    browsing.wait_for_maps(page, f"maps[0].state.data.title.endsWith('by {name}')")
     return time.perf_counter() - start
 
 
@@ -205,18 +196,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("umap", "payload", "browser"), help="one part")
+    parser.add_argument("--only", choices=PARTS, help="one part")
     options = parser.parse_args()
     opened = workspace.open_workspace(settings_module.from_environment())
     found: dict[str, Any] = {}
-    wanted = [options.only] if options.only else ["umap", "payload", "browser"]
+    wanted = [options.only] if options.only else list(PARTS)
     with tempfile.TemporaryDirectory() as folder:
         for part in wanted:
             if part == "umap":
                 values = np.asarray(opened.vectors("resnet18").values)
                 found[part] = umap_ratio(values, Path(folder), options.rounds)
+            elif part == "payload":
+                found[part] = payload(opened)
+            elif part == "browser":
+                found[part] = browser(max(5, options.rounds))
             else:
-                found[part] = payload(opened) if part == "payload" else browser(max(5, options.rounds))
+                crowd.make(Path(folder), 50_000)
+                chosen = {"PETALSCOPE_DATA": f"{folder}/crowd", "PETALSCOPE_ARTIFACTS": f"{folder}/artifacts"}
+                found[part] = browser(max(5, options.rounds), chosen | {"PETALSCOPE_OFFLINE": "1"})
             if not options.json:
                 print(_words(part, found[part]), flush=True)
     if options.json:
@@ -230,8 +227,8 @@ def _words(part: str, found: dict[str, Any]) -> str:
             f"UMAP of {found['images']:,} × 512, fresh process: {found['ratio']:.2f} × as fast as umap-learn ({kept})"
         )
     if part == "payload":
-        return f"figure: {found['bytes']:,} bytes, {found['share']:.2%} of one with thumbnails"
-    return "\n".join(f"{name}: {times['median_ms']:.0f} ms" for name, times in found.items())
+        return f"map: {found['bytes']:,} bytes, {found['share']:.2%} of one with thumbnails"
+    return "\n".join(f"{part}, {name}: {times['median_ms']:.0f} ms" for name, times in found.items())
 
 
 if __name__ == "__main__":

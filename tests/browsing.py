@@ -125,7 +125,8 @@ def on_maps(page, script: str, *arguments: object):
 
 def wait_for_maps(page, condition: str, timeout: float = 20_000) -> None:
     """Wait until an expression of `maps` is true in the page."""
-    page.wait_for_function(f"() => {{ const maps = ({MAPS})(); return {condition}; }}", timeout=timeout)
+    script = f"() => {{ const maps = ({MAPS})(); return {condition}; }}"
+    page.wait_for_function(script, timeout=timeout, polling="raf")
 
 
 def point_on_map(page, row: int, place: int = 0) -> tuple[float, float]:
