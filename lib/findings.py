@@ -82,38 +82,34 @@ def _strays(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:
     )
 
 
+def _above(values: np.ndarray, limit: float) -> np.ndarray:
+    """The rows whose value is above a limit, the largest first."""
+    rows = np.nonzero(values > limit)[0]
+    return rows[np.argsort(-values[rows], kind="stable")]
+
+
 def _loners(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:
     far = traits["remoteness"].values
     known = far[np.isfinite(far)]
     low, high = np.quantile(known, [0.25, 0.75]) if len(known) else (0.0, 0.0)
     limit = high + FENCE * (high - low)
-    rows = np.nonzero(far > limit)[0]
-    rows = rows[np.argsort(-far[rows], kind="stable")]
-    return _found(
-        "loners",
-        "Far from everything",
+    rows = _above(far, limit)
+    about = (
         f"The mean cosine distance to its {K} nearest is above {limit:.3f}, three interquartile ranges beyond the "
-        "third quartile: nothing here looks like it.",
-        ids,
-        rows,
-        [f"distance {far[row]:.3f}" for row in rows],
+        "third quartile: nothing here looks like it."
     )
+    return _found("loners", "Far from everything", about, ids, rows, [f"distance {far[row]:.3f}" for row in rows])
 
 
 def _hubs(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:
     often = traits["hubness"].values
     limit = often.mean() + HUB * often.std()
-    rows = np.nonzero((often > limit) & (often > 0))[0]
-    rows = rows[np.argsort(-often[rows], kind="stable")]
-    return _found(
-        "hubs",
-        "Near to everything",
+    rows = _above(often, max(limit, 0))
+    about = (
         f"Among the {K} nearest of more than {limit:.0f} other images, two standard deviations above the mean: a hub, "
-        "which turns up in answers to queries that have little to do with it.",
-        ids,
-        rows,
-        [f"near to {often[row]:.0f}" for row in rows],
+        "which turns up in answers to queries that have little to do with it."
     )
+    return _found("hubs", "Near to everything", about, ids, rows, [f"near to {often[row]:.0f}" for row in rows])
 
 
 def _unfound(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:

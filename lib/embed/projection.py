@@ -64,6 +64,10 @@ class MapParameters:
             return {"method": "PCA", "metric": self.metric}
         return asdict(self) | {"method": "UMAP"}
 
+    def options(self) -> list[str]:
+        """The words that ask `python -m lib map` for this."""
+        return [word for name, value in asdict(self).items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
     def key(self) -> str:
         """Short name of this choice."""
         return artifacts.digest("petalscope-map", SCHEMA, self.facts())[:8]
@@ -123,7 +127,8 @@ def _umap(
     neighbours = min(parameters.n_neighbors, len(points) - 1)
     indices, distances = nearest(points, neighbours, parameters.metric)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        # UMAP says that a seed means one thread and that such a map cannot place new points: both are wanted here.
+        # UMAP says that a seed means one thread, which is wanted, and that a map over neighbours found elsewhere cannot
+        # place new points, which `placing` does without it.
         warnings.simplefilter("ignore")
         import umap
 

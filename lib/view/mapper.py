@@ -47,9 +47,7 @@ class Maker:
             if self.making is not None and self.making.running:
                 return False
             command = [sys.executable, "-m", "lib", "map", "--space", space, "--json", *settings.options()]
-            command += ["--method", parameters.method, "--metric", parameters.metric]
-            command += ["--n-neighbors", str(parameters.n_neighbors), "--min-dist", str(parameters.min_dist)]
-            command += ["--seed", str(parameters.seed)]
+            command += parameters.options()
             process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )

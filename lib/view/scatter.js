@@ -1,27 +1,12 @@
-// Points on a plane, drawn by WebGL, so that a lasso, another colour or new lines never redraw what did not change.
+// Points on a plane, to look at closely. The points themselves are drawn by `points.js`; lines, tools and legend here.
 // The server sends columns (base64) and says what is lit; this reports clicks, polygons and what is in view.
 
 const HEIGHT = 620;
 const UNKNOWN = 0xffff;
+const GREY = [140, 135, 148];
 const REACH = 9; // px from the pointer to the point that it means
 const WAIT = 90; // ms that the pointer rests on a point before its photo is asked for
 const VIEWS = new Map(); // where each plane was left, also when the page was left meanwhile
-
-const VERTEX = `#version 300 es
-in vec2 place; in vec4 colour; in float size;
-uniform vec4 view; uniform float ratio; out vec4 ink; out float width;
-void main() {
-  gl_Position = vec4((place - view.xy) * view.zw, 0.0, 1.0);
-  width = size * ratio; gl_PointSize = width + 1.0; ink = colour;
-}`;
-const FRAGMENT = `#version 300 es
-precision mediump float;
-in vec4 ink; in float width; out vec4 shown;
-void main() {
-  float far = length(gl_PointCoord - 0.5) * (width + 1.0);
-  float alpha = ink.a * (1.0 - smoothstep(width / 2.0 - 0.5, width / 2.0 + 0.5, far));
-  shown = vec4(ink.rgb * alpha, alpha);
-}`;
 
 const unpacked = (text, Kind) => new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 
@@ -32,70 +17,6 @@ function element(name, className, text = "") {
   made.className = className;
   made.textContent = text; // never HTML: names come from file systems
   return made;
-}
-
-// --- drawing points ----------------------------------------------------------------------------------------------
-
-function webgl(canvas) {
-  const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
-  if (!gl) return null;
-  const program = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.linkProgram(program);
-  gl.useProgram(program);
-  gl.enable(gl.BLEND);
-  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-  const attribute = (name, width, kind, normalised) => {
-    const buffer = gl.createBuffer(), at = gl.getAttribLocation(program, name);
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    gl.enableVertexAttribArray(at);
-    gl.vertexAttribPointer(at, width, kind, normalised, 0, 0);
-    return (values) => {
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
-    };
-  };
-  const put = { xy: attribute("place", 2, gl.FLOAT, false), colour: attribute("colour", 4, gl.UNSIGNED_BYTE, true),
-    size: attribute("size", 1, gl.UNSIGNED_BYTE, false) };
-  gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-  return {
-    put: (name, values) => put[name](values),
-    order: (rows) => gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rows, gl.DYNAMIC_DRAW),
-    draw: ({ x, y, scale }, { width, height }, ratio, count) => {
-      gl.viewport(0, 0, canvas.width, canvas.height);
-      gl.clearColor(0, 0, 0, 0);
-      gl.clear(gl.COLOR_BUFFER_BIT);
-      gl.uniform4f(gl.getUniformLocation(program, "view"), x, y, (2 * scale) / width, (2 * scale) / height);
-      gl.uniform1f(gl.getUniformLocation(program, "ratio"), ratio);
-      gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
-    },
-  };
-}
-
-// Where there is no WebGL the same by hand, slower.
-function plain(canvas) {
-  const pen = canvas.getContext("2d"), kept = {};
-  return {
-    put: (name, values) => { kept[name] = values; },
-    order: (rows) => { kept.order = rows; },
-    draw: ({ x, y, scale }, { width, height }, ratio, count) => {
-      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-      pen.clearRect(0, 0, width, height);
-      for (const i of kept.order.subarray(0, count)) {
-        const [red, green, blue, alpha] = kept.colour.subarray(4 * i, 4 * i + 4);
-        pen.fillStyle = `rgba(${red},${green},${blue},${alpha / 255})`;
-        pen.beginPath();
-        pen.arc((kept.xy[2 * i] - x) * scale + width / 2, height / 2 - (kept.xy[2 * i + 1] - y) * scale,
-          kept.size[i] / 2, 0, 7);
-        pen.fill();
-      }
-    },
-  };
 }
 
 // --- one chart ---------------------------------------------------------------------------------------------------
@@ -113,7 +34,8 @@ function chart(root) {
   ground.hidden = true;
   let engine = webgl(points) || plain(points);
   const pen = over.getContext("2d");
-  const state = { tool: "lasso", hidden: new Set(), data: null, inView: "[]", count: 0, told: -1, photos: new Map() };
+  const state = { tool: "lasso", hidden: new Set(), data: null, inView: "[]", count: 0, told: -1, photos: new Map(),
+    before: new Set() };
   const size = { width: 1, height: HEIGHT };
   const ratio = () => window.devicePixelRatio || 1;
   let view = { x: 0, y: 0, scale: 1, whole: true };
@@ -153,15 +75,14 @@ function chart(root) {
 
   function style() {
     const { codes, palette, lit, base } = state.data, n = codes.length;
-    const colour = new Uint8Array(4 * n), sizes = new Uint8Array(n), inks = palette.map(rgb);
-    const back = [], front = [];
+    const colour = new Uint8Array(4 * n), sizes = new Uint8Array(n), back = [], front = [];
+    const vivid = [...palette.map(rgb), GREY].map((ink) => [...ink, lit ? 255 : 205]);
+    // Greyed, not gone: what is not selected stays visible.
+    const faint = vivid.map((ink) => [0, 1, 2].map((part) => 0.3 * ink[part] + 0.7 * GREY[part]).concat(64));
     for (let i = 0; i < n; i++) {
       if (!isShown(i)) continue;
-      const [red, green, blue] = codes[i] === UNKNOWN ? [140, 135, 148] : inks[codes[i]];
       const bright = !lit || (lit[i >> 3] >> (7 - (i & 7))) & 1;
-      // Greyed, not gone: what is not selected stays visible.
-      colour.set(bright ? [red, green, blue, lit ? 255 : 205]
-        : [red, green, blue].map((part) => 0.3 * part + 0.7 * 140).concat(64), 4 * i);
+      colour.set((bright ? vivid : faint)[Math.min(codes[i], palette.length)], 4 * i);
       sizes[i] = base + (lit && bright ? 2 : 0);
       (bright && codes[i] !== UNKNOWN ? front : back).push(i);
     }
@@ -285,8 +206,9 @@ function chart(root) {
     photo.alt = "";
     tip.prepend(photo);
   }
-  window.addEventListener("petalscope-photo", ({ detail }) => {
-    if (state.data && detail.chart === state.data.key) peeked(detail.row, detail.src);
+  window.addEventListener("petalscope-photo", function hear({ detail }) {
+    if (!root.isConnected) window.removeEventListener("petalscope-photo", hear); // the page was left
+    else if (state.data && detail.chart === state.data.key) peeked(detail.row, detail.src);
   });
 
   function silent() {
@@ -366,8 +288,8 @@ function chart(root) {
     brush.fillStyle = getComputedStyle(root).getPropertyValue("--st-background-color") || "#fff";
     brush.fillRect(0, 0, made.width, made.height);
     if (!ground.hidden) {
-      const [left, top, width, height] = ["left", "top", "width", "height"].map((side) => parseFloat(ground.style[side]));
-      brush.drawImage(ground, ...[left, top, width, height].map((side) => side * ratio()));
+      const sides = ["left", "top", "width", "height"].map((side) => parseFloat(ground.style[side]));
+      brush.drawImage(ground, ...sides.map((side) => side * ratio()));
     }
     engine.draw(view, size, ratio(), state.count);
     brush.drawImage(points, 0, 0);
@@ -387,9 +309,9 @@ function chart(root) {
     tools.append(made);
     return made;
   };
-  const choices = Object.entries({ lasso: ["Lasso", "lasso_select"], box: ["Box", "select"], pan: ["Move", "open_with"] }).map(
-    ([tool, [name, sign]]) => [tool, button(`${name}: drag on the map${tool === "pan" ? "" : "; Shift adds"}`, sign,
-      () => choose(tool))]);
+  const choices = [["lasso", "Lasso: drag around points, Shift adds", "lasso_select"],
+    ["box", "Box: drag over points, Shift adds", "select"], ["pan", "Move: drag the map", "open_with"],
+  ].map(([tool, name, sign]) => [tool, button(name, sign, () => choose(tool))]);
   function choose(tool) {
     state.tool = tool;
     for (const [name, made] of choices) made.setAttribute("aria-pressed", String(name === tool));
@@ -429,7 +351,8 @@ function chart(root) {
       made.onclick = (event) => {
         const others = entries.map((each) => each.code).filter((each) => each !== code);
         // Two quick clicks: alone, or all again when it was alone.
-        if (event.detail === 2) return hide(state.before.size === others.length && !state.before.has(code) ? [] : others);
+        const wasAlone = state.before.size === others.length && !state.before.has(code);
+        if (event.detail === 2) return hide(wasAlone ? [] : others);
         state.before = new Set(state.hidden);
         const next = new Set(state.hidden);
         if (!next.delete(code)) next.add(code);

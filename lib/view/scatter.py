@@ -1,4 +1,4 @@
-"""Points on a plane that one can look at closely: a component of our own, drawn by WebGL (`scatter.js`).
+"""Points on a plane that one can look at closely: a component of our own, drawn by WebGL (`points.js`, `scatter.js`).
 
 Plotly draws a chart anew whenever anything in it changes, be it only which points are selected: half a second for a
 few thousand points. Here the columns stay in the browser, and a click, a lasso, another colour or new lines change only
@@ -216,7 +216,7 @@ def _component() -> Any:
     return st.components.v2.component(
         "petalscope_scatter",
         css=(here / "scatter.css").read_text(encoding="utf-8"),
-        js=(here / "scatter.js").read_text(encoding="utf-8"),
+        js="".join((here / name).read_text(encoding="utf-8") for name in ("points.js", "scatter.js")),
     )
 
 

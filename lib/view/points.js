@@ -1,0 +1,80 @@
+// Points drawn by WebGL, or by hand where there is none. Both take columns (`xy`, `colour` RGBA, `size` px) and the
+// `order` in which to draw the points, and draw what a view (its centre, and a scale in px per unit) shows.
+
+const VERTEX = `#version 300 es
+in vec2 place; in vec4 colour; in float size;
+uniform vec4 view; uniform float ratio; out vec4 ink; out float width;
+void main() {
+  gl_Position = vec4((place - view.xy) * view.zw, 0.0, 1.0);
+  width = size * ratio; gl_PointSize = width + 1.0; ink = colour;
+}`;
+const FRAGMENT = `#version 300 es
+precision mediump float;
+in vec4 ink; in float width; out vec4 shown;
+void main() {
+  float far = length(gl_PointCoord - 0.5) * (width + 1.0);
+  float alpha = ink.a * (1.0 - smoothstep(width / 2.0 - 0.5, width / 2.0 + 0.5, far));
+  shown = vec4(ink.rgb * alpha, alpha);
+}`;
+
+function webgl(canvas) {
+  const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
+  if (!gl) return null;
+  const program = gl.createProgram();
+  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  gl.useProgram(program);
+  gl.enable(gl.BLEND);
+  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  const attribute = (name, width, kind, normalised) => {
+    const buffer = gl.createBuffer(), at = gl.getAttribLocation(program, name);
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.enableVertexAttribArray(at);
+    gl.vertexAttribPointer(at, width, kind, normalised, 0, 0);
+    return (values) => {
+      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+      gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
+    };
+  };
+  const put = { xy: attribute("place", 2, gl.FLOAT, false), colour: attribute("colour", 4, gl.UNSIGNED_BYTE, true),
+    size: attribute("size", 1, gl.UNSIGNED_BYTE, false) };
+  gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+  return {
+    put: (name, values) => put[name](values),
+    order: (rows) => gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rows, gl.DYNAMIC_DRAW),
+    draw: ({ x, y, scale }, { width, height }, ratio, count) => {
+      gl.viewport(0, 0, canvas.width, canvas.height);
+      gl.clearColor(0, 0, 0, 0);
+      gl.clear(gl.COLOR_BUFFER_BIT);
+      gl.uniform4f(gl.getUniformLocation(program, "view"), x, y, (2 * scale) / width, (2 * scale) / height);
+      gl.uniform1f(gl.getUniformLocation(program, "ratio"), ratio);
+      gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 0);
+    },
+  };
+}
+
+// Where there is no WebGL the same by hand, slower.
+function plain(canvas) {
+  const pen = canvas.getContext("2d"), kept = {};
+  return {
+    put: (name, values) => { kept[name] = values; },
+    order: (rows) => { kept.order = rows; },
+    draw: ({ x, y, scale }, { width, height }, ratio, count) => {
+      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+      pen.clearRect(0, 0, width, height);
+      for (const i of kept.order.subarray(0, count)) {
+        const [red, green, blue, alpha] = kept.colour.subarray(4 * i, 4 * i + 4);
+        pen.fillStyle = `rgba(${red},${green},${blue},${alpha / 255})`;
+        pen.beginPath();
+        pen.arc((kept.xy[2 * i] - x) * scale + width / 2, height / 2 - (kept.xy[2 * i + 1] - y) * scale,
+          kept.size[i] / 2, 0, 7);
+        pen.fill();
+      }
+    },
+  };
+}
