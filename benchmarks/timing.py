@@ -1,0 +1,109 @@
+"""How things are timed here: ours and a peer take turns, and the medians of their processor seconds are compared.
+
+Processor time, since it does not count what else a machine is doing; one thread, unless a row says otherwise (the
+environment variables in `ONE_THREAD` must be set before NumPy and torch are imported, so each file runs in a process
+of its own). A ratio is the peer's time over ours: above 1 we are faster.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 7
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `ratio` is oriented so that larger is better and `goal` is the least that it should be; `limit` says
+    what bounds `ours` on any machine and `share` how near to it we are (1 is at the limit), None where unknown; `why`
+    says what was tried where the goal is missed."""
+
+    path: str
+    ours: float
+    peer: float
+    unit: str
+    ratio: float
+    goal: float
+    limit: str = ""
+    share: float | None = None
+    why: str = ""
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `results.json`."""
+        return {**asdict(self), "met": self.ratio >= self.goal}
+
+
+def medians(*work: Callable[[], object], rounds: int = ROUNDS, clock: Clock = time.process_time) -> tuple[float, ...]:
+    """Median seconds of each piece of work, which take turns; one turn before that counts for nothing."""
+    taken: list[list[float]] = [[] for _ in work]
+    for turn in range(rounds + 1):
+        for each, seconds in zip(work, taken, strict=True):
+            start = clock()
+            each()
+            if turn:
+                seconds.append(clock() - start)
+    return tuple(statistics.median(seconds) for seconds in taken)
+
+
+def compared(
+    path: str,
+    ours: Callable[[], object],
+    peer: Callable[[], object],
+    goal: float,
+    *,
+    unit: str = "ms, processor",
+    rounds: int = ROUNDS,
+    **facts: Any,
+) -> Row:
+    """A row of the ratio of two medians, in milliseconds."""
+    mine, theirs = medians(ours, peer, rounds=rounds)
+    return Row(path, 1000 * mine, 1000 * theirs, unit, theirs / mine, goal, **facts)
+
+
+def children_seconds() -> float:
+    """Processor seconds of all ended child processes so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import os
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "vectors": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def tell(rows: list[Row]) -> None:
+    """Print rows for the process that collects them (`--json`), or for a person."""
+    if "--json" in sys.argv:
+        print(json.dumps([row.as_dict() for row in rows]))
+        return
+    for row in rows:
+        mark = "met" if row.ratio >= row.goal else "MISSED"
+        near = f"  {row.share:.0%} of {row.limit}" if row.share is not None else ""
+        print(
+            f"{row.path:58} {row.ours:10.1f} {row.peer:10.1f} {row.unit:14} {row.ratio:6.2f} × of {row.goal:g} {mark}",
+            near,
+            row.note,
+        )
