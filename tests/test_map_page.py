@@ -288,6 +288,8 @@ def test_a_box_is_inside_its_own_edges() -> None:
         {"polygon": [[0, 0], [1, 1e999], [2, 2]]},
         {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": ["x"]},
         {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": 5},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": "end"},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": 1e999},
         {"polygon": [[0.0, 0.0]] * (scatter.MOST_CORNERS + 1)},
     ],
 )
@@ -299,6 +301,15 @@ def test_a_drawing_is_taken_as_it_was_made() -> None:
     found = scatter.drawn({"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": [2, 65535], "add": True})
     assert found is not None
     assert (found.polygon.tolist(), found.hidden, found.adds) == ([[0, 0], [1, 1], [0, 1]], {2, 65535}, True)
+
+
+@pytest.mark.parametrize(
+    ("at", "stage", "share"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (0.5, 0, 0.5), (-3, 0, 0), (9, 1, 1)]
+)
+def test_a_place_of_the_way_lies_between_two_planes(at: float, stage: int, share: float) -> None:
+    planes = list(np.random.default_rng(0).normal(size=(3, 5, 2)))
+    expected = planes[stage] + share * (planes[stage + 1] - planes[stage])
+    assert scatter.blend(planes, at) == pytest.approx(expected)
 
 
 # --- making maps -----------------------------------------------------------------------------------------------------

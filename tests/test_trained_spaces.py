@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lib import pipeline, retrieval, workspace
 from lib.data.catalog import Catalog
-from lib.embed import spaces
+from lib.embed import alignment, spaces
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, feed, runs, study
 from lib.settings import Settings
-from tests import trainings
+from lib.view import scatter
+from tests import browsing, trainings
 
 REGIMES = ["scratch", "finetune", "init"]
 
@@ -217,3 +220,58 @@ def test_only_trained_spaces_name_a_regime() -> None:
     assert {name for name, space in spaces.SPACES.items() if space.regime} == set(REGIMES)
     assert all(space.regime in {None, name} for name, space in spaces.SPACES.items())
     assert not set(spaces.UNTRAINED) & set(REGIMES)
+
+
+# --- what training does, on the map page -----------------------------------------------------------------------------
+
+
+def _aligned(opened: workspace.Workspace) -> list[np.ndarray]:
+    planes = [opened.map(REGIMES[0]).xy]
+    for name in REGIMES[1:]:
+        planes.append(alignment.aligned(opened.map(name).xy, planes[-1]))
+    return planes
+
+
+def test_the_map_page_shows_the_spaces_one_after_the_other(start: Callable[[Settings], AppTest], made: Made) -> None:
+    app = start(made.settings).switch_page("pages/2_Embedding_Map.py")
+    app.query_params["panel"] = "training"
+    app.run()
+    assert not app.exception
+    sent = [
+        json.loads(each.proto.json)
+        for each in app.get("bidi_component")
+        if each.proto.component_name == "petalscope_scatter"
+    ][1]
+    assert [stop["title"] for stop in sent["stops"]] == [spaces.get(name).title for name in REGIMES]
+    for stop, plane in zip(sent["stops"], _aligned(workspace.open_workspace(made.settings)), strict=True):
+        found = np.frombuffer(base64.b64decode(stop["xy"]), "<f4").reshape(-1, 2)
+        np.testing.assert_allclose(found, plane, rtol=1e-5, atol=1e-5)
+    table = app.dataframe[0].value.set_index("Space")
+    for name in REGIMES:
+        record = made.records[name]
+        row = table.loc[spaces.get(name).title]
+        assert row["Test accuracy %"] == pytest.approx(100 * record["test_accuracy"])
+        assert record["id"] in row["Test accuracy of"]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+def test_points_go_from_one_map_to_the_next_as_the_server_reckons(made: Made, chromium) -> None:
+    planes = _aligned(workspace.open_workspace(made.settings))
+    assert made.settings.data is not None
+    with browsing.serving(made.settings.data, made.settings.artifacts) as address:
+        tab = browsing.Watched(chromium, address)
+        tab.open("Embedding_Map?panel=training")
+        browsing.wait_for_maps(tab.page, "maps.length === 2 && maps[1].state.data.stops")
+        where = "return [...maps[1].state.data.xy]"
+        assert np.reshape(browsing.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[0], abs=1e-4)
+        slide = tab.page.get_by_label("From one map to the next").last
+        slide.scroll_into_view_if_needed()
+        slide.fill("1.37")
+        found = np.reshape(browsing.on_maps(tab.page, where), (-1, 2))
+        assert found == pytest.approx(scatter.blend(planes, 1.37), abs=1e-4)
+        tab.page.get_by_role("button", name="Play").last.click()
+        browsing.wait_for_maps(tab.page, "maps[1].state.position === 2")
+        assert np.reshape(browsing.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[2], abs=1e-4)
+        tab.context.close()
+        assert not tab.complaints

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -36,70 +35,6 @@ def classes(frame: pd.DataFrame, colours: dict[str, str]) -> go.Figure:
     figure.update_layout(barmode="stack", showlegend=False, height=46 + 38 * len(counts), margin=_MARGIN, bargap=0.35)
     figure.update_xaxes(title="images: training (full), validation (lighter), test (lightest)")
     figure.update_yaxes(autorange="reversed")
-    return figure
-
-
-def journey(labels: np.ndarray, planes: dict[str, np.ndarray], colours: dict[str, str], between: int) -> go.Figure:
-    """Maps of the same photos one after the other, as an animation: `planes` (n, 2) by title, in order, and between two
-    of them `between` steps of a straight way. Points are coloured by class."""
-    titles, stops = list(planes), list(planes.values())
-    ways: list[tuple[str, np.ndarray]] = [(titles[0], stops[0])]
-    for title, before, after in zip(titles[1:], stops, stops[1:], strict=False):
-        # Slow at both ends.
-        shares = (1 - np.cos(np.pi * np.arange(1, between + 1) / (between + 1))) / 2
-        ways += [(f"{title} {i}", before + share * (after - before)) for i, share in enumerate(shares)]
-        ways.append((title, after))
-    rows = {label: np.nonzero(labels == label)[0] for label in colours}
-
-    def drawn(xy: np.ndarray) -> list[go.Scattergl]:
-        return [
-            go.Scattergl(
-                x=xy[mine, 0].astype(np.float32),
-                y=xy[mine, 1].astype(np.float32),
-                mode="markers",
-                name=text(label),
-                marker={"size": 5, "color": colours[label], "opacity": 0.75},
-                hoverinfo="name",
-            )
-            for label, mine in rows.items()
-        ]
-
-    pace = {"frame": {"duration": 40, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
-    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
-    figure = go.Figure(drawn(stops[0]), frames=[go.Frame(name=name, data=drawn(xy)) for name, xy in ways])
-    every = np.concatenate(stops)
-    low, high = every.min(axis=0), every.max(axis=0)
-    room = 0.03 * (high - low)
-    figure.update_layout(
-        height=560,
-        margin=_MARGIN,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
-        sliders=[
-            {
-                "steps": [{"label": title, "method": "animate", "args": [[title], stop]} for title in titles],
-                "currentvalue": {"visible": False},
-                "pad": {"l": 100, "r": 50, "t": 20},
-            }
-        ],
-        updatemenus=[
-            {
-                "type": "buttons",
-                "showactive": False,
-                "direction": "left",
-                "x": 0,
-                "y": 0,
-                "yanchor": "top",
-                "xanchor": "left",
-                "pad": {"t": 30},
-                "buttons": [
-                    {"label": "▶", "method": "animate", "args": [None, pace]},
-                    {"label": "❚❚", "method": "animate", "args": [[None], stop]},
-                ],
-            }
-        ],
-    )
-    figure.update_xaxes(visible=False, range=[low[0] - room[0], high[0] + room[0]])
-    figure.update_yaxes(visible=False, scaleanchor="x", range=[low[1] - room[1], high[1] + room[1]])
     return figure
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
+import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from lib.embed import spaces
@@ -13,24 +11,30 @@ from lib.embed.alignment import aligned
 from lib.errors import ArtifactError
 from lib.learn import results
 from lib.learn import runs as records
-from lib.view import cached, charts, trust, ui
+from lib.view import cached, mapping, scatter, trust, ui
 from lib.workspace import Workspace
 
 # From no training on these photos to all of it; the frozen features of `transfer` are the backbone's own.
 ORDER = ("scratch", "resnet18", "finetune", "init")
-# More points than this make an animation that no browser plays smoothly.
-SMOOTH = 10_000
 
 
 @st.cache_resource(max_entries=4, show_spinner="Aligning the maps")
-def _figure(version: str, names: tuple[str, ...], _opened: Workspace) -> go.Figure:
-    photos = cached.catalog(_opened)
-    planes = {names[0]: _opened.map(names[0]).xy}
-    for before, name in itertools.pairwise(names):
-        planes[name] = aligned(_opened.map(name).xy, planes[before])
-    titled = {spaces.get(name).title: xy for name, xy in planes.items()}
-    between = 9 if len(photos.frame) <= SMOOTH else 0
-    return charts.journey(photos.frame["label"].to_numpy(), titled, ui.colours(photos), between)
+def _planes(version: str, names: tuple[str, ...], _opened: Workspace) -> dict[str, np.ndarray]:
+    """The maps by the spaces' titles, each turned to lie as near to the one before as it can."""
+    planes = [_opened.map(names[0]).xy]
+    for name in names[1:]:
+        planes.append(aligned(_opened.map(name).xy, planes[-1]))
+    return {spaces.get(name).title: xy.astype(np.float32) for name, xy in zip(names, planes, strict=True)}
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _columns(version: str, names: tuple[str, ...], _opened: Workspace) -> tuple[scatter.Columns, ...]:
+    photos, planes = cached.catalog(_opened), _planes(version, names, _opened)
+    label = cached.traits(_opened, names[0])["label"]
+    places = scatter.place_columns(photos.frame, next(iter(planes.values())))
+    colour = scatter.colour_columns(label, ui.colours(photos), places["drawn"])
+    # Density would be that of one plane only.
+    return {**places, "density": None}, colour, scatter.way_columns(planes, places["drawn"])
 
 
 def show(opened: Workspace) -> None:
@@ -45,16 +49,25 @@ def show(opened: Workspace) -> None:
         )
         st.page_link("pages/1_Training_Regimes.py", label="Train", icon=":material/model_training:")
         return
-    st.plotly_chart(
-        _figure(opened.version, names, opened),
-        width="stretch",
+    photos, planes = cached.catalog(opened), list(_planes(opened.version, names, opened).values())
+    places, colour, way = _columns(opened.version, names, opened)
+    label = cached.traits(opened, names[0])["label"]
+    scatter.show(
+        places,
+        colour,
         key="journey",
-        config={"displaylogo": False},
-        alt=f"maps of {', '.join(names)} one after the other, coloured by class",
+        plane=f"{opened.version[:8]} journey {' '.join(names)}",
+        title=f"maps of {', '.join(names)}, one after the other, coloured by class",
+        lit=mapping.selected(photos),
+        way=way,
+        on_click=lambda row: mapping.choose(photos, row),
+        on_drawn=lambda drawn: mapping.pick(photos, scatter.blend(planes, drawn.at), label, drawn),
     )
+    scatter.peek("journey", lambda row: mapping.thumbnail(opened, row))
     st.caption(
         "Each map is UMAP of one network's features, turned, mirrored and scaled to lie as near to the one before as "
-        "it can (Procrustes). Between two maps points go straight: the way means nothing, the ends do."
+        "it can (Procrustes). Between two maps points go straight: the way means nothing, the ends do. "
+        "A lasso selects here, too, at any place of the way."
         + (f" Not made yet: {', '.join(missing)}." if missing else "")
     )
     st.caption(

@@ -104,7 +104,7 @@ def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: 
     laid_out = shown.parameters.key()
     places = _places(opened.version, shown.space, laid_out, turned, photos, xy)
     told = _colour(opened.version, shown.space, laid_out, column.name, column.about, photos, column, places["drawn"])
-    lit = _lit(photos)
+    lit = selected(photos)
     plane = f"{opened.version[:8]} {shown.space} {laid_out} {turned}"
     st.markdown(f"**{shown.title}**")
     scatter.show(
@@ -116,15 +116,16 @@ def draw(opened: Workspace, shown: Shown, by: str, lines: Lines | None, *, key: 
         lit=lit,
         lines=None if lines is None else _joined(photos, xy, lines),
         photos=_photos(opened, xy, scatter.in_view(key, plane, len(xy)), lit),
-        on_click=lambda row: selection.choose(photos.ids[row]) if 0 <= row < len(photos.ids) else None,
-        on_drawn=lambda drawn: _pick(opened, xy, column, drawn),
+        on_click=lambda row: choose(photos, row),
+        on_drawn=lambda drawn: pick(photos, xy, column, drawn),
     )
-    scatter.peek(key, lambda row: _thumbnail(opened, row))
+    scatter.peek(key, lambda row: thumbnail(opened, row))
     much = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
     st.caption(f"**{column.title}**: {column.about}{much if len(photos.frame) > scatter.DENSE else ''}")
 
 
-def _lit(photos: Catalog) -> np.ndarray | None:
+def selected(photos: Catalog) -> np.ndarray | None:
+    """Which photos are selected, bool (n,); None when none is."""
     chosen = selection.picked_rows(len(photos.ids), photos.contents)
     if not chosen:
         return None
@@ -138,9 +139,14 @@ def _joined(photos: Catalog, xy: np.ndarray, lines: Lines) -> dict[str, Any]:
     return {"at": lines.at.tolist(), "near": xy[rows].tolist(), "name": lines.name, "called": lines.called}
 
 
-def _pick(opened: Workspace, xy: np.ndarray, column: Trait, drawn: scatter.Drawn) -> None:
+def choose(photos: Catalog, row: int) -> None:
+    """Make the photo in a row of the catalog the query."""
+    if 0 <= row < len(photos.ids):
+        selection.choose(photos.ids[row])
+
+
+def pick(photos: Catalog, xy: np.ndarray, column: Trait, drawn: scatter.Drawn) -> None:
     """Select what was drawn around, and of it what can be seen; all of the photos, where only a sample is drawn."""
-    photos = cached.catalog(opened)
     found = scatter.inside(xy, drawn.polygon)
     if drawn.hidden:
         found &= ~np.isin(scatter.codes(column, colours(photos, column)), list(drawn.hidden))
@@ -150,7 +156,8 @@ def _pick(opened: Workspace, xy: np.ndarray, column: Trait, drawn: scatter.Drawn
         selection.pick_rows(np.nonzero(found)[0].tolist(), len(photos.ids), photos.contents)
 
 
-def _thumbnail(opened: Workspace, row: int) -> str:
+def thumbnail(opened: Workspace, row: int) -> str:
+    """The address of a row's picture for the pointer; "" when there is none."""
     ids = cached.catalog(opened).ids
     try:
         return cached.thumbnail(opened, ids[row], 160) if 0 <= row < len(ids) else ""

@@ -28,14 +28,17 @@ function chart(root) {
   const photos = element("div", "photos"), over = element("canvas", "over");
   bar.append(tools, legend);
   plot.append(ground, points, photos, over, tip);
-  root.append(bar, plot);
+  const way = element("div", "way"), play = element("button", "tool", "play_arrow"), slide = element("input", "slide");
+  const stations = element("div", "stations");
+  way.append(play, slide, stations);
+  root.append(bar, plot, way);
   over.tabIndex = 0;
   tip.hidden = true;
   ground.hidden = true;
   let engine = webgl(points) || plain(points);
   const pen = over.getContext("2d");
   const state = { tool: "lasso", hidden: new Set(), data: null, inView: "[]", count: 0, told: -1, photos: new Map(),
-    before: new Set() };
+    before: new Set(), position: 0, travelling: 0 };
   const size = { width: 1, height: HEIGHT };
   const ratio = () => window.devicePixelRatio || 1;
   let view = { x: 0, y: 0, scale: 1, whole: true };
@@ -248,7 +251,8 @@ function chart(root) {
     const clicked = start.far < 4 ? nearest(...at(event)) : -1;
     if (clicked >= 0) tell("clicked", state.data.rows[clicked]);
     else if (trail && trail.length > 2) {
-      tell("drawn", { polygon: trail.map((each) => place(...each)), hidden: [...state.hidden], add: event.shiftKey });
+      tell("drawn", { polygon: trail.map((each) => place(...each)), hidden: [...state.hidden], add: event.shiftKey,
+        at: state.position });
     }
     start = trail = null;
     draw();
@@ -381,6 +385,64 @@ function chart(root) {
     state.key = told;
   }
 
+  // --- the way from one plane to the next, where there are several ---
+
+  // Slow at both ends of each stretch; `blend` in scatter.py does the same.
+  function stand(position) {
+    const { stops, xy } = state.data, from = Math.min(Math.floor(position), stops.length - 2);
+    const share = (1 - Math.cos(Math.PI * (position - from))) / 2, before = stops[from], after = stops[from + 1];
+    for (let i = 0; i < xy.length; i++) xy[i] = before[i] + share * (after[i] - before[i]);
+    state.position = position;
+    slide.value = String(position);
+    [...stations.children].forEach((each, i) => each.setAttribute("aria-pressed", String(i === position)));
+    engine.put("xy", xy);
+    silent();
+    draw();
+    clearTimeout(settled);
+    settled = setTimeout(reportView, 250);
+  }
+
+  function travel(to) {
+    cancelAnimationFrame(state.travelling);
+    const from = state.position, start = performance.now(), length = 1500 * Math.abs(to - from);
+    play.textContent = length ? "pause" : "play_arrow";
+    const step = (now) => {
+      const share = length ? Math.min(1, Math.max(0, now - start) / length) : 1; // a frame may be older
+      stand(share === 1 ? to : from + share * (to - from));
+      if (share < 1) state.travelling = requestAnimationFrame(step);
+      else play.textContent = "play_arrow";
+    };
+    state.travelling = requestAnimationFrame(step);
+  }
+
+  function stopped() {
+    cancelAnimationFrame(state.travelling);
+    play.textContent = "play_arrow";
+  }
+
+  play.type = "button";
+  play.title = "Play";
+  play.setAttribute("aria-label", "Play");
+  play.onclick = () => {
+    if (play.textContent === "pause") return stopped();
+    const last = state.data.stops.length - 1;
+    if (state.position === last) stand(0);
+    return travel(last);
+  };
+  Object.assign(slide, { type: "range", min: "0", step: "0.01" });
+  slide.setAttribute("aria-label", "From one map to the next");
+  slide.oninput = () => { stopped(); stand(Number(slide.value)); };
+
+  function stretch(titles) {
+    slide.max = String(titles.length - 1);
+    stations.replaceChildren(...titles.map((title, i) => {
+      const made = element("button", "entry", title);
+      made.type = "button";
+      made.onclick = () => travel(i);
+      return made;
+    }));
+  }
+
   // --- what the server says ---
 
   function resize() {
@@ -418,6 +480,15 @@ function chart(root) {
     // Other values have other names: what was hidden by the old ones is shown again.
     if (!same("legend") && JSON.stringify(before?.legend) !== JSON.stringify(data.legend)) state.hidden = new Set();
     if (!same("xy")) engine.put("xy", data.xy);
+    way.hidden = !data.stops;
+    if (data.stops) {
+      const known = before?.stops && JSON.stringify(before.sent.stops) === JSON.stringify(sent.stops);
+      data.stops = known ? before.stops : sent.stops.map((stop) => unpacked(stop.xy, Float32Array));
+      if (!known) {
+        stretch(sent.stops.map(({ title }) => title));
+        stand(0);
+      }
+    }
     over.setAttribute("role", "img");
     over.setAttribute("aria-label", data.title);
     if (data.density) ground.src = data.density.src;

@@ -44,11 +44,13 @@ class Lines:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a hand drew around: `polygon` (m, 2) on the plane, the codes of `hidden` points, and whether it `adds`."""
+    """What a hand drew around: `polygon` (m, 2) on the plane, the codes of `hidden` points, whether it `adds` to what
+    is selected, and `at` which place of the way it was, where there are several planes."""
 
     polygon: np.ndarray
     hidden: frozenset[int]
     adds: bool
+    at: float = 0.0
 
 
 def _packed(values: np.ndarray, kind: str) -> str:
@@ -160,11 +162,28 @@ def drawn(value: object) -> Drawn | None:
     try:
         polygon = np.asarray(value.get("polygon"), dtype=np.float64)
         hidden = frozenset(int(code) for code in value.get("hidden") or ())
+        at = float(value.get("at") or 0)
     except (TypeError, ValueError, OverflowError):
         return None
     if polygon.ndim != 2 or polygon.shape[1] != 2 or not 3 <= len(polygon) <= MOST_CORNERS:
         return None
-    return Drawn(polygon, hidden, bool(value.get("add"))) if np.isfinite(polygon).all() else None
+    sound = np.isfinite(polygon).all() and np.isfinite(at)
+    return Drawn(polygon, hidden, bool(value.get("add")), at) if sound else None
+
+
+def way_columns(planes: dict[str, np.ndarray], drawn: np.ndarray) -> Columns:
+    """Several planes (n, 2) of the same points, by title, for `show`: points go from one to the next."""
+    every = np.concatenate(list(planes.values()))
+    stops = [{"title": title, "xy": _packed(xy[drawn], "<f4")} for title, xy in planes.items()]
+    return {"stops": stops, "bounds": [float(side) for side in (*every.min(axis=0), *every.max(axis=0))]}
+
+
+def blend(planes: Sequence[np.ndarray], at: float) -> np.ndarray:
+    """Where the points are at a place of the way, 0 to len(planes) - 1: straight, and slow at both ends."""
+    place = min(max(at, 0.0), len(planes) - 1.0)
+    before = min(int(place), len(planes) - 2)
+    share = (1 - np.cos(np.pi * (place - before))) / 2
+    return np.asarray(planes[before] + share * (planes[before + 1] - planes[before]))
 
 
 def in_view(key: str, plane: str, n: int) -> list[int]:
@@ -228,16 +247,18 @@ def show(
     plane: str,
     title: str,
     lit: np.ndarray | None,
-    lines: dict[str, Any] | None,
-    photos: Sequence[dict[str, Any]],
+    lines: dict[str, Any] | None = None,
+    photos: Sequence[dict[str, Any]] = (),
+    way: Columns | None = None,
     on_click: Callable[[int], None],
     on_drawn: Callable[[Drawn], None],
 ) -> None:
     """Draw the points of `place_columns` in the colours of `colour_columns`.
 
     `plane` names where they lie: the view is kept as long as it is the same. `lit` (n,) are the selected points, None
-    for no selection; `lines` has `at`, `near`, `name`, `called`; `photos` have `x`, `y`, `src`, `alt`, `colour` and
-    `opacity`. `on_click` gets a catalog row, `on_drawn` what was drawn around, before the page runs again.
+    for no selection; `way` is of `way_columns`; `lines` has `at`, `near`, `name`, `called`; `photos` have `x`, `y`,
+    `src`, `alt`, `colour` and `opacity`. `on_click` gets a catalog row, `on_drawn` what was drawn around, before the
+    page runs again.
     """
     n = len(places["drawn"])
 
@@ -254,6 +275,8 @@ def show(
     data = {
         **{name: value for name, value in places.items() if name != "drawn"},
         **colour,
+        "stops": None,
+        **(way or {}),
         "key": key,
         "plane": plane,
         "title": title,
