@@ -157,7 +157,7 @@ def _differences(shown: list[Run]) -> None:
             "Only one right": st.column_config.TextColumn(
                 help="Test photos that only the one, and only the other gets right; one pair per seed."
             ),
-            "p, corrected": st.column_config.NumberColumn(format="%.4f", help="The largest of the seeds'."),
+            "p, corrected": st.column_config.NumberColumn(format="%.2g", help="The largest of the seeds'."),
             "Seeds": st.column_config.TextColumn(help="Common seeds in which the difference is significant."),
         },
     )
