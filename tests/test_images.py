@@ -100,6 +100,45 @@ def test_grey_jpeg() -> None:
     assert apart(found[..., 0], np.asarray(scene().convert("L"))) < 2
 
 
+def by_pillow(data: bytes) -> np.ndarray | None:
+    """What Pillow alone makes of a JPEG; None when it refuses it."""
+    try:
+        return np.asarray(Image.open(io.BytesIO(data), formats=["JPEG"]).convert("RGB"))
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("kind", ["444", "422", "420", "440", "411"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 3), (16, 16), (33, 31), (61, 45)])
+def test_ordinary_jpegs_have_the_pixels_that_pillow_sees(kind: str, size: tuple[int, int]) -> None:
+    import simplejpeg
+
+    noise = np.random.default_rng(size).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    for quality in (1, 50, 95):
+        data = simplejpeg.encode_jpeg(noise, quality, colorsubsampling=kind)
+        assert np.array_equal(np.asarray(open_rgb(data)), by_pillow(data))
+        progressive = encoded(Image.fromarray(noise).resize((40, 40)), "JPEG", progressive=True, quality=quality)
+        assert np.array_equal(np.asarray(open_rgb(progressive)), by_pillow(progressive))
+
+
+def test_a_damaged_jpeg_is_what_pillow_makes_of_it() -> None:
+    rng, whole = np.random.default_rng(0), FILES["JPEG"]
+    seen = refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for at in rng.integers(20, len(data), 2):
+            data[at] = rng.integers(0, 256)
+        try:
+            found = np.asarray(open_rgb(bytes(data)))
+        except ImageError:
+            refused += 1
+            continue
+        expected = by_pillow(bytes(data))
+        seen += 1
+        assert expected is not None and np.array_equal(found, expected)
+    assert seen > 50 and refused > 10
+
+
 def test_cmyk_jpeg() -> None:
     found = rows(open_rgb(encoded(scene().convert("CMYK"), "JPEG", quality=95)))
     assert apart(found, rows(scene())) < 6

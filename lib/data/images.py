@@ -6,6 +6,7 @@ thumbnails and an uploaded query always mean the same pixels.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -123,9 +124,7 @@ def _decode(data: bytes) -> Image.Image:
         # Only the header is read here; pixels are decoded when the size is known to be fair.
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_pixels(image.width, image.height)
-        image.seek(0)
-        image.load()
-        picture = _to_rgb(_upright(image))
+        picture = _upright(_plain_jpeg(image, data) or _by_pillow(image), image)
     except UnidentifiedImageError as error:
         raise ImageError(f"is damaged: its {_format(data)} header cannot be read") from error
     except Image.DecompressionBombError as error:
@@ -139,6 +138,26 @@ def _decode(data: bytes) -> Image.Image:
     # A JPEG comment or a transparent colour would come up again wherever the picture is saved.
     picture.info = {}
     return picture
+
+
+def _plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
+    """The pixels of an ordinary colour JPEG, twice as fast as Pillow's and equal to them bit for bit.
+
+    None for everything else, and for files that libjpeg-turbo finds anything wrong with: those are Pillow's to judge.
+    """
+    if image.format != "JPEG" or image.mode != "RGB":
+        return None
+    import simplejpeg
+
+    with contextlib.suppress(ValueError):
+        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
+    return None
+
+
+def _by_pillow(image: Image.Image) -> Image.Image:
+    image.seek(0)
+    image.load()
+    return _to_rgb(image)
 
 
 def _quiet_pillow() -> None:
@@ -186,12 +205,13 @@ def _jpeg_markers(data: bytes) -> Iterator[bytes]:
         at += int.from_bytes(data[at : at + 2])
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """The `pixels` of the file `image`, turned as its EXIF block says."""
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a damaged EXIF block says nothing about the pixels, which were read in full
-        return image
-    return image if turn is None else image.transpose(turn)
+        return pixels
+    return pixels if turn is None else pixels.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
