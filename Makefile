@@ -12,7 +12,7 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test check prepare install install-tests chromium clean
+.PHONY: run train test check prepare install install-tests chromium bench clean
 
 run: install
 	$(RUN) -m lib prepare
@@ -58,6 +58,10 @@ chromium:
 
 test: check chromium
 	$(RUN) -m pytest -n 2 --dist loadfile
+
+# Every hot path beside what one would take instead, on the prepared photos: a table, and benchmarks/results.json.
+bench: install-tests
+	$(RUN) -m benchmarks
 
 clean:
 	rm -rf "$(VENV)"
