@@ -319,12 +319,14 @@ def search_collection(
     *,
     leave_out: Collection[str] = (),
     search_params: dict[str, Any] | None = None,
+    filter: str = "",
 ) -> list[list[tuple[str, str, float]]]:
     """The k closest rows to every query under one of our metrics: `(id, label, value)`, closest first.
 
     `base` is the space's base name; the metric picks its collection, which is loaded if it is not. `leave_out` names
     ids that must not be among the answers. `search_params` go to the index, by default `ef` = max(128, 2k). `l1` is
-    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan.
+    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan. `filter` is a
+    Milvus expression that answers must meet.
     """
     queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
     if not np.isfinite(queries).all():
@@ -351,6 +353,7 @@ def search_collection(
         metric_type=metric_type,
         search_params=params,
         output_fields=["label", VECTOR] if metric == "l1" else ["label"],
+        filter=filter,
     )
     sign = -1.0 if metric in {"cosine", "ncc"} else 1.0
     ranked = []
