@@ -338,12 +338,8 @@ def search_collection(
     dim = _dim(store, name)
     if queries.shape[1] != dim:
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
-    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
-    ask = min(MAX_ANSWERS, max(k, wanted + len(leave_out)))
-    params = search_params
-    if params is None:
-        # Zilliz Cloud chooses its index and that index's parameters.
-        params = {} if store.cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
+    ask, planned = plan(metric, k, len(leave_out), cloud=store.cloud)
+    params = planned if search_params is None else search_params
     metric_type, centred = _ASKS[metric]
     answers = search_vectors(
         store,
@@ -365,6 +361,14 @@ def search_collection(
         ]
         ranked.append(sorted(rows, key=lambda row: (sign * row[2], row[0]))[:k])
     return ranked
+
+
+def plan(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
+    """How many answers to ask a collection for, so that k remain in the right order, and the index's parameters."""
+    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
+    ask = min(MAX_ANSWERS, max(k, wanted + left_out))
+    # Zilliz Cloud chooses its index and that index's parameters.
+    return ask, {} if cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
 
 
 def _value(metric: str, hit: dict[str, Any], query: Array) -> float:
