@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lib.embed import spaces
+from lib.errors import ArtifactError
 from lib.retrieval import ALL, Among
 from lib.store import inspect, milvus
+from lib.workspace import Workspace
 
 YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
 
@@ -42,6 +44,17 @@ class Place:
     catalog: str
     vectors: str
     collection: str
+
+
+def places(opened: Workspace, space: str) -> Place:
+    """Where the photos' table and a space's vectors lie inside the artifacts folder."""
+    inside = opened.folder.relative_to(opened.settings.artifacts).as_posix()
+    try:
+        base = opened.collection(space) if spaces.get(space).in_milvus else ""
+    except ArtifactError:  # not stored at this address
+        base = ""
+    folder = opened.space(space)["folder"]
+    return Place(f"{inside}/{opened.state['catalog']}", f"{inside}/{folder}/vectors.npy", base)
 
 
 def command(recipe: Recipe, other: Recipe | None = None) -> str:

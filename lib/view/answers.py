@@ -43,7 +43,9 @@ class Side:
 
 
 def label_of(opened: Workspace, asked: Asked) -> str | None:
-    """The class of all queries; None when they differ or one has none."""
+    """The class of all queries, for a part of a photo that photo's; None when they differ or one has none."""
+    if asked.source:
+        return str(cached.catalog(opened).frame["label"].iloc[cached.catalog(opened).row(asked.source)])
     labels = {_label(opened, query) for query in asked.queries}
     return labels.pop() if len(labels) == 1 else None
 

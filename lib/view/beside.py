@@ -72,8 +72,7 @@ def _sides(opened: Workspace) -> tuple[Side, Side, int]:
 
 def _follows(opened: Workspace, space: str) -> dict[str, Any]:
     """The right side's space is the left one's until somebody chooses another."""
-    tied = ui.linked("bspace", "retrieval", opened.spaces, space)
-    return tied
+    return ui.linked("bspace", "retrieval", opened.spaces, space)
 
 
 def _side(metric: str, space: str, unit: bool) -> Side:
@@ -113,9 +112,9 @@ def _agreement(both: dict[str, Any], names: tuple[str, str], k: int) -> None:
     ids = {row["id"] for row in both["a"]["results"]}
     shared = sum(row["id"] in ids for row in both["b"]["results"])
     st.caption(
-        f"{shared} photos are among the first {len(ids)} of both sides. Of two photos drawn at random, {names[0]} and "
-        f"{names[1]} agree in {(1 + tau) / 2:.1%} of the cases which is the closer one: that is (1 + tau) / 2, where no "
-        "values are equal."
+        f"{shared} of the first {len(ids)} photos are the same on both sides. Of two drawn at random, {names[0]} "
+        f"and {names[1]} agree in {(1 + tau) / 2:.1%} of the cases which is the closer one: that is (1 + tau) / 2, "
+        "where no values are equal."
     )
 
 
@@ -159,9 +158,8 @@ def _ladder(
         right = sum(row["label"] == label for row in both[side]["results"])
         verdict = f" · {right} of {len(found[side])} of the query's class" if label is not None else ""
         direction = "larger = closer" if both[side]["higher_is_closer"] else "smaller = closer"
-        heads.append(
-            (f"{title} · {spaces.get(way.space).title}{' at length 1' if way.unit else ''}", direction + verdict)
-        )
+        where = f"{spaces.get(way.space).title}{' at length 1' if way.unit else ''}"
+        heads.append((f"{title} · {where}", direction + verdict))
     ladder.show(
         columns[0],
         columns[1],
@@ -175,6 +173,6 @@ def _ladder(
         asked=pair,
     )
     st.caption(
-        "Lines join equal photos; a dotted stub is a photo that only one side has among its first, and its tile says at "
-        "which rank the other has it. *why?* takes a pair apart below."
+        "Lines join equal photos; a dotted stub is a photo that only one side has among its first, and its tile says "
+        "at which rank the other has it. *why?* takes a pair apart below."
     )

@@ -22,8 +22,8 @@ _CSS = """
 .side { display: flex; flex-direction: column; min-width: 0; }
 .step { height: var(--step); box-sizing: border-box; padding: 3px 0; position: relative; min-width: 0;
         transition: opacity .12s ease; }
-button { all: unset; box-sizing: border-box; cursor: pointer; display: flex; align-items: center; gap: .6rem; width: 100%;
-         height: 100%; border: 1px solid var(--st-border-color); border-radius: .55rem; overflow: hidden;
+button { all: unset; box-sizing: border-box; cursor: pointer; display: flex; align-items: center; gap: .6rem;
+         width: 100%; height: 100%; border: 1px solid var(--st-border-color); border-radius: .55rem; overflow: hidden;
          background: var(--st-secondary-background-color); }
 .left button { flex-direction: row-reverse; text-align: right; border-right: 4px solid var(--mark); }
 .right button { border-left: 4px solid var(--mark); }

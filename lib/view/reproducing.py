@@ -1,4 +1,4 @@
-"""Reproduce this: the link, the command, short programs and the table behind what a view of the retrieval page shows."""
+"""Reproduce this: the link, the command, short programs and the table behind a view of the retrieval page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import streamlit as st
 
 from lib import reproduce
 from lib.embed import spaces
-from lib.errors import ArtifactError
-from lib.reproduce import Place, Recipe
+from lib.reproduce import Recipe
 from lib.search.metrics import METRICS
 from lib.view import answers, cached, ui
 from lib.view.answers import Asked, Side
@@ -36,8 +35,8 @@ def show(
     *,
     compared: bool = False,
 ) -> None:
-    """The box. `rows` are the questions of the view and `found` their documents; with `compared` they are two sides that
-    one command compares."""
+    """The box. `rows` are the questions of the view and `found` their documents; with `compared` they are two sides
+    that one command compares."""
     with st.expander("Reproduce this", icon=":material/replay:"):
         recipes = [_recipe(opened, asked, side, k, engine) for asked, side in rows]
         st.caption("A link that opens this view again")
@@ -60,7 +59,7 @@ def show(
 
 
 def _programs(opened: Workspace, recipe: Recipe, asked: Asked, side: Side) -> None:
-    place = places(opened, side.space)
+    place = reproduce.places(opened, side.space)
     faiss, milvus = st.tabs(["faiss" if len(recipe.images) < 2 else "SciPy", "pymilvus"])
     with faiss:
         st.code(reproduce.faiss_program(recipe, place), language="python")
@@ -91,17 +90,6 @@ def link() -> str:
     given = {name: st.query_params.get_all(name) for name in LINKED if name in st.query_params}
     base = (st.context.url or "Retrieval").partition("?")[0]
     return f"{base}?{urlencode(given, doseq=True)}"
-
-
-def places(opened: Workspace, space: str) -> Place:
-    """Where the photos' table and a space's vectors lie inside the artifacts folder."""
-    inside = opened.folder.relative_to(opened.settings.artifacts).as_posix()
-    try:
-        base = opened.collection(space) if spaces.get(space).in_milvus else ""
-    except ArtifactError:  # not stored at this address
-        base = ""
-    folder = opened.space(space)["folder"]
-    return Place(f"{inside}/{opened.state['catalog']}", f"{inside}/{folder}/vectors.npy", base)
 
 
 def _recipe(opened: Workspace, asked: Asked, side: Side, k: int, engine: str) -> Recipe:

@@ -140,8 +140,8 @@ def _refusal(asked: Asked, side: Side, engine: str) -> str:
     space = spaces.get(side.space)
     if engine == "milvus" and not space.in_milvus:
         return (
-            f"{space.title} have {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}: choose the engine "
-            "exact, or another space."
+            f"{space.title} have {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}: choose the "
+            "engine exact, or another space."
         )
     if engine == "milvus" and len(asked.queries) > 1:
         return "Several queries at once are answered by the engine exact; a row for each query asks Milvus too."

@@ -15,7 +15,7 @@ from PIL import Image
 from lib.embed import spaces
 from lib.search import contributions
 from lib.search.contributions import Contributions
-from lib.search.metrics import METRICS, centred
+from lib.search.metrics import METRICS, PIXEL_SCALE, centred
 from lib.view import answers, cached, charts, theme
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
@@ -102,8 +102,8 @@ def _words(parts: list[Contributions], sides: tuple[Side, Side]) -> None:
         noun = "values" if side.space == "pixels" else "features"
         st.markdown(
             f"**{METRICS[side.metric].title}**, {spaces.get(side.space).title}: half of {what} ({part.total:#.4g}) "
-            f"comes from **{part.holding(0.5):,}** of {d:,} {noun} ({share:.0%}), nine tenths from {part.holding(0.9):,}; as "
-            f"concentrated as {part.effective:,.0f} equal ones."
+            f"comes from **{part.holding(0.5):,}** of {d:,} {noun} ({share:.0%}), nine tenths from "
+            f"{part.holding(0.9):,}; as concentrated as {part.effective:,.0f} equal ones."
         )
 
 
@@ -136,28 +136,26 @@ def _curves(parts: list[Contributions], sides: tuple[Side, Side]) -> go.Figure:
 
 def _lengths(opened: Workspace, sides: tuple[Side, Side], found: dict[Side, tuple[np.ndarray, np.ndarray]]) -> None:
     """What the lengths of both vectors do to the distance, in each space of the view."""
-    rows = []
+    names = [
+        "query ‖q‖",
+        "answer ‖x‖",
+        "median of all photos",
+        "squared L2 distance",
+        "of it length",
+        "of it direction",
+    ]
+    table: dict[str, list[str]] = {"Length": names}
     for side in {each.space: each for each in sides}.values():
         both = contributions.lengths(*found[side])
         gallery = answers.loaded(opened, side).gallery
-        scale = 255.0 if gallery.pixels else 1.0
+        scale = PIXEL_SCALE if gallery.pixels else 1.0
         middle = float(np.median(np.sqrt(gallery.squares().astype(np.float64)))) / scale
-        share = both.of_length / both.squared if both.squared > 0 else 0.0
-        rows.append(
-            {
-                "Space": spaces.get(side.space).title + (" at length 1" if side.unit else ""),
-                "‖query‖": both.query,
-                "‖answer‖": both.row,
-                "median ‖x‖": middle,
-                "squared L2": both.squared,
-                "of it length": share,
-                "of it direction": 1 - share if both.squared > 0 else 0.0,
-            }
-        )
+        whole = both.squared or 1.0
+        numbers = [f"{value:#.4g}" for value in (both.query, both.row, middle, both.squared)]
+        shares = [f"{value / whole:.1%}" for value in (both.of_length, both.of_direction)]
+        table[spaces.get(side.space).title + (" at length 1" if side.unit else "")] = [*numbers, *shares]
     st.markdown("**What the vectors' lengths do**")
-    table = pd.DataFrame(rows)
-    form = dict.fromkeys(table.columns[1:5], "{:.4g}") | dict.fromkeys(table.columns[5:], "{:.1%}")
-    st.dataframe(table.style.format(form).hide(axis="index"), hide_index=True, width="stretch")
+    st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     st.caption(
         "‖x - q‖² = (‖x‖ - ‖q‖)² + 2 ‖x‖ ‖q‖ (1 - cosine). The first part is a difference of lengths, which MSE, L1 "
         "and L2 see and cosine does not; *length 1* above takes it away."
