@@ -19,13 +19,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lib import settings as settings_module
 from lib.errors import ArtifactError, PetalscopeError, QueryError
 from lib.settings import Settings
 
+if TYPE_CHECKING:
+    from lib.retrieval import Loaded, Query
+    from lib.workspace import Workspace
+
 METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
+SPLITS = ("train", "val", "test")
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
@@ -146,10 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     space = argparse.ArgumentParser(add_help=False)
     known = "pixels, resnet18 (= transfer), scratch, finetune or init"
     space.add_argument("--space", default="resnet18", metavar="S", help=known)
-    query = argparse.ArgumentParser(add_help=False)
-    query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
-    query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
-    query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
+    query = _query_options()
 
     def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_, description=help_, parents=[common, *parents])
@@ -168,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("compare", _compare, _show_compare, "one query under two metrics", query, space, weights, seed)
     command.add_argument("--a", choices=METRIC_NAMES, default="l1")
     command.add_argument("--b", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
     command = add("evaluate", _evaluate, _show_evaluate, "score retrieval for every space and metric", weights, seed)
     command.add_argument("--space", metavar="S", help="only this space")
     command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
@@ -182,6 +185,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--collection", metavar="C", help="only this collection")
     add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
     return parser
+
+
+def _query_options() -> argparse.ArgumentParser:
+    query = argparse.ArgumentParser(add_help=False)
+    query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
+    query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
+    query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
+    query.add_argument("--also", action="append", default=[], metavar="IMAGE", help="one more query: best by mean rank")
+    query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
+    query.add_argument("--label", action="append", default=[], metavar="CLASS", help="answers of this class only")
+    query.add_argument("--split", action="append", default=[], choices=SPLITS, help="answers of this split only")
+    query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
+    return query
 
 
 def _map_options(command: argparse.ArgumentParser) -> None:
@@ -232,6 +248,14 @@ def _batch(text: str) -> int:
 
 def _side(text: str) -> int:
     return _whole(text, 32, 1024)
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("needs four numbers: left,top,right,bottom in percent") from None
+    return left, top, right, bottom
 
 
 def _seeds(text: str) -> list[int]:
@@ -301,25 +325,41 @@ def _show_audit(document: Any) -> str:
     return _lines(lines)
 
 
-def _search(settings: Settings, options: argparse.Namespace) -> Any:
+def _asked(
+    settings: Settings, options: argparse.Namespace
+) -> tuple[Workspace, Callable[[str], Loaded], list[Query], dict[str, Any]]:
+    """What `search` and `compare` have in common: how a space is loaded, the queries, and how answers are chosen."""
     from lib import retrieval, workspace
 
     opened = workspace.open_workspace(settings)
-    loaded = retrieval.load(opened, options.space)
-    return retrieval.search(
-        opened,
-        loaded,
-        retrieval.find_query(loaded.catalog, options.image),
-        metric_name=options.metric,
-        k=options.k,
-        engine=options.engine,
-        keep_duplicates=options.keep_duplicates,
-    )
+    catalog = opened.catalog()
+
+    def load(space: str) -> Loaded:
+        loaded = retrieval.load(opened, space)
+        return retrieval.normalised(loaded) if options.normalise else loaded
+
+    queries = [retrieval.find_query(catalog, name) for name in (options.image, *options.also)]
+    if options.crop:
+        queries[0] = retrieval.query_part(catalog, queries[0], options.crop)
+    among = retrieval.Among(tuple(options.label), tuple(options.split))
+    return opened, load, queries, {"k": options.k, "keep_duplicates": options.keep_duplicates, "among": among}
+
+
+def _search(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import retrieval
+
+    opened, load, queries, common = _asked(settings, options)
+    loaded = load(options.space)
+    return retrieval.search(opened, loaded, queries, metric_name=options.metric, engine=options.engine, **common)
 
 
 def _show_search(document: Any) -> str:
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    lines = [f"{document['query']}  {document['space']} · {document['metric']} ({direction}) · {document['engine']}"]
+    if "fusion" in document:
+        direction = f"mean rank of {len(document['queries'])} queries, {direction}"
+    names = "  ".join(document.get("queries", [document["query"]]))
+    space = document["space"] + (" at length 1" if document.get("normalised") else "")
+    lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
     lines += [
         f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
     ]
@@ -329,14 +369,12 @@ def _show_search(document: Any) -> str:
 
 
 def _compare(settings: Settings, options: argparse.Namespace) -> Any:
-    from lib import retrieval, workspace
+    from lib import retrieval
 
-    opened = workspace.open_workspace(settings)
-    loaded = retrieval.load(opened, options.space)
-    query = retrieval.find_query(loaded.catalog, options.image)
-    return retrieval.compare(
-        opened, loaded, query, a=options.a, b=options.b, k=options.k, keep_duplicates=options.keep_duplicates
-    )
+    opened, load, queries, common = _asked(settings, options)
+    loaded = load(options.space)
+    other = load(options.b_space) if options.b_space else None
+    return retrieval.compare(opened, loaded, queries, a=options.a, b=options.b, other=other, **common)
 
 
 def _show_compare(document: Any) -> str:

@@ -1,11 +1,9 @@
-"""Retrieval: one query under five metrics, two metrics side by side, and a scoreboard."""
+"""Retrieval: what is close to a query under five metrics and in every space, and why the answers differ."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import searching, ui
-
-VIEWS = ("Five metrics", "Side by side", "Scoreboard")
+from lib.view import asking, ui, views
 
 ui.begin(
     "Retrieval",
@@ -13,44 +11,21 @@ ui.begin(
 )
 opened = ui.workspace(show_query=False)
 try:
-    controls = st.columns([3, 4, 1, 2], vertical_alignment="bottom")
-    with controls[0]:
-        space = ui.space_choice(opened, "retrieval")
-    with controls[1]:
-        view = st.segmented_control(
-            "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", wrap=True
-        )
-    with controls[2]:
-        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
-    with controls[3]:
-        engine = st.segmented_control(
-            "Engine",
-            ["exact", "milvus"],
-            default="exact",
-            required=True,
-            key="engine",
-            bind="query-params",
-            disabled=view != VIEWS[0],
-            help="The other views always use exact.",
-        )
-    ui.origin(opened, space, Engine=engine if view == VIEWS[0] else "exact")
-    if view == "Scoreboard":
-        searching.scoreboard(opened)
-        st.stop()
-    left, right = st.container(key="split").columns([2, 9], gap="medium")
-    with left:
-        query = searching.choose_query(opened)
-    with right:
-        if query is None:
-            searching.starters(opened)
-        elif view == "Five metrics":
-            searching.five(opened, query, space, k, engine)
-        else:
-            pair = st.columns(2)
-            with pair[0]:
-                a = ui.metric_choice("One side", "l1", "a", "retrieval")
-            with pair[1]:
-                b = ui.metric_choice("Other side", "cosine", "b", "retrieval")
-            searching.side_by_side(opened, query, space, a, b, k)
+    view = views.choice()
+    if isinstance(view, views.OfAll):
+        view.show(opened)
+    else:
+        left, right = st.container(key="split").columns([5, 19], gap="medium")
+        with left:
+            try:
+                asked = asking.choose(opened)
+            except PetalscopeError as error:  # said where the query was chosen; the page stays as it is
+                ui.failed(error)
+                asked = None
+        with right:
+            if asked is None:
+                asking.starters(opened)
+            else:
+                view.show(opened, asked)
 except PetalscopeError as error:
     ui.failed(error)

@@ -116,7 +116,18 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         "prepare": ["--spaces", "--limit", "--weights", "--seed", "--milvus-uri"],
         "audit": ["--seed"],
         "search": ["IMAGE", "--space", "--metric", "--k", "--engine", "--keep-duplicates", "--weights", "--milvus-uri"],
-        "compare": ["IMAGE", "--space", "--a", "--b", "--k", "--weights"],
+        "compare": [
+            "IMAGE",
+            "--space",
+            "--a",
+            "--b",
+            "--b-space",
+            "--also",
+            "--crop",
+            "--normalise",
+            "--k",
+            "--weights",
+        ],
         "evaluate": ["--space", "--metric", "--k", "--queries", "--weights"],
         "inspect": ["--collection", "--milvus-uri"],
         "doctor": ["--weights", "--milvus-uri"],
@@ -146,6 +157,9 @@ def test_the_program_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> N
         ["search", "x", "--metric", "l3"],
         ["search", "x", "--engine", "fast"],
         ["search", "x", "y"],
+        ["search", "x", "--crop", "1,2,3"],
+        ["search", "x", "--crop", "a,b,c,d"],
+        ["search", "x", "--split", "all"],
         ["compare", "x", "--a", "nothing"],
         ["evaluate", "--queries", "none"],
         ["evaluate", "--k", "0"],
@@ -245,6 +259,27 @@ def test_search_takes_every_space_and_k_beyond_the_end(run: Run, prepared: Setti
         assert len(document["results"]) == 60
     by_path = run("search", f"{prepared.data}/tulip/04.jpg", "--json").document
     assert by_path["query"] == "tulip/04.jpg"
+
+
+def test_search_by_several_by_a_part_and_among_some(run: Run) -> None:
+    several = run("search", "tulip/04.jpg", "--also", COPY_OF, "--json", "--k", "3").document
+    assert several["queries"] == ["tulip/04.jpg", COPY_OF]
+    assert several["results"][0]["value"] >= 1
+    assert "mean rank of 2 queries" in run("search", "tulip/04.jpg", "--also", COPY_OF).out
+    part = run("search", "tulip/04.jpg", "--crop", "10,10,90,90", "--label", "tulip", "--json").document
+    assert part["query"] == "part 10,10,90,90 of tulip/04.jpg"
+    assert {row["label"] for row in part["results"]} == {"tulip"}
+    assert "in percent" in run("search", "tulip/04.jpg", "--crop", "50,10,20,90").sentence
+    unit = run("search", "tulip/04.jpg", "--normalise", "--metric", "l2", "--json").document
+    assert unit["normalised"] is True
+    cosine = run("search", "tulip/04.jpg", "--json").document
+    assert [row["id"] for row in unit["results"]] == [row["id"] for row in cosine["results"]]
+
+
+def test_compare_across_spaces(run: Run) -> None:
+    document = run("compare", "tulip/04.jpg", "--b-space", "pixels", "--json").document
+    assert (document["a"]["space"], document["b"]["space"]) == ("resnet18", "pixels")
+    assert len(document["ranks"]["a"]) == 10
 
 
 def test_compare(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
@@ -165,10 +166,101 @@ def test_transfer_answers_as_resnet18(opened: Workspace, loaded: LOAD) -> None:
     assert ids(search(opened, there, "rose/00.jpg")) == ids(search(opened, loaded("resnet18"), "rose/00.jpg"))
 
 
-def test_rows_confine_the_search(opened: Workspace, loaded: LOAD) -> None:
+@pytest.mark.parametrize("engine", ["exact", "milvus"])
+def test_classes_and_splits_confine_the_answers(opened: Workspace, loaded: LOAD, engine: str) -> None:
     there = loaded("resnet18")
-    wanted = np.array([row for row, name in enumerate(there.catalog.ids) if name.startswith("tulip/")])
-    assert all(name.startswith("tulip/") for name in ids(search(opened, there, "rose/00.jpg", rows=wanted)))
+    among = retrieval.Among(("tulip", "daisy"), ("train",))
+    frame = there.catalog.frame
+    fit = frame["label"].isin(["tulip", "daisy"]) & (frame["split"] == "train")
+    without = set(frame["id"][~fit])
+    expected = ranked(there, "l2", np.asarray(there.gallery.vectors[there.catalog.row("rose/00.jpg")]), without)
+    found = search(opened, there, "rose/00.jpg", "l2", k=100, among=among, engine=engine)
+    assert ids(found) == [name for name, _ in expected]
+    assert len(expected) == fit.sum() > 0
+    with pytest.raises(QueryError, match="No image is of weed; the classes are daisy, dandelion"):
+        search(opened, there, "rose/00.jpg", among=retrieval.Among(("weed",)))
+    quoted = retrieval.Among(('a "b" \\',)).expression()
+    assert quoted == 'label in ["a \\"b\\" \\\\"]'
+
+
+def test_the_gap_is_the_way_to_the_next_answer(opened: Workspace, loaded: LOAD) -> None:
+    for metric in METRICS:
+        rows = search(opened, loaded("resnet18"), "rose/00.jpg", metric, k=100)["results"]
+        for here, following in itertools.pairwise(rows):
+            assert here["gap"] == abs(following["value"] - here["value"])
+        assert rows[-1]["gap"] is None
+        assert search(opened, loaded("resnet18"), "rose/00.jpg", metric, k=4)["results"] == rows[:4]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("space", ["pixels", "resnet18"])
+def test_several_queries_are_answered_by_mean_rank(opened: Workspace, loaded: LOAD, space: str, metric: str) -> None:
+    there = loaded(space)
+    names = ["daisy/05.png", COPY_OF, "tulip/04.jpg"]
+    out = {*names, COPY}
+    ranks: dict[str, list[int]] = {}
+    for name in names:
+        query = np.asarray(there.gallery.vectors[there.catalog.row(name)])
+        for place, (image, _) in enumerate(ranked(there, metric, query, out), start=1):
+            ranks.setdefault(image, []).append(place)
+    expected = sorted((np.mean(each), image) for image, each in ranks.items())
+    queries = [retrieval.find_query(there.catalog, name) for name in names]
+    found = retrieval.search(opened, there, queries, metric_name=metric, k=100)
+    assert [(row["value"], row["id"]) for row in found["results"]] == [(pytest.approx(v), i) for v, i in expected]
+    assert (found["queries"], found["fusion"], found["higher_is_closer"]) == (names, "mean rank", False)
+    with pytest.raises(QueryError, match="Several queries at once"):
+        retrieval.search(opened, loaded("resnet18"), queries, metric_name=metric, k=5, engine="milvus")
+
+
+def test_a_part_of_a_photo_is_a_query_from_outside(opened: Workspace, loaded: LOAD) -> None:
+    there = loaded("pixels")
+    whole = retrieval.find_query(there.catalog, "tulip/04.jpg")
+    part = retrieval.query_part(there.catalog, whole, (25, 0, 75, 50))
+    picture = images.open_rgb(there.catalog.path("tulip/04.jpg"))
+    w, h = picture.size
+    small = picture.crop((w // 4, 0, round(w * 0.75), round(h / 2))).resize((128, 128), Image.Resampling.BILINEAR)
+    found = retrieval.search(opened, there, part, metric_name="l1", k=100)
+    assert ids(found) == [name for name, _ in ranked(there, "l1", np.asarray(small).reshape(-1), set())]
+    assert "tulip/04.jpg" in ids(found)  # the photo that it was cut from may be found
+    everything = retrieval.query_part(there.catalog, whole, (0, 0, 100, 100))
+    assert "tulip/04.jpg" not in ids(retrieval.search(opened, there, everything, metric_name="l1", k=100))
+    assert len({part.key, whole.key, everything.key}) == 3
+    for box in ((50, 0, 50, 10), (0, 0, 101, 10), (-1, 0, 5, 5), (0, 9, 5, 3), (0, float("nan"), 5, 3)):
+        with pytest.raises(QueryError, match="left,top,right,bottom in percent"):
+            retrieval.query_part(there.catalog, whole, box)
+
+
+def test_at_length_1_l2_and_cosine_rank_alike(opened: Workspace, loaded: LOAD) -> None:
+    there = loaded("resnet18")
+    unit = retrieval.normalised(there)
+    query = retrieval.find_query(there.catalog, "tulip/04.jpg")
+    as_they_are = retrieval.compare(opened, there, query, a="l2", b="cosine", k=20)
+    both = retrieval.compare(opened, unit, query, a="l2", b="cosine", k=20)
+    assert as_they_are["kendall_tau"] < 0.999
+    assert both["kendall_tau"] > 0.99999
+    assert ids(both["a"]) == ids(both["b"]) == ids(as_they_are["b"])
+    vectors = np.asarray(there.gallery.vectors, dtype=np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    row = there.catalog.row("tulip/04.jpg")
+    expected = np.sort(np.delete(np.abs(vectors - vectors[row]).sum(axis=1), row))[:20]
+    found = retrieval.search(opened, unit, query, metric_name="l1", k=20)
+    np.testing.assert_allclose([each["value"] for each in found["results"]], expected, rtol=1e-5)
+    with pytest.raises(QueryError, match="whole numbers"):
+        retrieval.normalised(loaded("pixels"))
+    with pytest.raises(QueryError, match="--engine exact"):
+        retrieval.search(opened, unit, query, metric_name="l2", k=5, engine="milvus")
+
+
+def test_a_vector_of_somebodys_collection_is_a_query(opened: Workspace, loaded: LOAD) -> None:
+    there = loaded("resnet18")
+    values = np.asarray(there.gallery.vectors[5])
+    foreign = retrieval.Query("row 5 of theirs", None, [], None, "theirs 5", values)
+    found = retrieval.search(opened, there, foreign, metric_name="cosine", k=3)
+    assert ids(found)[0] == there.catalog.ids[5]
+    with pytest.raises(QueryError, match="a vector of 512 numbers, and pixels holds 49,152"):
+        retrieval.search(opened, loaded("pixels"), foreign, metric_name="cosine", k=3)
+    with pytest.raises(QueryError, match="no parts"):
+        retrieval.query_part(there.catalog, foreign, (0, 0, 50, 50))
 
 
 # -- what is no query -----------------------------------------------------------------------------------------------
@@ -260,6 +352,7 @@ def test_milvus_agrees_and_says_how_well(opened: Workspace, loaded: LOAD, store:
             if row["id"] in values:
                 assert row["value"] == pytest.approx(values[row["id"]], rel=1e-3, abs=1e-4)
         assert {COPY, COPY_OF}.isdisjoint(ids(document)) or image != COPY_OF
+        assert document["missed"] == [row for row in exact["results"] if row["id"] not in set(ids(document))]
 
 
 def test_pixels_are_too_wide_for_milvus(opened: Workspace, loaded: LOAD) -> None:
@@ -318,6 +411,35 @@ def test_compare_with_itself_agrees_wholly(opened: Workspace, loaded: LOAD) -> N
     assert COPY not in ids(document["a"])
     kept = retrieval.compare(opened, loaded("resnet18"), query, a="mse", b="l2", k=5, keep_duplicates=True)
     assert ids(kept["a"])[0] == ids(kept["b"])[0] == COPY
+
+
+def test_compare_across_spaces_tells_each_answers_rank_on_the_other_side(opened: Workspace, loaded: LOAD) -> None:
+    there, pixels = loaded("resnet18"), loaded("pixels")
+    query = retrieval.find_query(there.catalog, COPY_OF)
+    among = retrieval.Among(("rose", "tulip"))
+    document = retrieval.compare(opened, there, query, a="l1", b="ncc", k=6, other=pixels, among=among)
+    assert (document["a"]["space"], document["b"]["space"]) == ("resnet18", "pixels")
+    sides = {"a": (there, "l1"), "b": (pixels, "ncc")}
+    without = {COPY, COPY_OF, *(i for i in there.catalog.ids if i.split("/")[0] not in {"rose", "tulip"})}
+    orders = {}
+    for side, (space, metric) in sides.items():
+        vector = np.asarray(space.gallery.vectors[space.catalog.row(COPY_OF)])
+        orders[side] = [name for name, _ in ranked(space, metric, vector, without)]
+        assert ids(document[side]) == orders[side][:6]
+    assert document["ranks"]["a"] == [orders["b"].index(name) + 1 for name in ids(document["a"])]
+    assert document["ranks"]["b"] == [orders["a"].index(name) + 1 for name in ids(document["b"])]
+
+
+def test_compare_takes_several_queries(opened: Workspace, loaded: LOAD) -> None:
+    there = loaded("resnet18")
+    queries = [retrieval.find_query(there.catalog, name) for name in ("rose/00.jpg", "rose/01.png")]
+    document = retrieval.compare(opened, there, queries, a="l1", b="cosine", k=60)
+    for side, metric in (("a", "l1"), ("b", "cosine")):
+        assert document[side] | {"seconds": 0} == retrieval.search(opened, there, queries, metric_name=metric, k=60) | {
+            "seconds": 0
+        }
+    positions = {name: place for place, name in enumerate(ids(document["b"]), start=1)}
+    assert document["ranks"]["a"] == [positions[name] for name in ids(document["a"])]
 
 
 # -- evaluate -------------------------------------------------------------------------------------------------------

@@ -319,12 +319,14 @@ def search_collection(
     *,
     leave_out: Collection[str] = (),
     search_params: dict[str, Any] | None = None,
+    filter: str = "",
 ) -> list[list[tuple[str, str, float]]]:
     """The k closest rows to every query under one of our metrics: `(id, label, value)`, closest first.
 
     `base` is the space's base name; the metric picks its collection, which is loaded if it is not. `leave_out` names
     ids that must not be among the answers. `search_params` go to the index, by default `ef` = max(128, 2k). `l1` is
-    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan.
+    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan. `filter` is a
+    Milvus expression that answers must meet.
     """
     queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
     if not np.isfinite(queries).all():
@@ -336,12 +338,8 @@ def search_collection(
     dim = _dim(store, name)
     if queries.shape[1] != dim:
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
-    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
-    ask = min(MAX_ANSWERS, max(k, wanted + len(leave_out)))
-    params = search_params
-    if params is None:
-        # Zilliz Cloud chooses its index and that index's parameters.
-        params = {} if store.cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
+    ask, planned = plan(metric, k, len(leave_out), cloud=store.cloud)
+    params = planned if search_params is None else search_params
     metric_type, centred = _ASKS[metric]
     answers = search_vectors(
         store,
@@ -351,6 +349,7 @@ def search_collection(
         metric_type=metric_type,
         search_params=params,
         output_fields=["label", VECTOR] if metric == "l1" else ["label"],
+        filter=filter,
     )
     sign = -1.0 if metric in {"cosine", "ncc"} else 1.0
     ranked = []
@@ -362,6 +361,14 @@ def search_collection(
         ]
         ranked.append(sorted(rows, key=lambda row: (sign * row[2], row[0]))[:k])
     return ranked
+
+
+def plan(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
+    """How many answers to ask a collection for, so that k remain in the right order, and the index's parameters."""
+    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
+    ask = min(MAX_ANSWERS, max(k, wanted + left_out))
+    # Zilliz Cloud chooses its index and that index's parameters.
+    return ask, {} if cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
 
 
 def _value(metric: str, hit: dict[str, Any], query: Array) -> float:

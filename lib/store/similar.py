@@ -19,12 +19,16 @@ _VALUES = {
 }
 
 
-def similar(store: Store, collection: str, key: str, *, limit: int = 10) -> dict[str, Any]:
-    """The `limit` rows closest to the row whose primary key is `key`, itself left out.
+def vector_of(store: Store, collection: str, key: str) -> np.ndarray:
+    """The vector, (dim,) float32, of the row whose primary key is `key`, in the first indexed float vector field.
 
-    Answers `rows` ({"key", "value"}), `value_name`, `higher_is_closer`, and `milliseconds` as timed by this client.
-    Raises QueryError for an unknown key, StoreError when the collection has no index on a float vector.
+    Raises QueryError for an unknown key, StoreError when the collection has no such field.
     """
+    return _row(store, collection, key)[2]
+
+
+def _row(store: Store, collection: str, key: str) -> tuple[dict[str, Any], str | int, np.ndarray]:
+    """The index of a collection that is searched, a key in the collection's type, and the vector of that row."""
     about = inspect.inspect(store, collection)["collections"][0]
     primary = next(field for field in about["fields"] if field["primary"])
     index = next((each for each in about["indexes"] if each["metric_type"] in _VALUES), None)
@@ -47,13 +51,22 @@ def similar(store: Store, collection: str, key: str, *, limit: int = 10) -> dict
     )
     if not found:
         raise QueryError(f"There is no row with the key {key!r} in {collection}; choose another.")
-    vector = np.asarray(found[0][index["field"]], dtype=np.float32)[None]
+    return index, wanted, np.asarray(found[0][index["field"]], dtype=np.float32)
+
+
+def similar(store: Store, collection: str, key: str, *, limit: int = 10) -> dict[str, Any]:
+    """The `limit` rows closest to the row whose primary key is `key`, itself left out.
+
+    Answers `rows` ({"key", "value"}), `value_name`, `higher_is_closer`, and `milliseconds` as timed by this client.
+    Raises QueryError for an unknown key, StoreError when the collection has no index on a float vector.
+    """
+    index, wanted, vector = _row(store, collection, key)
     params = {"ef": max(128, 2 * limit)} if index["index_type"] in {"HNSW", "HNSW_SQ", "AUTOINDEX"} else {}
     start = time.perf_counter()
     hits = milvus.search_vectors(
         store,
         collection,
-        vector,
+        vector[None],
         limit + 1,
         field=index["field"],
         metric_type=index["metric_type"],

@@ -1,213 +1,164 @@
-"""The parts of the retrieval page."""
+"""The retrieval page's grids: a row of answers for each metric, each space, or each query; and the scoreboard."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
-from lib import retrieval
 from lib.embed import spaces
-from lib.errors import ImageError, QueryError
-from lib.retrieval import Query
 from lib.search.metrics import METRICS
-from lib.view import cached, charts, gallery, selection, ui
+from lib.view import answers, cached, charts, reproducing, ui
+from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
-FROM_CATALOG, FROM_FILE = "Photos", "Upload"
-MOST_UPLOAD_BYTES = 50_000_000
-KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+ROWS = {"metric": "Metric", "space": "Space", "query": "Query"}
 
 
-def choose_query(opened: Workspace) -> Query | None:
-    """The controls that choose a query, and the query; None until there is one."""
-    if st.session_state.get("asked") != selection.query():  # a click on an answer to an uploaded photo
-        st.session_state["asked"] = selection.query()
-        st.session_state["source"] = FROM_CATALOG
-    st.session_state.setdefault("source", FROM_CATALOG)
-    source = st.segmented_control("Query from", [FROM_CATALOG, FROM_FILE], required=True, key="source")
-    return _uploaded(opened) if source == FROM_FILE else _from_catalog(opened)
-
-
-def _from_catalog(opened: Workspace) -> Query | None:
-    photos = cached.catalog(opened)
-    label = st.selectbox("Class", ["any class", *photos.classes], key="query_class")
-    rows = photos.frame if label == "any class" else photos.frame[photos.frame["label"] == label]
-
-    def surprise() -> None:
-        # Numbered, so that the tenth photo that the button shows is the same for everybody.
-        turn = st.session_state.get("turn", 0) + 1
-        st.session_state["turn"] = turn
-        selection.choose(str(rows["id"].iloc[int(np.random.default_rng(turn).integers(len(rows)))]))
-
-    st.button("Another photo", on_click=surprise, icon=":material/casino:", width="stretch", type="primary")
-
-    def named() -> None:
-        # A mistyped id leaves the query alone.
-        typed = str(st.session_state["query_id"]).strip()
-        if photos.row(typed) is not None:
-            selection.choose(typed)
-
-    typed = str(st.text_input("Or its id", key="query_id", placeholder=photos.ids[0], on_change=named)).strip()
-    if typed and photos.row(typed) is None:
-        st.caption(f":material/error: No photo here has this id; ids look like {ui.plain(photos.ids[0])}.")
-    chosen = selection.query()
-    row = photos.row(chosen) if chosen else None
-    if chosen is None or row is None:  # the sidebar says so when a link names a photo that is not here
-        return None
-    ui.show_photos(opened, [chosen], key="query_photo", title="Query", notes=[chosen], tile=180)
-    return retrieval.query_row(photos, row)
-
-
-def _uploaded(opened: Workspace) -> Query | None:
-    picture = picture_of(st.file_uploader("A photo of yours", type=KINDS, key="upload"))
-    st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
-    if picture is None:
-        return None
-    st.html(
-        f'<img src="{gallery.data_uri(cached.encoded(picture))}" alt="your photo" '
-        'style="width:100%;max-width:15rem;border-radius:.6rem">'
-    )
-    query = retrieval.query_picture(cached.catalog(opened), picture, "your photo")
-    if query.copies:
-        st.info("These very pixels are in the data set too; that photo is left out of the answers.")
-    return query
-
-
-def picture_of(file: Any) -> Image.Image | None:
-    """The picture in an uploaded file, upright RGB; None without a file. Raises QueryError with the reason."""
-    if file is None:
-        return None
-    if file.size > MOST_UPLOAD_BYTES:
-        raise QueryError("This file is larger than 50 MB; choose a smaller picture.")
-    try:
-        return cached.decoded(file.getvalue())
-    except ImageError as error:
-        raise QueryError(f"This file {error}; choose another picture.") from error
-
-
-def starters(opened: Workspace) -> None:
-    """Where no photo is chosen yet: one of each class to begin with."""
-    st.info("Choose a photo to search with: one of these, or any other.", icon=":material/image_search:")
-    firsts = cached.catalog(opened).frame.drop_duplicates("label")["id"]
-    ui.show_photos(opened, list(firsts)[:12], key="starters", title="Photos to begin with", tile=112)
-
-
-def answer(opened: Workspace, query: Query, space: str, metric: str, k: int, engine: str) -> dict[str, Any]:
-    """The `search` document for a query of either kind."""
-    if query.row is not None and engine == "exact":
-        return cached.search(opened, space, query.name, metric, k)
-    needs_network = not query.copies and spaces.get(space).needs_weights
-    return retrieval.search(
-        opened,
-        cached.loaded(opened, space),
-        query,
-        metric_name=metric,
-        k=k,
-        engine=engine,
-        embed=cached.embedder(opened, space) if needs_network else None,
-        store=cached.store() if engine == "milvus" else None,
-    )
-
-
-def label_of(opened: Workspace, query: Query) -> str | None:
-    """The query's class, or None for a photo from outside."""
-    return None if query.row is None else str(cached.catalog(opened).frame["label"].iloc[query.row])
-
-
-def grid(opened: Workspace, query: Query, found: dict[str, Any], key: str, other: list[str] | None = None) -> None:
-    """One row of answers with rank, value and right/wrong mark, under the metric's name and direction.
-
-    `other` is a second line for each answer: where the other side ranks it.
-    """
-    metric = METRICS[found["metric"]]
-    label = label_of(opened, query)
-    rows = found["results"]
-    direction = "larger = closer" if metric.higher_is_closer else "smaller = closer"
+def grid(opened: Workspace, asked: Asked, found: dict[str, Any], key: str, *, name: str = "", title: str = "") -> None:
+    """One row of answers under its `name`: rank, value and gap to the next answer, right/wrong mark. `title` names the
+    row for screen readers; both are the metric's where none is given."""
+    metric, rows = METRICS[found["metric"]], found["results"]
+    label = answers.label_of(opened, asked)
+    direction = "larger = closer" if found["higher_is_closer"] else "smaller = closer"
+    unit = f"mean rank over {len(found['queries'])} queries" if "fusion" in found else metric.unit
     right = sum(row["label"] == label for row in rows)
     verdict = f" · {right} of {len(rows)} of the query's class" if label is not None else ""
     recall = f" · recall against the full scan {found['recall']:.2f}" if found["recall"] is not None else ""
     st.markdown(
-        f"**{metric.title}** · {direction}{verdict}{recall}", help=f"${metric.formula}$ ({metric.unit}). {metric.note}"
+        f"**{name or metric.title}** · {direction} · {unit}{verdict}{recall}",
+        help=f"${metric.formula}$ ({metric.unit}). {metric.note} Δ is the gap to the next answer.",
     )
+    if not rows:
+        st.caption("No photo may be an answer.")
+        return
     ui.show_photos(
         opened,
         [row["id"] for row in rows],
         key=key,
-        title=f"Answers by {metric.title}",
+        title=f"Answers by {title or metric.title}",
         badges=[f"#{row['rank']}" for row in rows],
-        notes=[(format(row["value"], "#.4g"), *(other[i : i + 1] if other else [])) for i, row in enumerate(rows)],
+        notes=[_values(row) for row in rows],
         right=[row["label"] == label for row in rows] if label is not None else None,
         row=True,
         tile=68,
     )
+    if found["recall"] is not None:
+        _missed(opened, found, key)
 
 
-def five(opened: Workspace, query: Query, space: str, k: int, engine: str) -> None:
-    """A grid per metric."""
-    if engine == "milvus" and not spaces.get(space).in_milvus:
-        st.info(
-            f"{spaces.get(space).title} have {spaces.get(space).dim:,} dimensions and Milvus takes "
-            f"{spaces.MILVUS_MAX_DIM:,}: choose the engine exact, or another space.",
-            icon=":material/info:",
+def _values(row: dict[str, Any]) -> tuple[str, ...]:
+    value = format(row["value"], "#.4g")
+    return (value,) if row["gap"] is None else (value, f"Δ {row['gap']:#.2g}")
+
+
+def _missed(opened: Workspace, found: dict[str, Any], key: str) -> None:
+    """Which of the full scan's answers the index did not find."""
+    if not found["missed"]:
+        st.caption(
+            f":material/check: The full scan's answers, all of them · {1000 * found['seconds']:.1f} ms in Milvus"
         )
         return
-    answers = {name: answer(opened, query, space, name, k, engine) for name in METRICS}
-    for name, found in answers.items():
-        grid(opened, query, found, key=f"grid_{name}")
-    ids = {name: [row["id"] for row in found["results"]] for name, found in answers.items()}
-    if ids["mse"] == ids["l2"]:
-        st.caption(
-            ":material/info: MSE and L2 give the same photos in the same order: one grows exactly when the other does."
+    st.caption(
+        f":material/search_off: {len(found['missed'])} of the full scan's answers are not among them · "
+        f"{1000 * found['seconds']:.1f} ms in Milvus. They are:"
+    )
+    ui.show_photos(
+        opened,
+        [row["id"] for row in found["missed"]],
+        key=f"{key}_missed",
+        title="Answers that Milvus missed",
+        badges=[f"exact #{row['rank']}" for row in found["missed"]],
+        notes=[_values(row) for row in found["missed"]],
+        tile=68,
+        row=True,
+    )
+
+
+def five(opened: Workspace, asked: Asked) -> None:
+    """A grid per metric in one space, per space under one metric, or per query."""
+    several = len(asked.queries) > 1
+    columns = st.columns([3, 4, 1.4, 2.2], vertical_alignment="bottom")
+    with columns[0]:
+        by = str(
+            st.segmented_control(
+                "A row for each",
+                list(ROWS) if several else list(ROWS)[:2],
+                required=True,
+                format_func=ROWS.__getitem__,
+                **ui.linked("rows", "retrieval", list(ROWS) if several else list(ROWS)[:2], "metric"),
+            )
         )
-    table = pd.DataFrame([{"metric": name, **row} for name, found in answers.items() for row in found["results"]])
-    ui.csv_button(table, "answers")
-
-
-def side_by_side(opened: Workspace, query: Query, space: str, a: str, b: str, k: int) -> None:
-    """Two metrics on the same query: answers, shared photos, agreement."""
-    if query.row is not None:
-        both = cached.compare(opened, space, query.name, a, b, k)
+    with columns[1]:
+        metric = ui.metric_choice("Metric", "cosine", "metric", "retrieval") if by != "metric" else "cosine"
+        space = ui.space_choice(opened, "retrieval") if by != "space" else opened.spaces[0]
+    with columns[2]:
+        k = answers_choice()
+    with columns[3]:
+        engine = str(
+            st.segmented_control(
+                "Engine",
+                ["exact", "milvus"],
+                required=True,
+                help="*exact* looks at every photo. *milvus* asks the collection's index, and shows what it missed.",
+                **ui.linked("engine", "retrieval", ["exact", "milvus"], "exact"),
+            )
+        )
+    ui.origin(opened, space if by != "space" else None, Engine=engine)
+    if by == "metric":
+        rows = {METRICS[name].title: (asked, Side(name, space)) for name in METRICS}
+    elif by == "space":
+        rows = {spaces.get(name).title: (asked, Side(metric, name)) for name in opened.spaces}
     else:
-        embed = cached.embedder(opened, space) if spaces.get(space).needs_weights and not query.copies else None
-        both = retrieval.compare(opened, cached.loaded(opened, space), query, a=a, b=b, k=k, embed=embed)
-    numbers = st.container(key="numbers").columns(3)
-    numbers[0].metric(
-        "Overlap", _number(both["overlap"], ".0%"), border=True, help="Photos that both answers share, divided by k."
-    )
-    numbers[1].metric(
-        "Rank-biased overlap",
-        _number(both["rbo"], ".3f"),
-        border=True,
-        help="Agreement of the two rankings, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
-    )
-    numbers[2].metric(
-        "Kendall's tau",
-        _number(both["kendall_tau"], ".3f"),
-        border=True,
-        help="Over the whole gallery: 1 same order, 0 unrelated, −1 reversed (tau-b).",
-    )
-    for mine, other in (("a", "b"), ("b", "a")):
-        ranks = {row["id"]: row["rank"] for row in both[other]["results"]}
-        name = METRICS[both[other]["metric"]].name
-        elsewhere = [
-            f"{name} #{ranks[row['id']]}" if row["id"] in ranks else "only here" for row in both[mine]["results"]
-        ]
-        grid(opened, query, both[mine], key=f"side_{mine}", other=elsewhere)
-    st.plotly_chart(
-        charts.slopes(both["a"]["results"], both["b"]["results"], (METRICS[a].title, METRICS[b].title)),
-        width="stretch",
-        key="slopes",
-        alt="the two rankings side by side, lines between equal photos",
-    )
-    st.caption("Lines join equal photos; dotted stubs are photos that only one side found.")
+        rows = {
+            query.name: (Asked([query], asked.among, asked.keep_duplicates), Side(metric, space))
+            for query in asked.queries
+        }
+    given: dict[str, dict[str, Any]] = {}
+    for place, (name, (one, side)) in enumerate(rows.items()):
+        refused = _refusal(one, side, engine)
+        if refused:
+            st.markdown(f"**{ui.plain(name)}**")
+            st.info(refused, icon=":material/info:")
+            continue
+        given[name] = answers.search(opened, one, side, k, engine)
+        told = "" if by == "metric" else f"{METRICS[side.metric].title} in {name}" if by == "space" else f"for {name}"
+        grid(opened, one, given[name], key=f"grid_{by}_{place}", name=ui.plain(name), title=told)
+    if by == "metric" and given:
+        _alike(given)
+    reproducing.show(opened, [(one, side) for one, side in rows.values()], list(given.values()), k, engine)
 
 
-def _number(value: float | None, form: str) -> str:
-    return "undefined" if value is None else format(value, form)
+def answers_choice() -> int:
+    """How many answers: a control kept in the address."""
+    return int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
+
+
+def _refusal(asked: Asked, side: Side, engine: str) -> str:
+    """Why a row cannot be answered, in a sentence; "" where it can."""
+    space = spaces.get(side.space)
+    if engine == "milvus" and not space.in_milvus:
+        return (
+            f"{space.title} have {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}: choose the "
+            "engine exact, or another space."
+        )
+    if engine == "milvus" and len(asked.queries) > 1:
+        return "Several queries at once are answered by the engine exact; a row for each query asks Milvus too."
+    values = asked.queries[0].values
+    if values is not None and len(values) != space.dim:
+        return f"The query is a vector of {len(values):,} numbers, and {space.title} have {space.dim:,}."
+    return ""
+
+
+def _alike(given: dict[str, dict[str, Any]]) -> None:
+    """Which metrics give the very same answers: seen here, not supposed."""
+    ids: dict[tuple[str, ...], list[str]] = {}
+    for name, found in given.items():
+        ids.setdefault(tuple(row["id"] for row in found["results"]), []).append(name)
+    same = [" and ".join(names) for names in ids.values() if len(names) > 1]
+    if same:
+        st.caption(f":material/info: The same photos in the same order: {'; '.join(same)}.")
 
 
 def scoreboard(opened: Workspace) -> None:

@@ -149,6 +149,40 @@ def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
     st.html(f"<div>{items}</div>")
 
 
+def tiles(
+    opened: Workspace,
+    ids: Sequence[str],
+    *,
+    notes: Sequence[str | tuple[str, ...]] | None = None,
+    badges: Sequence[str] | None = None,
+    right: Sequence[bool | None] | None = None,
+) -> list[Tile]:
+    """Photos of the catalog as tiles; a photo whose file is gone, or that is not in the catalog, still has one."""
+    photos = cached.catalog(opened)
+    known = colours(photos)
+    made = []
+    for i, image_id in enumerate(ids):
+        place = photos.row(image_id)
+        label = "not in this data set" if place is None else str(photos.frame["label"].iloc[place])
+        try:
+            source = cached.thumbnail(opened, image_id) if place is not None else ""
+        except ImageError:  # the file is gone; the tile still says which one
+            source = ""
+        made.append(
+            Tile(
+                id=image_id,
+                src=source,
+                label=label,
+                colour=known.get(label, theme.MUTED),
+                notes=_lines(notes[i]) if notes else (),
+                badge=badges[i] if badges else "",
+                right=right[i] if right else None,
+                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
+            )
+        )
+    return made
+
+
 def show_photos(
     opened: Workspace,
     ids: Sequence[str],
@@ -162,29 +196,8 @@ def show_photos(
     row: bool = False,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page."""
-    photos = cached.catalog(opened)
-    known = colours(photos)
-    tiles = []
-    for i, image_id in enumerate(ids):
-        place = photos.row(image_id)
-        label = "not in this data set" if place is None else str(photos.frame["label"].iloc[place])
-        try:
-            source = cached.thumbnail(opened, image_id) if place is not None else ""
-        except ImageError:  # the file is gone; the tile still says which one
-            source = ""
-        tiles.append(
-            Tile(
-                id=image_id,
-                src=source,
-                label=label,
-                colour=known.get(label, theme.MUTED),
-                notes=_lines(notes[i]) if notes else (),
-                badge=badges[i] if badges else "",
-                right=right[i] if right else None,
-                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
-            )
-        )
-    gallery.show(tiles, key=key, title=title, on_pick=selection.choose, tile=tile, row=row, chosen=selection.query())
+    made = tiles(opened, ids, notes=notes, badges=badges, right=right)
+    gallery.show(made, key=key, title=title, on_pick=selection.choose, tile=tile, row=row, chosen=selection.query())
 
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:

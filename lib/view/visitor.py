@@ -10,7 +10,7 @@ import streamlit as st
 from lib import retrieval
 from lib.embed import placing, spaces
 from lib.errors import QueryError
-from lib.view import cached, gallery, searching, ui
+from lib.view import cached, gallery, ui, uploads
 from lib.view.planes import Shown
 from lib.view.scatter import Lines
 from lib.workspace import Workspace
@@ -19,10 +19,10 @@ from lib.workspace import Workspace
 def choose() -> bytes | None:
     """The uploaded file, behind a button; None until there is one."""
     with st.popover("Place", icon=":material/add_photo_alternate:", width="stretch"):
-        file = st.file_uploader("A photo of yours", type=searching.KINDS, key="visitor")
+        file = st.file_uploader("A photo of yours", type=uploads.KINDS, key="visitor")
         st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
         try:
-            readable = searching.picture_of(file) is not None
+            readable = uploads.picture_of(file) is not None
         except QueryError as error:  # the map is as good as before
             readable = False
             ui.failed(error)

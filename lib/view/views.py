@@ -1,0 +1,42 @@
+"""The views of the retrieval page, by the name that stands in links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lib.view import beside, searching
+from lib.view.answers import Asked
+from lib.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class OfQuery:
+    """A view of what is found for the query that is chosen beside it."""
+
+    show: Callable[[Workspace, Asked], None]
+
+
+@dataclass(frozen=True)
+class OfAll:
+    """A view of the whole data set, which needs no query."""
+
+    show: Callable[[Workspace], None]
+
+
+VIEWS: dict[str, OfQuery | OfAll] = {
+    "Five metrics": OfQuery(searching.five),
+    "Side by side": OfQuery(beside.show),
+    "Scoreboard": OfAll(searching.scoreboard),
+}
+
+
+def choice() -> OfQuery | OfAll:
+    """Which view: a control kept in the address."""
+    names = list(VIEWS)
+    chosen = st.segmented_control(
+        "View", names, default=names[0], required=True, key="view", bind="query-params", wrap=True
+    )
+    return VIEWS[str(chosen)]
