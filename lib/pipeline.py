@@ -513,7 +513,9 @@ def _clean(folder: Path, state: dict[str, Any]) -> None:
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
     artifacts.sweep(folder / "maps", {map.name for map in folder.glob("maps/*.npz") if map.name.startswith(current)})
     for kind in ("scores", "robustness"):
-        artifacts.sweep(folder / kind, {file.name for file in folder.glob(f"{kind}/*") if file.name.startswith(current)})
+        artifacts.sweep(
+            folder / kind, {file.name for file in folder.glob(f"{kind}/*") if file.name.startswith(current)}
+        )
     for old in folder.glob("catalog-*.parquet"):
         if old.name != state["catalog"]:
             artifacts.remove(old)

@@ -1,11 +1,18 @@
-"""Retrieval: one query under five metrics, two metrics side by side, and a scoreboard."""
+"""Retrieval: one query under five metrics, two metrics side by side, and what every photo tells of the metrics."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import searching, ui
+from lib.view import calibrating, disagreeing, lab, scoring, searching, ui, understanding
 
-VIEWS = ("Five metrics", "Side by side", "Scoreboard")
+WHOLE = {
+    "Disagreements": disagreeing.show,
+    "Scoreboard": scoring.show,
+    "Calibration": calibrating.show,
+    "Robustness lab": lab.show,
+    "Understand": understanding.show,
+}
+VIEWS = ("Five metrics", "Side by side", *WHOLE)
 
 ui.begin(
     "Retrieval",
@@ -34,8 +41,8 @@ try:
             help="The other views always use exact.",
         )
     ui.origin(opened, space, Engine=engine if view == VIEWS[0] else "exact")
-    if view == "Scoreboard":
-        searching.scoreboard(opened)
+    if view in WHOLE:
+        WHOLE[view](opened, space)
         st.stop()
     left, right = st.container(key="split").columns([2, 9], gap="medium")
     with left:

@@ -19,9 +19,9 @@ from lib.search.metrics import METRICS, Array, Floats, centred, metric
 UNIT_L2, CENTRED_COSINE = "l2 of unit vectors", "cosine of centred vectors"
 # name: (metric, is it one of smaller = closer)
 DERIVED = {UNIT_L2: "l2", CENTRED_COSINE: "cosine"}
-QUERIES = 30
+QUERIES = 20
 # Numbers in the sample that is made into float vectors; of raw pixels that is some hundred images.
-CELLS = 2**24
+CELLS = 2**23
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Equivalence:
 
 
 def measure(gallery: Gallery, seed: int = 0) -> Equivalence:
-    """Compare the metrics on a seeded sample of the gallery: at most 30 queries, each ranking all rows of the sample
+    """Compare the metrics on a seeded sample of the gallery: at most 20 queries, each ranking all rows of the sample
     but itself."""
     generator = np.random.default_rng(seed)
     size = min(len(gallery), max(2, CELLS // gallery.dimension))

@@ -58,7 +58,9 @@ def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
     low, high = np.percentile(means, [2.5, 97.5])
     # A rounding error more or less must not decide whether a flip is as extreme as what was seen.
     extreme = int((np.abs(flipped) >= abs(mean) * (1 - 1e-9)).sum())
-    return Difference(n, mean, (float(low), float(high)), (1 + extreme) / (1 + RESAMPLES), wins, losses, n - wins - losses)
+    return Difference(
+        n, mean, (float(low), float(high)), (1 + extreme) / (1 + RESAMPLES), wins, losses, n - wins - losses
+    )
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -74,6 +74,12 @@ def jobs() -> Jobs:
     return Jobs()
 
 
+@st.cache_resource
+def measurements() -> Jobs:
+    """Measurements that pages ask for, apart from `jobs`, so that one may fail without the other seeming to."""
+    return Jobs()
+
+
 def start_prepare(settings: Settings, release_store: Callable[[], None], names: Sequence[str] = ()) -> bool:
     """Run `prepare` in the background, after letting go of the store; `names` are spaces beside the ones that need no
     training. False when something runs already."""
@@ -86,9 +92,9 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
 
 
 @st.fragment(run_every=0.5)
-def follow() -> None:
-    """Live progress of the running job; refreshes the whole page once when it ends."""
-    job = jobs().job
+def follow(measuring: bool = False) -> None:
+    """Live progress of the running job, or of the running measurement; refreshes the whole page once when it ends."""
+    job = (measurements() if measuring else jobs()).job
     if not job.running:
         st.rerun(scope="app")
     if job.total:

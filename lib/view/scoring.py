@@ -1,0 +1,322 @@
+"""The scoreboard: every space × metric, which differences are more than chance, and the queries behind each cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lib import scoreboard
+from lib.embed import spaces
+from lib.scoreboard import ABOUT, MEASURES, SpaceScores
+from lib.search import significance
+from lib.search.evaluation import Scores
+from lib.search.metrics import METRICS
+from lib.view import cached, measured, passing, score_figures, ui
+from lib.view.curves import config
+from lib.workspace import Workspace
+
+SHOWN = 12
+Cells = dict[str, Scores]  # by "space.metric"
+
+
+def show(opened: Workspace, space: str) -> None:
+    """The whole view."""
+    found = measured.all_scores(opened)
+    if found is None:
+        return
+    cells = {f"{name}.{metric}": scores for name, each in found.items() for metric, scores in each.scores.items()}
+    measure = measure_choice()
+    figures(opened, found, measure)
+    table(opened, found)
+    best = max(cells, key=lambda cell: scoreboard.total(cells[cell], measure)[0] or 0.0)
+    panel = str(
+        st.segmented_control(
+            "Below the scores",
+            list(_PANELS),
+            required=True,
+            format_func=_PANELS.__getitem__,
+            label_visibility="collapsed",
+            wrap=True,
+            **ui.linked("below", "scores", list(_PANELS), "queries"),
+        )
+    )
+    if panel == "queries":
+        queries(opened, cells, measure, best)
+    elif panel == "pair":
+        pair(opened, cells, measure, best)
+    elif panel == "best":
+        against_best(cells, measure, best)
+    else:
+        classes(opened, cells, measure)
+
+
+_PANELS = {
+    "queries": "Best and worst queries",
+    "pair": "Two cells compared",
+    "best": "All against the best",
+    "classes": "By class",
+}
+
+
+def called(cell: str) -> str:
+    """A cell's name in words."""
+    space, metric = cell.split(".")
+    return f"{spaces.get(space).title} · {METRICS[metric].title}"
+
+
+def measure_choice() -> str:
+    """What cells are judged by: a control kept in the address."""
+    tied = ui.linked("measure", "scores", list(MEASURES), "map")
+    return str(
+        st.segmented_control("Judged by", list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied)
+    )
+
+
+def cell_choice(label: str, cells: Cells, name: str, default: str) -> str:
+    """Which cell of the scoreboard: a control kept in the address under `name`."""
+    tied = ui.linked(name, "scores", list(cells), default)
+    return str(st.selectbox(label, list(cells), format_func=called, **tied))
+
+
+def figures(opened: Workspace, found: dict[str, SpaceScores], measure: str) -> None:
+    """The bars, and the line that says what was measured, when, and in how many seconds."""
+    titles = {name: spaces.get(name).title for name in opened.spaces}
+    first = next(iter(found.values()))
+    any_scores = next(iter(first.scores.values()))
+    st.plotly_chart(
+        score_figures.board(found, titles, measure),
+        width="stretch",
+        key="scores",
+        config=config("scores"),
+        alt=f"bars: {MEASURES[measure]} of every space and metric, as in the table below",
+    )
+    seconds = " + ".join(f"{each.facts['seconds']:.1f} s" for each in found.values())
+    st.caption(
+        f"**{MEASURES[measure]}**: {ABOUT[measure]}. {any_scores.queries:,} test photos as queries against "
+        f"{any_scores.gallery:,} others; bars are 95 % intervals ({first.facts['intervals']}). Measured "
+        f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and kept with the artifacts; the same as "
+        "`python -m lib evaluate`."
+    )
+
+
+def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
+    """Every measure of every cell; a click on a row opens it below."""
+    rows, numbers = [], []
+    for space, each in found.items():
+        for metric, scores in each.scores.items():
+            shown = {"Space": spaces.get(space).title, "Metric": METRICS[metric].title}
+            plain: dict[str, object] = {"space": space, "metric": metric, "queries": scores.queries}
+            for measure, title in MEASURES.items():
+                value, interval = scoreboard.total(scores, measure)
+                shown[title] = _interval(value, interval)
+                plain |= {title: value} | dict(
+                    zip((f"{title} low", f"{title} high"), interval or (None, None), strict=True)
+                )
+            auc = each.calibrations[metric].auc
+            rows.append(shown | {"AUC": "–" if auc is None else f"{auc:.3f}", "Seconds": f"{scores.seconds:.1f}"})
+            numbers.append(plain | {"AUC": auc, "seconds": scores.seconds})
+
+    def opened_row() -> None:
+        chosen = st.session_state["score_rows"]["selection"]["rows"]
+        if chosen:
+            cell = f"{numbers[chosen[0]]['space']}.{numbers[chosen[0]]['metric']}"
+            st.session_state["chosen_cell"] = st.query_params["cell"] = cell
+            st.session_state["chosen_below"] = st.query_params["below"] = "queries"
+
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        width="stretch",
+        key="score_rows",
+        on_select=opened_row,
+        selection_mode="single-row",
+    )
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.caption(":material/touch_app: The box before a row opens its best and worst queries.")
+    with right:
+        ui.csv_button(pd.DataFrame(numbers), "scores", width="stretch")
+
+
+def _interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f"  ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")
+
+
+def queries(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
+    """The queries that a cell answers worst and best, as photos."""
+    cell = cell_choice("Cell", cells, "cell", best)
+    space = cell.split(".")[0]
+    scores = cells[cell]
+    values = scoreboard.per_query(scores, measure)
+    known = np.nonzero(~np.isnan(values))[0]
+    # Average precision tells apart what a coarser measure leaves equal.
+    ranked = known[np.lexsort((known, scores.per_query.average_precision[known], values[known]))]
+    photos = cached.catalog(opened)
+    for title, places in (("Worst", ranked[:SHOWN]), ("Best", ranked[::-1][:SHOWN])):
+        st.markdown(f"**{title} queries** of {called(cell)}, by {MEASURES[measure]}")
+        ui.show_photos(
+            opened,
+            [photos.ids[row] for row in scores.per_query.rows[places]],
+            key=f"scores_{title.lower()}",
+            title=f"{title} queries",
+            badges=[f"{values[place]:.2f}" for place in places],
+            notes=[f"AP {scores.per_query.average_precision[place]:.3f}" for place in places],
+            tile=88,
+            row=True,
+            on_pick=passing.to_five(space),
+        )
+    st.caption("A click on a photo searches with it in this space.")
+    with st.container(horizontal=True):
+        listed = photos.frame.iloc[scores.per_query.rows][["id", "label"]].assign(
+            **{title: scoreboard.per_query(scores, name) for name, title in MEASURES.items()}
+        )
+        ui.csv_button(listed, f"queries-{cell}")
+
+
+def pair(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
+    """Two cells on the same queries: the difference, whether it is more than chance, and where it comes from."""
+    columns = st.columns(2)
+    other = next((f"{space}.cosine" for space in opened.spaces if not best.startswith(f"{space}.")), best)
+    with columns[0]:
+        a = cell_choice("One cell", cells, "cell", best)
+    with columns[1]:
+        b = cell_choice("Other cell", cells, "cell2", other)
+    one, two = (scoreboard.per_query(cells[cell], measure) for cell in (a, b))
+    tested = significance.difference(one, two)
+    if tested.mean is None or tested.ci95 is None or tested.p is None:
+        st.info("No query defines this measure for both cells.")
+        return
+    comparisons = len(cells) * (len(cells) - 1) // 2
+    numbers = st.container(key="numbers_pair").columns(4)
+    numbers[0].metric(
+        "Difference", f"{tested.mean:+.3f}", border=True, help=f"Mean of {MEASURES[measure]}, one − other."
+    )
+    numbers[1].metric("95 % interval", f"{tested.ci95[0]:+.3f} to {tested.ci95[1]:+.3f}", border=True)
+    numbers[2].metric("p value", p_words(tested.p), border=True)
+    numbers[3].metric(
+        "Better on", f"{tested.wins} of {tested.queries}", border=True, help=f"{tested.ties} queries tie."
+    )
+    st.markdown(verdict(tested, a, b, comparisons))
+    if not (tested.wins or tested.losses):
+        return
+    apart = one - two
+    st.plotly_chart(
+        score_figures.differences(apart, (called(a), called(b)), measure),
+        width="stretch",
+        key="differences",
+        config=config("differences"),
+        alt="histogram of the difference between the two cells, query by query",
+    )
+    photos, rows = cached.catalog(opened), cells[a].per_query.rows
+    order = np.argsort(np.nan_to_num(-apart), kind="stable")
+    (space, metric), (other_space, other_metric) = a.split("."), b.split(".")
+    same = space == other_space
+    for title, places in ((called(a), order[:SHOWN]), (called(b), order[::-1][:SHOWN])):
+        st.markdown(f"**Queries on which {title} is further ahead**")
+        ui.show_photos(
+            opened,
+            [photos.ids[row] for row in rows[places]],
+            key=f"ahead_{title}",
+            title=f"Queries on which {title} is ahead",
+            badges=[f"{apart[place]:+.2f}" for place in places],
+            notes=[f"{one[place]:.2f} | {two[place]:.2f}" for place in places],
+            tile=88,
+            row=True,
+            on_pick=passing.to_sides(space, metric, other_metric) if same else passing.to_five(space),
+        )
+
+
+def p_words(p: float) -> str:
+    """A p value in words; the test cannot give less than one in its resamples."""
+    return f"≤ {1 / (1 + significance.RESAMPLES):.4f}" if p <= 1 / significance.RESAMPLES else f"{p:.4f}"
+
+
+def verdict(tested: significance.Difference, a: str, b: str, comparisons: int) -> str:
+    """What a paired test says, in a sentence or two."""
+    assert tested.p is not None and tested.mean is not None
+    if not (tested.wins or tested.losses):
+        return (
+            f":material/equal: **The same on every one of {tested.queries} queries.** These two rank alike; see "
+            "*Understand* for why."
+        )
+    how = (
+        "Paired bootstrap for the interval, sign-flip permutation for p, "
+        f"{significance.RESAMPLES:,} resamples of the {tested.queries} queries each."
+    )
+    winner, loser = (a, b) if tested.mean > 0 else (b, a)
+    corrected = min(1.0, tested.p * comparisons)
+    if tested.p >= 0.05:
+        said = f":material/drag_handle: **No difference beyond chance** between {called(a)} and {called(b)}. "
+    elif corrected >= 0.05:
+        said = (
+            f":material/help: **{called(winner)} is ahead of {called(loser)}**, but among {comparisons} pairs of cells "
+            f"one such pair is to be expected (p × {comparisons} = {corrected:.2f}). "
+        )
+    else:
+        said = (
+            f":material/check: **{called(winner)} beats {called(loser)}** beyond chance, also after a correction for "
+            f"the {comparisons} pairs that could have been compared (Bonferroni: {corrected:.4f}). "
+        )
+    return said + how
+
+
+def against_best(cells: Cells, measure: str, best: str) -> None:
+    """Every cell beside the best one, p values corrected for being many."""
+    others = [cell for cell in cells if cell != best]
+    top = scoreboard.per_query(cells[best], measure)
+    tested = [significance.difference(scoreboard.per_query(cells[cell], measure), top) for cell in others]
+    corrected = significance.holm([each.p for each in tested])
+    rows = [
+        {
+            "Space": spaces.get(cell.split(".")[0]).title,
+            "Metric": METRICS[cell.split(".")[1]].title,
+            MEASURES[measure]: scoreboard.total(cells[cell], measure)[0],
+            "Less by": each.mean,
+            "low": each.ci95[0] if each.ci95 else None,
+            "high": each.ci95[1] if each.ci95 else None,
+            "p": each.p,
+            "p (Holm)": p,
+            "Beyond chance": "–" if p is None else "yes" if p < 0.05 else "no",
+        }
+        for cell, each, p in zip(others, tested, corrected, strict=True)
+    ]
+    st.markdown(f"Every cell less **{called(best)}**, the best by {MEASURES[measure]}, query by query")
+    listed = pd.DataFrame(rows)
+    st.dataframe(listed.style.format(precision=4), hide_index=True, width="stretch")
+    st.caption(
+        f"low and high: 95 % interval of the difference (paired bootstrap). p: sign-flip permutation over the queries, "
+        f"two-sided; p (Holm): corrected for these {len(others)} comparisons. That the best was chosen by these very "
+        "queries flatters it a little."
+    )
+    ui.csv_button(listed, "against-best")
+
+
+def classes(opened: Workspace, cells: Cells, measure: str) -> None:
+    """The measure of every cell, class by class."""
+    labels = cached.catalog(opened).frame["label"].to_numpy(dtype=object)
+    found = {called(cell): scoreboard.by_class(scores, labels, measure) for cell, scores in cells.items()}
+    counts = {label: count for label, (count, _) in next(iter(found.values())).items()}
+    st.plotly_chart(
+        score_figures.classes(
+            {
+                name: {f"{label} ({counts[label]})": value for label, (_, value) in row.items()}
+                for name, row in found.items()
+            },
+            measure,
+        ),
+        width="stretch",
+        key="score_classes",
+        config=config("score-classes"),
+        alt=f"{MEASURES[measure]} of every cell, class by class",
+    )
+    st.caption("In brackets: test photos of that class, whose mean this is.")
+    listed = pd.DataFrame(
+        [
+            {"cell": name, "class": label, "queries": count, MEASURES[measure]: value}
+            for name, row in found.items()
+            for label, (count, value) in row.items()
+        ]
+    )
+    ui.csv_button(listed, "scores-by-class")
