@@ -20,16 +20,15 @@ ui.begin(
 )
 opened = ui.workspace(show_query=False)
 try:
-    controls = st.columns([3, 4, 1, 2], vertical_alignment="bottom")
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", wrap=True
+    )
+    controls = st.columns([5, 1, 2], vertical_alignment="bottom")
     with controls[0]:
         space = ui.space_choice(opened, "retrieval")
     with controls[1]:
-        view = st.segmented_control(
-            "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", wrap=True
-        )
+        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params", disabled=view in WHOLE))
     with controls[2]:
-        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
-    with controls[3]:
         engine = st.segmented_control(
             "Engine",
             ["exact", "milvus"],

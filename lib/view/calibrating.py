@@ -23,12 +23,15 @@ def show(opened: Workspace, space: str) -> None:
     if found is None:
         return
     scored = found[space]
-    metric = ui.metric_choice("Metric", "cosine", "metric", "calibration")
+    controls = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
+    with controls[0]:
+        metric = ui.metric_choice("Metric", "cosine", "metric", "calibration")
     chosen = scored.calibrations[metric]
     if chosen.auc is None:
         st.info("There are no pairs of one class, or none of two, among these queries and answers.")
         return
-    edge = threshold(chosen, space)
+    with controls[1]:
+        edge = threshold(chosen, space)
     cost(chosen, edge, scored)
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(

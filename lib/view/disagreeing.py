@@ -164,7 +164,7 @@ def hubness(opened: Workspace, space: str, k: int) -> None:
     """How unevenly each metric hands out its answers, and the greatest hubs."""
     photos = cached.catalog(opened)
     both = {metric: measured.hubs(opened, space, metric, k) for metric in ("l1", "cosine")}
-    st.subheader("Whom they make a hub")
+    st.subheader("Hubs")
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
         score_figures.occurrences({name: each.counts for name, each in both.items()}),
@@ -188,7 +188,7 @@ def hubness(opened: Workspace, space: str, k: int) -> None:
     right.table(listed)
     right.caption(
         f"Found: among the first {k} answers to another photo. A hub turns up everywhere; the higher the skewness, the "
-        "more of the answers go to few photos (Radovanović et al. 2010)."
+        "more of the answers go to few photos (Radovanović et al. 2010). Below, wrong: found by photos of another class."
     )
     for name, each in both.items():
         other = both["cosine" if name == "l1" else "l1"]
@@ -202,7 +202,7 @@ def hubness(opened: Workspace, space: str, k: int) -> None:
             notes=[
                 (
                     f"×{other.counts[row]:,} by {other.metric}",
-                    f"{each.bad[row] / max(1, each.counts[row]):.0%} wrong class",
+                    f"{each.bad[row] / max(1, each.counts[row]):.0%} wrong",
                 )
                 for row in each.top
             ],

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lib import robustness, scoreboard
-from lib.data.distortions import DISTORTIONS, distorted
+from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import extract, spaces
 from lib.errors import DataError, QueryError
 from lib.scoreboard import MEASURES
@@ -57,16 +57,15 @@ def sliders() -> dict[str, float]:
 
     def reset() -> None:
         for name, kind in DISTORTIONS.items():
-            st.session_state[f"lab_{name}"] = _number(kind.neutral)
+            st.session_state[f"lab_{name}"] = bool(kind.neutral) if name == "flip" else _numbers(kind)[2]
 
     found = {}
     for name, kind in DISTORTIONS.items():
-        low, high, neutral, step = (_number(value) for value in (kind.low, kind.high, kind.neutral, kind.step))
+        low, high, neutral, step = _numbers(kind)
         if name == "flip":
-            st.session_state.setdefault("lab_flip", neutral)
-            turned = st.toggle("Flip", value=bool(st.session_state["lab_flip"]), key="lab_flipped", help=kind.about)
-            st.session_state["lab_flip"] = int(turned)
-            found[name] = float(turned)
+            found[name] = float(
+                st.toggle(f"{kind.title}, {kind.unit}", key="lab_flip", bind="query-params", help=kind.about)
+            )
             continue
         found[name] = float(
             st.slider(
@@ -75,6 +74,7 @@ def sliders() -> dict[str, float]:
                 high,
                 neutral,
                 step,
+                format="%d" if isinstance(step, int) else "%.1f",
                 key=f"lab_{name}",
                 bind="query-params",
                 help=kind.about,
@@ -84,8 +84,12 @@ def sliders() -> dict[str, float]:
     return found
 
 
-def _number(value: float) -> Any:
-    return int(value) if float(value).is_integer() else float(value)
+def _numbers(kind: Distortion) -> tuple[Any, Any, Any, Any]:
+    """Least, most, neutral and step of a slider: whole numbers where all of them are, since it takes one type only."""
+    values = (kind.low, kind.high, kind.neutral, kind.step)
+    whole = all(float(value).is_integer() for value in values)
+    low, high, neutral, step = (int(value) if whole else float(value) for value in values)
+    return low, high, neutral, step
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
@@ -122,7 +126,7 @@ def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str,
     changed = distorted(original, active)
     seen = {space: _looked(opened.version, space, image_id, tuple(sorted(active.items())), opened) for space in pair}
     titles = {name: spaces.get(name).title for name in opened.spaces}
-    before, after, chart = st.columns([2, 2, 5], vertical_alignment="top")
+    before, after, chart = st.columns([2, 2, 6], vertical_alignment="top")
     said = " · ".join(f"{DISTORTIONS[name].title} {value:g}" for name, value in active.items()) or "unchanged"
     for column, picture, words in ((before, original, f"original: {image_id}"), (after, changed, said)):
         column.html(
@@ -185,8 +189,11 @@ def answers(opened: Workspace, space: str, found: dict[str, Any], image_id: str,
         ids,
         key=f"lab_answers_{space}",
         title=f"Answers in {spaces.get(space).title}",
-        badges=[f"#{rank} original" if name == image_id else f"#{rank}" for rank, name in enumerate(ids, start=1)],
-        notes=[format(value, "#.4g") for _, value in found["answers"]],
+        badges=[f"#{rank}" for rank in range(1, len(ids) + 1)],
+        notes=[
+            (format(value, "#.4g"), "the original" if name == image_id else "")
+            for name, (_, value) in zip(ids, found["answers"], strict=True)
+        ],
         right=[each == label for each in labels],
         row=True,
         tile=68,
@@ -236,8 +243,8 @@ def many_photos(opened: Workspace, pair: list[str]) -> None:
     seconds = sum(each["seconds"] for each in found.values())
     st.caption(
         f"{first['queries']} test photos (seed {first['sample_seed']}), each changed at every strength and "
-        f"searched for among {first['gallery']:,} photos, its own copies left out. The middle of each line, where nothing is "
-        f"changed, is the stored vector. Measured in {seconds:.0f} s and kept with the artifacts."
+        f"searched for among {first['gallery']:,} photos, its own copies left out. Where nothing is "
+        f"changed stands the stored vector. Measured in {seconds:.0f} s and kept with the artifacts."
     )
     rows = [
         {"space": space, "distortion": kind, **row} for (space, kind), each in found.items() for row in each["rows"]

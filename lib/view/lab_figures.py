@@ -18,13 +18,15 @@ from lib.view.score_figures import LEGEND, space_colours
 def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int) -> go.Figure:
     """The original's rank under every metric, by space and metric; on a logarithmic scale, since rank 1 is the aim."""
     figure, colours = go.Figure(), space_colours(list(titles))
-    for space, by_metric in seen.items():
+    # Labels of one space above its points, of the other below, so that near ranks can still be read.
+    sides = ("top center", "bottom center")
+    for place, (space, by_metric) in enumerate(seen.items()):
         figure.add_scatter(
             x=list(by_metric.values()),
             y=[METRICS[name].title for name in by_metric],
             mode="markers+text",
             text=[f"#{rank:,}" for rank in by_metric.values()],
-            textposition="middle right",
+            textposition=sides[place % 2],
             cliponaxis=False,
             textfont={"color": ink()},
             name=text(titles[space]),
@@ -93,10 +95,10 @@ def factor(rows: list[dict[str, Any]], titles: dict[str, str], measure: str) -> 
                 "color": colours[space],
                 "thickness": 1.6,
             },
-            hovertemplate=f"{text(title)}, %{{y}}: %{{x:.3f}}<extra></extra>",
+            hovertemplate=f"{text(title)}, %{{y}}: %{{x:.1%}}<extra></extra>",
         )
     levels = list(dict.fromkeys(f"{row['value']} ({row['queries']})" for row in rows))
     figure.update_layout(height=110 + 34 * len(levels), margin=MARGIN, legend=LEGEND)
-    figure.update_xaxes(title=MEASURES[measure], rangemode="tozero")
+    figure.update_xaxes(title=MEASURES[measure], rangemode="tozero", tickformat=".0%")
     figure.update_yaxes(categoryorder="array", categoryarray=[text(level) for level in levels][::-1])
     return figure

@@ -42,10 +42,10 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
                 "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
                 "thickness": 1.4,
             },
-            hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.3f}}<extra></extra>",
+            hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.2%}}<extra></extra>",
         )
     figure.update_layout(height=320, margin=MARGIN, barmode="group", legend=LEGEND)
-    figure.update_yaxes(title=MEASURES[measure], rangemode="tozero")
+    figure.update_yaxes(title=MEASURES[measure], rangemode="tozero", tickformat=".1~%")
     return figure
 
 
@@ -60,10 +60,10 @@ def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figur
             z=values,
             colorscale=theme.SCALE,
             zmin=0,
-            text=[["–" if value is None else f"{value:.2f}" for value in row] for row in values],
+            text=[["–" if value is None else f"{value:.1%}" for value in row] for row in values],
             texttemplate="%{text}",
-            hovertemplate="%{y}<br>%{x}: " + MEASURES[measure] + " %{z:.3f}<extra></extra>",
-            colorbar={"thickness": 12, "outlinewidth": 0},
+            hovertemplate="%{y}<br>%{x}: " + MEASURES[measure] + " %{z:.2%}<extra></extra>",
+            colorbar={"thickness": 12, "outlinewidth": 0, "tickformat": ".0%"},
         )
     )
     figure.update_layout(height=80 + 26 * len(cells), margin=MARGIN)
@@ -83,13 +83,14 @@ def differences(apart: Floats, names: tuple[str, str], measure: str) -> go.Figur
             x=middles,
             y=counts,
             width=edges[1] - edges[0],
-            marker_color=np.where(middles > 0, L1, np.where(middles < 0, COSINE, theme.MUTED)),
-            hovertemplate="difference near %{x:.3f}: %{y} queries<extra></extra>",
+            marker_color=[theme.MUTED if place == 20 else COSINE if place < 20 else L1 for place in range(41)],
+            hovertemplate="difference near %{x:+.1%}: %{y} queries<extra></extra>",
         )
     )
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=240, margin=MARGIN, bargap=0)
     figure.update_xaxes(title=f"{MEASURES[measure]}: ← {text(names[1])} better · {text(names[0])} better →")
+    figure.update_xaxes(tickformat="+.0%")
     figure.update_yaxes(title="queries")
     return figure
 
@@ -138,7 +139,7 @@ def _range(found: Calibration, width: float) -> list[float]:
 
 
 def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edge: int) -> go.Figure:
-    """Friends let in against false friends let in, as the threshold moves, for several metrics; the chosen one marked."""
+    """Friends let in against false friends let in, as the threshold moves, for each metric; the chosen one marked."""
     figure = go.Figure()
     for name, each in found.items():
         costs = [each.cost(place) for place in each.thresholds]

@@ -105,11 +105,11 @@ def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
     rows, numbers = [], []
     for space, each in found.items():
         for metric, scores in each.scores.items():
-            shown = {"Space": spaces.get(space).title, "Metric": METRICS[metric].title}
+            shown = {"Space": spaces.get(space).title, "Metric": metric}
             plain: dict[str, object] = {"space": space, "metric": metric, "queries": scores.queries}
             for measure, title in MEASURES.items():
                 value, interval = scoreboard.total(scores, measure)
-                shown[title] = _interval(value, interval)
+                shown[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
                 plain |= {title: value} | dict(
                     zip((f"{title} low", f"{title} high"), interval or (None, None), strict=True)
                 )
@@ -138,10 +138,11 @@ def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
         ui.csv_button(pd.DataFrame(numbers), "scores", width="stretch")
 
 
-def _interval(value: float | None, interval: tuple[float, float] | None) -> str:
+def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
     if value is None:
         return "–"
-    return f"{value:.3f}" + (f"  ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")
+    around = f"  ({interval[0] * 100:.{digits}f}–{interval[1] * 100:.{digits}f})" if interval else ""
+    return f"{value * 100:.{digits}f}{around}"
 
 
 def queries(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
@@ -161,8 +162,8 @@ def queries(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
             [photos.ids[row] for row in scores.per_query.rows[places]],
             key=f"scores_{title.lower()}",
             title=f"{title} queries",
-            badges=[f"{values[place]:.2f}" for place in places],
-            notes=[f"AP {scores.per_query.average_precision[place]:.3f}" for place in places],
+            badges=[f"{values[place]:.{1 if measure == 'r10' else 0}%}" for place in places],
+            notes=[f"AP {scores.per_query.average_precision[place]:.1%}" for place in places],
             tile=88,
             row=True,
             on_pick=passing.to_five(space),
@@ -191,9 +192,11 @@ def pair(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
     comparisons = len(cells) * (len(cells) - 1) // 2
     numbers = st.container(key="numbers_pair").columns(4)
     numbers[0].metric(
-        "Difference", f"{tested.mean:+.3f}", border=True, help=f"Mean of {MEASURES[measure]}, one − other."
+        "Difference", points(tested.mean, measure), border=True, help=f"Mean of {MEASURES[measure]}, one − other."
     )
-    numbers[1].metric("95 % interval", f"{tested.ci95[0]:+.3f} to {tested.ci95[1]:+.3f}", border=True)
+    numbers[1].metric(
+        "95 % interval", f"{points(tested.ci95[0], measure)} to {points(tested.ci95[1], measure)}", border=True
+    )
     numbers[2].metric("p value", p_words(tested.p), border=True)
     numbers[3].metric(
         "Better on", f"{tested.wins} of {tested.queries}", border=True, help=f"{tested.ties} queries tie."
@@ -220,12 +223,17 @@ def pair(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
             [photos.ids[row] for row in rows[places]],
             key=f"ahead_{title}",
             title=f"Queries on which {title} is ahead",
-            badges=[f"{apart[place]:+.2f}" for place in places],
-            notes=[f"{one[place]:.2f} | {two[place]:.2f}" for place in places],
+            badges=[points(apart[place], measure) for place in places],
+            notes=[f"{one[place]:.0%} | {two[place]:.0%}" for place in places],
             tile=88,
             row=True,
             on_pick=passing.to_sides(space, metric, other_metric) if same else passing.to_five(space),
         )
+
+
+def points(difference: float, measure: str) -> str:
+    """A difference in percentage points."""
+    return f"{difference * 100:+.{2 if measure == 'r10' else 1}f}"
 
 
 def p_words(p: float) -> str:

@@ -90,9 +90,14 @@ def sizes(opened: Workspace, space: str, row: int) -> None:
         if name == "pixels":
             st.caption("From black (0) to white (1): red, green and blue of each pixel in turn, row after row.")
         else:
+            st.html(
+                f'<img src="{gallery.data_uri(vector_figures.strip(vector, WIDE))}" alt="the same line, taller" '
+                'style="width:100%;height:2.2rem;display:block;border-radius:.3rem;image-rendering:pixelated">'
+            )
             zeros = float((vector == 0).mean())
             st.caption(
-                f"From black (0) to white ({vector.max():.2f}, the largest); {zeros:.0%} are 0. These are "
+                f"The one line at the scale of the pixels above, then taller. From black (0) to white "
+                f"({vector.max():.2f}, the largest); {zeros:.0%} are 0. These are "
                 f"{spaces.get('pixels').dim // len(vector)} times fewer numbers than the pixels, and none "
                 "of them is a place in the picture."
             )
@@ -195,8 +200,8 @@ def worked() -> None:
             st.markdown(f"L1({vector}) = {ui.plain(terms)} = {ui.plain(apart)} = **{found['l1'].values[vector]:g}**")
         if len(set(query)) == 1:
             st.caption(
-                "All values of q are equal, so nothing is left of it once its mean is taken away: NCC is undefined, and "
-                "0 by convention."
+                "All values of q are equal, so nothing is left of it once its mean is taken away: NCC is undefined, "
+                "and 0 by convention."
             )
 
 
@@ -241,8 +246,8 @@ def alike(opened: Workspace, space: str) -> None:
         apart = np.where(np.isnan(found.mean), np.inf, found.mean)
         one, other = (int(place) for place in np.unravel_index(np.argmin(apart), apart.shape))
         st.markdown(
-            f":material/call_split: Furthest apart: **{CALLED[found.names[one]]}** and **{CALLED[found.names[other]]}**, "
-            f"tau {found.mean[one, other]:.2f}. Two answers that differ here tell of two ideas of likeness."
+            f":material/call_split: Furthest apart: **{CALLED[found.names[one]]}** and **{CALLED[found.names[other]]}**"
+            f", tau {found.mean[one, other]:.2f}. Two answers that differ here tell of two ideas of likeness."
         )
         listed = pd.DataFrame(found.mean, index=found.names, columns=found.names).rename_axis("metric").reset_index()
         ui.csv_button(listed, "tau")

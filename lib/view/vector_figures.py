@@ -22,7 +22,7 @@ def flattening(grey: np.ndarray) -> go.Figure:
     values = grey.reshape(-1)
     rows, columns = np.divmod(np.arange(size), width)
     # The picture stands above, in cells as large as those of the line below; both are as wide as the line.
-    start = np.stack([columns * 4.0 + (size - 4.0 * width) / 2, 40 - rows * 4.0], axis=1)
+    start = np.stack([columns * 2.6 + (size - 2.6 * width) / 2, 40 - rows * 4.2], axis=1)
     line = np.stack([np.arange(size, dtype=float), np.full(size, -4.0)], axis=1)
     colours = [f"rgb({value},{value},{value})" for value in values]
 
@@ -33,7 +33,7 @@ def flattening(grey: np.ndarray) -> go.Figure:
             mode="markers",
             marker={
                 "symbol": "square",
-                "size": np.where(flat, 9, 17).tolist(),
+                "size": np.where(flat, 8, 18).tolist(),
                 "color": colours,
                 "line": {"width": 0.6, "color": theme.MUTED},
             },
@@ -120,5 +120,7 @@ def arrows(query: Sequence[float], vectors: Mapping[str, Sequence[float]]) -> go
             name=text(name),
             hovertemplate=f"{text(name)} = (%{{x:g}}, %{{y:g}}, %{{z:g}})<extra></extra>",
         )
-    figure.update_layout(height=330, margin={"l": 0, "r": 0, "t": 0, "b": 0}, showlegend=False)
+    figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 0, "b": 0}, showlegend=False)
+    axis = {"showticklabels": False, "rangemode": "tozero"}
+    figure.update_scenes(xaxis=axis, yaxis=axis, zaxis=axis, camera={"eye": {"x": 1.5, "y": 1.5, "z": 0.9}})
     return figure
