@@ -1,8 +1,8 @@
 """The scoreboard checked and timed: `python -m benchmarks.scores [--json]`.
 
 - Every space × metric of `python -m lib evaluate`, with the test photos as queries, against a plain float64 reference
-  that shares no code with the product: SciPy's cityblock, NumPy products, Python's own sort. Precisions and recalls must
-  be equal, average precisions equal within 1e-9.
+  that shares no code with the product: SciPy's cityblock, NumPy products, Python's own sort. Precisions must be
+  equal, average precisions equal within 1e-9.
 - How long the product takes for all five metrics of a space, calibration included: wall and processor time.
 
 The vectors are those of the prepared photos (PETALSCOPE_DATA and the like choose them, `prepare` makes them).
@@ -98,7 +98,7 @@ def main() -> None:
             if not options.json:
                 row = rows[-1]
                 print(
-                    f"{space:<9} {metric:<7} {'agrees' if row['agrees'] else 'DIFFERS'}  largest difference of any query: "
+                    f"{space:<9} {metric:<7} {'agrees' if row['agrees'] else 'DIFFERS'}  most that a query differs: "
                     f"P@10 {apart['p10']:.1e}, AP {apart['map']:.1e}  (space: {wall:.1f} s wall, {cpu:.1f} s cpu)",
                     flush=True,
                 )

@@ -187,8 +187,8 @@ def hubness(opened: Workspace, space: str, k: int) -> None:
     )
     right.table(listed)
     right.caption(
-        f"Found: among the first {k} answers to another photo. A hub turns up everywhere; the higher the skewness, the "
-        "more of the answers go to few photos (Radovanović et al. 2010). Below, wrong: found by photos of another class."
+        f"Found: among the first {k} answers to another photo. A hub turns up everywhere; the higher the skewness, "
+        "the more of the answers go to few photos (Radovanović et al. 2010). *Wrong* below: by photos of another class."
     )
     for name, each in both.items():
         other = both["cosine" if name == "l1" else "l1"]
