@@ -64,7 +64,7 @@ def test_the_lab_follows_a_slider_and_its_link_restores_it(tab: Watched, prepare
     query = workspace.open_workspace(prepared).catalog().ids[4]
     tab.open(f"Retrieval?view=Robustness+lab&q={query}")
     tab.page.get_by_text("the original comes first under 5 of 5 metrics").first.wait_for(timeout=30_000)
-    slider = tab.page.locator('.st-key-lab_crop [role="slider"]')
+    slider = tab.page.locator('.st-key-lab_crop input[type="range"]')
     slider.focus()
     for _ in range(14):
         slider.press("ArrowRight")

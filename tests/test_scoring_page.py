@@ -23,7 +23,7 @@ from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
-from lib.view import jobs, scoring, vector_figures
+from lib.view import comparing, jobs, vector_figures
 
 PAGE = "pages/3_Retrieval.py"
 Start = Callable[[Settings], AppTest]
@@ -127,7 +127,7 @@ def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -
     two = scoreboard.per_query(measured(scored, "pixels").scores["l1"], "map")
     tested = significance.difference(one, two)
     assert cards(app)["Difference"] == f"{tested.mean * 100:+.1f}"
-    assert cards(app)["p value"] == scoring.p_words(tested.p)
+    assert cards(app)["p value"] == comparing.p_words(tested.p)
     assert cards(app)["Better on"] == f"{tested.wins} of {tested.queries}"
 
 
@@ -159,7 +159,7 @@ def test_the_other_panels_open(start: Start, scored: Settings, below: str) -> No
 )
 def test_the_verdict_follows_the_corrected_p(mean: float, p: float, said: str) -> None:
     tested = significance.Difference(40, mean, (mean - 0.1, mean + 0.1), p, 30, 10, 0)
-    assert said in scoring.verdict(tested, "resnet18.cosine", "pixels.l1", 45).replace("**", "")
+    assert said in comparing.verdict(tested, "resnet18.cosine", "pixels.l1", 45).replace("**", "")
 
 
 def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Start, copied: Settings) -> None:
@@ -170,7 +170,7 @@ def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Star
     app = open_view(start, copied, "Scoreboard")
     assert len(app.error) == 1 and "cannot be read" in app.error[0].value
     vectors.write_bytes(content)
-    next(button for button in app.button if button.key == "measure").click().run()
+    next(button for button in app.button if button.key == "measure_scores").click().run()
     settled(app)
     assert not app.error
     assert len(app.dataframe[0].value) == 10
@@ -297,7 +297,7 @@ def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) 
         embed = extract.embedder(spaces.get(space), opened.weights(space))
         told[space] = robustness.measure(opened, there, DISTORTIONS["crop"], lambda embed=embed: embed)
     app = open_view(start, copied, "Robustness lab")
-    assert [button.label for button in app.button if button.key == "measure"] == ["Measure every distortion"]
+    assert [button.label for button in app.button if button.key == "measure_sweeps"] == ["Measure every distortion"]
     lines = {trace["name"]: trace for trace in figure(app)["data"]}
     for space, found in told.items():
         rows = [row for row in found["rows"] if row["metric"] == "cosine"]

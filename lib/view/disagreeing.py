@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
-from lib.search import disagreement
 from lib.search.disagreement import Disagreement
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
@@ -27,14 +26,14 @@ def show(opened: Workspace, space: str) -> None:
     with right:
         passing.to_map(space, "See it on the map", colour="disagreement")
     found = measured.disagreements(opened, space, k)
-    summary(found)
+    summary(found, measured.neighbours_from(opened, space))
     queries(opened, space, found)
-    classes(opened, found)
+    classes(opened, space, found.k)
     hubness(opened, space, k)
 
 
-def summary(found: Disagreement) -> None:
-    """How often they agree."""
+def summary(found: Disagreement, source: str) -> None:
+    """How often they agree; `source` is where the neighbours come from."""
     known = found.overlap[~np.isnan(found.overlap)]
     if not len(known):
         st.info("No photo here has another one to be compared with.")
@@ -70,7 +69,7 @@ def summary(found: Disagreement) -> None:
         config=config("overlaps"),
         alt="how many photos have how many answers in common under L1 and cosine",
     )
-    st.caption(f"Every one of {len(known):,} photos as a query against all others, its copies left out.")
+    st.caption(f"Every one of {len(known):,} photos as a query against all others, its copies left out, in {source}.")
 
 
 def queries(opened: Workspace, space: str, found: Disagreement) -> None:
@@ -121,10 +120,9 @@ def _tenths(found: Disagreement, metric: str, row: int) -> str:
     return f"{found.right[metric][row] * found.k:.0f}"
 
 
-def classes(opened: Workspace, found: Disagreement) -> None:
+def classes(opened: Workspace, space: str, k: int) -> None:
     """For which classes one metric finds more right answers than the other."""
-    labels = cached.catalog(opened).frame["label"].to_numpy(dtype=object)
-    results = disagreement.by_class(found, labels)
+    results = measured.disagreements_by_class(opened, space, k)
     st.subheader("For which classes")
     st.plotly_chart(
         score_figures.class_winners(results),
@@ -154,7 +152,7 @@ def classes(opened: Workspace, found: Disagreement) -> None:
     shares = ("Overlap", "Right by L1", "Right by cosine", "Cosine − L1", "low", "high")
     st.dataframe(listed, hide_index=True, width="stretch", column_config=dict.fromkeys(shares, percent))
     st.caption(
-        f"Share of the first {found.k} answers that are of the photo's class, every photo a query. Interval: paired "
+        f"Share of the first {k} answers that are of the photo's class, every photo a query. Interval: paired "
         "bootstrap over the photos of the class; p: sign-flip permutation, corrected for the number of classes (Holm)."
     )
     ui.csv_button(listed, "classes-l1-cosine")

@@ -20,6 +20,7 @@ class Job:
     """What is running or ran last. Written by one thread, read by all."""
 
     running: bool = False
+    name: str = ""
     stage: str = ""
     done: int = 0
     total: int | None = None
@@ -41,12 +42,12 @@ class Jobs:
         self.job = Job()
         self._lock = threading.Lock()
 
-    def start(self, work: Callable[[Reporter], object]) -> bool:
-        """Begin `work` unless something runs already; returns whether it began."""
+    def start(self, work: Callable[[Reporter], object], name: str = "") -> bool:
+        """Begin `work` unless something runs already; returns whether it began. `name` tells whose an error is."""
         with self._lock:
             if self.job.running:
                 return False
-            self.job = Job(running=True, started=time.time())
+            self.job = Job(running=True, name=name, started=time.time())
         threading.Thread(target=self._run, args=(self.job, work), daemon=True, name="petalscope-job").start()
         return True
 

@@ -191,7 +191,7 @@ def answers(opened: Workspace, space: str, found: dict[str, Any], image_id: str,
         title=f"Answers in {spaces.get(space).title}",
         badges=[f"#{rank}" for rank in range(1, len(ids) + 1)],
         notes=[
-            (format(value, "#.4g"), "the original" if name == image_id else "")
+            (format(value, "#.4g"), "original" if name == image_id else "")
             for name, (_, value) in zip(ids, found["answers"], strict=True)
         ],
         right=[each == label for each in labels],

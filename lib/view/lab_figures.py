@@ -33,7 +33,7 @@ def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int)
             marker={"size": 14, "color": colours[space]},
             hovertemplate=f"{text(titles[space])}, %{{y}}: the original is answer %{{x:,}}<extra></extra>",
         )
-    figure.update_layout(height=280, margin={**MARGIN, "r": 50}, legend=LEGEND)
+    figure.update_layout(height=340, margin={**MARGIN, "r": 50}, legend=LEGEND)
     figure.update_xaxes(
         type="log",
         title=f"rank of the original among {gallery:,} photos",

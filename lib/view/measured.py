@@ -12,10 +12,12 @@ from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
 from lib.pipeline import Reporter
 from lib.scoreboard import SpaceScores
-from lib.search import disagreement, equivalence
-from lib.search.disagreement import Disagreement, Hubs
+from lib.search import disagreement, equivalence, significance
+from lib.search.disagreement import ClassResult, Disagreement, Hubs
 from lib.search.equivalence import Equivalence
+from lib.search.evaluation import Scores
 from lib.search.neighbourhoods import Neighbourhoods
+from lib.search.significance import Difference
 from lib.view import cached, jobs, ui
 from lib.workspace import Workspace
 
@@ -43,6 +45,22 @@ def scores(opened: Workspace) -> dict[str, SpaceScores]:
     return found
 
 
+@st.cache_resource(max_entries=400, show_spinner=False)
+def _difference(a: str, b: str, measure: str, _a: Scores, _b: Scores) -> Difference:
+    return significance.difference(scoreboard.per_query(_a, measure), scoreboard.per_query(_b, measure))
+
+
+def difference(found: dict[str, SpaceScores], a: str, b: str, measure: str) -> Difference:
+    """The paired test of two cells, each "space.metric". Shared by all sessions: read only."""
+    cells = []
+    for cell in (a, b):
+        space, metric = cell.split(".")
+        facts = found[space].facts
+        cells.append((f"{cell} {facts['space_fingerprint']} {facts['split_seed']} {facts['made']}", space, metric))
+    (one, *first), (two, *second) = cells
+    return _difference(one, two, measure, found[first[0]].scores[first[1]], found[second[0]].scores[second[1]])
+
+
 def all_scores(opened: Workspace) -> dict[str, SpaceScores] | None:
     """The scores of every space; None while they are being measured, of which the page then shows the progress."""
     known = scores(opened)
@@ -58,6 +76,7 @@ def all_scores(opened: Workspace) -> dict[str, SpaceScores] | None:
     effort = scoreboard.cost(opened, catalog)
     _measure(
         work,
+        "scores",
         f"Nothing is scored yet: {catalog.splits['test']:,} test photos as queries against all others, in "
         f"{len(opened.spaces)} spaces.",
         "Score every space and metric",
@@ -66,21 +85,21 @@ def all_scores(opened: Workspace) -> dict[str, SpaceScores] | None:
     return None
 
 
-def _measure(work: Callable[[Reporter], object], why: str, label: str, *, unasked: bool) -> None:
+def _measure(work: Callable[[Reporter], object], name: str, why: str, label: str, *, unasked: bool) -> None:
     """Begin a measurement, at once when it is `unasked`, else behind a button; then show its progress."""
     running = jobs.measurements()
     if running.job.running:
         jobs.follow(measuring=True)
         return
-    if running.job.error:
+    if running.job.error and running.job.name == name:
         st.error(ui.plain(running.job.error), icon=":material/error:")
     elif unasked:
-        running.start(work)
+        running.start(work, name)
         jobs.follow(measuring=True)
         return
     st.info(ui.plain(why), icon=":material/hourglass_empty:")
-    if st.button(label, type="primary", icon=":material/play_arrow:", key="measure"):
-        running.start(work)
+    if st.button(label, type="primary", icon=":material/play_arrow:", key=f"measure_{name}"):
+        running.start(work, name)
         st.rerun()
 
 
@@ -98,6 +117,22 @@ def _disagreement(version: str, space: str, k: int, _opened: Workspace) -> Disag
 def disagreements(opened: Workspace, space: str, k: int) -> Disagreement:
     """How far L1 and cosine differ on every photo. Shared by all sessions: read only."""
     return _disagreement(opened.version, space, k, opened)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _by_class(version: str, space: str, k: int, _opened: Workspace) -> list[ClassResult]:
+    labels = cached.catalog(_opened).frame["label"].to_numpy(dtype=object)
+    return disagreement.by_class(disagreements(_opened, space, k), labels)
+
+
+def disagreements_by_class(opened: Workspace, space: str, k: int) -> list[ClassResult]:
+    """Which classes one of the two wins. Shared by all sessions: read only."""
+    return _by_class(opened.version, space, k, opened)
+
+
+def neighbours_from(opened: Workspace, space: str) -> str:
+    """From which vectors the neighbours were found, in words."""
+    return str(_near(opened.version, space, opened).facts["input"])
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -157,6 +192,7 @@ def sweep_button(opened: Workspace, names: list[str], kinds: list[Distortion], l
     photos = len(robustness.sample(cached.loaded(opened, names[0])))
     _measure(
         work,
+        "sweeps",
         f"Not measured yet: {photos} test photos, changed at every strength, searched in "
         f"{' and '.join(spaces.get(name).title for name in names)}.",
         label,

@@ -34,7 +34,7 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
         bounds = [interval or (value, value) for (_, interval), value in zip(values, middle, strict=True)]
         figure.add_bar(
             name=text(titles[space]),
-            x=[METRICS[name].title for name in scored.scores],
+            x=[METRICS[name].title.replace(" ", "<br>", 1) for name in scored.scores],
             y=middle,
             marker_color=colours[space],
             error_y={
@@ -256,11 +256,11 @@ def taus(found: Equivalence, called: dict[str, str]) -> go.Figure:
             zmin=-1,
             zmax=1,
             # White between two hues: minus is not less than nothing here, it is the other way round.
-            colorscale=[[0, "#D55E00"], [0.5, "#f4f0f7"], [1, "#0072B2"]],
+            colorscale=[[0, "#eda06a"], [0.5, "#fbf8fc"], [1, "#74b4dd"]],
             customdata=found.least,
             text=[["–" if np.isnan(value) else f"{value:.2f}" for value in row] for row in found.mean],
             texttemplate="%{text}",
-            textfont={"size": 12},
+            textfont={"size": 13, "color": "#241f29"},
             hovertemplate="%{y}<br>%{x}<br>mean tau %{z:.4f}, least of any query %{customdata:.4f}<extra></extra>",
             colorbar={"thickness": 12, "outlinewidth": 0, "title": {"text": "tau", "side": "right"}},
         )

@@ -49,7 +49,7 @@ def becoming(opened: Workspace, space: str) -> None:
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="top")
     left.html(
         f'<img src="{gallery.data_uri(cached.encoded(picture, 360))}" alt="{html.escape(photos.ids[row])}" '
-        'style="width:100%;border-radius:.6rem">'
+        'style="width:100%;max-width:16rem;border-radius:.6rem">'
     )
     left.caption(
         f"{ui.plain(photos.ids[row])}, {picture.width} × {picture.height} px. "
