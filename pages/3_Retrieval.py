@@ -23,11 +23,14 @@ try:
     view = st.segmented_control(
         "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", wrap=True
     )
+    if view in WHOLE:
+        WHOLE[view](opened)
+        st.stop()
     controls = st.columns([5, 1, 2], vertical_alignment="bottom")
     with controls[0]:
         space = ui.space_choice(opened, "retrieval")
     with controls[1]:
-        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params", disabled=view in WHOLE))
+        k = int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
     with controls[2]:
         engine = st.segmented_control(
             "Engine",
@@ -40,9 +43,6 @@ try:
             help="The other views always use exact.",
         )
     ui.origin(opened, space, Engine=engine if view == VIEWS[0] else "exact")
-    if view in WHOLE:
-        WHOLE[view](opened, space)
-        st.stop()
     left, right = st.container(key="split").columns([2, 9], gap="medium")
     with left:
         query = searching.choose_query(opened)

@@ -70,6 +70,8 @@ def test_factors_are_grouped_and_averaged() -> None:
     frame = pd.DataFrame(
         {
             "id": list("abcdefgh"),
+            "label": list("rosesrbb"),
+            "factor_species": list("rosesrbb"),
             "factor_colour": ["red", "blue", None, "red", "blue", "red", "red", "blue"],
             "factor_size": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, np.nan],
             "factor_petals": [3, 5, 3, 5, 3, 5, 3, 5],

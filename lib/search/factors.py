@@ -17,10 +17,14 @@ GROUPS = 4
 
 
 def factors(frame: pd.DataFrame) -> dict[str, str]:
-    """Titles of the catalog's factor columns by their names, those with one value or far too many words left out."""
-    found = {}
+    """Titles of the catalog's factor columns by their names, those with one value or far too many words left out, and
+    those that only name the class again."""
+    found, labels = {}, [str(label) for label in frame["label"]]
     for name in frame.columns:
-        if name.startswith(FACTOR) and 1 < len(set(groups(frame[name]))) <= MOST_VALUES:
+        if not name.startswith(FACTOR):
+            continue
+        values = groups(frame[name])
+        if 1 < len(set(values)) <= MOST_VALUES and values != labels:
             found[name] = name.removeprefix(FACTOR).replace("_", " ").capitalize()
     return found
 

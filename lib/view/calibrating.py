@@ -17,8 +17,10 @@ from lib.workspace import Workspace
 _COLOURS = dict(zip(METRICS, ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73"), strict=True))
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(opened: Workspace) -> None:
     """The whole view, for one space."""
+    space = ui.space_choice(opened, "retrieval")
+    ui.origin(opened, space, Engine="exact")
     found = measured.all_scores(opened)
     if found is None:
         return

@@ -71,7 +71,6 @@ def pair(opened: Workspace, found: dict[str, SpaceScores], cells: Cells, measure
     photos, rows = cached.catalog(opened), cells[a].per_query.rows
     order = np.argsort(np.nan_to_num(-apart), kind="stable")
     (space, metric), (other_space, other_metric) = a.split("."), b.split(".")
-    same = space == other_space
     for title, places in ((called(a), order[:SHOWN]), (called(b), order[::-1][:SHOWN])):
         st.markdown(f"**Queries on which {title} is further ahead**")
         ui.show_photos(
@@ -83,8 +82,12 @@ def pair(opened: Workspace, found: dict[str, SpaceScores], cells: Cells, measure
             notes=[f"{one[place]:.0%} | {two[place]:.0%}" for place in places],
             tile=88,
             row=True,
-            on_pick=passing.to_sides(space, metric, other_metric) if same else passing.to_five(space),
+            on_pick=passing.to_sides(space, metric, other_metric, other_space),
         )
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else value * 100
 
 
 def points(difference: float, measure: str) -> str:
@@ -135,10 +138,10 @@ def against_best(found: dict[str, SpaceScores], cells: Cells, measure: str, best
         {
             "Space": spaces.get(cell.split(".")[0]).title,
             "Metric": METRICS[cell.split(".")[1]].title,
-            MEASURES[measure]: scoreboard.total(cells[cell], measure)[0],
-            "Less by": each.mean,
-            "low": each.ci95[0] if each.ci95 else None,
-            "high": each.ci95[1] if each.ci95 else None,
+            f"{MEASURES[measure]}, %": _percent(scoreboard.total(cells[cell], measure)[0]),
+            "Difference, points": _percent(each.mean),
+            "low": _percent(each.ci95[0] if each.ci95 else None),
+            "high": _percent(each.ci95[1] if each.ci95 else None),
             "p": each.p,
             "p (Holm)": p,
             "Beyond chance": "–" if p is None else "yes" if p < 0.05 else "no",
@@ -147,7 +150,8 @@ def against_best(found: dict[str, SpaceScores], cells: Cells, measure: str, best
     ]
     st.markdown(f"Every cell less **{called(best)}**, the best by {MEASURES[measure]}, query by query")
     listed = pd.DataFrame(rows)
-    st.dataframe(listed.style.format(precision=4), hide_index=True, width="stretch")
+    precise = dict.fromkeys(("p", "p (Holm)"), "{:.4f}")
+    st.dataframe(listed.style.format(precision=2).format(precise, na_rep="–"), hide_index=True, width="stretch")
     st.caption(
         f"low and high: 95 % interval of the difference (paired bootstrap). p: sign-flip permutation over the queries, "
         f"two-sided; p (Holm): corrected for these {len(others)} comparisons. That the best was chosen by these very "

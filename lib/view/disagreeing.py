@@ -18,8 +18,10 @@ SHOWN = 24
 WINNERS = {"cosine": "cosine wins", "l1": "L1 wins", "neither": "neither"}
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(opened: Workspace) -> None:
     """The whole view, for one space."""
+    space = ui.space_choice(opened, "retrieval")
+    ui.origin(opened, space, Engine="exact")
     left, right = st.columns([2, 5], vertical_alignment="bottom")
     most = min(DEPTH, len(cached.catalog(opened).frame) - 1)
     k = int(left.number_input("Answers compared", 1, max(1, most), min(10, most), key="disagree_k"))

@@ -24,9 +24,12 @@ K = 10
 NAMES = ("first", "precision", "kept", "rank")
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(opened: Workspace) -> None:
     """The whole view: one photo, then many, then what is in them."""
+    space = ui.space_choice(opened, "retrieval")
     pair = beside(opened, space)
+    beside_it = {"Beside_it": spaces.get(pair[0]).title} if pair[0] != space else {}
+    ui.origin(opened, space, **beside_it, Engine="exact")
     photos = cached.catalog(opened)
     chosen = selection.query()
     row = photos.row(chosen) if chosen else None

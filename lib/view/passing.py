@@ -16,9 +16,10 @@ def to_five(space: str) -> Callable[[str], None]:
     return lambda image_id: _go(image_id, FIVE, {"space": space})
 
 
-def to_sides(space: str, a: str = "l1", b: str = "cosine") -> Callable[[str], None]:
-    """What a click on a photo does: put its answers by two metrics side by side."""
-    return lambda image_id: _go(image_id, SIDE, {"space": space, "a": a, "b": b})
+def to_sides(space: str, a: str = "l1", b: str = "cosine", beside: str | None = None) -> Callable[[str], None]:
+    """What a click on a photo does: put its answers by two metrics side by side, the second in the space `beside` if
+    that is another one."""
+    return lambda image_id: _go(image_id, SIDE, {"space": space, "a": a, "b": b, "bspace": beside or space})
 
 
 def _go(image_id: str, view: str, choices: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
 from lib.view import theme
 from lib.view.charts import text
-from lib.view.curves import MARGIN, faint
+from lib.view.curves import MARGIN, faint, ink
 
 L1, COSINE = "#E69F00", "#0072B2"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}
@@ -40,7 +40,8 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
             error_y={
                 "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
                 "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
-                "thickness": 1.4,
+                "thickness": 1.6,
+                "color": ink() or theme.MUTED,
             },
             hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.2%}}<extra></extra>",
         )
@@ -58,8 +59,9 @@ def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figur
             x=[text(label) for label in labels],
             y=[text(name) for name in cells],
             z=values,
-            colorscale=theme.SCALE,
-            zmin=0,
+            # Light enough at both ends for the same dark text.
+            colorscale=[[0, "#f6f2fb"], [1, "#9d8bff"]],
+            textfont={"color": "#241f29"},
             text=[["–" if value is None else f"{value:.1%}" for value in row] for row in values],
             texttemplate="%{text}",
             hovertemplate="%{y}<br>%{x}: " + MEASURES[measure] + " %{z:.2%}<extra></extra>",

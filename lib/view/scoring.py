@@ -17,8 +17,9 @@ from lib.workspace import Workspace
 SHOWN = 12
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(opened: Workspace) -> None:
     """The whole view."""
+    ui.origin(opened, Spaces=", ".join(spaces.get(name).title for name in opened.spaces), Engine="exact")
     found = measured.all_scores(opened)
     if found is None:
         return

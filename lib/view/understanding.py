@@ -22,8 +22,10 @@ WIDE = 512
 FEATURES_SHOWN = 3
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(opened: Workspace) -> None:
     """The whole view."""
+    space = ui.space_choice(opened, "retrieval")
+    ui.origin(opened, space, Engine="exact")
     st.subheader("How a picture becomes a vector")
     becoming(opened, space)
     st.subheader("How close two vectors are")
