@@ -512,6 +512,10 @@ def _clean(folder: Path, state: dict[str, Any]) -> None:
     # Maps that the user had made besides the state's stay as long as the vectors that they are of.
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
     artifacts.sweep(folder / "maps", {map.name for map in folder.glob("maps/*.npz") if map.name.startswith(current)})
+    for kind in ("scores", "robustness"):
+        artifacts.sweep(
+            folder / kind, {file.name for file in folder.glob(f"{kind}/*") if file.name.startswith(current)}
+        )
     for old in folder.glob("catalog-*.parquet"):
         if old.name != state["catalog"]:
             artifacts.remove(old)

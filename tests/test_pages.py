@@ -123,16 +123,6 @@ def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepare
     assert shown["Kendall's tau"] == f"{both['kendall_tau']:.3f}"
 
 
-def test_scoreboard_scores_every_space_and_metric(start, prepared: Settings) -> None:
-    app = start(prepared).switch_page("pages/3_Retrieval.py")
-    app.query_params["view"] = "Scoreboard"
-    app.query_params["score"] = "true"
-    _fine(app.run())
-    table = app.dataframe[0].value
-    assert len(table) == 2 * 5
-    assert set(table["Space"]) == {"Raw pixels", "ResNet18 features"}
-
-
 def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = start(prepared).switch_page("pages/2_Embedding_Map.py")

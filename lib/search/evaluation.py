@@ -18,6 +18,9 @@ from lib.search.exact import CELLS, Gallery, Rows, values_by_metric
 from lib.search.metrics import Array, Floats, order
 
 Progress = Callable[[int, int], None]
+# Hears of each metric's name, the queries' places in the list of queries, and arrays (q, n) of a block of them: values,
+# which answers are of the query's class, which are the query itself or copies of it. It may keep none of the arrays.
+Observer = Callable[[str, slice, Floats, Array, Array], None]
 
 RECALL_AT = 10
 RESAMPLES = 2000
@@ -38,8 +41,9 @@ class PerQuery:
 class Scores:
     """A metric's retrieval scores as fractions: means over the queries for which each is defined, else None.
 
-    `queries` and `gallery` count rows. `map` is the mean of the average precisions over full rankings, `map_ci95` its
-    95 % interval. `seconds` is wall time; metrics scored together share the time of their common work equally.
+    `queries` and `gallery` count rows. `map` is the mean of the average precisions over full rankings; `map_ci95`,
+    `precision_ci95` and `recall_ci95` are 95 % bootstrap intervals over the queries. `seconds` is wall time; metrics
+    scored together share the time of their common work equally.
     """
 
     metric: str
@@ -49,6 +53,8 @@ class Scores:
     recall: dict[int, float | None]
     map: float | None
     map_ci95: tuple[float, float] | None
+    precision_ci95: dict[int, tuple[float, float] | None]
+    recall_ci95: dict[int, tuple[float, float] | None]
     seconds: float
     per_query: PerQuery = field(repr=False)
 
@@ -90,6 +96,7 @@ def evaluate_metrics(
     same_picture: Array | Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    observe: Observer | None = None,
 ) -> dict[str, Scores]:
     """Rank `gallery_rows` for every one of `query_rows` under each metric, and score the rankings by `labels`.
 
@@ -97,7 +104,8 @@ def evaluate_metrics(
     `same_picture` are copies of one picture. Precision at k is the relevant among the first k, divided by k also when
     there are fewer answers; recall at 10 is the relevant among the first 10, divided by all relevant; average
     precision is the mean, over the relevant answers, of the precision at their rank. Queries may lie inside the
-    gallery (leave-one-out). The metrics share one pass over the vectors. `progress` hears (queries done, queries).
+    gallery (leave-one-out). The metrics share one pass over the vectors. `progress` hears (queries done, queries),
+    `observe` sees every value on its way.
     """
     queries, among = _rows(gallery, query_rows, "query"), np.unique(_rows(gallery, gallery_rows, "gallery"))
     label_codes = _codes(gallery, labels, "labels")
@@ -120,11 +128,13 @@ def evaluate_metrics(
         shared = (time.perf_counter() - began) / len(names)
         for name in names:
             began = time.perf_counter()
+            if observe is not None:
+                observe(name, block, values[name], relevant, excluded)
             _score_block(order(values.pop(name), name), relevant, excluded, found[name], block)
             seconds[name] += shared + time.perf_counter() - began
         if progress is not None:
             progress(block.stop, len(queries))
-    return {name: _summary(name, found[name], len(among), seconds[name], seed) for name in names}
+    return {name: summary(name, found[name], len(among), seconds[name], seed) for name in names}
 
 
 def _score_block(ranking: Rows, relevant: Array, excluded: Array, into: PerQuery, block: slice) -> None:
@@ -150,17 +160,22 @@ def _undefined(queries: int, ks: Sequence[int]) -> tuple[Floats, dict[int, Float
     return nothing(), {k: nothing() for k in ks}, {RECALL_AT: nothing()}
 
 
-def _summary(name: str, found: PerQuery, gallery_size: int, seconds: float, seed: int) -> Scores:
+def summary(name: str, found: PerQuery, gallery_size: int, seconds: float, seed: int = 0) -> Scores:
+    """Means and intervals of one metric's scores per query; their own time is added to `seconds`."""
     began = time.perf_counter()
     interval = bootstrap_interval(found.average_precision, seed)
+    precision_ci95 = {k: bootstrap_interval(values, seed) for k, values in found.precision.items()}
+    recall_ci95 = {k: bootstrap_interval(values, seed) for k, values in found.recall.items()}
     return Scores(
         metric=name,
         queries=len(found.rows),
         gallery=gallery_size,
-        precision={k: _mean(values) for k, values in found.precision.items()},
-        recall={k: _mean(values) for k, values in found.recall.items()},
-        map=_mean(found.average_precision),
+        precision={k: mean(values) for k, values in found.precision.items()},
+        recall={k: mean(values) for k, values in found.recall.items()},
+        map=mean(found.average_precision),
         map_ci95=interval,
+        precision_ci95=precision_ci95,
+        recall_ci95=recall_ci95,
         seconds=seconds + time.perf_counter() - began,
         per_query=found,
     )
@@ -185,7 +200,8 @@ def bootstrap_interval(values: Floats, seed: int = 0) -> tuple[float, float] | N
     return float(low), float(high)
 
 
-def _mean(values: Floats) -> float | None:
+def mean(values: Floats) -> float | None:
+    """The mean of the values that are not NaN; None without any."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else None
 

@@ -165,16 +165,6 @@ def compare(opened: Workspace, space: str, image_id: str, a: str, b: str, k: int
     return _compare(opened.version, space, image_id, a, b, k, opened)
 
 
-@st.cache_data(max_entries=20, show_spinner="Scoring every test photo as a query")
-def _evaluate(version: str, space: str, _opened: Workspace) -> list[dict[str, Any]]:
-    return retrieval.evaluate(_opened, space)
-
-
-def evaluate(opened: Workspace, space: str) -> list[dict[str, Any]]:
-    """The scoreboard rows of one space, as `python -m lib evaluate --space` prints them."""
-    return _evaluate(opened.version, space, opened)
-
-
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other")
 def _audit(version: str, _opened: Workspace) -> dict[str, Any]:
     return audit.audit(catalog(_opened))

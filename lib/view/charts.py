@@ -76,29 +76,3 @@ def slopes(left: list[dict[str, Any]], right: list[dict[str, Any]], names: tuple
     )
     figure.update_yaxes(title="rank", autorange="reversed", dtick=max(1, depth // 10), zeroline=False)
     return figure
-
-
-def scores(rows: list[dict[str, Any]], titles: dict[str, str]) -> go.Figure:
-    """mAP of every space × metric, with 95 % intervals."""
-    figure = go.Figure()
-    for place, space in enumerate(dict.fromkeys(row["space"] for row in rows)):
-        mine = [row for row in rows if row["space"] == space]
-        middle = [row["map"] or 0.0 for row in mine]
-        bounds = [row["ci95"]["map"] or [value, value] for row, value in zip(mine, middle, strict=True)]
-        figure.add_bar(
-            name=text(titles[space]),
-            x=[row["metric"] for row in mine],
-            y=middle,
-            marker_color=theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)],
-            error_y={
-                "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
-                "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
-                "thickness": 1.4,
-            },
-            hovertemplate="%{x}: mAP %{y:.3f}<extra></extra>",
-        )
-    figure.update_layout(
-        height=320, margin=_MARGIN, barmode="group", legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
-    )
-    figure.update_yaxes(title="mean average precision", rangemode="tozero")
-    return figure

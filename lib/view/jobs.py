@@ -20,6 +20,7 @@ class Job:
     """What is running or ran last. Written by one thread, read by all."""
 
     running: bool = False
+    name: str = ""
     stage: str = ""
     done: int = 0
     total: int | None = None
@@ -41,12 +42,12 @@ class Jobs:
         self.job = Job()
         self._lock = threading.Lock()
 
-    def start(self, work: Callable[[Reporter], object]) -> bool:
-        """Begin `work` unless something runs already; returns whether it began."""
+    def start(self, work: Callable[[Reporter], object], name: str = "") -> bool:
+        """Begin `work` unless something runs already; returns whether it began. `name` tells whose an error is."""
         with self._lock:
             if self.job.running:
                 return False
-            self.job = Job(running=True, started=time.time())
+            self.job = Job(running=True, name=name, started=time.time())
         threading.Thread(target=self._run, args=(self.job, work), daemon=True, name="petalscope-job").start()
         return True
 
@@ -74,6 +75,12 @@ def jobs() -> Jobs:
     return Jobs()
 
 
+@st.cache_resource
+def measurements() -> Jobs:
+    """Measurements that pages ask for, apart from `jobs`, so that one may fail without the other seeming to."""
+    return Jobs()
+
+
 def start_prepare(settings: Settings, release_store: Callable[[], None], names: Sequence[str] = ()) -> bool:
     """Run `prepare` in the background, after letting go of the store; `names` are spaces beside the ones that need no
     training. False when something runs already."""
@@ -86,9 +93,9 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
 
 
 @st.fragment(run_every=0.5)
-def follow() -> None:
-    """Live progress of the running job; refreshes the whole page once when it ends."""
-    job = jobs().job
+def follow(measuring: bool = False) -> None:
+    """Live progress of the running job, or of the running measurement; refreshes the whole page once when it ends."""
+    job = (measurements() if measuring else jobs()).job
     if not job.running:
         st.rerun(scope="app")
     if job.total:

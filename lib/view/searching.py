@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
 from lib.search.metrics import METRICS
-from lib.view import answers, cached, charts, reproducing, ui
+from lib.view import answers, reproducing, ui
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -159,41 +158,3 @@ def _alike(given: dict[str, dict[str, Any]]) -> None:
     same = [" and ".join(names) for names in ids.values() if len(names) > 1]
     if same:
         st.caption(f":material/info: The same photos in the same order: {'; '.join(same)}.")
-
-
-def scoreboard(opened: Workspace) -> None:
-    """Every space × metric, scored on the test photos as queries."""
-    if not st.toggle(
-        "Score every space and metric",
-        key="score",
-        bind="query-params",
-        help="Each test photo is a query against all others: about 20 s for 4,000 photos on two cores.",
-    ):
-        return
-    rows = [row for name in opened.spaces for row in cached.evaluate(opened, name)]
-    st.plotly_chart(
-        charts.scores(rows, {name: spaces.get(name).title for name in opened.spaces}),
-        width="stretch",
-        key="scores",
-        alt="bars: mean average precision of every space and metric, as in the table below",
-    )
-    table = pd.DataFrame(
-        [
-            {
-                "Space": spaces.get(row["space"]).title,
-                "Metric": METRICS[row["metric"]].title,
-                **{f"P@{cut}": value for cut, value in row["precision"].items()},
-                "R@10": row["recall"]["10"],
-                "mAP": row["map"],
-                "mAP, 95 % interval": "–".join(f"{bound:.3f}" for bound in row["ci95"]["map"] or []),
-            }
-            for row in rows
-        ]
-    )
-    st.dataframe(table.style.format(precision=3), hide_index=True, width="stretch")
-    st.caption(
-        f"{rows[0]['queries']:,} test photos as queries against {rows[0]['gallery']:,} others. P@k: share of the first "
-        "k answers that are of the query's class; R@10: share of its class among the first 10; mAP: mean over queries "
-        "of the precision at each right answer; intervals by bootstrap over the queries."
-    )
-    ui.csv_button(table, "scores")

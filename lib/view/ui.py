@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn
 
 import pandas as pd
@@ -194,10 +194,11 @@ def show_photos(
     right: Sequence[bool | None] | None = None,
     tile: int = 104,
     row: bool = False,
+    on_pick: Callable[[str], None] = selection.choose,
 ) -> None:
-    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page."""
+    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
     made = tiles(opened, ids, notes=notes, badges=badges, right=right)
-    gallery.show(made, key=key, title=title, on_pick=selection.choose, tile=tile, row=row, chosen=selection.query())
+    gallery.show(made, key=key, title=title, on_pick=on_pick, tile=tile, row=row, chosen=selection.query())
 
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:

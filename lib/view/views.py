@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.view import beside, searching
+from lib.view import beside, calibrating, disagreeing, lab, scoring, searching, understanding
 from lib.view.answers import Asked
 from lib.workspace import Workspace
 
@@ -29,7 +29,11 @@ class OfAll:
 VIEWS: dict[str, OfQuery | OfAll] = {
     "Five metrics": OfQuery(searching.five),
     "Side by side": OfQuery(beside.show),
-    "Scoreboard": OfAll(searching.scoreboard),
+    "Disagreements": OfAll(disagreeing.show),
+    "Scoreboard": OfAll(scoring.show),
+    "Calibration": OfAll(calibrating.show),
+    "Robustness lab": OfAll(lab.show),
+    "Understand": OfAll(understanding.show),
 }
 
 

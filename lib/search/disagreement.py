@@ -1,0 +1,150 @@
+"""Where L1 and cosine disagree, over a whole data set: on which images, for which classes, and on which hubs.
+
+Everything follows from each image's nearest under both metrics (`neighbourhoods`), every image a query against all
+others, its copies left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lib.search import agreement, neighbourhoods, significance
+from lib.search.metrics import Floats
+from lib.search.neighbourhoods import DEPTH, Neighbourhoods
+from lib.search.significance import Difference
+
+TOP = 12
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Row for row with the catalog, at a depth of `k` answers: `overlap` (n,) of the answers by L1 and by cosine, their
+    rank-biased overlap `rbo` (n,) over all answers kept, and the share of right answers by each metric, (n,). NaN for
+    an image without neighbours."""
+
+    k: int
+    overlap: Floats
+    rbo: Floats
+    right: dict[str, Floats]
+
+    def worst(self) -> npt.NDArray[np.int64]:
+        """Rows from the least overlap on; of equals, the less rank-biased overlap first."""
+        known = np.nonzero(~np.isnan(self.overlap))[0]
+        return known[np.lexsort((known, self.rbo[known], self.overlap[known]))]
+
+    def torn(self, winner: str) -> npt.NDArray[np.int64]:
+        """Rows where one metric finds more of the image's class than the other does, the largest difference first."""
+        loser = next(name for name in self.right if name != winner)
+        ahead = self.right[winner] - self.right[loser]
+        known = np.nonzero(np.nan_to_num(ahead) > 0)[0]
+        return known[np.lexsort((known, self.overlap[known], -ahead[known]))]
+
+
+def measure(near: Neighbourhoods, labels: np.ndarray, k: int) -> Disagreement:
+    """How far the first `k` answers (at most `DEPTH`) of every image differ; `labels` (n,) are the classes."""
+    k = min(k, DEPTH, near.rows["l1"].shape[1])
+    codes = np.unique(labels, return_inverse=True)[1]
+    cosine, l1 = near.rows["cosine"], near.rows["l1"]
+    overlap = 1 - neighbourhoods.disagreement(cosine, l1, k).astype(np.float64)
+    rbo = np.array([_rbo(a, b) for a, b in zip(l1, cosine, strict=True)])
+    right = {
+        name: neighbourhoods.purity(near.rows[name], codes, k).astype(np.float64) for name in neighbourhoods.METRICS
+    }
+    return Disagreement(k, overlap, rbo, right)
+
+
+def _rbo(a: neighbourhoods.Rows, b: neighbourhoods.Rows) -> float:
+    found = agreement.rbo(a[a >= 0].tolist(), b[b >= 0].tolist())
+    return np.nan if found is None else found
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """One class: how many images, the mean overlap, the mean share of right answers by each metric, and cosine − L1."""
+
+    label: str
+    images: int
+    overlap: float
+    right: dict[str, float]
+    difference: Difference
+    p_corrected: float | None
+
+    @property
+    def winner(self) -> str:
+        """The metric that wins beyond chance (corrected p < 0.05), or "neither"."""
+        if self.p_corrected is None or self.p_corrected >= 0.05 or not self.difference.mean:
+            return "neither"
+        return "cosine" if self.difference.mean > 0 else "l1"
+
+
+def by_class(found: Disagreement, labels: np.ndarray) -> list[ClassResult]:
+    """Every class, with the p value of its difference corrected for there being several classes (Holm)."""
+    names: Sequence[str] = sorted(set(labels.tolist()))
+    parts = [labels == name for name in names]
+    tested = [significance.difference(found.right["cosine"][part], found.right["l1"][part]) for part in parts]
+    corrected = significance.holm([each.p for each in tested])
+    return [
+        ClassResult(
+            str(name),
+            int(part.sum()),
+            _mean(found.overlap[part]),
+            {metric: _mean(values[part]) for metric, values in found.right.items()},
+            difference,
+            p,
+        )
+        for name, part, difference, p in zip(names, parts, tested, corrected, strict=True)
+    ]
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+@dataclass(frozen=True)
+class Hubs:
+    """How unevenly one metric hands out its answers. `counts` (n,) is how often each image is among the k nearest of
+    another, `bad` (n,) how often of one of another class."""
+
+    metric: str
+    counts: npt.NDArray[np.int64]
+    bad: npt.NDArray[np.int64]
+
+    @property
+    def skewness(self) -> float | None:
+        """Third standardised moment of the counts, the usual measure of hubness; None when all are equal.
+
+        Radovanović, Nanopoulos and Ivanović, "Hubs in space" (JMLR 11, 2010).
+        """
+        apart = self.counts - self.counts.mean() if len(self.counts) else self.counts
+        spread = float(np.sqrt((apart**2).mean())) if len(self.counts) else 0.0
+        return float((apart**3).mean()) / spread**3 if spread else None
+
+    @property
+    def never(self) -> float:
+        """Share of the images that no other image finds."""
+        return float((self.counts == 0).mean()) if len(self.counts) else 0.0
+
+    @property
+    def top(self) -> npt.NDArray[np.int64]:
+        """Rows of the greatest hubs."""
+        return np.argsort(-self.counts, kind="stable")[:TOP]
+
+    @property
+    def top_share(self) -> float:
+        """Share of all answers that the greatest hundredth of the images (at least one) takes."""
+        size = max(1, len(self.counts) // 100)
+        whole = int(self.counts.sum())
+        return float(np.sort(self.counts)[::-1][:size].sum() / whole) if whole else 0.0
+
+
+def hubs(near: Neighbourhoods, labels: np.ndarray, metric: str, k: int) -> Hubs:
+    """The hubs of `metric` (`l1` or `cosine`) among the first `k` answers of every image."""
+    rows = near.rows[metric][:, :k]
+    there = rows >= 0
+    wrong = there & (labels[rows] != labels[:, None])
+    return Hubs(metric, neighbourhoods.hubness(rows, k), np.bincount(rows[wrong], minlength=len(rows)))

@@ -1,0 +1,212 @@
+"""Where L1 and cosine disagree over the whole data set: on which photos, for which classes, with which hubs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lib.embed import spaces
+from lib.search.disagreement import Disagreement
+from lib.search.metrics import METRICS
+from lib.search.neighbourhoods import DEPTH
+from lib.view import cached, measured, passing, score_figures, selection, ui
+from lib.view.curves import config
+from lib.workspace import Workspace
+
+SHOWN = 24
+WINNERS = {"cosine": "cosine wins", "l1": "L1 wins", "neither": "neither"}
+
+
+def show(opened: Workspace) -> None:
+    """The whole view, for one space."""
+    space = ui.space_choice(opened, "retrieval")
+    ui.origin(opened, space, Engine="exact")
+    left, right = st.columns([2, 5], vertical_alignment="bottom")
+    most = min(DEPTH, len(cached.catalog(opened).frame) - 1)
+    k = int(left.number_input("Answers compared", 1, max(1, most), min(10, most), key="disagree_k"))
+    with right:
+        passing.to_map(space, "See it on the map", colour="disagreement")
+    found = measured.disagreements(opened, space, k)
+    summary(found, measured.neighbours_from(opened, space))
+    queries(opened, space, found)
+    classes(opened, space, found.k)
+    hubness(opened, space, k)
+
+
+def summary(found: Disagreement, source: str) -> None:
+    """How often they agree; `source` is where the neighbours come from."""
+    known = found.overlap[~np.isnan(found.overlap)]
+    if not len(known):
+        st.info("No photo here has another one to be compared with.")
+        st.stop()
+    numbers = st.container(key="numbers_disagree").columns(4)
+    numbers[0].metric("Mean overlap", f"{known.mean():.1%}", border=True, help=f"Shared among the first {found.k}.")
+    numbers[1].metric(
+        "The very same answers",
+        f"{(known == 1).mean():.1%}",
+        "of photos",
+        border=True,
+        delta_color="off",
+        delta_arrow="off",
+    )
+    numbers[2].metric(
+        "Nothing in common",
+        f"{(known == 0).mean():.1%}",
+        "of photos",
+        border=True,
+        delta_color="off",
+        delta_arrow="off",
+    )
+    numbers[3].metric(
+        "Mean rank-biased overlap",
+        f"{np.nanmean(found.rbo):.3f}",
+        border=True,
+        help=f"Over the first {DEPTH} answers, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
+    )
+    st.plotly_chart(
+        score_figures.overlaps(found.overlap, found.k),
+        width="stretch",
+        key="overlaps",
+        config=config("overlaps"),
+        alt="how many photos have how many answers in common under L1 and cosine",
+    )
+    st.caption(f"Every one of {len(known):,} photos as a query against all others, its copies left out, in {source}.")
+
+
+def queries(opened: Workspace, space: str, found: Disagreement) -> None:
+    """The photos on which they differ most, each opening side by side."""
+    photos = cached.catalog(opened)
+    lists = {
+        "Least in common": (found.worst()[:SHOWN], "The lowest overlap first."),
+        "Cosine finds more": (found.torn("cosine")[:SHOWN], "More answers of the photo's class by cosine than by L1."),
+        "L1 finds more": (found.torn("l1")[:SHOWN], "More answers of the photo's class by L1 than by cosine."),
+    }
+    st.subheader("On which photos")
+    tied = ui.linked("torn", "disagree", list(lists), "Least in common")
+    chosen = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
+    rows, about = lists[chosen]
+    st.caption(f"{about} A click puts the photo's answers side by side.")
+    if not len(rows):
+        st.markdown(":material/check: none")
+        return
+    ui.show_photos(
+        opened,
+        [photos.ids[row] for row in rows],
+        key="torn_photos",
+        title=chosen,
+        badges=[f"{found.overlap[row]:.0%}" for row in rows],
+        notes=[f"right: {_tenths(found, 'l1', row)} L1, {_tenths(found, 'cosine', row)} cos" for row in rows],
+        tile=104,
+        on_pick=passing.to_sides(space),
+    )
+    listed = pd.DataFrame(
+        {
+            "id": photos.ids,
+            "label": photos.frame["label"],
+            "overlap": found.overlap,
+            "rank-biased overlap": found.rbo,
+            "right by L1": found.right["l1"],
+            "right by cosine": found.right["cosine"],
+        }
+    ).iloc[found.worst()]
+    with st.container(horizontal=True):
+        if st.button("Select these on the map", icon=":material/my_location:", key="torn_map"):
+            selection.pick([photos.ids[row] for row in rows], photos.ids, photos.contents)
+            wanted = {**selection.link(), "space": space, "colour": "disagreement"}
+            st.switch_page("pages/2_Embedding_Map.py", query_params=wanted)
+        ui.csv_button(listed, "disagreement")
+
+
+def _tenths(found: Disagreement, metric: str, row: int) -> str:
+    return f"{found.right[metric][row] * found.k:.0f}"
+
+
+def classes(opened: Workspace, space: str, k: int) -> None:
+    """For which classes one metric finds more right answers than the other."""
+    results = measured.disagreements_by_class(opened, space, k)
+    st.subheader("For which classes")
+    st.plotly_chart(
+        score_figures.class_winners(results),
+        width="stretch",
+        key="class_winners",
+        config=config("class-winners"),
+        alt="cosine less L1, share of right answers, for every class with its interval",
+    )
+    listed = pd.DataFrame(
+        [
+            {
+                "Class": each.label,
+                "Photos": each.images,
+                "Overlap": each.overlap,
+                "Right by L1": each.right["l1"],
+                "Right by cosine": each.right["cosine"],
+                "Cosine − L1": each.difference.mean,
+                "low": each.difference.ci95[0] if each.difference.ci95 else None,
+                "high": each.difference.ci95[1] if each.difference.ci95 else None,
+                "p (Holm)": each.p_corrected,
+                "Verdict": WINNERS[each.winner],
+            }
+            for each in results
+        ]
+    )
+    percent = st.column_config.NumberColumn(format="percent")
+    shares = ("Overlap", "Right by L1", "Right by cosine", "Cosine − L1", "low", "high")
+    st.dataframe(listed, hide_index=True, width="stretch", column_config=dict.fromkeys(shares, percent))
+    st.caption(
+        f"Share of the first {k} answers that are of the photo's class, every photo a query. Interval: paired "
+        "bootstrap over the photos of the class; p: sign-flip permutation, corrected for the number of classes (Holm)."
+    )
+    ui.csv_button(listed, "classes-l1-cosine")
+
+
+def hubness(opened: Workspace, space: str, k: int) -> None:
+    """How unevenly each metric hands out its answers, and the greatest hubs."""
+    photos = cached.catalog(opened)
+    both = {metric: measured.hubs(opened, space, metric, k) for metric in ("l1", "cosine")}
+    st.subheader("Hubs")
+    left, right = st.columns([3, 2], gap="medium")
+    left.plotly_chart(
+        score_figures.occurrences({name: each.counts for name, each in both.items()}),
+        width="stretch",
+        key="occurrences",
+        config=config("hubness"),
+        alt="share of photos that are found at least so often, under L1 and cosine",
+    )
+    listed = pd.DataFrame(
+        {
+            METRICS[name].title: {
+                "Skewness of how often a photo is found": "–" if each.skewness is None else f"{each.skewness:.2f}",
+                "Most often found": f"{each.counts.max():,} times",
+                "Never found": f"{each.never:.1%} of photos",
+                "Answers that the top 1 % of photos take": f"{each.top_share:.1%}",
+                "Answers of another class": f"{each.bad.sum() / max(1, each.counts.sum()):.1%}",
+            }
+            for name, each in both.items()
+        }
+    )
+    right.table(listed)
+    right.caption(
+        f"Found: among the first {k} answers to another photo. A hub turns up everywhere; the higher the skewness, "
+        "the more of the answers go to few photos (Radovanović et al. 2010). *Wrong* below: by photos of another class."
+    )
+    for name, each in both.items():
+        other = both["cosine" if name == "l1" else "l1"]
+        st.markdown(f"**Greatest hubs by {METRICS[name].title}** in {spaces.get(space).title}")
+        ui.show_photos(
+            opened,
+            [photos.ids[row] for row in each.top],
+            key=f"hubs_{name}",
+            title=f"Greatest hubs by {METRICS[name].title}",
+            badges=[f"×{each.counts[row]:,}" for row in each.top],
+            notes=[
+                (
+                    f"×{other.counts[row]:,} by {other.metric}",
+                    f"{each.bad[row] / max(1, each.counts[row]):.0%} wrong",
+                )
+                for row in each.top
+            ],
+            tile=92,
+            row=True,
+            on_pick=passing.to_sides(space),
+        )
