@@ -154,17 +154,6 @@ def search(opened: Workspace, space: str, image_id: str, metric: str, k: int) ->
     return _search(opened.version, space, image_id, metric, k, opened)
 
 
-@st.cache_data(max_entries=400, show_spinner=False)
-def _compare(version: str, space: str, image_id: str, a: str, b: str, k: int, _opened: Workspace) -> dict[str, Any]:
-    found = loaded(_opened, space)
-    return retrieval.compare(_opened, found, retrieval.find_query(found.catalog, image_id), a=a, b=b, k=k)
-
-
-def compare(opened: Workspace, space: str, image_id: str, a: str, b: str, k: int) -> dict[str, Any]:
-    """Two metrics on one photo, as `python -m lib compare` prints it."""
-    return _compare(opened.version, space, image_id, a, b, k, opened)
-
-
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other")
 def _audit(version: str, _opened: Workspace) -> dict[str, Any]:
     return audit.audit(catalog(_opened))
