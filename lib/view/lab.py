@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lib import robustness, scoreboard
+from lib import factors, robustness, scoreboard
 from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import extract, spaces
 from lib.errors import DataError, QueryError
 from lib.scoreboard import MEASURES
-from lib.search import factors
 from lib.search.metrics import METRICS
 from lib.view import cached, gallery, lab_figures, measured, score_figures, selection, ui
 from lib.view.curves import config
