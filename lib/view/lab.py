@@ -241,6 +241,8 @@ def many_photos(opened: Workspace, pair: list[str]) -> None:
             alt=f"{lab_figures.SWEEP[quantity]} against the strength of {kind.title}",
         )
     flipped(found, pair, metric, quantity)
+    if len(pair) == 2:
+        st.markdown(who_is_ahead(found, (pair[0], pair[1]), metric, quantity))
     first = next(iter(found.values()))
     seconds = sum(each["seconds"] for each in found.values())
     st.caption(
@@ -252,6 +254,28 @@ def many_photos(opened: Workspace, pair: list[str]) -> None:
         {"space": space, "distortion": kind, **row} for (space, kind), each in found.items() for row in each["rows"]
     ]
     ui.csv_button(pd.DataFrame(rows), "robustness")
+
+
+def who_is_ahead(
+    found: dict[tuple[str, str], dict[str, Any]], pair: tuple[str, str], metric: str, quantity: str
+) -> str:
+    """For which distortions each space has the better mean over the strengths, in a sentence."""
+    ahead: dict[str, list[str]] = {space: [] for space in pair}
+    for name, kind in DISTORTIONS.items():
+        means = [
+            np.mean([row[quantity] for row in found[space, name]["rows"] if _changed(row, metric, kind)])
+            for space in pair
+            if (space, name) in found
+        ]
+        if len(means) == 2 and means[0] != means[1]:
+            first = means[0] < means[1] if quantity == "rank" else means[0] > means[1]
+            ahead[pair[0] if first else pair[1]].append(kind.title.lower())
+    parts = [f"**{spaces.get(space).title}** by {', '.join(kinds)}" for space, kinds in ahead.items() if kinds]
+    return f"Ahead on average over the strengths: {'; '.join(parts)}." if parts else ""
+
+
+def _changed(row: dict[str, Any], metric: str, kind: Distortion) -> bool:
+    return row["metric"] == metric and row["level"] != kind.neutral and row["precision"] is not None
 
 
 def flipped(found: dict[tuple[str, str], dict[str, Any]], pair: list[str], metric: str, quantity: str) -> None:
