@@ -23,7 +23,7 @@ from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
-from lib.view import comparing, jobs, lab, vector_figures
+from lib.view import comparing, jobs, sweeping, vector_figures
 
 PAGE = "pages/3_Retrieval.py"
 Start = Callable[[Settings], AppTest]
@@ -318,10 +318,10 @@ def test_who_is_ahead_is_told_for_each_distortion() -> None:
         ("resnet18", "jpeg"): rows(0.8, 1),
         ("pixels", "blur"): rows(0.1, 3),
     }
-    said = lab.who_is_ahead(found, ("pixels", "resnet18"), "l1", "first")
-    assert said.endswith("**Raw pixels** by jpeg compression; **ResNet18 features** by crop.")
-    said = lab.who_is_ahead(found, ("pixels", "resnet18"), "l1", "rank")
-    assert said.endswith("strengths: **ResNet18 features** by crop.")
+    said = sweeping.who_is_ahead(found, ("pixels", "resnet18"), "l1", "first")
+    assert said.endswith("**Raw pixels** by JPEG compression; **ResNet18 features** by Crop.")
+    said = sweeping.who_is_ahead(found, ("pixels", "resnet18"), "l1", "rank")
+    assert said.endswith("strengths: **ResNet18 features** by Crop.")
 
 
 def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None:
