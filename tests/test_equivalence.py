@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from lib import factors
 from lib.errors import QueryError
-from lib.search import equivalence, exact, example, factors
+from lib.search import equivalence, exact, example
 from lib.search.equivalence import CENTRED_COSINE, UNIT_L2
 from lib.search.metrics import METRICS, reference
 

@@ -23,7 +23,7 @@ from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
-from lib.view import comparing, jobs, vector_figures
+from lib.view import comparing, jobs, sweeping, vector_figures
 
 PAGE = "pages/3_Retrieval.py"
 Start = Callable[[Settings], AppTest]
@@ -302,6 +302,26 @@ def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) 
     for space, found in told.items():
         rows = [row for row in found["rows"] if row["metric"] == "cosine"]
         assert _numbers(lines[spaces.get(space).title]["y"]) == [row["first"] for row in rows]
+
+
+def test_who_is_ahead_is_told_for_each_distortion() -> None:
+    def rows(first: float, rank: float) -> dict[str, Any]:
+        line = {"metric": "l1", "precision": 0.5}
+        return {
+            "rows": [line | {"level": 0, "first": 1.0, "rank": 1}, line | {"level": 50, "first": first, "rank": rank}]
+        }
+
+    found = {
+        ("pixels", "crop"): rows(0.2, 9),
+        ("resnet18", "crop"): rows(0.7, 2),
+        ("pixels", "jpeg"): rows(0.9, 1),
+        ("resnet18", "jpeg"): rows(0.8, 1),
+        ("pixels", "blur"): rows(0.1, 3),
+    }
+    said = sweeping.who_is_ahead(found, ("pixels", "resnet18"), "l1", "first")
+    assert said.endswith("**Raw pixels** by JPEG compression; **ResNet18 features** by Crop.")
+    said = sweeping.who_is_ahead(found, ("pixels", "resnet18"), "l1", "rank")
+    assert said.endswith("strengths: **ResNet18 features** by Crop.")
 
 
 def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None:

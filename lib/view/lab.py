@@ -9,19 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lib import robustness, scoreboard
+from lib import factors, robustness, scoreboard
 from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import extract, spaces
 from lib.errors import DataError, QueryError
 from lib.scoreboard import MEASURES
-from lib.search import factors
 from lib.search.metrics import METRICS
-from lib.view import cached, gallery, lab_figures, measured, score_figures, selection, ui
+from lib.view import cached, gallery, lab_figures, measured, selection, sweeping, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
 K = 10
-NAMES = ("first", "precision", "kept", "rank")
 
 
 def show(opened: Workspace) -> None:
@@ -44,7 +42,7 @@ def show(opened: Workspace) -> None:
         with right:
             one_photo(opened, row, pair, strengths)
     st.divider()
-    many_photos(opened, pair)
+    sweeping.show(opened, pair)
     by_factor(opened)
 
 
@@ -201,71 +199,6 @@ def answers(opened: Workspace, space: str, found: dict[str, Any], image_id: str,
         row=True,
         tile=68,
     )
-
-
-def many_photos(opened: Workspace, pair: list[str]) -> None:
-    """The proof over a sample: each distortion's sweep, in both spaces."""
-    st.subheader("Over many photos")
-    kinds = list(DISTORTIONS.values())
-    found = measured.sweeps(opened, pair, kinds)
-    missing = [kind for kind in kinds if any((space, kind.name) not in found for space in pair)]
-    if missing:
-        measured.sweep_button(opened, pair, missing, "Measure every distortion")
-    if not found:
-        return
-    left, right = st.columns(2)
-    with left:
-        metric = ui.metric_choice("By metric", "cosine", "metric2", "lab")
-    with right:
-        tied = ui.linked("shown", "lab", list(NAMES), "first")
-        quantity = str(st.selectbox("Show", list(NAMES), format_func=lab_figures.SWEEP.__getitem__, **tied))
-    titles = {name: spaces.get(name).title for name in opened.spaces}
-    colours = score_figures.space_colours(list(titles))
-    keys = "".join(
-        f'<span class="ps-key"><i style="background:{colours[name]}"></i>{titles[name]}</span>' for name in pair
-    )
-    st.html(f"<div>{keys}</div>")
-    columns = st.columns(3)
-    shown = [kind for kind in kinds if kind.name != "flip" and any((space, kind.name) in found for space in pair)]
-    for place, kind in enumerate(shown):
-        columns[place % 3].plotly_chart(
-            lab_figures.sweep(
-                {space: found[space, kind.name]["rows"] for space in pair if (space, kind.name) in found},
-                titles,
-                kind,
-                metric,
-                quantity,
-            ),
-            width="stretch",
-            key=f"sweep_{kind.name}",
-            config=config(f"sweep-{kind.name}"),
-            alt=f"{lab_figures.SWEEP[quantity]} against the strength of {kind.title}",
-        )
-    flipped(found, pair, metric, quantity)
-    first = next(iter(found.values()))
-    seconds = sum(each["seconds"] for each in found.values())
-    st.caption(
-        f"{first['queries']} test photos (seed {first['sample_seed']}), each changed at every strength and "
-        f"searched for among {first['gallery']:,} photos, its own copies left out. Where nothing is "
-        f"changed stands the stored vector. Measured in {seconds:.0f} s and kept with the artifacts."
-    )
-    rows = [
-        {"space": space, "distortion": kind, **row} for (space, kind), each in found.items() for row in each["rows"]
-    ]
-    ui.csv_button(pd.DataFrame(rows), "robustness")
-
-
-def flipped(found: dict[tuple[str, str], dict[str, Any]], pair: list[str], metric: str, quantity: str) -> None:
-    """Flipping has no strength, so it is told in words."""
-    parts = []
-    for space in pair:
-        rows = found.get((space, "flip"), {}).get("rows", [])
-        value = next((row[quantity] for row in rows if row["metric"] == metric and row["level"] == 1), None)
-        if value is not None:
-            told = f"{value:,.0f}" if quantity == "rank" else f"{value:.0%}"
-            parts.append(f"{spaces.get(space).title} {told}")
-    if parts:
-        st.markdown(f"**Flip** ({lab_figures.SWEEP[quantity]}): {' · '.join(parts)}")
 
 
 def by_factor(opened: Workspace) -> None:
