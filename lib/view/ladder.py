@@ -14,7 +14,7 @@ import streamlit as st
 from lib.view.gallery import Tile
 
 _CSS = """
-.ladder { display: grid; grid-template-columns: minmax(0, 1fr) minmax(70px, .62fr) minmax(0, 1fr);
+.ladder { display: grid; grid-template-columns: minmax(0, 1fr) minmax(44px, .5fr) minmax(0, 1fr);
           font-family: var(--st-font); color: var(--st-text-color); }
 .head { font-weight: 650; font-size: .86rem; padding: 0 .3rem .4rem; line-height: 1.25; }
 .head small { display: block; font-weight: 400; opacity: .75; font-size: .74rem; }
@@ -34,7 +34,7 @@ img { height: 100%; aspect-ratio: 1; object-fit: cover; display: block; flex: no
       background: var(--st-border-color); }
 .words { min-width: 0; flex: 1; font-size: .74rem; line-height: 1.28; padding: 0 .35rem; }
 .words div { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
-.ways { font-weight: 650; } .label { opacity: .85; } .note { opacity: .72; }
+.words .ways { font-weight: 650; white-space: normal; } .label { opacity: .85; } .note { opacity: .72; }
 .right-mark { color: var(--right); } .wrong-mark { color: var(--wrong); }
 .why { position: absolute; bottom: 6px; font-size: .68rem; line-height: 1; padding: .2rem .42rem; border-radius: 1rem;
        cursor: pointer; border: 1px solid var(--st-border-color); background: var(--st-background-color);
