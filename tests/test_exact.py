@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lib.errors import QueryError
-from lib.search.exact import FEW, MARGIN, Gallery, all_values, gallery, top_k, values_by_metric
+from lib.search.exact import FEW, MARGIN, RECENT, Gallery, all_values, gallery, top_k, values_by_metric
 from lib.search.metrics import METRICS, order, reference
 
 NAMES = list(METRICS)
@@ -272,3 +272,15 @@ def test_questions_that_cannot_be_answered(
 def test_galleries_that_cannot_be_searched(vectors: np.ndarray) -> None:
     with pytest.raises(QueryError, match="run prepare again"):
         gallery(vectors)
+
+
+def test_what_is_kept_of_one_query_is_not_given_to_another() -> None:
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, size=(40, 48), dtype=np.uint8)
+    held = gallery(pixels)
+    queries = rng.integers(0, 256, size=(RECENT + 5, 48), dtype=np.uint8)
+    for _ in range(2):  # the second time some are kept, some are forgotten
+        for query in queries:
+            for name in METRICS:
+                assert all_values(held, query, name)[0].tolist() == reference(name, query, pixels).tolist()
+    assert len(held._recent) == RECENT

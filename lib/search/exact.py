@@ -10,6 +10,7 @@ answer that bound does not settle gets a full float64 scan. Pixels are summed as
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ MARGIN = 32  # candidates fetched beyond those asked for, so that rounding at th
 BLOCK = 4096  # feature rows at a time: 8 MB at 512 dimensions stay in cache while a batch of queries passes
 PIXEL_BLOCK = 1024  # pixel rows at a time: 50 MB at 49,152 dimensions
 CELLS = 2**21  # query x gallery values held at a time by one call: 16 MB of float64 a metric
+RECENT = 16  # queries of pixels whose squared distances a gallery keeps
 FEW = 8  # up to so many queries, scanning beats a matrix product that must first convert or copy the gallery
 
 
@@ -50,6 +52,7 @@ class Gallery:
 
     vectors: Array
     _made: dict[str, Any] = field(default_factory=dict, repr=False)
+    _recent: dict[bytes, Array] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __len__(self) -> int:
@@ -78,6 +81,20 @@ class Gallery:
         """Each row's squared length (n,): int64 of pixels, float64 of features."""
         make = _pixel_squares if self.pixels else partial(_by_blocks, _feature_squares)
         return self._once("squares", lambda: make(self.vectors))
+
+    def apart(self, query: Array) -> Array:
+        """Squared distances of all rows of pixels to one query (d,), int64 (n,), kept for the last few queries: four of
+        the five metrics are made of them, and are mostly asked for one after the other."""
+        key = hashlib.sha256(query.tobytes()).digest()
+        with self._lock:
+            found = self._recent.pop(key, None)
+        if found is None:
+            found = _by_blocks(lambda x: _pixel_distances(x, query[None], squared=True)[:, 0], self.vectors)
+        with self._lock:
+            self._recent[key] = found
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        return found
 
     def _once(self, name: str, make: Callable[[], Array]) -> Array:
         with self._lock:
@@ -353,7 +370,8 @@ def _pixel_values(gallery: Gallery, queries: Array, names: list[str], among: Row
             continue
         sums, squares = gallery.sums()[places, None], gallery.squares()[places, None]
         if len(queries) <= FEW:
-            apart = _pixel_distances(part, queries, squared=True)
+            known = len(queries) == 1 and among is None
+            apart = gallery.apart(queries[0])[block, None] if known else _pixel_distances(part, queries, squared=True)
             dot = (squares + q_squares - apart) // 2
         else:
             dot = _pixel_products(part, queries)
