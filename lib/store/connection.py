@@ -110,6 +110,11 @@ class Store:
                 _release(local)
 
     @property
+    def has_token(self) -> bool:
+        """Whether it was opened with credentials."""
+        return bool(self._token)
+
+    @property
     def closed(self) -> bool:
         """Whether somebody has closed it."""
         return self._closed

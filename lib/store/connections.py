@@ -143,6 +143,7 @@ class Pool:
         self._stores: dict[str, Store] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self.generation = 0  # goes up whenever all is closed: what was read before may be of another store
 
     def get(self, connection: Connection) -> Store:
         """The open store of a connection, opened if it is not, and anew if it died. Raises StoreError."""
@@ -207,5 +208,6 @@ class Pool:
         """Close every connection, so that other processes can own the Lite stores."""
         with self._lock:
             stores, self._stores = list(self._stores.values()), {}
+            self.generation += 1
         for store in stores:
             store.close()

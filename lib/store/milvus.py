@@ -280,7 +280,7 @@ def search_vectors(
 ) -> list[list[dict[str, Any]]]:
     """Milvus' own answer for every query, in any collection: `{"id", "distance", **output_fields}`, closest first.
 
-    `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (`inspect.escape` its literals).
+    `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (see `filters` for its literals).
     """
     if not 1 <= limit <= MAX_ANSWERS:
         raise QueryError(f"Milvus gives 1 to {MAX_ANSWERS} answers to a query, not {limit}: ask for fewer.")
