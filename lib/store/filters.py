@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lib.errors import QueryError
-from lib.store import failures
+from lib.store import failures, milvus
 from lib.store.connection import Store
 
 _WHOLE: Final = frozenset({"INT8", "INT16", "INT32", "INT64"})
@@ -159,8 +159,7 @@ def _wildcards(store: Store | None) -> bool:
     """Whether `like` knows an escape for its wildcards: Lite and servers since 2.4 do."""
     if store is None or store.engine == "lite":
         return True
-    numbers = re.findall(r"\d+", store.version)[:2]
-    return [int(number) for number in numbers] >= [2, 4]
+    return milvus.version(store) >= (2, 4)
 
 
 def _condition(condition: Condition, field: Mapping[str, Any] | None, wildcards: bool) -> str:

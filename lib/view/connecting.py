@@ -58,12 +58,12 @@ def _typed() -> dict[str, Connection]:
 def _title(connection: Connection) -> str:
     kind = "Lite" if connection.lite else "server"
     if connection.name == connections.MAIN:
-        return f"Petalscope's own store · {kind} · {_short(connection.address)}"
+        return f"Petalscope's own store · {kind}"
     return f"{connection.name if connection.source == 'secrets' else _short(connection.address)} · {kind}"
 
 
 def _short(address: str) -> str:
-    return address if len(address) <= 60 else f"…{address[-58:]}"
+    return address if len(address) <= 40 else f"…{address[-38:]}"
 
 
 def _take_link(known: dict[str, Connection]) -> None:

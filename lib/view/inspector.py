@@ -10,7 +10,7 @@ from lib import workspace
 from lib.errors import PetalscopeError
 from lib.store import connections
 from lib.store.connections import Connection
-from lib.view import asked, cached, connecting, milvus_search, overview, rowing, schema, ui
+from lib.view import asked, cached, connecting, milvus_search, overview, quality, rowing, schema, ui
 from lib.view.asked import Here
 from lib.workspace import Workspace
 
@@ -20,6 +20,7 @@ PARTS: dict[str, tuple[str, Callable[[Here], None]]] = {
     "schema": ("Schema", schema.show),
     "rows": ("Rows", rowing.show),
     "search": ("Search", milvus_search.show),
+    "quality": ("Index quality", quality.show),
 }
 
 
