@@ -11,7 +11,7 @@ ui.begin(
 )
 try:
     here = inspector.place()
-    if here.opened is not None:
+    if here.opened is not None and here.is_own:
         ui.origin(here.opened)
     inspector.show(here)
 except PetalscopeError as error:

@@ -151,6 +151,17 @@ def test_pages_are_all_rows(store: Store) -> None:
     assert rest[1] == {"title": 'a"b'}
 
 
+def test_a_scattered_sample_is_of_everywhere_and_always_the_same(store: Store) -> None:
+    keys, vectors, rest = rows.sample(store, "f", "dense", 20, scattered=True)
+    assert keys == sorted(keys)
+    assert len(set(keys)) == 20
+    assert int(keys[-1][1:]) > 40
+    assert vectors == pytest.approx(foreign.vectors()["dense"][[int(key[1:]) for key in keys]])
+    assert [row["extra"] for row in rest] == [int(key[1:]) for key in keys]
+    assert rows.sample(store, "f", "dense", 20, scattered=True)[0] == keys
+    assert len(rows.sample(store, "f", "dense", 500, scattered=True)[0]) == foreign.ROWS
+
+
 def test_facts_of_a_vector() -> None:
     assert rows.vector_facts([3, 0, -4]) == pytest.approx(
         {"norm": 5, "least": -4, "most": 3, "mean": -1 / 3, "spread": np.std([3, 0, -4]), "zeros": 1}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,3 +205,103 @@ def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
     assert "No Milvus server answers" in " ".join(str(box.value) for box in app.error)
     assert "s3cret" not in words(app)
     assert "s3cret" not in str(app.query_params)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    return fine(app.run())
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    return {metric.label: str(metric.value) for metric in app.metric}
+
+
+def test_an_index_is_measured(opened_at, folder: Path) -> None:
+    app = press(opened_at(store=str(folder / "x.db"), collection="foreign", part="quality"), "Measure")
+    table = tables(app, "Median ms")[0]
+    assert list(table["Setting"])[:2] == ["ef 11", "ef 16"]
+    assert table["Recall@10"].iloc[-1] == 1
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_other_types_are_compared_on_a_copy(opened_at, folder: Path, prepared: Settings) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="quality", quality="compare")
+    assert "Not offered: IVF\\_PQ" in words(app) or "Not offered: IVF_PQ" in words(app)
+    app.multiselect(key="kinds").set_value(["FLAT", "IVF_SQ8"])
+    app = press(app, "Build and measure")
+    assert set(tables(app, "Build s")[0]["Index"]) == {"FLAT", "IVF_SQ8"}
+    assert not list((prepared.artifacts / "scratch").glob("scratch-*"))
+
+
+def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
+    rows = len(workspace.open_workspace(prepared).catalog().ids)
+    app = opened_at(part="quality", quality="ivf")
+    assert "the space's UMAP map" in words(app)
+    app.slider(key="ivf_cells").set_value(8)
+    fine(app.run())
+    app.slider(key="ivf_probes").set_value(8)
+    fine(app.run())
+    assert numbers(app)["Found of this query"] == "10 of 10"
+    assert numbers(app)["Rows looked at"] == "100.0%"
+    app.slider(key="ivf_probes").set_value(1)
+    fine(app.run())
+    assert float(numbers(app)["Rows looked at"].rstrip("%")) < 100 * (rows - 1) / rows
+
+
+def test_health_of_our_own_collection(opened_at, prepared: Settings) -> None:
+    app = opened_at(part="health")
+    rows = len(workspace.open_workspace(prepared).catalog().ids)
+    assert f"all {rows} rows are, bit by bit" in words(app)
+    shown = numbers(app)
+    assert (shown["Zero"], shown["NaN or inf"], shown["Duplicates"]) == ("0", "0", "1")  # the copy in the fixture
+
+
+def test_health_of_a_foreign_one_has_no_drift(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="health")
+    assert "rift" not in words(app)
+    assert numbers(app)["Dead dims"] == "0"
+
+
+def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="map", by="title", field="other")
+    assert "PCA of all rows" in words(app)
+    assert "extra" in app.selectbox(key="milvus_map_by").options
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert {trace["name"] for trace in figure["data"]} == {
+        html.escape(title.replace("\n", "�")) for title in foreign.TITLES
+    }
+
+
+def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
+    app = press(opened_at(part="steps"), "Run step 1")
+    assert "milvus_lite" in " ".join(str(code.value) for code in app.code)
+    app = press(app, "Run all that are left")
+    assert "All steps are done" in [button.label for button in app.button]
+    assert words(app).count("timed here · the engine's answer") == 5
+    press(app, "Start over")
+    homes = list((prepared.artifacts / "scratch").glob("steps-*"))
+    assert len(homes) == 1  # of the lesson that has begun anew
+    shutil.rmtree(homes[0])
+
+
+def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="many_59", part="change")
+    assert app.button(key="do_change").disabled
+    app.selectbox(key="change").set_value("drop_collection")
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    assert "client.drop_collection('many_59')" in [code.value for code in app.code]
+    app.toggle[0].set_value(True)
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    app.text_input(key="drop many_59").set_value("many_58")
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    app.text_input(key="drop many_59").set_value("many_59")
+    fine(app.run())
+    app.button(key="do_change").click()
+    fine(app.run())
+    assert "done in" in " ".join(str(box.value) for box in app.success)
+    app.query_params["part"] = "overview"
+    fine(app.run())
+    assert "60 of 60 collections" in words(app)

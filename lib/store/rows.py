@@ -14,11 +14,13 @@ import numpy as np
 
 from lib.errors import StoreError
 from lib.store.connection import Store
-from lib.store.filters import escape, key_literal
+from lib.store.filters import escape, key_literal, quoted
 from lib.store.inspect import plain, type_name
 from lib.store.milvus import load_state
 
 _KEYS_AT_ONCE = 500
+_KEYS_PAGE = 10_000
+_SCANNED = 200_000
 
 
 def browse(
@@ -99,17 +101,24 @@ def pages(
 
 
 def sample(
-    store: Store, collection: str, field: str, most: int, *, also: Sequence[str] = ()
+    store: Store, collection: str, field: str, most: int, *, also: Sequence[str] = (), scattered: bool = False
 ) -> tuple[list[Any], np.ndarray, list[dict[str, Any]]]:
-    """Up to `most` rows in the order of their key: their keys, vectors (n, d) float32, and all other fields.
+    """Up to `most` rows in the order of their key: keys, vectors (n, d) float32, and all other fields (or `also`).
 
-    Rows whose vector is null are left out. Raises StoreError for an empty collection.
+    They are the first ones, or with `scattered` a random choice among the first `_SCANNED`, always the same. Rows whose
+    vector is null are left out. Raises StoreError for an empty collection.
     """
+    primary = str(_fields(store, collection, ())[0]["name"])
+    found = pages(store, collection, vectors=[field], size=min(1000, most))
+    if scattered:
+        every = _keys(store, collection, primary)
+        if len(every) > most:
+            chosen = np.sort(np.random.default_rng(0).permutation(len(every))[:most])
+            found = iter([by_keys(store, collection, [every[place] for place in chosen], vectors=[field])])
     keys: list[Any] = []
     rest: list[dict[str, Any]] = []
     vectors: list[np.ndarray] = []
-    primary = str(_fields(store, collection, ())[0]["name"])
-    for page in pages(store, collection, vectors=[field], size=min(1000, most)):
+    for page in found:
         for row in page:
             vector = row.pop(field, None)
             if vector is None or len(keys) >= most:
@@ -122,6 +131,29 @@ def sample(
     if not keys:
         raise StoreError(f"{collection} has no rows with a vector in {field}: insert some first.")
     return keys, np.stack(vectors), rest
+
+
+def _keys(store: Store, collection: str, primary: str) -> list[Any]:
+    """The first `_SCANNED` keys, in order."""
+    found: list[Any] = []
+    after = ""
+    while len(found) < _SCANNED:
+        page = store.call(
+            "query",
+            collection,
+            filter=after,
+            output_fields=[primary],
+            limit=_KEYS_PAGE,
+            iterator="True",
+            reduce_stop_for_best="True",
+            doing=f"read the keys of {collection}",
+        )
+        found += sorted(row[primary] for row in page)
+        if len(page) < _KEYS_PAGE:
+            break
+        last = found[-1]
+        after = f"{primary} > {quoted(last) if isinstance(last, str) else last}"
+    return found
 
 
 def _tidy(row: Mapping[str, Any], vectors: Sequence[str]) -> dict[str, Any]:

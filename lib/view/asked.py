@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from lib.errors import StoreError
-from lib.store import inspect, milvus, summaries
+from lib.store import connections, inspect, milvus, summaries
 from lib.store.connection import Store
 from lib.store.connections import Connection, Pulse
 from lib.view import cached
@@ -43,6 +43,11 @@ class Here:
         if self.name is None:
             raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
         return entry(self.connection, self.name)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the store that Petalscope itself writes."""
+        return self.connection.name == connections.MAIN
 
     @property
     def lite(self) -> bool:

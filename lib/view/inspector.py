@@ -10,7 +10,21 @@ from lib import workspace
 from lib.errors import PetalscopeError
 from lib.store import connections
 from lib.store.connections import Connection
-from lib.view import asked, cached, connecting, milvus_search, overview, quality, rowing, schema, ui
+from lib.view import (
+    asked,
+    cached,
+    changing,
+    connecting,
+    milvus_map,
+    milvus_search,
+    overview,
+    quality,
+    rowing,
+    schema,
+    stepping,
+    ui,
+    vector_health,
+)
 from lib.view.asked import Here
 from lib.workspace import Workspace
 
@@ -21,6 +35,10 @@ PARTS: dict[str, tuple[str, Callable[[Here], None]]] = {
     "rows": ("Rows", rowing.show),
     "search": ("Search", milvus_search.show),
     "quality": ("Index quality", quality.show),
+    "health": ("Health", vector_health.show),
+    "map": ("Map", milvus_map.show),
+    "steps": ("Five steps", stepping.show),
+    "change": ("Change", changing.show),
 }
 
 

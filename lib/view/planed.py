@@ -29,14 +29,14 @@ class Sample:
 
 @st.cache_resource(max_entries=4, ttl=600, show_spinner="Reading vectors")
 def _sample(key: str, name: str, field: str, most: int, count: int | None, _here: Here) -> Sample:
-    keys, vectors, rest = rows.sample(_here.store, name, field, most)
+    keys, vectors, rest = rows.sample(_here.store, name, field, most, scattered=True)
     sound = np.isfinite(vectors).all(axis=1)
     chosen = np.nonzero(sound)[0]
     return Sample([str(keys[row]) for row in chosen], vectors[chosen], [rest[row] for row in chosen])
 
 
 def sample(here: Here, field: str, most: int = MOST) -> Sample:
-    """Up to `most` rows in the order of their keys, those with NaN left out. Shared by all sessions: read only."""
+    """Up to `most` rows chosen at random, those with NaN left out. Shared by all sessions: read only."""
     entry = here.entry
     key = f"{here.connection.key} {cached.pool().generation}"
     return _sample(key, entry["name"], field, most, entry["rows"]["count"], here)
