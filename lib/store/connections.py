@@ -192,7 +192,7 @@ class Pool:
                         f"({failures.reason(error, connection.token)}): check that it runs, and try again."
                     ) from None
         try:
-            databases = [str(name) for name in store.call("list_databases", doing="list its databases")]
+            databases = sorted(str(name) for name in store.call("list_databases", doing="list its databases"))
         except StoreError:  # servers before 2.2.9 have none
             databases = []
         return Pulse(took, store.version, store.engine, databases)

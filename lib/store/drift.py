@@ -44,7 +44,7 @@ def drift(store: Store, collection: str, wanted: Rows, *, centred: bool, progres
     found = Drift()
     seen: set[str] = set()
     done = 0
-    for page in rows.pages(store, collection, vectors=[VECTOR], size=500):
+    for page in rows.pages(store, collection, vectors=[VECTOR], size=500, strong=True):
         known = [row for row in page if row["id"] in places]
         found.extra += [str(row["id"]) for row in page if row["id"] not in places]
         at = np.array([places[row["id"]] for row in known], dtype=np.int64)

@@ -54,7 +54,7 @@ def export(
             # Long vectors come in smaller pages: a page must fit one message.
             widest = sum(field["dim"] or 0 for field in fields)
             size = max(50, min(PAGE, 1_000_000 // max(1, widest)))
-            for page in rows.pages(store, collection, filter=filter, vectors=vectors, size=size):
+            for page in rows.pages(store, collection, filter=filter, vectors=vectors, size=size, strong=True):
                 writer.write(page)
                 done += len(page)
                 if progress is not None:

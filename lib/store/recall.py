@@ -29,6 +29,7 @@ HELD: Final = 20_000  # rows among which queries are drawn; as many are kept in 
 _TIE: Final = 1e-6  # two values that differ by less, relative to the larger, are as close
 _MARGIN: Final = 64  # rows kept beyond the k-th, for ties
 _PAGE: Final = 1000
+_SMALL: Final = 1024  # rows of a segment below which servers build no index (rootCoord.minSegmentSizeToEnableIndex)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def ladder(kind: str, params: Mapping[str, Any], k: int, *, lite: bool) -> list[
     if name == "nprobe":
         most = int(offered[0].most)
         steps = [step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if step < most]
-        return [{name: step} for step in [*steps, most]]
+        # SCANN's codes are coarse: it must look at the real vectors of more candidates than it answers.
+        more = {"reorder_k": 10 * (k + 1)} if kind == "SCANN" else {}
+        return [{name: step, **more} for step in [*steps, most]]
     least = k + 1
     return [{name: step} for step in dict.fromkeys([least, *(s for s in (16, 32, 64, 128, 256, 512) if s > least)])]
 
@@ -171,7 +174,7 @@ def recall(
     for params in ladder(kind, index["params"], right.k, lite=lite):
         values = measured(store, entry["name"], name, metric, right, params, key=key)
         found.append({"index_type": index["index_type"], "params": params, **values})
-    told = {"warning": index["warning"]} if index.get("warning") else {}
+    warning = index.get("warning") or small(store, right.rows)
     build = {param: value for param, value in index["params"].items() if param in index["source"]}
     return {
         "rows": found,
@@ -182,8 +185,18 @@ def recall(
         "k": right.k,
         "queries": len(right.keys),
         "gallery": right.rows,
-        **told,
+        **({"warning": warning} if warning else {}),
     }
+
+
+def small(store: Store, count: int) -> str:
+    """What must be said of so few rows: servers scan them, whatever index they report; empty otherwise."""
+    if store.engine == "lite" or count >= _SMALL:
+        return ""
+    return (
+        f"A server builds no index over segments of fewer than {_SMALL:,} rows, and there are {count:,} in all: these "
+        "searches scan every row, whatever the index is called."
+    )
 
 
 def truth_of(

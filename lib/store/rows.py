@@ -14,7 +14,7 @@ import numpy as np
 
 from lib.errors import StoreError
 from lib.store.connection import Store
-from lib.store.filters import escape, key_literal, quoted
+from lib.store.filters import key_literal, quoted
 from lib.store.inspect import plain, type_name
 from lib.store.milvus import load_state
 
@@ -31,35 +31,59 @@ def browse(
     limit: int = 50,
     filter: str = "",
     vectors: Sequence[str] = (),
+    strong: bool = False,
 ) -> list[dict[str, Any]]:
     """Up to `limit` rows in the order of their primary key, after `after_id`, dynamic fields included, and of the
     vector fields those named in `vectors`.
 
     Give the last row's key as the next `after_id`; fewer than `limit` rows are the last page. `filter` is a Milvus
-    expression (see `filters`).
+    expression (see `filters`). `strong` waits until everything written before is seen, as servers by default do not.
 
     Raises:
         StoreError: the collection is not there or not loaded, or Milvus cannot read the filter.
     """
     key, wanted = _fields(store, collection, vectors)
-    parts = [filter] if filter.strip() else []
-    if after_id is not None:
-        # Only now in brackets: the first page shows the engine what was typed, and its errors name places in that.
-        parts = [f"({part})" for part in parts]
-        literal = f'"{escape(after_id)}"' if type_name(key.get("type")) == "VARCHAR" else str(int(after_id))
-        parts.append(f"{key['name']} > {literal}")
-    found = store.call(
-        "query",
-        collection,
-        filter=" and ".join(parts),
-        output_fields=wanted,
-        limit=limit,
-        # Asks for the smallest keys in order; without it Lite returns rows as they lie.
-        iterator="True",
-        reduce_stop_for_best="True",
-        doing=f"read rows of {collection}",
-    )
-    return sorted((_tidy(row, vectors) for row in found), key=lambda row: row[key["name"]])
+    found = _next(store, collection, str(key["name"]), wanted, after_id, limit, filter=filter, strong=strong)
+    return [_tidy(row, vectors) for row in found]
+
+
+def _next(
+    store: Store,
+    collection: str,
+    key: str,
+    wanted: Sequence[str],
+    after: str | int | None,
+    limit: int,
+    *,
+    filter: str = "",
+    strong: bool = False,
+) -> list[dict[str, Any]]:
+    """The `limit` rows (fewer only when there are no more) that follow `after` in the order of the key."""
+    found: list[dict[str, Any]] = []
+    while True:
+        parts = [filter] if filter.strip() else []
+        if after is not None:
+            # Only now in brackets: the first page shows the engine what was typed, and its errors name places in that.
+            parts = [f"({part})" for part in parts]
+            parts.append(f"{key} > {quoted(after) if isinstance(after, str) else int(after)}")
+        consistency: dict[str, Any] = {"consistency_level": "Strong"} if strong else {}
+        page = store.call(
+            "query",
+            collection,
+            filter=" and ".join(parts),
+            output_fields=list(wanted),
+            limit=limit - len(found),
+            # Asks for the smallest keys in order; without it Lite returns rows as they lie.
+            iterator="True",
+            reduce_stop_for_best="True",
+            doing=f"read rows of {collection}",
+            **consistency,
+        )
+        found += sorted(page, key=lambda row: row[key])
+        # A server stops where the first of its segments ends: only an empty answer says that there is no more.
+        if not page or len(found) >= limit or store.engine == "lite":
+            return found[:limit]  # it may also send more than it was asked for
+        after = found[-1][key]
 
 
 def by_keys(
@@ -86,13 +110,19 @@ def by_keys(
 
 
 def pages(
-    store: Store, collection: str, *, filter: str = "", vectors: Sequence[str] = (), size: int = 1000
+    store: Store,
+    collection: str,
+    *,
+    filter: str = "",
+    vectors: Sequence[str] = (),
+    size: int = 1000,
+    strong: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """All rows, a page at a time: no more than one page is held in memory."""
     after: str | int | None = None
     key = str(_fields(store, collection, ())[0]["name"])
     while True:
-        page = browse(store, collection, after_id=after, limit=size, filter=filter, vectors=vectors)
+        page = browse(store, collection, after_id=after, limit=size, filter=filter, vectors=vectors, strong=strong)
         if page:
             yield page
         if len(page) < size:
@@ -136,23 +166,11 @@ def sample(
 def _keys(store: Store, collection: str, primary: str) -> list[Any]:
     """The first `_SCANNED` keys, in order."""
     found: list[Any] = []
-    after = ""
     while len(found) < _SCANNED:
-        page = store.call(
-            "query",
-            collection,
-            filter=after,
-            output_fields=[primary],
-            limit=_KEYS_PAGE,
-            iterator="True",
-            reduce_stop_for_best="True",
-            doing=f"read the keys of {collection}",
-        )
-        found += sorted(row[primary] for row in page)
+        page = _next(store, collection, primary, [primary], found[-1] if found else None, _KEYS_PAGE)
+        found += [row[primary] for row in page]
         if len(page) < _KEYS_PAGE:
             break
-        last = found[-1]
-        after = f"{primary} > {quoted(last) if isinstance(last, str) else last}"
     return found
 
 

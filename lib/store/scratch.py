@@ -71,7 +71,9 @@ def compare(
                 found += _one(home, name, kind, metric, right, vectors.shape)
             except StoreError as error:
                 failed[kind] = home.reason(error.__cause__ or error)
-    return {"rows": found, "failed": failed, "gallery": len(vectors), "k": right.k, "queries": len(right.keys)}
+    warning = recall.small(store, len(vectors))
+    about = {"gallery": len(vectors), "k": right.k, "queries": len(right.keys), "warning": warning}
+    return {"rows": found, "failed": failed, **about}
 
 
 @contextmanager

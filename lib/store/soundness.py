@@ -66,7 +66,7 @@ def examine(
     hashes: dict[bytes, list[str]] = {}
     low = high = None
     counted: Counter[str] = Counter()
-    for page in rows.pages(store, str(entry["name"]), vectors=[name], size=1000):
+    for page in rows.pages(store, str(entry["name"]), vectors=[name], size=1000, strong=True):
         if found.rows >= most:
             found.complete = False
             break

@@ -80,6 +80,8 @@ def _curve(here: Here, field: str, index: dict[str, Any] | None) -> None:
         return
     found = _measured(*asked, here.entry["rows"]["count"], here)
     st.plotly_chart(tradeoffs.frontier(found["rows"], found["k"]), width="stretch", key="recall_curve")
+    if found.get("warning") and not index.get("warning"):
+        st.warning(ui.plain(found["warning"]), icon=":material/warning:")
     build = tradeoffs.setting(found["build"]).replace("no setting", "no build parameters")
     st.caption(
         f"{ui.plain(index['index_type'])} ({ui.plain(build)}), {found['metric']}; {found['queries']} rows as queries "
@@ -152,6 +154,8 @@ def _compare(here: Here, field: str, index: dict[str, Any] | None) -> None:
     found = kept[1]
     for kind, why in found["failed"].items():
         st.warning(f"{kind} was not built: {ui.plain(why)}", icon=":material/warning:")
+    if found["warning"]:
+        st.warning(ui.plain(found["warning"]), icon=":material/warning:")
     if found["rows"]:
         st.plotly_chart(tradeoffs.frontier(found["rows"], found["k"]), width="stretch", key="compared_curve")
         st.caption(
