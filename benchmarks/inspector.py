@@ -36,7 +36,7 @@ def timed(what: Callable[[], object], repeats: int = 5) -> float:
 
 def main() -> None:
     count, dim, others = (int(word) for word in [*sys.argv[1:], *("100000", "512", "300")[len(sys.argv) - 1 :]])
-    with tempfile.TemporaryDirectory() as folder, open_store(str(Path(folder) / "x.db")) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(str(Path(folder) / "x.db"), timeout_s=300) as store:
         ids = [f"{i:07}" for i in range(count)]
         vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
         start = time.perf_counter()

@@ -6,6 +6,7 @@ import faiss
 import numpy as np
 import pytest
 
+from lib.settings import PROJECT
 from lib.store import sizing
 
 ROWS, DIM = 5000, 64
@@ -56,3 +57,20 @@ def test_bytes_as_they_are_told() -> None:
         "8.32 MB",
         "2.4 TB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "kind", "params"),
+    [
+        (10**6, "1 M", "HNSW", {"M": 16}),
+        (10**8, "100 M", "IVF_SQ8", {"nlist": 16384}),
+        (10**8, "100 M", "DISKANN", {}),
+        (10**9, "1 B", "IVF_PQ", {"nlist": 65536, "m": 64, "nbits": 8}),
+        (10**9, "1 B", "DISKANN", {}),
+    ],
+)
+def test_the_readmes_sizes_are_these(rows: int, told: str, kind: str, params: dict[str, int]) -> None:
+    size = sizing.size(kind, "FLOAT_VECTOR", rows, 512, params, lite=False)
+    named = kind + (f" ({', '.join(f'{name} {value}' for name, value in params.items())})" if params else "")
+    line = f"| {told} | {named} | {sizing.told(size.memory)} | {sizing.told(size.disk)} |"
+    assert line in (PROJECT / "README.md").read_text(encoding="utf-8")
