@@ -118,7 +118,7 @@ def test_schema_shows_every_field_and_index(opened_at, folder: Path) -> None:
     assert fields.loc["dense", "Type"] == "FLOAT_VECTOR"
     assert fields.loc["words", "Type"] == "SPARSE_FLOAT_VECTOR"
     assert fields.loc["tags", "Type"] == "ARRAY<VARCHAR>"
-    assert fields.loc["key", ""] == "primary key"
+    assert fields.loc["key", "Is"] == "primary key"
     source = tables(app, "Source")[0].set_index("Build parameter")
     assert source.loc["M"].tolist() == ["8", "reported"]
     assert "Memory, estimated: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)

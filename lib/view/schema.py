@@ -27,7 +27,9 @@ def show(here: Here) -> None:
     """Fields, then indexes."""
     entry = here.entry
     st.subheader("Fields")
-    st.dataframe(pd.DataFrame([_field(field) for field in entry["fields"]]), hide_index=True, width="stretch")
+    fields = pd.DataFrame([_field(field) for field in entry["fields"]])
+    said = [name for name in fields if name in {"Field", "Type", "Is"} or (fields[name] != "").any()]
+    st.dataframe(fields[said], hide_index=True, width="stretch")
     if entry["dynamic"]:
         st.caption("Rows may have more fields than these: dynamic fields, kept as JSON in `$meta`.")
     for function in entry.get("functions") or []:
@@ -49,11 +51,11 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     return {
         "Field": field["name"],
         "Type": kind,
+        "Is": ", ".join(words for flag, words in _FLAGS.items() if field.get(flag)),
         "Dimension": "" if field["dim"] is None else str(field["dim"]),
         "Longest": "" if field["max_length"] is None else str(field["max_length"]),
         "Most elements": str(field.get("max_capacity") or ""),
         "Default": "" if field.get("default") is None else str(field["default"]),
-        "": ", ".join(words for flag, words in _FLAGS.items() if field.get(flag)),
         "Description": field.get("description", ""),
     }
 
