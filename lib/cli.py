@@ -183,6 +183,11 @@ def _parser() -> argparse.ArgumentParser:
     add("runs", _runs, _show_runs, "list the training runs, recorded ones and your own")
     command = add("inspect", _inspect, _show_inspect, "say what a Milvus store holds", store)
     command.add_argument("--collection", metavar="C", help="only this collection")
+    command = add("recall", _recall, _show_recall, "measure how much of the truth a collection's index finds", store)
+    command.add_argument("--collection", required=True, metavar="C", help="the collection")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
+    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows that ask (default 50)")
     add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
     return parser
 
@@ -586,6 +591,44 @@ def _show_inspect(document: Any) -> str:
             lines.append(
                 f"  index on {index['field']}: {index['index_type']} {index['metric_type'] or ''} {params}".rstrip()
             )
+    return _lines(lines)
+
+
+def _recall(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import workspace
+    from lib.store import connection, milvus, recall
+
+    workspace.check_store(settings)
+    with (
+        connection.open_store(
+            settings.store_uri, settings.milvus_token, role="recall", wait_s=settings.store_wait_s
+        ) as store,
+        _Progress() as progress,
+    ):
+        milvus.ensure_loaded(store, options.collection)
+        return recall.recall(
+            store,
+            options.collection,
+            field=options.field,
+            k=options.k,
+            queries=options.queries,
+            progress=lambda done, total: progress.update("exact scan", done, total),
+        )
+
+
+def _show_recall(document: Any) -> str:
+    build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
+    lines = [
+        f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
+        f"{document['gallery']:,} rows" + (f" ({build})" if build else ""),
+        *([document["warning"]] if "warning" in document else []),
+        f"{'index':<12} {'setting':<14} {'recall@' + str(document['k']):>10} {'p50 ms':>9} {'p95 ms':>9}",
+    ]
+    for row in document["rows"]:
+        setting = ", ".join(f"{name} {value}" for name, value in row["params"].items()) or "–"
+        lines.append(
+            f"{row['index_type']:<12} {setting:<14} {row['recall']:>10.3f} {row['p50_ms']:>9.2f} {row['p95_ms']:>9.2f}"
+        )
     return _lines(lines)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lib.embed import spaces
 from lib.errors import ArtifactError
 from lib.retrieval import ALL, Among
-from lib.store import inspect, milvus
+from lib.store import filters, milvus
 from lib.workspace import Workspace
 
 YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
@@ -173,7 +173,7 @@ def milvus_program(recipe: Recipe, place: Place) -> str | None:
         lines += ["q -= q.mean()"] if recipe.metric == "ncc" else []
     else:
         image = recipe.images[0]
-        one = f'id == "{inspect.escape(image)}"'
+        one = f"id == {filters.quoted(image)}"
         lines += [f'row = client.query(name, filter={one!r}, output_fields=["vector"])[0]', 'q = row["vector"]']
         if recipe.keep_duplicates:
             lines += [f"left_out = {{{image!r}}}"]

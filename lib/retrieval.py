@@ -23,7 +23,7 @@ from lib.errors import ImageError, QueryError
 from lib.search import agreement, evaluation, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import METRICS, Metric, metric
-from lib.store import connection, inspect, milvus
+from lib.store import connection, filters, milvus
 from lib.workspace import Workspace
 
 Progress = Callable[[int, int | None], None]
@@ -84,9 +84,7 @@ class Among:
         """The same as a Milvus filter; "" for all."""
         parts = [("label", self.labels), ("split", self.splits)]
         return " and ".join(
-            f"{column} in [{', '.join(chr(34) + inspect.escape(word) + chr(34) for word in wanted)}]"
-            for column, wanted in parts
-            if wanted
+            f"{column} in [{', '.join(filters.quoted(word) for word in wanted)}]" for column, wanted in parts if wanted
         )
 
 

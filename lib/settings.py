@@ -20,8 +20,8 @@ class Settings:
 
     `data` is the folder the user named, or None for the default data set. `weights` is `imagenet`, `bundled`,
     `random`, a file, or None for the first that this machine has. `seed` is None for the one the data was prepared
-    with. `milvus_uri` is a Lite path or a server address. `store_wait_s` is how long to wait for a Lite store that
-    another process owns.
+    with. `milvus_uri` is a Lite path or a server address. `folders` are more folders whose stores and photos pages may
+    open. `store_wait_s` is how long to wait for a Lite store that another process owns.
     """
 
     data: Path | None = None
@@ -32,6 +32,7 @@ class Settings:
     # An address may carry a password, so neither is shown.
     milvus_uri: str = field(default="", repr=False)
     milvus_token: str = field(default="", repr=False)
+    folders: tuple[Path, ...] = ()
     torch_home: Path = Path("~/.cache/torch")
     store_wait_s: float = 10.0
 
@@ -73,8 +74,9 @@ class Settings:
 def from_environment(**named: Any) -> Settings:
     """Settings from the environment; every argument that is not None wins over it.
 
-    Reads PETALSCOPE_DATA, PETALSCOPE_ARTIFACTS, PETALSCOPE_OFFLINE, MILVUS_URI, MILVUS_TOKEN, and where torch keeps
-    downloaded weights (TORCH_HOME, XDG_CACHE_HOME), so that torch itself need not be imported to look there.
+    Reads PETALSCOPE_DATA, PETALSCOPE_ARTIFACTS, PETALSCOPE_OFFLINE, PETALSCOPE_FOLDERS (several are separated as in
+    PATH), MILVUS_URI, MILVUS_TOKEN, and where torch keeps downloaded weights (TORCH_HOME, XDG_CACHE_HOME), so that
+    torch itself need not be imported to look there.
     """
     env = os.environ
     cache = env.get("XDG_CACHE_HOME") or "~/.cache"
@@ -84,6 +86,7 @@ def from_environment(**named: Any) -> Settings:
         offline=env.get("PETALSCOPE_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"},
         milvus_uri=env.get("MILVUS_URI", ""),
         milvus_token=env.get("MILVUS_TOKEN", ""),
+        folders=tuple(Path(part) for part in env.get("PETALSCOPE_FOLDERS", "").split(os.pathsep) if part),
         torch_home=Path(env.get("TORCH_HOME") or Path(cache) / "torch"),
     )
     chosen = replace(settings, **{name: value for name, value in named.items() if value is not None})
@@ -93,6 +96,7 @@ def from_environment(**named: Any) -> Settings:
         artifacts=_absolute(chosen.artifacts),
         data=_absolute(chosen.data) if chosen.data else None,
         milvus_uri=_absolute_store(chosen.milvus_uri.strip()),
+        folders=tuple(_absolute(folder) for folder in chosen.folders),
         torch_home=_absolute(chosen.torch_home),
     )
 

@@ -114,8 +114,7 @@ def test_a_bad_upload_is_one_clear_line(tab: Watched, name: str, content: bytes,
 def test_milvus_page_searches_and_filters(tab: Watched, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     query = photos.ids[0]
-    tab.open(f"Milvus_Collection?q={quote(query, safe='')}")
-    tab.page.get_by_role("tab", name="Search").click()
+    tab.open(f"Milvus_Collection?part=search&q={quote(query, safe='')}")
     tab.page.locator('[aria-label="Rows like this one"] button').first.wait_for(timeout=30_000)
     ids = [
         button.get_attribute("data-id") for button in tab.page.locator('[aria-label="Rows like this one"] button').all()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lib.errors import StoreError
+from lib.store import filters, milvus, rows
 from lib.store import inspect as reader
-from lib.store import milvus
 from lib.store.connection import Store, open_store
 from lib.store.milvus import Rows, write_collection
 
@@ -46,13 +46,13 @@ def make_foreign(client: Any) -> None:
     client.create_partition("foreign", "winter", timeout=10)
     client.create_alias("foreign", "nickname", timeout=10)
     rng = np.random.default_rng(0)
-    rows = [
+    data = [
         {name: rng.normal(size=8).astype(np.float32) for name in ("hnsw", "flat", "fake", "auto", "sq")}
         | {"sparse": {1: 0.5, 7: 0.2}, "doc": {"n": i}, "tags": ["x"], "title": f't"{i}\\\n', "extra": i}
         for i in range(ROWS)
     ]
-    client.insert("foreign", rows[:-20], timeout=10)
-    client.insert("foreign", rows[-20:], partition_name="winter", timeout=10)
+    client.insert("foreign", data[:-20], timeout=10)
+    client.insert("foreign", data[-20:], partition_name="winter", timeout=10)
     client.flush("foreign", timeout=10)
     for field, kind, metric, params in (
         ("hnsw", "HNSW", "L2", {"M": 32}),  # the usual form, whose parameters Lite drops
@@ -78,8 +78,8 @@ def make_plain(client: Any) -> None:
     schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=100)
     schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
     client.create_collection("plain", schema=schema, timeout=10)
-    rows = [{"key": f'k{i:02}"\\', "v": [i, 1.0]} for i in np.random.default_rng(1).permutation(30)]
-    client.insert("plain", rows, timeout=10)
+    data = [{"key": f'k{i:02}"\\', "v": [i, 1.0]} for i in np.random.default_rng(1).permutation(30)]
+    client.insert("plain", data, timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +188,10 @@ def test_inspecting_loads_nothing(store: Store) -> None:
     store.client.release_collection("ours", timeout=10)
     assert reader.inspect(store, "ours")["collections"][0]["load_state"] == "NotLoad"
     with pytest.raises(StoreError, match=r"ours cannot be read while it is not loaded \(NotLoad\)"):
-        reader.browse(store, "ours")
+        rows.browse(store, "ours")
     assert milvus.load_state(store, "ours") == "NotLoad"
     milvus.ensure_loaded(store, "ours")
-    assert [row["id"] for row in reader.browse(store, "ours")] == ["a", "b"]
+    assert [row["id"] for row in rows.browse(store, "ours")] == ["a", "b"]
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------
@@ -200,30 +200,30 @@ def test_inspecting_loads_nothing(store: Store) -> None:
 def test_pages_follow_the_key_and_leave_vectors_out(store: Store) -> None:
     keys, after = [], None
     for _ in range(5):
-        page = reader.browse(store, "plain", after_id=after, limit=7)
+        page = rows.browse(store, "plain", after_id=after, limit=7)
         assert all(set(row) == {"key"} for row in page)
         keys.append([row["key"] for row in page])
         after = keys[-1][-1]
     assert [len(page) for page in keys] == [7, 7, 7, 7, 2]
     assert [key for page in keys for key in page] == [f'k{i:02}"\\' for i in range(30)]
-    assert reader.browse(store, "plain", after_id=after) == []
+    assert rows.browse(store, "plain", after_id=after) == []
 
 
 def test_rows_carry_dynamic_fields_and_obey_a_filter(store: Store) -> None:
-    row = reader.browse(store, "foreign", limit=1)[0]
+    row = rows.browse(store, "foreign", limit=1)[0]
     assert set(row) == {"pk", "doc", "tags", "title", "extra"}
     title = 't"17\\\n'
-    found = reader.browse(store, "foreign", filter=f'title == "{reader.escape(title)}"')
+    found = rows.browse(store, "foreign", filter=f'title == "{filters.escape(title)}"')
     assert [(row["title"], row["doc"], row["extra"]) for row in found] == [(title, {"n": 17}, 17)]
-    two = reader.browse(store, "foreign", filter="extra < 3 or extra == 50", after_id=found[0]["pk"] - 17)
+    two = rows.browse(store, "foreign", filter="extra < 3 or extra == 50", after_id=found[0]["pk"] - 17)
     assert [row["extra"] for row in two] == [1, 2, 50]  # the filter is kept together: (a or b) and pk > …
 
 
 def test_filter_that_milvus_cannot_read(store: Store) -> None:
     with pytest.raises(StoreError, match="cannot read rows of plain"):
-        reader.browse(store, "plain", filter="key ==")
+        rows.browse(store, "plain", filter="key ==")
     with pytest.raises(StoreError, match="no collection gone"):
-        reader.browse(store, "gone")
+        rows.browse(store, "gone")
 
 
 # -- the shapes of servers, recorded from Milvus 2.3.5 --------------------------------------------------------------
@@ -309,6 +309,6 @@ def test_unloaded_collection_of_a_server_has_no_count() -> None:
 
 
 def test_counts_that_differ_say_why() -> None:
-    rows = reader.inspect(Store(Server(loaded=True), "http://h", "v2.3.5", 1.0))["collections"][0]["rows"]
-    assert (rows["row_count"], rows["count"]) == (0, 50)
-    assert "flushed" in rows["note"]
+    counts = reader.inspect(Store(Server(loaded=True), "http://h", "v2.3.5", 1.0))["collections"][0]["rows"]
+    assert (counts["row_count"], counts["count"]) == (0, 50)
+    assert "flushed" in counts["note"]

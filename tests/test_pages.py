@@ -136,13 +136,16 @@ def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) ->
     app = _fine(start(prepared).switch_page("pages/4_Milvus_Collection.py").run())
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["row_count"] == shown["count(*)"] == f"{rows:,}"
+    app.query_params["part"] = "schema"
+    _fine(app.run())
     parameters = [frame.value for frame in app.dataframe if "Source" in frame.value]
-    assert {"M", "efConstruction"} <= set(parameters[0]["Parameter"])
+    assert {"M", "efConstruction"} <= set(parameters[0]["Build parameter"])
     assert set(parameters[0]["Source"]) == {"reported"}
 
 
 def test_a_filter_that_does_not_parse_is_one_sentence(start, prepared: Settings) -> None:
     app = start(prepared).switch_page("pages/4_Milvus_Collection.py")
+    app.query_params["part"] = "rows"
     app.query_params["filter"] = 'label == "'
     _fine(app.run())
     assert len(app.error) == 1

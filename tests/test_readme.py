@@ -29,7 +29,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_every_make_target_exists() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"\bmake ([a-z]+)", README)) - {"a"}:
+    for target in set(re.findall(r"\bmake ([a-z-]+)", README)) - {"a"}:
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 

@@ -25,6 +25,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lib.errors import StoreError, StoreLockedError
+from lib.store import failures
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _SLOW = 20  # building and loading may take this many times the store's timeout
@@ -53,6 +54,7 @@ class Store:
 
     `uri` is the Lite path or the server's address without credentials; `engine` is `lite` or `server` by what answers
     there (a Lite served over http is still `lite`); `version` is its own name for itself; `cloud` tells Zilliz Cloud.
+    `lost` is set once a call found the connection gone: only opening it anew helps.
     """
 
     def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
@@ -64,6 +66,8 @@ class Store:
         self.timeout_s = timeout_s
         self._token = token
         self._local: _Local | None = None
+        self.lost = False
+        self.loaded: set[str] = set()  # what was loaded through it, for whoever has to open it anew
         self._closed = False
 
     def __repr__(self) -> str:
@@ -82,13 +86,38 @@ class Store:
         if self._closed:
             raise StoreError(f"The store {self.uri} has been closed: open it again.")
         try:
-            return getattr(self.client, method)(*args, timeout=self.timeout_s * (_SLOW if slow else 1), **kwargs)
+            answer = getattr(self.client, method)(*args, timeout=self.timeout_s * (_SLOW if slow else 1), **kwargs)
+            if method == "load_collection":
+                self.loaded.add(str(args[0]))
+            elif method in {"release_collection", "drop_collection"}:
+                self.loaded.discard(str(args[0]))
+            return answer
         except Exception as error:
+            self.lost = self.lost or failures.is_lost(error)
             raise StoreError(f"Milvus at {self.uri} cannot {doing}: {self.reason(error)}.") from error
 
     def reason(self, error: BaseException) -> str:
         """Why the engine refused, in its own words: one line, no token."""
-        return _reason(error, self._token)
+        return failures.reason(error, self._token)
+
+    def discard(self) -> None:
+        """Close it, and with it the engine of a Lite store for everybody in this process: a dead one helps nobody."""
+        local = self._local
+        self.close()
+        if local is not None and local.users > 0:
+            with _LOCK:
+                local.users = 0
+                _release(local)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether it was opened with credentials."""
+        return bool(self._token)
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody has closed it."""
+        return self._closed
 
     def close(self) -> None:
         """Let go of the connection; the last user of a Lite store in this process releases its lock. Idempotent."""
@@ -99,8 +128,8 @@ class Store:
             if self._local is None:
                 _quietly(self.client.close)
                 return
-            self._local.users -= 1
-            if self._local.users == 0:
+            self._local.users = max(0, self._local.users - 1)
+            if self._local.users == 0 and _LOCAL.get(self._local.path) is self._local:
                 _release(self._local)
 
 
@@ -162,8 +191,12 @@ def _check_local(path: Path) -> None:
     if path.is_file():
         with path.open("rb") as file:
             old = file.read(15) == b"SQLite format 3"
-        what = "a single-file database of Milvus Lite 2.x, which version 3 cannot read" if old else "a plain file"
-        raise StoreError(f"{path} is {what}: move it away or name another path ending in .db with --milvus-uri.")
+        if old:
+            raise StoreError(
+                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
+                "with `milvus-lite dump` of version 2.5, and name another path ending in .db with --milvus-uri."
+            )
+        raise StoreError(f"{path} is a plain file: name another path ending in .db with --milvus-uri.")
     if path.is_dir():
         inside = {item.name for item in path.iterdir()}
         if inside and not inside & {"LOCK", "collections"}:
@@ -207,60 +240,57 @@ def _start_local(path: Path) -> _Local:
             if type(cause).__name__ == "DataDirLockedError":
                 raise StoreLockedError(_owner_text(path)) from error
             raise StoreError(
-                f"Milvus Lite cannot open {path} ({_reason(cause)}): check that the folder is complete and writable, "
-                "or name another path."
+                f"Milvus Lite cannot open {path} ({failures.reason(cause)}): check that the folder is complete and "
+                "writable, or name another path."
             ) from error
     return _Local(client, version, path, os.getpid(), 0)
 
 
 def _open_server(uri: str, token: str, timeout_s: float) -> Store:
-    address, found = _split_credentials(uri)
+    address, found = split_credentials(uri)
     token = token or found
     wait = min(timeout_s, _CONNECT_S)
+    server, database = _split_database(address)
     with _LOCK:
         pymilvus = _pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
     try:
-        store.client = pymilvus.MilvusClient(address, token=token, timeout=wait, dedicated=True)
+        store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
     except Exception as error:
         if store.client is not None:
             _quietly(store.client.close)
-        if _is_refused(error):
+        if failures.is_refused(error):
             remedy = "check MILVUS_TOKEN (`user:password` or an API key)"
             raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
         if isinstance(error, ValueError):
             raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
-        raise StoreError(
-            f"No Milvus server answers at {address} ({_reason(error, token)}): start it, or correct --milvus-uri."
-        ) from None
+        if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
+            raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
+        if uri.startswith("unix:"):
+            why, remedy = failures.reason(error, token), "start it, or correct --milvus-uri"
+        else:
+            why, remedy = failures.why_silent(server, wait)
+        raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 
 
-def _split_credentials(uri: str) -> tuple[str, str]:
+def _split_database(address: str) -> tuple[str, str]:
+    """`http://host:19530/roses` → (`http://host:19530`, `roses`): the database is a part of our addresses."""
+    if address.startswith("unix:"):
+        return address, ""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(path="", query="", fragment="")), unquote(parts.path.strip("/"))
+
+
+def split_credentials(uri: str) -> tuple[str, str]:
     """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
     if uri.startswith("unix:"):
         return uri, ""
     parts = urlsplit(uri)
     userinfo, at, host = parts.netloc.rpartition("@")
     return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
-
-
-def _is_refused(error: BaseException | None) -> bool:
-    """Whether the server turned us away, however deep pymilvus has wrapped that."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:  # pymilvus raises errors that are their own cause
-        seen.add(id(error))
-        code = getattr(error, "code", None)
-        code = code() if callable(code) else code
-        if getattr(code, "name", "") in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
-            return True
-        words = str(getattr(error, "message", "")).lower()
-        if "unauthenticated" in words or "auth check failure" in words or "permission deny" in words:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _release(local: _Local) -> None:
@@ -289,18 +319,6 @@ def _release_all() -> None:
     with _LOCK:
         for local in list(_LOCAL.values()):
             _release(local)
-
-
-def _reason(error: BaseException, token: str = "") -> str:
-    """The library's own words in one line, without the token and without gRPC's dump."""
-    details, code = getattr(error, "details", None), getattr(error, "code", None)
-    text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
-    if callable(code):  # a bare gRPC error: its status says more than its details
-        text = f"{code().name}: {text}"
-    line = next((line.strip() for line in str(text).splitlines() if line.strip()), type(error).__name__)
-    for secret in sorted({token, *token.split(":")}, key=len, reverse=True):
-        line = line.replace(secret, "***") if len(secret) > 3 else line
-    return line.rstrip(".!")[:300]
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> None:

@@ -134,11 +134,13 @@ def _collection(store: Store, name: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "name": str(about.get("collection_name") or name),
         "description": str(about.get("description") or ""),
-        "properties": _plain(about.get("properties") or {}),
+        "properties": plain(about.get("properties") or {}),
         "rows": rows,
         "load_state": ask("get_load_state", lambda: load_state(store, name)),
-        "consistency": about.get("consistency_level_name") or _plain(about.get("consistency_level")),
+        "consistency": about.get("consistency_level_name") or plain(about.get("consistency_level")),
         "dynamic": bool(about.get("enable_dynamic_field", False)),
+        "shards": plain(about.get("num_shards")),
+        "functions": plain(about.get("functions") or []),
         "fields": [_field(field, bool(about.get("auto_id"))) for field in _all_fields(about)],
         "indexes": _indexes(store, name, get),
         "partitions": sorted(str(item) for item in partitions or []),
@@ -152,7 +154,7 @@ def _collection(store: Store, name: str) -> dict[str, Any]:
     ):
         answer = get(method, name)
         if answer is not None:
-            result[key] = _plain(answer)
+            result[key] = plain(answer)
     result["unavailable"] = unavailable
     return result
 
@@ -169,7 +171,7 @@ def _field(field: Mapping[str, Any], collection_auto_id: bool) -> dict[str, Any]
     primary = bool(field.get("is_primary", False))
     result = {
         "name": str(field["name"]),
-        "type": _type_name(field.get("type")),
+        "type": type_name(field.get("type")),
         "dim": _number(params.get("dim")),
         "max_length": _number(params.get("max_length")),
         "primary": primary,
@@ -178,14 +180,25 @@ def _field(field: Mapping[str, Any], collection_auto_id: bool) -> dict[str, Any]
         "nullable": bool(field.get("nullable", False)),
     }
     if field.get("element_type"):
-        result["element_type"] = _type_name(field["element_type"])
+        result["element_type"] = type_name(field["element_type"])
         result["max_capacity"] = _number(params.get("max_capacity"))
     for flag in ("is_partition_key", "is_function_output", "is_clustering_key", "is_dynamic"):
         if field.get(flag):
             result[flag] = True
+    default = _default(field.get("default_value"))
+    if default is not None:
+        result["default"] = default
     if field.get("description"):
         result["description"] = str(field["description"])
     return result
+
+
+def _default(value: Any) -> Any:
+    """A field's default: a plain value, or the protocol's message whose one set part is the value."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    which = value.WhichOneof("data") if hasattr(value, "WhichOneof") else None
+    return plain(getattr(value, which) if which else value)
 
 
 def _indexes(store: Store, name: str, get: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -226,11 +239,12 @@ def read_index(raw: Mapping[str, Any], *, lite: bool) -> dict[str, Any]:
         "state": str(raw.get("state") or "") or None,
         "source": source,
         "rows": {key: _number(raw[key]) for key in ("total_rows", "indexed_rows", "pending_index_rows") if key in raw},
-        "raw": _plain(raw),
+        "raw": plain(raw),
     }
     if lite:
         result["state_note"] = _LITE_STATE_NOTE
     if not built:
+        result["pretended"] = True
         result["warning"] = (
             f"Milvus Lite does not build {kind}: it keeps the name and its parameters, and searches every row without "
             "an index, and once released the collection does not load until this index is dropped."
@@ -240,53 +254,6 @@ def read_index(raw: Mapping[str, Any], *, lite: bool) -> dict[str, Any]:
     elif lite and kind == "HNSW_SQ" and source.get("sq_type") == "reported" and params["sq_type"] != "SQ8":
         result["warning"] = "Milvus Lite quantises HNSW_SQ to 8 bits whatever sq_type says."
     return result
-
-
-def browse(
-    store: Store, collection: str, *, after_id: str | int | None = None, limit: int = 50, filter: str = ""
-) -> list[dict[str, Any]]:
-    """Up to `limit` rows in the order of their primary key, after `after_id`, without vectors, dynamic fields included.
-
-    Give the last row's key as the next `after_id`; fewer than `limit` rows are the last page. `filter` is a Milvus
-    expression; put `escape`d text between double quotes in it.
-
-    Raises:
-        StoreError: the collection is not there or not loaded, or Milvus cannot read the filter.
-    """
-    state = load_state(store, collection)
-    if state == "NotExist":
-        raise StoreError(f"There is no collection {collection} in {store.uri}: name one of its collections.")
-    if state != "Loaded":
-        raise StoreError(f"The rows of {collection} cannot be read while it is not loaded ({state}): load it first.")
-    about = store.call("describe_collection", collection, doing=f"describe {collection}")
-    fields = [field for field in about["fields"] if "VECTOR" not in _type_name(field.get("type"))]
-    key = next(field for field in fields if field.get("is_primary"))
-    wanted = [str(field["name"]) for field in fields] + (["$meta"] if about.get("enable_dynamic_field") else [])
-    parts = [f"({filter})"] if filter.strip() else []
-    if after_id is not None:
-        literal = f'"{escape(after_id)}"' if _type_name(key.get("type")) == "VARCHAR" else str(int(after_id))
-        parts.append(f"{key['name']} > {literal}")
-    rows = store.call(
-        "query",
-        collection,
-        filter=" and ".join(parts),
-        output_fields=wanted,
-        limit=limit,
-        # Asks for the smallest keys in order; without it Lite returns rows as they lie.
-        iterator="True",
-        reduce_stop_for_best="True",
-        doing=f"read rows of {collection}",
-    )
-    plain = [{str(name): _plain(value) for name, value in row.items()} for row in rows]
-    return sorted(plain, key=lambda row: row[key["name"]])
-
-
-def escape(text: object) -> str:
-    """`text` as it must stand between double quotes in a Milvus expression; templates (`{p}`) fail on every engine."""
-    out = str(text)
-    for raw, written in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-        out = out.replace(raw, written)
-    return out
 
 
 # -- reading foreign shapes -----------------------------------------------------------------------------------------
@@ -300,7 +267,7 @@ def _flat(params: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(nested, Mapping):
             flat.update(_flat(nested))
         elif nested != "":
-            flat[str(key)] = _number(_plain(nested))
+            flat[str(key)] = _number(plain(nested))
     return flat
 
 
@@ -326,23 +293,23 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _type_name(kind: Any) -> str:
+def type_name(kind: Any) -> str:
     return str(getattr(kind, "name", kind)).lstrip("_")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Anything a client returns, as JSON types."""
-    plain: Any = str(value)
+    found: Any = str(value)
     if isinstance(value, enum.Enum):
-        plain = value.name
+        found = value.name
     elif value is None or isinstance(value, (bool, int, float, str)):
-        plain = value
+        found = value
     elif isinstance(value, Mapping):
-        plain = {str(key): _plain(item) for key, item in value.items()}
+        found = {str(key): plain(item) for key, item in value.items()}
     elif hasattr(value, "__len__") and hasattr(value, "__iter__"):
-        plain = [_plain(item) for item in value]
+        found = [plain(item) for item in value]
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        plain = _plain(dataclasses.asdict(value))
+        found = plain(dataclasses.asdict(value))
     elif getattr(value, "__dict__", None):
-        plain = {key.lstrip("_"): _plain(item) for key, item in vars(value).items()}
-    return plain
+        found = {key.lstrip("_"): plain(item) for key, item in vars(value).items()}
+    return found

@@ -76,6 +76,12 @@ def collection_for(base: str, metric: str) -> str:
     return base + next(suffix for suffix, built in SIBLINGS.items() if built == _ASKS[metric])
 
 
+def version(store: Store) -> tuple[int, ...]:
+    """The engine's version as numbers: `v2.3.5-lite` is (2, 3, 5)."""
+    found = re.search(r"\d+(?:\.\d+)*", store.version)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
 def names(store: Store) -> list[str]:
     """The store's collections, sorted."""
     return sorted(store.call("list_collections", doing="list its collections"))
@@ -280,7 +286,7 @@ def search_vectors(
 ) -> list[list[dict[str, Any]]]:
     """Milvus' own answer for every query, in any collection: `{"id", "distance", **output_fields}`, closest first.
 
-    `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (`inspect.escape` its literals).
+    `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (see `filters` for its literals).
     """
     if not 1 <= limit <= MAX_ANSWERS:
         raise QueryError(f"Milvus gives 1 to {MAX_ANSWERS} answers to a query, not {limit}: ask for fewer.")

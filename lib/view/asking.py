@@ -12,12 +12,13 @@ from lib import retrieval
 from lib.data.catalog import SPLITS, Catalog
 from lib.errors import QueryError
 from lib.retrieval import Among, Query
-from lib.store import similar
-from lib.view import cached, cropping, pasting, selection, ui, uploads
+from lib.store import asking as vectors
+from lib.store import connections
+from lib.view import asked, cached, cropping, pasting, selection, ui, uploads
 from lib.view.answers import Asked
 from lib.view.cropping import Box
 from lib.view.uploads import Picture
-from lib.workspace import Workspace, address
+from lib.workspace import Workspace
 
 PHOTOS, UPLOAD, SELECTION, ROW = "photos", "upload", "selection", "row"
 SOURCES = {PHOTOS: "Photos", UPLOAD: "Upload", SELECTION: "Selection", ROW: "Milvus row"}
@@ -179,16 +180,22 @@ def _selected(opened: Workspace) -> list[Query]:
 
 def _stored(opened: Workspace) -> list[Query]:
     photos = cached.catalog(opened)
-    document = cached.inspected(address(cached.current_settings()), None)
-    names = [entry["name"] for entry in document["collections"] if entry["load_state"] == "Loaded"]
+    own = connections.own(cached.current_settings())
+    names = asked.names(own)
     if not names:
-        st.caption("No collection is loaded; the page *Milvus collection* can load one.")
+        st.caption("The store holds no collection yet.")
         return []
     collection = st.selectbox("Collection", names, **ui.linked("collection", "retrieval", names, names[0]))
+    entry = asked.entry(own, collection)
+    fields = vectors.vector_fields(entry, vectors.DENSE)
+    if entry["load_state"] != "Loaded" or not fields:
+        lacks = "has no field of float vectors" if not fields else "is not loaded; the Milvus page can load it"
+        st.caption(f"This collection {lacks}.")
+        return []
     key = str(st.text_input("Key of the row", key="row", bind="query-params", placeholder=photos.ids[0])).strip()
     if not key:
         return []
-    values = similar.vector_of(cached.store(), collection, key)
+    values = vectors.stored(cached.store(), entry, key, fields[0]["name"])
     row = photos.row(key)
     ours = {entry["base"] for mine in opened.state["collections"].values() for entry in mine.values()}
     if row is not None and any(collection.startswith(base) for base in ours):

@@ -22,14 +22,16 @@ from lib.data.catalog import Catalog
 from lib.embed import extract, spaces
 from lib.embed.extract import Embedder
 from lib.embed.projection import Map, MapParameters
-from lib.errors import ArtifactError, StoreError
+from lib.errors import ArtifactError
 from lib.findings import Finding
 from lib.learn import results
 from lib.learn import runs as records
 from lib.retrieval import Loaded
 from lib.search import groups
 from lib.settings import Settings
-from lib.store import connection, inspect, milvus
+from lib.store import connections, milvus
+from lib.store.connection import Store
+from lib.store.connections import Connection, Pool
 from lib.traits import Trait
 from lib.view import gallery
 from lib.workspace import Workspace
@@ -189,17 +191,16 @@ def changes(opened: Workspace) -> dict[str, int]:
     return _changes(opened.version, opened)
 
 
-@st.cache_resource(show_spinner="Opening Milvus")
-def _store(uri: str) -> connection.Store:
-    chosen = current_settings()
-    # A page does not wait as long as a command does: the sentence on the screen has a button to try again.
-    opened = connection.open_store(uri, chosen.milvus_token, role="app", wait_s=1.0)
-    _load_own(opened)
-    return opened
+@st.cache_resource
+def pool() -> Pool:
+    """The open Milvus clients of this process, for all sessions."""
+    return Pool(_load_own)
 
 
-def _load_own(opened: connection.Store) -> None:
+def _load_own(connection: Connection, opened: Store) -> None:
     """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
+    if connection.name != connections.MAIN:
+        return
     present = set(milvus.names(opened))
     with contextlib.suppress(ArtifactError):
         mine = open_workspace().state.get("collections", {}).get(workspace.store_key(current_settings()), {})
@@ -209,24 +210,14 @@ def _load_own(opened: connection.Store) -> None:
                     milvus.ensure_loaded(opened, entry["base"] + suffix)
 
 
-def store() -> connection.Store:
-    """The one Milvus client of this process, for all sessions. Raises StoreError with the remedy."""
-    return _store(current_settings().store_uri)
+def store() -> Store:
+    """The client of our own store, for all sessions. Raises StoreError with the remedy."""
+    return pool().get(connections.own(current_settings()))
 
 
 def release_store() -> None:
-    """Close the client, so that a `prepare` or another process can own the store; the next call opens it again."""
-    with contextlib.suppress(StoreError):
-        # A miss here would open the store only to close it again, which is harmless.
-        _store(current_settings().store_uri).close()
-    _store.clear()
-    inspected.clear()
-
-
-@st.cache_data(ttl=20, max_entries=64, show_spinner="Asking Milvus")
-def inspected(uri: str, collection: str | None) -> dict[str, Any]:
-    """The `inspect` document, for one collection or all; asked again after 20 s."""
-    return inspect.inspect(store(), collection)
+    """Close all clients, so that a `prepare` or another process can own the store; the next call opens it again."""
+    pool().close_all()
 
 
 def decoded(upload: bytes) -> Image.Image:

@@ -481,6 +481,8 @@ function chart(root) {
     if (!same("legend") && JSON.stringify(before?.legend) !== JSON.stringify(data.legend)) state.hidden = new Set();
     if (!same("xy")) engine.put("xy", data.xy);
     way.hidden = !data.stops;
+    for (const [tool, made] of choices) made.hidden = tool !== "pan" && !data.lasso;
+    if (!data.lasso) choose("pan");
     if (data.stops) {
       const known = before?.stops && JSON.stringify(before.sent.stops) === JSON.stringify(sent.stops);
       data.stops = known ? before.stops : sent.stops.map((stop) => unpacked(stop.xy, Float32Array));

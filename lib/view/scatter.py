@@ -251,14 +251,14 @@ def show(
     photos: Sequence[dict[str, Any]] = (),
     way: Columns | None = None,
     on_click: Callable[[int], None],
-    on_drawn: Callable[[Drawn], None],
+    on_drawn: Callable[[Drawn], None] | None = None,
 ) -> None:
     """Draw the points of `place_columns` in the colours of `colour_columns`.
 
     `plane` names where they lie: the view is kept as long as it is the same. `lit` (n,) are the selected points, None
     for no selection; `way` is of `way_columns`; `lines` has `at`, `near`, `name`, `called`; `photos` have `x`, `y`,
     `src`, `alt`, `colour` and `opacity`. `on_click` gets a catalog row, `on_drawn` what was drawn around, before the
-    page runs again.
+    page runs again; without it there is no lasso.
     """
     n = len(places["drawn"])
 
@@ -269,7 +269,7 @@ def show(
 
     def around() -> None:
         found = drawn(st.session_state[key]["drawn"])
-        if found is not None:
+        if found is not None and on_drawn is not None:
             on_drawn(found)
 
     data = {
@@ -285,6 +285,7 @@ def show(
         "photos": list(photos),
         "most": MOST_PHOTOS if n else 0,
         "ink": theme.QUERY,
+        "lasso": on_drawn is not None,
     }
     # Without a callback for it the view would not be kept in the session.
     _component()(data=data, key=key, on_clicked_change=clicked, on_drawn_change=around, on_inview_change=lambda: None)

@@ -1,0 +1,116 @@
+"""What the Milvus page asks of a store, kept for a few seconds and shared by all sessions.
+
+A cache's key is the connection's (address and a hash of the credentials), never the client or a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from lib.errors import StoreError
+from lib.store import connections, inspect, milvus, summaries
+from lib.store.connection import Store
+from lib.store.connections import Connection, Pulse
+from lib.view import cached
+from lib.workspace import Workspace
+
+TTL_S = 20
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where the user is: a connection, one of its collections (None when it has none), and the prepared photos (None
+    when there are none)."""
+
+    connection: Connection
+    pulse: Pulse
+    names: tuple[str, ...]
+    name: str | None
+    opened: Workspace | None
+
+    @property
+    def store(self) -> Store:
+        """The open client."""
+        return cached.pool().get(self.connection)
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """All that is known of the collection, at most `TTL_S` old."""
+        if self.name is None:
+            raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
+        return entry(self.connection, self.name)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the store that Petalscope itself writes."""
+        return self.connection.name == connections.MAIN
+
+    @property
+    def lite(self) -> bool:
+        """Whether the engine is Milvus Lite, whatever the address looks like."""
+        return self.pulse.engine == "lite"
+
+
+def _key(connection: Connection) -> str:
+    return f"{connection.key} {cached.pool().generation}"
+
+
+@st.cache_data(ttl=5, max_entries=64, show_spinner="Connecting")
+def _pulse(key: str, _connection: Connection) -> Pulse:
+    return cached.pool().pulse(_connection)
+
+
+def pulse(connection: Connection) -> Pulse:
+    """How the connection is; a dead one is opened anew. Raises StoreError."""
+    return _pulse(_key(connection), connection)
+
+
+@st.cache_data(ttl=TTL_S, max_entries=64, show_spinner="Asking Milvus")
+def _names(key: str, _connection: Connection) -> list[str]:
+    return milvus.names(cached.pool().get(_connection))
+
+
+def names(connection: Connection) -> list[str]:
+    """The collections, sorted."""
+    return _names(_key(connection), connection)
+
+
+@st.cache_data(ttl=TTL_S, max_entries=2_000, show_spinner=False)
+def _summary(key: str, name: str, _connection: Connection) -> dict[str, Any]:
+    return summaries.summary(cached.pool().get(_connection), name)
+
+
+def some(connection: Connection, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """A summary of each of these collections."""
+    return [_summary(_key(connection), name, connection) for name in wanted]
+
+
+@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Asking Milvus")
+def _entry(key: str, name: str, _connection: Connection) -> dict[str, Any]:
+    found: dict[str, Any] = inspect.inspect(cached.pool().get(_connection), name)["collections"][0]
+    return found
+
+
+def entry(connection: Connection, name: str) -> dict[str, Any]:
+    """The `inspect` document's entry of one collection."""
+    return _entry(_key(connection), name, connection)
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def _server(key: str, _connection: Connection) -> dict[str, Any]:
+    return summaries.server(cached.pool().get(_connection))
+
+
+def server(connection: Connection) -> dict[str, Any]:
+    """What the engine says about itself."""
+    return _server(_key(connection), connection)
+
+
+def refresh() -> None:
+    """Forget all answers: the next question goes to the engine."""
+    for kept in (_pulse, _names, _summary, _entry, _server):
+        kept.clear()

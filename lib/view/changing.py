@@ -1,0 +1,105 @@
+"""Milvus page, Change: what may be done to a collection, after an unlock, each with what it will do and its code."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import streamlit as st
+
+from lib.errors import PetalscopeError, QueryError
+from lib.store import asking, changes, connections, recall
+from lib.view import asked, connecting, ui, vector_health
+from lib.view.asked import Here
+
+_METRICS = {"FLOAT_VECTOR": ["COSINE", "L2", "IP"], "SPARSE_FLOAT_VECTOR": ["IP"]}
+
+
+def show(here: Here) -> None:
+    """The lock, then one change at a time."""
+    allowed = connecting.unlocked(here.connection)
+    wanted = st.toggle(
+        "Allow this session to change this store",
+        value=allowed,
+        key=f"unlock {here.connection.key}",
+        help="For this connection only, until you close the page or switch it off.",
+    )
+    if wanted != allowed:
+        connecting.unlock(here.connection, wanted)
+        st.rerun()
+    if not allowed:
+        st.caption(":material/lock: Read only. Nothing on the other parts of this page changes the store.")
+    if here.connection.name == connections.MAIN:
+        st.caption(
+            ":material/info: This is the store that Petalscope itself searches; `python -m lib prepare` makes again "
+            "what is missing."
+        )
+    entry = here.entry
+    action = st.selectbox("Change", list(changes.TITLES), format_func=changes.TITLES.__getitem__, key="change")
+    try:
+        made = changes.plan(here.store, entry, action, **_options(here, entry, action))
+    except QueryError as error:
+        st.info(ui.plain(str(error)))
+        return
+    with st.container(border=True):
+        st.markdown(f"**{made.title}**: {ui.plain(made.words)}")
+        st.code(made.code, language="python")
+        ready = allowed
+        if action == "drop_collection":
+            typed = st.text_input(
+                "Type the collection's name to drop it", key=f"drop {entry['name']}", disabled=not allowed
+            )
+            ready = allowed and typed == entry["name"]
+        if st.button(made.title, type="primary", disabled=not ready, icon=":material/play_arrow:", key="do_change"):
+            _do(here, made)
+    said = st.session_state.get("changed")
+    if said is not None and said[0] == here.connection.key:
+        st.success(f"{said[1]}: done in {said[2]:.0f} ms. The engine's answers:", icon=":material/check_circle:")
+        st.code("\n".join(said[3]), language=None)
+
+
+def _options(here: Here, entry: dict[str, Any], action: str) -> dict[str, Any]:
+    if action == "drop_index":
+        indexed = [index["field"] for index in entry["indexes"]]
+        return {"field": st.selectbox("Index on", indexed, key="drop_field") or ""}
+    if action != "create_index":
+        return {}
+    fields = {field["name"]: field for field in asking.vector_fields(entry)}
+    first = st.columns(3)
+    field = first[0].selectbox("Field", list(fields), key="index_field")
+    if field is None:
+        return {"field": ""}
+    sparse = fields[field]["type"] == "SPARSE_FLOAT_VECTOR"
+    kinds = ["SPARSE_INVERTED_INDEX"] if sparse else recall.offered(here.store)[0]
+    kind = first[1].selectbox("Type", kinds, key="index_kind")
+    metric = first[2].selectbox(
+        "Metric", _METRICS.get(fields[field]["type"], ["COSINE", "L2", "IP"]), key="index_metric"
+    )
+    params: dict[str, Any] = {}
+    offered = {name: value for name, value in recall.TYPES.get(kind, {}).items() if isinstance(value, int)}
+    for column, (name, value) in zip(st.columns(max(1, len(offered))), offered.items(), strict=False):
+        params[name] = int(column.number_input(name, 1, 65_536, value, key=f"index {kind} {name}"))
+    if not sparse:
+        params |= {name: value for name, value in recall.TYPES.get(kind, {}).items() if not isinstance(value, int)}
+    return {"field": field, "kind": kind, "metric": metric, "params": params}
+
+
+def _do(here: Here, made: changes.Plan) -> None:
+    start = time.perf_counter()
+    st.session_state.pop("changed", None)
+    try:
+        with st.spinner(made.title):
+            answers = changes.run(here.store, made)
+    except PetalscopeError as error:
+        ui.failed(error)
+        return
+    finally:
+        vector_health.forget()
+        asked.refresh()
+    st.session_state["changed"] = (
+        here.connection.key,
+        made.title,
+        (time.perf_counter() - start) * 1000,
+        [here.store.reason(Exception(answer)) for answer in answers],
+    )
+    st.rerun()

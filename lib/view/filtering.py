@@ -1,0 +1,96 @@
+"""A filter for rows and searches: typed as an expression, or built from fields; its errors at their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lib.errors import QueryError, StoreError
+from lib.store import filters
+from lib.store.filters import Condition
+from lib.view import ui
+from lib.view.asked import Here
+
+_MOST = 4
+
+
+def choose(here: Here, where: str) -> str:
+    """The filter, kept in the address; a builder writes one."""
+    entry = here.entry
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    words = [field["name"] for field in entry["fields"] if field["type"] == "VARCHAR" and not field["primary"]]
+    example = "label" if "label" in words else next(iter(words), "")
+    key = f"{where}_filter"
+    st.session_state[key] = st.query_params.get("filter", "")
+
+    def keep() -> None:
+        if st.session_state[key].strip():
+            st.query_params["filter"] = st.session_state[key]
+        else:
+            st.query_params.pop("filter", None)
+
+    text = left.text_input(
+        "Filter",
+        placeholder=f'{example} == "rose"' if example else "a Milvus expression",
+        key=key,
+        on_change=keep,
+        help="A Milvus expression; leave it empty for all rows. *Build* writes one for you.",
+    )
+    with right.popover("Build", icon=":material/filter_alt:", width="stretch"):
+        _build(here, entry, where)
+    unknown = filters.unknown_names(text, entry["fields"]) if entry["dynamic"] else []
+    if unknown:
+        st.caption(
+            f":material/info: No field is called {ui.plain(', '.join(unknown))}; the engine takes that for a dynamic "
+            "field, and finds nothing where a row has none."
+        )
+    return text.strip()
+
+
+def _build(here: Here, entry: dict[str, Any], where: str) -> None:
+    known = {field["name"]: field for field in entry["fields"] if filters.operators(field["type"])}
+    dynamic = "a dynamic field …"
+    names = [*known, *([dynamic] if entry["dynamic"] else [])]
+    if not names:
+        st.caption("There is no field to ask about.")
+        return
+    count = int(st.number_input("Conditions", 1, _MOST, 1, key=f"{where}_conditions"))
+    joined = st.segmented_control("All or any", ["and", "or"], default="and", required=True) if count > 1 else "and"
+    made = []
+    for place in range(count):
+        name = st.selectbox("Field", names, key=f"{where}_field_{place}")
+        field = known.get(name)
+        kind = "JSON" if field is None else field["type"]
+        key = ""
+        if field is None:
+            name = st.text_input("Its name", key=f"{where}_dynamic_{place}")
+        elif kind == "JSON":
+            key = st.text_input("Key inside it", placeholder="a/b", key=f"{where}_key_{place}")
+        listed = filters.operators(kind, nullable=bool(field and field["nullable"]))
+        operator = st.selectbox("Is", listed, key=f"{where}_operator_{place}_{kind}")
+        value = ""
+        if operator not in {"is true", "is false", "is null", "is not null", "exists"}:
+            value = st.text_input("Value", key=f"{where}_value_{place}", help="Quotes and escapes are added for you.")
+        made.append(Condition(name, operator, value, key))
+    try:
+        text = filters.expression(made, entry["fields"], here.store, joined=str(joined))
+    except QueryError as error:
+        st.caption(ui.plain(str(error)))
+        return
+    st.code(text, language=None, wrap_lines=True)
+
+    def use() -> None:
+        st.query_params["filter"] = text
+
+    st.button("Use it", type="primary", key=f"{where}_use", on_click=use, width="stretch")
+
+
+def failed(here: Here, error: StoreError, text: str) -> None:
+    """An engine's error: against the filter it is drawn under its place, any other as a box."""
+    found = filters.trouble(here.store, error, text) if text else None
+    if found is None:
+        ui.failed(error)
+        return
+    st.error("The engine cannot read this filter; nothing was searched.", icon=":material/error:")
+    st.code(found.drawn(text), language=None)

@@ -1,0 +1,218 @@
+"""Milvus page, Rows: a page at a time, with photos, vectors as small curves with their statistics, and exports."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lib.errors import StoreError
+from lib.pipeline import Reporter
+from lib.store import exporting
+from lib.store import rows as reading
+from lib.view import cached, filtering, jobs, loading, row_photos, selection, ui
+from lib.view.asked import Here
+
+SIZES = (25, 50, 100)
+POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
+_FACTS = {"norm": "norm", "least": "least", "most": "most", "mean": "mean", "spread": "std", "zeros": "zeros"}
+_EXACT = 2**53  # what a browser's numbers can hold
+_SMALL = 200_000_000  # larger exports are left on disk
+
+
+def show(here: Here) -> None:
+    """Filter, rows, one row in full, and the export."""
+    if loading.not_loaded(here):
+        return
+    entry = here.entry
+    key = next(field["name"] for field in entry["fields"] if field["primary"])
+    text = filtering.choose(here, "rows")
+    vectors, size, only = _options(here, entry)
+    try:
+        found, told = _page(here, entry, key, text, vectors, size, only)
+    except StoreError as error:
+        filtering.failed(here, error, text)
+        return
+    if not found:
+        st.caption("No row matches.")
+        return
+    keys = [str(row[key]) for row in found]
+    row_photos.show(here, found, keys, key="row_photos", title="Photos of these rows", row=True, tile=84)
+    st.caption(told)
+    chosen = _table(found, key, vectors)
+    _moves(here, text, size, only, found, key)
+    if chosen is not None:
+        _one(found[chosen], keys[chosen], vectors)
+    _export(here, entry, text)
+
+
+def _options(here: Here, entry: dict[str, Any]) -> tuple[list[str], int, list[str]]:
+    named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
+    left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
+    vectors = left.multiselect(
+        "Vectors to show", named, key="row_vectors", help="Read only when asked for: they are most of a row."
+    )
+    size = int(middle.selectbox("Rows", SIZES, key="row_size"))
+    picked: list[str] = []
+    if here.opened is not None:
+        photos = cached.catalog(here.opened)
+        picked = selection.picked(photos.ids, photos.contents)
+    if picked and right.toggle(f"Only the {len(picked):,} selected photos", key="row_only", value=True):
+        return vectors, size, picked
+    return vectors, size, []
+
+
+def _trail(here: Here, text: str, only: list[str]) -> list[Any]:
+    name = f"trail {here.connection.key} {here.name} {text} {hash(tuple(only))}"
+    trail: list[Any] = st.session_state.setdefault(name, [None])
+    return trail
+
+
+def _page(
+    here: Here, entry: dict[str, Any], key: str, text: str, vectors: list[str], size: int, only: list[str]
+) -> tuple[list[dict[str, Any]], str]:
+    trail = _trail(here, text, only)
+    start = time.perf_counter()
+    if only and text:
+        st.caption(":material/info: The filter is not applied to the selected photos.")
+    if only:
+        at = (len(trail) - 1) * size
+        found = reading.by_keys(here.store, entry["name"], only[at : at + size], vectors=vectors)
+        what = f"rows of the selection, from number {at + 1:,} of {len(only):,}"
+    else:
+        found = reading.browse(here.store, entry["name"], after_id=trail[-1], limit=size, filter=text, vectors=vectors)
+        what = f"rows in the order of `{key}`, page {len(trail)}"
+    took = (time.perf_counter() - start) * 1000
+    return found, f"{len(found):,} {what} · {took:.0f} ms, timed here · choose a row to see it in full"
+
+
+def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | None:
+    shown = []
+    config: dict[str, Any] = {}
+    for row in found:
+        line = {name: _shown(value) for name, value in row.items() if name not in vectors}
+        for name in vectors:
+            facts = reading.vector_facts(row.get(name))
+            line[name] = _curve(row.get(name))
+            line |= {f"{name} {words}": facts.get(fact) for fact, words in _FACTS.items() if fact in facts}
+            if "nonzero" in facts:
+                line[f"{name} nonzero"] = facts["nonzero"]
+        shown.append(line)
+    for name in vectors:
+        config[name] = st.column_config.LineChartColumn(name, width="medium")
+    event: Any = st.dataframe(
+        pd.DataFrame(shown),
+        hide_index=True,
+        width="stretch",
+        height=380,
+        column_config=config,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="row_table",
+    )
+    places = event["selection"]["rows"]
+    return places[0] if places and places[0] < len(found) else None
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
+        return str(value)
+    return reading.cell(value)
+
+
+def _curve(vector: Any) -> list[float] | None:
+    """A vector as the points of a small curve: a sparse one by its numbers in order of their places."""
+    if not vector:
+        return None
+    values = [vector[place] for place in sorted(vector, key=int)] if isinstance(vector, dict) else vector
+    array = np.nan_to_num(np.asarray(values, dtype=np.float32))
+    if len(array) > POINTS:
+        array = np.array([part.mean() for part in np.array_split(array, POINTS)])
+    return [float(value) for value in array]
+
+
+def _moves(here: Here, text: str, size: int, only: list[str], found: list[dict[str, Any]], key: str) -> None:
+    trail = _trail(here, text, only)
+    first, back, on, _ = st.columns([1, 1, 1, 3])
+
+    def go(to: int) -> None:
+        del trail[to:]
+
+    start = len(trail) == 1
+    first.button("First", icon=":material/first_page:", on_click=go, args=(1,), disabled=start, width="stretch")
+    before = (len(trail) - 1,)
+    back.button("Back", icon=":material/chevron_left:", on_click=go, args=before, disabled=start, width="stretch")
+    more = len(trail) * size < len(only) if only else len(found) == size
+    on.button(
+        "Next page",
+        icon=":material/chevron_right:",
+        on_click=trail.append,
+        args=(found[-1][key],),
+        disabled=not more,
+        width="stretch",
+    )
+
+
+def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
+    with st.container(border=True):
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.markdown(f"**Row {ui.plain(key)}**")
+
+        def search() -> None:
+            st.query_params[row_photos.LIKE] = key
+            st.session_state["chosen_part"] = st.query_params["part"] = "search"
+
+        right.button("Search with it", icon=":material/search:", on_click=search, width="stretch")
+        st.json({name: str(value) if _shown(value) is not value and isinstance(value, int) else value
+                 for name, value in row.items() if name not in vectors})  # fmt: skip
+        for name in vectors:
+            if isinstance(row.get(name), list):
+                st.bar_chart(pd.DataFrame({name: row[name]}), height=160, x_label=f"place in {name}", y_label="value")
+
+
+def _export(here: Here, entry: dict[str, Any], text: str) -> None:
+    named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
+    running = jobs.jobs().job
+    with st.expander("Export", icon=":material/download:", expanded=running.running):
+        if running.running:
+            jobs.follow()
+            return
+        left, middle, right = st.columns([2, 3, 2], vertical_alignment="bottom")
+        kind = left.selectbox("As", list(exporting.KINDS), format_func=exporting.KINDS.__getitem__, key="export_kind")
+        vectors = middle.multiselect("With the vectors", named, key="export_vectors")
+        rows = entry["rows"]["count"]
+        label = "Export the rows that match" if text else "Export all rows" if rows is None else f"Export {rows:,} rows"
+        if right.button(label, type="primary", width="stretch"):
+            folder = cached.current_settings().artifacts / "exports"
+            target = folder / f"{entry['name']}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
+            store, name = here.store, entry["name"]
+
+            def work(reporter: Reporter) -> None:
+                told = reporter.stage(f"export {name}")
+                exporting.export(store, name, target, kind, filter=text, vectors=vectors, progress=told)
+
+            st.session_state["exported"] = str(target)
+            if not jobs.jobs().start(work):
+                st.toast("Something else is running; try again when it has ended.")
+            st.rerun()
+        st.caption("Written page by page, so memory stays small, and kept under `artifacts/exports`.")
+        _exported()
+
+
+def _exported() -> None:
+    target = Path(st.session_state.get("exported", ""))
+    job = jobs.jobs().job
+    if job.error:
+        st.error(ui.plain(job.error), icon=":material/error:")
+    if not target.name or not target.is_file():
+        return
+    size = target.stat().st_size
+    st.caption(f"{ui.plain(target.name)} · {size / 1e6:.2f} MB")
+    if size > _SMALL:
+        st.caption(f"Too large to go through a browser: it lies at {ui.plain(str(target))}.")
+    else:
+        st.download_button("Download", data=target.read_bytes, file_name=target.name, icon=":material/download:")

@@ -1,0 +1,69 @@
+"""Collections that other programs might have made, for the inspector's tests: everything a tutorial's does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lib.store.connection import Store
+
+ROWS = 60
+# What must be quoted in an expression, and what `like` takes for a wildcard.
+TITLES = ("plain", 'a"b', "a\\b", "a'b", "50%", "a_b", "axb", "é花", "two words", "new\nline")
+ODD_KEY = 'odd "key\\'
+
+
+def vectors() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {"dense": rng.normal(size=(ROWS, 8)).astype(np.float32), "other": rng.normal(size=(ROWS, 4)).astype("f4")}
+
+
+def make(store: Store, name: str, *, many_vectors: bool = True) -> list[dict[str, Any]]:
+    """A collection with text keys, JSON, an array, dynamic fields, and as many vector fields as the engine takes; gives
+    its rows."""
+    from pymilvus import DataType
+
+    client = store.client
+    schema = client.create_schema(auto_id=False, enable_dynamic_field=True)
+    schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=60)
+    schema.add_field("dense", DataType.FLOAT_VECTOR, dim=8)
+    if many_vectors:
+        schema.add_field("other", DataType.FLOAT_VECTOR, dim=4)
+        schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("doc", DataType.JSON)
+    schema.add_field("tags", DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=5, max_length=20)
+    schema.add_field("n", DataType.INT64)
+    schema.add_field("score", DataType.DOUBLE)
+    schema.add_field("flag", DataType.BOOL)
+    schema.add_field("title", DataType.VARCHAR, max_length=60)
+    client.create_collection(name, schema=schema, timeout=20)
+    made = vectors()
+    data = []
+    for i in range(ROWS):
+        row: dict[str, Any] = {
+            "key": f"k{i:03}",
+            "dense": made["dense"][i],
+            "doc": {"a": i, "deep": {"s": TITLES[i % len(TITLES)]}, "list": [i, i + 1]},
+            "tags": ["x", "y"] if i % 2 else ["x", "z", 'q"'],
+            "n": 2**60 + i,
+            "score": i / 4,
+            "flag": i % 3 == 0,
+            "title": TITLES[i % len(TITLES)],
+            "extra": i,
+            ODD_KEY: i % 5,
+        }
+        if many_vectors:
+            row |= {"other": made["other"][i], "words": {i: 0.5, 1000 + i % 7: 0.25}}
+        data.append(row)
+    client.insert(name, data, timeout=20)
+    client.flush(name, timeout=60)
+    kinds = [("dense", "HNSW", "COSINE", {"params": {"M": 8, "efConstruction": 64}})]
+    if many_vectors:
+        kinds += [("other", "FLAT", "L2", {}), ("words", "SPARSE_INVERTED_INDEX", "IP", {})]
+    for field, kind, metric, params in kinds:
+        index = client.prepare_index_params()
+        index.add_index(field, index_type=kind, metric_type=metric, params=params)
+        client.create_index(name, index, timeout=60)
+    client.load_collection(name, timeout=60)
+    return data

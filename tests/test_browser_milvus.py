@@ -1,0 +1,141 @@
+"""The Milvus page in a real browser: other stores, failures by their names, links that restore, rows and drawings."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from lib import workspace
+from lib.settings import PROJECT, Settings
+from lib.store.connection import open_store
+from lib.view import selection
+from tests import browsing, foreign
+from tests.browsing import Watched
+
+pytestmark = browsing.MARKS
+OWNER = """
+import sys
+from lib.store.connection import open_store
+store = open_store(sys.argv[1], role="somebody")
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def others(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that pages may open: a foreign store, a locked one, a plain file, a Lite 2.x file."""
+    folder = tmp_path_factory.mktemp("others")
+    for name in ("x.db", "locked.db"):
+        with open_store(str(folder / name)) as store:
+            foreign.make(store, "foreign")
+    (folder / "plain.db").write_text("words")
+    (folder / "old.db").write_bytes(b"SQLite format 3\x00")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(prepared: Settings, others: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import shutil
+
+    copy = tmp_path_factory.mktemp("served") / "artifacts"
+    shutil.copytree(prepared.artifacts, copy)
+    assert prepared.data is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PETALSCOPE_FOLDERS", str(others))
+        with browsing.serving(prepared.data, copy) as found:
+            yield found
+
+
+def alert(tab: Watched) -> str:
+    box = tab.page.locator('[data-testid="stAlertContentError"]').first
+    box.wait_for(timeout=30_000)
+    return box.inner_text()
+
+
+def connect(tab: Watched, address: str, token: str = "") -> None:
+    tab.page.get_by_role("button", name="Connect").first.click()
+    tab.page.get_by_role("textbox", name="Address").fill(address)
+    if token:
+        tab.page.locator('input[type="password"]').fill(token)
+    tab.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
+    tab.settle()
+
+
+def test_failures_are_named_one_by_one(tab: Watched, others: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(others / "locked.db")],
+        cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "1\n"
+        for name, sentence in (
+            ("plain.db", "is a plain file"),
+            ("old.db", "Milvus Lite 2.x"),
+            ("none.db", "There is no Milvus Lite store"),
+            ("locked.db", f"in use by somebody (process {owner.pid}"),
+        ):
+            tab.open(f"Milvus_Collection?store={quote(str(others / name))}")
+            assert sentence in alert(tab), name
+        tab.open(f"Milvus_Collection?store={quote('/etc/x.db')}")
+        assert "outside the folders" in alert(tab)
+    finally:
+        owner.communicate(timeout=60)
+    assert tab.page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_servers_that_do_not_answer_are_told_apart(tab: Watched) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as dead:
+        port = dead.getsockname()[1]
+    tab.open("Milvus_Collection")
+    connect(tab, f"http://127.0.0.1:{port}", "root:s3cret")
+    assert f"nothing listens on port {port}" in alert(tab)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        tab.open("Milvus_Collection")
+        connect(tab, f"http://127.0.0.1:{mute.getsockname()[1]}")
+        assert "did not answer as Milvus in time" in alert(tab)
+    assert "s3cret" not in tab.page.content()
+    assert "s3cret" not in tab.page.url
+
+
+def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: Path) -> None:
+    tab.open("Milvus_Collection")
+    connect(tab, str(others / "x.db"))
+    tab.page.get_by_text("Petalscope's own store").wait_for(state="detached", timeout=30_000)
+    assert quote(str(others / "x.db"), safe="") in tab.page.url
+    tab.page.get_by_test_id("stButtonGroup").get_by_text("Rows", exact=True).click()
+    tab.settle()
+    if tab.page.get_by_role("button", name="Load it").count():
+        tab.page.get_by_role("button", name="Load it").click()
+        tab.settle()
+    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_role("button", name="Next page").click()
+    tab.page.get_by_text("page 2").wait_for(timeout=30_000)
+    tab.open(tab.page.url.removeprefix(f"{tab.address}/") + "&filter=" + quote('title = "a"'))
+    tab.page.get_by_text("The engine cannot read this filter").wait_for(timeout=30_000)
+    assert "      ^ unexpected character" in tab.page.locator("pre").first.inner_text()
+
+
+def test_the_selection_of_the_map_page_is_shown_as_rows(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    word = selection.encoded(range(2, 7), len(photos.ids), photos.contents)
+    tab.open(f"Milvus_Collection?part=rows&sel={word}")
+    grid = tab.page.locator('[aria-label="Photos of these rows"] button')
+    grid.first.wait_for(timeout=30_000)
+    assert [tile.get_attribute("data-id") for tile in grid.all()] == list(photos.ids[2:7])
+    grid.nth(1).click()
+    tab.page.wait_for_url(f"**q={quote(photos.ids[3], safe='')}**")
+
+
+@pytest.mark.parametrize("part", ["quality&quality=ivf", "map", "health"])
+def test_drawings_are_drawn(tab: Watched, part: str) -> None:
+    tab.open(f"Milvus_Collection?part={part}")
+    tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+    assert tab.page.locator('[data-testid="stAlertContentError"]').count() == 0

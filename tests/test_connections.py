@@ -1,0 +1,249 @@
+"""lib.store.connections and failures: what may be opened, one client for all, and every failure by its name."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib.errors import QueryError, StoreError
+from lib.settings import Settings
+from lib.store import connections, failures, milvus
+from lib.store.connection import open_store
+from lib.store.connections import Connection, Pool
+from lib.store.milvus import Rows, write_collection
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "artifacts").mkdir()
+    return Settings(artifacts=tmp_path / "artifacts")
+
+
+def make_store(path: Path) -> Path:
+    ids = ["a", "b"]
+    with open_store(str(path)) as store:
+        write_collection(
+            store, "two", Rows(ids, ids, ids, ["train"] * 2, np.eye(2, 4, dtype=np.float32)), metric="COSINE"
+        )
+    return path
+
+
+# -- what may be opened ---------------------------------------------------------------------------------------------
+
+
+def test_paths_are_confined_to_the_allowed_folders(settings: Settings, tmp_path: Path) -> None:
+    inside = settings.artifacts / "x.db"
+    inside.mkdir()
+    (inside / "LOCK").touch()
+    outside = tmp_path / "x.db"
+    outside.mkdir()
+    (settings.artifacts / "way out.db").symlink_to(outside)
+    assert connections.typed(settings, str(inside)).uri == str(inside)
+    for path in (outside, tmp_path / "not there.db", settings.artifacts / ".." / "x.db", "/etc/passwd", "way\0.db"):
+        with pytest.raises(QueryError, match=r"outside the folders|not a path"):
+            connections.typed(settings, str(path))
+    with pytest.raises(QueryError, match="outside the folders"):
+        connections.typed(settings, str(settings.artifacts / "way out.db"))
+    allowed = replace(settings, folders=(tmp_path,))
+    assert connections.typed(allowed, str(outside.parent / "y.db")).lite
+    assert connections.found_stores(allowed) == [inside]
+
+
+def test_looking_at_a_path_makes_no_store(settings: Settings) -> None:
+    path = settings.artifacts / "none.db"
+    with pytest.raises(StoreError, match="no Milvus Lite store at"):
+        Pool().get(connections.typed(settings, str(path)))
+    with pytest.raises(StoreError, match="run `python -m lib prepare`"):
+        Pool().get(connections.own(settings))
+    path.mkdir()
+    with pytest.raises(QueryError, match="empty folder"):
+        connections.typed(settings, str(path))
+    assert list(path.iterdir()) == []
+
+
+def test_secrets_add_connections_and_show_no_token(settings: Settings) -> None:
+    secrets = {
+        "milvus": {
+            "cloud": {"uri": "https://u:pass1@c.zillizcloud.com", "token": "s3cret"},
+            "own": {"uri": "x"},
+            "n": 3,
+        }
+    }
+    found = connections.configured(settings, secrets)
+    assert list(found) == ["own", "cloud"]
+    cloud = found["cloud"]
+    assert (cloud.address, cloud.token, cloud.source) == ("https://c.zillizcloud.com", "s3cret", "secrets")
+    for text in (repr(found), cloud.key):
+        assert "s3cret" not in text
+        assert "pass1" not in text
+    assert connections.own(settings).token == ""
+    # The environment's token is for the environment's address only.
+    mine = replace(settings, milvus_uri="http://h:1", milvus_token="s3cret")
+    assert connections.own(mine).token == "s3cret"
+    assert connections.typed(mine, "http://elsewhere:19530").token == ""
+
+
+def test_other_credentials_are_another_connection() -> None:
+    one, other = (Connection("h", "http://h:1", token) for token in ("a:bcdef", ""))
+    assert one.key != other.key
+    assert one.key == Connection("h", "http://h:1", "a:bcdef").key
+
+
+# -- one client, reopened -------------------------------------------------------------------------------------------
+
+
+def test_all_sessions_share_one_client_opened_once(settings: Settings) -> None:
+    connection = connections.typed(settings, str(make_store(settings.artifacts / "x.db")))
+    opened: list[str] = []
+    pool = Pool(lambda connection, store: opened.append(store.uri))
+    with ThreadPoolExecutor(8) as threads:
+        start = threading.Barrier(8)
+        stores = list(threads.map(lambda i: (start.wait(), pool.get(connection))[1], range(8)))
+    assert len({id(store) for store in stores}) == 1
+    assert opened == [connection.uri]
+    pulse = pool.pulse(connection)
+    assert (pulse.engine, pulse.databases) == ("lite", ["default"])
+    assert pulse.milliseconds > 0
+    pool.close_all()
+    assert stores[0].closed
+    pool.get(connection)
+    pool.close(connection)
+    assert opened == [connection.uri] * 2
+
+
+def test_a_dead_engine_is_opened_anew_with_what_was_loaded(settings: Settings) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    connection = connections.typed(settings, str(make_store(settings.artifacts / "x.db")))
+    pool = Pool()
+    store = pool.get(connection)
+    milvus.ensure_loaded(store, "two")
+    server_manager_instance.release_server(connection.uri)
+    with pytest.raises(StoreError):
+        milvus.names(store)
+    assert store.lost
+    fresh = pool.get(connection)
+    assert fresh is not store
+    assert milvus.count_rows(fresh, "two") == 2
+    server_manager_instance.release_server(connection.uri)  # and found dead by the pulse
+    assert pool.pulse(connection).version
+    assert milvus.count_rows(pool.get(connection), "two") == 2
+    pool.close_all()
+
+
+def test_what_cannot_be_prepared_after_opening_stays_closed(settings: Settings) -> None:
+    connection = connections.typed(settings, str(make_store(settings.artifacts / "x.db")))
+
+    def fail(connection: Connection, store: object) -> None:
+        raise StoreError("no")
+
+    with pytest.raises(StoreError, match="no"):
+        Pool(fail).get(connection)
+    with open_store(connection.uri, wait_s=0.0) as store:  # the lock is free again
+        assert milvus.names(store) == ["two"]
+
+
+# -- failures by their names ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def listening(answer: bytes = b"", context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A listener on loopback that says `answer` (nothing by default) to whoever comes, over TLS with `context`."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.1)
+    stop = threading.Event()
+    held: list[socket.socket] = []
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                client, _ = server.accept()
+            except TimeoutError:
+                continue
+            try:
+                if context is not None:
+                    client = context.wrap_socket(client, server_side=True)
+                if answer:
+                    client.sendall(answer)
+                    client.close()
+            except OSError:
+                pass
+            held.append(client)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        stop.set()
+        thread.join()
+        for client in (*held, server):
+            client.close()
+
+
+@pytest.fixture(scope="module")
+def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's TLS with a certificate that nobody has signed."""
+    import subprocess
+
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost"
+    try:
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+def test_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    why, remedy = failures.why_silent(f"http://127.0.0.1:{port}", 1.0)
+    assert why == f"nothing listens on port {port} of 127.0.0.1"
+    assert "start Milvus" in remedy
+
+
+def test_unknown_host() -> None:
+    assert "no host called" in failures.why_silent("http://no.such.host.invalid:19530", 1.0)[0]
+
+
+def test_a_listener_that_is_no_milvus(own_certificate: ssl.SSLContext) -> None:
+    with listening() as port:
+        assert "did not answer as Milvus in time" in failures.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
+    with listening(b"HTTP/1.1 200 OK\r\n\r\n") as port:
+        assert "did not answer as Milvus in time" in failures.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
+        assert "speak TLS" in failures.why_silent(f"https://127.0.0.1:{port}", 0.3)[0]
+    with listening(context=own_certificate) as port:
+        why, remedy = failures.why_silent(f"https://localhost:{port}", 1.0)
+        assert "not trusted: self-signed certificate" in why
+        assert "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in remedy
+        assert failures.why_silent(f"http://localhost:{port}", 1.0)[1] == "write https:// instead of http://"
+
+
+def test_a_slow_server_is_told_from_a_dead_one_when_opened() -> None:
+    with listening() as port:
+        with pytest.raises(StoreError, match=r"No Milvus server answers at .*did not answer as Milvus in time"):
+            open_store(f"http://127.0.0.1:{port}", timeout_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("unexpected character '=' at column 3\n  t = 1", 2),
+        ("cannot parse expression: t =, error: line 1:3 no viable alternative at input", 3),
+        ("something else", None),
+    ],
+)
+def test_where_an_engine_stopped_reading(text: str, at: int | None) -> None:
+    assert failures.position(text) == at
