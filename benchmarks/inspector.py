@@ -57,6 +57,8 @@ def main() -> None:
             "names_ms": timed(lambda: milvus.names(store)),
             "page_of_25_summaries_ms": timed(lambda: [summaries.summary(store, name) for name in names[:25]]),
             "one_collection_in_full_ms": timed(lambda: inspect.inspect(store, "large")),
+            "next_page_ms": timed(lambda: rows.by_keys(store, "large", ids[-25:])),
+            "the_next_2000_keys_ms": timed(lambda: rows.keys_after(store, "large", deep, 2000)),
             "next_page_by_key_ms": timed(lambda: rows.browse(store, "large", after_id=deep, limit=25)),
             "next_page_by_key_with_vectors_ms": timed(
                 lambda: rows.browse(store, "large", after_id=deep, limit=25, vectors=["vector"])

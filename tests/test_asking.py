@@ -151,6 +151,14 @@ def test_pages_are_all_rows(store: Store) -> None:
     assert rest[1] == {"title": 'a"b'}
 
 
+def test_keys_ahead_lead_to_the_same_rows_as_browsing(store: Store) -> None:
+    ahead = rows.keys_after(store, "f", "k009", 7)
+    assert ahead == [f"k{i:03}" for i in range(10, 17)]
+    assert rows.by_keys(store, "f", ahead) == rows.browse(store, "f", after_id="k009", limit=7)
+    assert rows.keys_after(store, "f", None, 500, filter="extra >= 58") == ["k058", "k059"]
+    assert rows.by_keys(store, "f", []) == []
+
+
 def test_a_scattered_sample_is_of_everywhere_and_always_the_same(store: Store) -> None:
     keys, vectors, rest = rows.sample(store, "f", "dense", 20, scattered=True)
     assert keys == sorted(keys)

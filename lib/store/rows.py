@@ -109,6 +109,15 @@ def by_keys(
     return [found[str(each)] for each in keys if str(each) in found]
 
 
+def keys_after(
+    store: Store, collection: str, after: str | int | None, count: int = 1000, *, filter: str = ""
+) -> list[Any]:
+    """The next `count` keys in order, fewer only when there are no more. Reading their rows with `by_keys` then costs a
+    tenth of asking for what follows a key, which Lite answers by looking at all rows."""
+    primary = str(_fields(store, collection, ())[0]["name"])
+    return [row[primary] for row in _next(store, collection, primary, [primary], after, count, filter=filter)]
+
+
 def pages(
     store: Store,
     collection: str,

@@ -18,6 +18,7 @@ from lib.view import cached, filtering, jobs, loading, row_photos, selection, ui
 from lib.view.asked import Here
 
 SIZES = (25, 50, 100)
+AHEAD = 2_000  # keys that are read at once
 POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
 _FACTS = {"norm": "norm", "least": "least", "most": "most", "mean": "mean", "spread": "std", "zeros": "zeros"}
 _EXACT = 2**53  # what a browser's numbers can hold
@@ -38,13 +39,14 @@ def show(here: Here) -> None:
         filtering.failed(here, error, text)
         return
     if not found:
-        st.caption("No row matches.")
+        st.caption("No row matches, or those of this page are gone: *First* starts anew.")
+        _moves(here, text, size, only)
         return
     keys = [str(row[key]) for row in found]
     row_photos.show(here, found, keys, key="row_photos", title="Photos of these rows", row=True, tile=84)
     st.caption(told)
     chosen = _table(found, key, vectors)
-    _moves(here, text, size, only, found, key)
+    _moves(here, text, size, only)
     if chosen is not None:
         _one(found[chosen], keys[chosen], vectors)
     _export(here, entry, text)
@@ -66,28 +68,34 @@ def _options(here: Here, entry: dict[str, Any]) -> tuple[list[str], int, list[st
     return vectors, size, []
 
 
-def _trail(here: Here, text: str, only: list[str]) -> list[Any]:
-    name = f"trail {here.connection.key} {here.name} {text} {hash(tuple(only))}"
-    trail: list[Any] = st.session_state.setdefault(name, [None])
-    return trail
+def _place(here: Here, text: str, only: list[str]) -> dict[str, Any]:
+    """Where this session is among the rows: the `keys` known so far, in order, whether they `ended`, and the `page`."""
+    name = f"rows {here.connection.key} {cached.pool().generation} {here.name} {text} {hash(tuple(only))}"
+    place: dict[str, Any] = st.session_state.setdefault(name, {"keys": list(only), "ended": bool(only), "page": 0})
+    return place
 
 
 def _page(
     here: Here, entry: dict[str, Any], key: str, text: str, vectors: list[str], size: int, only: list[str]
 ) -> tuple[list[dict[str, Any]], str]:
-    trail = _trail(here, text, only)
+    place = _place(here, text, only)
     start = time.perf_counter()
     if only and text:
         st.caption(":material/info: The filter is not applied to the selected photos.")
-    if only:
-        at = (len(trail) - 1) * size
-        found = reading.by_keys(here.store, entry["name"], only[at : at + size], vectors=vectors)
-        what = f"rows of the selection, from number {at + 1:,} of {len(only):,}"
-    else:
-        found = reading.browse(here.store, entry["name"], after_id=trail[-1], limit=size, filter=text, vectors=vectors)
-        what = f"rows in the order of `{key}`, page {len(trail)}"
+    at = place["page"] * size
+    # One more than is shown tells whether there is a next page.
+    while not place["ended"] and len(place["keys"]) <= at + size:
+        last = place["keys"][-1] if place["keys"] else None
+        more = reading.keys_after(here.store, entry["name"], last, AHEAD, filter=text)
+        place["keys"] += more
+        place["ended"] = len(more) < AHEAD
+    found = reading.by_keys(here.store, entry["name"], place["keys"][at : at + size], vectors=vectors)
+    what = "rows of the selection" if only else f"rows in the order of `{key}`"
     took = (time.perf_counter() - start) * 1000
-    return found, f"{len(found):,} {what} · {took:.0f} ms, timed here · choose a row to see it in full"
+    told = (
+        f"{len(found):,} {what}, page {place['page'] + 1} · {took:.0f} ms, timed here · choose a row to see it in full"
+    )
+    return found, told
 
 
 def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | None:
@@ -135,24 +143,25 @@ def _curve(vector: Any) -> list[float] | None:
     return [float(value) for value in array]
 
 
-def _moves(here: Here, text: str, size: int, only: list[str], found: list[dict[str, Any]], key: str) -> None:
-    trail = _trail(here, text, only)
+def _moves(here: Here, text: str, size: int, only: list[str]) -> None:
+    place = _place(here, text, only)
     first, back, on, _ = st.columns([1, 1, 1, 3])
 
     def go(to: int) -> None:
-        del trail[to:]
+        place["page"] = to
+        if to == 0 and not only:  # what was written meanwhile may be among them
+            place.update(keys=[], ended=False)
 
-    start = len(trail) == 1
-    first.button("First", icon=":material/first_page:", on_click=go, args=(1,), disabled=start, width="stretch")
-    before = (len(trail) - 1,)
-    back.button("Back", icon=":material/chevron_left:", on_click=go, args=before, disabled=start, width="stretch")
-    more = len(trail) * size < len(only) if only else len(found) == size
+    page = place["page"]
+    first.button("First", icon=":material/first_page:", on_click=go, args=(0,), disabled=page == 0, width="stretch")
+    before = (max(0, page - 1),)
+    back.button("Back", icon=":material/chevron_left:", on_click=go, args=before, disabled=page == 0, width="stretch")
     on.button(
         "Next page",
         icon=":material/chevron_right:",
-        on_click=trail.append,
-        args=(found[-1][key],),
-        disabled=not more,
+        on_click=go,
+        args=(page + 1,),
+        disabled=len(place["keys"]) <= (page + 1) * size,
         width="stretch",
     )
 
