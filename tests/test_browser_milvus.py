@@ -16,7 +16,7 @@ from lib.settings import PROJECT, Settings
 from lib.store.connection import open_store
 from lib.view import selection
 from tests import browsing, foreign
-from tests.browsing import Watched
+from tests.browsing import Watched, on_maps, point_on_map, wait_for_maps
 
 pytestmark = browsing.MARKS
 OWNER = """
@@ -134,7 +134,18 @@ def test_the_selection_of_the_map_page_is_shown_as_rows(tab: Watched, prepared: 
     tab.page.wait_for_url(f"**q={quote(photos.ids[3], safe='')}**")
 
 
-@pytest.mark.parametrize("part", ["quality&quality=ivf", "map", "health"])
+def test_a_click_on_the_map_shows_the_row(tab: Watched, prepared: Settings) -> None:
+    tab.open("Milvus_Collection?part=map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    ids = on_maps(tab.page, "return maps[0].state.data.ids")
+    assert sorted(ids) == workspace.open_workspace(prepared).catalog().ids
+    assert not tab.page.get_by_label("Lasso").is_visible()
+    tab.page.mouse.click(*point_on_map(tab.page, 3))
+    tab.page.get_by_role("button", name="Search with it").wait_for(timeout=20_000)
+    assert tab.page.locator('[aria-label="This row"] button').count() == 1
+
+
+@pytest.mark.parametrize("part", ["quality&quality=ivf", "health"])
 def test_drawings_are_drawn(tab: Watched, part: str) -> None:
     tab.open(f"Milvus_Collection?part={part}")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -266,10 +265,13 @@ def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
     app = opened_at(store=str(folder / "x.db"), collection="foreign", part="map", by="title", field="other")
     assert "PCA of all rows" in words(app)
     assert "extra" in app.selectbox(key="milvus_map_by").options
-    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
-    assert {trace["name"] for trace in figure["data"]} == {
-        html.escape(title.replace("\n", "�")) for title in foreign.TITLES
-    }
+    (sent,) = (
+        json.loads(each.proto.json)
+        for each in app.get("bidi_component")
+        if each.proto.component_name == "petalscope_scatter"
+    )
+    assert {entry["name"] for entry in sent["legend"]} == set(foreign.TITLES)
+    assert json.loads(sent["ids"]) == [f"k{row:03}" for row in range(60)]
 
 
 def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
