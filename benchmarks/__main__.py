@@ -16,7 +16,7 @@ from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
 
-PARTS = ("search", "images", "starting")
+PARTS = ("search", "images", "starting", "query")
 RESULTS = PROJECT / "benchmarks" / "results.json"
 
 
