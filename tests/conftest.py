@@ -151,6 +151,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
     def begin(settings: Settings) -> AppTest:
         for name, value in environment(settings).items():
             monkeypatch.setenv(name, value)
+        cached.release_store()  # or its lock would outlive the cache that knows it
         st.cache_data.clear()
         st.cache_resource.clear()
         return AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run()

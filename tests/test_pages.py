@@ -173,7 +173,10 @@ def test_recorded_runs_become_curves(start, prepared: Settings, tmp_path: Path) 
     assert any("is damaged" in box.value for box in app.error)
 
 
-def test_pages_that_read_artifacts_import_nothing_heavy(prepared: Settings) -> None:
+def test_pages_that_read_artifacts_import_nothing_heavy(prepared: Settings, tmp_path: Path) -> None:
+    # A copy, since the Lite store of the shared workspace may be open in this process.
+    shutil.copytree(prepared.artifacts, tmp_path / "artifacts")
+    settings = replace(prepared, artifacts=tmp_path / "artifacts")
     script = f"""
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -186,11 +189,11 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **environment(prepared)},
+        env={**os.environ, **environment(settings)},
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

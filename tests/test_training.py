@@ -179,9 +179,11 @@ def test_a_step_is_that_of_the_mean_loss_of_its_photos(cpu: Any) -> None:
 
 
 @pytest.mark.parametrize("micro_batch", [2, 5, 8])
-def test_a_step_cut_into_passes_is_the_same_step(cpu: Any, micro_batch: int) -> None:
+def test_a_step_cut_into_passes_is_the_same_step(cpu: Any, micro_batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    # In bfloat16 sums of other parts differ by more than a step does.
+    monkeypatch.setattr(training, "precision", lambda device: "float32")
     whole, cut = head_state(PLAIN), head_state(PLAIN)
     one = epoch_of(whole, head_source(), PLAIN, cpu)
     other = epoch_of(cut, head_source(), replace(PLAIN, micro_batch=micro_batch), cpu)
