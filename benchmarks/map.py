@@ -183,6 +183,7 @@ def _colour(page: Any, turn: int) -> float:
     _settle(page)
     name = ("Hubness", "Class", "Purity")[turn % 3]
     page.get_by_role("combobox", name="Colour").click()
+    page.keyboard.type(name)  # of a long list only the part around the chosen one is there
     page.get_by_role("option", name=name, exact=True).click()
     start = time.perf_counter()
     browsing.wait_for_maps(page, f"maps[0].state.data.title.endsWith('by {name}')")

@@ -52,7 +52,7 @@ def _row(page: Any, address: str, space: str, photos: int) -> Row:
 
 def _another(page: Any) -> float:
     """Seconds from the click to the last grid's new answers."""
-    button = page.get_by_role("button", name="Another")
+    button = page.get_by_role("button", name="Another", exact=True)
     button.wait_for(timeout=60_000)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_timeout(1500)
