@@ -45,8 +45,12 @@ def choose() -> tuple[Connection, DeltaGenerator]:
 def _known() -> dict[str, Connection]:
     try:
         secrets: Mapping[str, Any] = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else {}
-    except Exception:  # a secrets file that is no TOML: whoever runs the app is told by Streamlit's own log
+    except Exception:  # Streamlit raises several kinds for a file that is no TOML
         secrets = {}
+        st.warning(
+            "`.streamlit/secrets.toml` is not readable TOML, so the connections in it are missing here: correct it.",
+            icon=":material/key_off:",
+        )
     return {**connections.configured(cached.current_settings(), secrets), **_typed()}
 
 
