@@ -149,7 +149,7 @@ def _shown(name: str) -> str:
 def query_row(catalog: Catalog, row: int) -> Query:
     """The catalog's image in `row` as a query."""
     image_id = catalog.ids[row]
-    return Query(image_id, row, catalog.copies(str(catalog.frame["sha256"].iloc[row])), None, f"id {image_id}")
+    return Query(image_id, row, catalog.copies(catalog.hashes[row]), None, f"id {image_id}")
 
 
 def query_picture(catalog: Catalog, picture: Image.Image, name: str) -> Query:
@@ -245,10 +245,8 @@ def search(
         kept, means = _mean_ranks(loaded, asked, kind.name, out, rows)
         answers = [(kept[place], means[place]) for place in np.argsort(means, kind="stable")[: k + 1]]
     seconds = time.perf_counter() - start
-    frame = loaded.catalog.frame
-    found = [
-        (str(frame["id"].iloc[row]), str(frame["label"].iloc[row]), float(value)) for row, value in answers if row >= 0
-    ]
+    ids, labels = loaded.catalog.ids, loaded.catalog.labels
+    found = [(ids[row], labels[row], float(value)) for row, value in answers if row >= 0]
     results = _results(found, k)
     recall, missed = None, None
     if engine == "milvus":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Workspace:
         """Names of the spaces that are ready."""
         return [name for name in spaces.SPACES if name in self.state.get("spaces", {})]
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes whenever anything in this workspace does: the key under which pages cache what they read."""
         return artifacts.digest(self.state, str(self.folder))

@@ -58,6 +58,16 @@ class Catalog:
         return list(self.frame["id"])
 
     @cached_property
+    def labels(self) -> list[str]:
+        """The class of each row. Not to be changed."""
+        return [str(label) for label in self.frame["label"]]
+
+    @cached_property
+    def hashes(self) -> list[str]:
+        """The pixel hash of each row. Not to be changed."""
+        return [str(sha256) for sha256 in self.frame["sha256"]]
+
+    @cached_property
     def _places(self) -> dict[str, int]:
         return {image_id: place for place, image_id in enumerate(self.ids)}
 
@@ -79,9 +89,9 @@ class Catalog:
             raise DataError(f"{image_id} changed while it was being read; run the command again.")
         return image
 
-    @property
+    @cached_property
     def classes(self) -> dict[str, int]:
-        """Images per class, by class name."""
+        """Images per class, by class name. Not to be changed."""
         return {str(label): int(count) for label, count in self.frame["label"].value_counts().sort_index().items()}
 
     @property

@@ -140,7 +140,7 @@ def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
     """A photo of the catalog as a small picture's address. Raises ImageError when the file is gone."""
     photos = catalog(opened)
     row = photos.row(image_id)
-    sha256 = "" if row is None else str(photos.frame["sha256"].iloc[row])
+    sha256 = "" if row is None else photos.hashes[row]
     return _thumbnail(sha256, size, opened, photos, image_id)
 
 

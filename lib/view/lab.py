@@ -117,7 +117,7 @@ def _looked(
 def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str, float]) -> None:
     """The changed photo, the rank of its original under every metric in both spaces, and the answers."""
     photos = cached.catalog(opened)
-    image_id, label = photos.ids[row], str(photos.frame["label"].iloc[row])
+    image_id, label = photos.ids[row], photos.labels[row]
     active = {name: value for name, value in strengths.items() if value != DISTORTIONS[name].neutral}
     try:
         original = photos.open(row)
@@ -178,7 +178,7 @@ def answers(opened: Workspace, space: str, found: dict[str, Any], image_id: str,
     """The first answers to the changed photo in one space by one metric."""
     photos = cached.catalog(opened)
     ids = [photos.ids[row] for row, _ in found["answers"]]
-    labels = [str(photos.frame["label"].iloc[row]) for row, _ in found["answers"]]
+    labels = [photos.labels[row] for row, _ in found["answers"]]
     right = sum(each == label and name != image_id for each, name in zip(labels, ids, strict=True))
     others = sum(name != image_id for name in ids)
     st.markdown(

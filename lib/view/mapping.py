@@ -87,10 +87,10 @@ def near_on_map(opened: Workspace, shown: Shown, k: int) -> list[dict[str, Any]]
     if row is None:
         return []
     distances = np.linalg.norm(shown.map.xy - shown.map.xy[row], axis=1)
-    distances[photos.copies(str(photos.frame["sha256"].iloc[row]))] = np.inf
+    distances[photos.copies(photos.hashes[row])] = np.inf
     order = np.argsort(distances, kind="stable")[:k]
     return [
-        {"rank": i, "id": photos.ids[place], "label": str(photos.frame["label"].iloc[place]), "value": distances[place]}
+        {"rank": i, "id": photos.ids[place], "label": photos.labels[place], "value": distances[place]}
         for i, place in enumerate(order, start=1)
         if np.isfinite(distances[place])
     ]
@@ -168,14 +168,14 @@ def thumbnail(opened: Workspace, row: int) -> str:
 def _photos(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[dict[str, Any]]:
     """The photos in view, once they are few enough to be seen as photos."""
     photos = cached.catalog(opened)
-    known, labels = ui.colours(photos), photos.frame["label"]
+    known, labels = ui.colours(photos), photos.labels
     return [
         {
             "x": float(xy[row, 0]),
             "y": float(xy[row, 1]),
             "src": cached.thumbnail(opened, photos.ids[row], 96),
-            "alt": f"{labels.iloc[row]}, {photos.ids[row]}",
-            "colour": known[str(labels.iloc[row])],
+            "alt": f"{labels[row]}, {photos.ids[row]}",
+            "colour": known[labels[row]],
             "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows
@@ -227,7 +227,7 @@ def query(opened: Workspace, shown: Shown, metric: str, k: int) -> None:
     if chosen is None or row is None:
         st.info("Click a point: its photo and its true neighbours appear here.", icon=":material/ads_click:")
         return
-    label = str(photos.frame["label"].iloc[row])
+    label = photos.labels[row]
     true, drawn = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
     kept = len({found["id"] for found in true} & {found["id"] for found in drawn})
     ui.show_photos(opened, [chosen], key="map_query", title="Query", notes=[chosen], tile=170)
@@ -249,7 +249,7 @@ def neighbours(opened: Workspace, shown: Shown, metric: str, k: int) -> None:
     row = photos.row(chosen) if chosen else None
     if row is None:
         return
-    label = str(photos.frame["label"].iloc[row])
+    label = photos.labels[row]
     both = (
         ("map_neighbours", "True neighbours", near_in_space(opened, shown.space, metric, k), 3),
         ("map_near", "Nearest on the map", near_on_map(opened, shown, k), 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import streamlit as st
@@ -27,7 +28,7 @@ class Shown:
     turn: np.ndarray = field(default_factory=lambda: np.eye(2))
     shift: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
-    @property
+    @cached_property
     def map(self) -> Map:
         """The map as it is drawn."""
         return replace(self.made, xy=self.turned(self.made.xy))
@@ -119,11 +120,16 @@ def shown(opened: Workspace, space: str, wanted: MapParameters) -> Shown:
         if st.button("Make it now", icon=":material/play_arrow:"):
             mapper.maker().start(cached.current_settings(), space, wanted)
             st.rerun()
-    return Shown(space, _pca(opened, space), opened.map(space, "pca"))
+    return Shown(space, _usual(opened, space, "pca"), stored(opened, space, "pca"))
 
 
-def _pca(opened: Workspace, space: str) -> MapParameters:
-    return replace(opened.map_parameters(space), method="pca")
+def stored(opened: Workspace, space: str, method: str) -> Map:
+    """The map of a space that `prepare` made, by `umap` or `pca`. Raises ArtifactError when missing."""
+    return cached.space_map(opened, space, _usual(opened, space, method)) or opened.map(space, method)
+
+
+def _usual(opened: Workspace, space: str, method: str) -> MapParameters:
+    return replace(opened.map_parameters(space), method=method)
 
 
 def beside_choice(opened: Workspace, space: str) -> str:
@@ -140,8 +146,8 @@ def beside(opened: Workspace, main: Shown, chosen: str) -> Shown | None:
     if chosen == NOTHING:
         return None
     space = main.space if chosen == "pca" else chosen
-    parameters = _pca(opened, space) if chosen == "pca" else opened.map_parameters(space)
-    found = cached.space_map(opened, space, parameters) or opened.map(space, parameters.method)
+    parameters = _usual(opened, space, "pca") if chosen == "pca" else opened.map_parameters(space)
+    found = stored(opened, space, parameters.method)
     return Shown(space, parameters, found, *similarity(found.xy, main.map.xy))
 
 

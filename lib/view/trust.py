@@ -9,7 +9,7 @@ import streamlit as st
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.embed.alignment import disparity
-from lib.view import cached, ui
+from lib.view import cached, planes, ui
 from lib.view.planes import Shown
 from lib.workspace import Workspace
 
@@ -32,7 +32,7 @@ _HELP = {
 
 def strip(opened: Workspace, shown: Shown, key: str = "main") -> None:
     """The three measures of a map, each beside those of the other method on the same vectors."""
-    other = opened.map(shown.space, "umap" if shown.map.facts["method"] == "PCA" else "pca")
+    other = planes.stored(opened, shown.space, "umap" if shown.map.facts["method"] == "PCA" else "pca")
     name = other.facts["method"]
     columns = st.container(key=f"numbers_{key}").columns(3)
     for column, (measure, (title, explained)) in zip(columns, _HELP.items(), strict=True):

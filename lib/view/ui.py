@@ -163,7 +163,7 @@ def tiles(
     made = []
     for i, image_id in enumerate(ids):
         place = photos.row(image_id)
-        label = "not in this data set" if place is None else str(photos.frame["label"].iloc[place])
+        label = "not in this data set" if place is None else photos.labels[place]
         try:
             source = cached.thumbnail(opened, image_id) if place is not None else ""
         except ImageError:  # the file is gone; the tile still says which one
