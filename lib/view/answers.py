@@ -90,16 +90,20 @@ def _search(
     _opened: Workspace,
     _asked: Asked,
 ) -> dict[str, Any]:
-    way = Side(*side)
+    return _answer(_opened, _asked, Side(*side), k)
+
+
+def _answer(opened: Workspace, asked: Asked, side: Side, k: int, **engine: Any) -> dict[str, Any]:
     return retrieval.search(
-        _opened,
-        loaded(_opened, way),
-        _asked.queries,
-        metric_name=way.metric,
+        opened,
+        loaded(opened, side),
+        asked.queries,
+        metric_name=side.metric,
         k=k,
-        keep_duplicates=_asked.keep_duplicates,
-        among=_asked.among,
-        vectors=vectors(_opened, _asked, way),
+        keep_duplicates=asked.keep_duplicates,
+        among=asked.among,
+        vectors=vectors(opened, asked, side),
+        **engine,
     )
 
 
@@ -107,18 +111,7 @@ def search(opened: Workspace, asked: Asked, side: Side, k: int, engine: str = "e
     """The `search` document of one way to answer. What Milvus answers is asked anew each time."""
     if engine == "exact":
         return _search(opened.version, _name(side), asked.keys, _among(asked), k, opened, asked)
-    return retrieval.search(
-        opened,
-        loaded(opened, side),
-        asked.queries,
-        metric_name=side.metric,
-        k=k,
-        engine=engine,
-        keep_duplicates=asked.keep_duplicates,
-        among=asked.among,
-        vectors=vectors(opened, asked, side),
-        store=cached.store(),
-    )
+    return _answer(opened, asked, side, k, engine=engine, store=cached.store())
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
