@@ -89,23 +89,23 @@ def _names(a: Side, b: Side) -> tuple[str, str]:
 
 
 def _agreement(both: dict[str, Any], names: tuple[str, str], k: int) -> None:
-    numbers = st.container(key="numbers").columns(3)
     overlap, tau = both["overlap"], both["kendall_tau"]
-    numbers[0].metric(
-        "Overlap", _number(overlap, ".0%"), border=True, help=f"Photos that both answers share, divided by k = {k}."
-    )
-    numbers[1].metric(
-        "Rank-biased overlap",
-        _number(both["rbo"], ".3f"),
-        border=True,
-        help="Agreement of the two rankings, the first ranks weighing most (p = 0.9; Webber et al. 2010): 1 is the "
-        "same order, 0 no photo shared.",
-    )
-    numbers[2].metric(
-        "Kendall's tau",
-        _number(tau, ".3f"),
-        border=True,
-        help="Over the whole gallery: 1 same order, 0 unrelated, -1 reversed (tau-b).",
+    ui.numbers(
+        "sides",
+        ("Overlap", _number(overlap, ".0%"), "", f"Photos that both answers share, divided by k = {k}."),
+        (
+            "Rank-biased overlap",
+            _number(both["rbo"], ".3f"),
+            "",
+            "Agreement of the two rankings, the first ranks weighing most (p = 0.9; Webber et al. 2010): 1 is the "
+            "same order, 0 no photo shared.",
+        ),
+        (
+            "Kendall's tau",
+            _number(tau, ".3f"),
+            "",
+            "Over the whole gallery: 1 same order, 0 unrelated, -1 reversed (tau-b).",
+        ),
     )
     if overlap is None or tau is None:
         return

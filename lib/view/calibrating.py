@@ -92,38 +92,18 @@ def cost(chosen: Calibration, edge: int, scored: SpaceScores) -> None:
     """What the threshold lets in and loses."""
     at = chosen.cost(edge)
     lost = at.friends_total - at.friends
-    numbers = st.container(key="numbers_cost").columns(4)
-    numbers[0].metric(
-        "True friends let in",
-        f"{at.friends:,}",
-        f"{at.recall or 0:.1%} of them",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
-    )
-    numbers[1].metric(
-        "True friends lost",
-        f"{lost:,}",
-        f"{1 - (at.recall or 0):.1%} of them",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
-    )
-    numbers[2].metric(
-        "False friends let in",
-        f"{at.false_friends:,}",
-        f"{at.fall_out or 0:.1%} of other pairs",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
-    )
-    numbers[3].metric(
-        "Of what it lets in, true",
-        "–" if at.precision is None else f"{at.precision:.1%}",
-        f"{at.friends_total / (at.friends_total + at.false_friends_total):.1%} of all pairs are",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
+    everywhere = at.friends_total / (at.friends_total + at.false_friends_total)
+    ui.numbers(
+        "cost",
+        ("True friends let in", f"{at.friends:,}", f"{at.recall or 0:.1%} of them", ""),
+        ("True friends lost", f"{lost:,}", f"{1 - (at.recall or 0):.1%} of them", ""),
+        ("False friends let in", f"{at.false_friends:,}", f"{at.fall_out or 0:.1%} of other pairs", ""),
+        (
+            "Of what it lets in, true",
+            "–" if at.precision is None else f"{at.precision:.1%}",
+            f"{everywhere:.1%} of all pairs are",
+            "",
+        ),
     )
     asked = max(1, chosen.queries)
     st.caption(

@@ -46,16 +46,12 @@ def pair(opened: Workspace, found: dict[str, SpaceScores], cells: Cells, measure
         st.info("No query defines this measure for both cells.")
         return
     comparisons = len(cells) * (len(cells) - 1) // 2
-    numbers = st.container(key="numbers_pair").columns(4)
-    numbers[0].metric(
-        "Difference", points(tested.mean, measure), border=True, help=f"Mean of {MEASURES[measure]}, one − other."
-    )
-    numbers[1].metric(
-        "95 % interval", f"{points(tested.ci95[0], measure)} to {points(tested.ci95[1], measure)}", border=True
-    )
-    numbers[2].metric("p value", p_words(tested.p), border=True)
-    numbers[3].metric(
-        "Better on", f"{tested.wins} of {tested.queries}", border=True, help=f"{tested.ties} queries tie."
+    ui.numbers(
+        "pair",
+        ("Difference", points(tested.mean, measure), "", f"Mean of {MEASURES[measure]}, one − other."),
+        ("95 % interval", f"{points(tested.ci95[0], measure)} to {points(tested.ci95[1], measure)}", "", ""),
+        ("p value", p_words(tested.p), "", ""),
+        ("Better on", f"{tested.wins} of {tested.queries}", "", f"{tested.ties} queries tie."),
     )
     st.markdown(verdict(tested, a, b, comparisons))
     if not (tested.wins or tested.losses):

@@ -40,29 +40,17 @@ def summary(found: Disagreement, source: str) -> None:
     if not len(known):
         st.info("No photo here has another one to be compared with.")
         st.stop()
-    numbers = st.container(key="numbers_disagree").columns(4)
-    numbers[0].metric("Mean overlap", f"{known.mean():.1%}", border=True, help=f"Shared among the first {found.k}.")
-    numbers[1].metric(
-        "The very same answers",
-        f"{(known == 1).mean():.1%}",
-        "of photos",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
-    )
-    numbers[2].metric(
-        "Nothing in common",
-        f"{(known == 0).mean():.1%}",
-        "of photos",
-        border=True,
-        delta_color="off",
-        delta_arrow="off",
-    )
-    numbers[3].metric(
-        "Mean rank-biased overlap",
-        f"{np.nanmean(found.rbo):.3f}",
-        border=True,
-        help=f"Over the first {DEPTH} answers, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
+    ui.numbers(
+        "disagree",
+        ("Mean overlap", f"{known.mean():.1%}", "", f"Shared among the first {found.k}."),
+        ("The very same answers", f"{(known == 1).mean():.1%}", "of photos", ""),
+        ("Nothing in common", f"{(known == 0).mean():.1%}", "of photos", ""),
+        (
+            "Mean rank-biased overlap",
+            f"{np.nanmean(found.rbo):.3f}",
+            "",
+            f"Over the first {DEPTH} answers, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
+        ),
     )
     st.plotly_chart(
         score_figures.overlaps(found.overlap, found.k),

@@ -218,6 +218,21 @@ def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretc
     )
 
 
+def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
+    """Figures beside each other in boxes: title, value, a few words under it and an explanation ("" for none)."""
+    columns = st.container(key=f"numbers_{key}").columns(len(figures))
+    for column, (title, value, under, about) in zip(columns, figures, strict=True):
+        column.metric(
+            title,
+            value,
+            under or None,
+            help=about or None,
+            border=True,
+            delta_color="off",
+            delta_arrow="off",
+        )
+
+
 def failed(error: PetalscopeError) -> None:
     """What went wrong and what to do, as a box."""
     st.error(plain(str(error)), icon=":material/error:")
