@@ -7,12 +7,14 @@ ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
 PORT ?= 8501
+UV := 0.13.9
+PIP_AUDIT := 2.10.1
 # Open the browser by itself only where there is a screen.
 HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname 2>/dev/null)),$(filter Windows_NT,$(OS))),false,true)
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test test-server check prepare install install-tests chromium bench clean
+.PHONY: run train test test-server check prepare install install-tests chromium bench lock audit clean
 
 run: install
 	$(RUN) -m lib prepare
@@ -31,9 +33,9 @@ install: $(VENV)/.installed
 install-tests: $(VENV)/.installed-tests
 
 # The stamps hold the requirements they were made from: nothing is asked of the network while these are unchanged.
-$(VENV)/.installed: requirements.txt | $(VENV)/.made
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@cp requirements.txt "$@"
+$(VENV)/.installed: requirements.lock | $(VENV)/.made
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@cp requirements.lock "$@"
 
 $(VENV)/.installed-tests: tests/requirements.txt $(VENV)/.installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
@@ -73,5 +75,19 @@ test-server: install-tests .venv-server/.installed
 	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps milvus==2.3.5
 	@touch "$@"
 
+# After a change of requirements.txt: the same for all systems, with the hash of every file that may be installed.
+lock: .venv-tools/.installed
+	.venv-tools/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" requirements.txt -o requirements.lock
+
+# Known holes in what is installed, as PyPI's database tells.
+audit: .venv-tools/.installed
+	.venv-tools/bin/python -m pip_audit --require-hashes --disable-pip -r requirements.lock
+
+.venv-tools/.installed:
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV) pip-audit==$(PIP_AUDIT)
+	@touch "$@"
+
 clean:
-	rm -rf "$(VENV)" .venv-server
+	rm -rf "$(VENV)" .venv-server .venv-tools

@@ -31,8 +31,8 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 
 @contextmanager
-def serving(data: Path, artifacts: Path) -> Iterator[str]:
-    """The app on a free port; yields its address."""
+def serving(data: Path, artifacts: Path, secrets: str = "") -> Iterator[str]:
+    """The app on a free port; yields its address. `secrets` go into a `secrets.toml`, with that address for ADDRESS."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,15 +42,20 @@ def serving(data: Path, artifacts: Path) -> Iterator[str]:
         "PETALSCOPE_ARTIFACTS": str(artifacts),
         "PETALSCOPE_OFFLINE": "1",
     }
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    if secrets:
+        file = artifacts.parent / "secrets.toml"
+        file.write_text(secrets.replace("ADDRESS", address), encoding="utf-8")
+        command += ["--secrets.files", str(file)]
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)],
+        command,
         cwd=PROJECT,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        address = f"http://127.0.0.1:{port}"
         for _ in range(240):
             try:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()

@@ -5,9 +5,7 @@ A token typed here lives in this session's memory, for that address only: it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
@@ -16,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from lib.errors import PetalscopeError, QueryError
 from lib.store import connections
 from lib.store.connections import Connection, Pulse
-from lib.view import asked, cached, ui
+from lib.view import asked, cached, gate, ui
 
 _TYPED, _WANTED = "milvus_typed", "store"
 
@@ -43,15 +41,7 @@ def choose() -> tuple[Connection, DeltaGenerator]:
 
 
 def _known() -> dict[str, Connection]:
-    try:
-        secrets: Mapping[str, Any] = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else {}
-    except Exception:  # Streamlit raises several kinds for a file that is no TOML
-        secrets = {}
-        st.warning(
-            "`.streamlit/secrets.toml` is not readable TOML, so the connections in it are missing here: correct it.",
-            icon=":material/key_off:",
-        )
-    return {**connections.configured(cached.current_settings(), secrets), **_typed()}
+    return {**connections.configured(cached.current_settings(), gate.secrets()), **_typed()}
 
 
 def _typed() -> dict[str, Connection]:

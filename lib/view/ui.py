@@ -14,7 +14,7 @@ from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
 from lib.search.metrics import METRICS
 from lib.settings import ASSETS
-from lib.view import cached, gallery, jobs, selection, theme
+from lib.view import cached, gallery, gate, jobs, selection, theme
 from lib.view.gallery import Tile
 from lib.workspace import Workspace
 
@@ -56,11 +56,13 @@ def begin(title: str, lead: str) -> None:
     named = title if title == "Petalscope" else f"{title} · Petalscope"
     st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(_STYLE)
+    gate.guard()
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
         st.caption("Look inside an image-embedding space")
         for page, label, symbol in PAGES:
             st.page_link(page, label=label, icon=symbol, query_params=selection.link())
+        gate.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
 

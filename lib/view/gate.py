@@ -1,0 +1,88 @@
+"""Who is let in: the login that `.streamlit/secrets.toml` sets up, and whom it lists. Without one, everybody is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+
+def secrets() -> Mapping[str, Any]:
+    """What `.streamlit/secrets.toml` holds, nothing when there is no such file.
+
+    One that cannot be read may ask for a login, so then the page ends, and says why.
+    """
+    if st.secrets.load_if_toml_exists():
+        return st.secrets.to_dict()
+    # Streamlit says the same of a file that is not there and of one that makes no sense.
+    if any(Path(file).exists() for file in st.get_option("secrets.files")):
+        st.error(
+            "`.streamlit/secrets.toml` is not readable TOML. It may ask for a login, so nothing is shown before it is "
+            "corrected (or removed).",
+            icon=":material/key_off:",
+        )
+        st.stop()
+    return {}
+
+
+def guard() -> None:
+    """End the page here unless this visitor may see it."""
+    found = secrets()
+    asked = found.get("auth")
+    if not isinstance(asked, Mapping):
+        return
+    if not st.user.get("is_logged_in", False):
+        _ask(asked)
+        st.stop()
+    mail = str(st.user.get("email") or "")
+    if not welcome(mail, st.user.get("email_verified"), found.get("access")):
+        st.error(
+            "This account is not among those who may see this. Ask whoever runs the app to add it to `secrets.toml`.",
+            icon=":material/block:",
+        )
+        account()
+        st.stop()
+
+
+def welcome(mail: str, verified: object, access: object) -> bool:
+    """Whether a logged-in visitor is let in by the section `access`: its `emails` are whole addresses, or `@domain` for
+    all of a domain. Without that section everybody whom the provider knows is."""
+    if access is None:
+        return True
+    listed = access.get("emails") if isinstance(access, Mapping) else None
+    # A list that makes no sense, and an address that its provider did not check, let nobody in.
+    if not isinstance(listed, list) or verified is False or "@" not in mail:
+        return False
+    mine = mail.strip().lower()
+    return {mine, f"@{mine.rsplit('@', 1)[1]}"} & {str(each).strip().lower() for each in listed} != set()
+
+
+def account() -> None:
+    """Who is logged in, and the way out; nothing where there is no login."""
+    if st.user.get("is_logged_in", False):
+        st.text(str(st.user.get("email") or st.user.get("name") or ""))  # not Markdown: it comes from outside
+        st.button("Log out", on_click=st.logout, icon=":material/logout:", type="tertiary")
+
+
+def _ask(asked: Mapping[str, Any]) -> None:
+    st.subheader("Please log in")
+    named = [name for name, entry in asked.items() if isinstance(entry, Mapping) and "client_id" in entry]
+    for name in (["default"] if "client_id" in asked else []) + named:
+        words = "Log in" if name == "default" else f"Log in with {name}"
+        st.button(words, key=f"login_{name}", on_click=_log_in, args=(name,), type="primary", icon=":material/login:")
+    if problem := st.session_state.pop("login_problem", None):
+        st.error("The login that `secrets.toml` sets up does not work.", icon=":material/error:")
+        st.text(problem)
+    if not named and "client_id" not in asked:
+        st.error("The section `auth` of `secrets.toml` names no `client_id`, so nobody can log in: add it.")
+
+
+def _log_in(name: str) -> None:
+    from streamlit.errors import StreamlitAuthError
+
+    try:
+        st.login(None if name == "default" else name)
+    except StreamlitAuthError as error:
+        st.session_state["login_problem"] = str(error)

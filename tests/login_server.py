@@ -1,0 +1,87 @@
+"""A provider of logins (OpenID Connect) on loopback: whoever comes is logged in at once, as the address it was told."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+
+class Provider:
+    """`mail` and `verified` are what the next login says."""
+
+    def __init__(self) -> None:
+        self.mail = "ada@example.org"
+        self.verified = True
+        self.key = RSAKey.generate_key(2048, parameters={"kid": "one"})
+        self.nonces: dict[str, str] = {}
+        self.address = ""
+
+    def token(self, code: str) -> str:
+        now = int(time.time())
+        claims = {"iss": self.address, "aud": "petalscope", "sub": "1", "iat": now, "exp": now + 600}
+        claims |= {"email": self.mail, "email_verified": self.verified, "nonce": self.nonces.pop(code)}
+        return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.key)
+
+
+@contextmanager
+def provider() -> Iterator[Provider]:
+    """A running provider."""
+    made = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(asked.query).items()}
+            if asked.path == "/authorize":
+                code = secrets.token_hex(8)
+                made.nonces[code] = query.get("nonce", "")
+                self.send_response(302)
+                back = urlencode({"code": code, "state": query["state"]})
+                self.send_header("Location", f"{query['redirect_uri']}?{back}")
+                self.end_headers()
+            elif asked.path == "/keys":
+                self.tell({"keys": [made.key.as_dict(private=False)]})
+            else:
+                self.tell(
+                    {
+                        "issuer": made.address,
+                        "authorization_endpoint": f"{made.address}/authorize",
+                        "token_endpoint": f"{made.address}/token",
+                        "jwks_uri": f"{made.address}/keys",
+                        "id_token_signing_alg_values_supported": ["RS256"],
+                    }
+                )
+
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            token = made.token(form["code"][0])
+            self.tell({"access_token": "unused", "token_type": "Bearer", "expires_in": 600, "id_token": token})
+
+        def tell(self, document: object) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.address = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
