@@ -114,6 +114,24 @@ function chart(root) {
     });
   }
 
+  // The ranks of neighbours, above everything else; a farther one that would stand on another could not be read.
+  function ranks(places) {
+    const style = getComputedStyle(plot), taken = [];
+    pen.font = "600 12px sans-serif";
+    pen.textAlign = "center";
+    pen.lineWidth = 3;
+    pen.lineJoin = "round";
+    pen.strokeStyle = style.getPropertyValue("--st-background-color");
+    pen.fillStyle = style.getPropertyValue("--st-text-color");
+    places.forEach(([left, top], i) => {
+      if (taken.some(([x, y]) => Math.abs(x - left) < 16 && Math.abs(y - top) < 13)) return;
+      taken.push([left, top]);
+      pen.strokeText(String(i + 1), left, top - 9);
+      pen.fillText(String(i + 1), left, top - 9);
+    });
+    pen.strokeStyle = pen.fillStyle = state.data.ink;
+  }
+
   function overlay() {
     const { lines, ink } = state.data;
     pen.setTransform(ratio(), 0, 0, ratio(), 0, 0);
@@ -127,9 +145,7 @@ function chart(root) {
         pen.arc(left, top, radius, 0, 7);
         pen.stroke();
       };
-      pen.font = "600 11px sans-serif";
-      pen.textAlign = "center";
-      lines.near.forEach(([x, y], rank) => {
+      lines.near.forEach(([x, y]) => {
         const to = screen(x, y);
         pen.globalAlpha = 0.7;
         pen.lineWidth = 1.6;
@@ -139,9 +155,9 @@ function chart(root) {
         pen.stroke();
         pen.globalAlpha = 1;
         ring(to, 6, 1.6);
-        pen.fillText(String(rank + 1), to[0], to[1] - 9);
       });
       ring(from, 10, 3);
+      ranks(lines.near.map(([x, y]) => screen(x, y)));
     }
     if (trail) {
       pen.lineWidth = 1.6;
