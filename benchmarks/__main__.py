@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import report
+from benchmarks import report, timing
 from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
@@ -41,7 +41,7 @@ def main() -> int:
     failed = []
     for part in () if options.readme else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
-        start = time.perf_counter()
+        start, load = time.perf_counter(), timing.load()
         command = [sys.executable, "-m", f"benchmarks.{part}", "--json"]
         done = subprocess.run(command, check=False, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
         spent = time.perf_counter() - start
@@ -49,9 +49,9 @@ def main() -> int:
             failed.append(part)
             continue
         print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
-        results = merged(results, part, json.loads(done.stdout), spent, known)
+        results = merged(results, part, json.loads(done.stdout), spent, known, load)
         artifacts.write_json(RESULTS, results)
-    print(report.table(results["rows"]))
+    print(report.table(results))
     if results["rows"]:
         report.rewrite(PROJECT / "README.md", results)
     total = sum(each["seconds"] for name, each in results["parts"].items() if name in PARTS)
@@ -62,15 +62,21 @@ def main() -> int:
 
 
 def merged(
-    results: dict[str, Any], part: str, rows: list[dict[str, Any]], seconds: float, order: tuple[str, ...]
+    results: dict[str, Any],
+    part: str,
+    rows: list[dict[str, Any]],
+    seconds: float,
+    order: tuple[str, ...],
+    load: float | None,
 ) -> dict[str, Any]:
-    """The results with the rows of one part replaced by new ones, measured now on this machine."""
+    """The results with the rows of one part replaced by new ones, measured now on this machine; `load` is how many
+    programs wanted a processor when that began."""
     kept = [row for row in results["rows"] if row["part"] != part and row["part"] in order]
     new = [*kept, *({"part": part, **row} for row in rows)]
     new.sort(key=lambda row: order.index(row["part"]))
     measured = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     parts = {name: about for name, about in results["parts"].items() if name in order}
-    parts[part] = {"seconds": round(seconds, 1), "measured": measured, "machine": machine()}
+    parts[part] = {"seconds": round(seconds, 1), "measured": measured, "load": load, "machine": machine()}
     return {"machine": machine(), "measured": measured, "parts": parts, "rows": new}
 
 

@@ -25,11 +25,12 @@ def is_limit(row: dict[str, Any]) -> bool:
     return ALLOWED in row["note"]
 
 
-def table(rows: Rows) -> str:
+def table(results: dict[str, Any]) -> str:
     """All that is known of the rows, as Markdown."""
     lines = ["| path | ours | peer | unit | ratio | at least | |", "|---|---:|---:|---|---:|---:|---|"]
-    for row in rows:
-        told = "; ".join(part for part in (row["note"], "" if row["met"] else f"**missed**: {row['why']}") if part)
+    for row in results["rows"]:
+        missed = "" if row["met"] else f"**missed**: {why(row, results)}"
+        told = "; ".join(filter(None, (row["note"], missed)))
         ours, peer = (amount(value, row["unit"]) for value in (row["ours"], row["peer"]))
         cells = (row["path"], ours, peer, row["unit"], f"{row['ratio']:.2f}", f"{row['goal']:.3g}", told)
         lines.append(f"| {' | '.join(cells)} |")
@@ -52,13 +53,25 @@ def section(results: dict[str, Any]) -> str:
     for row in rows:
         mark = "✓"
         if not row["met"]:
-            missed.append(f"{len(missed) + 1}. {row['path']}: {row['why'] or 'not explained yet'}.")
+            missed.append(f"{len(missed) + 1}. {row['path']}: {why(row, results)}.")
             mark = f"✗ {len(missed)}"
         ours, peer = (amount(value, row["unit"]) for value in (row["ours"], row["peer"]))
         beside = f"at most {peer}" if is_limit(row) else peer
         cells = (_escaped(row["path"]), ours, beside, f"{row['ratio']:.2f}", f"{row['goal']:.3g}", mark)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, *(["", "What misses its aim, and why:", "", *missed] if missed else []), END])
+
+
+def is_busy(part: dict[str, Any]) -> bool:
+    """Whether other programs kept the processors busy while a part was measured: wall times are then too long."""
+    return part.get("load") is not None and part["load"] > 2 * part["machine"]["cores"]
+
+
+def why(row: dict[str, Any], results: dict[str, Any]) -> str:
+    """Why a row misses its aim, as far as it is known."""
+    part = results["parts"].get(row["part"], {"load": None})
+    busy = f"measured while other programs kept the machine busy (load {part['load']:g})" if is_busy(part) else ""
+    return "; ".join(filter(None, (row["why"], busy))) or "not explained yet"
 
 
 def machine_words(on: dict[str, Any]) -> str:

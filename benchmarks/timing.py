@@ -132,6 +132,16 @@ def watched(command: list[str], environment: dict[str, str] | None = None) -> tu
     return printed, seen.peak
 
 
+def load() -> float | None:
+    """How many programs wanted a processor in the last minute, on average; None where the system does not tell."""
+    import os
+
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (OSError, AttributeError):
+        return None
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     import os

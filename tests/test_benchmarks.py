@@ -97,9 +97,9 @@ def test_a_part_replaces_its_own_rows_only() -> None:
         "rows": [row("old"), {**row("grown"), "part": "growth"}, {**row("gone"), "part": "no more"}],
         "parts": {"growth": {"seconds": 3.0, "measured": "2026-01-01T00:00:00+00:00", "machine": HERE}},
     }
-    found = bench.merged(kept, "search", [row("new"), row("newer")], 12.34, order)
+    found = bench.merged(kept, "search", [row("new"), row("newer")], 12.34, order, 0.5)
     assert [each["path"] for each in found["rows"]] == ["new", "newer", "grown"]
-    assert found["parts"]["search"]["seconds"] == 12.3
+    assert (found["parts"]["search"]["seconds"], found["parts"]["search"]["load"]) == (12.3, 0.5)
     assert found["parts"]["growth"]["machine"] == HERE
     assert set(found["machine"]) == set(HERE)
 
@@ -125,7 +125,8 @@ def test_the_results_have_every_field_and_explain_what_is_missed() -> None:
         assert set(each) >= FIELDS, each["path"]
         assert each["part"] in bench.PARTS + bench.BY_NAME
         assert each["met"] == (each["ratio"] >= each["goal"])
-        assert each["met"] or each["why"], f"{each['path']} misses its aim and nothing says why"
+        told = report.why(each, RESULTS)
+        assert each["met"] or told != "not explained yet", f"{each['path']} misses its aim and nothing says why"
         assert each["share"] is None or 0 < each["share"] <= 1.5
     assert len({each["path"] for each in RESULTS["rows"]}) == len(RESULTS["rows"])
 
@@ -160,7 +161,16 @@ def test_the_section_tells_limits_and_misses() -> None:
     assert "| a way | 2.00 ms | 6.00 ms | 3.00 | 2.5 | ✓ |" in told
     assert r"| b \| c | 600 ms | at most 500 ms | 0.83 | 1 | ✗ 1 |" in told
     assert "1. b | c: it draws | too much." in told
-    assert report.table(results["rows"]).count("**missed**: it draws") == 1
+    assert report.table(results).count("**missed**: it draws") == 1
+
+
+@pytest.mark.parametrize(("load", "told"), [(None, "no"), (2.5, "no"), (4.5, "busy (load 4.5)")])
+def test_a_busy_machine_is_named_beside_what_misses(load: float | None, told: str) -> None:
+    missed = {"part": "query", **timing.most("a way", 600.0, 500.0, "ms, wall", why="because").as_dict()}
+    results = {"parts": {"query": {"load": load, "machine": HERE}}, "rows": [missed]}
+    assert report.why(missed, results).startswith("because")
+    assert (told in report.why(missed, results)) == (told != "no")
+    assert report.why({**missed, "part": "gone", "why": ""}, results) == "not explained yet"
 
 
 def test_rewriting_touches_nothing_but_the_section(tmp_path: Path) -> None:
