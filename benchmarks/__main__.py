@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS + BY_NAME)}; usually all but large"
     )
+    parser.add_argument("--rounds", type=int, default=timing.USUAL_ROUNDS, help="turns that count; fewer are less sure")
     parser.add_argument("--readme", action="store_true", help="measure nothing; put the kept results into the README")
     options = parser.parse_args()
     known = PARTS + BY_NAME
@@ -42,14 +43,14 @@ def main() -> int:
     for part in () if options.readme else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
         start, load = time.perf_counter(), timing.load()
-        command = [sys.executable, "-m", f"benchmarks.{part}", "--json"]
+        command = [sys.executable, "-m", f"benchmarks.{part}", "--json", "--rounds", str(options.rounds)]
         done = subprocess.run(command, check=False, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
-        spent = time.perf_counter() - start
+        spent = round(time.perf_counter() - start, 1)
         if done.returncode:
             failed.append(part)
             continue
         print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
-        results = merged(results, part, json.loads(done.stdout), spent, known, load)
+        results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=options.rounds)
         artifacts.write_json(RESULTS, results)
     print(report.table(results))
     if results["rows"]:
@@ -62,21 +63,19 @@ def main() -> int:
 
 
 def merged(
-    results: dict[str, Any],
-    part: str,
-    rows: list[dict[str, Any]],
-    seconds: float,
-    order: tuple[str, ...],
-    load: float | None,
+    results: dict[str, Any], part: str, rows: list[dict[str, Any]], order: tuple[str, ...], **about: float | None
 ) -> dict[str, Any]:
-    """The results with the rows of one part replaced by new ones, measured now on this machine; `load` is how many
-    programs wanted a processor when that began."""
+    """The results with the rows of one part replaced by new ones, measured now on this machine.
+
+    `about` is kept with the part: the `seconds` that it took, in how many `rounds`, and the `load` when it began (how
+    many programs wanted a processor).
+    """
     kept = [row for row in results["rows"] if row["part"] != part and row["part"] in order]
     new = [*kept, *({"part": part, **row} for row in rows)]
     new.sort(key=lambda row: order.index(row["part"]))
     measured = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     parts = {name: about for name, about in results["parts"].items() if name in order}
-    parts[part] = {"seconds": round(seconds, 1), "measured": measured, "load": load, "machine": machine()}
+    parts[part] = {**about, "measured": measured, "machine": machine()}
     return {"machine": machine(), "measured": measured, "parts": parts, "rows": new}
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rows", type=int, default=ROWS)
-    rows = parser.parse_args().rows
+    rows = parser.parse_known_args()[0].rows  # there is one round of this
     with tempfile.TemporaryDirectory() as name, _milvus(Path(name)) as (uri, server):
         folder = Path(name)
         draw(folder / "noise", rows)

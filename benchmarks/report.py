@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.timing import USUAL_ROUNDS
+
 # The README's section lies between these two lines.
 BEGIN, END = "<!-- from benchmarks/results.json, by `make bench` -->", "<!-- end of what was measured -->"
 ALLOWED = "peer: the most that is allowed"
@@ -81,11 +83,17 @@ def machine_words(on: dict[str, Any]) -> str:
 
 
 def _elsewhere(results: dict[str, Any]) -> str:
-    """Which parts were measured on another day or machine than the rest."""
+    """Which parts were measured on another day or machine than the rest, or in fewer rounds than usual."""
     of = {name: (part["measured"][:10], machine_words(part["machine"])) for name, part in results["parts"].items()}
     usual = (results["measured"][:10], machine_words(results["machine"]))
+    quick = [
+        f"`{name}` in {part['rounds']} rounds instead of {USUAL_ROUNDS}"
+        for name, part in results["parts"].items()
+        if part.get("rounds", USUAL_ROUNDS) < USUAL_ROUNDS
+    ]
     others = [f"`{name}` {day} on {words}" for name, (day, words) in of.items() if (day, words) != usual]
-    return f" Measured apart: {'; '.join(others)}." if others else ""
+    apart = f" Measured apart: {'; '.join(others)}." if others else ""
+    return f"{apart} Measured quickly: {'; '.join(quick)}." if quick else apart
 
 
 def rewrite(readme: Path, results: dict[str, Any]) -> None:

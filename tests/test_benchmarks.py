@@ -97,7 +97,7 @@ def test_a_part_replaces_its_own_rows_only() -> None:
         "rows": [row("old"), {**row("grown"), "part": "growth"}, {**row("gone"), "part": "no more"}],
         "parts": {"growth": {"seconds": 3.0, "measured": "2026-01-01T00:00:00+00:00", "machine": HERE}},
     }
-    found = bench.merged(kept, "search", [row("new"), row("newer")], 12.34, order, 0.5)
+    found = bench.merged(kept, "search", [row("new"), row("newer")], order, seconds=12.3, load=0.5)
     assert [each["path"] for each in found["rows"]] == ["new", "newer", "grown"]
     assert (found["parts"]["search"]["seconds"], found["parts"]["search"]["load"]) == (12.3, 0.5)
     assert found["parts"]["growth"]["machine"] == HERE
@@ -152,12 +152,13 @@ def test_the_section_tells_limits_and_misses() -> None:
     limit = {"part": "query", **timing.most("b | c", 600.0, 500.0, "ms, wall", why="it draws | too much").as_dict()}
     parts = {
         "search": {"seconds": 1.0, "measured": "2026-02-03T00:00:00+00:00", "machine": HERE},
-        "large": {"seconds": 1.0, "measured": "2026-01-01T00:00:00+00:00", "machine": {**HERE, "cpu": "another"}},
+        "large": {"rounds": 2, "measured": "2026-01-01T00:00:00+00:00", "machine": {**HERE, "cpu": "another"}},
     }
     results = {"machine": HERE, "measured": "2026-02-03T04:05:06+00:00", "parts": parts, "rows": [row(), limit]}
     told = report.section(results).splitlines()
     assert told[1].startswith("Measured 2026-02-03 on 2 cores of a processor (avx2), Python 3.11: 1 of 2 figures")
-    assert told[1].endswith("Measured apart: `large` 2026-01-01 on 2 cores of another (avx2), Python 3.11.")
+    apart = "Measured apart: `large` 2026-01-01 on 2 cores of another (avx2), Python 3.11."
+    assert told[1].endswith(f" {apart} Measured quickly: `large` in 2 rounds instead of 7.")
     assert "| a way | 2.00 ms | 6.00 ms | 3.00 | 2.5 | ✓ |" in told
     assert r"| b \| c | 600 ms | at most 500 ms | 0.83 | 1 | ✗ 1 |" in told
     assert "1. b | c: it draws | too much." in told
