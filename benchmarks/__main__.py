@@ -23,7 +23,7 @@ from lib.settings import PROJECT
 
 PARTS = ("search", "images", "map", "starting", "query", "screens", "growth")
 BY_NAME = ("large",)
-RESULTS = PROJECT / "benchmarks" / "results.json"
+RESULTS, README = PROJECT / "benchmarks" / "results.json", PROJECT / "README.md"
 
 
 def main() -> int:
@@ -39,6 +39,8 @@ def main() -> int:
     if unknown := set(options.parts) - set(known):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     results = artifacts.read_json(RESULTS) or {"rows": [], "parts": {}}
+    if options.readme and not results["rows"]:
+        parser.error("nothing is measured yet: run `make bench`")
     failed = []
     for part in () if options.readme else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
@@ -52,9 +54,10 @@ def main() -> int:
         print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
         results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=options.rounds)
         artifacts.write_json(RESULTS, results)
+        report.rewrite(README, results)
+    if options.readme:
+        report.rewrite(README, results)
     print(report.table(results))
-    if results["rows"]:
-        report.rewrite(PROJECT / "README.md", results)
     total = sum(each["seconds"] for name, each in results["parts"].items() if name in PARTS)
     print(f"\nAll parts but {', '.join(BY_NAME)} took {total / 60:.1f} minutes.")
     for part in failed:
