@@ -39,7 +39,7 @@ def main() -> None:
         [
             *_rows("search", SIZES),
             *_rows("store", SIZES),
-            *_rows("embed", (256, 1_024, 4_000)),
+            *_rows("embed", (128, 512, 2_000)),
             *_rows("map", SIZES[:2]),
         ]
     )

@@ -72,7 +72,8 @@ def is_busy(part: dict[str, Any]) -> bool:
 def why(row: dict[str, Any], results: dict[str, Any]) -> str:
     """Why a row misses its aim, as far as it is known."""
     part = results["parts"].get(row["part"], {"load": None})
-    busy = f"measured while other programs kept the machine busy (load {part['load']:g})" if is_busy(part) else ""
+    late = is_busy(part) and "wall" in row["unit"]
+    busy = f"measured while other programs kept the machine busy (load {part['load']:g})" if late else ""
     return "; ".join(filter(None, (row["why"], busy))) or "not explained yet"
 
 

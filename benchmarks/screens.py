@@ -29,7 +29,7 @@ EMPTY = 'import streamlit as st\n\nst.title("Empty")\n'
 PAGES = {name: name for name in ("Training regimes", "Embedding map", "Retrieval", "Milvus collection")} | {
     "Home": "Petalscope"
 }
-MOST_OVER_S, MOST_SWITCH_MS = 2.0, 300.0
+MOST_OVER_MS, MOST_SWITCH_MS = 2_000.0, 300.0
 COMPLETE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
@@ -95,15 +95,12 @@ def cold_start(chromium: Any) -> Row:
                         seconds.append(time.perf_counter() - start)
                     context.close()
     ours, peer = (statistics.median(seconds) for seconds in taken.values())
-    over = ours - peer
-    return Row(
-        "cold start to the first page, in a browser, against an empty Streamlit page",
-        1000 * ours,
-        1000 * peer,
+    return most(
+        "cold start to the first page, over that of an empty Streamlit page, in a browser",
+        1000 * (ours - peer),
+        MOST_OVER_MS,
         "ms, wall",
-        MOST_OVER_S / max(over, 1e-3),
-        1.0,
-        note=f"{over:.2f} s over it (at most {MOST_OVER_S:g}); the ratio is of these two",
+        note=f"{ours:.2f} s against {peer:.2f} s",
     )
 
 

@@ -171,6 +171,8 @@ def test_a_busy_machine_is_named_beside_what_misses(load: float | None, told: st
     results = {"parts": {"query": {"load": load, "machine": HERE}}, "rows": [missed]}
     assert report.why(missed, results).startswith("because")
     assert (told in report.why(missed, results)) == (told != "no")
+    # Processor time does not count what others do.
+    assert report.why({**missed, "unit": "ms, processor"}, results) == "because"
     assert report.why({**missed, "part": "gone", "why": ""}, results) == "not explained yet"
 
 
