@@ -85,11 +85,13 @@ def machine_words(on: dict[str, Any]) -> str:
 
 def _elsewhere(results: dict[str, Any]) -> str:
     """Which parts were measured on another day or machine than the rest, or in fewer rounds than usual."""
-    of = {name: (part["measured"][:10], machine_words(part["machine"])) for name, part in results["parts"].items()}
+    of = {
+        name: (part["measured"][:10], machine_words(part["machine"])) for name, part in sorted(results["parts"].items())
+    }
     usual = (results["measured"][:10], machine_words(results["machine"]))
     quick = [
         f"`{name}` in {part['rounds']} rounds instead of {USUAL_ROUNDS}"
-        for name, part in results["parts"].items()
+        for name, part in sorted(results["parts"].items())
         if part.get("rounds", USUAL_ROUNDS) < USUAL_ROUNDS
     ]
     others = [f"`{name}` {day} on {words}" for name, (day, words) in of.items() if (day, words) != usual]

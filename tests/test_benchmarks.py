@@ -163,6 +163,8 @@ def test_the_section_tells_limits_and_misses() -> None:
     assert r"| b \| c | 600 ms | at most 500 ms | 0.83 | 1 | ✗ 1 |" in told
     assert "1. b | c: it draws | too much." in told
     assert report.table(results).count("**missed**: it draws") == 1
+    # What is read back from the file, where names are sorted, is told alike.
+    assert report.section({**results, "parts": dict(reversed(parts.items()))}).splitlines() == told
 
 
 @pytest.mark.parametrize(("load", "told"), [(None, "no"), (2.5, "no"), (4.5, "busy (load 4.5)")])
