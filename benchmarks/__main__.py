@@ -1,6 +1,9 @@
-"""Every figure beside its peer: `python -m benchmarks`, or `make bench`. Prints a table and writes `results.json`.
+"""Every figure beside its peer: `python -m benchmarks`, or `make bench`. Prints a table, writes `results.json`, and
+puts the table into the README.
 
-Each part runs in a process of its own, one after the other, since how many threads there are is decided at import.
+Each part runs in a process of its own, one after the other, since how many threads there are is decided at import. What
+a part measured is kept as soon as it is done; parts that are not named keep their rows. `large` takes the better part
+of an hour and runs by its name only.
 """
 
 from __future__ import annotations
@@ -10,46 +13,73 @@ import datetime
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
+from benchmarks import report, timing
 from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
 
-PARTS = ("search", "images", "starting", "query")
-RESULTS = PROJECT / "benchmarks" / "results.json"
+PARTS = ("search", "images", "map", "starting", "query", "screens", "growth")
+BY_NAME = ("large",)
+RESULTS, README = PROJECT / "benchmarks" / "results.json", PROJECT / "README.md"
 
 
 def main() -> int:
-    """Measure all parts, or the named ones; those that are not named keep their rows."""
+    """Measure all parts, or the named ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all when none is named")
-    wanted = parser.parse_args().parts or list(PARTS)
-    if unknown := set(wanted) - set(PARTS):
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS + BY_NAME)}; usually all but large"
+    )
+    parser.add_argument("--rounds", type=int, default=timing.USUAL_ROUNDS, help="turns that count; fewer are less sure")
+    parser.add_argument("--readme", action="store_true", help="measure nothing; put the kept results into the README")
+    options = parser.parse_args()
+    known = PARTS + BY_NAME
+    if unknown := set(options.parts) - set(known):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    kept = artifacts.read_json(RESULTS) or {"rows": []}
-    rows = [row for row in kept["rows"] if row["part"] not in wanted]
-    for part in wanted:
+    results = artifacts.read_json(RESULTS) or {"rows": [], "parts": {}}
+    if options.readme and not results["rows"]:
+        parser.error("nothing is measured yet: run `make bench`")
+    failed = []
+    for part in () if options.readme else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", f"benchmarks.{part}", "--json"]
-        done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True, text=True)
-        rows += [{"part": part, **row} for row in json.loads(done.stdout)]
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
+        start, load = time.perf_counter(), timing.load()
+        command = [sys.executable, "-m", f"benchmarks.{part}", "--json", "--rounds", str(options.rounds)]
+        done = subprocess.run(command, check=False, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        spent = round(time.perf_counter() - start, 1)
+        if done.returncode:
+            failed.append(part)
+            continue
+        print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
+        results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=options.rounds)
+        artifacts.write_json(RESULTS, results)
+        report.rewrite(README, results)
+    if options.readme:
+        report.rewrite(README, results)
+    print(report.table(results))
+    total = sum(each["seconds"] for name, each in results["parts"].items() if name in PARTS)
+    print(f"\nMeasuring these took {total / 60:.1f} minutes, {', '.join(BY_NAME)} left out.")
+    for part in failed:
+        print(f"{part} could not be measured; its rows are those of before. Run: python -m benchmarks.{part}")
+    return 1 if failed else 0
+
+
+def merged(
+    results: dict[str, Any], part: str, rows: list[dict[str, Any]], order: tuple[str, ...], **about: float | None
+) -> dict[str, Any]:
+    """The results with the rows of one part replaced by new ones, measured now on this machine.
+
+    `about` is kept with the part: the `seconds` that it took, in how many `rounds`, and the `load` when it began (how
+    many programs wanted a processor).
+    """
+    kept = [row for row in results["rows"] if row["part"] != part and row["part"] in order]
+    new = [*kept, *({"part": part, **row} for row in rows)]
+    new.sort(key=lambda row: order.index(row["part"]))
     measured = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    artifacts.write_json(RESULTS, {"machine": machine(), "measured": measured, "rows": rows})
-    print(table(rows))
-    return 0
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown."""
-    lines = ["| path | ours | peer | unit | ratio | at least | |", "|---|---:|---:|---|---:|---:|---|"]
-    for row in rows:
-        told = "; ".join(part for part in (row["note"], "" if row["met"] else f"**missed**: {row['why']}") if part)
-        ours, peer = (f"{value:,.1f}" if value < 100 else f"{value:,.0f}" for value in (row["ours"], row["peer"]))
-        ratio, goal = f"{row['ratio']:.2f}", f"{row['goal']:.3g}"
-        lines.append(f"| {row['path']} | {ours} | {peer} | {row['unit']} | {ratio} | {goal} | {told} |")
-    return "\n".join(lines)
+    parts = {name: about for name, about in results["parts"].items() if name in order}
+    parts[part] = {**about, "measured": measured, "machine": machine()}
+    return {"machine": machine(), "measured": measured, "parts": parts, "rows": new}
 
 
 if __name__ == "__main__":

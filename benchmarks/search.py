@@ -6,9 +6,10 @@ to SciPy's in float64, pixel distances equal to int64 arithmetic, all-black agai
 
 from __future__ import annotations
 
+import itertools
 import os
 
-from benchmarks.timing import ONE_THREAD, Row, compared, medians, tell
+from benchmarks.timing import ONE_THREAD, Row, compared, medians, most, tell
 
 os.environ.update(ONE_THREAD)
 
@@ -69,16 +70,13 @@ def features() -> list[Row]:
             lambda: torch_l1(one),
             3.0,
         ),
-        Row(
+        most(
             "exact top-10 L1, 100k×512, 1 query, read passes of the matrix",
             passes,
             1.7,
             "passes",
-            1.7 / passes,
-            1.0,
             limit="one pass over the matrix",
             share=1 / passes,
-            note="peer: the most that is allowed",
         ),
         compared(
             "exact top-10 L1, 100k×512, 100 queries, against torch.cdist(p=1)",
@@ -110,6 +108,8 @@ def pixels() -> list[Row]:
     import torch
 
     torch.set_num_threads(1)
+    # A gallery keeps what it last computed for a query, so each turn asks with a photo that was not asked before.
+    ours, theirs = itertools.count(100), itertools.count(100)
     x = np.random.default_rng(1).integers(0, 256, size=(4_064, 49_152), dtype=np.uint8)
     x[0], x[1] = 0, 255
     gallery, tensor = exact.gallery(x), torch.from_numpy(x).float()
@@ -122,8 +122,8 @@ def pixels() -> list[Row]:
         rows.append(
             compared(
                 f"pixels {name}, 4,064×49,152 uint8, 1 query, against torch.cdist in float32",
-                lambda name=name: exact.top_k(gallery, x[7:8], name, K),  # type: ignore[misc]
-                lambda power=power: torch.cdist(tensor[7:8], tensor, p=power).topk(K, largest=False),  # type: ignore[misc]
+                lambda name=name: exact.top_k(gallery, x[next(ours)], name, K),  # type: ignore[misc]
+                lambda power=power: torch.cdist(tensor[next(theirs)][None], tensor, p=power).topk(K, largest=False),  # type: ignore[misc]
                 10.0,
             )
         )

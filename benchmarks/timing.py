@@ -11,14 +11,20 @@ import json
 import platform
 import resource
 import statistics
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 7
+from lib.settings import PROJECT
+
+USUAL_ROUNDS = 7
+# `--rounds 2` makes any part quicker and less sure.
+ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv[:-1] else USUAL_ROUNDS
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 Clock = Callable[[], float]
 
@@ -72,10 +78,70 @@ def compared(
     return Row(path, 1000 * mine, 1000 * theirs, unit, theirs / mine, goal, **facts)
 
 
+def most(path: str, value: float, allowed: float, unit: str, **facts: Any) -> Row:
+    """A row of a figure that may be at most `allowed`, which then stands in the place of a peer."""
+    facts["note"] = "; ".join(part for part in ("peer: the most that is allowed", facts.get("note", "")) if part)
+    return Row(path, value, allowed, unit, allowed / max(value, 1e-9), 1.0, **facts)
+
+
 def children_seconds() -> float:
     """Processor seconds of all ended child processes so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def anonymous(pid: int) -> float:
+    """Memory of a process that no file backs, MB (10⁶ bytes): what it holds itself, without mapped vectors and code. 0
+    where the system does not tell it (Linux does) or the process has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("RssAnon:")), 0.0)
+
+
+class Watch:
+    """The most anonymous memory of a process, looked at every 10 ms: `with Watch(pid) as seen: …; seen.peak` in MB."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.peak = pid, 0.0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while not self._end.wait(0.01):
+            self.peak = max(self.peak, anonymous(self.pid))
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+def watched(command: list[str], environment: dict[str, str] | None = None) -> tuple[str, float]:
+    """What a command printed, and the most anonymous memory that it held, MB. Raises CalledProcessError."""
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        with Watch(process.pid) as seen:
+            printed, _ = process.communicate()
+    finally:
+        process.kill()  # still there only after an interruption
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return printed, seen.peak
+
+
+def load() -> float | None:
+    """How many programs wanted a processor in the last minute, on average; None where the system does not tell."""
+    import os
+
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (OSError, AttributeError):
+        return None
 
 
 def machine() -> dict[str, Any]:

@@ -455,6 +455,7 @@ def _map(settings: Settings, options: argparse.Namespace) -> Any:
         **parameters.facts(),
         "images": len(made.xy),
         **made.facts["fidelity"],
+        "neighbours": made.facts.get("neighbours", {"found": "exact"}),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -468,6 +469,10 @@ def _show_map(document: Any) -> str:
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
         ]
+    if document["neighbours"]["found"] == "approximate":
+        near = document["neighbours"]
+        told = f"{near['recall']:.1%} of them are exact, measured on {near['sample']:,} images"
+        lines += [f"the nearest are approximate ({near['by']}): {told}"]
     return _lines([*lines, "it was there already" if document["cached"] else f"made in {document['seconds']:.1f} s"])
 
 

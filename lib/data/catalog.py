@@ -273,25 +273,24 @@ def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, ho
     if not images.is_plain_name(entry.name):
         found.skip(name, "has a name that is not valid UTF-8; rename it")
         return
-    path = Path(entry.path)
-    linked = entry.is_symlink()
     try:
-        real = path.resolve(strict=True) if linked else parent / entry.name
-        is_folder = real.is_dir() if linked else entry.is_dir()
+        # Of a plain file no path is made: that would take most of the time of a scan.
+        real = Path(entry.path).resolve(strict=True) if entry.is_symlink() else None
+        is_folder = entry.is_dir() if real is None else real.is_dir()
     except PermissionError as error:
         found.skip(name, f"cannot be opened: {error.strerror}")
         return
     except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
         found.skip(name, "is a link that leads nowhere")
         return
-    if linked and not real.is_relative_to(home):
+    if real is not None and not real.is_relative_to(home):
         found.skip(name, "is a link that leads out of the data folder")
     elif is_folder and entry.name.startswith("."):
         found.skip(name, "is a hidden folder")
-    elif is_folder and linked:
-        heapq.heappush(found.links, (name, path, real))
+    elif is_folder and real is not None:
+        heapq.heappush(found.links, (name, Path(entry.path), real))
     elif is_folder:
-        found.folders.append((path, name, real))
+        found.folders.append((Path(entry.path), name, parent / entry.name))
     elif "/" in name:
         found.files.append(name)
     elif entry.name.lower() not in BESIDE_CLASSES:
@@ -384,7 +383,8 @@ def changes(catalog: Catalog) -> dict[str, int]:
     purpose: then nothing counts as added. Raises DataError when the folder has gone.
     """
     files, _ = scan(catalog.root)
-    known = {str(row["id"]): (row["bytes"], row["changed_ns"]) for row in catalog.frame.to_dict("records")}
+    sizes, times = (catalog.frame[name].tolist() for name in ("bytes", "changed_ns"))
+    known = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
     left_out = {entry["id"] for entry in catalog.skipped}
     new = [] if catalog.limit is not None else [name for name in files if name not in known]
     changed = 0

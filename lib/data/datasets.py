@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import disk, download, synthetic
+from lib.data import drawn
 from lib.errors import ArtifactError, DataError, DownloadError
 from lib.settings import Settings
 
@@ -31,9 +31,9 @@ def find(settings: Settings) -> Dataset | None:
     photos = settings.artifacts / "data" / "flower_photos"
     if photos.is_dir() and any(photos.iterdir()):
         return Dataset("flower_photos", photos)
-    drawn = _synthetic_root(settings)
-    if synthetic.is_complete(drawn):
-        return Dataset("synthetic", drawn, "Drawn by Petalscope, since the flower_photos archive was out of reach.")
+    flowers = _synthetic_root(settings)
+    if drawn.is_complete(flowers):
+        return Dataset("synthetic", flowers, "Drawn by Petalscope, since the flower_photos archive was out of reach.")
     return None
 
 
@@ -42,10 +42,10 @@ def obtain(
     report: Report,
     warn: Callable[[str], None],
     *,
-    fetch: Callable[..., object] = download.flower_photos,
-    draw: Callable[..., object] = synthetic.generate,
+    fetch: Callable[..., object] | None = None,
+    draw: Callable[..., object] | None = None,
 ) -> Dataset:
-    """The data set, downloaded or drawn when it is not there yet.
+    """The data set, downloaded or drawn when it is not there yet (by `fetch` and `draw`, else in the usual ways).
 
     Raises DataError when the named folder does not exist, ArtifactError when the artifacts folder cannot be written.
     """
@@ -55,6 +55,10 @@ def obtain(
     found = find(settings)
     if found is not None and (settings.data is not None or found.name != "synthetic"):
         return found
+    if fetch is None:
+        from lib.data import download
+
+        fetch = download.flower_photos
     try:
         fetch(
             settings.artifacts / "data",
@@ -71,7 +75,13 @@ def obtain(
     return found
 
 
-def _draw(settings: Settings, report: Report, draw: Callable[..., object]) -> None:
+def _draw(settings: Settings, report: Report, draw: Callable[..., object] | None) -> None:
+    from lib.data import disk
+
+    if draw is None:
+        from lib.data import synthetic
+
+        draw = synthetic.generate
     folder, root = settings.artifacts / "data", _synthetic_root(settings)
 
     def progress(done: int, total: int | None) -> None:
@@ -92,4 +102,4 @@ def _name(folder: Path) -> str:
 
 
 def _synthetic_root(settings: Settings) -> Path:
-    return settings.artifacts / "data" / f"synthetic-{synthetic.VERSION}"
+    return settings.artifacts / "data" / f"synthetic-{drawn.VERSION}"

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.data.drawing import Floats, Layer, Light, Rng, Surface, Threads, mottle, render, tint
+from lib.data.drawn import is_complete
 from lib.data.heads import HEADS, Factors
 from lib.data.leaves import LEAVES
 from lib.data.lens import blur, cast_shadow, enlarge, expose, flare, focus, over, shrink
@@ -32,7 +33,6 @@ from lib.data.shapes import bezier, tube
 from lib.errors import DataError
 
 SPECIES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
-VERSION = "1"  # changes whenever the pictures change
 FACTORS = (
     "species",
     "seed",
@@ -276,17 +276,6 @@ def _write(root: Path, identity: str, species: str, seed: int, size: int) -> dic
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, quality=JPEG_QUALITY, subsampling=0)
     return {"id": identity, **factors}
-
-
-def is_complete(root: Path) -> bool:
-    """Whether `root` holds a finished set: its factor table and every picture that the table names."""
-    table = root / "factors.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            ids = [row.get("id") or "" for row in csv.DictReader(lines)]
-    except (OSError, UnicodeDecodeError, csv.Error):  # none, or none that we wrote
-        return False
-    return bool(ids) and all((root / identity).is_file() for identity in ids)
 
 
 def generate(

@@ -3,6 +3,9 @@
 Preservation is a share per image: of its k nearest in the space, those that are among its k nearest on the map.
 Trustworthiness and continuity (Venna and Kaski 2001) also weigh how far off the others are: the first falls when the
 map shows neighbours that are none, the second when it tears neighbours apart. All three are 1 on a perfect map.
+
+Of very many images the neighbours in the space are approximate ones, found elsewhere: preservation is then measured
+against these, while the other two, taken over a sample, still know the sample's exact neighbours.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.embed.neighbours import nearest
+from lib.embed.neighbours import nearest, of_rows, on_plane
 
 # Neighbours looked at, unless there are too few images.
 K = 15
@@ -37,10 +40,19 @@ class Fidelity:
         return None if self.k == 0 else float(self.preserved.mean())
 
 
-def fidelity(points: np.ndarray, xy: np.ndarray, metric: str, *, k: int = K, most: int = MOST) -> Fidelity:
+def fidelity(
+    points: np.ndarray,
+    xy: np.ndarray,
+    metric: str,
+    *,
+    k: int = K,
+    most: int = MOST,
+    approximate: np.ndarray | None = None,
+) -> Fidelity:
     """Measure a map `xy` (n, 2) against what it was made from: `points` (n, d) under `cosine` or `euclidean`.
 
-    Means are taken over all images, or over a sample of `most` that is always the same.
+    Means are taken over all images, or over a sample of `most` that is always the same. `approximate` (n, more than k)
+    holds each image's nearest, itself first, where finding the exact ones would take too long.
     """
     n = len(points)
     # Beyond half of all images the measures lose their meaning.
@@ -48,18 +60,22 @@ def fidelity(points: np.ndarray, xy: np.ndarray, metric: str, *, k: int = K, mos
     if k < 1:
         return Fidelity(np.full(n, np.nan, np.float32), None, None, 0, 0)
     wide, flat = _comparable(points, metric), _comparable(xy, "euclidean")
-    true, shown = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (wide, flat))
+    sample = np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+    if approximate is None:
+        near, shown = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (wide, flat))
+        true = near[sample]
+    else:
+        near, shown, true = approximate[:, 1 : k + 1], on_plane(flat, k), of_rows(wide, sample, k)
     preserved = np.concatenate(
         [
-            (true[block][:, :, None] == shown[block][:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
+            (near[block][:, :, None] == shown[block][:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
             for block in _blocks(np.arange(n))
         ]
     )
-    sample = np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
     false, torn = 0, 0
-    for rows in _blocks(sample):
+    for rows, theirs in zip(_blocks(sample), _blocks(true), strict=True):
         false += _beyond(_distances(wide, rows), shown[rows], k)
-        torn += _beyond(_distances(flat, rows), true[rows], k)
+        torn += _beyond(_distances(flat, rows), theirs, k)
     scale = 2 / (len(sample) * k * (2 * n - 3 * k - 1))
     return Fidelity(preserved, 1 - scale * false, 1 - scale * torn, k, len(sample))
 

@@ -20,7 +20,7 @@ _EPOCHS, _SEED = 100, 42
 
 def place(made: Map, values: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Where images with the vectors `new` (m, d) lie on the map `made` of `values` (n, d): (m, 2) float32."""
-    old, fresh = points(values)[0], points(new)[0]
+    old, fresh = points(values)[0], points(new, among=len(values))[0]
     if made.facts["metric"] == "cosine":
         old, fresh = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (old, fresh))
     if made.facts["method"] == "PCA":

@@ -1,7 +1,8 @@
-"""Vectors laid out on a plane: UMAP (McInnes, Healy & Melville 2018) over exact nearest neighbours, or PCA.
+"""Vectors laid out on a plane: UMAP (McInnes, Healy & Melville 2018) over nearest neighbours, or PCA.
 
-The neighbours are found by faiss and handed to UMAP, which avoids its approximate search and most of its compile time:
-about 2.7 times faster at 4,000 images, with the same neighbours preserved. A fixed seed makes the map repeatable.
+The neighbours are exact ones, found by faiss and handed to UMAP, which avoids its approximate search and most of its
+compile time: about 2.7 times faster at 4,000 images, with the same neighbours preserved. Above 100,000 images they are
+approximate, and the map says so (`neighbours`). A fixed seed makes the map repeatable.
 Every map is measured when it is made, so that none is shown without a word on how far it can be trusted.
 """
 
@@ -21,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.embed.fidelity import fidelity
-from lib.embed.neighbours import nearest
+from lib.embed.fidelity import K, fidelity
+from lib.embed.neighbours import MOST_EXACT, Neighbours, find
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
 
@@ -31,8 +32,11 @@ METHODS = ("umap", "pca")
 METRICS = ("cosine", "euclidean")
 # Fewer images than this have no neighbourhoods to speak of: their principal components are shown as they are.
 FEWEST = 8
-# Side of the averaged pictures on which the neighbours of raw pixels are searched, px.
-COARSE = 32
+# Side of the averaged pictures on which the neighbours of raw pixels are searched, px; of more than so many images it
+# is the second, or the copies that a map needs would not fit into 1.5 GB at 100,000 images.
+COARSE, COARSER = 32, 16
+MOST_COARSE = 20_000
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True)
@@ -98,15 +102,26 @@ def project(
     values: np.ndarray,
     parameters: MapParameters,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    *,
+    most_exact: int = MOST_EXACT,
 ) -> Map:
-    """The map of `values` (n, d), measured. Raw pixels (uint8) are averaged to 32×32 first, which the facts say.
+    """The map of `values` (n, d), measured. Raw pixels (uint8) are averaged first, which the facts say.
 
-    `progress` is told UMAP's epochs.
+    `progress` is told UMAP's epochs. Of more than `most_exact` images the neighbours are approximate, which the facts
+    say with their recall, for the map and for its measure.
     """
     placed, source = points(values)
     if parameters.metric == "cosine":
         placed = placed / np.maximum(np.linalg.norm(placed, axis=1, keepdims=True), 1e-12)
     facts: dict[str, Any] = {**parameters.facts(), "input": source, "schema": SCHEMA}
+    many = len(placed) > most_exact
+    wanted = max(parameters.n_neighbors, K + 1) if many else parameters.n_neighbors
+    near: Neighbours | None = None
+    if many or (parameters.method == "umap" and len(placed) >= FEWEST):
+        near = find(
+            placed, min(wanted, len(placed) - 1), parameters.metric, seed=parameters.seed, most_exact=most_exact
+        )
+        facts |= {"neighbours": near.facts}
     if parameters.method == "pca":
         xy, share = _principal_plane(placed)
         facts |= {"variance": share}
@@ -114,18 +129,19 @@ def project(
         xy, share = _principal_plane(placed)
         facts |= {"method": "PCA", "why": f"fewer than {FEWEST} images", "variance": share}
     else:
-        xy, version = _umap(placed, parameters, progress)
+        assert near is not None
+        xy, version = _umap(placed, near, parameters, progress)
         facts |= {"umap-learn": version}
-    measured = fidelity(placed, xy, parameters.metric)
+    measured = fidelity(placed, xy, parameters.metric, approximate=near.rows if near is not None and many else None)
     about = {name: getattr(measured, name) for name in ("trustworthiness", "continuity", "preservation", "k", "ranked")}
     return Map(xy, measured.preserved, facts | {"fidelity": about})
 
 
 def _umap(
-    points: np.ndarray, parameters: MapParameters, progress: Callable[[int, int | None], None]
+    points: np.ndarray, near: Neighbours, parameters: MapParameters, progress: Callable[[int, int | None], None]
 ) -> tuple[np.ndarray, str]:
     neighbours = min(parameters.n_neighbors, len(points) - 1)
-    indices, distances = nearest(points, neighbours, parameters.metric)
+    indices, distances = (np.ascontiguousarray(each[:, :neighbours]) for each in (near.rows, near.distances))
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # UMAP says that a seed means one thread, which is wanted, and that a map over neighbours found elsewhere cannot
         # place new points, which `placing` does without it.
@@ -162,32 +178,42 @@ class _Heard(io.StringIO):
         return len(text)
 
 
-def points(values: np.ndarray) -> tuple[np.ndarray, str]:
-    """What maps are made of, float32 (n, d), and what that is: raw pixels (uint8) are averaged to 32×32 × 3."""
+def points(values: np.ndarray, among: int | None = None) -> tuple[np.ndarray, str]:
+    """What maps are made of, float32 (n, d), and what that is: raw pixels (uint8) are averaged to 32×32 × 3, or to
+    16×16 × 3 where there are very many images (`among`, if these are only some of them)."""
     if values.dtype != np.uint8:
         return np.asarray(values, dtype=np.float32), "the vectors as stored"
-    step = PIXEL_SIDE // COARSE
-    coarse = np.empty((len(values), COARSE * COARSE * 3), np.float32)
+    side = COARSE if (len(values) if among is None else among) <= MOST_COARSE else COARSER
+    step = PIXEL_SIDE // side
+    coarse = np.empty((len(values), side * side * 3), np.float32)
     for start in range(0, len(values), 256):
-        block = values[start : start + 256].reshape(-1, COARSE, step, COARSE, step, 3)
+        block = values[start : start + 256].reshape(-1, side, step, side, step, 3)
         coarse[start : start + 256] = block.mean(axis=(2, 4), dtype=np.float32).reshape(len(block), -1) / 255
-    return coarse, f"pixels averaged to {COARSE}×{COARSE}"
+    return coarse, f"pixels averaged to {side}×{side}"
 
 
 def principal_axes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The first two principal axes of points (n, d): (d, 2) float64, the points' centre (d,), and the share of the
     variance that the two hold. Either sign of an axis is right; one rule makes the map repeatable."""
     centre = values.mean(axis=0, dtype=np.float64)
-    centred = values - centre
-    # The smaller of the two Gram matrices has the same spectrum as the points, at a fraction of the work.
-    tall = len(centred) >= centred.shape[1]
-    spectrum, vectors = np.linalg.eigh(centred.T @ centred if tall else centred @ centred.T)
+    # The smaller of the two Gram matrices has the same spectrum as the points, at a fraction of the work. The larger
+    # side is passed in blocks, since a float64 copy of very many points would be the most that a `prepare` holds.
+    tall = len(values) >= values.shape[1]
+    if tall:
+        gram = np.zeros((values.shape[1], values.shape[1]))
+        for start in range(0, len(values), _BLOCK):
+            centred = values[start : start + _BLOCK] - centre
+            gram += centred.T @ centred
+    else:
+        centred = values - centre
+        gram = centred @ centred.T
+    spectrum, vectors = np.linalg.eigh(gram)
     strongest = np.argsort(-spectrum, kind="stable")[:2]
-    axes = np.zeros((centred.shape[1], 2))
+    axes = np.zeros((values.shape[1], 2))
     for place, which in enumerate(strongest):
         axis = vectors[:, which] if tall else centred.T @ vectors[:, which]
         axis = axis / (np.linalg.norm(axis) or 1.0)
-        along = centred @ axis
+        along = _along(values, centre, axis)
         axes[:, place] = -axis if along[np.abs(along).argmax()] < 0 else axis
     total = float(np.maximum(spectrum, 0).sum())
     share = float(np.maximum(spectrum[strongest], 0).sum() / total) if total > 0 else 1.0
@@ -197,7 +223,13 @@ def principal_axes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def _principal_plane(values: np.ndarray) -> tuple[np.ndarray, float]:
     """The points (n, 2) along their first two principal axes, and the share of the variance that these hold."""
     axes, centre, share = principal_axes(values)
-    return np.asarray((values - centre) @ axes, dtype=np.float32), share
+    return np.asarray(_along(values, centre, axes), dtype=np.float32), share
+
+
+def _along(values: np.ndarray, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Where points (n, d) lie along the columns of `axes`, float64."""
+    starts = range(0, len(values), _BLOCK)
+    return np.concatenate([(values[start : start + _BLOCK] - centre) @ axes for start in starts])
 
 
 def save(made: Map, path: Path) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.data import download
 from lib.errors import DownloadError, WeightsError
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
     import torch
+
+    from lib.data.download import Remote
 
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
@@ -77,10 +78,11 @@ def choose(
     *,
     progress: Callable[[int, int | None], None] | None = None,
     warn: Callable[[str], None] = lambda _: None,
-    remote: download.Remote = download.IMAGENET_RESNET18,
+    remote: Remote | None = None,
 ) -> Weights:
     """The weights the user named, else ImageNet's (from torch's cache or downloaded), else the bundled ones.
 
+    `remote` is where ImageNet's are published, unless that is torchvision's place.
     Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet weights cannot be
     fetched.
     """
@@ -91,9 +93,12 @@ def choose(
         return random()
     if named not in {None, "imagenet"}:
         return from_file(Path(str(named)).expanduser())
+    from lib.data import download
+
     folder = settings.torch_home / "hub" / "checkpoints"
     try:
-        return _imagenet(download.fetch(remote, folder, offline=settings.offline, progress=progress))
+        published = remote or download.IMAGENET_RESNET18
+        return _imagenet(download.fetch(published, folder, offline=settings.offline, progress=progress))
     except DownloadError as error:
         if named == "imagenet":
             raise

@@ -450,8 +450,13 @@ def _slices(size: int, step: int) -> Iterator[slice]:
 def _by_blocks(compute: Callable[[Array], Array], vectors: Array, places: Rows | None = None) -> Array:
     """`compute` of all rows, or of those at `places`, without a float64 copy of the whole."""
     size = len(vectors) if places is None else len(places)
-    parts = [compute(vectors[block] if places is None else vectors[places[block]]) for block in _slices(size, BLOCK)]
-    return np.concatenate(parts) if parts else compute(vectors[:0])
+    whole: Array | None = None  # filled in place: a list of parts put together at the end is held twice
+    for block in _slices(size, BLOCK):
+        part = compute(vectors[block] if places is None else vectors[places[block]])
+        if whole is None:
+            whole = np.empty((size, *part.shape[1:]), part.dtype)
+        whole[block] = part
+    return compute(vectors[:0]) if whole is None else whole
 
 
 def _metric_name(name: str) -> str:

@@ -165,6 +165,9 @@ def facts(opened: Workspace, main: Shown, other: Shown | None) -> dict[str, obje
 def _how(shown: Shown) -> str:
     told = shown.made.facts
     names = ("n_neighbors", "min_dist", "metric", "seed")
+    near = told.get("neighbours", {})
+    rough = f", neighbours by {near['by']} (recall {near['recall']:.1%})" if near.get("found") == "approximate" else ""
     return (
-        f"{told['method']}, {', '.join(f'{name} {told[name]}' for name in names if name in told)}, from {told['input']}"
+        f"{told['method']}, {', '.join(f'{name} {told[name]}' for name in names if name in told)}, "
+        f"from {told['input']}{rough}"
     )

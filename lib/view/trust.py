@@ -45,6 +45,20 @@ def strip(opened: Workspace, shown: Shown, key: str = "main") -> None:
             delta_color="off",
             delta_arrow="off",
         )
+    if told := approximate(shown):
+        st.caption(told)
+
+
+def approximate(shown: Shown) -> str:
+    """What to know of a map whose neighbours are not exact ones; "" where they are."""
+    near = shown.map.facts.get("neighbours", {})
+    if near.get("found") != "approximate":
+        return ""
+    return (
+        f"Of so many photos the neighbours in the space are approximate ({ui.plain(near['by'])}): {near['recall']:.1%} "
+        f"of them are exact, measured on {near['sample']:,} photos. *Neighbours kept* is counted against these; "
+        "trustworthiness and continuity know the exact ones of their sample."
+    )
 
 
 def _number(measure: str, value: float | None) -> str:
@@ -76,7 +90,7 @@ def how_to_read(shown: Shown) -> None:
 - **Change n_neighbors**: what stays is in the data, what comes and goes is the method's.
 
 Measured on all {len(shown.map.xy):,} photos{sample}, {told["k"]} neighbours each, for this {method} map against what it
-was made from ({shown.map.facts["input"]}, {shown.map.facts["metric"]} distance).
+was made from ({shown.map.facts["input"]}, {shown.map.facts["metric"]} distance). {approximate(shown)}
 """
     )
 
