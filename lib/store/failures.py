@@ -6,6 +6,7 @@ pymilvus says "fail connecting to server" to everything.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from typing import Any
@@ -18,7 +19,9 @@ def reason(error: BaseException, token: str = "") -> str:
     """The library's own words in one line, without the token and without gRPC's dump."""
     details, code = getattr(error, "details", None), getattr(error, "code", None)
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
-    if callable(code):  # a bare gRPC error: its status says more than its details
+    if is_late(error):
+        text = "it did not answer in time"
+    elif callable(code):  # a bare gRPC error: its status says more than its details
         text = f"{code().name}: {text}"
     line = next((line.strip() for line in str(text).splitlines() if line.strip()), type(error).__name__)
     for secret in sorted({token, *token.split(":")}, key=len, reverse=True):
@@ -46,6 +49,14 @@ def is_lost(error: BaseException | None) -> bool:
     return False
 
 
+def is_late(error: BaseException | None) -> bool:
+    """Whether the call ran out of time."""
+    return any(
+        _status(each) == "DEADLINE_EXCEEDED" or "retry timeout" in str(getattr(each, "message", "")).lower()
+        for each in _chain(error)
+    )
+
+
 def _status(error: BaseException) -> str:
     code = getattr(error, "code", None)
     return str(getattr(code() if callable(code) else code, "name", ""))
@@ -59,11 +70,28 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
+def is_deaf(address: str, wait_s: float) -> bool:
+    """Whether certainly nobody listens at `address`, or there is no such host: known at once, while pymilvus would try
+    until its time is over. Through a proxy only that one would know."""
+    if any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy")):
+        return False
+    try:
+        socket.create_connection(_place(address), timeout=wait_s).close()
+    except (ConnectionRefusedError, socket.gaierror):
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
+def _place(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 19530)
+
+
 def why_silent(address: str, wait_s: float) -> tuple[str, str]:
     """Why no Milvus answers at `address` (http or https), and what to do: two halves of a sentence."""
-    parts = urlsplit(address)
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 19530)
+    (host, port), secure = _place(address), urlsplit(address).scheme == "https"
     try:
         with socket.create_connection((host, port), timeout=wait_s) as plain:
             return _tls_trouble(plain, host) if secure else _spoken(plain, host, wait_s)

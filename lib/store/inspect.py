@@ -112,6 +112,9 @@ def _collection(store: Store, name: str) -> dict[str, Any]:
 
     def ask(call: str, answer: Callable[[], Any]) -> Any:
         try:
+            if store.late and unavailable and unavailable[0]["call"] == "describe_collection":
+                unavailable.append({"call": call, "reason": "not asked, since the first call got no answer in time"})
+                return None
             return answer()
         except StoreError as error:
             unavailable.append({"call": call, "reason": store.reason(error.__cause__ or error)})

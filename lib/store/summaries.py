@@ -21,18 +21,26 @@ SERVER_CALLS = {
 }
 
 
+def unasked(name: str) -> dict[str, Any]:
+    """The summary of a collection about which nothing is known but its name."""
+    return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
+
+
 def summary(store: Store, name: str) -> dict[str, Any]:
-    """`name`, `row_count`, `load_state`, and `indexes` as text; None (and nothing else) where the engine refused."""
+    """`name`, `row_count`, `load_state`, and `indexes` as text; None (and nothing else) where the engine refused or,
+    for this call or one before, did not answer in time."""
 
     def ask(method: str, *args: Any) -> Any:
         try:
+            if store.late:
+                return None
             return store.call(method, name, *args, doing=method.replace("_", " "))
         except StoreError:
             return None
 
     stats = ask("get_collection_stats") or {}
     try:
-        state: str | None = load_state(store, name)
+        state: str | None = None if store.late else load_state(store, name)
     except StoreError:
         state = None
     told = []

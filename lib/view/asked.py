@@ -85,13 +85,21 @@ def _summary(key: str, name: str, _connection: Connection) -> dict[str, Any]:
 
 
 def some(connection: Connection, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """A summary of each of these collections."""
-    return [_summary(_key(connection), name, connection) for name in wanted]
+    """A summary of each of these collections; once the engine has let one wait too long, the others are not asked."""
+    store, found = cached.pool().get(connection), []
+    for name in wanted:
+        found.append(summaries.unasked(name) if store.late else _summary(_key(connection), name, connection))
+        if store.late:
+            _summary.clear(_key(connection), name, connection)
+    return found
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Asking Milvus")
 def _entry(key: str, name: str, _connection: Connection) -> dict[str, Any]:
     found: dict[str, Any] = inspect.inspect(cached.pool().get(_connection), name)["collections"][0]
+    if not found["fields"]:  # without them there is nothing to show, and it must not be kept
+        why = next((item["reason"] for item in found["unavailable"] if item["call"] == "describe_collection"), "")
+        raise StoreError(f"Milvus cannot describe {name}: {why or 'it names no fields'}. Try again in a moment.")
     return found
 
 

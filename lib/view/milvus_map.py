@@ -24,7 +24,7 @@ def show(here: Here) -> None:
         return
     fields = planed.dense(here)
     if not fields:
-        st.info("A map needs a field of float vectors, and this collection has none.")
+        st.info("A map needs a field of dense vectors, and this collection has none.")
         return
     entry = here.entry
     scalars = [each["name"] for each in entry["fields"] if "VECTOR" not in each["type"] and not each["primary"]]

@@ -20,9 +20,9 @@ def show(here: Here) -> None:
     """One of three questions about an index."""
     if loading.not_loaded(here):
         return
-    fields = planed.dense(here)
+    fields = planed.dense(here, ("FLOAT_VECTOR",))
     if not fields:
-        st.info("Quality is measured on fields of float vectors, and this collection has none.")
+        st.info("Quality is measured on fields of 32-bit float vectors, and this collection has none.")
         return
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:

@@ -37,7 +37,14 @@ def show(here: Here) -> None:
     st.subheader("Indexes")
     searchable = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
     missing = [name for name in searchable if name not in {index["field"] for index in entry["indexes"]}]
-    if missing:
+    untold = [item for item in entry["unavailable"] if item["call"] in {"list_indexes", "describe_index"}]
+    if untold:
+        st.warning(
+            f"The engine did not tell all indexes ({ui.plain(untold[0]['reason'])}), so some may be missing here: "
+            "*Ask again* tries once more.",
+            icon=":material/warning:",
+        )
+    elif missing:
         st.info(
             f"Without an index: {ui.plain(', '.join(missing))}. Milvus Lite scans all rows to search there; a server "
             "refuses to load the collection."

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lib.errors import PetalscopeError, StoreError
-from lib.store import drift, milvus, rows, soundness
+from lib.store import asking, drift, milvus, rows, soundness
 from lib.store.drift import Drift
 from lib.store.milvus import Rows
 from lib.store.soundness import Health
@@ -28,9 +28,9 @@ def show(here: Here) -> None:
     if loading.not_loaded(here):
         return
     _drift(here)
-    fields = planed.dense(here)
+    fields = planed.dense(here, (*asking.DENSE, asking.BINARY))
     if not fields:
-        st.info("Health is told of float vectors, and this collection has none.")
+        st.info("Health is told of dense and binary vectors, and this collection has none.")
         return
     entry = here.entry
     scalars = [each["name"] for each in entry["fields"] if each["type"] in {"VARCHAR", "BOOL", "INT8", "INT64"}]
