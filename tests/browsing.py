@@ -31,8 +31,8 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 
 @contextmanager
-def serving(data: Path, artifacts: Path) -> Iterator[str]:
-    """The app on a free port; yields its address."""
+def serving(data: Path, artifacts: Path, log: Path = Path(os.devnull)) -> Iterator[str]:
+    """The app on a free port, with what it prints in `log`; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,13 +42,14 @@ def serving(data: Path, artifacts: Path) -> Iterator[str]:
         "PETALSCOPE_ARTIFACTS": str(artifacts),
         "PETALSCOPE_OFFLINE": "1",
     }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with log.open("wb") as printed:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)],
+            cwd=PROJECT,
+            env=environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         for _ in range(240):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -249,3 +250,16 @@ def serving(
     finally:
         recorded.wake.set()
         server.stop(0).wait()
+
+
+def make_certificate(folder: Path) -> bool:
+    """Put a certificate for localhost that nobody has signed into `folder`; False where openssl is not installed."""
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost "
+        "-addext subjectAltName=DNS:localhost"
+    )
+    try:
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        return False
+    return True

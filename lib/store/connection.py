@@ -267,9 +267,10 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     with _LOCK:
         pymilvus = _pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
+    known = None if uri.startswith("unix:") else failures.at_once(server, wait)
+    if known is not None:
+        raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
     try:
-        if not uri.startswith("unix:") and failures.is_deaf(server, wait):
-            raise ConnectionRefusedError
         store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
@@ -277,7 +278,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
         if store.client is not None:
             _quietly(store.client.close)
         if failures.is_refused(error):
-            remedy = "check MILVUS_TOKEN (`user:password` or an API key)"
+            remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
             raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
         if isinstance(error, ValueError):
             raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,18 +71,18 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def is_deaf(address: str, wait_s: float) -> bool:
-    """Whether certainly nobody listens at `address`, or there is no such host: known at once, while pymilvus would try
-    until its time is over. Through a proxy only that one would know."""
+def at_once(address: str, wait_s: float) -> tuple[str, str] | None:
+    """`why_silent` where that is certain without asking for Milvus: nobody listens, there is no such host, or its TLS
+    cannot be used. pymilvus would try until its time is over. None if it may work, or only a proxy would know."""
     if any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy")):
-        return False
+        return None
     try:
-        socket.create_connection(_place(address), timeout=wait_s).close()
+        with socket.create_connection(_place(address), timeout=wait_s) as plain:
+            return _tls_trouble(plain, _place(address)[0]) if urlsplit(address).scheme == "https" else None
     except (ConnectionRefusedError, socket.gaierror):
-        return True
+        return why_silent(address, wait_s)
     except (OSError, ValueError):
-        pass
-    return False
+        return None
 
 
 def _place(address: str) -> tuple[str, int]:
@@ -94,7 +95,7 @@ def why_silent(address: str, wait_s: float) -> tuple[str, str]:
     (host, port), secure = _place(address), urlsplit(address).scheme == "https"
     try:
         with socket.create_connection((host, port), timeout=wait_s) as plain:
-            return _tls_trouble(plain, host) if secure else _spoken(plain, host, wait_s)
+            return (_tls_trouble(plain, host) or _mute(host)) if secure else _spoken(plain, host, wait_s)
     except socket.gaierror:
         return f"there is no host called {host}", "correct the address, or check the network"
     except TimeoutError:
@@ -108,9 +109,10 @@ def why_silent(address: str, wait_s: float) -> tuple[str, str]:
         return f"{error.strerror or error}", "check the address and the network"
 
 
-def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str]:
+def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str] | None:
+    """What hinders TLS; None if nothing does, or the time is over."""
     try:
-        ssl.create_default_context().wrap_socket(plain, server_hostname=host).close()
+        ssl.create_default_context(cafile=_authorities()).wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
         return (
             f"the certificate of {host} is not trusted: {error.verify_message}",
@@ -118,7 +120,18 @@ def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str]:
         )
     except (ssl.SSLError, ConnectionError):
         return f"{host} does not speak TLS on this port", "write http:// instead of https://, or correct the port"
-    return _mute(host)
+    except TimeoutError:
+        pass
+    return None
+
+
+def _authorities() -> str | None:
+    """The file of the authorities that gRPC trusts: its own list, not the system's, unless it is told of another."""
+    import grpc
+
+    own = Path(grpc.__file__).parent / "_cython" / "_credentials" / "roots.pem"
+    named = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") or str(own)
+    return named if Path(named).is_file() else None
 
 
 def _spoken(plain: socket.socket, host: str, wait_s: float) -> tuple[str, str]:
