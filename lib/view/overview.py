@@ -47,7 +47,7 @@ def _table(here: Here) -> None:
     )
     if not shown:
         return
-    table = pd.DataFrame(asked.some(here.connection, shown))
+    table = pd.DataFrame(asked.some(here.connection, shown, here.entry if here.name in shown else None))
     table.columns = ["Collection", "row_count", "Load state", "Indexes"]
 
     def chosen() -> None:
