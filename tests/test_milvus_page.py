@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyarrow import parquet
 from streamlit.testing.v1 import AppTest
 
 from lib import workspace
 from lib.settings import Settings
+from lib.store import rows
 from lib.store.connection import open_store
-from lib.view import selection
+from lib.view import selection, ui
 from tests import foreign
 
 PAGE = "pages/4_Milvus_Collection.py"
@@ -176,6 +181,50 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
     app.text_area(key="typed words").set_value("nonsense")
     fine(app.run())
     assert "This is no vector" in words(app)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind: str) -> None:
+    """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
+    address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
+    app = opened_at(**address)
+    app.selectbox(key="export_kind").set_value(kind)
+    app.multiselect(key="export_vectors").set_value(["dense", "words"])
+    fine(app.run())
+    press(app, "Export the rows that match")
+    target = Path(app.session_state["exported"])
+    for _ in range(200):
+        if target.is_file() and not app.get("progress"):
+            break
+        time.sleep(0.05)
+        fine(app.run())
+    assert f"{ui.plain(target.name)} · " in words(app)
+    assert [button.proto.label for button in app.get("download_button")] == ["Download"]
+    with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
+        held = rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
+    assert len(held) == 48
+    assert exported(target) == held
+    target.unlink()
+
+
+def exported(target: Path) -> list[dict[str, Any]]:
+    """The rows of a file, with what its format keeps as JSON text read again."""
+    if target.suffix == ".json":
+        return list(json.loads(target.read_text("utf-8")))
+    if target.suffix == ".csv":
+        with target.open(encoding="utf-8", newline="") as file:
+            found: list[dict[str, Any]] = list(csv.DictReader(file))
+        for row in found:
+            row["n"], row["score"], row["flag"] = int(row["n"]), float(row["score"]), row["flag"] == "True"
+            row["dense"] = json.loads(row["dense"])
+    else:
+        found = parquet.read_table(target).to_pylist()
+    return [
+        {name: value for name, value in row.items() if name not in {"doc", "tags", "words", "$meta"}}
+        | {name: json.loads(row[name]) for name in ("doc", "tags", "words")}
+        | json.loads(row["$meta"])
+        for row in found
+    ]
 
 
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:

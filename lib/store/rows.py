@@ -128,8 +128,17 @@ def pages(
     size: int = 1000,
     strong: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
-    """All rows, a page at a time: no more than one page is held in memory."""
+    """All rows, a page at a time: no more than one page is held in memory (and the keys of the next ten thousand)."""
     after: str | int | None = None
+    if store.engine == "lite":  # see `keys_after`
+        while True:
+            keys = keys_after(store, collection, after, _KEYS_PAGE, filter=filter)
+            for start in range(0, len(keys), size):
+                if page := by_keys(store, collection, keys[start : start + size], vectors=vectors):
+                    yield page
+            if len(keys) < _KEYS_PAGE:
+                return
+            after = keys[-1]
     key = str(_fields(store, collection, ())[0]["name"])
     while True:
         page = browse(store, collection, after_id=after, limit=size, filter=filter, vectors=vectors, strong=strong)

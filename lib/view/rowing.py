@@ -228,7 +228,7 @@ def _export(here: Here, entry: dict[str, Any], text: str) -> None:
                 exporting.export(store, name, target, kind, filter=text, vectors=vectors, progress=told)
 
             st.session_state["exported"] = str(target)
-            if not jobs.jobs().start(work):
+            if not jobs.jobs().start(work, name=target.name):
                 st.toast("Something else is running; try again when it has ended.")
             st.rerun()
         st.caption("Written page by page, so memory stays small, and kept under `artifacts/exports`.")
@@ -238,7 +238,7 @@ def _export(here: Here, entry: dict[str, Any], text: str) -> None:
 def _exported() -> None:
     target = Path(st.session_state.get("exported", ""))
     job = jobs.jobs().job
-    if job.error:
+    if job.error and job.name == target.name:  # and not of another work
         st.error(ui.plain(job.error), icon=":material/error:")
     if not target.name or not target.is_file():
         return
