@@ -32,7 +32,7 @@ def choose(here: Here, where: str) -> str:
 
     text = left.text_input(
         "Filter",
-        placeholder=f'{example} == "rose"' if example else "a Milvus expression",
+        placeholder=f'{example} == "…"' if example else "a Milvus expression",
         key=key,
         on_change=keep,
         help="A Milvus expression; leave it empty for all rows. *Build* writes one for you.",

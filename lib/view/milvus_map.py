@@ -38,6 +38,7 @@ def show(here: Here) -> None:
             list(_METHODS),
             format_func=_METHODS.__getitem__,
             required=True,
+            wrap=True,
             **ui.linked("plane", "milvus", list(_METHODS), "pca"),
         )
     most = int(first[3].selectbox("Rows at most", _SIZES, index=2, key="map_most"))

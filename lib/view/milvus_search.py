@@ -47,6 +47,7 @@ def show(here: Here) -> None:
             list(WAYS),
             format_func=WAYS.__getitem__,
             required=True,
+            wrap=True,
             **ui.linked("with", "milvus_search", list(WAYS), "row"),
         )
     params = _parameters(here, index, limit)
