@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import socket
 import subprocess
@@ -11,7 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
+from pyarrow import parquet
 
 from lib import workspace
 from lib.settings import PROJECT, Settings
@@ -34,7 +38,15 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="module")
-def others(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """A store with the collection `shop` of `foreign`, and the keys of its rows."""
+    path = tmp_path_factory.mktemp("shop") / "shop.db"
+    with open_store(str(path)) as store:
+        return path, foreign.make_shop(store, "shop")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that pages may open: a foreign store, a locked one, a plain file, a Lite 2.x file."""
     folder = tmp_path_factory.mktemp("others")
     for name in ("x.db", "locked.db"):
@@ -52,14 +64,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(prepared: Settings, others: Path, log: Path) -> Iterator[str]:
+def address(prepared: Settings, others: Path, shop: tuple[Path, list[int]], log: Path) -> Iterator[str]:
     import shutil
 
     copy = log.parent / "artifacts"
     shutil.copytree(prepared.artifacts, copy)
     assert prepared.data is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PETALSCOPE_FOLDERS", str(others))
+        patch.setenv("PETALSCOPE_FOLDERS", os.pathsep.join((str(others), str(shop[0].parent))))
         with browsing.serving(prepared.data, copy, log) as found:
             yield found
 
@@ -186,6 +198,107 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
     tab.open(tab.page.url.removeprefix(f"{tab.address}/") + "&filter=" + quote('title = "a"'))
     tab.page.get_by_text("The engine cannot read this filter").wait_for(timeout=30_000)
     assert "      ^ unexpected character" in tab.page.locator("pre").first.inner_text()
+
+
+def part(tab: Watched, title: str) -> None:
+    tab.page.get_by_test_id("stButtonGroup").first.get_by_text(title, exact=True).click()
+    tab.settle()
+
+
+def lines(tab: Watched, column: str) -> list[list[str]]:
+    """The visible rows of the table with that column, its header first: a canvas, whose text is in a table for screen
+    readers."""
+    header = tab.page.locator("th", has_text=re.compile(f"^{re.escape(column)}$"))
+    table = tab.page.locator('[data-testid="stDataFrame"] [role="grid"]').filter(has=header).first
+    table.wait_for(state="attached", timeout=30_000)
+    return [row.locator("th, td").all_text_contents() for row in table.locator("tr").all()]
+
+
+def numbers(tab: Watched) -> dict[str, str]:
+    boxes = [box.inner_text().split("\n") for box in tab.page.locator('[data-testid="stMetric"]').all()]
+    return {words[0]: words[-1] for words in boxes}
+
+
+def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple[Path, list[int]]) -> None:
+    """Keys and partitions by the engine, two dense and two sparse fields, JSON, arrays, nulls and defaults."""
+    path, keys = shop
+    made = foreign.shop_vectors()
+    like = str(keys[5])
+    tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&like={like}")
+    tab.page.get_by_role("button", name="Load it").click()
+    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.settle()
+    first, second = lines(tab, "tenant")[1:3]
+    assert [cell for cell in first if cell] == [str(keys[0]), "north", "3"]
+    assert [cell for cell in second if cell] == [
+        str(keys[1]), "south", f'{{"big": {2**60 + 1}}}', "[1, 2]", "0.25", "3"
+    ]  # fmt: skip
+
+    part(tab, "Overview")
+    found = numbers(tab)
+    assert (found["row_count"], found["count(*)"], found["Load state"]) == ("240", "240", "Loaded")
+    assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2
+
+    part(tab, "Schema")
+    fields = {row[0]: row[1:] for row in lines(tab, "Type")[1:]}
+    assert fields["pk"][:2] == ["INT64", "primary key, auto id"]
+    assert fields["tenant"][:2] == ["VARCHAR", "partition key"]
+    assert fields["terms"][0] == fields["tokens"][0] == "SPARSE_FLOAT_VECTOR"
+    assert fields["sizes"][:2] == ["ARRAY<INT64>", "nullable"]
+    assert fields["stock"][-1] == "3"
+    assert "Memory, estimated: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
+
+    part(tab, "Search")
+    asked = made["image"] - made["image"][5]
+    order = np.argsort((asked**2).sum(axis=1), kind="stable")[1:4]
+    assert [row[1] for row in lines(tab, "Rank")[1:4]] == [str(keys[place]) for place in order]
+    assert "L2² (squared L2 distance" in tab.text()
+
+    part(tab, "Index quality")
+    tab.page.get_by_role("button", name="Measure").click()
+    tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+    tab.settle()
+    assert [row[2] for row in lines(tab, "Median ms")[1:]][-1] == "1"  # all cells looked into
+
+    part(tab, "Health")
+    tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+    found = numbers(tab)
+    assert (found["Zero"], found["Duplicates"], found["Dead dims"], found["NaN or inf"]) == ("1", "1", "0", "0")
+    tab.page.get_by_text("rows by tenant").wait_for(timeout=30_000)
+
+    part(tab, "Map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    assert sorted(on_maps(tab.page, "return maps[0].state.data.ids")) == sorted(str(key) for key in keys)
+
+    part(tab, "Change")
+    assert tab.page.get_by_text("client.load_collection('shop')").count() == 1
+    assert tab.page.get_by_role("button", name="Load", exact=True).is_disabled()
+    assert tab.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
+
+
+def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp_path: Path) -> None:
+    path, keys = shop
+    chosen = quote('tenant == "east"')
+    tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&filter={chosen}")
+    if tab.page.get_by_role("button", name="Load it").count():
+        tab.page.get_by_role("button", name="Load it").click()
+    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_text("Export", exact=True).click()
+    for name, option in (("As", "Parquet"), ("With the vectors", "image"), ("With the vectors", "terms")):
+        tab.page.get_by_role("combobox", name=name).last.click()
+        tab.page.get_by_role("option", name=option).click()
+        tab.settle()
+    tab.page.keyboard.press("Escape")
+    tab.page.get_by_role("button", name="Export the rows that match").click()
+    with tab.page.expect_download(timeout=60_000) as coming:
+        tab.page.get_by_role("button", name="Download", exact=True).click()
+    coming.value.save_as(tmp_path / "shop.parquet")
+    table = parquet.read_table(tmp_path / "shop.parquet")
+    rows = range(2, foreign.SHOP_ROWS, 3)
+    assert table["pk"].to_pylist() == [keys[row] for row in rows]
+    assert np.array_equal(np.array(table["image"].to_pylist(), np.float32), foreign.shop_vectors()["image"][2::3])
+    assert [json.loads(text) for text in table["terms"].to_pylist()] == [{str(row): 1.0, "5000": 0.5} for row in rows]
+    assert table["sizes"].to_pylist() == [json.dumps([row, row + 1]) if row % 5 else None for row in rows]
 
 
 def test_the_selection_of_the_map_page_is_shown_as_rows(tab: Watched, prepared: Settings) -> None:

@@ -115,7 +115,7 @@ def _row(here: Here, taken: planed.Sample, key: str) -> None:
                 st.caption("No photo of this row is here.")
         with right:
             st.markdown(f"**Row {ui.plain(key)}**")
-            st.json({name: reading.cell(value) for name, value in taken.fields[place].items()})
+            st.json({name: ui.exact(reading.cell(value)) for name, value in taken.fields[place].items()})
 
             def search() -> None:
                 st.query_params[row_photos.LIKE] = key

@@ -196,7 +196,7 @@ def _answers(here: Here, answer: Answer, params: dict[str, float]) -> None:
     )
     lines = [
         {"Rank": place, "Key": key, answer.metric if answer.metric != "L2" else "L2²": row["value"]}
-        | {name: reading.cell(value) for name, value in row.items() if name not in {"key", "value"}}
+        | {name: ui.exact(reading.cell(value)) for name, value in row.items() if name not in {"key", "value"}}
         for place, (key, row) in enumerate(zip(keys, answer.rows, strict=True), start=1)
     ]
     table = pd.DataFrame(lines)

@@ -118,7 +118,7 @@ def _detail(entry: dict[str, Any]) -> None:
     ):
         if entry.get(key):
             with st.expander(f"{title}, as the engine has them", icon=":material/data_object:"):
-                st.json(entry[key], expanded=False)
+                st.json(ui.exact(entry[key]), expanded=False)
     unanswered(entry["unavailable"], "about this collection")
 
 

@@ -23,7 +23,6 @@ AHEAD = 2_000  # keys that are read at once
 AT_HAND = 5  # pages whose keys are known, or are being fetched
 POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
 _FACTS = {"norm": "norm", "least": "least", "most": "most", "mean": "mean", "spread": "std", "zeros": "zeros"}
-_EXACT = 2**53  # what a browser's numbers can hold
 _SMALL = 200_000_000  # larger exports are left on disk
 
 
@@ -126,7 +125,7 @@ def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | N
     shown = []
     config: dict[str, Any] = {}
     for row in found:
-        line = {name: _shown(value) for name, value in row.items() if name not in vectors}
+        line = {name: ui.exact(reading.cell(value)) for name, value in row.items() if name not in vectors}
         for name in vectors:
             facts = reading.vector_facts(row.get(name))
             line[name] = _curve(row.get(name))
@@ -148,12 +147,6 @@ def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | N
     )
     places = event["selection"]["rows"]
     return places[0] if places and places[0] < len(found) else None
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
-        return str(value)
-    return reading.cell(value)
 
 
 def _curve(vector: Any) -> list[float] | None:
@@ -200,8 +193,7 @@ def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
             st.session_state["chosen_part"] = st.query_params["part"] = "search"
 
         right.button("Search with it", icon=":material/search:", on_click=search, width="stretch")
-        st.json({name: str(value) if _shown(value) is not value and isinstance(value, int) else value
-                 for name, value in row.items() if name not in vectors})  # fmt: skip
+        st.json({name: ui.exact(value) for name, value in row.items() if name not in vectors})
         for name in vectors:
             if isinstance(row.get(name), list):
                 st.bar_chart(pd.DataFrame({name: row[name]}), height=160, x_label=f"place in {name}", y_label="value")

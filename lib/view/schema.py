@@ -33,7 +33,7 @@ def show(here: Here) -> None:
     if entry["dynamic"]:
         st.caption("Rows may have more fields than these: dynamic fields, kept as JSON in `$meta`.")
     for function in entry.get("functions") or []:
-        st.json(function, expanded=False)
+        st.json(ui.exact(function), expanded=False)
     st.subheader("Indexes")
     searchable = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
     missing = [name for name in searchable if name not in {index["field"] for index in entry["indexes"]}]
@@ -103,7 +103,7 @@ def _index(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
         note = f" :material/warning: {ui.plain(index['state_note'])}" if index.get("state_note") else ""
         st.caption(f"State **{ui.plain(state)}**{f' ({counted})' if counted else ''}.{note}")
         with st.expander("The engine's own answer", icon=":material/data_object:"):
-            st.json(index["raw"], expanded=True)
+            st.json(ui.exact(index["raw"]), expanded=True)
 
 
 def _size(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
