@@ -19,8 +19,8 @@ from lib import workspace
 from lib.settings import Settings
 from lib.store import rows
 from lib.store.connection import open_store
-from lib.view import selection, ui
-from tests import foreign
+from lib.view import cached, selection, ui
+from tests import foreign, recorded
 
 PAGE = "pages/4_Milvus_Collection.py"
 
@@ -253,6 +253,29 @@ def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
     assert "No Milvus server answers" in " ".join(str(box.value) for box in app.error)
     assert "s3cret" not in words(app)
     assert "s3cret" not in str(app.query_params)
+
+
+def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> None:
+    app = start(Settings(data=tmp_path, artifacts=tmp_path / "none")).switch_page(PAGE)
+    with recorded.serving() as (port, server):
+        app.run()
+        next(box for box in app.text_input if box.label == "Address").set_value(f"http://127.0.0.1:{port}")
+        press(app, "Connect")
+        assert numbers(app)["row_count"] == str(recorded.ROWS)
+        for store in cached.pool()._stores.values():
+            store.timeout_s = 0.3
+        server.slow.add("GetCollectionStatistics")
+        press(app, "Ask again")
+        assert (numbers(app)["row_count"], numbers(app)["count(*)"]) == ("not known", str(recorded.ROWS))
+        told = tables(app, "Call")[0].set_index("Call")
+        assert told.loc["get_collection_stats", "Reason"] == "it did not answer in time"
+        server.slow.add("DescribeCollection")
+        press(app, "Ask again")
+        assert "it did not answer in time" in " ".join(str(box.value) for box in app.error)
+        server.slow.clear()
+        press(app, "Ask again")
+        assert numbers(app)["row_count"] == str(recorded.ROWS)
+        assert not app.error
 
 
 def press(app: AppTest, label: str) -> AppTest:

@@ -146,7 +146,7 @@ def unanswered(items: list[dict[str, str]], about: str) -> None:
     if items:
         with st.expander(f"{len(items)} questions {about} that this engine does not answer", icon=":material/help:"):
             st.dataframe(
-                pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason, in the engine's words"}),
+                pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason"}),
                 hide_index=True,
                 width="stretch",
             )

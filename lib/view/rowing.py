@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -212,7 +213,8 @@ def _export(here: Here, entry: dict[str, Any], text: str) -> None:
         label = "Export the rows that match" if text else "Export all rows"
         if right.button(label, type="primary", width="stretch"):
             folder = cached.current_settings().artifacts / "exports"
-            target = folder / f"{entry['name']}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
+            plain = re.sub(r"[^\w-]", "_", str(entry["name"]))  # a server may call a collection ../../x
+            target = folder / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
             store, name = here.store, entry["name"]
 
             def work(reporter: Reporter) -> None:
