@@ -207,9 +207,9 @@ def _check_local(path: Path) -> None:
         if old:
             raise StoreError(
                 f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
-                "with `milvus-lite dump` of version 2.5, and name another path ending in .db with --milvus-uri."
+                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
             )
-        raise StoreError(f"{path} is a plain file: name another path ending in .db with --milvus-uri.")
+        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
     if path.is_dir():
         inside = {item.name for item in path.iterdir()}
         if inside and not inside & {"LOCK", "collections"}:
