@@ -180,6 +180,7 @@ def test_the_page_shows_them(
         table = next(frame.value for frame in app.dataframe if "half norm" in frame.value)
         norms = np.linalg.norm(recorded.vectors()["half"].astype(np.float64), axis=1)
         assert table["half norm"].to_numpy(float)[:25] == pytest.approx(norms[:25], nan_ok=True)
+        assert table["half NaN or inf"].dropna().to_dict() == {recorded.BROKEN: 1}
         assert list(table["bits"].iloc[0]) == recorded.vectors()["bits"][0].tolist()
     elif part == "search":
         assert {"Rank", "COSINE"} <= shown

@@ -205,7 +205,8 @@ def _tidied(value: Any, kind: str) -> Any:
 
 def vector_facts(vector: Any) -> dict[str, Any]:
     """Of one vector, dense or sparse (`{place: value}`): `norm`, `least`, `most`, `mean`, `spread`, and how many of its
-    numbers are `zeros` (dense) or set (`nonzero`, sparse). NaN counts as NaN; null gives {}."""
+    numbers are `zeros` (dense) or set (`nonzero`, sparse). Where some are NaN or infinite, all others are NaN and
+    `broken` counts those; null gives {}."""
     if vector is None:
         return {}
     sparse = isinstance(vector, Mapping)
@@ -219,6 +220,8 @@ def vector_facts(vector: Any) -> dict[str, Any]:
         "mean": float(values.mean()),
         "spread": float(values.std()),
     }
+    if broken := int((~np.isfinite(values)).sum()):
+        facts = {**dict.fromkeys(facts, float("nan")), "broken": broken}
     facts["nonzero" if sparse else "zeros"] = len(values) if sparse else int((values == 0).sum())
     return facts
 

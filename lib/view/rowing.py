@@ -23,7 +23,15 @@ SIZES = (25, 50, 100)
 AHEAD = 2_000  # keys that are read at once
 AT_HAND = 5  # pages whose keys are known, or are being fetched
 POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
-_FACTS = {"norm": "norm", "least": "least", "most": "most", "mean": "mean", "spread": "std", "zeros": "zeros"}
+_FACTS = {
+    "norm": "norm",
+    "least": "least",
+    "most": "most",
+    "mean": "mean",
+    "spread": "std",
+    "zeros": "zeros",
+    "broken": "NaN or inf",
+}
 _SMALL = 200_000_000  # larger exports are left on disk
 
 
