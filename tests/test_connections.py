@@ -231,6 +231,22 @@ def test_a_slow_server_is_told_from_a_dead_one_when_opened() -> None:
             open_store(f"http://127.0.0.1:{port}", timeout_s=0.5)
 
 
+def test_what_is_certain_is_told_at_once(own_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with recorded.serving(certificate=own_certificate) as (port, _):
+        address = f"https://localhost:{port}"
+        found = failures.at_once(address, 5.0)
+        assert found is not None
+        assert "not trusted" in found[0]
+        monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(own_certificate / "cert.pem"))
+        assert failures.at_once(address, 5.0) is None
+    gone = failures.at_once(address, 5.0)
+    assert gone == failures.why_silent(address, 5.0)
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")  # only that one can tell
+    assert failures.at_once(address, 5.0) is None
+
+
 def chain(error: BaseException | None) -> str:
     """All that a log could print of an error: its texts and those of its causes, whether shown or not."""
     found = []

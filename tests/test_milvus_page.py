@@ -227,6 +227,11 @@ def exported(target: Path) -> list[dict[str, Any]]:
     ]
 
 
+def test_numbers_that_a_browser_would_round_are_text() -> None:
+    value = {"id": 2**60 + 1, "deep": [{"n": -(2**53) - 1}, 2**53, True, 0.5, None]}
+    assert ui.exact(value) == {"id": str(2**60 + 1), "deep": [{"n": str(-(2**53) - 1)}, 2**53, True, 0.5, None]}
+
+
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = opened_at(part="rows", sel=selection.encoded(range(3, 9), len(photos.ids), photos.contents))
