@@ -276,6 +276,20 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     assert tab.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
 
 
+def pick(tab: Watched, label: str, option: str) -> None:
+    """Choose from a list. It closes again where something else moves while it opens."""
+    wanted = tab.page.get_by_role("option", name=option, exact=True)
+    for _ in range(10):
+        if not wanted.is_visible():
+            tab.page.get_by_role("combobox", name=label).last.click()
+            tab.page.wait_for_timeout(300)
+        if wanted.is_visible():
+            break
+    wanted.click()
+    tab.page.keyboard.press("Escape")  # a list for several choices stays open
+    tab.settle()
+
+
 def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp_path: Path) -> None:
     path, keys = shop
     chosen = quote('tenant == "east"')
@@ -283,12 +297,11 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
     if tab.page.get_by_role("button", name="Load it").count():
         tab.page.get_by_role("button", name="Load it").click()
     tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.settle()
     tab.page.get_by_text("Export", exact=True).click()
+    tab.settle()
     for name, option in (("As", "Parquet"), ("With the vectors", "image"), ("With the vectors", "terms")):
-        tab.page.get_by_role("combobox", name=name).last.click()
-        tab.page.get_by_role("option", name=option).click()
-        tab.settle()
-    tab.page.keyboard.press("Escape")
+        pick(tab, name, option)
     tab.page.get_by_role("button", name="Export the rows that match").click()
     with tab.page.expect_download(timeout=60_000) as coming:
         tab.page.get_by_role("button", name="Download", exact=True).click()

@@ -200,6 +200,7 @@ def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind:
         fine(app.run())
     assert f"{ui.plain(target.name)} · " in words(app)
     assert [button.proto.label for button in app.get("download_button")] == ["Download"]
+    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # not folded away when it is ready
     with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
         held = rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
     assert len(held) == 48

@@ -211,7 +211,8 @@ def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
 def _export(here: Here, entry: dict[str, Any], text: str) -> None:
     named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
     running = jobs.jobs().job
-    with st.expander("Export", icon=":material/download:", expanded=running.running):
+    # What has been exported must not fold away just when it is ready.
+    with st.expander("Export", icon=":material/download:", expanded=running.running or "exported" in st.session_state):
         if running.running:
             jobs.follow()
             return
