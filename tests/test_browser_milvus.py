@@ -200,8 +200,10 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
     assert "      ^ unexpected character" in tab.page.locator("pre").first.inner_text()
 
 
-def part(tab: Watched, title: str) -> None:
+def part(tab: Watched, title: str, words: str) -> None:
+    """Go to a part of the page, which has `words` on it as no other."""
     tab.page.get_by_test_id("stButtonGroup").first.get_by_text(title, exact=True).click()
+    tab.page.get_by_text(words).first.wait_for(timeout=60_000)
     tab.settle()
 
 
@@ -234,12 +236,12 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
         str(keys[1]), "south", f'{{"big": {2**60 + 1}}}', "[1, 2]", "0.25", "3"
     ]  # fmt: skip
 
-    part(tab, "Overview")
+    part(tab, "Overview", "Consistency")
     found = numbers(tab)
     assert (found["row_count"], found["count(*)"], found["Load state"]) == ("240", "240", "Loaded")
     assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2
 
-    part(tab, "Schema")
+    part(tab, "Schema", "Memory, estimated")
     fields = {row[0]: row[1:] for row in lines(tab, "Type")[1:]}
     assert fields["pk"][:2] == ["INT64", "primary key, auto id"]
     assert fields["tenant"][:2] == ["VARCHAR", "partition key"]
@@ -248,29 +250,29 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     assert fields["stock"][-1] == "3"
     assert "Memory, estimated: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
 
-    part(tab, "Search")
+    part(tab, "Search", "timed by this client")
     asked = made["image"] - made["image"][5]
     order = np.argsort((asked**2).sum(axis=1), kind="stable")[1:4]
     assert [row[1] for row in lines(tab, "Rank")[1:4]] == [str(keys[place]) for place in order]
     assert "L2² (squared L2 distance" in tab.text()
 
-    part(tab, "Index quality")
+    part(tab, "Index quality", "Neighbours (k)")
     tab.page.get_by_role("button", name="Measure").click()
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
     tab.settle()
     assert [row[2] for row in lines(tab, "Median ms")[1:]][-1] == "1"  # all cells looked into
 
-    part(tab, "Health")
+    part(tab, "Health", "rows by tenant")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
     found = numbers(tab)
     assert (found["Zero"], found["Duplicates"], found["Dead dims"], found["NaN or inf"]) == ("1", "1", "0", "0")
     tab.page.get_by_text("rows by tenant").wait_for(timeout=30_000)
 
-    part(tab, "Map")
+    part(tab, "Map", "Click a point for its row")
     wait_for_maps(tab.page, "maps.length === 1")
     assert sorted(on_maps(tab.page, "return maps[0].state.data.ids")) == sorted(str(key) for key in keys)
 
-    part(tab, "Change")
+    part(tab, "Change", "Allow this session")
     assert tab.page.get_by_text("client.load_collection('shop')").count() == 1
     assert tab.page.get_by_role("button", name="Load", exact=True).is_disabled()
     assert tab.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
