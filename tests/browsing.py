@@ -31,8 +31,9 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 
 @contextmanager
-def serving(data: Path, artifacts: Path, secrets: str = "") -> Iterator[str]:
-    """The app on a free port; yields its address. `secrets` go into a `secrets.toml`, with that address for ADDRESS."""
+def serving(data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "") -> Iterator[str]:
+    """The app on a free port, with what it prints in `log`; yields its address. `secrets` go into a `secrets.toml`, with
+    that address for ADDRESS."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,13 +49,8 @@ def serving(data: Path, artifacts: Path, secrets: str = "") -> Iterator[str]:
         file = artifacts.parent / "secrets.toml"
         file.write_text(secrets.replace("ADDRESS", address), encoding="utf-8")
         command += ["--secrets.files", str(file)]
-    server = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with log.open("wb") as printed:
+        server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=printed, stderr=subprocess.STDOUT)
     try:
         for _ in range(240):
             try:

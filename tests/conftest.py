@@ -162,6 +162,17 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
     st.cache_resource.clear()
 
 
+@pytest.fixture(scope="session")
+def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the `cert.pem` and `key.pem` of localhost that nobody has signed."""
+    from tests import recorded
+
+    folder = tmp_path_factory.mktemp("tls")
+    if not recorded.make_certificate(folder):
+        pytest.skip("openssl is not installed")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the app runs on the prepared pictures, one for each module of tests."""

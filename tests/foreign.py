@@ -67,3 +67,62 @@ def make(store: Store, name: str, *, many_vectors: bool = True) -> list[dict[str
         client.create_index(name, index, timeout=60)
     client.load_collection(name, timeout=60)
     return data
+
+
+SHOP_ROWS = 240
+SHOP_TENANTS = ("north", "south", "east")
+SHOP_COPY, SHOP_ZERO = 11, 20  # the row whose `image` is that of row 10, and the one whose `image` is all zeros
+
+
+def shop_vectors() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(7)
+    images = rng.normal(size=(SHOP_ROWS, 16)).astype(np.float32)
+    images[SHOP_COPY], images[SHOP_ZERO] = images[SHOP_COPY - 1], 0
+    return {"image": images, "text": rng.normal(size=(SHOP_ROWS, 8)).astype(np.float32)}
+
+
+def make_shop(store: Store, name: str) -> list[int]:
+    """A collection whose engine chooses the keys and the partitions, with two dense and two sparse fields, and fields
+    that may be null or have a default; gives the keys."""
+    from pymilvus import DataType
+
+    client = store.client
+    schema = client.create_schema(auto_id=True, enable_dynamic_field=False)
+    schema.add_field("pk", DataType.INT64, is_primary=True)
+    schema.add_field("tenant", DataType.VARCHAR, max_length=20, is_partition_key=True)
+    schema.add_field("image", DataType.FLOAT_VECTOR, dim=16)
+    schema.add_field("text", DataType.FLOAT_VECTOR, dim=8)
+    for sparse in ("terms", "tokens"):
+        schema.add_field(sparse, DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("doc", DataType.JSON, nullable=True)
+    schema.add_field("sizes", DataType.ARRAY, element_type=DataType.INT64, max_capacity=5, nullable=True)
+    schema.add_field("price", DataType.FLOAT, nullable=True)
+    schema.add_field("stock", DataType.INT8, default_value=3)
+    client.create_collection(name, schema=schema, timeout=20)
+    made = shop_vectors()
+    data = [
+        {
+            "tenant": SHOP_TENANTS[i % 3],
+            "image": made["image"][i],
+            "text": made["text"][i],
+            "terms": {i: 1.0, 5000: 0.5},
+            "tokens": {1: 0.25 + i},
+            "doc": {"big": 2**60 + i} if i % 4 else None,
+            "sizes": [i, i + 1] if i % 5 else None,
+            "price": i / 4 if i % 6 else None,
+        }
+        for i in range(SHOP_ROWS)
+    ]
+    keys = [int(key) for key in client.insert(name, data, timeout=20)["ids"]]
+    client.flush(name, timeout=60)
+    for field, kind, metric, params in (
+        ("image", "IVF_FLAT", "L2", {"params": {"nlist": 4}}),
+        ("text", "HNSW", "COSINE", {"params": {"M": 8, "efConstruction": 64}}),
+        ("terms", "SPARSE_INVERTED_INDEX", "IP", {}),
+        ("tokens", "SPARSE_INVERTED_INDEX", "IP", {}),
+    ):
+        index = client.prepare_index_params()
+        index.add_index(field, index_type=kind, metric_type=metric, params=params)
+        client.create_index(name, index, timeout=60)
+    client.load_collection(name, timeout=60)
+    return keys

@@ -36,7 +36,7 @@ def guarded(prepared: Settings, logins: Provider, tmp_path_factory: pytest.TempP
         emails = ["ada@example.org", "@garden.example"]
     """
     assert prepared.data is not None
-    with browsing.serving(prepared.data, copy, secrets) as address:
+    with browsing.serving(prepared.data, copy, secrets=secrets) as address:
         yield address
 
 

@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import pytest
 
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
-from lib.store import connections, failures, milvus
+from lib.store import connections, failures, inspect, milvus, summaries
 from lib.store.connection import open_store
 from lib.store.connections import Connection, Pool
 from lib.store.milvus import Rows, write_collection
+from tests import recorded
 
 
 @pytest.fixture
@@ -56,6 +57,13 @@ def test_paths_are_confined_to_the_allowed_folders(settings: Settings, tmp_path:
     allowed = replace(settings, folders=(tmp_path,))
     assert connections.typed(allowed, str(outside.parent / "y.db")).lite
     assert connections.found_stores(allowed) == [inside]
+
+
+def test_a_password_typed_into_an_address_is_not_repeated(settings: Settings) -> None:
+    for text in ("root:s3cret@host:19530", "http:/root:s3cret@host/x.db"):
+        with pytest.raises(QueryError, match=r"\*\*\*@host") as caught:
+            connections.typed(settings, text)
+        assert "s3cret" not in str(caught.value)
 
 
 def test_looking_at_a_path_makes_no_store(settings: Settings) -> None:
@@ -190,22 +198,6 @@ def listening(answer: bytes = b"", context: ssl.SSLContext | None = None) -> Ite
             client.close()
 
 
-@pytest.fixture(scope="module")
-def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's TLS with a certificate that nobody has signed."""
-    import subprocess
-
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 1 -subj /CN=localhost"
-    try:
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
-
-
 def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -218,13 +210,15 @@ def test_unknown_host() -> None:
     assert "no host called" in failures.why_silent("http://no.such.host.invalid:19530", 1.0)[0]
 
 
-def test_a_listener_that_is_no_milvus(own_certificate: ssl.SSLContext) -> None:
+def test_a_listener_that_is_no_milvus(own_certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate / "cert.pem", own_certificate / "key.pem")
     with listening() as port:
         assert "did not answer as Milvus in time" in failures.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
     with listening(b"HTTP/1.1 200 OK\r\n\r\n") as port:
         assert "did not answer as Milvus in time" in failures.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
         assert "speak TLS" in failures.why_silent(f"https://127.0.0.1:{port}", 0.3)[0]
-    with listening(context=own_certificate) as port:
+    with listening(context=context) as port:
         why, remedy = failures.why_silent(f"https://localhost:{port}", 1.0)
         assert "not trusted: self-signed certificate" in why
         assert "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in remedy
@@ -235,6 +229,81 @@ def test_a_slow_server_is_told_from_a_dead_one_when_opened() -> None:
     with listening() as port:
         with pytest.raises(StoreError, match=r"No Milvus server answers at .*did not answer as Milvus in time"):
             open_store(f"http://127.0.0.1:{port}", timeout_s=0.5)
+
+
+def test_what_is_certain_is_told_at_once(own_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with recorded.serving(certificate=own_certificate) as (port, _):
+        address = f"https://localhost:{port}"
+        found = failures.at_once(address, 5.0)
+        assert found is not None
+        assert "not trusted" in found[0]
+        monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(own_certificate / "cert.pem"))
+        assert failures.at_once(address, 5.0) is None
+    gone = failures.at_once(address, 5.0)
+    assert gone == failures.why_silent(address, 5.0)
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")  # only that one can tell
+    assert failures.at_once(address, 5.0) is None
+
+
+def chain(error: BaseException | None) -> str:
+    """All that a log could print of an error: its texts and those of its causes, whether shown or not."""
+    found = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return " | ".join(f"{each!r} {each} {vars(each)}" for each in found)
+
+
+def test_no_failure_holds_the_token(own_certificate: Path) -> None:
+    secret, token = "s3cret-w0rd", "root:s3cret-w0rd"
+    with ExitStack() as stack:
+        guarded, _ = stack.enter_context(recorded.serving(token=recorded.TOKEN))
+        slow, _ = stack.enter_context(recorded.serving(slow=["GetVersion"]))
+        plain, open_ = stack.enter_context(recorded.serving())
+        secure, _ = stack.enter_context(recorded.serving(certificate=own_certificate))
+        mute = stack.enter_context(listening())
+        for address, words in (
+            (f"http://{{}}127.0.0.1:{guarded}", "refused the credentials"),
+            (f"http://{{}}127.0.0.1:{slow}", "takes connections but did not answer a call within 0.5 s"),
+            (f"http://{{}}127.0.0.1:{mute}", "did not answer as Milvus in time"),
+            (f"http://{{}}127.0.0.1:{secure}", "expects TLS"),
+            (f"https://{{}}localhost:{secure}", "not trusted: self-signed certificate"),
+            (f"https://{{}}127.0.0.1:{plain}", "does not speak TLS"),
+            ("http://{}no.such.host.invalid:19530", "no host called no.such.host.invalid"),
+            ("http://{}127.0.0.1:1", "nothing listens on port 1"),
+            ("http://{}127.0.0.1:port", "is not a server's address"),
+            ("https://{}127.0.0.1/x.db", "cannot end in .db"),
+            ("ftp://{}127.0.0.1", "begins with 'ftp'"),
+        ):
+            for uri, given in ((address.format(""), token), (address.format(f"{token}@"), "")):
+                with pytest.raises(StoreError, match=words) as caught:
+                    open_store(uri, given, timeout_s=0.5)
+                assert secret not in chain(caught.value), uri
+        # And afterwards, when it works and then does not.
+        with open_store(f"http://127.0.0.1:{plain}", token, timeout_s=0.5) as store:
+            open_.slow.add("ShowCollections")
+            with pytest.raises(StoreError, match=r"did not answer within 0\.5 s") as caught:
+                milvus.names(store)
+            assert secret not in chain(caught.value) + repr(store)
+
+
+def test_a_server_that_becomes_slow_holds_nobody_up() -> None:
+    with recorded.serving() as (port, server), open_store(f"http://127.0.0.1:{port}", timeout_s=0.3) as store:
+        server.slow.add("DescribeCollection")
+        server.calls.clear()
+        about = inspect.inspect(store, "kinds")["collections"][0]
+        assert set(server.calls) == {"ShowCollections", "DescribeCollection"}  # the others would wait as long
+        told = {item["call"]: item["reason"] for item in about["unavailable"]}
+        assert told["describe_collection"] == "it did not answer in time"
+        assert told["list_indexes"].startswith("not asked")
+        assert store.late
+        assert summaries.summary(store, "kinds") == summaries.unasked("kinds")
+        server.slow.clear()
+        assert milvus.names(store) == ["kinds"]
+        assert not store.late
+        assert summaries.summary(store, "kinds")["row_count"] == recorded.ROWS
 
 
 @pytest.mark.parametrize(

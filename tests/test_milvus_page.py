@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyarrow import parquet
 from streamlit.testing.v1 import AppTest
 
 from lib import workspace
 from lib.settings import Settings
+from lib.store import rows
 from lib.store.connection import open_store
-from lib.view import selection
-from tests import foreign
+from lib.view import cached, selection, ui
+from tests import foreign, recorded
 
 PAGE = "pages/4_Milvus_Collection.py"
 
@@ -178,6 +183,56 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
     assert "This is no vector" in words(app)
 
 
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind: str) -> None:
+    """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
+    address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
+    app = opened_at(**address)
+    app.selectbox(key="export_kind").set_value(kind)
+    app.multiselect(key="export_vectors").set_value(["dense", "words"])
+    fine(app.run())
+    press(app, "Export the rows that match")
+    target = Path(app.session_state["exported"])
+    for _ in range(200):
+        if target.is_file() and not app.get("progress"):
+            break
+        time.sleep(0.05)
+        fine(app.run())
+    assert f"{ui.plain(target.name)} · " in words(app)
+    assert [button.proto.label for button in app.get("download_button")] == ["Download"]
+    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # not folded away when it is ready
+    with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
+        held = rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
+    assert len(held) == 48
+    assert exported(target) == held
+    target.unlink()
+
+
+def exported(target: Path) -> list[dict[str, Any]]:
+    """The rows of a file, with what its format keeps as JSON text read again."""
+    if target.suffix == ".json":
+        return list(json.loads(target.read_text("utf-8")))
+    if target.suffix == ".csv":
+        with target.open(encoding="utf-8", newline="") as file:
+            found: list[dict[str, Any]] = list(csv.DictReader(file))
+        for row in found:
+            row["n"], row["score"], row["flag"] = int(row["n"]), float(row["score"]), row["flag"] == "True"
+            row["dense"] = json.loads(row["dense"])
+    else:
+        found = parquet.read_table(target).to_pylist()
+    return [
+        {name: value for name, value in row.items() if name not in {"doc", "tags", "words", "$meta"}}
+        | {name: json.loads(row[name]) for name in ("doc", "tags", "words")}
+        | json.loads(row["$meta"])
+        for row in found
+    ]
+
+
+def test_numbers_that_a_browser_would_round_are_text() -> None:
+    value = {"id": 2**60 + 1, "deep": [{"n": -(2**53) - 1}, 2**53, True, 0.5, None]}
+    assert ui.exact(value) == {"id": str(2**60 + 1), "deep": [{"n": str(-(2**53) - 1)}, 2**53, True, 0.5, None]}
+
+
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = opened_at(part="rows", sel=selection.encoded(range(3, 9), len(photos.ids), photos.contents))
@@ -204,6 +259,29 @@ def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
     assert "No Milvus server answers" in " ".join(str(box.value) for box in app.error)
     assert "s3cret" not in words(app)
     assert "s3cret" not in str(app.query_params)
+
+
+def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> None:
+    app = start(Settings(data=tmp_path, artifacts=tmp_path / "none")).switch_page(PAGE)
+    with recorded.serving() as (port, server):
+        app.run()
+        next(box for box in app.text_input if box.label == "Address").set_value(f"http://127.0.0.1:{port}")
+        press(app, "Connect")
+        assert numbers(app)["row_count"] == str(recorded.ROWS)
+        for store in cached.pool()._stores.values():
+            store.timeout_s = 0.3
+        server.slow.add("GetCollectionStatistics")
+        press(app, "Ask again")
+        assert (numbers(app)["row_count"], numbers(app)["count(*)"]) == ("not known", str(recorded.ROWS))
+        told = tables(app, "Call")[0].set_index("Call")
+        assert told.loc["get_collection_stats", "Reason"] == "it did not answer in time"
+        server.slow.add("DescribeCollection")
+        press(app, "Ask again")
+        assert "it did not answer in time" in " ".join(str(box.value) for box in app.error)
+        server.slow.clear()
+        press(app, "Ask again")
+        assert numbers(app)["row_count"] == str(recorded.ROWS)
+        assert not app.error
 
 
 def press(app: AppTest, label: str) -> AppTest:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from lib.errors import QueryError, StoreError
+from lib.store import decoding
 from lib.store import rows as reading
 from lib.store.connection import Store
 from lib.store.filters import key_literal
@@ -29,8 +30,9 @@ VALUES: Final[Mapping[str, tuple[str, bool]]] = {
     "HAMMING": ("Hamming distance (bits that differ)", False),
     "JACCARD": ("Jaccard distance", False),
 }
-DENSE: Final = ("FLOAT_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR")
-SEARCHABLE: Final = (*DENSE, "SPARSE_FLOAT_VECTOR")
+DENSE: Final = ("FLOAT_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR", "INT8_VECTOR")
+BINARY: Final = "BINARY_VECTOR"
+SEARCHABLE: Final = (*DENSE, BINARY, "SPARSE_FLOAT_VECTOR")
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def search(
     primary = next(str(each["name"]) for each in entry["fields"] if each["primary"])
     fields = list(output_fields) or [primary]  # named in any case: Lite would send all of them, with the vectors
     asked = {"metric_type": metric, "params": dict(params or {})}
-    data = [vector] if isinstance(vector, Mapping) else [np.ascontiguousarray(vector, dtype=np.float32)]
+    data = [vector] if isinstance(vector, Mapping) else [decoding.data(str(about["type"]), vector)]
     start = time.perf_counter()
     hits = store.call(
         "search",
@@ -174,7 +176,8 @@ def search(
         for hit in hits
         if leave_out is None or str(hit.id) != leave_out
     ][:limit]
-    code = _code(store, str(entry["name"]), name, vector, wanted, asked, filter, fields)
+    sent = data[0] if isinstance(data[0], bytes) else vector
+    code = _code(store, str(entry["name"]), name, sent, wanted, asked, filter, fields)
     return Answer(found, metric, value_name, higher, milliseconds, code, notes)
 
 
@@ -221,13 +224,17 @@ def _code(
     fields: Sequence[str],
 ) -> str:
     """The same search as pymilvus code that runs as it is, but for the token."""
-    shown = vector if isinstance(vector, Mapping) else [round(float(value), 7) for value in vector]
+    shown = repr(vector if isinstance(vector, Mapping) else [])
+    if isinstance(vector, bytes):  # as Milvus keeps the field's numbers
+        shown = f'bytes.fromhex("{vector.hex()}")'
+    elif not isinstance(vector, Mapping):
+        shown = repr([round(float(value), 7) for value in vector])
     token = ', token=os.environ["MILVUS_TOKEN"]' if store.has_token else ""
     return (
         ("import os\n\n" if token else "")
         + "from pymilvus import MilvusClient\n\n"
         + f"client = MilvusClient({store.uri!r}{token})\n"
-        + f"vector = {shown!r}\n"
+        + f"vector = {shown}\n"
         + f"hits = client.search(\n    {collection!r},\n    data=[vector],\n    anns_field={name!r},\n"
         + f"    limit={limit},\n"
         + f"    filter={filter!r},\n    search_params={dict(asked)!r},\n    output_fields={list(fields)!r},\n)\n"

@@ -28,6 +28,7 @@ from lib.errors import StoreError, StoreLockedError
 from lib.store import failures
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
+_PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
@@ -54,7 +55,8 @@ class Store:
 
     `uri` is the Lite path or the server's address without credentials; `engine` is `lite` or `server` by what answers
     there (a Lite served over http is still `lite`); `version` is its own name for itself; `cloud` tells Zilliz Cloud.
-    `lost` is set once a call found the connection gone: only opening it anew helps.
+    `lost` is set once a call found the connection gone: only opening it anew helps. `late` is set while the last call
+    ran out of time: until one is answered the others get `_PATIENCE_S` each, so that a page of many cannot hang.
     """
 
     def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
@@ -67,6 +69,7 @@ class Store:
         self._token = token
         self._local: _Local | None = None
         self.lost = False
+        self.late = False
         self.loaded: set[str] = set()  # what was loaded through it, for whoever has to open it anew
         self._closed = False
 
@@ -85,8 +88,12 @@ class Store:
         """`client.method(...)` under a timeout; whatever it raises becomes a StoreError «Milvus cannot <doing>»."""
         if self._closed:
             raise StoreError(f"The store {self.uri} has been closed: open it again.")
+        wait = self.timeout_s * (_SLOW if slow else 1)
+        if self.late and not slow:
+            wait = min(wait, _PATIENCE_S)
         try:
-            answer = getattr(self.client, method)(*args, timeout=self.timeout_s * (_SLOW if slow else 1), **kwargs)
+            answer = getattr(self.client, method)(*args, timeout=wait, **kwargs)
+            self.late = False
             if method == "load_collection":
                 self.loaded.add(str(args[0]))
             elif method in {"release_collection", "drop_collection"}:
@@ -94,6 +101,12 @@ class Store:
             return answer
         except Exception as error:
             self.lost = self.lost or failures.is_lost(error)
+            self.late = failures.is_late(error)
+            if self.late:
+                raise StoreError(
+                    f"Milvus at {self.uri} cannot {doing}: it did not answer within {wait:g} s. It is busy, or the way "
+                    "to it is slow: try again in a moment."
+                ) from error
             raise StoreError(f"Milvus at {self.uri} cannot {doing}: {self.reason(error)}.") from error
 
     def reason(self, error: BaseException) -> str:
@@ -194,9 +207,9 @@ def _check_local(path: Path) -> None:
         if old:
             raise StoreError(
                 f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
-                "with `milvus-lite dump` of version 2.5, and name another path ending in .db with --milvus-uri."
+                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
             )
-        raise StoreError(f"{path} is a plain file: name another path ending in .db with --milvus-uri.")
+        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
     if path.is_dir():
         inside = {item.name for item in path.iterdir()}
         if inside and not inside & {"LOCK", "collections"}:
@@ -254,6 +267,9 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     with _LOCK:
         pymilvus = _pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
+    known = None if uri.startswith("unix:") else failures.at_once(server, wait)
+    if known is not None:
+        raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
     try:
         store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
         version = str(store.client.get_server_version(timeout=wait))
@@ -262,12 +278,17 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
         if store.client is not None:
             _quietly(store.client.close)
         if failures.is_refused(error):
-            remedy = "check MILVUS_TOKEN (`user:password` or an API key)"
+            remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
             raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
         if isinstance(error, ValueError):
             raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
+        if store.client is not None and failures.is_late(error):
+            raise StoreError(
+                f"The Milvus server at {address} takes connections but did not answer a call within {wait:g} s: it is "
+                "busy or still starting, so try again in a moment."
+            ) from None
         if uri.startswith("unix:"):
             why, remedy = failures.reason(error, token), "start it, or correct --milvus-uri"
         else:

@@ -10,6 +10,8 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ from lib.store.connection import Store, open_store, split_credentials
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S = 5.0
+_SALT: Final = os.urandom(16)
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class Connection:
 
     @property
     def key(self) -> str:
-        """Tells connections apart, credentials included; holds none of them."""
-        return f"{self.address} {hashlib.sha256(f'{self.uri} {self.token}'.encode()).hexdigest()[:16]}"
+        """Tells connections apart within this process, credentials included; holds none of them. Widgets' names are
+        made of it, and go to browsers, so a plain hash would let them guess at passwords."""
+        return f"{self.address} {hashlib.sha256(_SALT + f'{self.uri} {self.token}'.encode()).hexdigest()[:16]}"
 
 
 def is_path(uri: str) -> bool:
@@ -107,8 +111,9 @@ def confined(settings: Settings, path: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
     if not any(real.is_relative_to(folder) for folder in folders(settings)):
+        shown = re.sub(r"[^/\s]*@", "***@", path)  # it may be an address with a password, typed without its http://
         raise QueryError(
-            f"{path} is outside the folders that pages may open: move it into one of them, or start the app with "
+            f"{shown} is outside the folders that pages may open: move it into one of them, or start the app with "
             "PETALSCOPE_FOLDERS naming its folder."
         )
     return real

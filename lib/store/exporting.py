@@ -121,6 +121,10 @@ def _parquet(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterato
         "FLOAT": pa.float32(),
         "DOUBLE": pa.float64(),
         "FLOAT_VECTOR": pa.list_(pa.float32()),
+        "FLOAT16_VECTOR": pa.list_(pa.float32()),
+        "BFLOAT16_VECTOR": pa.list_(pa.float32()),
+        "INT8_VECTOR": pa.list_(pa.int8()),
+        "BINARY_VECTOR": pa.list_(pa.int8()),
     }
     names = [str(field["name"]) for field in fields]
     # Everything else (JSON, arrays, sparse vectors) is JSON text, as in CSV.

@@ -6,8 +6,10 @@ pymilvus says "fail connecting to server" to everything.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +20,9 @@ def reason(error: BaseException, token: str = "") -> str:
     """The library's own words in one line, without the token and without gRPC's dump."""
     details, code = getattr(error, "details", None), getattr(error, "code", None)
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
-    if callable(code):  # a bare gRPC error: its status says more than its details
+    if is_late(error):
+        text = "it did not answer in time"
+    elif callable(code):  # a bare gRPC error: its status says more than its details
         text = f"{code().name}: {text}"
     line = next((line.strip() for line in str(text).splitlines() if line.strip()), type(error).__name__)
     for secret in sorted({token, *token.split(":")}, key=len, reverse=True):
@@ -46,6 +50,14 @@ def is_lost(error: BaseException | None) -> bool:
     return False
 
 
+def is_late(error: BaseException | None) -> bool:
+    """Whether the call ran out of time."""
+    return any(
+        _status(each) == "DEADLINE_EXCEEDED" or "retry timeout" in str(getattr(each, "message", "")).lower()
+        for each in _chain(error)
+    )
+
+
 def _status(error: BaseException) -> str:
     code = getattr(error, "code", None)
     return str(getattr(code() if callable(code) else code, "name", ""))
@@ -59,14 +71,31 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
+def at_once(address: str, wait_s: float) -> tuple[str, str] | None:
+    """`why_silent` where that is certain without asking for Milvus: nobody listens, there is no such host, or its TLS
+    cannot be used. pymilvus would try until its time is over. None if it may work, or only a proxy would know."""
+    if any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy")):
+        return None
+    try:
+        with socket.create_connection(_place(address), timeout=wait_s) as plain:
+            return _tls_trouble(plain, _place(address)[0]) if urlsplit(address).scheme == "https" else None
+    except (ConnectionRefusedError, socket.gaierror):
+        return why_silent(address, wait_s)
+    except (OSError, ValueError):
+        return None
+
+
+def _place(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 19530)
+
+
 def why_silent(address: str, wait_s: float) -> tuple[str, str]:
     """Why no Milvus answers at `address` (http or https), and what to do: two halves of a sentence."""
-    parts = urlsplit(address)
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 19530)
+    (host, port), secure = _place(address), urlsplit(address).scheme == "https"
     try:
         with socket.create_connection((host, port), timeout=wait_s) as plain:
-            return _tls_trouble(plain, host) if secure else _spoken(plain, host, wait_s)
+            return (_tls_trouble(plain, host) or _mute(host)) if secure else _spoken(plain, host, wait_s)
     except socket.gaierror:
         return f"there is no host called {host}", "correct the address, or check the network"
     except TimeoutError:
@@ -80,9 +109,10 @@ def why_silent(address: str, wait_s: float) -> tuple[str, str]:
         return f"{error.strerror or error}", "check the address and the network"
 
 
-def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str]:
+def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str] | None:
+    """What hinders TLS; None if nothing does, or the time is over."""
     try:
-        ssl.create_default_context().wrap_socket(plain, server_hostname=host).close()
+        ssl.create_default_context(cafile=_authorities()).wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
         return (
             f"the certificate of {host} is not trusted: {error.verify_message}",
@@ -90,7 +120,18 @@ def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str]:
         )
     except (ssl.SSLError, ConnectionError):
         return f"{host} does not speak TLS on this port", "write http:// instead of https://, or correct the port"
-    return _mute(host)
+    except TimeoutError:
+        pass
+    return None
+
+
+def _authorities() -> str | None:
+    """The file of the authorities that gRPC trusts: its own list, not the system's, unless it is told of another."""
+    import grpc
+
+    own = Path(grpc.__file__).parent / "_cython" / "_credentials" / "roots.pem"
+    named = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") or str(own)
+    return named if Path(named).is_file() else None
 
 
 def _spoken(plain: socket.socket, host: str, wait_s: float) -> tuple[str, str]:

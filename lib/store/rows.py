@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lib.errors import StoreError
+from lib.store import decoding
 from lib.store.connection import Store
 from lib.store.filters import key_literal, quoted
 from lib.store.inspect import plain, type_name
@@ -42,9 +43,9 @@ def browse(
     Raises:
         StoreError: the collection is not there or not loaded, or Milvus cannot read the filter.
     """
-    key, wanted = _fields(store, collection, vectors)
+    key, wanted, kinds = _fields(store, collection, vectors)
     found = _next(store, collection, str(key["name"]), wanted, after_id, limit, filter=filter, strong=strong)
-    return [_tidy(row, vectors) for row in found]
+    return [_tidy(row, kinds) for row in found]
 
 
 def _next(
@@ -90,7 +91,7 @@ def by_keys(
     store: Store, collection: str, keys: Sequence[str | int], *, vectors: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """The rows with these primary keys, in the order of `keys`; keys that are not there are left out."""
-    key, wanted = _fields(store, collection, vectors)
+    key, wanted, kinds = _fields(store, collection, vectors)
     about = {"name": key["name"], "type": type_name(key.get("type"))}
     found: dict[Any, dict[str, Any]] = {}
     for start in range(0, len(keys), _KEYS_AT_ONCE):
@@ -104,7 +105,7 @@ def by_keys(
             doing=f"read rows of {collection}",
         )
         for row in rows:
-            tidy = _tidy(row, vectors)
+            tidy = _tidy(row, kinds)
             found[str(tidy[key["name"]])] = tidy
     return [found[str(each)] for each in keys if str(each) in found]
 
@@ -127,8 +128,17 @@ def pages(
     size: int = 1000,
     strong: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
-    """All rows, a page at a time: no more than one page is held in memory."""
+    """All rows, a page at a time: no more than one page is held in memory (and the keys of the next ten thousand)."""
     after: str | int | None = None
+    if store.engine == "lite":  # see `keys_after`
+        while True:
+            keys = keys_after(store, collection, after, _KEYS_PAGE, filter=filter)
+            for start in range(0, len(keys), size):
+                if page := by_keys(store, collection, keys[start : start + size], vectors=vectors):
+                    yield page
+            if len(keys) < _KEYS_PAGE:
+                return
+            after = keys[-1]
     key = str(_fields(store, collection, ())[0]["name"])
     while True:
         page = browse(store, collection, after_id=after, limit=size, filter=filter, vectors=vectors, strong=strong)
@@ -183,16 +193,20 @@ def _keys(store: Store, collection: str, primary: str) -> list[Any]:
     return found
 
 
-def _tidy(row: Mapping[str, Any], vectors: Sequence[str]) -> dict[str, Any]:
+def _tidy(row: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    return {str(name): _tidied(value, kinds.get(name, "")) for name, value in row.items()}
+
+
+def _tidied(value: Any, kind: str) -> Any:
+    value = decoding.numbers(kind, value)
     # A list of floats is plain already, and there are many.
-    return {
-        str(name): value if name in vectors and isinstance(value, list) else plain(value) for name, value in row.items()
-    }
+    return value if kind and isinstance(value, list) else plain(value)
 
 
 def vector_facts(vector: Any) -> dict[str, Any]:
     """Of one vector, dense or sparse (`{place: value}`): `norm`, `least`, `most`, `mean`, `spread`, and how many of its
-    numbers are `zeros` (dense) or set (`nonzero`, sparse). NaN counts as NaN; null gives {}."""
+    numbers are `zeros` (dense) or set (`nonzero`, sparse). Where some are NaN or infinite, all others are NaN and
+    `broken` counts those; null gives {}."""
     if vector is None:
         return {}
     sparse = isinstance(vector, Mapping)
@@ -206,6 +220,8 @@ def vector_facts(vector: Any) -> dict[str, Any]:
         "mean": float(values.mean()),
         "spread": float(values.std()),
     }
+    if broken := int((~np.isfinite(values)).sum()):
+        facts = {**dict.fromkeys(facts, float("nan")), "broken": broken}
     facts["nonzero" if sparse else "zeros"] = len(values) if sparse else int((values == 0).sum())
     return facts
 
@@ -215,8 +231,11 @@ def cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
-def _fields(store: Store, collection: str, vectors: Sequence[str]) -> tuple[Mapping[str, Any], list[str]]:
-    """The key's field, and the names to ask for. Raises StoreError when rows cannot be read."""
+def _fields(
+    store: Store, collection: str, vectors: Sequence[str]
+) -> tuple[Mapping[str, Any], list[str], dict[str, str]]:
+    """The key's field, the names to ask for, and the types of the `vectors` among them. Raises StoreError when rows
+    cannot be read."""
     state = load_state(store, collection)
     if state == "NotExist":
         raise StoreError(f"There is no collection {collection} in {store.uri}: name one of its collections.")
@@ -227,4 +246,6 @@ def _fields(store: Store, collection: str, vectors: Sequence[str]) -> tuple[Mapp
         field for field in about["fields"] if "VECTOR" not in type_name(field.get("type")) or field["name"] in vectors
     ]
     key = next(field for field in fields if field.get("is_primary"))
-    return key, [str(field["name"]) for field in fields] + (["$meta"] if about.get("enable_dynamic_field") else [])
+    kinds = {str(field["name"]): type_name(field.get("type")) for field in fields if field["name"] in vectors}
+    names = [str(field["name"]) for field in fields] + (["$meta"] if about.get("enable_dynamic_field") else [])
+    return key, names, kinds

@@ -56,10 +56,10 @@ def examine(
     most: int = 200_000,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Health:
-    """The health of the float vectors in field `name`, in the first `most` rows; `by` names a field whose values are
-    counted. Raises QueryError for a field of another kind, StoreError when the collection cannot be read."""
-    if name not in {each["name"] for each in asking.vector_fields(entry, ("FLOAT_VECTOR",))}:
-        raise QueryError(f"{name} is no field of float vectors: choose another.")
+    """The health of the dense or binary vectors in field `name`, in the first `most` rows; `by` names a field whose
+    values are counted. Raises QueryError for a field of another kind, StoreError when the collection cannot be read."""
+    if name not in {each["name"] for each in asking.vector_fields(entry, (*asking.DENSE, asking.BINARY))}:
+        raise QueryError(f"{name} is no field of dense or binary vectors: choose another.")
     primary = next(str(each["name"]) for each in entry["fields"] if each["primary"])
     found = Health()
     norms: list[np.ndarray] = []

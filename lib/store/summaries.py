@@ -5,6 +5,7 @@ Invariant: what an engine does not answer is listed with its reason (`unavailabl
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.errors import StoreError
@@ -21,33 +22,55 @@ SERVER_CALLS = {
 }
 
 
+def unasked(name: str) -> dict[str, Any]:
+    """The summary of a collection about which nothing is known but its name."""
+    return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
+
+
 def summary(store: Store, name: str) -> dict[str, Any]:
-    """`name`, `row_count`, `load_state`, and `indexes` as text; None (and nothing else) where the engine refused."""
+    """`name`, `row_count`, `load_state`, and `indexes` as text; None (and nothing else) where the engine refused or,
+    for this call or one before, did not answer in time."""
 
     def ask(method: str, *args: Any) -> Any:
         try:
+            if store.late:
+                return None
             return store.call(method, name, *args, doing=method.replace("_", " "))
         except StoreError:
             return None
 
     stats = ask("get_collection_stats") or {}
     try:
-        state: str | None = load_state(store, name)
+        state: str | None = None if store.late else load_state(store, name)
     except StoreError:
         state = None
-    told = []
-    for index in ask("list_indexes") or []:
-        raw = ask("describe_index", index)
-        if raw:
-            read = read_index(raw, lite=store.engine == "lite")
-            metric = f" ({read['metric_type']})" if read["metric_type"] else ""
-            told.append(f"{read['index_type']}{metric}" + (", only pretended" if read.get("pretended") else ""))
+    lite = store.engine == "lite"
+    answers = [ask("describe_index", index) for index in ask("list_indexes") or []]
     return {
         "name": name,
         "row_count": int(stats["row_count"]) if "row_count" in stats else None,
         "load_state": state,
-        "indexes": " · ".join(told),
+        "indexes": _told([read_index(raw, lite=lite) for raw in answers if raw]),
     }
+
+
+def of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of a collection that `inspect` has told all about: nothing is asked twice."""
+    return {
+        "name": entry["name"],
+        "row_count": entry["rows"]["row_count"],
+        "load_state": entry["load_state"],
+        "indexes": _told(entry["indexes"]),
+    }
+
+
+def _told(indexes: Sequence[Mapping[str, Any]]) -> str:
+    """Indexes, as `inspect` has them, in one line."""
+    told = []
+    for index in indexes:
+        metric = f" ({index['metric_type']})" if index["metric_type"] else ""
+        told.append(f"{index['index_type']}{metric}" + (", only pretended" if index.get("pretended") else ""))
+    return " · ".join(told)
 
 
 def server(store: Store) -> dict[str, Any]:

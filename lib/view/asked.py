@@ -5,7 +5,7 @@ A cache's key is the connection's (address and a hash of the credentials), never
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,14 @@ class Here:
         if self.name is None:
             raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
         return entry(self.connection, self.name)
+
+    @property
+    def outline(self) -> dict[str, Any]:
+        """What its rows are read by: `name`, `load_state`, `dynamic`, `fields` as in `entry`, at once however many rows
+        there are; at most `TTL_S` old."""
+        if self.name is None:
+            raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
+        return _outline(_key(self.connection), self.name, self.connection)
 
     @property
     def is_own(self) -> bool:
@@ -84,14 +92,31 @@ def _summary(key: str, name: str, _connection: Connection) -> dict[str, Any]:
     return summaries.summary(cached.pool().get(_connection), name)
 
 
-def some(connection: Connection, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """A summary of each of these collections."""
-    return [_summary(_key(connection), name, connection) for name in wanted]
+def some(connection: Connection, wanted: Sequence[str], known: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """A summary of each of these collections; that of `known`, an entry, is taken from there. Once the engine has let
+    one wait too long, the others are not asked."""
+    store, found = cached.pool().get(connection), []
+    for name in wanted:
+        if known is not None and known["name"] == name:
+            found.append(summaries.of(known))
+            continue
+        found.append(summaries.unasked(name) if store.late else _summary(_key(connection), name, connection))
+        if store.late:
+            _summary.clear(_key(connection), name, connection)
+    return found
+
+
+@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False)
+def _outline(key: str, name: str, _connection: Connection) -> dict[str, Any]:
+    return inspect.outline(cached.pool().get(_connection), name)
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Asking Milvus")
 def _entry(key: str, name: str, _connection: Connection) -> dict[str, Any]:
     found: dict[str, Any] = inspect.inspect(cached.pool().get(_connection), name)["collections"][0]
+    if not found["fields"]:  # without them there is nothing to show, and it must not be kept
+        why = next((item["reason"] for item in found["unavailable"] if item["call"] == "describe_collection"), "")
+        raise StoreError(f"Milvus cannot describe {name}: {why or 'it names no fields'}. Try again in a moment.")
     return found
 
 
@@ -112,5 +137,5 @@ def server(connection: Connection) -> dict[str, Any]:
 
 def refresh() -> None:
     """Forget all answers: the next question goes to the engine."""
-    for kept in (_pulse, _names, _summary, _entry, _server):
+    for kept in (_pulse, _names, _summary, _outline, _entry, _server):
         kept.clear()

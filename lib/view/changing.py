@@ -12,7 +12,8 @@ from lib.store import asking, changes, connections, recall
 from lib.view import asked, connecting, ui, vector_health
 from lib.view.asked import Here
 
-_METRICS = {"FLOAT_VECTOR": ["COSINE", "L2", "IP"], "SPARSE_FLOAT_VECTOR": ["IP"]}
+_METRICS = {"SPARSE_FLOAT_VECTOR": ["IP"], "BINARY_VECTOR": ["HAMMING", "JACCARD"]}
+_KINDS = {"SPARSE_FLOAT_VECTOR": ["SPARSE_INVERTED_INDEX"], "BINARY_VECTOR": ["BIN_FLAT"]}
 
 
 def show(here: Here) -> None:
@@ -69,17 +70,15 @@ def _options(here: Here, entry: dict[str, Any], action: str) -> dict[str, Any]:
     field = first[0].selectbox("Field", list(fields), key="index_field")
     if field is None:
         return {"field": ""}
-    sparse = fields[field]["type"] == "SPARSE_FLOAT_VECTOR"
-    kinds = ["SPARSE_INVERTED_INDEX"] if sparse else recall.offered(here.store)[0]
+    type_ = fields[field]["type"]
+    kinds = _KINDS.get(type_) or recall.offered(here.store)[0]
     kind = first[1].selectbox("Type", kinds, key="index_kind")
-    metric = first[2].selectbox(
-        "Metric", _METRICS.get(fields[field]["type"], ["COSINE", "L2", "IP"]), key="index_metric"
-    )
+    metric = first[2].selectbox("Metric", _METRICS.get(type_, ["COSINE", "L2", "IP"]), key="index_metric")
     params: dict[str, Any] = {}
     offered = {name: value for name, value in recall.TYPES.get(kind, {}).items() if isinstance(value, int)}
     for column, (name, value) in zip(st.columns(max(1, len(offered))), offered.items(), strict=False):
         params[name] = int(column.number_input(name, 1, 65_536, value, key=f"index {kind} {name}"))
-    if not sparse:
+    if type_ not in _KINDS:
         params |= {name: value for name, value in recall.TYPES.get(kind, {}).items() if not isinstance(value, int)}
     return {"field": field, "kind": kind, "metric": metric, "params": params}
 

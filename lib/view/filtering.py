@@ -17,7 +17,7 @@ _MOST = 4
 
 def choose(here: Here, where: str) -> str:
     """The filter, kept in the address; a builder writes one."""
-    entry = here.entry
+    entry = here.outline
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     words = [field["name"] for field in entry["fields"] if field["type"] == "VARCHAR" and not field["primary"]]
     example = "label" if "label" in words else next(iter(words), "")
@@ -32,7 +32,7 @@ def choose(here: Here, where: str) -> str:
 
     text = left.text_input(
         "Filter",
-        placeholder=f'{example} == "rose"' if example else "a Milvus expression",
+        placeholder=f'{example} == "…"' if example else "a Milvus expression",
         key=key,
         on_change=keep,
         help="A Milvus expression; leave it empty for all rows. *Build* writes one for you.",

@@ -12,7 +12,7 @@ from lib.view.asked import Here
 
 def not_loaded(here: Here) -> bool:
     """Whether rows cannot be read yet; offers to load the collection, which changes nothing in it."""
-    entry = here.entry
+    entry = here.outline
     if entry["load_state"] == "Loaded":
         return False
     st.info(

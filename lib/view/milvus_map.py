@@ -24,7 +24,7 @@ def show(here: Here) -> None:
         return
     fields = planed.dense(here)
     if not fields:
-        st.info("A map needs a field of float vectors, and this collection has none.")
+        st.info("A map needs a field of dense vectors, and this collection has none.")
         return
     entry = here.entry
     scalars = [each["name"] for each in entry["fields"] if "VECTOR" not in each["type"] and not each["primary"]]
@@ -38,6 +38,7 @@ def show(here: Here) -> None:
             list(_METHODS),
             format_func=_METHODS.__getitem__,
             required=True,
+            wrap=True,
             **ui.linked("plane", "milvus", list(_METHODS), "pca"),
         )
     most = int(first[3].selectbox("Rows at most", _SIZES, index=2, key="map_most"))
@@ -114,7 +115,7 @@ def _row(here: Here, taken: planed.Sample, key: str) -> None:
                 st.caption("No photo of this row is here.")
         with right:
             st.markdown(f"**Row {ui.plain(key)}**")
-            st.json({name: reading.cell(value) for name, value in taken.fields[place].items()})
+            st.json({name: ui.exact(reading.cell(value)) for name, value in taken.fields[place].items()})
 
             def search() -> None:
                 st.query_params[row_photos.LIKE] = key

@@ -27,16 +27,14 @@ def show(here: Here) -> None:
     entry = here.entry
     fields = {field["name"]: field for field in asking.vector_fields(entry)}
     if not fields:
-        st.info("This collection has no vector field of a kind that can be searched here (FLOAT, FLOAT16, SPARSE).")
+        st.info("This collection has no vector field that can be searched here.")
         return
     first = st.columns([2, 2, 1, 2], vertical_alignment="bottom")
     with first[0]:
         name = st.selectbox(
             "Field",
             list(fields),
-            format_func=lambda each: (
-                f"{each} · {fields[each]['type']}" + (f"({fields[each]['dim']})" if fields[each]["dim"] else "")
-            ),
+            format_func=lambda each: _title(fields[each]),
             **ui.linked("field", "milvus_search", list(fields), next(iter(fields))),
         )
     index = asking.index_on(entry, name)
@@ -49,6 +47,7 @@ def show(here: Here) -> None:
             list(WAYS),
             format_func=WAYS.__getitem__,
             required=True,
+            wrap=True,
             **ui.linked("with", "milvus_search", list(WAYS), "row"),
         )
     params = _parameters(here, index, limit)
@@ -81,8 +80,9 @@ def _metric(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
         why = "The one that the index is built for. Milvus Lite would answer any other without an error, and wrongly."
         st.selectbox("Metric", [built], disabled=True, key=f"metric {field['name']} {built}", help=why)
         return str(built)
-    sparse = field["type"] == "SPARSE_FLOAT_VECTOR"
-    choice = ["IP"] if sparse else ["COSINE", "L2", "IP"]
+    choice = {"SPARSE_FLOAT_VECTOR": ["IP"], "BINARY_VECTOR": ["HAMMING", "JACCARD"]}.get(
+        field["type"], ["COSINE", "L2", "IP"]
+    )
     return str(st.selectbox("Metric", choice, help="There is no index, so the metric is yours to choose."))
 
 
@@ -138,6 +138,11 @@ def _query(here: Here, entry: dict[str, Any], field: dict[str, Any], way: str) -
 def _of_photo(here: Here, entry: dict[str, Any], field: dict[str, Any]) -> np.ndarray | None:
     opened = here.opened
     fitting = [] if opened is None else [each for each in opened.spaces if spaces.get(each).dim == field["dim"]]
+    if field["type"] in {"INT8_VECTOR", "BINARY_VECTOR"}:
+        st.info(
+            f"A photo's vector has fractions, which {field['type']} cannot hold: search with a row or a typed vector."
+        )
+        return None
     if opened is None or not fitting:
         st.info(
             f"No prepared space has vectors of {field['dim']} numbers, so a photo cannot be turned into one: search "
@@ -191,7 +196,7 @@ def _answers(here: Here, answer: Answer, params: dict[str, float]) -> None:
     )
     lines = [
         {"Rank": place, "Key": key, answer.metric if answer.metric != "L2" else "L2²": row["value"]}
-        | {name: reading.cell(value) for name, value in row.items() if name not in {"key", "value"}}
+        | {name: ui.exact(reading.cell(value)) for name, value in row.items() if name not in {"key", "value"}}
         for place, (key, row) in enumerate(zip(keys, answer.rows, strict=True), start=1)
     ]
     table = pd.DataFrame(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -47,7 +48,7 @@ def _table(here: Here) -> None:
     )
     if not shown:
         return
-    table = pd.DataFrame(asked.some(here.connection, shown))
+    table = pd.DataFrame(asked.some(here.connection, shown, here.entry if here.name in shown else None))
     table.columns = ["Collection", "row_count", "Load state", "Indexes"]
 
     def chosen() -> None:
@@ -77,7 +78,10 @@ def _detail(entry: dict[str, Any]) -> None:
         help="The engine's statistic; a server counts flushed rows only.",
     )
     counts[1].metric(
-        "count(*)", told(rows["count"]), border=True, help="Counted by a query just now; needs a loaded collection."
+        "count(*)",
+        told(rows["count"]),
+        border=True,
+        help="Counted by a query just now; a server needs the collection loaded for that.",
     )
     counts[2].metric("Load state", told(entry["load_state"]), border=True)
     counts[3].metric("Consistency", told(entry["consistency"]), border=True)
@@ -86,8 +90,8 @@ def _detail(entry: dict[str, Any]) -> None:
     elif rows["count"] is None:
         st.caption(":material/info: count(*) cannot be had while the collection is not loaded (see *Rows*).")
     facts = {
-        "Partitions": ", ".join(entry["partitions"]) or "none",
-        "Aliases": ", ".join(entry["aliases"]) or "none",
+        "Partitions": _listed(entry["partitions"]),
+        "Aliases": _listed(entry["aliases"]),
         "Shards": told(entry.get("shards")),
         "Dynamic fields": "yes" if entry["dynamic"] else "no",
         "Replicas": _counted(entry, "replicas"),
@@ -99,6 +103,10 @@ def _detail(entry: dict[str, Any]) -> None:
         pd.DataFrame({"What": list(facts), "Answer": [str(value) for value in facts.values()]}),
         hide_index=True,
         width="stretch",
+        column_config={
+            "What": st.column_config.TextColumn(width=150),
+            "Answer": st.column_config.TextColumn(width=800),
+        },
     )
     if entry.get("description"):
         with st.expander("Description", icon=":material/notes:"):
@@ -110,8 +118,17 @@ def _detail(entry: dict[str, Any]) -> None:
     ):
         if entry.get(key):
             with st.expander(f"{title}, as the engine has them", icon=":material/data_object:"):
-                st.json(entry[key], expanded=False)
+                st.json(ui.exact(entry[key]), expanded=False)
     unanswered(entry["unavailable"], "about this collection")
+
+
+def _listed(names: list[str]) -> str:
+    """Names with how many they are; numbers in them in their order (`_pk_2` before `_pk_10`)."""
+
+    def order(name: str) -> list[tuple[int, str]]:
+        return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+    return f"{len(names)}: " + ", ".join(sorted(names, key=order)) if names else "none"
 
 
 def _counted(entry: dict[str, Any], key: str) -> str:
@@ -129,7 +146,7 @@ def unanswered(items: list[dict[str, str]], about: str) -> None:
     if items:
         with st.expander(f"{len(items)} questions {about} that this engine does not answer", icon=":material/help:"):
             st.dataframe(
-                pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason, in the engine's words"}),
+                pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason"}),
                 hide_index=True,
                 width="stretch",
             )

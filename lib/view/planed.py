@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +59,9 @@ def plane(here: Here, field: str, taken: Sample, method: str) -> dict[str, Any]:
     return _plane(key, str(here.name), field, len(taken.keys), method, metric, taken.vectors)
 
 
-def dense(here: Here) -> list[str]:
-    """The float vector fields of the collection."""
-    return [field["name"] for field in asking.vector_fields(here.entry, ("FLOAT_VECTOR",))]
+def dense(here: Here, kinds: Sequence[str] = asking.DENSE) -> list[str]:
+    """The fields of the collection with dense vectors, or with vectors of these kinds."""
+    return [field["name"] for field in asking.vector_fields(here.entry, kinds)]
 
 
 def own_plane(here: Here, taken: Sample) -> np.ndarray | None:

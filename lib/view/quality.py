@@ -20,9 +20,9 @@ def show(here: Here) -> None:
     """One of three questions about an index."""
     if loading.not_loaded(here):
         return
-    fields = planed.dense(here)
+    fields = planed.dense(here, ("FLOAT_VECTOR",))
     if not fields:
-        st.info("Quality is measured on fields of float vectors, and this collection has none.")
+        st.info("Quality is measured on fields of 32-bit float vectors, and this collection has none.")
         return
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
@@ -33,6 +33,7 @@ def show(here: Here) -> None:
             list(_VIEWS),
             format_func=_VIEWS.__getitem__,
             required=True,
+            wrap=True,
             **ui.linked("quality", "milvus", list(_VIEWS), "curve"),
         )
     index = asking.index_on(here.entry, field)
@@ -184,7 +185,8 @@ def _ivf(here: Here, field: str, index: dict[str, Any] | None) -> None:
     left, right = st.columns([7, 4], gap="medium")
     with right:
         most = min(128, n)
-        count = int(st.slider("Cells (nlist)", 1, most, min(32, most), key="ivf_cells"))
+        own = int((index or {}).get("params", {}).get("nlist") or 32)
+        count = int(st.slider("Cells (nlist)", 1, most, min(own, most), key="ivf_cells"))
         nprobe = int(st.slider("Cells looked into (nprobe)", 1, max(2, count), min(2, count), key="ivf_probes"))
         nprobe = min(nprobe, count)
         wanted = selection.query()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,17 @@ from lib.view.asked import Here
 
 SIZES = (25, 50, 100)
 AHEAD = 2_000  # keys that are read at once
+AT_HAND = 5  # pages whose keys are known, or are being fetched
 POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
-_FACTS = {"norm": "norm", "least": "least", "most": "most", "mean": "mean", "spread": "std", "zeros": "zeros"}
-_EXACT = 2**53  # what a browser's numbers can hold
+_FACTS = {
+    "norm": "norm",
+    "least": "least",
+    "most": "most",
+    "mean": "mean",
+    "spread": "std",
+    "zeros": "zeros",
+    "broken": "NaN or inf",
+}
 _SMALL = 200_000_000  # larger exports are left on disk
 
 
@@ -29,7 +39,7 @@ def show(here: Here) -> None:
     """Filter, rows, one row in full, and the export."""
     if loading.not_loaded(here):
         return
-    entry = here.entry
+    entry = here.outline
     key = next(field["name"] for field in entry["fields"] if field["primary"])
     text = filtering.choose(here, "rows")
     vectors, size, only = _options(here, entry)
@@ -69,10 +79,32 @@ def _options(here: Here, entry: dict[str, Any]) -> tuple[list[str], int, list[st
 
 
 def _place(here: Here, text: str, only: list[str]) -> dict[str, Any]:
-    """Where this session is among the rows: the `keys` known so far, in order, whether they `ended`, and the `page`."""
+    """Where this session is among the rows: the `keys` known so far, in order, whether they `ended`, those that are
+    `coming`, and the `page`."""
     name = f"rows {here.connection.key} {cached.pool().generation} {here.name} {text} {hash(tuple(only))}"
-    place: dict[str, Any] = st.session_state.setdefault(name, {"keys": list(only), "ended": bool(only), "page": 0})
+    place: dict[str, Any] = st.session_state.setdefault(
+        name, {"keys": list(only), "ended": bool(only), "page": 0, "coming": None}
+    )
     return place
+
+
+@st.cache_resource
+def _reader() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, "petalscope-keys")
+
+
+def _more(here: Here, place: dict[str, Any], text: str) -> None:
+    """Wait for the next keys."""
+    coming = place["coming"] or _asked(here, place, text)
+    place["coming"] = None
+    more = coming.result()
+    place["keys"] += more
+    place["ended"] = len(more) < AHEAD
+
+
+def _asked(here: Here, place: dict[str, Any], text: str) -> Future[list[Any]]:
+    last = place["keys"][-1] if place["keys"] else None
+    return _reader().submit(reading.keys_after, here.store, str(here.name), last, AHEAD, filter=text)
 
 
 def _page(
@@ -85,10 +117,10 @@ def _page(
     at = place["page"] * size
     # One more than is shown tells whether there is a next page.
     while not place["ended"] and len(place["keys"]) <= at + size:
-        last = place["keys"][-1] if place["keys"] else None
-        more = reading.keys_after(here.store, entry["name"], last, AHEAD, filter=text)
-        place["keys"] += more
-        place["ended"] = len(more) < AHEAD
+        _more(here, place, text)
+    if not place["ended"] and place["coming"] is None and len(place["keys"]) <= at + AT_HAND * size:
+        # Lite looks at every row for these, so they are fetched while this page is read.
+        place["coming"] = _asked(here, place, text)
     found = reading.by_keys(here.store, entry["name"], place["keys"][at : at + size], vectors=vectors)
     what = "rows of the selection" if only else f"rows in the order of `{key}`"
     took = (time.perf_counter() - start) * 1000
@@ -102,7 +134,7 @@ def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | N
     shown = []
     config: dict[str, Any] = {}
     for row in found:
-        line = {name: _shown(value) for name, value in row.items() if name not in vectors}
+        line = {name: ui.exact(reading.cell(value)) for name, value in row.items() if name not in vectors}
         for name in vectors:
             facts = reading.vector_facts(row.get(name))
             line[name] = _curve(row.get(name))
@@ -126,12 +158,6 @@ def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | N
     return places[0] if places and places[0] < len(found) else None
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
-        return str(value)
-    return reading.cell(value)
-
-
 def _curve(vector: Any) -> list[float] | None:
     """A vector as the points of a small curve: a sparse one by its numbers in order of their places."""
     if not vector:
@@ -150,7 +176,7 @@ def _moves(here: Here, text: str, size: int, only: list[str]) -> None:
     def go(to: int) -> None:
         place["page"] = to
         if to == 0 and not only:  # what was written meanwhile may be among them
-            place.update(keys=[], ended=False)
+            place.update(keys=[], ended=False, coming=None)
 
     page = place["page"]
     first.button("First", icon=":material/first_page:", on_click=go, args=(0,), disabled=page == 0, width="stretch")
@@ -176,8 +202,7 @@ def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
             st.session_state["chosen_part"] = st.query_params["part"] = "search"
 
         right.button("Search with it", icon=":material/search:", on_click=search, width="stretch")
-        st.json({name: str(value) if _shown(value) is not value and isinstance(value, int) else value
-                 for name, value in row.items() if name not in vectors})  # fmt: skip
+        st.json({name: ui.exact(value) for name, value in row.items() if name not in vectors})
         for name in vectors:
             if isinstance(row.get(name), list):
                 st.bar_chart(pd.DataFrame({name: row[name]}), height=160, x_label=f"place in {name}", y_label="value")
@@ -186,18 +211,19 @@ def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
 def _export(here: Here, entry: dict[str, Any], text: str) -> None:
     named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
     running = jobs.jobs().job
-    with st.expander("Export", icon=":material/download:", expanded=running.running):
+    # What has been exported must not fold away just when it is ready.
+    with st.expander("Export", icon=":material/download:", expanded=running.running or "exported" in st.session_state):
         if running.running:
             jobs.follow()
             return
         left, middle, right = st.columns([2, 3, 2], vertical_alignment="bottom")
         kind = left.selectbox("As", list(exporting.KINDS), format_func=exporting.KINDS.__getitem__, key="export_kind")
         vectors = middle.multiselect("With the vectors", named, key="export_vectors")
-        rows = entry["rows"]["count"]
-        label = "Export the rows that match" if text else "Export all rows" if rows is None else f"Export {rows:,} rows"
+        label = "Export the rows that match" if text else "Export all rows"
         if right.button(label, type="primary", width="stretch"):
             folder = cached.current_settings().artifacts / "exports"
-            target = folder / f"{entry['name']}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
+            plain = re.sub(r"[^\w-]", "_", str(entry["name"]))  # a server may call a collection ../../x
+            target = folder / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
             store, name = here.store, entry["name"]
 
             def work(reporter: Reporter) -> None:
@@ -205,7 +231,7 @@ def _export(here: Here, entry: dict[str, Any], text: str) -> None:
                 exporting.export(store, name, target, kind, filter=text, vectors=vectors, progress=told)
 
             st.session_state["exported"] = str(target)
-            if not jobs.jobs().start(work):
+            if not jobs.jobs().start(work, name=target.name):
                 st.toast("Something else is running; try again when it has ended.")
             st.rerun()
         st.caption("Written page by page, so memory stays small, and kept under `artifacts/exports`.")
@@ -215,7 +241,7 @@ def _export(here: Here, entry: dict[str, Any], text: str) -> None:
 def _exported() -> None:
     target = Path(st.session_state.get("exported", ""))
     job = jobs.jobs().job
-    if job.error:
+    if job.error and job.name == target.name:  # and not of another work
         st.error(ui.plain(job.error), icon=":material/error:")
     if not target.name or not target.is_file():
         return

@@ -33,11 +33,18 @@ def show(here: Here) -> None:
     if entry["dynamic"]:
         st.caption("Rows may have more fields than these: dynamic fields, kept as JSON in `$meta`.")
     for function in entry.get("functions") or []:
-        st.json(function, expanded=False)
+        st.json(ui.exact(function), expanded=False)
     st.subheader("Indexes")
     searchable = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
     missing = [name for name in searchable if name not in {index["field"] for index in entry["indexes"]}]
-    if missing:
+    untold = [item for item in entry["unavailable"] if item["call"] in {"list_indexes", "describe_index"}]
+    if untold:
+        st.warning(
+            f"The engine did not tell all indexes ({ui.plain(untold[0]['reason'])}), so some may be missing here: "
+            "*Ask again* tries once more.",
+            icon=":material/warning:",
+        )
+    elif missing:
         st.info(
             f"Without an index: {ui.plain(', '.join(missing))}. Milvus Lite scans all rows to search there; a server "
             "refuses to load the collection."
@@ -96,7 +103,7 @@ def _index(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
         note = f" :material/warning: {ui.plain(index['state_note'])}" if index.get("state_note") else ""
         st.caption(f"State **{ui.plain(state)}**{f' ({counted})' if counted else ''}.{note}")
         with st.expander("The engine's own answer", icon=":material/data_object:"):
-            st.json(index["raw"], expanded=True)
+            st.json(ui.exact(index["raw"]), expanded=True)
 
 
 def _size(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:

@@ -44,7 +44,8 @@ _STYLE = """<style>
     > [data-testid="stColumn"] { min-width: 100%; }
 }
 /* White on the dark theme's light pink could not be read. */
-[data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #2a1022); }
+[data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag],
+  [data-testid="stMultiSelect"] [data-tag] * { color: light-dark(#fff, #2a1022); }
 [data-testid="stFileUploaderDropzone"] { padding: .35rem; }
 [data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
@@ -254,6 +255,16 @@ def plain(text: str) -> str:
 
 def _literal(letter: str) -> str:
     return f"\\{letter}" if letter in r"\*_{}[]()#+-!|~$<>:&" else letter
+
+
+def exact(value: Any) -> Any:
+    """A value for `st.json` or a table: whole numbers that a browser would round (beyond 2⁵³) as text, inside lists and
+    objects, too."""
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    if isinstance(value, dict):
+        return {name: exact(each) for name, each in value.items()}
+    return [exact(each) for each in value] if isinstance(value, list) else value
 
 
 def linked(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lib.errors import PetalscopeError, StoreError
-from lib.store import drift, milvus, rows, soundness
+from lib.store import asking, drift, milvus, rows, soundness
 from lib.store.drift import Drift
 from lib.store.milvus import Rows
 from lib.store.soundness import Health
 from lib.view import asked, cached, charts, connecting, loading, planed, row_photos, theme, ui
 from lib.view.asked import Here
 
+_COUNTED = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
 _TROUBLE = {
     "zero": ("Zero", "They have no direction: their cosine to anything is undefined, and Milvus makes it 0."),
     "constant": ("Constant", "All numbers equal: nothing is left of them once they are centred."),
@@ -28,13 +29,15 @@ def show(here: Here) -> None:
     if loading.not_loaded(here):
         return
     _drift(here)
-    fields = planed.dense(here)
+    fields = planed.dense(here, (*asking.DENSE, asking.BINARY))
     if not fields:
-        st.info("Health is told of float vectors, and this collection has none.")
+        st.info("Health is told of dense and binary vectors, and this collection has none.")
         return
     entry = here.entry
-    scalars = [each["name"] for each in entry["fields"] if each["type"] in {"VARCHAR", "BOOL", "INT8", "INT64"}]
-    preferred = next((name for name in ("label", "class", "category") if name in scalars), "")
+    counted = [each for each in entry["fields"] if each["type"] in _COUNTED and not each["primary"]]
+    scalars = [each["name"] for each in counted]
+    keyed = [each["name"] for each in counted if each.get("is_partition_key")]
+    preferred = next((name for name in ("label", "class", "category", *keyed) if name in scalars), "")
     left, right = st.columns(2)
     with left:
         field = st.selectbox("Vectors", fields, **ui.linked("field", "milvus_health", fields, fields[0]))
