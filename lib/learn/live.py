@@ -149,9 +149,11 @@ def start(
             break
         time.sleep(0.1)
     if process.poll():
-        last = log.read_text(errors="replace").strip().splitlines()
-        said = last[-1].removeprefix("petalscope: ") if last else ""
-        _tell(settings, Status(message=said or f"The training process ended with status {process.returncode}."))
+        # A process that was killed leaves half a progress bar as its last line: only sentences are told.
+        lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
+        said = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
+        ended = f"The training process ended with status {process.returncode}; see {log}."
+        _tell(settings, Status(message=said[-1] if said else ended))
     return True
 
 

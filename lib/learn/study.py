@@ -119,6 +119,9 @@ def _one(
         record["seconds"] = round(before + time.perf_counter() - began, 3)
         record["cpu_seconds"] = round(worked_before + time.process_time() - worked, 3)
         if distributed.rank() == 0:
+            # Until the record is written this run is not done: an old one of the same name must not vouch for a network
+            # of which half is written. The checkpoint has all that it takes to write both again.
+            artifacts.remove(checkpoints.record_file(settings, run.id))
             checkpoints.save_weights(
                 checkpoints.weights_file(settings, run.id),
                 network.state_dict(),

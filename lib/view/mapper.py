@@ -73,8 +73,11 @@ def _listen(making: Making) -> None:
             if told:
                 making.done, making.total = int(told[-1][0]), int(told[-1][1])
     if process.returncode and not making.stopped:
-        lines = said.decode(errors="replace").replace("\r", "\n").strip().splitlines()
-        making.error = (lines[-1] if lines else "The map could not be made.").removeprefix("petalscope: ")
+        # A process that was killed leaves half a progress bar as its last line: only sentences are told.
+        lines = said.decode(errors="replace").replace("\r", "\n").splitlines()
+        told = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
+        ended = f"The process that made the map ended with status {process.returncode}; make it again."
+        making.error = told[-1] if told else ended
     making.running = False
 
 

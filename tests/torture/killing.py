@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lib.learn import backbone
 from lib.settings import Settings
@@ -70,7 +73,7 @@ def kill(victims: Victims, work: str, settings: Settings, moment: dict[str, Any]
 
 def results(folder: Path) -> dict[str, str]:
     """Hash of every result below `folder` by name: all files but locks, temporary ones and the store's; the state
-    without its time, a training record without its times."""
+    without its time, a training record and kept features without theirs."""
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -83,6 +86,9 @@ def results(folder: Path) -> dict[str, str]:
             content = json.dumps({**json.loads(content), "prepared": None}).encode()
         elif inside.parts[0] == "runs" and path.suffix == ".json" and len(inside.parts) == 2:
             content = json.dumps(trainings.lasting(json.loads(content))).encode()
+        elif path.parent.name == "features":
+            with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+                content = b"".join(kept[key].tobytes() for key in sorted(kept.files) if key != "spent")
         found[str(inside)] = hashlib.sha256(content).hexdigest()
     return found
 
