@@ -51,7 +51,7 @@ class Maker:
             process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
-            self.making = Making(space, parameters, process, time.time())
+            self.making = Making(space, parameters, process, time.monotonic())
         threading.Thread(target=_listen, args=(self.making,), daemon=True, name="petalscope-map").start()
         return True
 
@@ -97,7 +97,7 @@ def follow() -> None:
     how = f"{making.done:,} of {making.total:,} epochs" if making.total else "finding neighbours, starting UMAP"
     left.progress(
         min(1.0, making.done / making.total) if making.total else 0.0,
-        text=f"UMAP of {making.space}: {how} · {time.time() - making.started:.0f} s",
+        text=f"UMAP of {making.space}: {how} · {time.monotonic() - making.started:.0f} s",
     )
     if right.button("Stop", icon=":material/stop:", width="stretch"):
         maker().stop()

@@ -18,10 +18,12 @@ from lib import retrieval, workspace
 from lib.errors import ArtifactError
 from lib.settings import Settings
 from tests.conftest import draw_picture
-from tests.torture import killing
+from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import Victims, victims
 
+# tests/test_pipeline.py kills a few times in `make test`.
+pytestmark = pytest.mark.skipif(tally.scale().short, reason="make torture")
 PREPARE = ("catalog", "vectors", "switch")
 INDEXES = ("neighbours", "map", "store")
 
@@ -113,8 +115,6 @@ def is_mended(change: Change, work: str = "prepare") -> None:
 
 @pytest.mark.parametrize("place", [*PREPARE, *INDEXES])
 def test_prepare(change: Change, place: str, scale: Scale) -> None:
-    if scale.short and place != "map":
-        pytest.skip("make torture")
     for moment in killing.moments(change.undisturbed, place, scale.kills, "prepare"):
         change.restore()
         killing.kill(change.victims, "prepare", change.after, moment)
@@ -125,8 +125,6 @@ def test_prepare(change: Change, place: str, scale: Scale) -> None:
 @pytest.mark.parametrize("place", ["vectors", "map", "store"])
 def test_prepare_in_a_page(change: Change, place: str, scale: Scale) -> None:
     """As the button does it, in a thread of the app, which dies with it."""
-    if scale.short:
-        pytest.skip("make torture")
     for moment in killing.moments(change.undisturbed, place, max(2, scale.kills // 2), "page"):
         change.restore()
         killing.kill(change.victims, "page prepare", change.after, moment)
@@ -136,8 +134,6 @@ def test_prepare_in_a_page(change: Change, place: str, scale: Scale) -> None:
 
 def test_the_first_prepare(change: Change, scale: Scale, tmp_path: Path) -> None:
     """Where there is nothing old there is nothing, until there is everything."""
-    if scale.short:
-        pytest.skip("make torture")
     first = replace(change.after, artifacts=tmp_path / "artifacts")
     undisturbed = change.victims.run("prepare", first)
     expected, rows = killing.results(first.artifacts), killing.rows(first)
@@ -157,8 +153,6 @@ def test_the_first_prepare(change: Change, scale: Scale, tmp_path: Path) -> None
 
 def test_killed_again_and_again(change: Change, scale: Scale) -> None:
     """Runs that die one after another, each in what the last one left: the one that may live ends as ever."""
-    if scale.short:
-        pytest.skip("make torture")
     change.restore()
     for moment in killing.moments(change.undisturbed, "", scale.kills, "again"):
         killing.kill(change.victims, "prepare", change.after, moment)
@@ -167,8 +161,6 @@ def test_killed_again_and_again(change: Change, scale: Scale) -> None:
 
 
 def test_a_map_of_ones_own(change: Change, scale: Scale) -> None:
-    if scale.short:
-        pytest.skip("make torture")
     change.restore()
     is_mended(change)
     undisturbed = change.victims.run("map", change.after)

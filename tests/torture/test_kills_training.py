@@ -26,8 +26,12 @@ from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import Victims, victims
 
-# The page hands its process over to a thread that takes note of its end.
-pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+pytestmark = [
+    # tests/test_train_command.py kills once in `make test`.
+    pytest.mark.skipif(tally.scale().short, reason="make torture"),
+    # The page hands its process over to a thread that takes note of its end.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +57,6 @@ def is_sound(settings: Settings, expected: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("regime", ["transfer", "finetune"])
 def test_train(workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, regime: str, scale: Scale) -> None:
-    if scale.short and regime != "transfer":
-        pytest.skip("make torture")
     settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     task: dict[str, Any] = {"regime": regime, "resume": True}
     undisturbed = workers.run("train", settings, **task)
@@ -72,8 +74,6 @@ def test_training_again_over_a_finished_run(
     workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale
 ) -> None:
     """The old record must not vouch for a network of which only half is written."""
-    if scale.short:
-        pytest.skip("make torture")
     settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     undisturbed = workers.run("train", settings, regime="transfer", resume=False)
     expected = killing.results(settings.artifacts)
@@ -102,8 +102,6 @@ def wait(until: Callable[[], bool]) -> None:
 def test_a_training_that_a_page_started(
     pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if scale.short:
-        pytest.skip("make torture")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
     asked: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
@@ -146,8 +144,6 @@ def test_a_training_that_a_page_started(
 
 def test_a_map_that_a_page_has_made(copied: Settings, scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its process is killed: the page says so in a sentence, and the maps are as before; another try makes it."""
-    if scale.short:
-        pytest.skip("make torture")
     monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
     parameters = MapParameters(n_neighbors=5)
     before = killing.results(copied.artifacts)
