@@ -68,6 +68,8 @@ def _one(
     finished = _finished(settings, run) if resume else None
     if distributed.told(finished is not None):
         say(f"{run.title}: done before.")
+        if distributed.rank() == 0:  # left by a process that was killed after it had written the record
+            artifacts.remove(checkpoints.checkpoint_file(settings, run.id))
         return distributed.told(finished)  # type: ignore[no-any-return]
 
     def told(stage: str, done: int, total: int | None) -> None:

@@ -22,7 +22,7 @@ from tests.torture import tally
 from tests.torture.victims import Victims
 
 # Made by locks and by whoever talks while it works: told apart from results, which must be whole.
-NO_RESULTS = {"prepare.lock", "training.lock", "live.state", "training.log", "collections.json"}
+NO_RESULTS = {"prepare.lock", "starting.lock", "training.lock", "live.state", "training.log", "collections.json"}
 
 
 def ten_photos(root: Path) -> Settings:

@@ -81,7 +81,6 @@ def test_the_page_shows_what_the_command_prints(
         app.query_params.clear()
         for name, value in parameters.items():
             app.query_params[name] = value
-        app.session_state.filtered_state  # noqa: B018
         app.run()
         assert not app.exception, (parameters, [entry.message for entry in app.exception])
         assert not app.error, (parameters, [entry.value for entry in app.error])
