@@ -123,7 +123,11 @@ def _polyglots() -> dict[str, bytes]:
         "jpeg-and-zip.jpg": whole["jpg"] + _zip(),
         "zip-and-jpeg.jpg": _zip() + whole["jpg"],
         "png-and-html.png": whole["png"] + b"<html>" + script,
-        "html-comment.jpg": whole["jpg"][:2] + b"\xff\xfe" + struct.pack(">H", len(script) + 2) + script + whole["jpg"][2:],
+        "html-comment.jpg": whole["jpg"][:2]
+        + b"\xff\xfe"
+        + struct.pack(">H", len(script) + 2)
+        + script
+        + whole["jpg"][2:],
         "php.jpg": whole["jpg"] + b"<?php unlink('" + MARK.encode() + b"'); ?>",
         "gifjs.gif": b"GIF89a/*" + whole["gif"][8:] + b"*/=1;window.name=1",
         "gif-only-words.gif": b"GIF89a=0;//" + b"alert(1)" * 40,

@@ -19,8 +19,9 @@ PAGES = ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collectio
 
 @dataclass
 class Seen:
-    """What one run of a page drew: galleries by title, words, and what went wrong."""
+    """What one run of a page drew: galleries by title, buttons' ids by label, words, and what went wrong."""
 
+    buttons: dict[str, str] = field(default_factory=dict)
     galleries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
@@ -35,9 +36,12 @@ class Session:
         self.pages: dict[str, str] = {}
         self.kept: dict[str, ForwardMsg] = {}
 
-    def visit(self, page: str, **parameters: str) -> Seen:
-        """Open a page by a link; returns what it drew when its script has run."""
+    def visit(self, page: str, press: str = "", **parameters: str) -> Seen:
+        """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run."""
         message = BackMsg()
+        if press:
+            pressed = message.rerun_script.widget_states.widgets.add()
+            pressed.id, pressed.trigger_value = press, True
         message.rerun_script.query_string = urlencode(parameters)
         message.rerun_script.page_name = page
         self.socket.send(message.SerializeToString())
@@ -70,6 +74,8 @@ class Session:
                 seen.exceptions.append(f"{element.exception.type}: {element.exception.message}")
             case "alert" if element.alert.format == element.alert.ERROR:
                 seen.errors.append(element.alert.body)
+            case "button":
+                seen.buttons[element.button.label] = element.button.id
             case "markdown":
                 seen.words.append(element.markdown.body)
             case "bidi_component":
@@ -114,7 +120,9 @@ def process_of(address: str) -> int:
 def level(pid: int) -> Level:
     """Of a running process, from /proc."""
     status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines() if ":" in line
+        line.split(":", 1)
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        if ":" in line
     )
     sockets = 0
     for handle in Path(f"/proc/{pid}/fd").iterdir():

@@ -83,9 +83,7 @@ def change(workers: Victims, tmp_path_factory: pytest.TempPathFactory) -> Change
     undisturbed = workers.run("prepare", after)
     new, new_rows = killing.results(after.artifacts), killing.rows(after)
     assert old != new and old_rows != new_rows
-    return Change(
-        workers, before, after, root / "kept", old, new, old_rows, new_rows, old_answers, undisturbed
-    )
+    return Change(workers, before, after, root / "kept", old, new, old_rows, new_rows, old_answers, undisturbed)
 
 
 def is_sound(change: Change) -> None:

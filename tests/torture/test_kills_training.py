@@ -81,15 +81,13 @@ def test_training_again_over_a_finished_run(
     # Every step from the last photo on: a dozen.
     steps = undisturbed["places"].count(last)
     for step in range(max(1, steps - max(12, scale.kills)), steps + 1):
-        killing.kill(
-            workers, "train", settings, {"die_in": last, "die_at": step}, regime="transfer", resume=False
-        )
+        killing.kill(workers, "train", settings, {"die_in": last, "die_at": step}, regime="transfer", resume=False)
         is_sound(settings, expected)
         photos = trainings.catalog(pictures)
         try:
             assert runs.network(settings, "transfer", photos).preprocess.input_size == 32
         except WeightsError as error:
-            assert "No network was trained" in str(error)  # noqa: PT017
+            assert "No network was trained" in str(error)
         workers.run("train", settings, regime="transfer", resume=True)
         assert killing.results(settings.artifacts) == expected, step
 

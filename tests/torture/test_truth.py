@@ -102,7 +102,7 @@ def test_the_page_shows_what_the_command_prints(
             assert document["query"] == parameters["q"] or "part" in parameters
             tiles = shown[title]
             assert [tile["id"] for tile in tiles] == [row["id"] for row in document["results"]], (parameters, name)
-            assert [tile["badge"] for tile in tiles] == [str(row["rank"]) for row in document["results"]]
+            assert [tile["badge"] for tile in tiles] == [f"#{row['rank']}" for row in document["results"]]
             assert [tile["label"] for tile in tiles] == [row["label"] for row in document["results"]]
             for tile, row in zip(tiles, document["results"], strict=True):
                 text = next(note for note in tile["notes"] if note[:1].isdigit() or note[:1] in "-−").split()[0]
@@ -147,5 +147,8 @@ def test_a_changed_photo_changes_the_fingerprint_and_is_embedded_alone(tmp_path:
     # As if it had been there from the beginning.
     fresh = replace(settings, artifacts=tmp_path / "fresh")
     pipeline.prepare(fresh)
-    assert np.array_equal(workspace.open_workspace(fresh).vectors("pixels").values, workspace.open_workspace(settings).vectors("pixels").values)  # noqa: E501
+    assert np.array_equal(
+        workspace.open_workspace(fresh).vectors("pixels").values,
+        workspace.open_workspace(settings).vectors("pixels").values,
+    )  # noqa: E501
     assert np.allclose(workspace.open_workspace(fresh).vectors("resnet18").values, now.values, atol=1e-4)

@@ -53,7 +53,7 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def progress(self, stage: str, *_: object) -> None:
-        first = stage.split(" ")[0].rstrip(",")
+        first = stage.split(" ", maxsplit=1)[0].rstrip(",")
         self.place = PLACES.get(first, stage.rpartition(", ")[2])
         self.step()
 
@@ -129,7 +129,9 @@ WORK = {"prepare": _prepare, "page prepare": _page_prepare, "map": _map, "train"
 def _child(task: dict[str, Any], answer: int) -> None:
     steps, error = Steps(task, lambda mark: void(os.write(answer, mark))), ""
     sys.addaudithook(steps.audit)
-    settings = Settings(**{**task["settings"], **{name: Path(task["settings"][name]) for name in ("data", "artifacts")}})
+    settings = Settings(
+        **{**task["settings"], **{name: Path(task["settings"][name]) for name in ("data", "artifacts")}}
+    )
     if "clock" in task:
         jumping_clock(task["clock"])
     try:
