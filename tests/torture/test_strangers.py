@@ -308,7 +308,7 @@ def test_strangers_at_the_door(named: Settings, tmp_path: Path, scale: Scale) ->
         for path in ("/_stcore/upload_file/x/y", "/static/../../../etc/passwd", "/media/../../etc/passwd", "/%2e%2e/x"):
             request = urllib.request.Request(
                 address + path, data=b"x" if "upload" in path else None, method="PUT" if "upload" in path else "GET"
-            )  # noqa: E501
+            )
             try:
                 with urllib.request.urlopen(request, timeout=20) as answer:
                     assert b"root:" not in answer.read()

@@ -150,5 +150,5 @@ def test_a_changed_photo_changes_the_fingerprint_and_is_embedded_alone(tmp_path:
     assert np.array_equal(
         workspace.open_workspace(fresh).vectors("pixels").values,
         workspace.open_workspace(settings).vectors("pixels").values,
-    )  # noqa: E501
+    )
     assert np.allclose(workspace.open_workspace(fresh).vectors("resnet18").values, now.values, atol=1e-4)
