@@ -95,7 +95,7 @@ def results(folder: Path) -> dict[str, str]:
 
 def temporary(folder: Path) -> list[Path]:
     """What writers have left that should be gone."""
-    return [path for path in folder.rglob(".tmp-*")]
+    return list(folder.rglob(".tmp-*"))
 
 
 def rows(settings: Settings) -> dict[str, str]:

@@ -71,6 +71,8 @@ def command(settings: Settings, *words: str) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process takes is read from /proc")
 def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: Scale) -> None:
+    if scale.short:
+        pytest.skip("make torture")
     answers = {space: expected(served, space) for space in ("pixels", "resnet18")}
     assert served.data is not None
     with browsing.serving(served.data, served.artifacts) as address:

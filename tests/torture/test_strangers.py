@@ -88,7 +88,12 @@ def markdown(app: AppTest) -> Iterator[str]:
             yield str(element.value)
 
 
-def test_hostile_names_are_shown_and_nothing_else_on_every_page(named: Settings, start: Start) -> None:
+def test_hostile_names_are_shown_and_nothing_else_on_every_page(
+    request: pytest.FixtureRequest, start: Start, scale: Scale
+) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
     app = start(named)
     ids = workspace.open_workspace(named).catalog().ids
     looked = 0
@@ -112,9 +117,11 @@ def test_hostile_names_are_shown_and_nothing_else_on_every_page(named: Settings,
 
 @pytest.mark.browser
 @pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
-def test_no_script_in_a_name_runs_in_a_browser(named: Settings, chromium: Any, scale: Scale, tmp_path: Path) -> None:
+def test_no_script_in_a_name_runs_in_a_browser(request: pytest.FixtureRequest, scale: Scale, tmp_path: Path) -> None:
     if scale.short:
         pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
+    chromium = request.getfixturevalue("chromium")
     shutil.copytree(named.artifacts, tmp_path / "artifacts")
     assert named.data is not None
     query = next(name for name in corpus.odd_names() if "onerror" in name)
@@ -239,9 +246,11 @@ def test_the_traps_work_where_pickles_are_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pickle", "npy", "npz", "torch"])
 def test_no_artifact_is_unpickled(
-    copied: Settings, start: Start, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    copied: Settings, start: Start, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], scale: Scale
 ) -> None:
     """Every file of the artifacts is a trap, and every page and command looks at it."""
+    if scale.short and kind != "npz":
+        pytest.skip("make torture")
     ran = tmp_path / "ran"
     content = traps(str(ran))[kind]
     opened = workspace.open_workspace(copied)
@@ -287,10 +296,11 @@ def test_the_server_is_for_this_machine_and_protected() -> None:
     assert config["browser"]["gatherUsageStats"] is False
 
 
-def test_strangers_at_the_door(named: Settings, tmp_path: Path, scale: Scale) -> None:
+def test_strangers_at_the_door(request: pytest.FixtureRequest, tmp_path: Path, scale: Scale) -> None:
     """An upload without a token, a page of another site, a path out of the static folder."""
     if scale.short:
         pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
 

@@ -1,7 +1,7 @@
 """Long work in processes that are killed at a chosen moment; started and talked to by `Victims`.
 
 `python -m tests.torture.victims` reads one JSON object a line from stdin: what to do, with which settings, and when to
-die. `die_in` is a place in the work. With `die_at` the process kills itself before that step in it, a step being whatever
+die. `die_in` is a place in the work. With `die_at` the process kills itself before that step in it, a step being what
 changes the disk or moves a progress bar; with `die_after` it is killed that many seconds after it came there, whatever
 it is doing. Each piece of work is a fork of this process, which has imported the slow libraries once but
 started no thread of theirs. It answers `{"places": …, "times": …, "signal": …, "error": …}`: the place of every step,
