@@ -18,7 +18,7 @@ from lib.settings import PROJECT
 from tests.torture import tally
 
 # Fewer than this were not done, whatever the tests say: a part that skips itself must not look like one that passed.
-LEAST = {"kills": 24, "sessions": 16, "bad_inputs": 200, "fuzz": 1_000}
+LEAST = {"kills": 60, "sessions": 16, "bad_inputs": 400, "fuzz": 5_000}
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,12 @@ def _nothing_hangs(scale: Scale) -> Iterator[None]:
     faulthandler.dump_traceback_later(HANGS_AFTER_S[scale.name], exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True)
+def _no_words_about_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's log remembers the stderr of an earlier test, which pytest has closed; that is no traceback of ours."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
 
 
 @pytest.hookimpl(wrapper=True)
