@@ -30,7 +30,7 @@ def _nothing_hangs(scale: Scale) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_words_about_logging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streamlit's log remembers the stderr of an earlier test, which pytest has closed; that is no traceback of ours."""
+    """Streamlit logs to the stderr of an earlier test, which pytest has closed; that is no traceback of ours."""
     monkeypatch.setattr(logging, "raiseExceptions", False)
 
 
