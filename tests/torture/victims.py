@@ -111,13 +111,18 @@ def _train(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
 
 
 def jumping_clock(seed: int) -> None:
-    """From now on the time of day is somewhere within ten years of the truth, and elsewhere at every look."""
+    """From now on the time of day is somewhere within ten years of the truth, and elsewhere at every look.
+
+    Not for gRPC, which hands deadlines by the time of day to its C core: that looks at the machine's clock, which is
+    left alone here, and would wait for years. (When the machine's own clock jumps, both see the same.)
+    """
     import random
 
     noise, real = random.Random(seed), time.time
 
     def jumped() -> float:
-        return real() + noise.uniform(-3e8, 3e8)
+        asks = sys._getframe(1).f_globals.get("__name__", "")
+        return real() if asks.startswith("grpc") else real() + noise.uniform(-3e8, 3e8)
 
     time.time = jumped
     time.time_ns = lambda: int(jumped() * 1e9)
@@ -195,8 +200,8 @@ class Victims:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def run(self, work: str, settings: Settings, **task: Any) -> dict[str, Any]:
-        """Do it, or begin it and be killed; see the module for the answer."""
+    def run(self, work: str, settings: Settings, *, may_refuse: bool = False, **task: Any) -> dict[str, Any]:
+        """Do it, or begin it and be killed; see the module for the answer. Fails when the work refuses, unless it may."""
         named = {
             "data": str(settings.data),
             "artifacts": str(settings.artifacts),
@@ -207,7 +212,7 @@ class Victims:
         assert self.process.stdin is not None and self.process.stdout is not None
         print(json.dumps({"work": work, "settings": named, **task}), file=self.process.stdin, flush=True)
         found: dict[str, Any] = json.loads(self.process.stdout.readline())
-        assert found["error"] == "", found["error"]
+        assert found["error"] == "" or may_refuse, found["error"]
         return found
 
 
