@@ -213,7 +213,7 @@ def test_a_clock_that_jumps(tmp_path: Path, pictures: Path, quick_weights: str, 
         for seed in range(scale.kills // 2):
             shutil.rmtree(settings.artifacts)
             shutil.rmtree(training.artifacts)
-            # pymilvus waits by the time of day, so that a jump may end its patience: one sentence, and another run mends.
+            # pymilvus waits by the time of day, so a jump may end its patience: one sentence, and another run mends.
             said = workers.run("prepare", settings, may_refuse=True, clock=seed)
             assert "\n" not in said["error"] and len(said["error"]) < 400
             workers.run("prepare", settings)

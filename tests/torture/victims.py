@@ -201,7 +201,7 @@ class Victims:
         self.process = process
 
     def run(self, work: str, settings: Settings, *, may_refuse: bool = False, **task: Any) -> dict[str, Any]:
-        """Do it, or begin it and be killed; see the module for the answer. Fails when the work refuses, unless it may."""
+        """Do it, or begin it and be killed; see the module for the answer. What is refused fails, unless it may be."""
         named = {
             "data": str(settings.data),
             "artifacts": str(settings.artifacts),
