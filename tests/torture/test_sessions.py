@@ -150,8 +150,9 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
         text = ", ".join(f"{one.memory:.0f} MB {one.threads} threads {one.sockets} sockets" for one in levels)
         tally.note("sessions", 0, f"server before and after each crowd of {scale.sessions}: {text}")
         if not scale.short:
-            # Caches fill in the first crowd; a later one leaves what it found.
-            assert levels[-1].sockets <= levels[1].sockets + 2, text
+            # Caches fill in the first crowd. Streamlit keeps ended sessions for two minutes, should they come back, each
+            # with two sockets: the third crowd takes the place of the first.
+            assert levels[-1].sockets <= levels[-2].sockets + 2 * (scale.sessions + 1) // 4, text
             assert levels[-1].threads <= levels[1].threads + 4, text
             assert levels[-1].memory <= levels[1].memory * 1.15 + 20, text
 
