@@ -150,7 +150,7 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
         text = ", ".join(f"{one.memory:.0f} MB {one.threads} threads {one.sockets} sockets" for one in levels)
         tally.note("sessions", 0, f"server before and after each crowd of {scale.sessions}: {text}")
         if not scale.short:
-            # Caches fill in the first crowd. Streamlit keeps ended sessions for two minutes, should they come back, each
+            # Caches fill in the first crowd. Streamlit keeps ended sessions for two minutes, should they return, each
             # with two sockets: the third crowd takes the place of the first.
             assert levels[-1].sockets <= levels[-2].sockets + 2 * (scale.sessions + 1) // 4, text
             assert levels[-1].threads <= levels[1].threads + 4, text
