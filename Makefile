@@ -14,7 +14,7 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test test-server check prepare install install-tests chromium bench lock audit clean
+.PHONY: run train test torture torture-long test-server check prepare install install-tests chromium bench lock audit clean
 
 run: install
 	$(RUN) -m lib prepare
@@ -60,6 +60,13 @@ chromium:
 
 test: check chromium
 	$(RUN) -m pytest -n 2 --dist loadfile
+
+# Faults on purpose: kills, hostile files, full disks, crowds. The last line says how many, and what was lost.
+torture: install-tests chromium
+	$(RUN) -m tests.torture
+
+torture-long: install-tests chromium
+	$(RUN) -m tests.torture --long
 
 # Every hot path beside what one would take instead, on the prepared photos: a table, and benchmarks/results.json.
 bench: install-tests

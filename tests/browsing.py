@@ -32,8 +32,8 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 @contextmanager
 def serving(data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "") -> Iterator[str]:
-    """The app on a free port, with what it prints in `log`; yields its address. `secrets` go into a `secrets.toml`, with
-    that address for ADDRESS."""
+    """The app on a free port, with what it prints in `log`; yields its address. `secrets` go into a `secrets.toml`,
+    with that address for ADDRESS."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -85,15 +85,22 @@ def open_rgb(source: Path | bytes) -> Image.Image:
 
 
 def _content(path: Path) -> bytes:
-    # A FIFO would block open() for ever and a device never ends, so the kind of file is asked first.
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageError("is not a regular file")
-    with path.open("rb") as file:
+    # A FIFO would block open() for ever, a device never ends and may act on being opened: the kind is asked first, and
+    # again of what was opened, without waiting for it, since another file may have taken the name in between.
+    _check_kind(path.stat())
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        _check_kind(status)
         _check_head(file.read(HEAD))
         _check_bytes(status.st_size)
         file.seek(0)
         return file.read(MAX_BYTES)
+
+
+def _check_kind(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("is not a regular file")
 
 
 def _check_head(head: bytes) -> None:

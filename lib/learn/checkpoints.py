@@ -76,9 +76,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """What `save_arrays` kept; None when there is nothing, or nothing that can be read: then it is computed anew."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return {name: kept[name] for name in kept.files}
+            found = {name: kept[name] for name in kept.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None
+    # NumPy hands out as bytes what a foreign zip holds besides arrays.
+    return found if all(isinstance(value, np.ndarray) for value in found.values()) else None
 
 
 def save_weights(path: Path, state: dict[str, Any], preprocess: Preprocess, about: dict[str, Any]) -> None:

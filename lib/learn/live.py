@@ -94,13 +94,13 @@ def _sound(found: Status) -> bool:
     ) and all(isinstance(row, dict) for row in found.curve)
 
 
-def _held(settings: Settings) -> bool:
-    """Whether a training process lives."""
+def _held(settings: Settings, patience_s: float = 0.0) -> bool:
+    """Whether a training process lives. Others who look hold the lock for a moment: `patience_s` tells them apart."""
     from filelock import Timeout
 
     lock = _lock(settings)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience_s)
     except Timeout:
         return True
     except OSError:  # artifacts that may only be read: nobody trains into them
@@ -118,10 +118,25 @@ def start(
 ) -> bool:
     """Train in a process of its own, taking up what was begun; False when training goes on already.
 
-    Raises ArtifactError when nothing can be written.
+    Of several who start at once one does, and the others are told False when it has. Raises ArtifactError when nothing
+    can be written.
     """
-    if _held(settings):
-        return False
+    from filelock import FileLock
+
+    folder = checkpoints.folder(settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        alone = FileLock(folder / "starting.lock")
+        alone.acquire()
+    except OSError as error:
+        raise artifacts.unwritable(folder, error) from error
+    try:
+        return not _held(settings, 0.5) and _start(settings, regimes, preset, seeds)
+    finally:
+        alone.release()
+
+
+def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Sequence[int]) -> bool:
     command = [sys.executable, "-m", "lib", "train", "--resume", "--preset", preset]
     command += ["--regime", ",".join(regimes), "--seeds", ",".join(map(str, seeds))]
     command += settings.options()
@@ -149,9 +164,11 @@ def start(
             break
         time.sleep(0.1)
     if process.poll():
-        last = log.read_text(errors="replace").strip().splitlines()
-        said = last[-1].removeprefix("petalscope: ") if last else ""
-        _tell(settings, Status(message=said or f"The training process ended with status {process.returncode}."))
+        # A process that was killed leaves half a progress bar as its last line: only sentences are told.
+        lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
+        said = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
+        ended = f"The training process ended with status {process.returncode}; see {log}."
+        _tell(settings, Status(message=said[-1] if said else ended))
     return True
 
 

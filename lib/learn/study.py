@@ -68,6 +68,8 @@ def _one(
     finished = _finished(settings, run) if resume else None
     if distributed.told(finished is not None):
         say(f"{run.title}: done before.")
+        if distributed.rank() == 0:  # left by a process that was killed after it had written the record
+            artifacts.remove(checkpoints.checkpoint_file(settings, run.id))
         return distributed.told(finished)  # type: ignore[no-any-return]
 
     def told(stage: str, done: int, total: int | None) -> None:
@@ -119,6 +121,9 @@ def _one(
         record["seconds"] = round(before + time.perf_counter() - began, 3)
         record["cpu_seconds"] = round(worked_before + time.process_time() - worked, 3)
         if distributed.rank() == 0:
+            # Until the record is written this run is not done: an old one of the same name must not vouch for a network
+            # of which half is written. The checkpoint has all that it takes to write both again.
+            artifacts.remove(checkpoints.record_file(settings, run.id))
             checkpoints.save_weights(
                 checkpoints.weights_file(settings, run.id),
                 network.state_dict(),

@@ -32,7 +32,7 @@ class Job:
     @property
     def seconds(self) -> float:
         """How long it has run, or took."""
-        return (time.time() if self.running else self.finished) - self.started
+        return (time.monotonic() if self.running else self.finished) - self.started
 
 
 class Jobs:
@@ -47,7 +47,7 @@ class Jobs:
         with self._lock:
             if self.job.running:
                 return False
-            self.job = Job(running=True, name=name, started=time.time())
+            self.job = Job(running=True, name=name, started=time.monotonic())
         threading.Thread(target=self._run, args=(self.job, work), daemon=True, name="petalscope-job").start()
         return True
 
@@ -65,7 +65,7 @@ class Jobs:
                 f"Something unexpected went wrong ({type(error).__name__}: {error}); see `python -m lib doctor`."
             )
         finally:
-            job.finished = time.time()
+            job.finished = time.monotonic()
             job.running = False
 
 

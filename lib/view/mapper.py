@@ -51,7 +51,7 @@ class Maker:
             process = subprocess.Popen(
                 command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
-            self.making = Making(space, parameters, process, time.time())
+            self.making = Making(space, parameters, process, time.monotonic())
         threading.Thread(target=_listen, args=(self.making,), daemon=True, name="petalscope-map").start()
         return True
 
@@ -73,8 +73,11 @@ def _listen(making: Making) -> None:
             if told:
                 making.done, making.total = int(told[-1][0]), int(told[-1][1])
     if process.returncode and not making.stopped:
-        lines = said.decode(errors="replace").replace("\r", "\n").strip().splitlines()
-        making.error = (lines[-1] if lines else "The map could not be made.").removeprefix("petalscope: ")
+        # A process that was killed leaves half a progress bar as its last line: only sentences are told.
+        lines = said.decode(errors="replace").replace("\r", "\n").splitlines()
+        told = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
+        ended = f"The process that made the map ended with status {process.returncode}; make it again."
+        making.error = told[-1] if told else ended
     making.running = False
 
 
@@ -94,7 +97,7 @@ def follow() -> None:
     how = f"{making.done:,} of {making.total:,} epochs" if making.total else "finding neighbours, starting UMAP"
     left.progress(
         min(1.0, making.done / making.total) if making.total else 0.0,
-        text=f"UMAP of {making.space}: {how} · {time.time() - making.started:.0f} s",
+        text=f"UMAP of {making.space}: {how} · {time.monotonic() - making.started:.0f} s",
     )
     if right.button("Stop", icon=":material/stop:", width="stretch"):
         maker().stop()

@@ -1,0 +1,306 @@
+"""Many at once: sessions on all pages, prepares beside them and beside each other, trainings and uploads.
+
+No error, no mixed results, one computation per key; and what a process takes returns to its level afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib import retrieval, workspace
+from lib.data import images
+from lib.learn import live
+from lib.search.metrics import METRICS
+from lib.settings import PROJECT, Settings
+from lib.view import cached, jobs
+from tests import browsing, pictures, trainings
+from tests.torture import crowd, killing, tally
+from tests.torture.tally import Scale
+
+
+@pytest.fixture
+def served(copied: Settings, prepared: Settings) -> Settings:
+    """Prepared artifacts of one's own, with the store."""
+    shutil.copytree(prepared.artifacts / "petalscope.db", copied.artifacts / "petalscope.db")
+    return copied
+
+
+def expected(settings: Settings, space: str) -> dict[tuple[str, str], list[str]]:
+    """The answers to every photo under every metric, by command."""
+    opened = workspace.open_workspace(settings)
+    loaded = retrieval.load(opened, space)
+    return {
+        (image_id, metric): [
+            row["id"]
+            for row in retrieval.search(
+                opened, loaded, retrieval.find_query(loaded.catalog, image_id), metric_name=metric, k=5
+            )["results"]
+        ]
+        for image_id in loaded.catalog.ids[::6]
+        for metric in METRICS
+    }
+
+
+def command(settings: Settings, *words: str) -> subprocess.Popen[str]:
+    """A command on these photos and artifacts, begun."""
+    place = ["--data", str(settings.data), "--artifacts", str(settings.artifacts), "--json"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "lib", words[0], *place, *words[1:]],
+        cwd=PROJECT,
+        env={**os.environ, "PETALSCOPE_OFFLINE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process takes is read from /proc")
+def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: Scale) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    answers = {space: expected(served, space) for space in ("pixels", "resnet18")}
+    assert served.data is not None
+    with browsing.serving(served.data, served.artifacts) as address:
+        server = crowd.process_of(address)
+        with crowd.session(address) as first:
+            for page in crowd.PAGES:
+                first.visit(page)
+        until = time.monotonic() + scale.seconds
+
+        def visitor(number: int) -> list[str]:
+            noise, wrong = random.Random(number), []
+            with crowd.session(address) as visit:
+                visits = 0
+                while time.monotonic() < until or visits < len(crowd.PAGES):
+                    page = noise.choice(crowd.PAGES) if visits >= len(crowd.PAGES) else crowd.PAGES[visits]
+                    space = noise.choice(["pixels", "resnet18"])
+                    query = noise.choice([image_id for image_id, _ in answers[space]])
+                    seen = visit.visit(page, q=query, space=space, k="5", **{"from": "photo"})
+                    visits += 1
+                    wrong += [f"{page}: {text}" for text in seen.exceptions + seen.errors]
+                    if page == "Retrieval":
+                        found = {
+                            name: [tile["id"] for tile in seen.galleries.get(f"Answers by {metric.title}", [])]
+                            for name, metric in METRICS.items()
+                        }
+                        wanted = {name: answers[space][query, name] for name in METRICS}
+                        if found != wanted:
+                            wrong.append(f"other answers to {query} in {space}: {found} instead of {wanted}")
+            tally.note("sessions")
+            return wrong
+
+        def preparer() -> list[str]:
+            """A visitor who presses the button that prepares, again and again, and looks how it goes."""
+            wrong, pressed = [], 0
+            with crowd.session(address) as visit:
+                while time.monotonic() < until or not pressed:
+                    seen = visit.visit("")
+                    wrong += [f"preparing: {text}" for text in seen.exceptions + seen.errors]
+                    for label, button in seen.buttons.items():
+                        if label.startswith("Prepare"):
+                            seen = visit.visit("", press=button)
+                            wrong += [f"preparing: {text}" for text in seen.exceptions + seen.errors]
+                            pressed += 1
+                    time.sleep(0.3)
+            tally.note("sessions")
+            return wrong
+
+        def settled(before: crowd.Level | None) -> crowd.Level:
+            """What the server takes when its sessions have ended, given time to notice."""
+            now = crowd.level(server)
+            for _ in range(120):
+                if before is None or (now.sockets <= before.sockets and now.threads <= before.threads + 2):
+                    break
+                time.sleep(0.5)
+                now = crowd.level(server)
+            return now
+
+        levels = [settled(None)]
+        for _ in range(1 if scale.short else 3):
+            with command(served, "prepare") as beside:
+                with ThreadPoolExecutor(scale.sessions + 1) as pool:
+                    pressing = pool.submit(preparer)
+                    wrong = [text for found in pool.map(visitor, range(scale.sessions)) for text in found]
+                    wrong += pressing.result()
+                out, err = beside.communicate(timeout=120)
+            assert not wrong, wrong[:5]
+            # The app owns the store: the command gets it between two of the app's own prepares, or says who has it.
+            if beside.returncode:
+                assert beside.returncode == 1 and "Traceback" not in err
+                assert "is in use by app (process" in err.splitlines()[-1]
+            else:
+                assert all(one["cached"] for one in json.loads(out)["spaces"])
+            levels.append(settled(levels[0]))
+            until = time.monotonic() + scale.seconds / 4
+        text = ", ".join(f"{one.memory:.0f} MB {one.threads} threads {one.sockets} sockets" for one in levels)
+        tally.note("sessions", 0, f"server before and after each crowd of {scale.sessions}: {text}")
+        if not scale.short:
+            # Caches fill in the first crowd. Streamlit keeps ended sessions for two minutes, should they return, each
+            # with two sockets: the third crowd takes the place of the first.
+            assert levels[-1].sockets <= levels[-2].sockets + 2 * (scale.sessions + 1) // 4, text
+            assert levels[-1].threads <= levels[1].threads + 4, text
+            assert levels[-1].memory <= levels[1].memory * 1.15 + 20, text
+
+
+def test_two_prepares_at_once(tmp_path: Path, scale: Scale) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    settings = killing.ten_photos(tmp_path)
+    words = ["prepare", "--weights", str(settings.weights), "--seed", "0"]
+    with command(settings, *words) as one, command(settings, *words) as other:
+        told = [process.communicate(timeout=300) for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], told
+    documents = [json.loads(out) for out, _ in told]
+    # What one made the other found: every space was computed once.
+    assert sorted(all(space["cached"] for space in document["spaces"]) for document in documents) == [False, True]
+    assert sum("Another prepare of these photos is running" in err for _, err in told) == 1
+    assert len(killing.rows(settings)) == 3
+
+
+def test_two_users_start_a_training(
+    pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
+    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    begun: list[int] = []
+    begin = subprocess.Popen
+
+    def counted(words: list[str], **how: Any) -> Any:
+        process = begin([*words, "--epochs", "5000"], **how)
+        begun.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", counted)
+    users, both = 4, threading.Barrier(4)
+
+    def start(number: int) -> bool:
+        both.wait()
+        return live.start(settings, regimes=["transfer"], preset="quick", seeds=[number])
+
+    with ThreadPoolExecutor(users) as pool:
+        started = list(pool.map(start, range(users)))
+    try:
+        assert sorted(started) == [False] * (users - 1) + [True]
+        assert len(begun) == 1
+        found = live.status(settings)
+        for _ in range(300):
+            if found is not None and found.pid:
+                break
+            time.sleep(0.1)
+            found = live.status(settings)
+        assert found is not None and found.running and found.pid == begun[0]
+        assert found.queue in ([], [f"transfer, seed {started.index(True)}"])
+    finally:
+        for pid in begun:
+            os.kill(pid, signal.SIGKILL)
+    tally.note("sessions", users)
+
+
+def test_one_computation_for_each_key(
+    served: Settings, start: Callable[[Settings], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(served)
+    counts: Counter[str] = Counter()
+    load, audit = retrieval.load, cached.audit.audit
+
+    def loading(opened: Any, space: str) -> Any:
+        counts[space] += 1
+        time.sleep(0.05)
+        return load(opened, space)
+
+    def auditing(catalog: Any) -> Any:
+        counts["audit"] += 1
+        return audit(catalog)
+
+    monkeypatch.setattr(retrieval, "load", loading)
+    monkeypatch.setattr(cached.audit, "audit", auditing)
+    cached._loaded.clear()
+    cached._audit.clear()
+    opened = cached.open_workspace()
+
+    def use(number: int) -> int:
+        for space in ("pixels", "resnet18"):
+            assert cached.loaded(opened, space).space == space
+        return len(cached.audited(opened)["duplicates"])
+
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(use, range(16)))) == 1
+    assert counts == {"pixels": 1, "resnet18": 1, "audit": 1}
+    tally.note("sessions", 16)
+
+
+def test_one_prepare_of_many_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, ran, go = jobs.Jobs(), Counter[str](), threading.Event()
+
+    def prepare(reporter: Any) -> None:
+        ran["prepare"] += 1
+        go.wait(10)
+
+    with ThreadPoolExecutor(16) as pool:
+        began = list(pool.map(lambda _: work.start(prepare), range(16)))
+    go.set()
+    while work.job.running:
+        time.sleep(0.01)
+    assert sum(began) == ran["prepare"] == 1
+
+
+def _answers(opened: Any, space: str, content: bytes) -> list[str]:
+    loaded = retrieval.load(opened, space)
+    query = retrieval.query_picture(loaded.catalog, images.open_rgb(content), "mine")
+    return [row["id"] for row in retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+def test_one_uploads_while_another_switches_the_space(served: Settings, chromium: Any, scale: Scale) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    assert served.data is not None
+    opened = workspace.open_workspace(served)
+    with browsing.serving(served.data, served.artifacts) as address:
+        one, other = (browsing.Watched(chromium, address) for _ in range(2))
+        one.open("Retrieval?space=pixels&from=upload&k=6")
+        other.open("Retrieval?space=resnet18&q=rose/00.jpg&k=6")
+        first = '[aria-label="Answers by L1 distance"]'
+
+        def ids(tab: browsing.Watched) -> list[str | None]:
+            return [button.get_attribute("data-id") for button in tab.page.locator(f"{first} button").all()]
+
+        spaces = ["pixels", "resnet18"]
+        for number in range(4):
+            content = pictures.encoded(pictures.scene(300 + number))
+            one.page.set_input_files(
+                'input[type="file"]', files=[{"name": "mine.png", "mimeType": "image/png", "buffer": content}]
+            )
+            space = spaces[number % 2]
+            other.page.get_by_text({"pixels": "Raw pixels", "resnet18": "ResNet18 features"}[space]).first.click()
+            other.settle()
+            one.page.locator(f"{first} button").nth(5).wait_for(timeout=60_000)
+            one.settle()
+            one.settle()
+            assert ids(one) == _answers(opened, "pixels", content)
+            loaded = retrieval.load(opened, space)
+            query = retrieval.find_query(loaded.catalog, "rose/00.jpg")
+            found = retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]
+            assert ids(other) == [row["id"] for row in found]
+        for tab in (one, other):
+            tab.context.close()
+            assert not tab.complaints
+    tally.note("sessions", 2)

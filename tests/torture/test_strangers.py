@@ -1,0 +1,372 @@
+"""Names, links, rows, files and secrets of strangers: nothing of theirs is run, followed out of its folder, or told."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import shutil
+import tarfile
+import tomllib
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib import cli, pipeline, scoreboard, workspace
+from lib.data import archive
+from lib.errors import PetalscopeError
+from lib.learn import checkpoints
+from lib.settings import PROJECT, Settings
+from lib.store import connection, connections
+from lib.store import pictures as stored
+from tests import browsing
+from tests.pictures import encoded, scene, write
+from tests.test_pages import PAGES
+from tests.torture import corpus, crowd, tally
+from tests.torture.tally import Scale
+
+Start = Callable[[Settings], AppTest]
+# What a browser would run or draw if it stood in a page as it is.
+LIVE = ("<script", "<img src=x", "<svg onload", "<b>a<br>", "<i>class")
+# What Markdown would make links, colours, formulas or bold of; escaped, it has a backslash in its middle.
+MARKDOWN = ("[click](javascript", "**bold**", ":red[x]", "$x^2$", "**md**")
+VIEWS = {
+    "Home.py": [{"audit": "true"}],
+    "pages/1_Training_Regimes.py": [{}],
+    "pages/2_Embedding_Map.py": [{}, {"colour": "split"}],
+    "pages/3_Retrieval.py": [{}, {"view": "Side by side"}, {"rows": "space"}, {"from": "class"}],
+    "pages/4_Milvus_Collection.py": [{}, {"part": "rows"}, {"part": "schema"}, {"part": "search"}],
+}
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settings:
+    """Photos whose names and classes are hostile, prepared. Read only."""
+    root = tmp_path_factory.mktemp("named")
+    for number, name in enumerate(corpus.odd_names()):
+        write(root / "photos" / name, scene(400 + number))
+    write(root / "photos" / "<i>class" / "<script>alert(1)<%2fscript>.jpg", b"no picture")
+    settings = Settings(
+        data=root / "photos", artifacts=root / "artifacts", weights=quick_weights, offline=True, store_wait_s=0.0
+    )
+    pipeline.prepare(settings, names=["resnet18"])
+    return settings
+
+
+def markup(app: AppTest) -> Iterator[str]:
+    """Everything on a page that a browser reads as HTML: what `st.html` draws, and the texts of Plotly's figures."""
+    for element in app.get("html"):
+        yield element.proto.body
+    for element in app.get("plotly_chart"):
+        yield from _texts(json.loads(element.proto.spec))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in {"customdata", "ids"}:  # never drawn by themselves
+                yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def markdown(app: AppTest) -> Iterator[str]:
+    """Everything on a page that is read as Markdown."""
+    for kind in (app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.subheader):
+        for element in kind:
+            yield str(element.value)
+
+
+def test_hostile_names_are_shown_and_nothing_else_on_every_page(
+    request: pytest.FixtureRequest, start: Start, scale: Scale
+) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
+    app = start(named)
+    ids = workspace.open_workspace(named).catalog().ids
+    looked = 0
+    for page, views in VIEWS.items():
+        app.switch_page(page)
+        for view in views:
+            for query in (ids[0], ids[len(ids) // 2], next(name for name in ids if "<script>" in name)):
+                app.query_params.clear()
+                for name, value in {**view, "q": query, "space": "resnet18"}.items():
+                    app.query_params[name] = value
+                app.run()
+                assert not app.exception, (page, view, query, [entry.message for entry in app.exception])
+                for text in markup(app):
+                    assert not any(live in text for live in LIVE), (page, text[:500])
+                for text in markdown(app):
+                    assert not any(live in text for live in MARKDOWN), (page, text[:500])
+                looked += 1
+    assert looked > 30
+    tally.note("bad_inputs", looked)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+def test_no_script_in_a_name_runs_in_a_browser(request: pytest.FixtureRequest, scale: Scale, tmp_path: Path) -> None:
+    if scale.short:
+        pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
+    chromium = request.getfixturevalue("chromium")
+    shutil.copytree(named.artifacts, tmp_path / "artifacts")
+    assert named.data is not None
+    query = next(name for name in corpus.odd_names() if "onerror" in name)
+    with browsing.serving(named.data, tmp_path / "artifacts") as address:
+        tab = browsing.Watched(chromium, address)
+        for page in crowd.PAGES:
+            tab.open(f"{page}?q={urllib.request.quote(query, safe='')}&part=rows")
+            assert corpus.MARK not in tab.page.title()
+            assert tab.page.evaluate("window.name") == ""
+            assert tab.page.locator('img[src="x"], [onerror], [onload]').count() == 0
+        tab.context.close()
+        assert not tab.complaints
+    tally.note("sessions")
+
+
+# --- Paths -----------------------------------------------------------------------------------------------------------
+
+OUTSIDE = [
+    "/etc/passwd",
+    "../../etc/passwd",
+    "rose/../../../etc/passwd",
+    "rose/./00.jpg",
+    "rose//00.jpg",
+    "/proc/self/environ",
+    "file:///etc/passwd",
+    "..\\..\\etc\\passwd",
+    "rose/00.jpg\0",
+    "~/.ssh/id_rsa",
+    "http://127.0.0.1:1/x",
+    "\\\\host\\share",
+    "%2e%2e/%2e%2e/etc/passwd",
+]
+
+
+def test_no_link_leads_out_of_the_photos(prepared: Settings, start: Start) -> None:
+    app = start(prepared)
+    photos = workspace.open_workspace(prepared).catalog()
+    for name in OUTSIDE:
+        assert photos.row(name) is None
+        for page in PAGES:
+            app.switch_page(page)
+            app.query_params.clear()
+            app.query_params["q"] = name
+            app.query_params["row"] = name
+            app.query_params["db"] = name
+            app.query_params["uri"] = name
+            app.run()
+            assert not app.exception, (page, name, [entry.message for entry in app.exception])
+            said = "\n".join(markdown(app))
+            assert "root:" not in said and "PATH=" not in said
+        # What is an address is no path, and no file is opened for it.
+        with pytest.raises(PetalscopeError):
+            typed = connections.typed(prepared, name + "/x.db")
+            if "://" in name:
+                with connection.open_store(typed.uri):
+                    pass
+    tally.note("bad_inputs", len(OUTSIDE))
+
+
+def test_no_member_of_an_archive_leaves_its_folder(tmp_path: Path) -> None:
+    for number, name in enumerate(["../out.jpg", "/tmp/out.jpg", "a/../../out.jpg", "flowers/x/../../../out.jpg"]):
+        with tarfile.open(tmp_path / f"{number}.tgz", "w:gz") as made:
+            data = encoded(scene(1), "JPEG")
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            made.addfile(member, io.BytesIO(data))
+        target = tmp_path / "in" / str(number)
+        with pytest.raises(PetalscopeError):
+            archive.extract_photos(tmp_path / f"{number}.tgz", target)
+        assert not list(tmp_path.rglob("out.jpg")) and not Path("/tmp/out.jpg").exists()
+    tally.note("bad_inputs", 4)
+
+
+def test_no_row_of_a_collection_shows_a_file_of_another_folder(prepared: Settings, tmp_path: Path) -> None:
+    """A path in a row of somebody's collection is followed only inside the folders that pages may open."""
+    secret = write(tmp_path / "secret" / "s.png", scene(1))
+    link = prepared.artifacts / "inside.png"
+    link.symlink_to(secret)
+    try:
+        for name in [*OUTSIDE, str(secret), os.path.relpath(secret, prepared.data), str(link)]:
+            found = stored.file_of(prepared, {"path": name, "id": name})
+            allowed = connections.folders(prepared)
+            assert found is None or any(found.is_relative_to(folder) for folder in allowed), name
+            assert found != secret
+    finally:
+        link.unlink()
+
+
+# --- Pickles ---------------------------------------------------------------------------------------------------------
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.place,)
+
+
+def traps(place: str) -> dict[str, bytes]:
+    """The trap in every form in which NumPy, torch and pandas would run it."""
+    plain = pickle.dumps(Trap(place))
+    array = np.empty(1, dtype=object)
+    array[0] = Trap(place)
+    npy, npz, torched = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(npy, array, allow_pickle=True)
+    names = ("xy", "preserved", "facts", "cosine", "l1", "rows_cosine", "rows_l1", "values_cosine", "values_l1")
+    np.savez(npz, **dict.fromkeys(names, array))
+    with zipfile.ZipFile(torched, "w") as archived:
+        archived.writestr("archive/data.pkl", plain)
+        archived.writestr("archive/version", "3\n")
+    return {"pickle": plain, "npy": npy.getvalue(), "npz": npz.getvalue(), "torch": torched.getvalue()}
+
+
+def test_the_traps_work_where_pickles_are_run(tmp_path: Path) -> None:
+    pickle.loads(traps(str(tmp_path / "one"))["pickle"])
+    np.load(io.BytesIO(traps(str(tmp_path / "two"))["npy"]), allow_pickle=True)
+    assert (tmp_path / "one").is_dir() and (tmp_path / "two").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["pickle", "npy", "npz", "torch"])
+def test_no_artifact_is_unpickled(
+    copied: Settings, start: Start, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], scale: Scale
+) -> None:
+    """Every file of the artifacts is a trap, and every page and command looks at it."""
+    if scale.short and kind != "npz":
+        pytest.skip("make torture")
+    ran = tmp_path / "ran"
+    content = traps(str(ran))[kind]
+    opened = workspace.open_workspace(copied)
+    runs = checkpoints.folder(copied)
+    for name in ("unfinished/x.pt", "weights/x.safetensors", "features/x.npz"):
+        write(runs / name, content)
+    for name in opened.spaces:
+        write(scoreboard.path(opened, name, opened.catalog()), content)
+    sprung = [path for path in copied.artifacts.rglob("*") if path.is_file() and path.suffix not in {".lock"}]
+    state = (opened.folder / "state.json").read_bytes()
+    for path in sprung:
+        path.write_bytes(content)
+    (opened.folder / "state.json").write_bytes(state)
+    app = start(copied)
+    for page in ["Home.py", *PAGES]:
+        app.switch_page(page).run()
+        assert not app.exception
+    place = ["--data", str(copied.data), "--artifacts", str(copied.artifacts), "--json"]
+    for command in (["search", "rose/00.jpg"], ["evaluate"], ["runs"], ["map"], ["doctor"], ["compare", "rose/00.jpg"]):
+        cli.main([command[0], *place, *command[1:]])
+        assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(PetalscopeError):
+        checkpoints.load(runs / "unfinished" / "x.pt")
+    assert checkpoints.load_arrays(runs / "features" / "x.npz") is None
+    for suffix in (".pth", ".safetensors", ".pt"):
+        weights = write(tmp_path / f"w{suffix}", content)
+        assert cli.main(["prepare", *place, "--weights", str(weights)]) == 1
+        assert "Traceback" not in capsys.readouterr().err
+    assert not ran.exists()
+    tally.note("bad_inputs", len(sprung))
+
+
+# --- The server ------------------------------------------------------------------------------------------------------
+
+
+def test_the_server_is_for_this_machine_and_protected() -> None:
+    config = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    server = config["server"]
+    assert server["address"] == "127.0.0.1"
+    assert server["enableXsrfProtection"] is True and server["enableCORS"] is True
+    assert server["maxUploadSize"] <= 50
+    assert config["client"]["showErrorDetails"] == "none"
+    assert config["browser"]["gatherUsageStats"] is False
+
+
+def test_strangers_at_the_door(request: pytest.FixtureRequest, tmp_path: Path, scale: Scale) -> None:
+    """An upload without a token, a page of another site, a path out of the static folder."""
+    if scale.short:
+        pytest.skip("make torture")
+    named: Settings = request.getfixturevalue("named")
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    assert named.data is not None
+    shutil.copytree(named.artifacts, tmp_path / "artifacts")
+    with browsing.serving(named.data, tmp_path / "artifacts") as address:
+        port = int(address.rpartition(":")[2])
+        listening = {
+            line.split()[1].partition(":")[0]
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for line in Path(table).read_text().splitlines()[1:]
+            if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
+        }
+        assert listening == {"0100007F"}, "it listens on more than 127.0.0.1"
+        for path in ("/_stcore/upload_file/x/y", "/static/../../../etc/passwd", "/media/../../etc/passwd", "/%2e%2e/x"):
+            request = urllib.request.Request(
+                address + path, data=b"x" if "upload" in path else None, method="PUT" if "upload" in path else "GET"
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    assert b"root:" not in answer.read()
+            except urllib.error.HTTPError as error:
+                assert error.code in {400, 403, 404, 405}
+                error.close()
+            tally.note("bad_inputs")
+        with pytest.raises(InvalidStatus) as refused:
+            connect(
+                address.replace("http", "ws") + "/_stcore/stream",
+                subprotocols=["streamlit"],  # type: ignore[list-item]
+                origin="http://evil.example",  # type: ignore[arg-type]
+            )
+        assert refused.value.response.status_code == 403
+
+
+# --- Secrets ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_in_any_page_command_or_file(
+    copied: Settings, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, word = "t0ken-of-anna-8231", "p4ssw0rd-8231"
+    monkeypatch.setenv("MILVUS_TOKEN", token)
+    monkeypatch.setenv("MILVUS_URI", f"http://anna:{word}@127.0.0.1:9")
+    app = start(copied)
+    seen: list[str] = []
+    for page in ["Home.py", *PAGES]:
+        app.switch_page(page).run()
+        assert not app.exception
+        seen += [*markdown(app), *markup(app), str(dict(app.query_params)), *(str(block.value) for block in app.code)]
+        seen += [str(frame.value) for frame in app.dataframe]
+    place = ["--data", str(copied.data), "--artifacts", str(copied.artifacts), "--json"]
+    for command in ("prepare", "inspect", "doctor"):
+        cli.main([command, *place], store_wait_s=0.0)
+        heard = capsys.readouterr()
+        seen += [heard.out, heard.err]
+    cli.main(["search", *place, "--engine", "milvus", "rose/00.jpg"])
+    seen += list(capsys.readouterr())
+    settings = replace(copied, milvus_token=token, milvus_uri=f"http://anna:{word}@127.0.0.1:9")
+    seen += [repr(settings), repr(connections.own(settings))]
+    try:
+        pipeline.prepare(settings)
+    except PetalscopeError as error:
+        seen += [str(error), repr(error), repr(error.__cause__)]
+    for text in seen:
+        assert token not in text and word not in text, text[:300]
+    for path in copied.artifacts.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert token.encode() not in content and word.encode() not in content, path
