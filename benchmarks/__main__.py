@@ -16,7 +16,7 @@ from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
 
-PARTS = ("search", "images", "starting", "query")
+PARTS = ("search", "images", "embedding", "starting", "query")
 RESULTS = PROJECT / "benchmarks" / "results.json"
 
 

@@ -21,7 +21,8 @@ from lib.learn.backbone import Preprocess, Weights
 if TYPE_CHECKING:
     import torch
 
-FP32, BF16 = spaces.PRECISIONS
+PRECISIONS = spaces.PRECISIONS
+FP32, BF16 = PRECISIONS
 # Photos at a time: caches of a CPU are small, a GPU wants much to do.
 BATCH, GPU_BATCH = 16, 256
 # Cosine distance to torch's float32 up to which another engine counts as equal; bfloat16 keeps 8 bits of a number.
