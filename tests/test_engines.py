@@ -73,6 +73,12 @@ def test_every_engine_has_the_features_of_torchvisions_network(
         np.testing.assert_allclose(engine.run(photos[:count]), plain[:count], rtol=1e-4, atol=1e-4)
 
 
+def test_a_gpu_would_be_given_what_a_cpu_is(weights: Weights, photos: np.ndarray) -> None:
+    made = engines.normalised(torch.from_numpy(photos), weights.preprocess)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(made.numpy(), transforms.normalise(photos, weights.preprocess), rtol=1e-6, atol=1e-6)
+
+
 def test_an_engine_that_answers_otherwise_is_not_taken(weights: Weights, photos: np.ndarray, plain: np.ndarray) -> None:
     def wrong(network: Any, dtype: torch.dtype, side: int) -> Any:
         def run(batch: torch.Tensor) -> torch.Tensor:

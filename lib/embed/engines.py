@@ -92,9 +92,17 @@ def _input(photos: np.ndarray, preprocess: Preprocess, device: torch.device) -> 
         ready = torch.from_numpy(transforms.normalise(photos, preprocess))
         return ready.contiguous(memory_format=torch.channels_last)
     # A quarter of the bytes travels as uint8, from pinned memory, while the threads that read go on.
-    sent = torch.from_numpy(photos).pin_memory().to(device, non_blocking=True).permute(0, 3, 1, 2)
-    mean, std = (torch.tensor(value, device=device).view(3, 1, 1) for value in (preprocess.mean, preprocess.std))
-    return (sent.float() / 255 - mean) / std
+    return normalised(torch.from_numpy(photos).pin_memory().to(device, non_blocking=True), preprocess)
+
+
+def normalised(photos: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+    """`transforms.normalise` where the photos lie: uint8 (n, h, w, 3) → float32 (n, 3, h, w), channels last."""
+    import torch
+
+    mean, std = (
+        torch.tensor(values, device=photos.device).view(3, 1, 1) for values in (preprocess.mean, preprocess.std)
+    )
+    return (photos.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def _exact(device: torch.device) -> Any:
