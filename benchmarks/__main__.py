@@ -21,7 +21,7 @@ from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
 
-PARTS = ("search", "images", "map", "starting", "query", "screens", "growth")
+PARTS = ("search", "images", "embedding", "map", "starting", "query", "screens", "growth")
 BY_NAME = ("large",)
 RESULTS, README = PROJECT / "benchmarks" / "results.json", PROJECT / "README.md"
 

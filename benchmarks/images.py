@@ -1,13 +1,15 @@
 """Photos and features beside the plain way: `python -m benchmarks.images`.
 
 Decoding and resizing against Pillow, on 227 px photos and on 12-megapixel ones (the photos enlarged, saved anew); the
-network against torch as a user would write it, `torchvision.models.resnet18` in evaluation mode, batches of 16.
+network against torch as a user would write it, `torchvision.models.resnet18` in evaluation mode, from uint8 pictures to
+features. `benchmarks/engines.md` says what else was tried.
 """
 
 from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 
 from benchmarks.timing import ONE_THREAD, Row, compared, tell
 
@@ -17,9 +19,12 @@ import numpy as np
 from PIL import Image
 
 from lib import settings as settings_module
+from lib import workspace
 from lib.data import images
+from lib.embed import engines
+from lib.errors import WeightsError
 from lib.learn import backbone, transforms
-from lib.learn.backbone import Preprocess
+from lib.learn.backbone import Preprocess, Weights
 
 SIDE = 224
 SMALL, LARGE = 100, 5
@@ -28,15 +33,13 @@ _TO_224 = Preprocess((SIDE, SIDE), None, (0.5,) * 3, (0.25,) * 3)
 
 def main() -> None:
     """Measure, and print."""
-    tell([*decoding(), features()])
+    tell([*decoding(), *features(), overlap()])
 
 
-def _photos() -> list[bytes]:
+def _photos(count: int = SMALL) -> list[bytes]:
     """Bytes of the user's photos, spread over classes."""
-    from lib import workspace
-
     catalog = workspace.open_workspace(settings_module.from_environment()).catalog()
-    rows = np.linspace(0, len(catalog.frame) - 1, SMALL).astype(int)
+    rows = np.linspace(0, len(catalog.frame) - 1, count).astype(int)
     return [catalog.path(catalog.ids[row]).read_bytes() for row in rows]
 
 
@@ -45,7 +48,7 @@ def _pillow(data: bytes) -> np.ndarray:
 
 
 def _ours(data: bytes) -> np.ndarray:
-    return transforms.resize(images.open_rgb(data), _TO_224)
+    return transforms.shrink(images.open_rgb(data, SIDE), _TO_224)
 
 
 def decoding() -> list[Row]:
@@ -57,6 +60,8 @@ def decoding() -> list[Row]:
         Image.open(io.BytesIO(data)).convert("RGB").resize((4000, 3000)).save(buffer, "JPEG", quality=90)
         large.append(buffer.getvalue())
     apart = max(int(np.abs(_ours(data).astype(int) - _pillow(data)).max()) for data in small)
+    differences = [np.abs(_ours(data).astype(int) - _pillow(data)) for data in large]
+    far, mean = max(int(each.max()) for each in differences), float(np.mean([each.mean() for each in differences]))
     return [
         compared(
             f"decode + resize to {SIDE}, {SMALL} photos, against Pillow",
@@ -64,43 +69,87 @@ def decoding() -> list[Row]:
             lambda: [_pillow(data) for data in small],
             2.0,
             note=f"largest difference of a pixel {apart} (at most 2)",
-            why="decoding is twice as fast as Pillow's; the resampling is still Pillow's own, bit for bit",
+            why="see benchmarks/engines.md",
         ),
         compared(
             f"decode + resize to {SIDE}, {LARGE} photos of 12 megapixels, against Pillow",
             lambda: [_ours(data) for data in large],
             lambda: [_pillow(data) for data in large],
             5.0,
-            why="decoded in full: the catalog's hash is of all pixels; decoding at an eighth is not built yet",
+            note=f"decoded at a quarter; largest difference of a pixel {far}, mean {mean:.2f}",
+            why="see benchmarks/engines.md",
         ),
     ]
 
 
-def features() -> Row:
-    """ResNet18 at 224 px in float32."""
+def _weights() -> Weights:
+    return backbone.choose(settings_module.from_environment())
+
+
+def _distance(found: np.ndarray, wanted: np.ndarray) -> float:
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    return float((1 - (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).max())
+
+
+def features() -> list[Row]:
+    """ResNet18 at 224 px in both precisions."""
     import torch
     from torchvision.models import resnet18
 
     torch.set_num_threads(1)
-    weights = backbone.choose(settings_module.from_environment())
-    ours = backbone.features(weights)
+    weights = replace(_weights(), preprocess=Preprocess((SIDE, SIDE), None))
     plain = resnet18(weights=None)
     plain.load_state_dict(backbone.resnet18(weights).state_dict())
     plain.fc = torch.nn.Identity()
     plain.eval()
-    batch = torch.rand(16, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    by_channel = batch.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        one, other = (network(batch).double() for network in (ours, plain))
-        apart = float((1 - torch.nn.functional.cosine_similarity(one, other)).max())
-        return compared(
-            "ResNet18 features, float32, 224 px, 16 photos, against torch eager",
-            lambda: ours(by_channel),
-            lambda: plain(batch),
-            1.4,
-            note=f"cosine distance at most {apart:.0e} (at most 1e-6)",
-            why="norms folded, channels last; ONNX Runtime and OpenVINO reach 1.41 × on an AMD EPYC, not built in yet",
+    photos = np.stack([_ours(data) for data in _photos()[: engines.BATCH]])
+    mean, std = (torch.tensor(value)[:, None, None] for value in (weights.preprocess.mean, weights.preprocess.std))
+
+    def eager() -> np.ndarray:
+        with torch.inference_mode():
+            batch = torch.from_numpy(photos).permute(0, 3, 1, 2).contiguous().float() / 255
+            found: np.ndarray = plain((batch - mean) / std).numpy()
+            return found
+
+    rows, wanted = [], eager()
+    for precision, goal in ((engines.FP32, 1.4), (engines.BF16, 2.5)):
+        name = f"ResNet18 features, {precision}, {SIDE} px, {engines.BATCH} photos, against torch eager in fp32"
+        try:
+            engine = engines.engine(weights, precision)
+        except WeightsError as error:
+            rows.append(Row(name, 0, 0, "ms, processor", 0, goal, why=str(error)))
+            continue
+        rows.append(
+            compared(
+                name,
+                lambda engine=engine: engine.run(photos),  # type: ignore[misc]
+                eager,
+                goal,
+                note=f"by {engine.facts['name']}; cosine distance at most {_distance(engine.run(photos), wanted):.0e}",
+                why="at nine tenths of what the cores can multiply; see benchmarks/engines.md",
+            )
         )
+    return rows
+
+
+def overlap(count: int = 1000, k: int = 10) -> Row:
+    """How many of each photo's nearest by cosine stay in bfloat16, at the weights' own size."""
+    path = f"top-{k} of bf16 among those of fp32, {count:,} photos"
+    weights = _weights()
+    small = np.stack([transforms.shrink(images.open_rgb(data), weights.preprocess) for data in _photos(count)])
+    nearest = []
+    try:
+        for precision in engines.PRECISIONS:
+            run = engines.engine(weights, precision).run
+            found = np.concatenate([run(small[at : at + engines.BATCH]) for at in range(0, len(small), engines.BATCH)])
+            found /= np.linalg.norm(found, axis=1, keepdims=True)
+            alike = found @ found.T
+            np.fill_diagonal(alike, -2)
+            nearest.append(np.argsort(-alike, axis=1)[:, :k])
+    except WeightsError as error:
+        return Row(path, 0, 1, "share", 0, 0.93, why=str(error))
+    kept = float(np.mean([len(set(one) & set(other)) / k for one, other in zip(*nearest, strict=True)]))
+    return Row(path, kept, 1, "share", kept, 0.93, why="bfloat16 keeps 8 bits of a number")
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def umap(values: np.ndarray, folder: Path, rounds: int) -> Row:
         2.4,
         limit="UMAP's own layout, without finding neighbours",
         note=told,
-        why="importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's measure, "
-        "which the peer does not make, is in ours"
+        why="importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's "
+        "measure, which the peer does not make, is in ours"
         if close
         else "it keeps too few neighbours",
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
 SPLITS = ("train", "val", "test")
+PRECISIONS = ("fp32", "bf16")
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
@@ -161,8 +162,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "prepare", _prepare, _show_prepare, "make catalog, vectors, maps and collections", weights, seed, store
     )
-    command.add_argument("--spaces", default="pixels,resnet18", metavar="A,B", help="default: pixels,resnet18")
-    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    _space_options(command, "pixels,resnet18")
+    help_ = "make catalog and vectors only, alone or under torchrun; `prepare` then takes them up"
+    _space_options(add("embed", _embed, _show_embed, help_, weights, seed), "resnet18")
     add("audit", _audit, _show_audit, "find duplicates, contradicting labels and unreadable files", seed)
     command = add("search", _search, _show_search, "find the images closest to one", query, space, weights, seed, store)
     command.add_argument("--metric", choices=METRIC_NAMES, default="cosine")
@@ -190,6 +192,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows that ask (default 50)")
     add("doctor", _doctor, _show_doctor, "say what is ready and what mends the rest", weights, seed, store)
     return parser
+
+
+def _space_options(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--spaces", default=default, metavar="A,B", help=f"default: {default}")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    about = (
+        "what networks compute in (default: as before, fp32 at first); bf16 is twice as fast, and a space of its own"
+    )
+    command.add_argument("--precision", choices=PRECISIONS, help=about)
 
 
 def _query_options() -> argparse.ArgumentParser:
@@ -283,16 +294,43 @@ def _path(text: str) -> Path:
 def _prepare(settings: Settings, options: argparse.Namespace) -> Any:
     from lib import pipeline
 
+    return _made(settings, options, pipeline.prepare)
+
+
+def _embed(settings: Settings, options: argparse.Namespace) -> Any:
+    from lib import pipeline
+
+    return _made(settings, options, pipeline.embed)
+
+
+def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., Any]) -> Any:
+    """What `make` makes of the spaces that the user named; nothing in a process that only helped another with it."""
+    from lib import pipeline
+    from lib.embed import sharing
+
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with _Progress() as progress:
-        return pipeline.prepare(
-            settings, names=names, limit=options.limit, reporter=pipeline.Reporter(progress.update, progress.say)
-        )
+    with _Progress() as progress, sharing.group(settings.launched) as leads:
+        if not leads:
+            return None
+        reporter = pipeline.Reporter(progress.update, progress.say)
+        return make(settings, names=names, limit=options.limit, precision=options.precision, reporter=reporter)
 
 
 def _show_prepare(document: Any) -> str:
+    lines = _made_lines(document)
+    lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
+    lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
+    return _lines(lines)
+
+
+def _show_embed(document: Any) -> str:
+    done = f"embedded in {document['seconds']:.1f} s; `python -m lib prepare` makes maps and collections of it"
+    return _lines([*_made_lines(document), done])
+
+
+def _made_lines(document: Any) -> list[str]:
     data = document["dataset"]
     lines = [
         f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
@@ -300,11 +338,9 @@ def _show_prepare(document: Any) -> str:
     ]
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
-        weights = f", weights {space['weights']}" if space["weights"] else ""
+        weights = f", weights {space['weights']}, {space['precision']}" if space["weights"] else ""
         lines.append(f"space {space['name']}: {space['count']:,} × {space['dim']:,}{weights} ({how})")
-    lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
-    lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
-    return _lines(lines)
+    return lines
 
 
 def _audit(settings: Settings, options: argparse.Namespace) -> Any:

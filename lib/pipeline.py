@@ -85,9 +85,12 @@ def prepare(
     *,
     names: Sequence[str] = DEFAULT_SPACES,
     limit: int | None = None,
+    precision: str | None = None,
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Make everything that searches, maps and pages read. Returns the `prepare` document of the contract.
+
+    `precision` is what networks compute in; None for what each space was computed in before, float32 at first.
 
     Raises PetalscopeError with what to do when a step cannot be done; what was done before it is kept.
     """
@@ -98,7 +101,7 @@ def prepare(
         kept = _still_valid(job, catalog)
         # Opened before the long work: a store that somebody else owns is then known at once, not after minutes.
         with _store(job, [*wanted, *kept]) as store:
-            entries = {**kept, **_spaces(job, wanted, catalog)}
+            entries = {**kept, **_spaces(job, wanted, catalog, precision)}
             collections, rows = _collections(job, store, catalog, entries) if store is not None else ({}, [])
             state = _new_state(job, catalog, catalog_file, entries, collections)
             if state != job.old:
@@ -110,6 +113,30 @@ def prepare(
         "dataset": catalog.summary(),
         "spaces": [_described(name, entries[name]) for name in wanted],
         "milvus": {"uri": workspace.address(settings), "collections": rows},
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def embed(
+    settings: Settings,
+    *,
+    names: Sequence[str] = ("resnet18",),
+    limit: int | None = None,
+    precision: str | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Catalog and vectors only, which the next `prepare` takes up: it then has only neighbours, maps and store to make.
+
+    Returns the `embed` document of the contract. Nothing that is in use changes. Raises PetalscopeError as `prepare`.
+    """
+    start = time.perf_counter()
+    wanted = list(dict.fromkeys(spaces.get(name).name for name in names))
+    with _job(settings, reporter or Reporter()) as job:
+        catalog, _ = _catalog(job, limit)
+        entries = _embedded(job, wanted, catalog, precision)
+    return {
+        "dataset": catalog.summary(),
+        "spaces": [_described(name, entry) for name, entry in entries.items()],
         "seconds": round(time.perf_counter() - start, 3),
     }
 
@@ -216,16 +243,11 @@ def _still_valid(job: _Job, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
-    """Vectors and map of every space in `wanted`."""
-    chosen = None
-    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in wanted):
-        chosen = backbone.choose(job.settings, progress=job.talk.stage("download weights"), warn=job.talk.say)
-    entries = {}
-    for name in wanted:
+def _spaces(job: _Job, wanted: list[str], catalog: Catalog, precision: str | None) -> dict[str, Any]:
+    """Vectors, neighbours and maps of every space in `wanted`."""
+    entries = _embedded(job, wanted, catalog, precision)
+    for name, entry in entries.items():
         space = spaces.SPACES[name]
-        weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
-        entry = _space(job, space, catalog, weights if space.needs_weights else None)
         entries[name] = entry | {
             "neighbours": _neighbours(job, space, catalog, entry),
             "pca": _map(job, space, catalog, entry, "pca"),
@@ -234,12 +256,26 @@ def _spaces(job: _Job, wanted: list[str], catalog: Catalog) -> dict[str, Any]:
     return entries
 
 
+def _embedded(job: _Job, wanted: list[str], catalog: Catalog, precision: str | None) -> dict[str, Any]:
+    """Vectors of every space in `wanted`."""
+    chosen = None
+    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in wanted):
+        chosen = backbone.choose(job.settings, progress=job.talk.stage("download weights"), warn=job.talk.say)
+    entries = {}
+    for name in wanted:
+        space = spaces.at(spaces.SPACES[name], precision or job.old.get("spaces", {}).get(name, {}).get("precision"))
+        weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
+        entries[name] = _space(job, space, catalog, weights if space.needs_weights else None)
+    return entries
+
+
 def _space(job: _Job, space: Space, catalog: Catalog, weights: Weights | None) -> dict[str, Any]:
     start = time.perf_counter()
     fingerprint = spaces.fingerprint(space, catalog.fingerprint, weights)
     name = f"spaces/{space.name}-{fingerprint[:8]}-{_pictures(catalog)}"
-    cached = _vectors(job.folder / name, fingerprint, catalog) is not None
-    if not cached:
+    found = _vectors(job.folder / name, fingerprint, catalog)
+    cached = found is not None
+    if found is None:
         before = job.old.get("spaces", {}).get(space.name)
         extract.extract(
             space,
@@ -249,6 +285,7 @@ def _space(job: _Job, space: Space, catalog: Catalog, weights: Weights | None) -
             previous=_load_or_none(job.folder / before["folder"]) if before else None,
             progress=job.talk.stage(f"embed {space.name}"),
         )
+        found = extract.load(job.folder / name)
     return {
         "fingerprint": fingerprint,
         "data_fingerprint": catalog.fingerprint,
@@ -257,6 +294,8 @@ def _space(job: _Job, space: Space, catalog: Catalog, weights: Weights | None) -
         "dim": space.dim,
         "count": len(catalog.frame),
         "weights": weights.record() if weights is not None else None,
+        "precision": space.precision if weights is not None else None,
+        "engine": found.meta.get("engine") if found is not None else None,
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -542,6 +581,8 @@ def _described(name: str, entry: dict[str, Any]) -> dict[str, Any]:
         "dim": entry["dim"],
         "count": entry["count"],
         "weights": entry["weights"]["name"] if entry["weights"] else None,
+        "precision": entry["precision"],
+        "engine": entry["engine"],
         "fingerprint": entry["fingerprint"],
         "seconds": entry["seconds"],
         "cached": entry["cached"],

@@ -193,8 +193,8 @@ def vector(workspace: Workspace, loaded: Loaded, query: Query, embed: Embedder |
     elif query.picture is None:
         raise QueryError(f"{_shown(query.name)} has no picture to search with.")
     else:
-        space = spaces.get(loaded.space)
-        found = extract.query_vector(embed or extract.embedder(space, workspace.weights(space.name)), query.picture)
+        made = embed or extract.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
+        found = extract.query_vector(made, query.picture)
     if loaded.unit and (length := np.linalg.norm(found.astype(np.float64))) > 0:
         found = (found.astype(np.float64) / length).astype(np.float32)
     return found
@@ -296,8 +296,7 @@ def _vectors(workspace: Workspace, loaded: Loaded, queries: list[Query], embed: 
         raise QueryError("There is nothing to search with; choose a photo.")
     needed = any(not each.copies and each.picture is not None for each in queries)
     if len(queries) > 1 and needed and embed is None:  # the network is loaded once for all of them
-        space = spaces.get(loaded.space)
-        embed = extract.embedder(space, workspace.weights(space.name))
+        embed = extract.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
     return np.stack([vector(workspace, loaded, each, embed) for each in queries])
 
 

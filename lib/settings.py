@@ -21,7 +21,8 @@ class Settings:
     `data` is the folder the user named, or None for the default data set. `weights` is `imagenet`, `bundled`,
     `random`, a file, or None for the first that this machine has. `seed` is None for the one the data was prepared
     with. `milvus_uri` is a Lite path or a server address. `folders` are more folders whose stores and photos pages may
-    open. `store_wait_s` is how long to wait for a Lite store that another process owns.
+    open. `store_wait_s` is how long to wait for a Lite store that another process owns. `launched` says that `torchrun`
+    started this process, perhaps beside others.
     """
 
     data: Path | None = None
@@ -35,6 +36,7 @@ class Settings:
     folders: tuple[Path, ...] = ()
     torch_home: Path = Path("~/.cache/torch")
     store_wait_s: float = 10.0
+    launched: bool = False
 
     @property
     def own_store(self) -> str:
@@ -88,6 +90,7 @@ def from_environment(**named: Any) -> Settings:
         milvus_token=env.get("MILVUS_TOKEN", ""),
         folders=tuple(Path(part) for part in env.get("PETALSCOPE_FOLDERS", "").split(os.pathsep) if part),
         torch_home=Path(env.get("TORCH_HOME") or Path(cache) / "torch"),
+        launched="TORCHELASTIC_RUN_ID" in env,
     )
     chosen = replace(settings, **{name: value for name, value in named.items() if value is not None})
     # Absolute from here on: a later change of directory must not move the artifacts or the store.

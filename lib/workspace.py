@@ -86,6 +86,10 @@ class Workspace:
             return True
         return named != "imagenet" and backbone.choose(self.settings).sha256 == kept["sha256"]
 
+    def made_as(self, name: str) -> Space:
+        """The space in the precision in which it was prepared: what a query has to be embedded in."""
+        return spaces.at(spaces.get(name), self.space(name).get("precision"))
+
     def vectors(self, name: str) -> Vectors:
         """The vectors of a space, row for row with the catalog. Raises ArtifactError when missing or stale."""
         entry = self.space(name)
@@ -95,6 +99,11 @@ class Workspace:
         if found.fingerprint != entry["fingerprint"] or not found.of(self.catalog()):
             raise ArtifactError(
                 f"The vectors of {spaces.get(name).name} belong to other photos or weights: {self._mend(name)}."
+            )
+        if found.meta["space"].get("schema") != spaces.get(name).schema:
+            raise ArtifactError(
+                f"The vectors of {spaces.get(name).name} were made by another version of Petalscope, which shrank "
+                f"photos in another way: {self._mend(name)}."
             )
         return found
 

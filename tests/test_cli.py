@@ -24,10 +24,11 @@ from PIL import Image
 
 from lib import cli, workspace
 from lib.errors import QueryError
+from lib.learn import training
 from lib.settings import PROJECT, Settings
 from tests.conftest import COPY, COPY_OF, draw_photos, draw_picture
 
-COMMANDS = ("prepare", "audit", "search", "compare", "evaluate", "inspect", "doctor")
+COMMANDS = ("prepare", "embed", "audit", "search", "compare", "evaluate", "inspect", "doctor")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def run(prepared: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
             "--data": str(prepared.data),
             "--artifacts": str(prepared.artifacts),
         }
-        if command in {"prepare", "search", "compare", "evaluate", "doctor"}:
+        if command in {"prepare", "embed", "search", "compare", "evaluate", "doctor"}:
             named["--weights"] = "bundled"
         words = [word for name, value in named.items() if name not in arguments for word in (name, value)]
         capsys.readouterr()
@@ -113,7 +114,8 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     for option in ("--data", "--artifacts", "--json"):
         assert option in text
     options = {
-        "prepare": ["--spaces", "--limit", "--weights", "--seed", "--milvus-uri"],
+        "prepare": ["--spaces", "--limit", "--precision", "--weights", "--seed", "--milvus-uri"],
+        "embed": ["--spaces", "--limit", "--precision", "--weights", "--seed"],
         "audit": ["--seed"],
         "search": ["IMAGE", "--space", "--metric", "--k", "--engine", "--keep-duplicates", "--weights", "--milvus-uri"],
         "compare": [
@@ -205,7 +207,21 @@ def test_prepare(run: Run, prepared: Settings) -> None:
     text = run("prepare").out
     assert "drawn flowers: 61 images of 5 classes, 0 files skipped" in text
     assert "space pixels: 61 × 49,152 (nothing to compute)" in text
-    assert "space resnet18: 61 × 512, weights bundled (nothing to compute)" in text
+    assert "space resnet18: 61 × 512, weights bundled, fp32 (nothing to compute)" in text
+
+
+def test_embed(run: Run, prepared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = run("embed", "--json").document
+    assert set(document) >= {"dataset", "spaces", "seconds"}
+    space = document["spaces"][0]
+    assert (space["name"], space["precision"], space["cached"]) == ("resnet18", "fp32", True)
+    assert space["engine"]["name"] in {"onednn", "torch"}
+    assert "`python -m lib prepare` makes maps and collections of it" in run("embed").out
+
+    monkeypatch.setattr(training, "precision", lambda device: "float32")
+    refused = run("embed", "--precision", "bf16").sentence
+    assert "has no bfloat16" in refused
+    assert "--precision fp32" in refused
 
 
 def test_audit(run: Run) -> None:

@@ -154,7 +154,8 @@ def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
     assert sum(dataset["split"].values()) == 5
     assert dataset["skipped"] == [{"id": "rose/broken.jpg", "reason": "is empty (0 bytes)"}]
     pixels, resnet18 = document["spaces"]
-    assert set(pixels) == {"name", "dim", "count", "weights", "fingerprint", "seconds", "cached"}
+    assert set(pixels) == {"name", "dim", "count", "weights", "precision", "engine", "fingerprint", "seconds", "cached"}
+    assert (pixels["precision"], pixels["engine"], resnet18["precision"]) == (None, None, "fp32")
     assert (pixels["name"], pixels["dim"], pixels["count"], pixels["weights"]) == ("pixels", 49_152, 5, None)
     assert (resnet18["name"], resnet18["dim"], resnet18["count"]) == ("resnet18", 512, 5)
     assert resnet18["weights"] == "quick.safetensors"

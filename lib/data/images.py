@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from lib.data import resampling
 from lib.errors import ImageError
 
 # By content, not by file ending. What some phones write as .jpg and Pillow calls MPO (a JPEG with more pictures behind
@@ -66,22 +67,23 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _quieting = threading.Lock()
 
 
-def open_rgb(source: Path | bytes) -> Image.Image:
+def open_rgb(source: Path | bytes, side: int | None = None) -> Image.Image:
     """The picture in `source` (a file or its bytes) as an upright 8-bit RGB image; the first frame of an animation.
 
     EXIF orientation is applied; transparency is laid on white; grey, palette, CMYK and 16-bit pictures are converted
-    (16-bit ones keep their upper byte). The image holds pixels only, no metadata. Raises ImageError with the reason
-    when it is not a readable picture of at most 64 megapixels.
+    (16-bit ones keep their upper byte). The image holds pixels only, no metadata. With `side`, a large JPEG may come at
+    a half, a quarter or an eighth, still at least twice `side` px: its decoder then skips what would be averaged away.
+    Raises ImageError with the reason when it is not a readable picture of at most 64 megapixels.
     """
     if isinstance(source, bytes):
         _check_head(source[:HEAD])
         _check_bytes(len(source))
-        return _decode(source)
+        return _decode(source, side)
     try:
         data = _content(source)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise ImageError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
-    return _decode(data)
+    return _decode(data, side)
 
 
 def _content(path: Path) -> bytes:
@@ -124,14 +126,14 @@ def _check_bytes(size: int) -> None:
         raise ImageError(f"has {size / 1e6:,.0f} MB; the limit is {MAX_BYTES / 1e6:,.0f} MB")
 
 
-def _decode(data: bytes) -> Image.Image:
+def _decode(data: bytes, side: int | None) -> Image.Image:
     _quiet_pillow()
     _check_segments(data)
     try:
         # Only the header is read here; pixels are decoded when the size is known to be fair.
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_pixels(image.width, image.height)
-        picture = _upright(_plain_jpeg(image, data) or _by_pillow(image), image)
+        picture = _upright(_plain_jpeg(image, data, side) or _by_pillow(image), image)
     except UnidentifiedImageError as error:
         raise ImageError(f"is damaged: its {_format(data)} header cannot be read") from error
     except Image.DecompressionBombError as error:
@@ -147,8 +149,8 @@ def _decode(data: bytes) -> Image.Image:
     return picture
 
 
-def _plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
-    """The pixels of an ordinary colour JPEG, twice as fast as Pillow's and equal to them bit for bit.
+def _plain_jpeg(image: Image.Image, data: bytes, side: int | None) -> Image.Image | None:
+    """The pixels of an ordinary colour JPEG, twice as fast as Pillow's and, at full size, equal to them bit for bit.
 
     None for everything else, and for files that libjpeg-turbo finds anything wrong with: those are Pillow's to judge.
     """
@@ -156,8 +158,10 @@ def _plain_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
         return None
     import simplejpeg
 
+    part = 1 if side is None else resampling.halvings(image.width, image.height, side)
+    least = {"min_width": -(-image.width // part), "min_height": -(-image.height // part)} if part > 1 else {}
     with contextlib.suppress(ValueError):
-        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
+        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", strict=True, **least))
     return None
 
 

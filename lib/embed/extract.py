@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,24 +23,33 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.data.catalog import Catalog
-from lib.embed import spaces
+from lib.embed import sharing, spaces
+from lib.embed.sharing import Part, Task
 from lib.embed.spaces import Space
 from lib.errors import WeightsError
-from lib.learn import backbone, transforms
+from lib.learn import transforms
 from lib.learn.backbone import Weights
 
-# On a CPU batches of 8 to 32 beat larger ones.
+# Pictures that are embedded at a time, where the embedder does not say otherwise.
 BATCH = 16
+# Threads that read photos; more than these a GPU does not use up.
+READERS = 32
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Embedder:
     """How pictures become vectors: `shrink` makes an upright RGB picture as small as the space sees it, `embed` turns n
-    of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory."""
+    of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory.
+
+    `batch` is how many `embed` is best given; `side` what `shrink` aims at, px, if it need not be given all pixels of a
+    larger picture; `engine` names what computes, and its version."""
 
     shrink: Callable[[Image.Image], Any]
     embed: Callable[[Sequence[Any]], np.ndarray]
+    batch: int = BATCH
+    side: int | None = None
+    engine: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,21 +71,22 @@ class Vectors:
 
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
-    """How pictures become vectors of `space`. Loads the network when the space needs one."""
+    """How pictures become vectors of `space`. Loads the network when the space needs one.
+
+    Raises WeightsError when the weights do not fit, or this machine does not compute in the space's precision.
+    """
     if not space.needs_weights or weights is None:
         return Embedder(_pixels, np.stack)
-    import torch
+    from lib.embed import engines
 
-    network, preprocess = backbone.features(weights), weights.preprocess
-
-    def features(shrunk: Sequence[np.ndarray]) -> np.ndarray:
-        batch = transforms.normalise(np.stack(shrunk), preprocess)
-        with torch.inference_mode():
-            tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-            found: np.ndarray = network(tensor).numpy()
-        return found
-
-    return Embedder(lambda picture: transforms.resize(picture, preprocess), features)
+    engine, preprocess = engines.engine(weights, space.precision), weights.preprocess
+    return Embedder(
+        shrink=lambda picture: transforms.shrink(picture, preprocess),
+        embed=lambda shrunk: engine.run(np.stack(shrunk)),
+        batch=engine.batch,
+        side=preprocess.short,
+        engine=engine.facts,
+    )
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
@@ -105,29 +116,28 @@ def extract(
     """
     made_as = spaces.provenance(space, weights if space.needs_weights else None)
     known = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == made_as else {}
+    engine = previous.meta.get("engine") if previous is not None else None
     pictures = np.asarray(catalog.frame["sha256"], dtype="S64")
     # The first row of every picture: what is computed, and what its copies are filled from.
     first = {sha256: row for row, sha256 in reversed(list(enumerate(pictures)))}
     wanted = [row for row, sha256 in enumerate(pictures) if first[sha256] == row and sha256 not in known]
     with artifacts.replacing(target) as folder:
         folder.mkdir()
+        embed = make_embedder(space, weights) if wanted else None
+        if embed is not None and embed.engine != engine:  # one file, one engine
+            known, engine = {}, embed.engine
+            wanted = sorted(first.values())
         values = _new_file(folder / "vectors.npy", space, len(pictures))
-        if wanted:
-            embed = make_embedder(space, weights)
+        if embed is not None:
+            batches = [wanted[start : start + embed.batch] for start in range(0, len(wanted), embed.batch)]
+            task = sharing.Task(space, catalog, weights, batches)
             done = 0
-            for rows, batch in _batches(catalog, wanted, embed.shrink):
-                # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
-                filled = batch + [batch[-1]] * (BATCH - len(batch))
-                found = embed.embed(filled)[: len(batch)]
-                if not np.isfinite(found).all():
-                    raise WeightsError(
-                        f"The {weights.name if weights else 'damaged'} weights answer with NaN or infinite numbers; "
-                        "name other weights with --weights."
-                    )
-                values[rows] = found
-                done += len(rows)
-                if progress is not None:
-                    progress(done, len(wanted))
+            with closing(sharing.lead(task, parts(task, 0, sharing.size(), embed))) as found:
+                for rows, vectors in found:
+                    values[rows] = vectors
+                    done += len(rows)
+                    if progress is not None:
+                        progress(done, len(wanted))
         for row, sha256 in enumerate(pictures):
             if sha256 in known and previous is not None:
                 values[row] = previous.values[known[sha256]]
@@ -141,6 +151,7 @@ def extract(
             "fingerprint": spaces.fingerprint(space, catalog.fingerprint, weights if space.needs_weights else None),
             "data_fingerprint": catalog.fingerprint,
             "count": len(pictures),
+            "engine": engine,
         }
         artifacts.write_json(folder / "meta.json", meta)
 
@@ -166,26 +177,40 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
-def _batches(
-    catalog: Catalog, rows: list[int], shrink: Callable[[Image.Image], Any]
-) -> Iterator[tuple[list[int], list[Any]]]:
-    """Shrunk pictures of `rows`, a batch at a time, the next two batches being read meanwhile."""
+def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Iterator[Part]:
+    """Rows and vectors of one process' share of `task`, a batch at a time.
+
+    Raises DataError when a photo changed since the catalog was made, WeightsError when the network's answer is not
+    finite.
+    """
+    if embed is None:
+        embed = embedder(task.space, task.weights)
+    for rows, batch in _batches(task.catalog, task.share(rank, size), embed):
+        # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
+        filled = batch + [batch[-1]] * (embed.batch - len(batch))
+        found = embed.embed(filled)[: len(batch)]
+        if not np.isfinite(found).all():
+            raise WeightsError(
+                f"The {task.weights.name if task.weights else 'damaged'} weights answer with NaN or infinite numbers; "
+                "name other weights with --weights."
+            )
+        yield rows, found
+
+
+def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:
+    """Shrunk pictures of the rows, a batch at a time, the next two batches being read meanwhile."""
 
     def read(row: int) -> Any:
-        return shrink(catalog.open(row))
+        return embed.shrink(catalog.open(row, embed.side))
 
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(READERS, os.cpu_count() or 1)) as pool:
         ahead: list[tuple[list[int], list[Any]]] = []
-        for group in _batched(rows):
-            ahead.append((list(group), [pool.submit(read, row) for row in group]))
+        for group in groups:
+            ahead.append((group, [pool.submit(read, row) for row in group]))
             if len(ahead) > 2:
                 yield _collect(ahead.pop(0))
         while ahead:
             yield _collect(ahead.pop(0))
-
-
-def _batched(rows: list[int]) -> Iterator[list[int]]:
-    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
 def _collect(waiting: tuple[list[int], list[Any]]) -> tuple[list[int], list[Any]]:

@@ -6,7 +6,7 @@ two machines that round differently still agree on what they computed.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lib import artifacts
@@ -14,6 +14,9 @@ from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
 
 SCHEMA = 1
+# Since 2 large photos are made smaller in two steps before a network sees them.
+NETWORK_SCHEMA = 2
+PRECISIONS = ("fp32", "bf16")
 PIXEL_SIDE = 128
 # Milvus takes vectors of at most 32,768 dimensions.
 MILVUS_MAX_DIM = 32_768
@@ -31,6 +34,13 @@ class Space:
     needs_weights: bool
     # Which regime trains the network; None for networks that are used as they come.
     regime: str | None = None
+    # What the network computes in: vectors of two precisions are two spaces that happen to have one name.
+    precision: str = PRECISIONS[0]
+
+    @property
+    def schema(self) -> int:
+        """Changes when the same photos and weights are made into other vectors than before."""
+        return NETWORK_SCHEMA if self.needs_weights else SCHEMA
 
     @property
     def in_milvus(self) -> bool:
@@ -90,10 +100,23 @@ def get(name: str) -> Space:
         raise QueryError(f"There is no space called {name!r}; choose one of {known}.") from None
 
 
+def at(space: Space, precision: str | None) -> Space:
+    """`space` computed in `precision` (None: as it is); pixels are not computed.
+
+    Raises QueryError that lists the precisions there are.
+    """
+    if precision is not None and precision not in PRECISIONS:
+        raise QueryError(f"There is no precision called {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    return replace(space, precision=precision) if space.needs_weights and precision is not None else space
+
+
 def fingerprint(space: Space, data: str, weights: Weights | None) -> str:
     """Hash of what goes into the vectors of `space`; `data` is the catalog's fingerprint."""
     used = {"sha256": weights.sha256, "preprocess": asdict(weights.preprocess)} if weights is not None else None
-    return artifacts.digest("petalscope-space", SCHEMA, space.name, space.dim, space.dtype, data, used)
+    precision = [] if space.precision == PRECISIONS[0] else [space.precision]
+    return artifacts.digest(
+        "petalscope-space", space.schema, space.name, space.dim, space.dtype, data, used, *precision
+    )
 
 
 def provenance(space: Space, weights: Weights | None) -> dict[str, Any]:
@@ -102,6 +125,7 @@ def provenance(space: Space, weights: Weights | None) -> dict[str, Any]:
         "name": space.name,
         "dim": space.dim,
         "dtype": space.dtype,
-        "schema": SCHEMA,
+        "schema": space.schema,
         "weights": weights.provenance() if weights is not None else None,
+        "precision": space.precision if weights is not None else None,
     }

@@ -46,6 +46,11 @@ class Preprocess:
         """Side of the square input, px."""
         return self.crop or self.resize[-1]
 
+    @property
+    def short(self) -> int:
+        """Length of the shorter side after resizing, px."""
+        return min(self.resize)
+
 
 # torchvision's own preset for ResNet18_Weights.IMAGENET1K_V1 (torchvision.models documentation).
 IMAGENET_PREPROCESS = Preprocess(resize=(256,), crop=224)
@@ -233,7 +238,7 @@ def features(weights: Weights) -> torch.nn.Module:
     network: Any = resnet18(weights)
     network.fc = torch.nn.Identity()
     network.eval()
-    for block in [network, *(part for stage in _stages(network) for part in stage)]:
+    for block in [network, *(part for stage in stages(network) for part in stage)]:
         for conv, norm in (("conv1", "bn1"), ("conv2", "bn2")):
             if hasattr(block, conv):
                 setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
@@ -243,7 +248,8 @@ def features(weights: Weights) -> torch.nn.Module:
     return network.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[no-any-return]
 
 
-def _stages(network: Any) -> list[Any]:
+def stages(network: Any) -> list[Any]:
+    """The four stages of a ResNet18, each of two blocks."""
     return [network.layer1, network.layer2, network.layer3, network.layer4]
 
 

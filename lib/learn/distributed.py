@@ -5,6 +5,7 @@ Alone, every function here does nothing or answers for one process, so that the 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,15 +26,18 @@ def rank() -> int:
 
 
 @contextmanager
-def group() -> Iterator[None]:
-    """Join the processes that `torchrun` started (NCCL on GPUs, gloo on CPUs); alone, nothing happens."""
+def group(backend: str | None = None, patience: datetime.timedelta | None = None) -> Iterator[None]:
+    """Join the processes that `torchrun` started; alone, nothing happens.
+
+    They talk by `backend` (None: NCCL on GPUs, gloo on CPUs), and wait for each other as long as `patience`.
+    """
     import torch
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_torchelastic_launched()) or dist.is_initialized():
         yield
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"), timeout=patience)
     try:
         yield
     finally:
@@ -49,6 +53,17 @@ def gathered(rows: Any) -> list[Any]:
     found: list[Any] = [None] * size()
     dist.all_gather_object(found, rows)
     return found
+
+
+def collected(rows: Any) -> list[Any]:
+    """What every process has, in order of rank, at rank 0; nothing at the others."""
+    import torch.distributed as dist
+
+    if size() == 1:
+        return [rows]
+    found: list[Any] | None = [None] * size() if rank() == 0 else None
+    dist.gather_object(rows, found, dst=0)
+    return found or []
 
 
 def told(value: Any) -> Any:

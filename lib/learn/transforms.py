@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from lib.data import images, resampling
 from lib.learn.backbone import Preprocess
 
 if TYPE_CHECKING:
     from torchvision.transforms import v2
 
 
-def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
-    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling."""
+Stretch = Callable[[Image.Image, int, int], np.ndarray]
+
+
+def resize(image: Image.Image, preprocess: Preprocess, stretch: Stretch = images.resized) -> np.ndarray:
+    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling.
+
+    `stretch` does the resampling, to a width and a height.
+    """
     if len(preprocess.resize) == 2:
         height, width = preprocess.resize
     else:
@@ -24,11 +32,18 @@ def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
         portrait = image.width <= image.height
         longer = int(short * max(image.size) / min(image.size))
         width, height = (short, longer) if portrait else (longer, short)
-    small = image.resize((width, height), Image.Resampling.BILINEAR)
+    small = stretch(image, width, height)
     if preprocess.crop is not None:
         left, top = round((width - preprocess.crop) / 2), round((height - preprocess.crop) / 2)
-        small = small.crop((left, top, left + preprocess.crop, top + preprocess.crop))
-    return np.array(small, dtype=np.uint8)
+        small = np.ascontiguousarray(small[top : top + preprocess.crop, left : left + preprocess.crop])
+    return small
+
+
+def shrink(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
+    """As `resize`, for photos that are embedded: faster, and a picture of more than four times the size is divided by
+    2, 4 or 8 first, as `images.open_rgb` does with a JPEG of which so little is needed."""
+    factor = resampling.halvings(*image.size, preprocess.short)
+    return resize(image.reduce(factor) if factor > 1 else image, preprocess, resampling.bilinear)
 
 
 def _within_aspect(image: Image.Image, most: int = 8) -> Image.Image:

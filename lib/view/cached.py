@@ -19,7 +19,7 @@ from lib import traits as traits_of
 from lib.data import audit, images, thumbnails
 from lib.data import catalog as catalogs
 from lib.data.catalog import Catalog
-from lib.embed import extract, spaces
+from lib.embed import extract
 from lib.embed.extract import Embedder
 from lib.embed.projection import Map, MapParameters
 from lib.errors import ArtifactError
@@ -122,7 +122,7 @@ def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the network")
 def _embedder(fingerprint: str, space: str, _opened: Workspace) -> Embedder:
-    return extract.embedder(spaces.get(space), _opened.weights(space))
+    return extract.embedder(_opened.made_as(space), _opened.weights(space))
 
 
 def embedder(opened: Workspace, space: str) -> Embedder:

@@ -129,6 +129,8 @@ def origin(opened: Workspace, space: str | None = None, **facts: object) -> None
         weights = opened.space(space)["weights"]
         words["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
         words["Weights"] = str(weights["about"]) if weights else "none (pixels as they are)"
+        if opened.space(space).get("precision") == "bf16":
+            words["Weights"] += ", computed in bfloat16"
     words |= {name.replace("_", " "): str(value) for name, value in facts.items()}
     chips = "".join(f"<span><b>{html.escape(name)}</b>{html.escape(value)}</span>" for name, value in words.items())
     st.html(f'<div class="ps-origin">{chips}</div>')

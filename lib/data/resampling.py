@@ -1,0 +1,90 @@
+"""Pillow's antialiased bilinear resampling in a third of its time: for the many photos that are embedded at once.
+
+Same weights, same 22-bit fixed point, same rounding after each of the two passes: columns first, then rows. Pillow 13
+goes through the rows first where that is much cheaper (a portrait pressed into a square); there the two differ by at
+most 1 of 255, elsewhere in nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+# Fixed-point bits of a weight (Pillow, Resample.c: 32 bits less 8 for the pixel and 2 for overshoot).
+BITS = 22
+# How much larger than the target a picture stays when it is made smaller by a whole number first.
+GAP = 2
+
+
+def halvings(width: int, height: int, side: int) -> int:
+    """By how much (1, 2, 4 or 8) a picture may be divided before it is resampled to `side` px.
+
+    The shorter side stays at least `GAP` times `side`, as Pillow's own `thumbnail` has it.
+    """
+    return max(factor for factor in (1, 2, 4, 8) if factor == 1 or min(width, height) >= GAP * side * factor)
+
+
+def bilinear(image: Image.Image, width: int, height: int) -> np.ndarray:
+    """`image` (RGB) stretched to `width` × `height`: uint8 (height, width, 3)."""
+    if max(image.width / width, image.height / height) > 2:  # turning a large picture about costs more than it saves
+        return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+    import cv2
+
+    # Writable, as compiled code and torch want it; `asarray` gives Pillow's own memory.
+    pixels = np.asarray(image) if image.width != width else np.array(image)
+    if image.width != width:
+        # Both passes combine whole rows, since those lie side by side in memory.
+        pixels = cv2.transpose(_rows(cv2.transpose(pixels), width))
+    return _rows(pixels, height) if image.height != height else pixels
+
+
+def _rows(pixels: np.ndarray, count: int) -> np.ndarray:
+    made = np.empty((count, *pixels.shape[1:]), np.uint8)
+    kernel()(pixels.reshape(len(pixels), -1), made.reshape(count, -1), *_weights(len(pixels), count))
+    return made
+
+
+@lru_cache(256)
+def _weights(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each of `count` new rows the first of the `size` old ones that it is made of, and their weights, 0-padded."""
+    scale = size / count
+    reach = max(scale, 1.0)
+    first = np.zeros(count, np.int32)
+    weights = np.zeros((count, 2 * math.ceil(reach) + 1), np.int32)
+    for row in range(count):
+        centre = (row + 0.5) * scale
+        first[row] = max(int(centre - reach + 0.5), 0)
+        last = min(int(centre + reach + 0.5), size)
+        distance = np.abs((np.arange(first[row], last) - centre + 0.5) / reach)
+        share = np.maximum(1 - distance, 0)
+        weights[row, : len(share)] = (share / share.sum() * (1 << BITS) + 0.5).astype(np.int32)
+    return first, weights
+
+
+@cache
+def kernel() -> Callable[..., None]:
+    """The compiled pass over rows; compiled once per machine (a second), then read from numba's cache."""
+    import numba
+
+    compiled: Any = numba.njit("void(uint8[:,::1], uint8[:,::1], int32[::1], int32[:,::1])", cache=True, nogil=True)
+    return compiled(_combine)  # type: ignore[no-any-return]
+
+
+def _combine(source: Any, made: Any, first: Any, weights: Any) -> None:
+    total = np.empty(source.shape[1], np.int32)
+    half = np.int32(1 << (BITS - 1))
+    for row in range(made.shape[0]):
+        total[:] = half
+        for tap in range(weights.shape[1]):
+            weight = weights[row, tap]
+            if weight != 0:
+                line = source[first[row] + tap]
+                for at in range(line.shape[0]):
+                    total[at] += np.int32(line[at]) * weight
+        for at in range(total.shape[0]):
+            made[row, at] = np.uint8(total[at] >> BITS)

@@ -1,0 +1,114 @@
+"""lib.embed.sharing: two processes on this machine embed one catalog, and the result is that of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib import pipeline, workspace
+from lib.data import catalog as catalogs
+from lib.data.datasets import Dataset
+from lib.embed import extract, sharing, spaces
+from lib.settings import PROJECT, Settings
+
+# A photo of the second process' share goes and comes back between two tries.
+TWO_TRIES = """
+import sys
+from pathlib import Path
+from lib.data import catalog as catalogs
+from lib.embed import extract, sharing, spaces
+from lib.errors import PetalscopeError
+root, target = (Path(word) for word in sys.argv[1:])
+with sharing.group(True) as leads:
+    if leads:
+        catalog = catalogs.build("photos", root, seed=0)
+        path = catalog.path(catalog.ids[extract.BATCH])
+        path.rename(root / "aside")
+        try:
+            extract.extract(spaces.get("pixels"), catalog, None, target)
+        except PetalscopeError as error:
+            print(type(error).__name__, error)
+        print(target.exists())
+        (root / "aside").rename(path)
+        extract.extract(spaces.get("pixels"), catalog, None, target)
+"""
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PETALSCOPE_OFFLINE": "1", "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(
+        [*launcher, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_shares_are_all_batches_once() -> None:
+    for count in range(7):
+        task = sharing.Task(spaces.get("pixels"), None, None, [[row] for row in range(count)])  # type: ignore[arg-type]
+        for size in (1, 2, 3):
+            shares = [task.share(rank, size) for rank in range(size)]
+            assert sorted(row for share in shares for batch in share for row in batch) == list(range(count))
+            assert task.rounds(size) == max(len(share) for share in shares) == len(shares[0])
+
+
+def test_alone_there_is_nobody_to_wait_for() -> None:
+    with sharing.group(False) as leads:
+        assert leads
+        assert sharing.size() == 1
+
+
+def test_two_processes_make_what_one_makes(pictures: Path, quick_weights: str, tmp_path: Path) -> None:
+    words = ["--data", str(pictures), "--artifacts", str(tmp_path / "two"), "--weights", quick_weights]
+    done = torchrun("-m", "lib", "embed", "--json", "--spaces", "pixels,resnet18", *words)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    said = json.loads(done.stdout)  # one document, of one process
+    alone = Settings(data=pictures, artifacts=tmp_path / "one", weights=quick_weights, offline=True)
+    wanted = pipeline.embed(alone, names=["pixels", "resnet18"])
+    for one, two in zip(wanted["spaces"], said["spaces"], strict=True):
+        assert one | {"seconds": 0} == two | {"seconds": 0}
+    folder = workspace.folder_of(alone, Dataset(name=pictures.name, root=pictures)).relative_to(alone.artifacts)
+    made = sorted((tmp_path / "one" / folder / "spaces").iterdir())
+    assert len(made) == 2
+    for path in made:
+        one, two = extract.load(path), extract.load(tmp_path / "two" / folder / "spaces" / path.name)
+        assert one is not None
+        assert two is not None
+        assert one.meta == two.meta
+        np.testing.assert_array_equal(one.pictures, two.pictures)
+        np.testing.assert_allclose(one.values, two.values, rtol=1e-5, atol=1e-6)
+        assert np.ptp(np.asarray(two.values, np.float64), axis=1).min() > 0  # every row was written
+
+
+def test_what_goes_wrong_in_a_helper_ends_it_for_all(pictures: Path, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for path in pictures.rglob("*.*"):
+        (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (root / path.parent.name / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "tries.py").write_text(TWO_TRIES, encoding="utf-8")
+    done = torchrun(str(tmp_path / "tries.py"), str(root), str(tmp_path / "made"))
+    assert done.returncode == 0, done.stderr
+    first, exists = done.stdout.splitlines()
+    assert first.startswith("DataError ")
+    assert "now, but not a moment ago; run the command again." in first
+    assert exists == "False"
+    found = extract.load(tmp_path / "made")
+    assert found is not None
+    assert found.of(catalogs.build("photos", root, seed=0))
+    extract.extract(spaces.get("pixels"), catalogs.build("photos", root, seed=0), None, tmp_path / "alone")
+    np.testing.assert_array_equal(found.values, np.load(tmp_path / "alone" / "vectors.npy"))
+
+
+def test_the_settings_know_who_started_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lib import settings
+
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert not settings.from_environment().launched
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert settings.from_environment().launched
