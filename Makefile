@@ -12,7 +12,7 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test test-server check prepare install install-tests chromium bench clean
+.PHONY: run train test test-server check prepare install install-tests chromium bench bench-server clean
 
 run: install
 	$(RUN) -m lib prepare
@@ -63,15 +63,13 @@ test: check chromium
 bench: install-tests
 	$(RUN) -m benchmarks
 
-# A real Milvus server, in an environment of its own. It listens on all interfaces, so it runs where only loopback is up.
-test-server: install-tests .venv-server/.installed
-	unshare -rn sh -c 'ip link set lo up && TEST_MILVUS_PYTHON="$$PWD/.venv-server/bin/python" \
-	  exec $(RUN) -m pytest -n 0 tests/test_server.py'
+# Against a real Milvus server, in an environment of its own, on loopback only; skipped, with the reason, where it
+# cannot be had (see tests/with_server.sh).
+test-server: install-tests
+	tests/with_server.sh $(PYTHON) $(RUN) -m pytest -n 0 tests/test_server.py tests/test_server_page.py
 
-.venv-server/.installed:
-	$(PYTHON) -m venv .venv-server
-	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps milvus==2.3.5
-	@touch "$@"
+bench-server: install-tests
+	tests/with_server.sh $(PYTHON) $(RUN) -m benchmarks.server
 
 clean:
 	rm -rf "$(VENV)" .venv-server

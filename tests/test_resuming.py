@@ -57,14 +57,11 @@ def store(uri: str) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(milvus, "BATCH", {"lite": BATCH, "server": BATCH})
-
-
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Every insert, with its number of rows, and every creation and drop of a collection (0), as they happen."""
+    """Every insert, with its number of rows, and every creation and drop of a collection (0), as they happen; inserts
+    are small here."""
+    monkeypatch.setattr(milvus, "BATCH", {"lite": BATCH, "server": BATCH})
     calls: list[tuple[str, int]] = []
     real = Store.call
 

@@ -79,14 +79,14 @@ def names(connection: Connection) -> list[str]:
     return _names(_key(connection), connection)
 
 
-@st.cache_data(ttl=TTL_S, max_entries=2_000, show_spinner=False)
-def _summary(key: str, name: str, _connection: Connection) -> dict[str, Any]:
-    return summaries.summary(cached.pool().get(_connection), name)
+@st.cache_data(ttl=TTL_S, max_entries=256, show_spinner=False)
+def _some(key: str, names: tuple[str, ...], _connection: Connection) -> list[dict[str, Any]]:
+    return summaries.some(cached.pool().get(_connection), names)
 
 
 def some(connection: Connection, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """A summary of each of these collections."""
-    return [_summary(_key(connection), name, connection) for name in wanted]
+    """A summary of each of these collections, those of one page of the overview."""
+    return _some(_key(connection), tuple(wanted), connection)
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Asking Milvus")
@@ -112,5 +112,5 @@ def server(connection: Connection) -> dict[str, Any]:
 
 def refresh() -> None:
     """Forget all answers: the next question goes to the engine."""
-    for kept in (_pulse, _names, _summary, _entry, _server):
+    for kept in (_pulse, _names, _some, _entry, _server):
         kept.clear()
