@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -222,3 +223,27 @@ def test_a_failing_step_says_why(tmp_path: Path) -> None:
 
 def test_rows_are_read_without_vectors_by_default(store: Store) -> None:
     assert "dense" not in rows.browse(store, "f", limit=1)[0]
+
+
+def test_on_a_server_the_token_is_named_and_not_shown(tmp_path: Path) -> None:
+    made = make_rows()
+    for uri, token in (("https://h:19530/roses", "root:s3cret"), ("https://root:s3cret@h:19530/roses", "")):
+        lesson = steps.Lesson(tmp_path, made.ids, made.labels, made.vectors, server=steps.Server(uri, token))
+        code = lesson.steps[0].code
+        assert "MilvusClient('https://h:19530', token=os.environ[\"MILVUS_TOKEN\"], db_name='roses')" in code
+        assert "s3cret" not in " ".join([*(step.code for step in lesson.steps), repr(lesson.server)])
+        lesson.close()
+
+
+def test_every_call_of_a_step_ends_in_time() -> None:
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args, **kwargs: (name, kwargs)
+
+    client = steps._Client(Slow(), 3.0)
+    assert client.insert("c", []) == ("insert", {"timeout": 3.0})
+    assert client.create_index("c", None) == ("create_index", {"timeout": 60.0})
+    assert client.create_schema(auto_id=False) == ("create_schema", {"auto_id": False})
+    code = " ".join(step.code for step in steps._steps("", "c", "x.npz", 4)[1:])
+    calls = set(re.findall(r"client\.(\w+)\(", code)) - {"create_schema", "prepare_index_params"}
+    assert calls == set(steps._CALLS)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib import pipeline, retrieval, workspace
 from lib.settings import Settings
-from lib.store import milvus
+from lib.store import milvus, steps
 from lib.store.connection import open_store
 from tests import foreign
 from tests.test_milvus_page import PAGE, fine, numbers, press, tables, words
@@ -137,3 +137,30 @@ def test_photos_are_found_through_the_server_as_by_a_full_scan(filled: Settings,
         return [row["id"] for row in document["results"]]
 
     assert found("milvus") == found("exact")
+
+
+def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> None:
+    app = opened_at(part="steps")
+    assert "unlock changes first" in words(app)
+    where = next(radio for radio in app.radio if radio.label == "Run them on")
+    assert where.options == ["a Milvus Lite store of its own"]
+    app.query_params["part"] = "change"
+    fine(app.run())
+    app.toggle[0].set_value(True)
+    fine(app.run())
+    app.query_params["part"] = "steps"
+    fine(app.run())
+    where = next(radio for radio in app.radio if radio.label == "Run them on")
+    where.set_value(where.options[1])
+    fine(app.run())
+    app = press(app, "Run all that are left")
+    assert not app.error
+    assert words(app).count("timed here · the engine's answer") == 5
+    shown = " ".join(str(code.value) for code in app.code)
+    assert f"db_name='{DATABASE}'" in shown
+    with open_store(filled.milvus_uri) as store:
+        assert [name for name in milvus.names(store) if name.startswith(steps.PREFIX)]
+        press(app, "Start over")
+        assert not [name for name in milvus.names(store) if name.startswith(steps.PREFIX)]
+    for home in (filled.artifacts / "scratch").glob("steps-*"):
+        shutil.rmtree(home)
