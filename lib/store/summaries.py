@@ -6,12 +6,12 @@ Invariant: what an engine does not answer is listed with its reason (`unavailabl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from lib.errors import StoreError
 from lib.store.connection import Store
-from lib.store.inspect import read_index
+from lib.store.inspect import at_once, read_index
 from lib.store.milvus import load_state
 
 # What a server can be asked about itself, and what the answer is.
@@ -22,16 +22,10 @@ SERVER_CALLS = {
     "list_resource_groups": "resource groups",
 }
 
-_AT_ONCE: Final = 8
-
 
 def some(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The `summary` of each of these collections, asked of a server several at a time: it takes its time for each
-    answer. A Lite store is in this process, and its answers would only wait for each other."""
-    if store.engine == "lite" or len(names) < 2:
-        return [summary(store, name) for name in names]
-    with ThreadPoolExecutor(_AT_ONCE) as workers:
-        return list(workers.map(lambda name: summary(store, name), names))
+    """The `summary` of each of these collections."""
+    return at_once(store, partial(summary, store), names)
 
 
 def summary(store: Store, name: str) -> dict[str, Any]:
