@@ -34,7 +34,7 @@ from lib.store.milvus import Rows, write_collection
 from tests import standalone
 
 BATCH = 1000
-ROUNDS = 5
+ROUNDS, PREPARES = 5, 3
 HNSW = {"index_type": "HNSW", "params": {"M": 16, "efConstruction": 200}}
 
 
@@ -113,7 +113,7 @@ def preparing(onto: Settings) -> dict[str, Any]:
     before = state.read_bytes()
     taken: list[tuple[float, float]] = []
     with open_store(onto.milvus_uri) as store:
-        for _ in range(3):
+        for _ in range(PREPARES):
             start = time.perf_counter()
             listed = pipeline.prepare(onto, names=["resnet18"])["milvus"]["collections"]
             first = time.perf_counter()
