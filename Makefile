@@ -14,7 +14,8 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test torture torture-long test-server check prepare install install-tests chromium bench lock audit clean
+.PHONY: run train test torture torture-long test-server check prepare install install-tests chromium bench bench-server
+.PHONY: lock audit clean
 
 run: install
 	$(RUN) -m lib prepare
@@ -72,15 +73,13 @@ torture-long: install-tests chromium
 bench: install-tests
 	$(RUN) -m benchmarks
 
-# A real Milvus server, in an environment of its own. It listens on all interfaces, so it runs where only loopback is up.
-test-server: install-tests .venv-server/.installed
-	unshare -rn sh -c 'ip link set lo up && TEST_MILVUS_PYTHON="$$PWD/.venv-server/bin/python" \
-	  exec $(RUN) -m pytest -n 0 tests/test_server.py'
+# Against a real Milvus server, in an environment of its own, on loopback only; skipped, with the reason, where it
+# cannot be had (see tests/with_server.sh).
+test-server: install-tests
+	tests/with_server.sh $(PYTHON) $(RUN) -m pytest -n 0 tests/test_server.py tests/test_server_page.py
 
-.venv-server/.installed:
-	$(PYTHON) -m venv .venv-server
-	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps milvus==2.3.5
-	@touch "$@"
+bench-server: install-tests
+	tests/with_server.sh $(PYTHON) $(RUN) -m benchmarks.server
 
 # After a change of requirements.txt: the same for all systems, with the hash of every file that may be installed.
 lock: .venv-tools/.installed

@@ -448,6 +448,7 @@ def _write(
             metric=metric,
             centred=centred,
             description=artifacts.to_json({"made_by": f"Petalscope {VERSION}", **about}),
+            resume=True,
             progress=job.talk.stage(f"store {collection}"),
         )
 

@@ -22,7 +22,7 @@ from lib.learn import backbone
 from lib.retrieval import Loaded
 from lib.settings import PROJECT, Settings
 from lib.workspace import Workspace
-from tests import browsing
+from tests import browsing, standalone
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 # The same pixels as COPY_OF, in a file of another kind.
@@ -181,6 +181,15 @@ def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shutil.copytree(prepared.artifacts, copy)
     assert prepared.data is not None
     with browsing.serving(prepared.data, copy) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Milvus server; without one the test is skipped."""
+    if why := standalone.why_not():
+        pytest.skip(why)
+    with standalone.running(tmp_path_factory.mktemp("server")) as found:
         yield found
 
 

@@ -19,12 +19,42 @@ from lib.store.connection import Store, open_store
 from lib.store.connections import Connection, Pool
 from lib.store.filters import Condition
 from lib.store.milvus import write_collection
-from tests import foreign, standalone, test_filters, test_recall, test_store
-from tests.test_filters import fields, test_several_conditions_keep_together  # noqa: F401
+from tests import foreign, standalone, test_filters, test_inspect, test_recall, test_store
+from tests.test_asking import (  # noqa: F401
+    test_a_broken_export_leaves_no_file,
+    test_csv_keeps_quotes_breaks_and_long_numbers,
+    test_filter_and_snippet,
+    test_keys_ahead_lead_to_the_same_rows_as_browsing,
+    test_parameters_are_those_of_the_index,
+    test_unknown_keys,
+    test_without_an_index_the_metric_must_be_named,
+)
+from tests.test_filters import (  # noqa: F401
+    fields,
+    test_names_that_no_field_has,
+    test_other_errors_are_not_the_filters,
+    test_several_conditions_keep_together,
+    test_values_that_do_not_fit,
+)
+from tests.test_inspect import (  # noqa: F401
+    test_filter_that_milvus_cannot_read,
+    test_pages_follow_the_key_and_leave_vectors_out,
+)
 from tests.test_mending import (  # noqa: F401
     test_another_dimension_is_drift_of_all_rows,
     test_drift_is_found_and_mended,
+    test_every_kind_of_bad_vector_is_found,
     test_plans_do_what_their_code_does,
+    test_plans_that_cannot_work,
+    test_rows_are_read_without_vectors_by_default,
+    test_sound_vectors_are_called_sound,
+)
+from tests.test_recall import test_large_collections_are_read_in_pages, test_what_cannot_be_measured  # noqa: F401
+from tests.test_resuming import (  # noqa: F401
+    test_a_killed_process_leaves_what_it_wrote,
+    test_it_may_be_cut_again_and_again,
+    test_prepare_goes_on_where_it_was_cut,
+    written,
 )
 from tests.test_store import (  # noqa: F401
     base,
@@ -51,15 +81,32 @@ pytestmark = [pytest.mark.server, pytest.mark.skipif(bool(WHY), reason=WHY)]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with standalone.running(tmp_path_factory.mktemp("server")) as found:
-        yield found
+def address(milvus_server: str) -> str:
+    return milvus_server
+
+
+@pytest.fixture(scope="module")
+def uri(address: str) -> str:
+    return address
+
+
+@pytest.fixture(name="target")
+def _target(address: str) -> str:
+    return address
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(address: str) -> str:
+    return address
 
 
 @pytest.fixture(scope="module")
 def store(address: str) -> Iterator[Store]:
     with open_store(address) as opened:
         foreign.make(opened, "f", many_vectors=False)
+        test_inspect.make_plain(opened.client)
+        opened.client.create_index("plain", flat(opened, "v"), timeout=60)
+        opened.client.load_collection("plain", timeout=60)
         write_collection(opened, "graph", test_recall.make_rows(), metric="COSINE")
         ivf = {"index_type": "IVF_FLAT", "params": {"nlist": 16}}
         write_collection(opened, "ivf", test_recall.make_rows(), metric="L2", index=ivf)
@@ -75,6 +122,18 @@ def _rows() -> milvus.Rows:
 @pytest.fixture(scope="module")
 def data(store: Store) -> list[dict[str, Any]]:
     return rows.browse(store, "f", limit=100)
+
+
+def flat(store: Store, field: str) -> Any:
+    """Parameters of the plainest index: without any, a server loads nothing."""
+    params = store.client.prepare_index_params()
+    params.add_index(field, index_type="FLAT", metric_type="L2")
+    return params
+
+
+@pytest.fixture(scope="module", name="entry")
+def _entry(store: Store) -> dict[str, Any]:
+    return entry(store, "f")
 
 
 def entry(store: Store, name: str) -> dict[str, Any]:

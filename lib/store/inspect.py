@@ -13,8 +13,9 @@ import dataclasses
 import enum
 import json
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from lib.errors import StoreError
 from lib.store.connection import Store
@@ -67,6 +68,25 @@ _NO_PARAMS: Final = frozenset(
         "index_state_fail_reason",
     }
 )
+# What only a server has, by its name in our answer; on Lite each of these is unimplemented and says so.
+_SERVERS: Final = {
+    "replicas": "describe_replica",
+    "segments": "list_persistent_segments",
+    "loaded_segments": "list_loaded_segments",
+}
+_CALLS: Final = (
+    "describe_collection",
+    "get_collection_stats",
+    "query count(*)",
+    "list_partitions",
+    "list_aliases",
+    "get_load_state",
+    "list_indexes",
+    *_SERVERS.values(),
+)
+_AT_ONCE: Final = 10
+T = TypeVar("T")
+R = TypeVar("R")
 _SCALAR_ON_LITE: Final = frozenset({"INVERTED"})
 _LITE_STATE_NOTE: Final = (
     "Milvus Lite always answers Finished and counts every row as indexed; it does not measure either."
@@ -119,57 +139,70 @@ def outline(store: Store, collection: str) -> dict[str, Any]:
     }
 
 
-def _collection(store: Store, name: str) -> dict[str, Any]:
-    unavailable: list[dict[str, str]] = []
+def at_once(store: Store, ask: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """`ask` for each of `items`: of a server several at a time, since it takes its time for every answer. A Lite store
+    is in this process, and its answers would only wait for each other."""
+    if store.engine == "lite" or len(items) < 2:
+        return [ask(item) for item in items]
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        return list(workers.map(ask, items))
 
-    def ask(call: str, answer: Callable[[], Any]) -> Any:
-        try:
-            if store.late and unavailable and unavailable[0]["call"] == "describe_collection":
-                unavailable.append({"call": call, "reason": "not asked, since the first call got no answer in time"})
+
+def _asked(store: Store, name: str) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The answer to each of `_CALLS` about a collection, None where there is none, and what was refused and why."""
+    own = {"query count(*)": count_rows, "get_load_state": load_state}
+
+    def ask(question: str) -> tuple[Any, list[dict[str, str]]]:
+        refused: list[dict[str, str]] = []
+
+        def get(call: str, *args: Any) -> Any:
+            try:
+                return own[call](store, *args) if call in own else store.call(call, *args, doing=call.replace("_", " "))
+            except StoreError as error:
+                refused.append({"call": call, "reason": store.reason(error.__cause__ or error)})
                 return None
-            return answer()
-        except StoreError as error:
-            unavailable.append({"call": call, "reason": store.reason(error.__cause__ or error)})
-            return None
 
-    def get(method: str, *args: Any) -> Any:
-        return ask(method, lambda: store.call(method, *args, doing=method.replace("_", " ")))
+        return _indexes(store, name, get) if question == "list_indexes" else get(question, name), refused
 
-    about = get("describe_collection", name) or {}
-    stats = get("get_collection_stats", name) or {}
+    first, *others = _CALLS
+    found = {first: ask(first)}
+    if store.late:  # the others would only wait, too
+        reason = "not asked, since the first call got no answer in time"
+        found |= {call: (None, [{"call": call, "reason": reason}]) for call in others}
+    else:
+        found |= dict(zip(others, at_once(store, ask, others), strict=True))
+    return {call: answer for call, (answer, _) in found.items()}, [each for _, some in found.values() for each in some]
+
+
+def _collection(store: Store, name: str) -> dict[str, Any]:
+    answers, unavailable = _asked(store, name)
+    about = answers["describe_collection"] or {}
+    stats = answers["get_collection_stats"] or {}
     row_count = int(stats["row_count"]) if "row_count" in stats else None
-    count = ask("query count(*)", lambda: count_rows(store, name))
+    count = answers["query count(*)"]
     rows: dict[str, Any] = {"row_count": row_count, "count": count}
     if row_count is not None and count is not None and row_count != count:
         rows["note"] = (
             "row_count is the server's statistic of flushed rows, deleted ones included; count is what a query sees."
         )
-    partitions = get("list_partitions", name)
-    aliases = get("list_aliases", name)
     result: dict[str, Any] = {
         "name": str(about.get("collection_name") or name),
         "description": str(about.get("description") or ""),
         "properties": plain(about.get("properties") or {}),
         "rows": rows,
-        "load_state": ask("get_load_state", lambda: load_state(store, name)),
+        "load_state": answers["get_load_state"],
         "consistency": about.get("consistency_level_name") or plain(about.get("consistency_level")),
         "dynamic": bool(about.get("enable_dynamic_field", False)),
         "shards": plain(about.get("num_shards")),
         "functions": plain(about.get("functions") or []),
         "fields": [_field(field, bool(about.get("auto_id"))) for field in _all_fields(about)],
-        "indexes": _indexes(store, name, get),
-        "partitions": sorted(str(item) for item in partitions or []),
-        "aliases": sorted(str(item) for item in (aliases or {}).get("aliases", [])),
+        "indexes": answers["list_indexes"] or [],
+        "partitions": sorted(str(item) for item in answers["list_partitions"] or []),
+        "aliases": sorted(str(item) for item in (answers["list_aliases"] or {}).get("aliases", [])),
     }
-    # What only a server has; on Lite each of these is unimplemented and says so.
-    for key, method in (
-        ("replicas", "describe_replica"),
-        ("segments", "list_persistent_segments"),
-        ("loaded_segments", "list_loaded_segments"),
-    ):
-        answer = get(method, name)
-        if answer is not None:
-            result[key] = plain(answer)
+    for key, call in _SERVERS.items():
+        if answers[call] is not None:
+            result[key] = plain(answers[call])
     result["unavailable"] = unavailable
     return result
 

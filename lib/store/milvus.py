@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +37,7 @@ MAX_BYTES: Final = {"id": 4096, "path": 4096, "label": 1024, "split": 64}
 # What Milvus Lite 3.2 really builds. It accepts more names, reports them as finished, and scans everything.
 LITE_INDEXES: Final = frozenset({"FLAT", "BRUTE_FORCE", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ", "AUTOINDEX"})
 HNSW: Final[Mapping[str, Any]] = {"index_type": "HNSW", "params": {"M": 16, "efConstruction": 200}}
+BATCH: Final[Mapping[str, int]] = {"lite": 500, "server": 1000}  # rows of one insert: where each engine is fastest
 # The collections of a space, by suffix to its base name: the metric of the index, and whether the vectors are centred.
 SIBLINGS: Final[Mapping[str, tuple[str, bool]]] = {
     "": ("COSINE", False),
@@ -113,15 +115,19 @@ def write_collection(
     centred: bool = False,
     index: Mapping[str, Any] | None = None,
     description: str = "",
+    resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Make collection `name` anew from `rows`, with a built and loaded index, and return its number of rows.
 
     Whatever has that name is dropped first, so pass the name of a new collection and switch to it afterwards. If
-    anything fails, what was made is dropped again. `metric` is `COSINE` or `L2`; `centred` takes every vector's mean
-    off first. `index` is `{"index_type": …, "params": {…}}`, by default HNSW with M = 16 and efConstruction = 200
-    (AUTOINDEX on Zilliz Cloud, which builds nothing else). `description` travels with the collection (see
-    `provenance`). `progress(done, total)` is called after every batch.
+    anything fails, what was made is dropped again. With `resume` neither is: what was written stays, and the same call
+    with the same `description`, which must name these very rows, goes on with it (see `resuming`).
+
+    `metric` is `COSINE` or `L2`; `centred` takes every vector's mean off first. `index` is `{"index_type": …,
+    "params": {…}}`, by default HNSW with M = 16 and efConstruction = 200 (AUTOINDEX on Zilliz Cloud, which builds
+    nothing else). `description` travels with the collection (see `provenance`). `progress(done, total)` is called
+    after every batch, and before the first when there are rows already.
 
     Raises:
         StoreError: rows that Milvus cannot hold, an index that this engine only pretends to build, or a failure of it.
@@ -137,42 +143,91 @@ def write_collection(
         )
     _check_rows(rows)
     total, dim = (int(size) for size in rows.vectors.shape)
-    batch = 500 if store.engine == "lite" else 1000
     # One batch of long vectors must stay below a server's 64 MB message limit.
-    batch = max(1, min(batch, 32_000_000 // (4 * dim)))
-    drop(store, name)
+    batch = max(1, min(BATCH[store.engine], 32_000_000 // (4 * dim)))
+    there: set[str] | None = None
+    if resume:
+        from lib.store import resuming
+
+        build = partial(_build, store, name, index, metric)
+        there = resuming.begun(
+            store,
+            name,
+            dim=dim,
+            description=description,
+            metric=metric,
+            index=index,
+            wanted=rows.ids,
+            build=build,
+        )
+    if there is None:
+        drop(store, name)
     try:
-        _create(store, name, dim, description)
-        for start in range(0, total, batch):
-            block = np.asarray(rows.vectors[start : start + batch], dtype=np.float32)
-            block = centre(block) if centred else block
-            stop = start + len(block)
-            columns = (rows.ids[start:stop], rows.paths[start:stop], rows.labels[start:stop], rows.splits[start:stop])
-            data = [
-                {"id": i, "path": p, "label": lab, "split": s, VECTOR: v}
-                for i, p, lab, s, v in zip(*columns, block, strict=True)
-            ]
-            store.call("insert", name, data, doing=f"insert into {name}")
-            if progress is not None:
-                progress(stop, total)
+        if there is None:
+            _create(store, name, dim, description)
+        _insert(store, name, rows, there or set(), batch, centred, progress)
         # Rows that are not flushed never use an index.
         store.call("flush", name, doing=f"flush {name}", slow=True)
-        params = store.client.prepare_index_params()
-        # Only in this double form do the build parameters arrive on Lite; a server takes it too.
-        nested = {"params": dict(index.get("params") or {})}
-        params.add_index(VECTOR, index_type=kind, metric_type=metric, params=nested)
-        # Lite builds while it loads, so there is nothing to wait for here.
-        wait = store.engine != "lite"
-        store.call("create_index", name, params, sync=wait, doing=f"build {kind} for {name}", slow=True)
+        _build(store, name, index, metric)
         store.call("load_collection", name, doing=f"load {name}", slow=True)
         count = count_rows(store, name)
         if count != total:
+            with suppress(StoreError):  # not to be gone on with
+                drop(store, name)
             raise StoreError(f"{name} holds {count} of {total} rows after writing: check the server and write again.")
     except BaseException:
-        with suppress(StoreError):
-            drop(store, name)
+        if not resume:
+            with suppress(StoreError):
+                drop(store, name)
         raise
     return total
+
+
+def _insert(
+    store: Store,
+    name: str,
+    rows: Rows,
+    there: Collection[str],
+    batch: int,
+    centred: bool,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Insert the rows whose ids are not `there`, a batch at a time."""
+    total = len(rows.ids)
+    left = np.array([place for place, image_id in enumerate(rows.ids) if image_id not in there], dtype=np.int64)
+    if there and progress is not None:
+        progress(total - len(left), total)
+    for start in range(0, len(left), batch):
+        places = left[start : start + batch]
+        block = np.asarray(rows.vectors[places], dtype=np.float32)
+        block = centre(block) if centred else block
+        data = [
+            {
+                "id": rows.ids[place],
+                "path": rows.paths[place],
+                "label": rows.labels[place],
+                "split": rows.splits[place],
+                VECTOR: vector,
+            }
+            for place, vector in zip(places.tolist(), block, strict=True)
+        ]
+        store.call("insert", name, data, doing=f"insert into {name}")
+        if progress is not None:
+            progress(total - len(left) + start + len(places), total)
+
+
+def _build(store: Store, name: str, index: Mapping[str, Any], metric: str) -> None:
+    """Index the flushed rows of collection `name`, and on a server wait for it."""
+    if store.engine == "lite" and store.call("list_indexes", name, doing=f"describe {name}"):
+        return  # it refuses what a server takes for the same again
+    kind = str(index["index_type"]).upper()
+    params = store.client.prepare_index_params()
+    # Only in this double form do the build parameters arrive on Lite; a server takes it too.
+    nested = {"params": dict(index.get("params") or {})}
+    params.add_index(VECTOR, index_type=kind, metric_type=metric, params=nested)
+    # Lite builds while it loads, so there is nothing to wait for here.
+    wait = store.engine != "lite"
+    store.call("create_index", name, params, sync=wait, doing=f"build {kind} for {name}", slow=True)
 
 
 def _create(store: Store, name: str, dim: int, description: str) -> None:
@@ -260,13 +315,17 @@ def drop(store: Store, name: str) -> None:
 
 def provenance(store: Store, name: str) -> dict[str, Any]:
     """What `description` said when we wrote collection `name`, or {} if it is none of ours."""
-    about = store.call("describe_collection", name, doing=f"describe {name}")
-    text = (about.get("properties") or {}).get(PROPERTY) or about.get("description") or ""
     try:
-        found = json.loads(text)
+        found = json.loads(description(store, name))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def description(store: Store, name: str) -> str:
+    """The `description` with which collection `name` was made, wherever this engine keeps it."""
+    about = store.call("describe_collection", name, doing=f"describe {name}")
+    return str((about.get("properties") or {}).get(PROPERTY) or about.get("description") or "")
 
 
 # -- searching ------------------------------------------------------------------------------------------------------
@@ -341,7 +400,7 @@ def search_collection(
         raise QueryError(f"Milvus gives 1 to {MAX_ANSWERS} answers to a query, not {k}: ask for fewer, or exactly.")
     name = collection_for(base, metric)
     ensure_loaded(store, name)
-    dim = _dim(store, name)
+    dim = dimension(store, name)
     if queries.shape[1] != dim:
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
     ask, planned = plan(metric, k, len(leave_out), cloud=store.cloud)
@@ -394,7 +453,8 @@ def primary_key(store: Store, name: str) -> str:
     return str(next(field["name"] for field in about["fields"] if field.get("is_primary")))
 
 
-def _dim(store: Store, name: str) -> int:
+def dimension(store: Store, name: str) -> int:
+    """How long the vectors of one of our collections are. Raises StoreError when it is none of ours."""
     about = store.call("describe_collection", name, doing=f"describe {name}")
     for field in about["fields"]:
         if field["name"] == VECTOR and "dim" in field.get("params", {}):

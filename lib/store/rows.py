@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def sample(
     primary = str(_fields(store, collection, ())[0]["name"])
     found = pages(store, collection, vectors=[field], size=min(1000, most))
     if scattered:
-        every = _keys(store, collection, primary)
+        every = list(islice(every_key(store, collection), _SCANNED))
         if len(every) > most:
             chosen = np.sort(np.random.default_rng(0).permutation(len(every))[:most])
             found = iter([by_keys(store, collection, [every[place] for place in chosen], vectors=[field])])
@@ -182,15 +183,16 @@ def sample(
     return keys, np.stack(vectors), rest
 
 
-def _keys(store: Store, collection: str, primary: str) -> list[Any]:
-    """The first `_SCANNED` keys, in order."""
-    found: list[Any] = []
-    while len(found) < _SCANNED:
-        page = _next(store, collection, primary, [primary], found[-1] if found else None, _KEYS_PAGE)
-        found += [row[primary] for row in page]
+def every_key(store: Store, collection: str, *, strong: bool = False) -> Iterator[Any]:
+    """All keys in order, read a page at a time. Raises StoreError when the rows cannot be read."""
+    primary = str(_fields(store, collection, ())[0]["name"])
+    after: str | int | None = None
+    while True:
+        page = _next(store, collection, primary, [primary], after, _KEYS_PAGE, strong=strong)
+        yield from (row[primary] for row in page)
         if len(page) < _KEYS_PAGE:
-            break
-    return found
+            return
+        after = page[-1][primary]
 
 
 def _tidy(row: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:

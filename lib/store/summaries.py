@@ -10,7 +10,7 @@ from typing import Any
 
 from lib.errors import StoreError
 from lib.store.connection import Store
-from lib.store.inspect import read_index
+from lib.store.inspect import at_once, read_index
 from lib.store.milvus import load_state
 
 # What a server can be asked about itself, and what the answer is.
@@ -25,6 +25,15 @@ SERVER_CALLS = {
 def unasked(name: str) -> dict[str, Any]:
     """The summary of a collection about which nothing is known but its name."""
     return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
+
+
+def some(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The `summary` of each of these collections. Once the engine lets one wait too long, the others are not asked."""
+
+    def one(name: str) -> dict[str, Any]:
+        return unasked(name) if store.late else summary(store, name)
+
+    return at_once(store, one, names)
 
 
 def summary(store: Store, name: str) -> dict[str, Any]:

@@ -87,23 +87,21 @@ def names(connection: Connection) -> list[str]:
     return _names(_key(connection), connection)
 
 
-@st.cache_data(ttl=TTL_S, max_entries=2_000, show_spinner=False)
-def _summary(key: str, name: str, _connection: Connection) -> dict[str, Any]:
-    return summaries.summary(cached.pool().get(_connection), name)
+@st.cache_data(ttl=TTL_S, max_entries=256, show_spinner=False)
+def _some(key: str, names: tuple[str, ...], _connection: Connection) -> list[dict[str, Any]]:
+    return summaries.some(cached.pool().get(_connection), names)
 
 
 def some(connection: Connection, wanted: Sequence[str], known: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """A summary of each of these collections; that of `known`, an entry, is taken from there. Once the engine has let
-    one wait too long, the others are not asked."""
-    store, found = cached.pool().get(connection), []
-    for name in wanted:
-        if known is not None and known["name"] == name:
-            found.append(summaries.of(known))
-            continue
-        found.append(summaries.unasked(name) if store.late else _summary(_key(connection), name, connection))
-        if store.late:
-            _summary.clear(_key(connection), name, connection)
-    return found
+    """A summary of each of these collections, those of one page of the overview; that of `known`, an entry, is taken
+    from there. What an engine that does not answer was not asked is not remembered."""
+    asked = tuple(name for name in wanted if known is None or name != known["name"])
+    found = {each["name"]: each for each in _some(_key(connection), asked, connection)}
+    if cached.pool().get(connection).late:
+        _some.clear(_key(connection), asked, connection)
+    if known is not None:
+        found[str(known["name"])] = summaries.of(known)
+    return [found[name] for name in wanted]
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False)
@@ -137,5 +135,5 @@ def server(connection: Connection) -> dict[str, Any]:
 
 def refresh() -> None:
     """Forget all answers: the next question goes to the engine."""
-    for kept in (_pulse, _names, _summary, _outline, _entry, _server):
+    for kept in (_pulse, _names, _some, _outline, _entry, _server):
         kept.clear()

@@ -7,8 +7,9 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.errors import StoreError
-from lib.store.steps import Lesson
-from lib.view import cached, ui
+from lib.store import steps
+from lib.store.steps import Lesson, Server
+from lib.view import asked, cached, connecting, ui
 from lib.view.asked import Here
 
 MOST = 500
@@ -19,11 +20,11 @@ def show(here: Here) -> None:
     if here.opened is None:
         st.info("The five steps use your own photos, and none are prepared: run `python -m lib prepare` first.")
         return
+    server = _where(here)
     lesson: Lesson | None = st.session_state.get("lesson")
-    st.caption(
-        f"On a Milvus Lite store of its own, with up to {MOST} of your photos, deleted at *Start over* or after a day. "
-        "On a server only the first line differs: its address and a token."
-    )
+    if lesson is not None and lesson.server != server:  # begun elsewhere, or changes have been locked since
+        _forget()
+        lesson = None
     first, second, third, _ = st.columns([2, 2, 2, 4])
     count = 0 if lesson is None else len(lesson.done)
     total = 5
@@ -34,14 +35,14 @@ def show(here: Here) -> None:
         icon=":material/play_arrow:",
         width="stretch",
     ):
-        _run(here, 1)
+        _run(here, server, 1)
     if second.button("Run all that are left", disabled=count == total, icon=":material/fast_forward:", width="stretch"):
-        _run(here, total - count)
+        _run(here, server, total - count)
     if third.button("Start over", disabled=lesson is None, icon=":material/restart_alt:", width="stretch"):
         _forget()
         st.rerun()
     if lesson is None:
-        lesson = _new(here)
+        lesson = _new(here, server)
     for place, step in enumerate(lesson.steps):
         with st.container(border=True):
             mark = ":material/check_circle:" if place < count else f":material/counter_{place + 1}:"
@@ -61,7 +62,36 @@ def show(here: Here) -> None:
                     ui.show_photos(here.opened, ids, key="steps_photos", title="What the search found", notes=notes)
 
 
-def _new(here: Here) -> Lesson:
+def _where(here: Here) -> Server | None:
+    """Where the steps are run: None is a Lite store of their own. A server must be unlocked, since they write to it."""
+    connection = here.connection
+    if connection.lite:
+        st.caption(
+            f"On a Milvus Lite store of its own, with up to {MOST} of your photos, deleted at *Start over* or after a "
+            "day. On a server only the first line differs: its address and a token."
+        )
+        return None
+    allowed = connecting.unlocked(connection)
+    scratch, there = "a Milvus Lite store of its own", f"the server {connection.address}"
+    chosen = st.radio(
+        "Run them on", [scratch, there] if allowed else [scratch], key=f"steps on {connection.key}", horizontal=True
+    )
+    if not allowed:
+        st.caption(
+            f":material/lock: To run them on {ui.plain(there)}, unlock changes first (part *Change*): they make a "
+            "collection there."
+        )
+    if chosen == scratch:
+        st.caption(f"With up to {MOST} of your photos; the store is deleted at *Start over* or after a day.")
+        return None
+    st.caption(
+        f"With up to {MOST} of your photos, in a collection named `{steps.PREFIX}…`. It is dropped at *Start over*, or "
+        "when somebody begins anew there after a day; no other collection is touched."
+    )
+    return Server(connection.uri, connection.token)
+
+
+def _new(here: Here, server: Server | None) -> Lesson:
     opened = here.opened
     assert opened is not None
     space = next(name for name in ("resnet18", *opened.spaces) if name in opened.spaces and spaces.get(name).in_milvus)
@@ -70,16 +100,17 @@ def _new(here: Here) -> Lesson:
     vectors = np.asarray(cached.loaded(opened, space).gallery.vectors[chosen], dtype=np.float32)
     labels = photos.frame["label"].to_numpy()[chosen]
     folder = cached.current_settings().artifacts / "scratch"
-    lesson = Lesson(folder, [photos.ids[row] for row in chosen], [str(label) for label in labels], vectors)
+    ids = [photos.ids[row] for row in chosen]
+    lesson = Lesson(folder, ids, [str(label) for label in labels], vectors, server=server)
     st.session_state["lesson"] = lesson
     return lesson
 
 
-def _run(here: Here, steps: int) -> None:
-    lesson: Lesson = st.session_state.get("lesson") or _new(here)
+def _run(here: Here, server: Server | None, count: int) -> None:
+    lesson: Lesson = st.session_state.get("lesson") or _new(here, server)
     try:
         with st.spinner("Running"):
-            for _ in range(steps):
+            for _ in range(count):
                 lesson.run()
     except StoreError as error:
         ui.failed(error)
@@ -91,3 +122,4 @@ def _forget() -> None:
     lesson: Lesson | None = st.session_state.pop("lesson", None)
     if lesson is not None:
         lesson.close()
+        asked.refresh()  # or its collection would still be listed
