@@ -26,7 +26,8 @@ def halvings(width: int, height: int, side: int) -> int:
 
     The shorter side stays at least `GAP` times `side`, as Pillow's own `thumbnail` has it.
     """
-    return max(factor for factor in (1, 2, 4, 8) if factor == 1 or min(width, height) >= GAP * side * factor)
+    room = min(width, height) // (GAP * side)
+    return 1 if room < 2 else 2 if room < 4 else 4 if room < 8 else 8
 
 
 def bilinear(image: Image.Image, width: int, height: int) -> np.ndarray:
