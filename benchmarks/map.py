@@ -52,8 +52,8 @@ CROWD, CROWD_MS = 50_000, 1_200.0
 # How much fewer neighbours our map may keep than umap-learn's, and which share of the bytes it may send.
 WORSE, SHARE = 0.01, 0.02
 SHARED = (
-    "importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's measure, which "
-    "the peer does not make, is in ours"
+    "importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's measure, "
+    "which the peer does not make, is in ours"
 )
 
 
