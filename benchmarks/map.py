@@ -51,6 +51,10 @@ GESTURES = {"lasso → thumbnails": 400.0, "click → neighbours": 400.0, "anoth
 CROWD, CROWD_MS = 50_000, 1_200.0
 # How much fewer neighbours our map may keep than umap-learn's, and which share of the bytes it may send.
 WORSE, SHARE = 0.01, 0.02
+SHARED = (
+    "importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's measure, "
+    "which the peer does not make, is in ours"
+)
 
 
 def umap(values: np.ndarray, folder: Path, rounds: int) -> Row:
@@ -79,10 +83,7 @@ def umap(values: np.ndarray, folder: Path, rounds: int) -> Row:
         2.4,
         limit="UMAP's own layout, without finding neighbours",
         note=told,
-        why="importing UMAP and compiling its layout, which the peer pays too, are two thirds of ours; the map's "
-        "measure, which the peer does not make, is in ours"
-        if close
-        else "it keeps too few neighbours",
+        why=SHARED if close else "it keeps too few neighbours",
     )
 
 
