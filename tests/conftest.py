@@ -146,7 +146,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
     """A function that starts the app for some settings; afterwards its caches are empty and its store is closed."""
     import streamlit as st
 
-    from lib.view import cached
+    from lib.view import asked, cached
+
+    # A simulated page does not run again by itself, so it waits for all answers.
+    monkeypatch.setattr(asked, "PATIENCE_S", 60.0)
 
     def begin(settings: Settings) -> AppTest:
         for name, value in environment(settings).items():

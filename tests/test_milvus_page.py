@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +20,9 @@ from streamlit.testing.v1 import AppTest
 
 from lib import workspace
 from lib.settings import Settings
-from lib.store import rows
+from lib.store import connections, rows, summaries
 from lib.store.connection import open_store
-from lib.view import cached, selection, ui
+from lib.view import asked, cached, selection, ui
 from tests import foreign, recorded
 
 PAGE = "pages/4_Milvus_Collection.py"
@@ -385,3 +388,32 @@ def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
     app.query_params["part"] = "overview"
     fine(app.run())
     assert "60 of 60 collections" in words(app)
+
+
+def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, gone_on = threading.Event(), threading.Event()
+
+    class Pool:
+        generation = 0
+
+        def get(self, _: object) -> SimpleNamespace:
+            return SimpleNamespace(late=False)
+
+    def some(_: object, names: Sequence[str], told: Callable[[dict[str, Any]], None]) -> None:
+        told(summaries.unasked(names[0]) | {"row_count": 7})
+        gone_on.set()
+        assert answer.wait(60)
+        told(summaries.unasked(names[1]) | {"row_count": 8})
+
+    monkeypatch.setattr(cached, "pool", Pool)
+    monkeypatch.setattr(summaries, "some", some)
+    monkeypatch.setattr(asked, "PATIENCE_S", 0.0)
+    slow = connections.Connection("slow", f"http://127.0.0.1:9/{os.urandom(4).hex()}", "", "typed")
+    asked.some(slow, ["a", "b"])
+    assert gone_on.wait(60)
+    assert [row["row_count"] for row in asked.some(slow, ["a", "b"])[0]] == [7, None]
+    assert not asked.some(slow, ["a", "b"])[1]
+    answer.set()
+    monkeypatch.setattr(asked, "PATIENCE_S", 60.0)
+    rows, complete = asked.some(slow, ["a", "b"])
+    assert complete and [(row["name"], row["row_count"]) for row in rows] == [("a", 7), ("b", 8)]

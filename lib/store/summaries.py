@@ -5,7 +5,7 @@ Invariant: what an engine does not answer is listed with its reason (`unavailabl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lib.errors import StoreError
@@ -27,13 +27,14 @@ def unasked(name: str) -> dict[str, Any]:
     return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
 
 
-def some(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The `summary` of each of these collections. Once the engine lets one wait too long, the others are not asked."""
+def some(store: Store, names: Sequence[str], told: Callable[[dict[str, Any]], None]) -> None:
+    """Give `told` the `summary` of each of these collections, as they come. Once the engine lets one wait too long, the
+    others are not asked."""
 
-    def one(name: str) -> dict[str, Any]:
-        return unasked(name) if store.late else summary(store, name)
+    def one(name: str) -> None:
+        told(unasked(name) if store.late else summary(store, name))
 
-    return at_once(store, one, names)
+    at_once(store, one, names)
 
 
 def summary(store: Store, name: str) -> dict[str, Any]:

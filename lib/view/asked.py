@@ -6,6 +6,7 @@ A cache's key is the connection's (address and a hash of the credentials), never
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from lib.view import cached
 from lib.workspace import Workspace
 
 TTL_S = 20
+PATIENCE_S = 1.0  # that the overview waits for answers before it shows those that came
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,35 @@ def names(connection: Connection) -> list[str]:
     return _names(_key(connection), connection)
 
 
-@st.cache_data(ttl=TTL_S, max_entries=256, show_spinner=False)
-def _some(key: str, names: tuple[str, ...], _connection: Connection) -> list[dict[str, Any]]:
-    return summaries.some(cached.pool().get(_connection), names)
+@st.cache_resource
+def _askers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4, "petalscope-summaries")
 
 
-def some(connection: Connection, wanted: Sequence[str], known: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """A summary of each of these collections, those of one page of the overview; that of `known`, an entry, is taken
-    from there. What an engine that does not answer was not asked is not remembered."""
+@st.cache_resource(ttl=TTL_S, max_entries=256, show_spinner=False)
+def _some(key: str, names: tuple[str, ...], _connection: Connection) -> tuple[list[dict[str, Any]], Future[None]]:
+    found: list[dict[str, Any]] = []
+    return found, _askers().submit(summaries.some, cached.pool().get(_connection), names, found.append)
+
+
+def some(
+    connection: Connection, wanted: Sequence[str], known: Mapping[str, Any] | None = None
+) -> tuple[list[dict[str, Any]], bool]:
+    """A summary of each of these collections, those of one page of the overview, and whether all have come: a server of
+    thousands may take seconds for each, so after `PATIENCE_S` there are those that came until then, and asking again
+    gives the others. That of `known`, an entry, is taken from there. What was not asked, since the engine does not
+    answer, is not remembered."""
     asked = tuple(name for name in wanted if known is None or name != known["name"])
-    found = {each["name"]: each for each in _some(_key(connection), asked, connection)}
-    if cached.pool().get(connection).late:
+    came, asking = _some(_key(connection), asked, connection)
+    complete = bool(wait([asking], PATIENCE_S).done)
+    if complete:
+        asking.result()  # raises what went wrong
+    if complete and cached.pool().get(connection).late:
         _some.clear(_key(connection), asked, connection)
+    found = {str(each["name"]): each for each in came}
     if known is not None:
         found[str(known["name"])] = summaries.of(known)
-    return [found[name] for name in wanted]
+    return [found.get(name) or summaries.unasked(name) for name in wanted], complete
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False)

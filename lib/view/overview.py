@@ -48,13 +48,35 @@ def _table(here: Here) -> None:
     )
     if not shown:
         return
-    table = pd.DataFrame(asked.some(here.connection, shown, here.entry if here.name in shown else None))
+    # On Lite every answer costs this process time, so the chosen collection is not asked about twice.
+    known = here.entry if here.lite and here.name in shown else None
+    rows, complete = asked.some(here.connection, shown, known)
+    if complete:
+        _summaries(rows)
+    else:
+        _filling(here, shown, known)
+
+
+@st.fragment(run_every=1.0)
+def _filling(here: Here, shown: list[str], known: dict[str, Any] | None) -> None:
+    """The table while a slow server still answers; then, and after a choice, the page is drawn anew."""
+    rows, complete = asked.some(here.connection, shown, known)
+    _summaries(rows)
+    if complete or st.session_state.pop("overview_chose", False):
+        st.rerun(scope="app")
+    st.caption(":material/hourglass_top: The server takes its time: what it has not told yet is empty.")
+
+
+def _summaries(summaries: list[dict[str, Any]]) -> None:
+    """The table, as far as the engine has answered."""
+    table = pd.DataFrame(summaries)
     table.columns = ["Collection", "row_count", "Load state", "Indexes"]
 
     def chosen() -> None:
         rows = st.session_state["overview_table"]["selection"]["rows"]
         if rows:
-            st.session_state["chosen_collection"] = st.query_params["collection"] = shown[rows[0]]
+            st.session_state["chosen_collection"] = st.query_params["collection"] = summaries[rows[0]]["name"]
+            st.session_state["overview_chose"] = True
 
     st.dataframe(
         table,
