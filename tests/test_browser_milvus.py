@@ -305,8 +305,11 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
     for name, option in (("As", "Parquet"), ("With the vectors", "image"), ("With the vectors", "terms")):
         pick(tab, name, option)
     tab.page.get_by_role("button", name="Export the rows that match").click()
+    download = tab.page.get_by_role("button", name="Download", exact=True)
+    download.wait_for(timeout=60_000)
+    tab.settle()  # the page is drawn once more when the work has ended, and a click on what goes would do nothing
     with tab.page.expect_download(timeout=60_000) as coming:
-        tab.page.get_by_role("button", name="Download", exact=True).click()
+        download.click()
     coming.value.save_as(tmp_path / "shop.parquet")
     table = parquet.read_table(tmp_path / "shop.parquet")
     rows = range(2, foreign.SHOP_ROWS, 3)
