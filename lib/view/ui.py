@@ -233,6 +233,7 @@ def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
             under or None,
             help=about or None,
             border=True,
+            height="stretch",
             delta_color="off",
             delta_arrow="off",
         )
