@@ -2,7 +2,7 @@
 
 Ours is `python -m lib embed` into an empty folder: catalog with hashes and split, checks of every file, vectors with
 provenance. The peer is `benchmarks/plain.py`: ImageFolder, a DataLoader with two workers, torch eager. Each in a fresh
-process with all cores, wall time, since that is the point; medians of three rounds that take turns.
+process with all cores, wall time, since that is the point; medians of two rounds that take turns (three minutes each).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lib.errors import WeightsError
 from lib.learn import backbone
 from lib.settings import PROJECT
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def main() -> None:

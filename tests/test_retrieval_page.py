@@ -341,3 +341,9 @@ def test_the_same_pixels_as_a_photo_leave_that_photo_out(start: Start, prepared:
     assert images.pixel_hash(images.open_rgb(opened.catalog().path(COPY))) == images.pixel_hash(
         images.open_rgb(opened.catalog().path(COPY_OF))
     )
+
+
+@pytest.mark.parametrize("told", ["6", "0", "101", "-1", "six", "6.0", "", "9" * 5_000])
+def test_the_number_of_answers_is_the_links_or_the_usual_one(start: Start, prepared: Settings, told: str) -> None:
+    app = _page(start, prepared, q="rose/00.jpg", k=told)
+    assert app.number_input(key="k").value == (6 if told == "6" else 10)

@@ -187,7 +187,7 @@ def neighbour_choice() -> tuple[str, int, str]:
     """By which metric neighbours are found, how many, and which ones the lines lead to: controls in the address."""
     metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    count = left.number_input("How many", 1, 50, 10, key="near", bind="query-params")
+    count = left.number_input("How many", **ui.linked_number("near", 1, 50, 10))
     tied = ui.linked("lines", "map", list(LINES), "true")
     lines = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **tied)
     return metric, int(count), str(lines)

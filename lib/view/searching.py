@@ -131,7 +131,7 @@ def five(opened: Workspace, asked: Asked) -> None:
 
 def answers_choice() -> int:
     """How many answers: a control kept in the address."""
-    return int(st.number_input("Answers", 1, 100, 10, key="k", bind="query-params"))
+    return int(st.number_input("Answers", **ui.linked_number("k", 1, 100, 10)))
 
 
 def _refusal(asked: Asked, side: Side, engine: str) -> str:

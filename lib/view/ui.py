@@ -286,6 +286,21 @@ def linked(name: str, where: str, options: Sequence[str], default: str) -> dict[
     return {"key": key, "on_change": keep}
 
 
+def linked_number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
+    """`linked` for a whole number. (What is bound by Streamlit itself falls back to its default, and leaves the address
+    as it is, once a page was drawn without it.)"""
+    remembered = f"chosen_{name}"
+    wanted = [str(value) for value in (st.query_params.get(name), st.session_state.get(remembered), default)]
+    sound = (int(text) for text in wanted if text.isdecimal() and len(text) < 9 and least <= int(text) <= most)
+    st.session_state[name] = next(sound)
+
+    def keep() -> None:
+        st.session_state[remembered] = st.session_state[name]
+        st.query_params[name] = str(st.session_state[name])
+
+    return {"min_value": least, "max_value": most, "key": name, "on_change": keep}
+
+
 def space_choice(opened: Workspace, where: str) -> str:
     """Which space: a control kept in the address."""
     names = opened.spaces
