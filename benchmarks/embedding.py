@@ -75,7 +75,7 @@ def _row(name: str, taken: dict[str, list[tuple[float, float]]], side: int, coun
     (ours, used), (peer, peer_used) = (
         tuple(statistics.median(column) for column in zip(*taken[way], strict=True)) for way in (name, "plain")
     )
-    note = f"processor seconds {used:.0f} against {peer_used:.0f}, {peer_used / used:.2f} times"
+    note = f"{ROUNDS} rounds; processor seconds {used:.0f} against {peer_used:.0f}, {peer_used / used:.2f} times"
     if name == "fp32":
         note += f"; cosine distance to the script's vectors at most {same:.0e}"
     return Row(
