@@ -189,6 +189,8 @@ def drawn(onto: Settings) -> dict[str, Any]:
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
+    from lib.view import asked
+
     os.environ |= {"MILVUS_URI": onto.milvus_uri, "PETALSCOPE_ARTIFACTS": str(onto.artifacts)}
     app = AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=120).run()
     app.switch_page("pages/4_Milvus_Collection.py").run()  # imports, and the connection
@@ -196,6 +198,7 @@ def drawn(onto: Settings) -> dict[str, Any]:
 
     def opened() -> None:
         st.cache_data.clear()
+        asked.refresh()
         app.run()
         assert not app.exception
         assert any("collections, 25 at a time" in caption.value for caption in app.caption)
