@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     except MemoryError:
         return _failed("There is not enough memory; close other programs or use --limit.")
     except ImportError as error:
-        return _failed(f"A library is missing or broken ({error}); run `pip install -r requirements.txt`.")
+        return _failed(f"A library is missing or broken ({error}); run `pip install -r requirements.lock`.")
     except OSError as error:
         return _failed(
             f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."

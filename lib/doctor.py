@@ -63,7 +63,7 @@ def _libraries() -> dict[str, Any]:
         "libraries",
         not missing,
         f"missing: {', '.join(missing)}" if missing else "all installed",
-        "pip install -r requirements.txt",
+        "pip install -r requirements.lock",
     )
 
 

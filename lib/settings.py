@@ -73,6 +73,16 @@ class Settings:
         return shlex.join(["python", "-m", "lib", "prepare", *options])
 
 
+def behind_proxy() -> bool:
+    """Whether gRPC or pymilvus would go through a proxy, so that a plain connection says nothing of theirs."""
+    return any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy"))
+
+
+def grpc_roots() -> str:
+    """The file of certificates that gRPC was told to trust in place of its own; "" for none."""
+    return os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "")
+
+
 def from_environment(**named: Any) -> Settings:
     """Settings from the environment; every argument that is not None wins over it.
 

@@ -726,7 +726,7 @@ def test_an_interrupt_inside_a_librarys_exec_still_exits_1(tmp_path: Path) -> No
         (MemoryError(), "There is not enough memory; close other programs or use --limit."),
         (
             ModuleNotFoundError("No module named 'torch'"),
-            "A library is missing or broken (No module named 'torch'); run `pip install -r requirements.txt`.",
+            "A library is missing or broken (No module named 'torch'); run `pip install -r requirements.lock`.",
         ),
         (
             PermissionError(13, "Permission denied", "/x"),

@@ -59,8 +59,13 @@ def test_a_file_that_makes_no_sense_opens_nothing(
     assert "not readable TOML" in app.error[0].value
 
 
-def test_a_login_without_a_client_is_told(prepared: Settings, start: Callable[[Settings], AppTest]) -> None:
-    app = opened_with(prepared, start, {"auth": {"cookie_secret": "x"}})
+@pytest.mark.parametrize(
+    "secrets", [{"auth": {"cookie_secret": "x"}}, {"auth": "x"}, {"access": {"emails": ["ada@example.org"]}}]
+)
+def test_a_login_that_nobody_can_use_opens_nothing(
+    prepared: Settings, start: Callable[[Settings], AppTest], secrets: dict[str, object]
+) -> None:
+    app = opened_with(prepared, start, secrets)
     assert not app.title and not app.exception
     assert "client_id" in app.error[0].value
 

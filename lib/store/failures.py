@@ -6,12 +6,13 @@ pymilvus says "fail connecting to server" to everything.
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from lib import settings
 
 _LOST_WORDS = ("unavailable", "channel is closed", "closed channel", "connection refused", "socket closed")
 
@@ -74,7 +75,7 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 def at_once(address: str, wait_s: float) -> tuple[str, str] | None:
     """`why_silent` where that is certain without asking for Milvus: nobody listens, there is no such host, or its TLS
     cannot be used. pymilvus would try until its time is over. None if it may work, or only a proxy would know."""
-    if any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy")):
+    if settings.behind_proxy():
         return None
     try:
         with socket.create_connection(_place(address), timeout=wait_s) as plain:
@@ -130,7 +131,7 @@ def _authorities() -> str | None:
     import grpc
 
     own = Path(grpc.__file__).parent / "_cython" / "_credentials" / "roots.pem"
-    named = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") or str(own)
+    named = settings.grpc_roots() or str(own)
     return named if Path(named).is_file() else None
 
 

@@ -30,11 +30,12 @@ def secrets() -> Mapping[str, Any]:
 def guard() -> None:
     """End the page here unless this visitor may see it."""
     found = secrets()
-    asked = found.get("auth")
-    if not isinstance(asked, Mapping):
+    if "auth" not in found and "access" not in found:
         return
     if not st.user.get("is_logged_in", False):
-        _ask(asked)
+        # A list of visitors without a login, or a login that is no section, is a mistake: nobody is let in by it.
+        asked = found.get("auth")
+        _ask(asked if isinstance(asked, Mapping) else {})
         st.stop()
     mail = str(st.user.get("email") or "")
     if not welcome(mail, st.user.get("email_verified"), found.get("access")):
@@ -76,7 +77,7 @@ def _ask(asked: Mapping[str, Any]) -> None:
         st.error("The login that `secrets.toml` sets up does not work.", icon=":material/error:")
         st.text(problem)
     if not named and "client_id" not in asked:
-        st.error("The section `auth` of `secrets.toml` names no `client_id`, so nobody can log in: add it.")
+        st.error("`secrets.toml` has no section `auth` that names a `client_id`, so nobody can log in: add it.")
 
 
 def _log_in(name: str) -> None:
