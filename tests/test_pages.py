@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib import retrieval, workspace
 from lib.settings import PROJECT, Settings
-from lib.view import selection
+from lib.view import home, selection
 from tests.conftest import environment
 
 PAGES = [
@@ -45,6 +48,20 @@ def test_home_counts_the_photos(start, prepared: Settings) -> None:
     assert shown["Classes"] == str(len(photos.classes))
     assert shown["Test"] == str(photos.splits["test"])
     assert not app.error
+
+
+def test_bars_of_classes_have_the_counts_beside_them() -> None:
+    splits = ["train"] * 6 + ["val"] + ["test"] * 3 + ["train"] * 5
+    frame = pd.DataFrame({"label": ["rose"] * 10 + ["<b>"] * 5, "split": splits})
+    drawn = home.class_bars(frame, {"rose": "#111111", "<b>": "#222222"})
+    table = ElementTree.fromstring(drawn)
+    heads = [cell.text for cell in table.iter("th")][:6]
+    assert heads == ["Class", None, "Photos", "Training", "Validation", "Test"]
+    cells = [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")][1:]
+    assert cells == [["<b>", "", "5", "5", "0", "0"], ["rose", "", "10", "6", "1", "3"]]
+    # The longest bar is as wide as there is room, the other one half of that.
+    assert re.findall(r"width:([\d.]+)%", drawn) == ["50.00", "100.00"]
+    assert re.findall(r"flex:(\d+)", drawn) == ["5", "6", "1", "3"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -339,6 +339,36 @@ def test_a_band_goes_from_the_least_to_the_most_of_the_seeds() -> None:
     assert not [trace for trace in curves.curves(group[:1], "accuracy").data if trace.fill == "toself"]
 
 
+def test_final_results_and_costs_are_drawn_where_the_table_has_them() -> None:
+    rows = results.table([*some("scratch", 0, 1), *some("transfer", 0)])
+    called = [row["title"] for row in rows]
+    means, seeds, published = figures.final(rows, called).data
+    assert dict(zip(means.y, means.x, strict=True)) == {row["title"]: row["accuracy"] for row in rows}
+    for place, row in enumerate(rows):
+        low, high = row["ci95"]
+        assert means.x[place] - means.error_x.arrayminus[place] == pytest.approx(low)
+        assert means.x[place] + means.error_x.array[place] == pytest.approx(high)
+        assert tuple(means.customdata[place]) == (low, high)
+    # A single seed is the mean itself.
+    assert list(zip(seeds.y, seeds.x, strict=True)) == [(called[0], value) for value in rows[0]["accuracies"]]
+    assert list(published.x) == [row["published"] for row in rows]
+    drawn = figures.costs(rows, called, "seconds").data
+    assert [(trace.name, trace.xaxis, trace.x[0], trace.y[0]) for trace in drawn] == [
+        (row["title"], axis, row[what] / per, row["accuracy"])
+        for axis, what, per in (("x", "trainable", 1), ("x2", "seconds", 60))
+        for row in rows
+    ]
+    assert [trace.name for trace in drawn if trace.showlegend] == called
+
+
+def test_every_run_is_listed_once_it_is_unfolded(page: Open, prepared: Settings) -> None:
+    app = page(made(prepared), runs=address_of(prepared))
+    assert not [table for table in app.dataframe if "Best epoch" in table.value]
+    app.session_state["every_run"] = True
+    listed = frame(fine(app.run()), "Best epoch")
+    assert sorted(listed["Run"]) == sorted(run["id"] for run in made(prepared))
+
+
 def test_a_confusion_cell_has_the_id_and_count_of_its_place() -> None:
     (run,) = some("scratch", 0)
     cells = figures.confusion(run).data[0]

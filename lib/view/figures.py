@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -34,35 +35,37 @@ def published_bars(published: dict[str, float]) -> go.Figure:
 
 
 def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
-    """Test accuracy of each row of `results.table`: the mean, every seed, one run's interval, the published one."""
+    """Test accuracy of each row of `results.table`: the mean, every seed, one run's interval, the published one.
+
+    One trace for each of these and not for each row, since a browser pays for every trace.
+    """
     figure = go.Figure()
     shown = [(row, text(name)) for row, name in zip(rows, called, strict=True) if row["accuracy"] is not None]
-    for row, name in shown:
-        low, high = row["ci95"] or (row["accuracy"], row["accuracy"])
-        figure.add_scatter(
-            x=[row["accuracy"]],
-            y=[name],
-            mode="markers",
-            marker={"size": 15, "color": colour(row["regime"])},
-            error_x={
-                "array": [high - row["accuracy"]],
-                "arrayminus": [row["accuracy"] - low],
-                "thickness": 2,
-                "width": 7,
-                "color": colour(row["regime"]),
-            },
-            hovertemplate=f"{name}: %{{x:.2%}}, 95 % interval of one run {low:.1%} to {high:.1%}<extra></extra>",
-            showlegend=False,
-        )
-        if row["band"]:
-            figure.add_scatter(
-                x=row["accuracies"],
-                y=[name] * len(row["accuracies"]),
-                mode="markers",
-                marker={"size": 7, "color": "white", "line": {"width": 1.5, "color": colour(row["regime"])}},
-                hovertemplate=f"{name}, one seed: %{{x:.2%}}<extra></extra>",
-                showlegend=False,
-            )
+    bounds = [row["ci95"] or (row["accuracy"], row["accuracy"]) for row, _ in shown]
+    figure.add_scatter(
+        x=[row["accuracy"] for row, _ in shown],
+        y=[name for _, name in shown],
+        mode="markers",
+        marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown], "opacity": 1},
+        error_x={**_reach(shown, bounds), "thickness": 2, "width": 7},
+        customdata=bounds,
+        hovertemplate="%{y}: %{x:.2%}, 95 % interval of one run %{customdata[0]:.1%} to %{customdata[1]:.1%}"
+        "<extra></extra>",
+        showlegend=False,
+    )
+    seeds = [(row, name, value) for row, name in shown if row["band"] for value in row["accuracies"]]
+    figure.add_scatter(
+        x=[value for _, _, value in seeds],
+        y=[name for _, name, _ in seeds],
+        mode="markers",
+        marker={
+            "size": 7,
+            "color": "white",
+            "line": {"width": 1.5, "color": [colour(row["regime"]) for row, *_ in seeds]},
+        },
+        hovertemplate="%{y}, one seed: %{x:.2%}<extra></extra>",
+        showlegend=False,
+    )
     known = [(row, name) for row, name in shown if row["published"] is not None]
     figure.add_scatter(
         x=[row["published"] for row, _ in known],
@@ -77,42 +80,70 @@ def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
         margin=MARGIN,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         showlegend=bool(known),
+        xaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
+        yaxis={"autorange": "reversed", "showgrid": True},
     )
-    figure.update_xaxes(tickformat=".0%", title="test accuracy")
-    figure.update_yaxes(autorange="reversed", showgrid=True)
     return figure
 
 
-def against(rows: list[dict[str, Any]], called: list[str], what: str) -> go.Figure:
-    """Test accuracy against `what` (`trainable` parameters, `seconds` or `cpu_seconds`), on a logarithmic axis."""
+def _reach(shown: Sequence[tuple[dict[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
+    """How far the intervals go from the means, for Plotly's error bars."""
+    return {
+        "array": [high - row["accuracy"] for (row, _), (_, high) in zip(shown, bounds, strict=True)],
+        "arrayminus": [row["accuracy"] - low for (row, _), (low, _) in zip(shown, bounds, strict=True)],
+        "color": theme.MUTED,
+    }
+
+
+def costs(rows: list[dict[str, Any]], called: list[str], time: str) -> go.Figure:
+    """Test accuracy against what it costs, on logarithmic axes: trainable parameters, and beside them `time` (`seconds`
+    or `cpu_seconds`). One figure with one accuracy axis, so that a point is level with itself."""
     figure = go.Figure()
-    spent = [row[what] / _COSTS[what][0] for row in rows if row["accuracy"] is not None and row[what]]
-    for row, name in zip(rows, called, strict=True):
-        if row["accuracy"] is None or not row[what]:
-            continue
-        low, high = row["ci95"] or (row["accuracy"], row["accuracy"])
-        figure.add_scatter(
-            x=[row[what] / _COSTS[what][0]],
-            y=[row["accuracy"]],
-            mode="markers",
-            marker={"size": 13, "color": colour(row["regime"])},
-            error_y={"array": [high - row["accuracy"]], "arrayminus": [row["accuracy"] - low], "thickness": 1.6},
-            name=text(name),
-            hovertemplate=f"{text(name)}: %{{y:.2%}} with %{{x:,.3~g}} {_COSTS[what][1]}<extra></extra>",
-        )
-    figure.update_layout(height=300, margin=MARGIN, legend={"orientation": "h", "y": -0.32})
-    # Within two decades a tick at each power of ten would leave the axis all but bare.
-    wide = not spent or max(spent) > 100 * min(spent)
-    figure.update_xaxes(type="log", title=_COSTS[what][2], dtick=1 if wide else "D2")
-    figure.update_yaxes(tickformat=".0%", title="test accuracy")
+    named = False
+    for side, what in (("", "trainable"), ("2", time)):
+        shown = [
+            (row, text(name))
+            for row, name in zip(rows, called, strict=True)
+            if row["accuracy"] is not None and row[what]
+        ]
+        per, unit = _COSTS[what]
+        spent = [row[what] / per for row, _ in shown]
+        for (row, name), x in zip(shown, spent, strict=True):
+            figure.add_scatter(
+                x=[x],
+                y=[row["accuracy"]],
+                xaxis=f"x{side}",
+                mode="markers",
+                marker={"size": 13, "color": colour(row["regime"])},
+                error_y={**_reach([(row, name)], [row["ci95"] or (row["accuracy"],) * 2]), "thickness": 1.6},
+                name=name,
+                legendgroup=name,
+                showlegend=not named,
+                hovertemplate=f"{name}: %{{y:.2%}} with %{{x:,.3~g}} {unit}<extra></extra>",
+            )
+        named = named or bool(shown)
+        # Within two decades a tick at each power of ten would leave the axis all but bare.
+        wide = not spent or max(spent) > 100 * min(spent)
+        figure.layout[f"xaxis{side}"] = {
+            "type": "log",
+            "title": {"text": unit, "font": {"size": 12}},
+            "dtick": 1 if wide else "D2",
+            "domain": [0.54, 1] if side else [0, 0.46],
+        }
+    figure.update_layout(
+        height=320,
+        margin=MARGIN,
+        legend={"orientation": "h", "y": -0.32},
+        yaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
+    )
     return figure
 
 
-# By what they are divided, the unit that makes, and the title of the axis.
+# By what they are divided, and the unit that makes.
 _COSTS = {
-    "trainable": (1, "trainable parameters", "trainable parameters (log)"),
-    "seconds": (60, "minutes", "minutes of one whole run (log)"),
-    "cpu_seconds": (60, "processor minutes", "processor minutes of one whole run (log)"),
+    "trainable": (1, "trainable parameters"),
+    "seconds": (60, "minutes"),
+    "cpu_seconds": (60, "processor minutes"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from lib.data import thumbnails
@@ -36,12 +37,49 @@ def glance(opened: Workspace) -> None:
         strict=True,
     ):
         column.metric(name, f"{value:,}", border=True)
-    st.plotly_chart(
-        charts.classes(photos.frame, ui.colours(photos)),
-        width="stretch",
-        config={"displaylogo": False},
-        key="classes",
-        alt="bars: photos of each class, by split",
+    st.html(_BARS + class_bars(photos.frame, ui.colours(photos)))
+
+
+# A table with bars in it: its numbers can be read, and a browser draws it ten times as fast as a Plotly chart.
+_BARS = """<style>
+.ps-bars { max-height: 34rem; overflow: auto; margin: .2rem 0 .6rem; }
+.ps-bars table { width: 100%; border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+.ps-bars th, .ps-bars td { border: 0; padding: .22rem .5rem; text-align: right; font-weight: 400; white-space: nowrap; }
+.ps-bars thead th { opacity: .75; font-size: .78rem; }
+.ps-bars th:first-child { text-align: left; max-width: 14rem; overflow: hidden; text-overflow: ellipsis; }
+.ps-bars td:nth-child(2) { width: 100%; }
+.ps-bars td div { display: flex; gap: 1px; height: 1.15rem; border-radius: .25rem; overflow: hidden; }
+@media (max-width: 640px) { .ps-bars .fine { display: none; } }
+</style>"""
+_SHADES = {"train": 1.0, "val": 0.62, "test": 0.34}
+
+
+def class_bars(frame: pd.DataFrame, colours: dict[str, str]) -> str:
+    """HTML of a table with a row for each class: a bar in its colour, shaded by split, and the counts of photos.
+
+    `frame` is a catalog's; `colours` maps its labels to CSS colours. Labels come from folder names and are escaped.
+    """
+    counts = frame.groupby(["label", "split"], observed=True).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=list(_SHADES), fill_value=0)
+    most = max(1, int(counts.sum(axis=1).max()))
+    rows = []
+    for label, of in counts.iterrows():
+        name, total = charts.text(label), int(of.sum())
+        parts = "".join(
+            f'<i style="flex:{of[split]};background:{colours[str(label)]};opacity:{shade}"></i>'
+            for split, shade in _SHADES.items()
+            if of[split]
+        )
+        numbers = "".join(f'<td class="fine">{of[split]:,}</td>' for split in _SHADES)
+        rows.append(
+            f'<tr><th scope="row" title="{name}">{name}</th>'
+            f'<td><div style="width:{100 * total / most:.2f}%">{parts}</div></td>'
+            f"<td><b>{total:,}</b></td>{numbers}</tr>"
+        )
+    heads = "".join(f'<th class="fine" scope="col">{title}</th>' for title in ("Training", "Validation", "Test"))
+    return (
+        '<div class="ps-bars"><table><thead><tr><th scope="col">Class</th><th></th><th scope="col">Photos</th>'
+        f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -84,17 +84,15 @@ def final(shown: list[Run], opened: Workspace) -> None:
     )
     ui.csv_button(frame, "results")
     _differences(shown)
-    st.markdown("**What accuracy costs**")
+    st.markdown("**What accuracy costs**: parameters that train, and the time of one whole run, on logarithmic axes")
     cost = "cpu_seconds" if all(row["cpu_seconds"] for row in rows) else "seconds"
-    left, right = st.container(key="split_costs").columns(2, gap="medium")
-    for column, what in ((left, "trainable"), (right, cost)):
-        column.plotly_chart(
-            figures.against(rows, called, what),
-            width="stretch",
-            key=f"against_{what}",
-            config=curves.config(f"accuracy-{what}"),
-            alt=f"test accuracy of each regime against {what}, as in the table above",
-        )
+    st.plotly_chart(
+        figures.costs(rows, called, cost),
+        width="stretch",
+        key="costs",
+        config=curves.config("accuracy-costs"),
+        alt="test accuracy of each regime against trainable parameters and against time, as in the table above",
+    )
     _every_run(shown, opened)
 
 
@@ -168,9 +166,16 @@ def _differences(shown: list[Run]) -> None:
     ui.csv_button(frame, "differences")
 
 
+@st.fragment
 def _every_run(shown: list[Run], opened: Workspace) -> None:
     here = str(opened.state["dataset"]["fingerprint"])
-    with st.expander(f"Every run ({len(shown)}), and its whole record", icon=":material/list:"):
+    # What is inside is made, sent and drawn when it is opened.
+    unfolded = st.expander(
+        f"Every run ({len(shown)}), and its whole record", icon=":material/list:", key="every_run", on_change="rerun"
+    )
+    if not unfolded.open:
+        return
+    with unfolded:
         frame = pd.DataFrame(
             [
                 {
