@@ -48,7 +48,7 @@ def _pillow(data: bytes) -> np.ndarray:
 
 
 def _ours(data: bytes) -> np.ndarray:
-    return transforms.shrink(images.open_rgb(data, SIDE), _TO_224)
+    return transforms.shrink(images.open_pixels(data, SIDE), _TO_224)
 
 
 def decoding() -> list[Row]:

@@ -112,6 +112,34 @@ def test_a_large_photo_on_its_side_is_turned_up() -> None:
     assert images.open_rgb(buffer.getvalue(), 64).size == (151, 200)
 
 
+@pytest.mark.parametrize("size", [(227, 227), (60, 90), (64, 64), (300, 200), (1600, 1200), (2000, 130)])
+@pytest.mark.parametrize(
+    "preprocess", [STRETCHED, IMAGENET_PREPROCESS, Preprocess((128,), 112, (0.5,) * 3, (0.25,) * 3)]
+)
+def test_pixels_and_images_are_shrunk_to_the_same(size: tuple[int, int], preprocess: Preprocess) -> None:
+    data = encoded(scene(*size))
+    pixels = images.open_pixels(data, preprocess.short)
+    assert isinstance(pixels, np.ndarray)
+    assert pixels.flags.writeable
+    image = images.open_rgb(data, preprocess.short)
+    np.testing.assert_array_equal(pixels, np.asarray(image))
+    np.testing.assert_array_equal(transforms.shrink(pixels, preprocess), transforms.shrink(image, preprocess))
+
+
+def test_what_is_no_plain_jpeg_comes_as_an_upright_image() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, grey, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    scene(160, 123).save(turned, "JPEG", exif=exif)
+    scene(160, 123).convert("L").save(grey, "JPEG")
+    scene(160, 123).save(png, "PNG")
+    for buffer in (turned, grey, png):
+        found = images.open_pixels(buffer.getvalue(), 64)
+        assert isinstance(found, Image.Image)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(images.open_rgb(buffer.getvalue())))
+    assert resampling.size(images.open_pixels(turned.getvalue())) == (123, 160)
+
+
 def test_a_damaged_large_jpeg_is_still_pillows_to_judge() -> None:
     data = encoded(scene(1600, 1200))
     with pytest.raises(images.ImageError):
@@ -125,13 +153,13 @@ def test_a_catalog_reads_in_part_only_what_is_untouched(tmp_path: Path) -> None:
     catalog = catalogs.build("photos", root, seed=0)
     row = catalog.row("rose/large.jpg")
     assert row is not None
-    assert catalog.open(row, 64).size == (200, 150)
+    assert resampling.size(catalog.pixels(row, 64)) == (200, 150)
     assert catalog.open(row).size == (1600, 1200)
     path.write_bytes(path.read_bytes())  # the same pixels at another time: read in full, and found equal
-    assert catalog.open(row, 64).size == (1600, 1200)
+    assert resampling.size(catalog.pixels(row, 64)) == (1600, 1200)
     path.write_bytes(encoded(scene(1200, 1600)))
     with pytest.raises(DataError, match="changed while it was being read"):
-        catalog.open(row, 64)
+        catalog.pixels(row, 64)
 
 
 def test_the_shorter_side_decides() -> None:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import heapq
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from lib import artifacts
@@ -38,6 +40,14 @@ BESIDE_CLASSES = {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}
 # What operating systems and archives leave about; nobody misses them in a list of skipped files.
 NOISE = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
 Progress = Callable[[int, int | None], None]
+
+
+@contextmanager
+def _still_readable(image_id: str) -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        raise DataError(f"{image_id} {error} now, but not a moment ago; run the command again.") from error
 
 
 @dataclass(frozen=True)
@@ -75,21 +85,27 @@ class Catalog:
         """Where the file of `image_id` lies."""
         return self.root.joinpath(*PurePosixPath(image_id).parts)
 
-    def open(self, row: int, side: int | None = None) -> Image.Image:
-        """The picture of a row, upright RGB; with `side` perhaps a smaller one, as `images.open_rgb` has it.
+    def open(self, row: int) -> Image.Image:
+        """The picture of a row, upright RGB.
 
         Raises DataError when it cannot be read, or is not the picture that the row is about any more.
         """
         image_id = str(self.frame["id"].iloc[row])
-        try:
-            if side is not None and self._is_untouched(row):
-                return images.open_rgb(self.path(image_id), side)
+        with _still_readable(image_id):
             image = images.open_rgb(self.path(image_id))
-        except ImageError as error:
-            raise DataError(f"{image_id} {error} now, but not a moment ago; run the command again.") from error
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
             raise DataError(f"{image_id} changed while it was being read; run the command again.")
         return image
+
+    def pixels(self, row: int, side: int) -> np.ndarray | Image.Image:
+        """The picture of a row for something that looks at `side` px of it, perhaps smaller: `images.open_pixels`.
+
+        Raises DataError as `open` does; a file whose size and times are unchanged is not hashed again.
+        """
+        if not self._is_untouched(row):
+            return self.open(row)
+        with _still_readable(self.ids[row]):
+            return images.open_pixels(self.path(self.ids[row]), side)
 
     def _is_untouched(self, row: int) -> bool:
         """Whether the file is the one that was read, by size and times: as `build` decides what to read again."""

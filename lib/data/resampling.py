@@ -30,18 +30,25 @@ def halvings(width: int, height: int, side: int) -> int:
     return 1 if room < 2 else 2 if room < 4 else 4 if room < 8 else 8
 
 
-def bilinear(image: Image.Image, width: int, height: int) -> np.ndarray:
-    """`image` (RGB) stretched to `width` × `height`: uint8 (height, width, 3)."""
-    if max(image.width / width, image.height / height) > 2:  # turning a large picture about costs more than it saves
+def size(picture: Image.Image | np.ndarray) -> tuple[int, int]:
+    """Width and height of an image, or of pixels (h, w, 3)."""
+    return picture.size if isinstance(picture, Image.Image) else (picture.shape[1], picture.shape[0])
+
+
+def bilinear(picture: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:
+    """`picture` (RGB, or uint8 of shape (h, w, 3)) stretched to `width` × `height`: uint8 (height, width, 3)."""
+    from_width, from_height = size(picture)
+    if max(from_width / width, from_height / height) > 2:  # turning a large picture about costs more than it saves
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
     import cv2
 
     # Writable, as compiled code and torch want it; `asarray` gives Pillow's own memory.
-    pixels = np.asarray(image) if image.width != width else np.array(image)
-    if image.width != width:
+    pixels = np.asarray(picture) if from_width != width else np.array(picture)
+    if from_width != width:
         # Both passes combine whole rows, since those lie side by side in memory.
         pixels = cv2.transpose(_rows(cv2.transpose(pixels), width))
-    return _rows(pixels, height) if image.height != height else pixels
+    return _rows(pixels, height) if from_height != height else pixels
 
 
 def _rows(pixels: np.ndarray, count: int) -> np.ndarray:

@@ -43,9 +43,9 @@ class Embedder:
     of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory.
 
     `batch` is how many `embed` is best given; `side` what `shrink` aims at, px, if it need not be given all pixels of a
-    larger picture; `engine` names what computes, and its version."""
+    larger picture, and takes pixels (h, w, 3) as well as images; `engine` names what computes, and its version."""
 
-    shrink: Callable[[Image.Image], Any]
+    shrink: Callable[[Any], Any]
     embed: Callable[[Sequence[Any]], np.ndarray]
     batch: int = BATCH
     side: int | None = None
@@ -201,7 +201,7 @@ def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> 
     """Shrunk pictures of the rows, a batch at a time, the next two batches being read meanwhile."""
 
     def read(row: int) -> Any:
-        return embed.shrink(catalog.open(row, embed.side))
+        return embed.shrink(catalog.open(row) if embed.side is None else catalog.pixels(row, embed.side))
 
     with ThreadPoolExecutor(max_workers=min(READERS, os.cpu_count() or 1)) as pool:
         ahead: list[tuple[list[int], list[Any]]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,39 +13,52 @@ from lib.learn.backbone import Preprocess
 if TYPE_CHECKING:
     from torchvision.transforms import v2
 
+# Pictures that are longer than so many times their shorter side lose their ends.
+LONGEST = 8
 
-Stretch = Callable[[Image.Image, int, int], np.ndarray]
 
-
-def resize(image: Image.Image, preprocess: Preprocess, stretch: Stretch = images.resized) -> np.ndarray:
-    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling.
-
-    `stretch` does the resampling, to a width and a height.
-    """
-    if len(preprocess.resize) == 2:
-        height, width = preprocess.resize
-    else:
+def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
+    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling."""
+    if len(preprocess.resize) == 1:
         image = _within_aspect(image)
-        # Rounded down on the longer side, as torchvision does.
-        short = preprocess.resize[0]
-        portrait = image.width <= image.height
-        longer = int(short * max(image.size) / min(image.size))
-        width, height = (short, longer) if portrait else (longer, short)
-    small = stretch(image, width, height)
+    width, height = _stretched(*image.size, preprocess)
+    return _cropped(images.resized(image, width, height), preprocess)
+
+
+def _stretched(width: int, height: int, preprocess: Preprocess) -> tuple[int, int]:
+    """Width and height to which a picture is stretched before it is cropped."""
+    if len(preprocess.resize) == 2:
+        return preprocess.resize[1], preprocess.resize[0]
+    # Rounded down on the longer side, as torchvision does.
+    short = preprocess.resize[0]
+    longer = int(short * max(width, height) / min(width, height))
+    return (short, longer) if width <= height else (longer, short)
+
+
+def _cropped(small: np.ndarray, preprocess: Preprocess) -> np.ndarray:
+    height, width = small.shape[:2]
     if preprocess.crop is not None:
         left, top = round((width - preprocess.crop) / 2), round((height - preprocess.crop) / 2)
         small = np.ascontiguousarray(small[top : top + preprocess.crop, left : left + preprocess.crop])
     return small
 
 
-def shrink(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
+def shrink(picture: Image.Image | np.ndarray, preprocess: Preprocess) -> np.ndarray:
     """As `resize`, for photos that are embedded: faster, and a picture of more than four times the size is divided by
-    2, 4 or 8 first, as `images.open_rgb` does with a JPEG of which so little is needed."""
-    factor = resampling.halvings(*image.size, preprocess.short)
-    return resize(image.reduce(factor) if factor > 1 else image, preprocess, resampling.bilinear)
+    2, 4 or 8 first, as `images.open_rgb` does with a JPEG of which so little is needed.
+
+    `picture` is an RGB image or its uint8 pixels (h, w, 3).
+    """
+    width, height = resampling.size(picture)
+    factor = resampling.halvings(width, height, preprocess.short)
+    if factor > 1 or (len(preprocess.resize) == 1 and max(width, height) > LONGEST * min(width, height)):
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        image = image.reduce(factor) if factor > 1 else image
+        picture = _within_aspect(image) if len(preprocess.resize) == 1 else image
+    return _cropped(resampling.bilinear(picture, *_stretched(*resampling.size(picture), preprocess)), preprocess)
 
 
-def _within_aspect(image: Image.Image, most: int = 8) -> Image.Image:
+def _within_aspect(image: Image.Image, most: int = LONGEST) -> Image.Image:
     """The middle of a very long picture: the rest would be cropped off anyway, after taking gigabytes to enlarge."""
     width, height = image.size
     if max(width, height) <= most * min(width, height):
