@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,3 +208,25 @@ def test_rows_of_another_engine_are_computed_anew(pictures: Path, weights: Weigh
             progress=lambda done, total, seen=seen: seen.append(total),  # type: ignore[misc]
         )
         assert seen[-1] == expected  # of 60 different pictures
+
+
+def test_a_crew_shares_torchs_threads_and_leaves_them_as_they_were(weights: Weights, photos: np.ndarray) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        made = engines.engine(weights)
+        assert made.workers == 4
+        alone = made.run(photos)
+        with engines.crew(2) as pool:
+            assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {2}
+            found = list(pool.map(made.run, [photos] * 6))
+        assert torch.get_num_threads() == 4
+        later: list[int] = []
+        thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert later == [4]
+    finally:
+        torch.set_num_threads(before)
+    for each in found:
+        np.testing.assert_array_equal(each, alone)

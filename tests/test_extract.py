@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +173,25 @@ def test_a_photo_that_changed_meanwhile_stops_it(root: Path, tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 
 
+def test_workers_side_by_side_give_the_vectors_of_one_in_order(root: Path, tmp_path: Path) -> None:
+    def made(workers: int, threads: set[str]) -> np.ndarray:
+        def embed(pictures: Sequence[np.ndarray]) -> np.ndarray:
+            threads.add(threading.current_thread().name)
+            time.sleep(0.02 if float(pictures[0].mean()) > 127 else 0.005)  # later batches may be done first
+            return np.stack([np.resize(picture.mean(axis=(0, 1)), RESNET18.dim) for picture in pictures])
+
+        def embedder(space: Space, weights: Weights | None) -> Embedder:
+            return Embedder(np.asarray, embed, batch=2, workers=workers)
+
+        target = tmp_path / f"by {workers}"
+        extract.extract(RESNET18, build(root), WEIGHTS, target, make_embedder=embedder)
+        return np.load(target / "vectors.npy")
+
+    one, three = set[str](), set[str]()
+    np.testing.assert_array_equal(made(1, one), made(3, three))
+    assert (len(one), len(three)) == (1, 3)
+
+
 def test_an_answer_with_nan_stops_it_early(root: Path, tmp_path: Path) -> None:
     asked = []
 
@@ -179,11 +200,13 @@ def test_an_answer_with_nan_stops_it_early(root: Path, tmp_path: Path) -> None:
             asked.append(len(pictures))
             return np.full((len(pictures), space.dim), np.nan, np.float32)
 
-        return Embedder(lambda picture: picture, embed)
+        return Embedder(lambda picture: picture, embed, batch=1)
 
+    catalog = build(root)
     with pytest.raises(WeightsError, match="NaN"):
-        extract.extract(RESNET18, build(root), WEIGHTS, tmp_path / "made", make_embedder=broken)
-    assert len(asked) == 1
+        extract.extract(RESNET18, catalog, WEIGHTS, tmp_path / "made", make_embedder=broken)
+    # One was at work and two waited.
+    assert 1 <= len(asked) <= 3 < len(catalog.frame)
     assert not (tmp_path / "made").exists()
 
 

@@ -6,8 +6,9 @@ torch does; where it is missing, fails or differs, torch stays. The engine's nam
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ PRECISIONS = spaces.PRECISIONS
 FP32, BF16 = PRECISIONS
 # Photos at a time: caches of a CPU are small, a GPU wants much to do.
 BATCH, GPU_BATCH = 16, 256
+# Each batch on its way through the network holds up to 80 MB.
+MOST_WORKERS = 8
 # Cosine distance to torch's float32 up to which another engine counts as equal; bfloat16 keeps 8 bits of a number.
 EQUAL = {FP32: 1e-6, BF16: 1e-3}
 # Bytes up to which the C library takes a result from memory that it keeps; larger ones cost a page fault per 4 kB.
@@ -36,11 +39,13 @@ _RELU: tuple[str, list[float], str] = ("relu", [], "")
 
 @dataclass(frozen=True)
 class Engine:
-    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, 512). `facts` go into provenance."""
+    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, 512). `facts` go into provenance. So
+    many `workers` keep the machine busy when each runs a batch of its own."""
 
     run: Callable[[np.ndarray], np.ndarray]
     facts: dict[str, str]
     batch: int
+    workers: int
 
 
 def check(precision: str) -> None:
@@ -76,7 +81,29 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
         with torch.inference_mode(), _exact(device):
             return _answer(network, _input(photos, preprocess, device).to(dtype))
 
-    return Engine(run, {"name": name, "version": torch.__version__}, GPU_BATCH if device.type == "cuda" else BATCH)
+    facts = {"name": name, "version": torch.__version__}
+    if device.type == "cuda":
+        return Engine(run, facts, GPU_BATCH, 1)
+    return Engine(run, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
+
+
+@contextmanager
+def crew(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share torch's threads among them.
+
+    Two that compute a layer together wait for each other at its end, and both for whoever takes one's core meanwhile;
+    with a batch each they wait for nobody.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(max(1, threads // workers),))
+    try:
+        with pool:
+            yield pool
+    finally:
+        # What a thread sets for itself, torch gives to every thread that comes later.
+        torch.set_num_threads(threads)
 
 
 def _answer(network: Network, batch: torch.Tensor) -> np.ndarray:

@@ -10,9 +10,10 @@ import errno
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,16 @@ class Embedder:
     of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory.
 
     `batch` is how many `embed` is best given; `side` what `shrink` aims at, px, if it need not be given all pixels of a
-    larger picture, and takes pixels (h, w, 3) as well as images; `engine` names what computes, and its version."""
+    larger picture, and takes pixels (h, w, 3) as well as images; `engine` names what computes, and its version. So many
+    `workers` of the `crew` may call `embed` at once."""
 
     shrink: Callable[[Any], Any]
     embed: Callable[[Sequence[Any]], np.ndarray]
     batch: int = BATCH
     side: int | None = None
     engine: dict[str, str] | None = None
+    workers: int = 1
+    crew: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         batch=engine.batch,
         side=preprocess.short,
         engine=engine.facts,
+        workers=engine.workers,
+        crew=engines.crew,
     )
 
 
@@ -185,16 +191,36 @@ def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> It
     """
     if embed is None:
         embed = embedder(task.space, task.weights)
-    for rows, batch in _batches(task.catalog, task.share(rank, size), embed):
+
+    def answer(batch: list[Any]) -> np.ndarray:
         # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
         filled = batch + [batch[-1]] * (embed.batch - len(batch))
-        found = embed.embed(filled)[: len(batch)]
+        found = np.asarray(embed.embed(filled)[: len(batch)])
         if not np.isfinite(found).all():
             raise WeightsError(
                 f"The {task.weights.name if task.weights else 'damaged'} weights answer with NaN or infinite numbers; "
                 "name other weights with --weights."
             )
-        yield rows, found
+        return found
+
+    read = _batches(task.catalog, task.share(rank, size), embed)
+    with embed.crew(embed.workers) as pool:
+        # One more waits for each that is at work, so that none of these ever does.
+        ahead: deque[tuple[list[int], Future[np.ndarray]]] = deque()
+        try:
+            for rows, batch in read:
+                ahead.append((rows, pool.submit(answer, batch)))
+                if len(ahead) > 2 * embed.workers:
+                    yield _first(ahead)
+            while ahead:
+                yield _first(ahead)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _first(ahead: deque[tuple[list[int], Future[np.ndarray]]]) -> Part:
+    rows, found = ahead.popleft()
+    return rows, found.result()
 
 
 def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:
