@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from lib import cli, workspace
+from lib.commands.progress import Progress
 from lib.errors import QueryError
 from lib.learn import training
 from lib.settings import PROJECT, Settings
@@ -681,7 +682,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     reached: list[str] = []
 
     def run(settings: Settings, options: argparse.Namespace) -> Any:
-        with cli._Progress() as progress:
+        with Progress() as progress:
             progress.update("embed", 0, 2)
             with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
                 exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")

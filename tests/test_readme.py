@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from lib import cli
+from lib.commands import options
 from lib.learn import results, runs
 from lib.settings import PROJECT, Settings
 
@@ -17,12 +17,12 @@ COMMANDS = sorted(set(re.findall(r"^ +(?:\$ |\S+/)?python -m lib ([^#\n]+)", REA
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_parses(line: str) -> None:
-    options = cli._parser().parse_args(shlex.split(line.strip()))
-    assert callable(options.run)
+    parsed = options.parser().parse_args(shlex.split(line.strip()))
+    assert callable(parsed.run)
 
 
 def test_every_command_is_in_the_readme() -> None:
-    parser = cli._parser()
+    parser = options.parser()
     names = next(action.choices for action in parser._actions if action.choices)
     assert {line.split()[0] for line in COMMANDS} == set(names)
 
