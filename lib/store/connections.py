@@ -23,7 +23,8 @@ from typing import Any, Final
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import failures
-from lib.store.connection import Store, open_store, split_credentials
+from lib.store.addresses import split_credentials
+from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S = 5.0

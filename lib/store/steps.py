@@ -22,7 +22,8 @@ import numpy as np
 
 from lib.errors import StoreError
 from lib.store import failures, milvus
-from lib.store.connection import Store, open_store, split_credentials
+from lib.store.addresses import split_credentials
+from lib.store.connection import Store, open_store
 from lib.store.inspect import plain
 
 PREFIX: Final = "petalscope_five_steps_"
