@@ -13,7 +13,7 @@ from lib.errors import StoreError
 
 
 def import_pymilvus() -> Any:
-    """Import pymilvus without what its import does to a process; caller holds `_LOCK`.
+    """Import pymilvus without what its import does to a process; one thread at a time, which the caller sees to.
 
     pymilvus reads MILVUS_URI when imported and raises if it holds a path, which is what our users put there; it loads
     any `.env` it finds above itself into the environment; and it prints a traceback for every error that it raises.
