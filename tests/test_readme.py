@@ -9,6 +9,7 @@ import pytest
 
 from lib.commands import options
 from lib.learn import results, runs
+from lib.learn.tidying import tidy
 from lib.settings import PROJECT, Settings
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -56,7 +57,7 @@ def results_table() -> str:
         "| | test accuracy: mean (least to most) | 95 % interval of one run | seeds | one run took | published |",
         "|---|---|---|---|---|---|",
     ]
-    for row in results.table(map(results.tidy, runs.load(Settings(artifacts=PROJECT / "nowhere")))):
+    for row in results.table(map(tidy, runs.load(Settings(artifacts=PROJECT / "nowhere")))):
         accuracy, published = (
             f"{100 * row[name]:.{places}f} %" for name, places in (("accuracy", 1), ("published", 2))
         )

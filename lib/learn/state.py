@@ -1,4 +1,4 @@
-"""What a run is made of while it trains: network, optimiser, schedule and averaged weights, as a checkpoint keeps them."""
+"""What a run is made of while it trains: network, optimiser, schedule and averaged weights; and how it is kept."""
 
 from __future__ import annotations
 

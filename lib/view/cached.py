@@ -26,6 +26,7 @@ from lib.errors import ArtifactError
 from lib.findings import Finding
 from lib.learn import results
 from lib.learn import runs as records
+from lib.learn.tidying import tidy
 from lib.retrieval import Loaded
 from lib.search import groups
 from lib.settings import Settings
@@ -172,7 +173,7 @@ def runs(version: str) -> list[results.Run]:
 
     Raises ArtifactError when a record is damaged.
     """
-    return [results.tidy(run) for run in records.load(current_settings())] if version else []
+    return [tidy(run) for run in records.load(current_settings())] if version else []
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
