@@ -26,6 +26,7 @@ from lib.data.catalog import split_of
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.pipeline import Reporter
+from lib.queries import find_query
 from lib.settings import PROJECT, Settings
 from lib.store import connection, milvus
 from tests.conftest import draw_photos, draw_picture
@@ -134,7 +135,7 @@ def files(settings: Settings) -> dict[str, bytes]:
 def answer(settings: Settings, image: str, **options: Any) -> list[tuple[str, float]]:
     opened = workspace.open_workspace(settings)
     there = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(there.catalog, image)
+    query = find_query(there.catalog, image)
     document = retrieval.search(opened, there, query, metric_name="cosine", k=50, **options)
     return [(row["id"], round(row["value"], 5)) for row in document["results"]]
 

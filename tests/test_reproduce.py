@@ -22,6 +22,7 @@ import pytest
 
 from lib import cli, reproduce, retrieval
 from lib.commands.options import parser
+from lib.queries import find_query, query_part
 from lib.reproduce import Place, Recipe
 from lib.retrieval import Among, Loaded
 from lib.settings import PROJECT, Settings
@@ -50,9 +51,9 @@ def _name(recipe: Recipe) -> str:
 def _answer(opened: Workspace, loaded: LOAD, recipe: Recipe) -> tuple[list[str], np.ndarray, Recipe]:
     """The ids of the exact engine, the first query's vector, and the recipe with its left-out ids."""
     there = loaded(recipe.space)
-    queries = [retrieval.find_query(there.catalog, image) for image in recipe.images]
+    queries = [find_query(there.catalog, image) for image in recipe.images]
     if recipe.part:
-        queries = [retrieval.query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
+        queries = [query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
     space = retrieval.normalised(there) if recipe.unit else there
     found = retrieval.search(
         opened,

@@ -21,6 +21,7 @@ from lib import retrieval, robustness, scoreboard, workspace
 from lib.data import catalog as catalogs
 from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
+from lib.scores import evaluate
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
 from lib.view import comparing, jobs, sweeping, vector_figures
@@ -90,7 +91,7 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
     assert len(table) == 2 * 5
     assert set(table["Space"]) == {"Raw pixels", "ResNet18 features"}
     opened = workspace.open_workspace(copied)
-    printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in retrieval.evaluate(opened, name)}
+    printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in evaluate(opened, name)}
     for (space, metric), row in printed.items():
         line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == metric)].iloc[0]
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")

@@ -12,7 +12,8 @@ from lib.errors import ArtifactError
 from lib.settings import Settings
 
 if TYPE_CHECKING:
-    from lib.retrieval import Loaded, Query
+    from lib.queries import Query
+    from lib.retrieval import Loaded
     from lib.workspace import Workspace
 
 
@@ -21,6 +22,7 @@ def _asked(
 ) -> tuple[Workspace, Callable[[str], Loaded], list[Query], dict[str, Any]]:
     """What `search` and `compare` have in common: how a space is loaded, the queries, and how answers are chosen."""
     from lib import retrieval, workspace
+    from lib.queries import find_query, query_part
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
@@ -29,9 +31,9 @@ def _asked(
         loaded = retrieval.load(opened, space)
         return retrieval.normalised(loaded) if options.normalise else loaded
 
-    queries = [retrieval.find_query(catalog, name) for name in (options.image, *options.also)]
+    queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
-        queries[0] = retrieval.query_part(catalog, queries[0], options.crop)
+        queries[0] = query_part(catalog, queries[0], options.crop)
     among = retrieval.Among(tuple(options.label), tuple(options.split))
     return opened, load, queries, {"k": options.k, "keep_duplicates": options.keep_duplicates, "among": among}
 
@@ -77,7 +79,7 @@ def show_compare(document: Any) -> str:
 
 
 def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
-    from lib import retrieval, workspace
+    from lib import scores, workspace
 
     opened = workspace.open_workspace(settings)
     names = [options.space] if options.space else opened.spaces
@@ -86,7 +88,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
     rows: list[Any] = []
     with Progress() as progress:
         for name in names:
-            rows += retrieval.evaluate(
+            rows += scores.evaluate(
                 opened,
                 name,
                 [options.metric] if options.metric else None,
