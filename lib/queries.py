@@ -46,12 +46,12 @@ def find_query(catalog: Catalog, name: str) -> Query:
         if name and path.exists():
             return query_picture(catalog, images.open_rgb(path), name)
     except ImageError as error:
-        raise QueryError(f"{shown(name)} {error}; choose another picture.") from error
+        raise QueryError(f"{shown_name(name)} {error}; choose another picture.") from error
     except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
         pass
     raise QueryError(
-        f"{shown(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
-        f"{shown(catalog.ids[0])}."
+        f"{shown_name(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
+        f"{shown_name(catalog.ids[0])}."
     )
 
 
@@ -61,7 +61,7 @@ def _row_of_file(catalog: Catalog, path: Path) -> int | None:
     return None
 
 
-def shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """A name as it may stand in one line of text: nothing unprintable, and not without end."""
     return "".join(letter if letter.isprintable() else "�" for letter in name)[:200]
 
@@ -88,7 +88,7 @@ def query_part(catalog: Catalog, query: Query, box: tuple[float, float, float, f
     if not (0 <= left < right <= 100 and 0 <= top < bottom <= 100):
         raise QueryError("A part is left,top,right,bottom in percent of the picture, such as 25,25,75,75.")
     if query.row is None and query.picture is None:
-        raise QueryError(f"{shown(query.name)} is a vector without a picture, so it has no parts.")
+        raise QueryError(f"{shown_name(query.name)} is a vector without a picture, so it has no parts.")
     whole = query.picture if query.picture is not None else catalog.open(query.row or 0)
     across, down = whole.width / 100, whole.height / 100
     x, y = int(left * across), int(top * down)

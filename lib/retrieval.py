@@ -17,7 +17,7 @@ from lib.data.catalog import Catalog
 from lib.embed import extract, spaces
 from lib.embed.extract import Embedder
 from lib.errors import QueryError
-from lib.queries import Query, shown
+from lib.queries import Query, shown_name
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
@@ -52,7 +52,7 @@ class Among:
             if wanted:
                 keep &= catalog.frame[column].isin(wanted).to_numpy()
         if not keep.any():
-            said = [shown(word) for word in (*self.labels, *self.splits)]
+            said = [shown_name(word) for word in (*self.labels, *self.splits)]
             raise QueryError(f"No image is of {' and '.join(said)}; the classes are {_some(catalog.classes)}.")
         return np.nonzero(keep)[0]
 
@@ -68,7 +68,7 @@ ALL = Among()
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
-    shown = [shown(name) for name in names]
+    shown = [shown_name(name) for name in names]
     return ", ".join(shown[:most]) + (" and others" if len(shown) > most else "")
 
 
@@ -100,12 +100,12 @@ def vector(workspace: Workspace, loaded: Loaded, query: Query, embed: Embedder |
     if query.values is not None:
         if len(query.values) != loaded.gallery.dimension or loaded.gallery.pixels:
             raise QueryError(
-                f"{shown(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "
+                f"{shown_name(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "
                 f"{loaded.gallery.dimension:,}; choose a space of as many."
             )
         found = query.values
     elif query.picture is None:
-        raise QueryError(f"{shown(query.name)} has no picture to search with.")
+        raise QueryError(f"{shown_name(query.name)} has no picture to search with.")
     else:
         made = embed or extract.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
         found = extract.query_vector(made, query.picture)
