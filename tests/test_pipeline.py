@@ -532,22 +532,6 @@ def test_artifacts_that_cannot_be_written(settings: Settings, tmp_path: Path) ->
     )
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`disk("size=1m")` mounts a small disk, `disk("remount,ro")` changes it, where this user may."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root can mount a small disk")
-        return place
-
-    yield mount
-    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
-
-
 def test_a_disk_that_is_read_only(settings: Settings, disk: Callable[[str], Path]) -> None:
     inside = replace(settings, artifacts=disk("size=50m") / "artifacts")
     prepare(inside)
