@@ -25,6 +25,7 @@ from lib.scores import evaluate
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
 from lib.view import comparing, jobs, sweeping, vector_figures
+from tests.conftest import galleries
 
 PAGE = "pages/3_Retrieval.py"
 Start = Callable[[Settings], AppTest]
