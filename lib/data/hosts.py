@@ -80,12 +80,6 @@ class Reachability:
 NETWORK = Reachability()
 
 
-def reachable(url: str, limit_s: float = 4.0) -> bool:
-    """Whether the host of `url` answers (through the environment's proxy, if any); a no holds for this process."""
-    check_url(url)
-    return NETWORK.check(url, limit_s)
-
-
 class _CheckedAdapter(HTTPAdapter):
     """Refuses addresses that are not ours to follow; every hop of a redirect passes here."""
 

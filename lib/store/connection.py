@@ -95,7 +95,7 @@ class Store:
             elif method in {"release_collection", "drop_collection"}:
                 self.loaded.discard(str(args[0]))
             return answer
-        except Exception as error:
+        except Exception as error:  # MilvusException, gRPC's errors, and from Lite whatever its Python runs into
             self.lost = self.lost or failures.is_lost(error)
             self.late = failures.is_late(error)
             if self.late:
@@ -216,7 +216,7 @@ def _start_local(path: Path) -> _Local:
         try:
             client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
             version = str(client.get_server_version(timeout=_CONNECT_S))
-        except Exception as error:
+        except Exception as error:  # of a damaged store Lite's reader raises anything
             # Lite only logs why it did not start, and pymilvus raises the same sentence for everything.
             cause = logged[-1] if logged else error
             if client is not None:
@@ -246,7 +246,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
         store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
-    except Exception as error:
+    except Exception as error:  # MilvusException, gRPC's errors, ValueError for an address that is none, and more
         if store.client is not None:
             _quietly(store.client.close)
         if failures.is_refused(error):
@@ -297,5 +297,5 @@ def _release_all() -> None:
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> None:
-    with suppress(Exception):
+    with suppress(Exception):  # what is closed anyway has nothing to say any more, whatever it raises
         function(*args)

@@ -190,7 +190,7 @@ class Pool:
                 store.client.get_server_version(timeout=_PING_S)
                 took = (time.perf_counter() - start) * 1000
                 break
-            except Exception as error:
+            except Exception as error:  # MilvusException, gRPC's errors, ValueError of a closed channel: all mean no
                 store.lost = True
                 if attempt == 2:
                     raise StoreError(
