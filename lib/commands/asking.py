@@ -39,6 +39,7 @@ def _asked(
 
 
 def search(settings: Settings, options: argparse.Namespace) -> Any:
+    """The images closest to one: see `retrieval.search`."""
     from lib import retrieval
 
     opened, load, queries, common = _asked(settings, options)
@@ -47,6 +48,7 @@ def search(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_search(document: Any) -> str:
+    """A line for each answer, and what `milvus` found of the full scan's."""
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
         direction = f"mean rank of {len(document['queries'])} queries, {direction}"
@@ -62,6 +64,7 @@ def show_search(document: Any) -> str:
 
 
 def compare(settings: Settings, options: argparse.Namespace) -> Any:
+    """One query under two metrics, or in two spaces: see `retrieval.compare`."""
     from lib import retrieval
 
     opened, load, queries, common = _asked(settings, options)
@@ -71,6 +74,7 @@ def compare(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_compare(document: Any) -> str:
+    """Both sides, and how far they agree."""
     overlap, rbo, tau = (
         "undefined" if document[name] is None else f"{document[name]:.3f}" for name in ("overlap", "rbo", "kendall_tau")
     )
@@ -79,6 +83,7 @@ def show_compare(document: Any) -> str:
 
 
 def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
+    """A row for each space and metric: see `scores.evaluate`. Raises ArtifactError when nothing is prepared."""
     from lib import scores, workspace
 
     opened = workspace.open_workspace(settings)
@@ -100,6 +105,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_evaluate(document: Any) -> str:
+    """The rows as a table; – where a figure is undefined."""
     cuts = list(document["rows"][0]["precision"]) if document["rows"] else []
     lines = [
         f"{'space':<10} {'metric':<8} "

@@ -11,6 +11,7 @@ from lib.settings import Settings
 
 
 def inspect(settings: Settings, options: argparse.Namespace) -> Any:
+    """What a store says of its collections: see `store.inspect`. Loads nothing."""
     from lib import workspace
     from lib.store import connection, inspect
 
@@ -22,6 +23,7 @@ def inspect(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_inspect(document: Any) -> str:
+    """Collections with fields and indexes; behind each parameter how it is known."""
     lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
     for entry in document["collections"]:
         rows = entry["rows"]
@@ -41,6 +43,7 @@ def show_inspect(document: Any) -> str:
 
 
 def recall(settings: Settings, options: argparse.Namespace) -> Any:
+    """How much of the truth an index finds: see `store.recall`. Loads the collection."""
     from lib import workspace
     from lib.store import connection, milvus, recall
 
@@ -63,6 +66,7 @@ def recall(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_recall(document: Any) -> str:
+    """A line for each setting of the index."""
     build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
     lines = [
         f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
@@ -79,12 +83,14 @@ def show_recall(document: Any) -> str:
 
 
 def doctor(settings: Settings, options: argparse.Namespace) -> Any:
+    """What is ready and what mends the rest: see `doctor.examine`. Changes and fetches nothing."""
     from lib import doctor
 
     return doctor.examine(settings)
 
 
 def show_doctor(document: Any) -> str:
+    """A line for each check, with its remedy."""
     marks = {True: "ready  ", False: "missing"}
     return printable(
         f"{marks[check['ready']]}  {check['name']}: {check['detail']}"

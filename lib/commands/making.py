@@ -14,12 +14,14 @@ from lib.settings import Settings
 
 
 def prepare(settings: Settings, options: argparse.Namespace) -> Any:
+    """Catalog, vectors, maps and collections: see `pipeline.prepare`. None in a process that only helped."""
     from lib import pipeline
 
     return _made(settings, options, pipeline.prepare)
 
 
 def embed(settings: Settings, options: argparse.Namespace) -> Any:
+    """Catalog and vectors only: see `pipeline.embed`. None in a process that only helped."""
     from lib import pipeline
 
     return _made(settings, options, pipeline.embed)
@@ -41,6 +43,7 @@ def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., A
 
 
 def show_prepare(document: Any) -> str:
+    """What was made, and in which time."""
     lines = _made_lines(document)
     lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
     lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
@@ -48,6 +51,7 @@ def show_prepare(document: Any) -> str:
 
 
 def show_embed(document: Any) -> str:
+    """What was made, and what takes it up."""
     done = f"embedded in {document['seconds']:.1f} s; `python -m lib prepare` makes maps and collections of it"
     return printable([*_made_lines(document), done])
 
@@ -66,6 +70,7 @@ def _made_lines(document: Any) -> list[str]:
 
 
 def audit(settings: Settings, options: argparse.Namespace) -> Any:
+    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib import pipeline
 
     with Progress() as progress:
@@ -73,6 +78,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_audit(document: Any) -> str:
+    """A summary, and a line for each group and each unreadable file."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
@@ -89,6 +95,7 @@ def show_audit(document: Any) -> str:
 
 
 def lay_out(settings: Settings, options: argparse.Namespace) -> Any:
+    """A map of a space and how far it can be trusted; metric and seed, where not given, are `prepare`'s."""
     from dataclasses import replace
 
     from lib import pipeline, workspace
@@ -118,6 +125,7 @@ def lay_out(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_map(document: Any) -> str:
+    """The map's parameters and how faithful it is."""
     chosen = [f"{name} {document[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in document]
     lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(chosen)}"]
     if document["k"]:

@@ -16,6 +16,7 @@ from lib.settings import Settings
 
 
 def train(settings: Settings, options: argparse.Namespace) -> Any:
+    """The runs asked for, trained or taken up: see `study.train`. None in all but the first of several processes."""
     from lib import pipeline
     from lib.learn import backbone, distributed, plan, recipes, regimes, study
 
@@ -85,12 +86,14 @@ def _ended_as_interrupted() -> Iterator[None]:
 
 
 def runs(settings: Settings, options: argparse.Namespace) -> Any:
+    """All runs, recorded ones included: see `runs.load`."""
     from lib.learn import runs
 
     return {"runs": runs.load(settings)}
 
 
 def show_runs(document: Any) -> str:
+    """A line for each run, accuracies in percent."""
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"
     lines = [f"{'run':<34} {'weights':<10} {'epochs':>6} {'best':>5} {'val':>7} {'test':>7}  95 % interval"]

@@ -45,10 +45,12 @@ class Job:
 
     @property
     def target(self) -> Path:
+        """The whole file's name."""
         return self.folder / self.remote.filename
 
     @property
     def part(self) -> Path:
+        """Where what arrives is kept until it is whole."""
         return self.folder / f"{self.remote.filename}.part"
 
     @property
@@ -58,6 +60,7 @@ class Job:
 
     @property
     def host(self) -> str:
+        """Who has the file, for messages."""
         return urlsplit(self.remote.url).netloc
 
 

@@ -35,6 +35,7 @@ class Gallery:
 
     @property
     def dimension(self) -> int:
+        """Numbers in a vector, d."""
         return int(self.vectors.shape[1])
 
     @property
