@@ -15,13 +15,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.timing import timed
 from lib.store import inspect, milvus, rows, summaries
 from lib.store.connection import open_store
 from lib.store.milvus import Rows, write_collection
@@ -42,16 +42,6 @@ CLICK = """([name, words]) => new Promise((done) => {
     button.click();
     requestAnimationFrame(look);
 })"""
-
-
-def timed(what: Callable[[], object], repeats: int = 5) -> float:
-    """Median milliseconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        what()
-        times.append((time.perf_counter() - start) * 1000)
-    return round(statistics.median(times), 1)
 
 
 def in_browser(folder: Path) -> dict[str, object]:

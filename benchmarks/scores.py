@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from lib import retrieval, scoreboard, workspace
+from lib import scoreboard, workspace
 from lib import settings as settings_module
+from lib.scores import asked_of
 from lib.search.metrics import METRICS
 
 BLOCK = 512
@@ -69,7 +70,7 @@ def main() -> None:
     opened = workspace.open_workspace(settings_module.from_environment())
     catalog = opened.catalog()
     labels, copies = list(catalog.frame["label"]), list(catalog.frame["sha256"])
-    asked, among = retrieval.asked_of(catalog)
+    asked, among = asked_of(catalog)
     rows = []
     for space in opened.spaces:
         wall, cpu = time.perf_counter(), time.process_time()

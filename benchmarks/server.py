@@ -18,14 +18,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import machine
+from benchmarks.timing import machine, timed
 from lib import pipeline, workspace
 from lib.settings import PROJECT, Settings, from_environment
 from lib.store import inspect, milvus, summaries
@@ -141,16 +140,6 @@ def preparing(onto: Settings) -> dict[str, Any]:
         "writing_by_a_bare_loop_s": round(theirs, 2),
         "against_a_bare_loop": round(theirs / ours, 3),
     }
-
-
-def timed(what: Callable[[], object], repeats: int = 7) -> float:
-    """Median milliseconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        what()
-        times.append((time.perf_counter() - start) * 1000)
-    return round(statistics.median(times), 1)
 
 
 def many(store: Store, count: int) -> dict[str, Any]:

@@ -173,3 +173,13 @@ def tell(rows: list[Row]) -> None:
             near,
             row.note,
         )
+
+
+def timed(what: Callable[[], object], repeats: int = 7) -> float:
+    """Median milliseconds of wall time: what waits for a server or a disk does not show in processor time."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        what()
+        times.append((time.perf_counter() - start) * 1000)
+    return round(statistics.median(times), 1)

@@ -1,4 +1,4 @@
-"""`python -m lib COMMAND`: see lib/cli.py."""
+"""`python -m lib COMMAND`: see lib/cli.py and lib/commands."""
 
 import sys
 

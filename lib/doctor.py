@@ -11,6 +11,7 @@ from lib import artifacts, workspace
 from lib.data import catalog as catalogs
 from lib.data import datasets
 from lib.data.catalog import Catalog
+from lib.data.scanning import scan
 from lib.embed import spaces
 from lib.errors import ArtifactError, PetalscopeError, StoreError
 from lib.learn import backbone, runs
@@ -72,7 +73,7 @@ def _data(settings: Settings) -> dict[str, Any]:
     if found is None:
         return _check("data", False, "no photos yet", settings.prepare_command)
     try:
-        files, _ = catalogs.scan(found.root)
+        files, _ = scan(found.root)
     except PetalscopeError as error:
         return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
     detail = f"{found.name} in {found.root}: {len(files):,} files in class folders"

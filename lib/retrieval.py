@@ -7,46 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from lib.data import images
 from lib.data.catalog import Catalog
 from lib.embed import extract, spaces
 from lib.embed.extract import Embedder
-from lib.errors import ImageError, QueryError
-from lib.search import agreement, evaluation, exact, metrics
+from lib.errors import QueryError
+from lib.queries import Query, shown_name
+from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
-from lib.search.metrics import METRICS, Metric, metric
+from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, milvus
 from lib.workspace import Workspace
-
-Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is searched for. `row` is its catalog row, or None for a picture from outside; `copies` are the rows with
-    exactly its pixels, itself included; `picture` is None where the stored vector serves. `key` tells it from others.
-    `values` is the vector itself, (dim,), of a query that has no picture: a row of somebody's collection."""
-
-    name: str
-    row: int | None
-    copies: list[int]
-    picture: Image.Image | None = field(compare=False)
-    key: str = ""
-    values: np.ndarray | None = field(default=None, compare=False)
-
-    def left_out(self, *, keep_duplicates: bool) -> list[int]:
-        """Rows that may not be answers: the query itself, and its pixel-identical copies unless they are asked for."""
-        if keep_duplicates:
-            return [] if self.row is None else [self.row]
-        return self.copies
 
 
 @dataclass(frozen=True)
@@ -76,7 +52,7 @@ class Among:
             if wanted:
                 keep &= catalog.frame[column].isin(wanted).to_numpy()
         if not keep.any():
-            said = [_shown(word) for word in (*self.labels, *self.splits)]
+            said = [shown_name(word) for word in (*self.labels, *self.splits)]
             raise QueryError(f"No image is of {' and '.join(said)}; the classes are {_some(catalog.classes)}.")
         return np.nonzero(keep)[0]
 
@@ -92,7 +68,7 @@ ALL = Among()
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
-    shown = [_shown(name) for name in names]
+    shown = [shown_name(name) for name in names]
     return ", ".join(shown[:most]) + (" and others" if len(shown) > most else "")
 
 
@@ -114,68 +90,6 @@ def normalised(loaded: Loaded) -> Loaded:
     return loaded if loaded.unit else replace(loaded, gallery=exact.gallery(loaded.gallery.unit(False)), unit=True)
 
 
-def find_query(catalog: Catalog, name: str) -> Query:
-    """The query that a user means by a catalog id or the path of a file. Raises QueryError when it is neither."""
-    try:
-        row = catalog.row(name)
-        if row is None:
-            path = Path(name).expanduser()
-            row = _row_of_file(catalog, path)
-        if row is not None:
-            return query_row(catalog, row)
-        if name and path.exists():
-            return query_picture(catalog, images.open_rgb(path), name)
-    except ImageError as error:
-        raise QueryError(f"{_shown(name)} {error}; choose another picture.") from error
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
-        pass
-    raise QueryError(
-        f"{_shown(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
-        f"{_shown(catalog.ids[0])}."
-    )
-
-
-def _row_of_file(catalog: Catalog, path: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        return catalog.row(path.resolve().relative_to(catalog.root.resolve()).as_posix())
-    return None
-
-
-def _shown(name: str) -> str:
-    """A name as it may stand in one line of text: nothing unprintable, and not without end."""
-    return "".join(letter if letter.isprintable() else "�" for letter in name)[:200]
-
-
-def query_row(catalog: Catalog, row: int) -> Query:
-    """The catalog's image in `row` as a query."""
-    image_id = catalog.ids[row]
-    return Query(image_id, row, catalog.copies(catalog.hashes[row]), None, f"id {image_id}")
-
-
-def query_picture(catalog: Catalog, picture: Image.Image, name: str) -> Query:
-    """A picture from outside as a query. `picture` is upright RGB, as `images.open_rgb` gives it."""
-    sha256 = images.pixel_hash(picture)
-    return Query(name, None, catalog.copies(sha256), picture, f"picture {sha256}")
-
-
-def query_part(catalog: Catalog, query: Query, box: tuple[float, float, float, float]) -> Query:
-    """A part of a query's picture as a query from outside: `box` is left, top, right and bottom in percent.
-
-    The whole picture may be among its answers. Raises QueryError for a box without area or a query without picture,
-    DataError when the photo cannot be read any more.
-    """
-    left, top, right, bottom = box
-    if not (0 <= left < right <= 100 and 0 <= top < bottom <= 100):
-        raise QueryError("A part is left,top,right,bottom in percent of the picture, such as 25,25,75,75.")
-    if query.row is None and query.picture is None:
-        raise QueryError(f"{_shown(query.name)} is a vector without a picture, so it has no parts.")
-    whole = query.picture if query.picture is not None else catalog.open(query.row or 0)
-    across, down = whole.width / 100, whole.height / 100
-    x, y = int(left * across), int(top * down)
-    part = whole.crop((x, y, max(x + 1, round(right * across)), max(y + 1, round(bottom * down))))
-    return query_picture(catalog, part, f"part {left:g},{top:g},{right:g},{bottom:g} of {query.name}")
-
-
 def vector(workspace: Workspace, loaded: Loaded, query: Query, embed: Embedder | None = None) -> np.ndarray:
     """The vector of `query`, (dim,): the stored one when the catalog holds its very pixels, else computed.
 
@@ -186,12 +100,12 @@ def vector(workspace: Workspace, loaded: Loaded, query: Query, embed: Embedder |
     if query.values is not None:
         if len(query.values) != loaded.gallery.dimension or loaded.gallery.pixels:
             raise QueryError(
-                f"{_shown(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "
+                f"{shown_name(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "
                 f"{loaded.gallery.dimension:,}; choose a space of as many."
             )
         found = query.values
     elif query.picture is None:
-        raise QueryError(f"{_shown(query.name)} has no picture to search with.")
+        raise QueryError(f"{shown_name(query.name)} has no picture to search with.")
     else:
         made = embed or extract.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
         found = extract.query_vector(made, query.picture)
@@ -398,72 +312,3 @@ def _closeness(loaded: Loaded, asked: np.ndarray, kind: Metric, kept: np.ndarray
         return -_mean_ranks(loaded, asked, kind.name, out, kept)[1]
     values: np.ndarray = exact.all_values(loaded.gallery, asked, kind.name, rows=kept)[0]
     return values if kind.higher_is_closer else -values
-
-
-def evaluate(
-    workspace: Workspace,
-    space: str,
-    metrics: list[str] | None = None,
-    *,
-    k: int = 10,
-    queries: str = "test",
-    progress: Progress | None = None,
-) -> list[dict[str, Any]]:
-    """The rows of the `evaluate` document for one space. `queries` is `test` (gallery: the rest) or `all`.
-
-    Raises QueryError when there is nothing to ask or nothing to find.
-    """
-    loaded = load(workspace, space)
-    frame = loaded.catalog.frame
-    asked, gallery_rows = asked_of(loaded.catalog, queries)
-    scored = evaluation.evaluate_metrics(
-        loaded.gallery,
-        frame["label"].to_numpy(),
-        metrics=metrics or list(METRICS),
-        query_rows=asked,
-        gallery_rows=gallery_rows,
-        ks=sorted({1, 5, 10, k}),
-        same_picture=frame["sha256"].to_numpy(),
-        progress=progress,
-    )
-    return [evaluation_row(loaded.space, scores, k) for scores in scored.values()]
-
-
-def asked_of(catalog: Catalog, queries: str = "test") -> tuple[np.ndarray, np.ndarray]:
-    """The rows that are queries and those that are searched: the test images and the rest, or `all` and all.
-
-    Raises QueryError when there is nothing to ask or nothing to find.
-    """
-    everything = np.arange(len(catalog.frame))
-    asked = everything if queries == "all" else np.nonzero((catalog.frame["split"] == "test").to_numpy())[0]
-    searched = everything if queries == "all" else np.setdiff1d(everything, asked)
-    if not len(asked) or not len(searched):
-        raise QueryError(
-            f"The {len(everything)} images leave no test queries or no gallery; prepare more images, or use "
-            "--queries all."
-        )
-    return asked, searched
-
-
-def evaluation_row(space: str, scores: evaluation.Scores, k: int = 10) -> dict[str, Any]:
-    """One row of the `evaluate` document."""
-    told = {at for at in scores.recall if at in {10, k}}
-    return {
-        "space": space,
-        "metric": scores.metric,
-        "queries": scores.queries,
-        "gallery": scores.gallery,
-        "precision": {str(at): value for at, value in scores.precision.items()},
-        "recall": {str(at): scores.recall[at] for at in told},
-        "map": scores.map,
-        "ci95": {
-            "map": _bounds(scores.map_ci95),
-            "precision": {str(at): _bounds(each) for at, each in scores.precision_ci95.items()},
-            "recall": {str(at): _bounds(scores.recall_ci95[at]) for at in told},
-        },
-        "seconds": round(scores.seconds, 3),
-    }
-
-
-def _bounds(interval: tuple[float, float] | None) -> list[float] | None:
-    return None if interval is None else list(interval)

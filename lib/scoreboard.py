@@ -1,6 +1,6 @@
 """Every space × metric, scored on the test images as queries: measured once, kept as an artifact, query by query.
 
-The numbers are those of `retrieval.evaluate`; kept beside them is what each query scored, so that cells can be compared
+The numbers are those of `scores.evaluate`; kept beside them is what each query scored, so that cells can be compared
 query by query, and how values of one class and of two are spread.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from lib import artifacts, retrieval
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError
+from lib.scores import asked_of, evaluation_row
 from lib.search import evaluation
 from lib.search.calibration import BINS, Calibration, Collector
 from lib.search.evaluation import RECALL_AT, PerQuery, Scores
@@ -51,7 +52,7 @@ class SpaceScores:
 
     def rows(self) -> list[dict[str, Any]]:
         """As `python -m lib evaluate` prints them."""
-        return [retrieval.evaluation_row(self.space, scores) for scores in self.scores.values()]
+        return [evaluation_row(self.space, scores) for scores in self.scores.values()]
 
 
 def per_query(scores: Scores, measure: str) -> Floats:
@@ -83,7 +84,7 @@ def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tupl
 
 def cost(workspace: Workspace, catalog: Catalog) -> float:
     """How many numbers scoring every space compares: queries × gallery × dimensions, summed over the spaces."""
-    asked, searched = retrieval.asked_of(catalog)
+    asked, searched = asked_of(catalog)
     return float(len(asked)) * len(searched) * sum(int(workspace.space(name)["dim"]) for name in workspace.spaces)
 
 
@@ -105,7 +106,7 @@ def measure(
     began = time.perf_counter()
     loaded = retrieval.load(workspace, space)
     catalog = loaded.catalog
-    asked, searched = retrieval.asked_of(catalog)
+    asked, searched = asked_of(catalog)
     collector = Collector(len(asked), len(searched))
     scores = evaluation.evaluate_metrics(
         loaded.gallery,

@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,3 +219,46 @@ def tab(chromium, address: str) -> Iterator[browsing.Watched]:
     yield watched
     watched.context.close()
     assert not watched.complaints
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A Lite store that another process owns: its path and that process."""
+    place = tmp_path / "held.db"
+    code = (
+        "import sys; from lib.store import connection\n"
+        "with connection.open_store(sys.argv[1], role='the app'):\n"
+        "    print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(place)]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield str(place), process.pid
+        process.kill()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """`disk("size=1m")` mounts a small disk, `disk("remount,ro")` changes it, where this user may."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small disk")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
+
+
+def galleries(app: AppTest) -> dict[str, list[dict[str, Any]]]:
+    """The photos of every gallery by its title."""
+    found = {}
+    for element in app.get("bidi_component"):
+        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
+        if isinstance(data, dict) and "items" in data:
+            found[data["title"]] = data["items"]
+    return found

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from lib.data.download import Remote
+from lib.data.remote import Remote
 from lib.errors import DownloadError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess

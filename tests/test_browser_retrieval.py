@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from lib import retrieval, workspace
+from lib.queries import find_query, query_part, query_picture
 from lib.settings import Settings
 from tests import browsing, pictures
 from tests.browsing import Watched
@@ -32,7 +33,7 @@ def _expected(prepared: Settings, content: bytes, k: int) -> list[str]:
     loaded = retrieval.load(opened, "pixels")
     from lib.data import images
 
-    query = retrieval.query_picture(loaded.catalog, images.open_rgb(content), "mine")
+    query = query_picture(loaded.catalog, images.open_rgb(content), "mine")
     return [row["id"] for row in retrieval.search(opened, loaded, query, metric_name="l1", k=k)["results"]]
 
 
@@ -98,8 +99,8 @@ def test_a_drawn_part_is_asked_and_its_link_restores_it(tab: Watched, prepared: 
     found = _ids(tab, FIRST)
     opened = workspace.open_workspace(prepared)
     loaded = retrieval.load(opened, "pixels")
-    whole = retrieval.find_query(loaded.catalog, "tulip/04.jpg")
-    query = retrieval.query_part(loaded.catalog, whole, (part[0], part[1], part[2], part[3]))
+    whole = find_query(loaded.catalog, "tulip/04.jpg")
+    query = query_part(loaded.catalog, whole, (part[0], part[1], part[2], part[3]))
     results = retrieval.search(opened, loaded, query, metric_name="l1", k=10)["results"]
     assert found == [row["id"] for row in results]
     link = tab.page.url
@@ -113,7 +114,7 @@ def test_a_drawn_part_is_asked_and_its_link_restores_it(tab: Watched, prepared: 
 def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
     loaded = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(loaded.catalog, "tulip/04.jpg")
+    query = find_query(loaded.catalog, "tulip/04.jpg")
     both = retrieval.compare(opened, loaded, query, a="l1", b="ncc", k=7, other=retrieval.load(opened, "pixels"))
     tab.open("Retrieval?q=tulip%2F04.jpg&view=Side+by+side&a=l1&b=ncc&bspace=pixels&k=7&show=all")
     left = '[aria-label="Answers by L1 distance in ResNet18 features"]'

@@ -20,7 +20,8 @@ from PIL import Image
 
 from lib.data import catalog as catalogs
 from lib.data import images
-from lib.data.catalog import Catalog, build, changes, fingerprint, load, save, scan, split_of
+from lib.data.catalog import Catalog, build, changes, fingerprint, load, save, split_of
+from lib.data.scanning import scan
 from lib.errors import ArtifactError, DataError
 from tests import pictures
 from tests.pictures import encoded, folder, scene, write

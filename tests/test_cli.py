@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from lib import cli, workspace
+from lib.commands.progress import Progress
 from lib.errors import QueryError
 from lib.learn import training
 from lib.settings import PROJECT, Settings
@@ -509,23 +510,6 @@ def test_damaged_results(run: Run, prepared: Settings, tmp_path: Path, damage: C
 # -- the store ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A Lite store that another process owns: its path and that process."""
-    place = tmp_path / "held.db"
-    code = (
-        "import sys; from lib.store import connection\n"
-        "with connection.open_store(sys.argv[1], role='the app'):\n"
-        "    print('open', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", code, str(place)]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        yield str(place), process.pid
-        process.kill()
-
-
 def test_a_store_that_is_held_names_its_owner_and_the_ways_out(run: Run, held: tuple[str, int]) -> None:
     store, pid = held
     for command in (["prepare"], ["inspect"]):
@@ -681,7 +665,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     reached: list[str] = []
 
     def run(settings: Settings, options: argparse.Namespace) -> Any:
-        with cli._Progress() as progress:
+        with Progress() as progress:
             progress.update("embed", 0, 2)
             with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
                 exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")

@@ -202,21 +202,11 @@ def test_a_store_that_lacks_collections(copied: Settings, tmp_path: Path) -> Non
     assert checks["store"]["remedy"].endswith(f"--milvus-uri {tmp_path}/other.db")
 
 
-def test_a_store_that_another_process_holds(copied: Settings, tmp_path: Path) -> None:
-    place = tmp_path / "held.db"
-    code = (
-        "import sys; from lib.store import connection\n"
-        "with connection.open_store(sys.argv[1], role='the app'):\n"
-        "    print('open', flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", code, str(place)]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        check = examine(replace(copied, milvus_uri=str(place)))["store"]
-        process.kill()
+def test_a_store_that_another_process_holds(copied: Settings, held: tuple[str, int]) -> None:
+    store, pid = held
+    check = examine(replace(copied, milvus_uri=store))["store"]
     assert not check["ready"]
-    assert f"the app (process {process.pid}" in check["detail"]
+    assert f"the app (process {pid}" in check["detail"]
     assert "prepare" not in check["remedy"]  # which would not help
 
 

@@ -16,15 +16,10 @@ from typing import Any
 
 import pytest
 
-from lib.data import download
-from lib.data.download import (
-    FLOWER_PHOTOS,
-    IMAGENET_RESNET18,
-    Reachability,
-    Remote,
-    fetch,
-    flower_photos,
-)
+from lib.data import hosts
+from lib.data.download import fetch, flower_photos
+from lib.data.hosts import Reachability
+from lib.data.remote import FLOWER_PHOTOS, IMAGENET_RESNET18, Remote
 from lib.errors import ChecksumError, DownloadError, OfflineError
 from lib.settings import PROJECT
 from tests.archives import PHOTOS, names, tgz, tree
@@ -373,7 +368,6 @@ def test_probe_through_real_sockets(server: FileServer) -> None:
         closed = mute.getsockname()[1]
     assert not Reachability().check(f"http://127.0.0.1:{closed}/")
     assert Reachability().check(server.url)
-    assert download.reachable(server.url)
 
 
 def test_refused_connection_is_offline(tmp_path: Path) -> None:
@@ -420,7 +414,7 @@ def test_only_https_and_this_machine(url: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="only https"):
         get(Remote(url, "x", None, "0" * 8), tmp_path, network=Reachability(unasked))
     with pytest.raises(DownloadError, match="only https"):
-        download.reachable(url)
+        hosts.check_url(url)
 
 
 @pytest.mark.parametrize("target", ["http://example.org/x", "ftp://example.org/x", "file:///etc/passwd"])
@@ -432,7 +426,7 @@ def test_redirects_out_of_https_are_refused(server: FileServer, tmp_path: Path, 
 
 
 def test_https_does_not_redirect_to_this_machine(server: FileServer) -> None:
-    with download._session("https://example.org/") as session, pytest.raises(DownloadError, match="only https"):
+    with hosts.open_session("https://example.org/") as session, pytest.raises(DownloadError, match="only https"):
         session.get(server.url)
     assert server.gets == []
 
@@ -481,7 +475,8 @@ def test_two_threads_share_one_transfer(server: FileServer, tmp_path: Path) -> N
 CHILD = """
 import sys
 from pathlib import Path
-from lib.data.download import Remote, flower_photos
+from lib.data.download import flower_photos
+from lib.data.remote import Remote
 url, size, digest, folder = sys.argv[1:]
 remote = Remote(url, "photos.tgz", int(size), digest)
 print(flower_photos(Path(folder), remote=remote, progress=lambda *_: print("progress", flush=True)))

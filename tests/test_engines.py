@@ -20,6 +20,7 @@ from lib.embed.engines import BF16, FP32
 from lib.errors import ArtifactError, QueryError, WeightsError
 from lib.learn import backbone, training, transforms
 from lib.learn.backbone import Weights
+from lib.queries import query_picture
 from lib.settings import Settings
 
 RESNET18 = spaces.get("resnet18")
@@ -158,7 +159,7 @@ def test_embedding_and_preparing_keep_precisions_apart(settings: Settings) -> No
 
     # A picture from outside is embedded as the space was: the stored vector, not float32's, is found at no distance.
     catalog = half.catalog()
-    query = retrieval.query_picture(catalog, catalog.open(3), "outside")
+    query = query_picture(catalog, catalog.open(3), "outside")
     outside = replace(query, copies=[])
     found = retrieval.vector(half, retrieval.load(half, "resnet18"), outside)
     assert distance(found[None], stored.values[3][None]) < distance(

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lib.errors import QueryError
-from lib.search.exact import FEW, MARGIN, RECENT, Gallery, all_values, gallery, top_k, values_by_metric
+from lib.search.blocks import FEW
+from lib.search.exact import Gallery, all_values, gallery, top_k, values_by_metric
+from lib.search.features import MARGIN
+from lib.search.gallery import RECENT
 from lib.search.metrics import METRICS, order, reference
 
 NAMES = list(METRICS)

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib import retrieval, workspace
 from lib.embed.projection import MapParameters
+from lib.queries import find_query
 from lib.settings import Settings
 from lib.traits import Trait
 from lib.view import mapper, picked, scatter, selection, theme
@@ -154,7 +155,7 @@ def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, pre
 
 def mapping_search(opened: workspace.Workspace, image_id: str) -> list[dict[str, Any]]:
     loaded = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(loaded.catalog, image_id)
+    query = find_query(loaded.catalog, image_id)
     return list(retrieval.search(opened, loaded, query, metric_name="cosine", k=10)["results"])
 
 

@@ -17,6 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib import retrieval, workspace
+from lib.queries import find_query, query_row
 from lib.settings import PROJECT, Settings
 from lib.view import home, selection
 from tests.conftest import environment
@@ -111,7 +112,7 @@ def test_retrieval_shows_what_the_command_prints(start, prepared: Settings) -> N
     label = photos.frame["label"].iloc[3]
     loaded = retrieval.load(opened, "resnet18")
     for metric, title in (("l1", "L1 distance"), ("cosine", "Cosine similarity")):
-        found = retrieval.search(opened, loaded, retrieval.query_row(photos, 3), metric_name=metric, k=10)
+        found = retrieval.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
         right = sum(row["label"] == label for row in found["results"])
         assert any(
             line.value.startswith(f"**{title}**") and f"{right} of {len(found['results'])} of the query" in line.value
@@ -134,7 +135,7 @@ def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepare
     app.query_params["view"] = "Side by side"
     _fine(app.run())
     loaded = retrieval.load(opened, "resnet18")
-    both = retrieval.compare(opened, loaded, retrieval.find_query(loaded.catalog, query), a="l1", b="cosine", k=10)
+    both = retrieval.compare(opened, loaded, find_query(loaded.catalog, query), a="l1", b="cosine", k=10)
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Overlap"] == f"{both['overlap']:.0%}"
     assert shown["Kendall's tau"] == f"{both['kendall_tau']:.3f}"

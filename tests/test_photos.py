@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from lib import pipeline, retrieval, workspace
+from lib.queries import query_row
+from lib.scores import evaluate
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.store import connection, milvus
@@ -45,7 +47,7 @@ def test_milvus_finds_what_the_full_scan_finds(
     rows = np.random.default_rng(0).permutation(len(loaded.catalog.frame))[:QUERIES]
     recalls = []
     for row in rows:
-        query = retrieval.query_row(loaded.catalog, int(row))
+        query = query_row(loaded.catalog, int(row))
         answers = {
             engine: retrieval.search(
                 opened_photos, loaded, query, metric_name=metric, k=10, engine=engine, store=photo_store
@@ -63,7 +65,7 @@ def test_milvus_finds_what_the_full_scan_finds(
 @pytest.mark.slow
 def test_l1_says_how_much_its_candidates_miss(opened_photos: Workspace, photo_store: connection.Store) -> None:
     loaded = retrieval.load(opened_photos, "resnet18")
-    query = retrieval.query_row(loaded.catalog, 0)
+    query = query_row(loaded.catalog, 0)
     exact = retrieval.search(opened_photos, loaded, query, metric_name="l1", k=10)
     found = retrieval.search(opened_photos, loaded, query, metric_name="l1", k=10, engine="milvus", store=photo_store)
     shared = {entry["id"] for entry in exact["results"]} & {entry["id"] for entry in found["results"]}
@@ -73,10 +75,7 @@ def test_l1_says_how_much_its_candidates_miss(opened_photos: Workspace, photo_st
 
 @pytest.mark.slow
 def test_features_beat_pixels_clearly(opened_photos: Workspace) -> None:
-    scores = {
-        space: {row["metric"]: row for row in retrieval.evaluate(opened_photos, space)}
-        for space in ("pixels", "resnet18")
-    }
+    scores = {space: {row["metric"]: row for row in evaluate(opened_photos, space)} for space in ("pixels", "resnet18")}
     for metric in METRICS:
         pixels, features = scores["pixels"][metric], scores["resnet18"][metric]
         assert features["precision"]["10"] > pixels["precision"]["10"] + 0.15

@@ -26,6 +26,7 @@ from lib.data.catalog import split_of
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.pipeline import Reporter
+from lib.queries import find_query
 from lib.settings import PROJECT, Settings
 from lib.store import connection, milvus
 from tests.conftest import draw_photos, draw_picture
@@ -134,7 +135,7 @@ def files(settings: Settings) -> dict[str, bytes]:
 def answer(settings: Settings, image: str, **options: Any) -> list[tuple[str, float]]:
     opened = workspace.open_workspace(settings)
     there = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(there.catalog, image)
+    query = find_query(there.catalog, image)
     document = retrieval.search(opened, there, query, metric_name="cosine", k=50, **options)
     return [(row["id"], round(row["value"], 5)) for row in document["results"]]
 
@@ -529,22 +530,6 @@ def test_artifacts_that_cannot_be_written(settings: Settings, tmp_path: Path) ->
     assert "name another folder with --artifacts" in sentence(
         ArtifactError, replace(settings, artifacts=Path("/proc/x"))
     )
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`disk("size=1m")` mounts a small disk, `disk("remount,ro")` changes it, where this user may."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root can mount a small disk")
-        return place
-
-    yield mount
-    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
 
 
 def test_a_disk_that_is_read_only(settings: Settings, disk: Callable[[str], Path]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lib.learn import backbone, probe, results
+from lib.learn import backbone, probe
+from lib.learn.statistics import wilson
 from tests import trainings
 
 DIMS = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
@@ -34,7 +35,7 @@ def test_classes_that_can_be_told_apart_are() -> None:
     rows = probe.accuracies(part(150, 0, 20.0), part(20, 1, 20.0), part(60, 2, 20.0), seed=0)
     assert [(row["layer"], row["photos"]) for row in rows] == [(layer, n) for n in (100, 150) for layer in probe.LAYERS]
     assert all(row["accuracy"] == 1.0 and row["dim"] == 12 for row in rows)
-    assert all(row["ci95"] == list(results.wilson(60, 60)) for row in rows)
+    assert all(row["ci95"] == list(wilson(60, 60)) for row in rows)
 
 
 def test_noise_is_told_apart_by_chance_alone() -> None:

@@ -7,8 +7,9 @@ import shlex
 
 import pytest
 
-from lib import cli
+from lib.commands import options
 from lib.learn import results, runs
+from lib.learn.tidying import tidy
 from lib.settings import PROJECT, Settings
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -17,12 +18,12 @@ COMMANDS = sorted(set(re.findall(r"^ +(?:\$ |\S+/)?python -m lib ([^#\n]+)", REA
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_parses(line: str) -> None:
-    options = cli._parser().parse_args(shlex.split(line.strip()))
-    assert callable(options.run)
+    parsed = options.parser().parse_args(shlex.split(line.strip()))
+    assert callable(parsed.run)
 
 
 def test_every_command_is_in_the_readme() -> None:
-    parser = cli._parser()
+    parser = options.parser()
     names = next(action.choices for action in parser._actions if action.choices)
     assert {line.split()[0] for line in COMMANDS} == set(names)
 
@@ -56,7 +57,7 @@ def results_table() -> str:
         "| | test accuracy: mean (least to most) | 95 % interval of one run | seeds | one run took | published |",
         "|---|---|---|---|---|---|",
     ]
-    for row in results.table(map(results.tidy, runs.load(Settings(artifacts=PROJECT / "nowhere")))):
+    for row in results.table(map(tidy, runs.load(Settings(artifacts=PROJECT / "nowhere")))):
         accuracy, published = (
             f"{100 * row[name]:.{places}f} %" for name, places in (("accuracy", 1), ("published", 2))
         )

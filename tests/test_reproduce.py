@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 
 from lib import cli, reproduce, retrieval
+from lib.commands.options import parser
+from lib.queries import find_query, query_part
 from lib.reproduce import Place, Recipe
 from lib.retrieval import Among, Loaded
 from lib.settings import PROJECT, Settings
@@ -49,9 +51,9 @@ def _name(recipe: Recipe) -> str:
 def _answer(opened: Workspace, loaded: LOAD, recipe: Recipe) -> tuple[list[str], np.ndarray, Recipe]:
     """The ids of the exact engine, the first query's vector, and the recipe with its left-out ids."""
     there = loaded(recipe.space)
-    queries = [retrieval.find_query(there.catalog, image) for image in recipe.images]
+    queries = [find_query(there.catalog, image) for image in recipe.images]
     if recipe.part:
-        queries = [retrieval.query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
+        queries = [query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
     space = retrieval.normalised(there) if recipe.unit else there
     found = retrieval.search(
         opened,
@@ -137,7 +139,7 @@ def test_the_milvus_programs_give_the_same_ids(
 def test_two_sides_are_one_command() -> None:
     a, b = Recipe(["x/1.jpg"], "resnet18", "l1", 5), Recipe(["x/1.jpg"], "pixels", "ncc", 5)
     line = reproduce.command(a, b)
-    options = cli._parser().parse_args(shlex.split(line)[3:])
+    options = parser().parse_args(shlex.split(line)[3:])
     assert (options.image, options.space, options.a, options.b, options.b_space, options.k) == (
         "x/1.jpg", "resnet18", "l1", "ncc", "pixels", 5,
     )  # fmt: skip
@@ -152,7 +154,7 @@ def test_names_from_outside_stay_text(image: str, label: str) -> None:
     among = Among((label,), ("test",))
     for images in ([image], [image, image + "2"]):
         recipe = Recipe(images, "resnet18", "cosine", 3, among=among, left_out=images)
-        options = cli._parser().parse_args(shlex.split(reproduce.command(recipe))[3:])
+        options = parser().parse_args(shlex.split(reproduce.command(recipe))[3:])
         assert [options.image, *options.also] == images
         assert (options.label, options.split) == ([label], ["test"])
         place = Place("sets/a/catalog.parquet", "sets/a/vectors.npy", "resnet18_1234")

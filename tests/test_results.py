@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lib.learn import results, runs
+from lib.learn import results, runs, statistics, tidying
 from tests import records
 
 PHOTOS = [(f"{label}/{i}.jpg", label) for label in ("daisy", "rose", "tulip") for i in range(60)]
 
 
 def tidy(regime: str, **options: Any) -> dict[str, Any]:
-    return results.tidy(records.record(regime, PHOTOS, **options))
+    return tidying.tidy(records.record(regime, PHOTOS, **options))
 
 
 def answers(right: str, **changed: Any) -> dict[str, Any]:
@@ -23,28 +23,28 @@ def answers(right: str, **changed: Any) -> dict[str, Any]:
         {"id": str(i), "label": "a", "predicted": "a" if mark == "+" else "b", "confidence": 0.5}
         for i, mark in enumerate(right)
     ]
-    return results.tidy(dict.fromkeys(runs.NEEDED, 0) | {"predictions": predictions} | changed)
+    return tidying.tidy(dict.fromkeys(runs.NEEDED, 0) | {"predictions": predictions} | changed)
 
 
 def test_wilson_is_the_published_example() -> None:
     # Newcombe 1998, table I: 81 of 263 and 15 of 148 and 0 of 20, to four places.
-    assert results.wilson(81, 263, z=1.959964) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert results.wilson(15, 148, z=1.959964) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert results.wilson(0, 20, z=1.959964) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert results.wilson(20, 20)[1] == pytest.approx(1.0)
+    assert statistics.wilson(81, 263, z=1.959964) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert statistics.wilson(15, 148, z=1.959964) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert statistics.wilson(0, 20, z=1.959964) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert statistics.wilson(20, 20)[1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(-1, 3), (4, 3), (0, 0)])
 def test_wilson_refuses_what_is_no_share(successes: int, n: int) -> None:
     with pytest.raises(ValueError, match="no share"):
-        results.wilson(successes, n)
+        statistics.wilson(successes, n)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (3, 9), (9, 3), (20, 20), (5, 60), (700, 801)])
 def test_the_sign_test_is_scipys(a: int, b: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0
-    assert results.sign_test(a, b) == pytest.approx(expected, rel=1e-9)
+    assert statistics.sign_test(a, b) == pytest.approx(expected, rel=1e-9)
 
 
 def test_mcnemar_counts_the_photos_that_only_one_gets_right() -> None:
@@ -56,16 +56,16 @@ def test_mcnemar_counts_the_photos_that_only_one_gets_right() -> None:
 def test_mcnemar_says_why_it_cannot() -> None:
     assert results.mcnemar(answers("+"), answers("++"))["reason"] == "not the same test photos"
     assert results.mcnemar(answers("+"), answers(""))["reason"] == "a run has no prediction per photo"
-    other = results.tidy(answers("+")["record"] | {"predictions": [{"id": "0", "label": "c", "predicted": "c"}]})
+    other = tidying.tidy(answers("+")["record"] | {"predictions": [{"id": "0", "label": "c", "predicted": "c"}]})
     found = results.mcnemar(answers("+"), other)
     assert found["p"] is None
     assert found["reason"] == "not the same test photos"
 
 
 def test_holm_is_the_worked_example() -> None:
-    assert results.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert results.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert results.holm([]) == []
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert statistics.holm([]) == []
 
 
 def test_a_row_per_regime_over_seeds() -> None:
@@ -78,7 +78,7 @@ def test_a_row_per_regime_over_seeds() -> None:
     assert init["sd"] == pytest.approx(np.std([0.9, 0.94], ddof=1))
     assert init["seeds"] == [0, 1]
     assert init["difference"] == pytest.approx(0.92 - 0.9527)
-    assert init["ci95"] == results.wilson(round(0.92 * len(PHOTOS)), len(PHOTOS))
+    assert init["ci95"] == statistics.wilson(round(0.92 * len(PHOTOS)), len(PHOTOS))
     assert scratch["band"] is None
     assert scratch["sd"] is None
     assert scratch["ci95"] == (0.4, 0.6)
@@ -152,7 +152,7 @@ def test_mistakes_begin_with_the_most_confident() -> None:
 def course(*values: float | None, seed: int = 0, seconds: float = 10.0) -> dict[str, Any]:
     """A run with these validation accuracies, each epoch of 100 images and so many seconds."""
     rows = [{"epoch": i, "val_accuracy": value, "seconds": seconds, "images": 100} for i, value in enumerate(values, 1)]
-    return results.tidy(records.record("init", PHOTOS, seed=seed) | {"epochs": rows})
+    return tidying.tidy(records.record("init", PHOTOS, seed=seed) | {"epochs": rows})
 
 
 def test_bands_are_mean_least_and_most_of_the_seeds() -> None:
@@ -197,7 +197,7 @@ def test_probes_are_averaged_over_seeds() -> None:
 def test_any_part_of_a_record_may_be_junk(junk: Any) -> None:
     full = records.record("init", PHOTOS)
     for name in full:
-        run = results.tidy(full | {name: junk})
+        run = tidying.tidy(full | {name: junk})
         assert len(results.table([run])) == 1
         results.differences([run, tidy("scratch")])
         results.diff_config(run, tidy("scratch"))
@@ -209,12 +209,12 @@ def test_any_part_of_a_record_may_be_junk(junk: Any) -> None:
 
 def test_what_a_record_lacks_is_worked_out_or_left_empty() -> None:
     whole = records.record("init", PHOTOS)
-    bare = results.tidy({name: whole[name] for name in runs.NEEDED} | {"predictions": whole["predictions"]})
+    bare = tidying.tidy({name: whole[name] for name in runs.NEEDED} | {"predictions": whole["predictions"]})
     assert bare["confusion"] == whole["confusion"]
     assert bare["classes"] == whole["classes"]
-    assert bare["test_ci95"] == results.wilson(round(whole["test_accuracy"] * len(PHOTOS)), len(PHOTOS))
+    assert bare["test_ci95"] == statistics.wilson(round(whole["test_accuracy"] * len(PHOTOS)), len(PHOTOS))
     assert bare["probe"] == []
-    assert results.tidy(dict.fromkeys(runs.NEEDED, 0))["test_ci95"] is None
+    assert tidying.tidy(dict.fromkeys(runs.NEEDED, 0))["test_ci95"] is None
 
 
 def test_runs_of_other_recipes_are_not_taken_for_other_seeds() -> None:

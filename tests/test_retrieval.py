@@ -19,7 +19,9 @@ from lib import retrieval, workspace
 from lib.data import catalog as catalogs
 from lib.data import images
 from lib.errors import ArtifactError, QueryError, StoreError
+from lib.queries import Query, find_query, query_part
 from lib.retrieval import Loaded
+from lib.scores import evaluate
 from lib.settings import Settings
 from lib.store import connection
 from lib.workspace import Workspace
@@ -64,7 +66,7 @@ def ranked(loaded: Loaded, metric: str, query: np.ndarray, leave_out: set[str]) 
 
 
 def search(opened: Workspace, loaded: Loaded, image: str, metric: str = "cosine", k: int = 10, **options: Any) -> Any:
-    query = retrieval.find_query(loaded.catalog, image)
+    query = find_query(loaded.catalog, image)
     document = retrieval.search(opened, loaded, query, metric_name=metric, k=k, **options)
     json.dumps(document, allow_nan=False)
     return document
@@ -150,7 +152,7 @@ def test_a_picture_from_outside_is_embedded(opened: Workspace, loaded: LOAD, tmp
     outside = tmp_path / "new.png"
     draw_picture(2, 77).save(outside)
     there = loaded(space)
-    query = retrieval.vector(opened, there, retrieval.find_query(there.catalog, str(outside)))
+    query = retrieval.vector(opened, there, find_query(there.catalog, str(outside)))
     if space == "pixels":
         picture = images.open_rgb(outside).resize((128, 128), Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(query, np.asarray(picture).reshape(-1))
@@ -204,7 +206,7 @@ def test_several_queries_are_answered_by_mean_rank(opened: Workspace, loaded: LO
         for place, (image, _) in enumerate(ranked(there, metric, query, out), start=1):
             ranks.setdefault(image, []).append(place)
     expected = sorted((np.mean(each), image) for image, each in ranks.items())
-    queries = [retrieval.find_query(there.catalog, name) for name in names]
+    queries = [find_query(there.catalog, name) for name in names]
     found = retrieval.search(opened, there, queries, metric_name=metric, k=100)
     assert [(row["value"], row["id"]) for row in found["results"]] == [(pytest.approx(v), i) for v, i in expected]
     assert (found["queries"], found["fusion"], found["higher_is_closer"]) == (names, "mean rank", False)
@@ -214,26 +216,26 @@ def test_several_queries_are_answered_by_mean_rank(opened: Workspace, loaded: LO
 
 def test_a_part_of_a_photo_is_a_query_from_outside(opened: Workspace, loaded: LOAD) -> None:
     there = loaded("pixels")
-    whole = retrieval.find_query(there.catalog, "tulip/04.jpg")
-    part = retrieval.query_part(there.catalog, whole, (25, 0, 75, 50))
+    whole = find_query(there.catalog, "tulip/04.jpg")
+    part = query_part(there.catalog, whole, (25, 0, 75, 50))
     picture = images.open_rgb(there.catalog.path("tulip/04.jpg"))
     w, h = picture.size
     small = picture.crop((w // 4, 0, round(w * 0.75), round(h / 2))).resize((128, 128), Image.Resampling.BILINEAR)
     found = retrieval.search(opened, there, part, metric_name="l1", k=100)
     assert ids(found) == [name for name, _ in ranked(there, "l1", np.asarray(small).reshape(-1), set())]
     assert "tulip/04.jpg" in ids(found)  # the photo that it was cut from may be found
-    everything = retrieval.query_part(there.catalog, whole, (0, 0, 100, 100))
+    everything = query_part(there.catalog, whole, (0, 0, 100, 100))
     assert "tulip/04.jpg" not in ids(retrieval.search(opened, there, everything, metric_name="l1", k=100))
     assert len({part.key, whole.key, everything.key}) == 3
     for box in ((50, 0, 50, 10), (0, 0, 101, 10), (-1, 0, 5, 5), (0, 9, 5, 3), (0, float("nan"), 5, 3)):
         with pytest.raises(QueryError, match="left,top,right,bottom in percent"):
-            retrieval.query_part(there.catalog, whole, box)
+            query_part(there.catalog, whole, box)
 
 
 def test_at_length_1_l2_and_cosine_rank_alike(opened: Workspace, loaded: LOAD) -> None:
     there = loaded("resnet18")
     unit = retrieval.normalised(there)
-    query = retrieval.find_query(there.catalog, "tulip/04.jpg")
+    query = find_query(there.catalog, "tulip/04.jpg")
     as_they_are = retrieval.compare(opened, there, query, a="l2", b="cosine", k=20)
     both = retrieval.compare(opened, unit, query, a="l2", b="cosine", k=20)
     assert as_they_are["kendall_tau"] < 0.999
@@ -254,13 +256,13 @@ def test_at_length_1_l2_and_cosine_rank_alike(opened: Workspace, loaded: LOAD) -
 def test_a_vector_of_somebodys_collection_is_a_query(opened: Workspace, loaded: LOAD) -> None:
     there = loaded("resnet18")
     values = np.asarray(there.gallery.vectors[5])
-    foreign = retrieval.Query("row 5 of theirs", None, [], None, "theirs 5", values)
+    foreign = Query("row 5 of theirs", None, [], None, "theirs 5", values)
     found = retrieval.search(opened, there, foreign, metric_name="cosine", k=3)
     assert ids(found)[0] == there.catalog.ids[5]
     with pytest.raises(QueryError, match="a vector of 512 numbers, and pixels holds 49,152"):
         retrieval.search(opened, loaded("pixels"), foreign, metric_name="cosine", k=3)
     with pytest.raises(QueryError, match="no parts"):
-        retrieval.query_part(there.catalog, foreign, (0, 0, 50, 50))
+        query_part(there.catalog, foreign, (0, 0, 50, 50))
 
 
 # -- what is no query -----------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ def test_a_vector_of_somebodys_collection_is_a_query(opened: Workspace, loaded: 
 def test_an_unknown_image_is_one_sentence(loaded: LOAD, name: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(QueryError) as caught:
-        retrieval.find_query(loaded("pixels").catalog, name)
+        find_query(loaded("pixels").catalog, name)
     text = str(caught.value)
     assert text.isprintable()
     assert len(text) < 400
@@ -317,7 +319,7 @@ def test_files_that_are_no_pictures_say_why(loaded: LOAD, tmp_path: Path) -> Non
         "": "regular file",
     }.items():
         with pytest.raises(QueryError) as caught:
-            retrieval.find_query(loaded("pixels").catalog, str(tmp_path / name))
+            find_query(loaded("pixels").catalog, str(tmp_path / name))
         assert reason in str(caught.value)
         assert str(caught.value).isprintable()
 
@@ -386,7 +388,7 @@ def tau_b(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("space", ["pixels", "resnet18"])
 def test_compare_agrees_with_the_definitions(opened: Workspace, loaded: LOAD, space: str) -> None:
     there = loaded(space)
-    query = retrieval.find_query(there.catalog, "tulip/04.jpg")
+    query = find_query(there.catalog, "tulip/04.jpg")
     document = retrieval.compare(opened, there, query, a="l1", b="cosine", k=10)
     json.dumps(document, allow_nan=False)
     row = there.catalog.row("tulip/04.jpg")
@@ -404,7 +406,7 @@ def test_compare_agrees_with_the_definitions(opened: Workspace, loaded: LOAD, sp
 
 
 def test_compare_with_itself_agrees_wholly(opened: Workspace, loaded: LOAD) -> None:
-    query = retrieval.find_query(loaded("resnet18").catalog, COPY_OF)
+    query = find_query(loaded("resnet18").catalog, COPY_OF)
     document = retrieval.compare(opened, loaded("resnet18"), query, a="mse", b="l2", k=5)
     assert (document["overlap"], document["rbo"]) == (1.0, 1.0)
     assert document["kendall_tau"] == pytest.approx(1.0)
@@ -415,7 +417,7 @@ def test_compare_with_itself_agrees_wholly(opened: Workspace, loaded: LOAD) -> N
 
 def test_compare_across_spaces_tells_each_answers_rank_on_the_other_side(opened: Workspace, loaded: LOAD) -> None:
     there, pixels = loaded("resnet18"), loaded("pixels")
-    query = retrieval.find_query(there.catalog, COPY_OF)
+    query = find_query(there.catalog, COPY_OF)
     among = retrieval.Among(("rose", "tulip"))
     document = retrieval.compare(opened, there, query, a="l1", b="ncc", k=6, other=pixels, among=among)
     assert (document["a"]["space"], document["b"]["space"]) == ("resnet18", "pixels")
@@ -432,7 +434,7 @@ def test_compare_across_spaces_tells_each_answers_rank_on_the_other_side(opened:
 
 def test_compare_takes_several_queries(opened: Workspace, loaded: LOAD) -> None:
     there = loaded("resnet18")
-    queries = [retrieval.find_query(there.catalog, name) for name in ("rose/00.jpg", "rose/01.png")]
+    queries = [find_query(there.catalog, name) for name in ("rose/00.jpg", "rose/01.png")]
     document = retrieval.compare(opened, there, queries, a="l1", b="cosine", k=60)
     for side, metric in (("a", "l1"), ("b", "cosine")):
         assert document[side] | {"seconds": 0} == retrieval.search(opened, there, queries, metric_name=metric, k=60) | {
@@ -467,7 +469,7 @@ def scores(loaded: Loaded, metric: str, queries: list[int], gallery: list[int], 
 @pytest.mark.parametrize("space", ["pixels", "resnet18"])
 def test_evaluate_agrees_with_the_definitions(opened: Workspace, loaded: LOAD, space: str, queries: str) -> None:
     there = loaded(space)
-    rows = retrieval.evaluate(opened, space, k=3, queries=queries)
+    rows = evaluate(opened, space, k=3, queries=queries)
     json.dumps(rows, allow_nan=False)
     assert [row["metric"] for row in rows] == list(METRICS)
     splits = list(there.catalog.frame["split"])
@@ -487,7 +489,7 @@ def test_evaluate_agrees_with_the_definitions(opened: Workspace, loaded: LOAD, s
 
 def test_evaluate_takes_some_metrics_and_an_alias(opened: Workspace) -> None:
     seen: list[tuple[int, int | None]] = []
-    rows = retrieval.evaluate(opened, "transfer", ["l2"], progress=lambda done, total: seen.append((done, total)))
+    rows = evaluate(opened, "transfer", ["l2"], progress=lambda done, total: seen.append((done, total)))
     assert [(row["space"], row["metric"]) for row in rows] == [("resnet18", "l2")]
     assert set(rows[0]["precision"]) == {"1", "5", "10"}
     assert seen[-1] == (rows[0]["queries"], rows[0]["queries"])
@@ -501,11 +503,11 @@ def test_evaluate_without_test_pictures_says_what_to_do(prepared: Settings, tmp_
     frame = catalog.frame.assign(split="train")
     catalogs.save(replace(catalog, frame=frame), opened.folder / opened.state["catalog"])
     with pytest.raises(QueryError, match="leave no test queries or no gallery"):
-        retrieval.evaluate(opened, "resnet18")
-    assert retrieval.evaluate(opened, "resnet18", ["l2"], queries="all")[0]["queries"] == 61
+        evaluate(opened, "resnet18")
+    assert evaluate(opened, "resnet18", ["l2"], queries="all")[0]["queries"] == 61
 
 
 def test_a_space_that_is_not_there_is_named(opened: Workspace) -> None:
     empty = replace(opened, state={**opened.state, "spaces": {}})
     with pytest.raises(ArtifactError, match="resnet18 of drawn flowers is not prepared yet"):
-        retrieval.evaluate(empty, "resnet18")
+        evaluate(empty, "resnet18")

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from lib import retrieval, workspace
 from lib.data import images
 from lib.errors import QueryError
+from lib.queries import find_query, query_part, query_picture
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import cropping, pasting, reproducing, selection, uploads
@@ -46,7 +47,7 @@ def _heads(app: AppTest) -> list[str]:
 
 def _exact(opened: Any, name: str, metric: str, space: str = "resnet18", **options: Any) -> list[dict[str, Any]]:
     loaded = retrieval.load(opened, space)
-    query = retrieval.find_query(loaded.catalog, name)
+    query = find_query(loaded.catalog, name)
     return list(retrieval.search(opened, loaded, query, metric_name=metric, **options)["results"])
 
 
@@ -106,7 +107,7 @@ def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
     photos = opened.catalog()
     app = _page(start, prepared, q="tulip/04.jpg", part="10,20,70,90", space="pixels")
     loaded = retrieval.load(opened, "pixels")
-    part = retrieval.query_part(photos, retrieval.find_query(photos, "tulip/04.jpg"), (10, 20, 70, 90))
+    part = query_part(photos, find_query(photos, "tulip/04.jpg"), (10, 20, 70, 90))
     found = retrieval.search(opened, loaded, part, metric_name="l1", k=10)["results"]
     right = sum(row["label"] == "tulip" for row in found)
     assert any(head.startswith("**L1") and f"{right} of 10" in head for head in _heads(app))
@@ -177,7 +178,7 @@ def test_two_sides_show_what_compare_prints(
     opened = workspace.open_workspace(prepared)
     app = _page(start, prepared, q="tulip/04.jpg", view="Side by side", space=space, bspace=other, a=a, b=b, k="6")
     loaded, there = retrieval.load(opened, space), retrieval.load(opened, other)
-    query = retrieval.find_query(loaded.catalog, "tulip/04.jpg")
+    query = find_query(loaded.catalog, "tulip/04.jpg")
     both = retrieval.compare(opened, loaded, query, a=a, b=b, k=6, other=there)
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Overlap"] == f"{both['overlap']:.0%}"
@@ -276,7 +277,7 @@ def test_odd_pictures_work(prepared: Settings, content: bytes, size: tuple[int, 
     opened = workspace.open_workspace(prepared)
     for space in ("pixels", "resnet18"):
         loaded = retrieval.load(opened, space)
-        query = retrieval.query_picture(loaded.catalog, picture.whole, "your photo")
+        query = query_picture(loaded.catalog, picture.whole, "your photo")
         for metric in METRICS:
             found = retrieval.search(opened, loaded, query, metric_name=metric, k=3)["results"]
             assert len(found) == 3

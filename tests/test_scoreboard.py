@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from lib import retrieval, scoreboard, workspace
+from lib import scoreboard, workspace
 from lib.errors import ArtifactError
 from lib.scoreboard import MEASURES
+from lib.scores import asked_of, evaluate
 from lib.search import evaluation
 from lib.settings import Settings
 
@@ -26,7 +27,7 @@ def test_what_is_kept_is_what_evaluate_prints(copied: Settings) -> None:
     again = scoreboard.measure_all(opened, lambda name: stages.append(name) or (lambda done, total: None))
     assert stages == opened.spaces, "measured although it was there"
     for first, kept in zip(measured, again, strict=True):
-        rows = without_seconds(retrieval.evaluate(opened, kept.space))
+        rows = without_seconds(evaluate(opened, kept.space))
         assert without_seconds(first.rows()) == without_seconds(kept.rows()) == rows
         assert kept.facts == first.facts
         assert kept.facts["space_fingerprint"] == opened.space(kept.space)["fingerprint"]
@@ -74,5 +75,5 @@ def test_another_split_is_another_scoreboard(copied: Settings) -> None:
 def test_the_cost_counts_numbers_compared(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
-    asked, searched = retrieval.asked_of(catalog)
+    asked, searched = asked_of(catalog)
     assert scoreboard.cost(opened, catalog) == len(asked) * len(searched) * (49_152 + 512)

@@ -21,9 +21,11 @@ from lib import retrieval, robustness, scoreboard, workspace
 from lib.data import catalog as catalogs
 from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
+from lib.scores import evaluate
 from lib.search import disagreement, equivalence, significance
 from lib.settings import Settings
 from lib.view import comparing, jobs, sweeping, vector_figures
+from tests.conftest import galleries
 
 PAGE = "pages/3_Retrieval.py"
 Start = Callable[[Settings], AppTest]
@@ -90,7 +92,7 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
     assert len(table) == 2 * 5
     assert set(table["Space"]) == {"Raw pixels", "ResNet18 features"}
     opened = workspace.open_workspace(copied)
-    printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in retrieval.evaluate(opened, name)}
+    printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in evaluate(opened, name)}
     for (space, metric), row in printed.items():
         line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == metric)].iloc[0]
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
@@ -103,22 +105,12 @@ def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings)
     scores = measured(scored, "resnet18").scores["l1"]
     photos = workspace.open_workspace(scored).catalog()
     values = scoreboard.per_query(scores, "p5")
-    shown = _galleries(app)
+    shown = galleries(app)
     worst = [photos.row(tile["id"]) for tile in shown["Worst queries"]]
     told = [float(values[list(scores.per_query.rows).index(row)]) for row in worst]
     assert told == sorted(values)[: len(told)]
     best = [photos.row(tile["id"]) for tile in shown["Best queries"]]
     assert float(values[list(scores.per_query.rows).index(best[0])]) == values.max()
-
-
-def _galleries(app: AppTest) -> dict[str, list[dict[str, Any]]]:
-    """The photos of every gallery by its title."""
-    found = {}
-    for element in app.get("bidi_component"):
-        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
-        if isinstance(data, dict) and "items" in data:
-            found[data["title"]] = data["items"]
-    return found
 
 
 def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -> None:
@@ -221,13 +213,13 @@ def test_disagreements_are_those_of_the_neighbourhoods(start: Start, prepared: S
     near = opened.neighbourhoods("resnet18")
     found = disagreement.measure(near, labels, 10)
     assert cards(app)["Mean overlap"] == f"{np.nanmean(found.overlap):.1%}"
-    tiles = _galleries(app)["Least in common"]
+    tiles = galleries(app)["Least in common"]
     assert [tile["id"] for tile in tiles] == [photos.ids[row] for row in found.worst()[:24]]
     assert tiles[0]["badge"] == f"{found.overlap[found.worst()[0]]:.0%}"
     table = app.dataframe[0].value
     assert list(table["Class"]) == list(photos.classes)
     hubs = disagreement.hubs(near, labels, "l1", 10)
-    shown = _galleries(app)["Greatest hubs by L1 distance"]
+    shown = galleries(app)["Greatest hubs by L1 distance"]
     assert shown[0]["id"] == photos.ids[hubs.top[0]] and shown[0]["badge"] == f"×{hubs.counts.max():,}"
     app.number_input(key="disagree_k").set_value(5).run()
     assert cards(app)["Mean overlap"] == f"{np.nanmean(disagreement.measure(near, labels, 5).overlap):.1%}"
@@ -259,7 +251,7 @@ def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings)
     expected = robustness.look(there, [4], vector[None], 10)[0]
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
     assert _numbers(drawn["x"]) == [each.rank for each in expected.values()]
-    tiles = _galleries(app)["Answers in Raw pixels"]
+    tiles = galleries(app)["Answers in Raw pixels"]
     assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].answers]
     next(button for button in app.button if button.label == "As it was").click().run()
     assert "the original comes first under 5 of 5 metrics" in words(app)
@@ -275,7 +267,7 @@ def _numbers(values: Any) -> list[float]:
 
 def test_without_a_query_there_are_photos_to_begin_with(start: Start, prepared: Settings) -> None:
     app = open_view(start, prepared, "Robustness lab")
-    assert len(_galleries(app)["Photos to begin with"]) == 5
+    assert len(galleries(app)["Photos to begin with"]) == 5
     assert not app.slider
 
 

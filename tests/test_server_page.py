@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib import pipeline, retrieval, workspace
+from lib.queries import find_query
 from lib.settings import Settings
 from lib.store import milvus, steps
 from lib.store.connection import open_store
@@ -130,7 +131,7 @@ def test_changes_need_an_unlock(opened_at, filled: Settings) -> None:
 def test_photos_are_found_through_the_server_as_by_a_full_scan(filled: Settings, metric: str) -> None:
     opened = workspace.open_workspace(filled)
     there = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(there.catalog, "rose/04.jpg")
+    query = find_query(there.catalog, "rose/04.jpg")
 
     def found(engine: str) -> list[str]:
         document = retrieval.search(opened, there, query, metric_name=metric, k=20, engine=engine)

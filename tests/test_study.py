@@ -18,10 +18,11 @@ from PIL import Image
 
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, DataError, QueryError, TrainingError
-from lib.learn import backbone, checkpoints, feed, live, plan, regimes, results, runs, study, training
+from lib.learn import backbone, checkpoints, feed, live, plan, regimes, runs, study, training
 from lib.learn.backbone import Preprocess
 from lib.learn.plan import Run
 from lib.learn.recipes import Recipe
+from lib.learn.statistics import wilson
 from lib.settings import PROJECT, Settings
 from tests import pictures as drawn
 from tests import trainings
@@ -203,7 +204,7 @@ def test_what_was_said_of_the_test_photos_adds_up(trained: Trained, catalog: Cat
     assert all(1 / 5 < row["confidence"] <= 1 for row in said)
     right = sum(row["label"] == row["predicted"] for row in said)
     assert record["test_accuracy"] == right / 7
-    assert record["test_ci95"] == list(results.wilson(right, 7))
+    assert record["test_ci95"] == list(wilson(right, 7))
     confusion = np.array(record["confusion"])
     assert (confusion.shape, confusion.sum(), confusion.trace()) == ((5, 5), 7, right)
     for row in said:

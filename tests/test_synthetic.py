@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.data.drawing import Light, Surface, render
-from lib.data.synthetic import FACTORS, SPECIES, draw, generate, is_complete
+from lib.data.drawn import is_complete
+from lib.data.flowers.drawing import render
+from lib.data.flowers.picture import FACTORS, SPECIES, draw
+from lib.data.flowers.surfaces import Light, Surface
+from lib.data.synthetic import generate
 from lib.errors import DataError
 
 SIZE = 48
@@ -177,7 +180,7 @@ def test_a_set_that_lost_a_picture_is_not_complete(tmp_path: Path) -> None:
 
 def test_a_worker_imports_nothing_heavy() -> None:
     code = (
-        "import sys, lib.data.synthetic as s; s.draw('daisy', 0, 32);"
+        "import sys, lib.data.synthetic, lib.data.flowers.picture as s; s.draw('daisy', 0, 32);"
         "print([m for m in ('torch', 'streamlit', 'plotly', 'pandas', 'sklearn', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

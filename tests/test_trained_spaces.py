@@ -18,6 +18,7 @@ from lib.data.catalog import Catalog
 from lib.embed import alignment, spaces
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, feed, runs, study
+from lib.queries import find_query
 from lib.settings import Settings
 from lib.view import scatter
 from tests import browsing, trainings
@@ -92,7 +93,7 @@ def test_every_network_makes_another_space(made: Made) -> None:
 def test_they_can_be_searched(made: Made, regime: str, engine: str) -> None:
     opened = workspace.open_workspace(made.settings)
     loaded = retrieval.load(opened, regime)
-    query = retrieval.find_query(loaded.catalog, "tulip/04.jpg")
+    query = find_query(loaded.catalog, "tulip/04.jpg")
     found = retrieval.search(opened, loaded, query, metric_name="cosine", k=5, engine=engine)
     vectors = opened.vectors(regime).values.astype(np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

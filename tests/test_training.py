@@ -16,7 +16,9 @@ from lib.errors import DataError, TrainingError
 from lib.learn import backbone, checkpoints, feed, regimes, training, transforms
 from lib.learn.backbone import FEATURES, Preprocess
 from lib.learn.recipes import Recipe
-from lib.learn.training import Source, State, Watch
+from lib.learn.sources import Source, feature_source, photo_source
+from lib.learn.state import State, classifier, freeze, new_state, one_cycle, parameter_groups, train_mode
+from lib.learn.training import Watch
 from tests import trainings
 
 TRAINABLE = {"scratch": 11_179_077, "transfer": 2_565, "finetune": 4_855_813, "init": 11_179_077}
@@ -45,11 +47,11 @@ def cpu() -> Any:
 def head_source(count: int = 40, views: int = 1) -> Source:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(views, count, FEATURES)).astype(np.float32)
-    return training.feature_source(values, rng.integers(0, 5, count), seed=0)
+    return feature_source(values, rng.integers(0, 5, count), seed=0)
 
 
 def head_state(recipe: Recipe, steps: int = 12) -> State:
-    return training.new_state(training.classifier(5, seed=0), recipe, steps)
+    return new_state(classifier(5, seed=0), recipe, steps)
 
 
 def epoch_of(state: State, source: Source, recipe: Recipe, cpu: Any, epoch: int = 0) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def bits(network: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("regime", regimes.REGIMES)
 def test_a_regime_trains_as_many_numbers_as_the_design_says(regime: str) -> None:
     network = backbone.resnet18(backbone.random(), 5)
-    training.freeze(network, regimes.frozen(regimes.REGIMES[regime], 5))
+    freeze(network, regimes.frozen(regimes.REGIMES[regime], 5))
     found = sum(one.numel() for one in network.parameters() if one.requires_grad)
     assert (sum(one.numel() for one in network.parameters()), found) == (11_179_077, TRAINABLE[regime])
     assert regimes.parameters(regimes.REGIMES[regime], 5) == (11_179_077, TRAINABLE[regime])
@@ -81,10 +83,10 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
     recipe = Recipe(epochs=1, batch_size=16, micro_batch=8, ema=ema, optimizer="adamw", lr=1e-2, weight_decay=0.1)
     photos = feed.Training(feed.photos(catalog, "train"), recipe, PREPROCESS, 0)
     network = backbone.resnet18(backbone.bundled(), 5)
-    training.freeze(network, regimes.frozen(regimes.REGIMES["finetune"], 5))
-    state = training.new_state(network, recipe, 4)
+    freeze(network, regimes.frozen(regimes.REGIMES["finetune"], 5))
+    state = new_state(network, recipe, 4)
     before = bits(network)
-    row = epoch_of(state, training.photo_source(photos, PREPROCESS, cpu), recipe, cpu)
+    row = epoch_of(state, photo_source(photos, PREPROCESS, cpu), recipe, cpu)
     assert (row["images"], row["lr"] <= 1e-2) == (51, True)
     fixed = {tensor.name for tensor in regimes.tensors(5)[: regimes.FROZEN_IN_FINETUNE]}
     for judged in (state.network, state.judged):
@@ -98,8 +100,8 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
 
 def test_transfer_keeps_every_norm(cpu: Any) -> None:
     network: Any = backbone.resnet18(backbone.random(), 5)
-    training.freeze(network, regimes.frozen(regimes.REGIMES["transfer"], 5))
-    training.train_mode(network)
+    freeze(network, regimes.frozen(regimes.REGIMES["transfer"], 5))
+    train_mode(network)
     assert network.training
     assert not any(module.training for name, module in network.named_modules() if "bn" in name)
 
@@ -109,9 +111,9 @@ def test_transfer_keeps_every_norm(cpu: Any) -> None:
 
 def test_norms_and_biases_do_not_decay_and_early_stages_change_less() -> None:
     network: Any = backbone.resnet18(backbone.random(), 5)
-    training.freeze(network, 3)  # the first convolution and its norm
+    freeze(network, 3)  # the first convolution and its norm
     recipe = Recipe(epochs=1, lr=0.1, layer_decay=0.5, weight_decay=0.02)
-    groups = training.parameter_groups(network, recipe)
+    groups = parameter_groups(network, recipe)
     of = {id(one): group for group in groups for one in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(of) == 62 - 3
     distance = {"fc": 0, "layer4": 1, "layer3": 2, "layer2": 3, "layer1": 4}
@@ -127,14 +129,14 @@ def test_norms_and_biases_do_not_decay_and_early_stages_change_less() -> None:
 def test_the_first_convolution_changes_least_and_a_classifier_alone_as_the_recipe_says() -> None:
     recipe = Recipe(epochs=1, lr=0.1, layer_decay=0.5)
     network: Any = backbone.resnet18(backbone.random(), 5)
-    rates = {id(one): group["lr"] for group in training.parameter_groups(network, recipe) for one in group["params"]}
+    rates = {id(one): group["lr"] for group in parameter_groups(network, recipe) for one in group["params"]}
     assert rates[id(network.conv1.weight)] == rates[id(network.bn1.weight)] == pytest.approx(0.1 / 2**5)
-    assert {group["lr"] for group in training.parameter_groups(training.classifier(5, 0), recipe)} == {0.1}
+    assert {group["lr"] for group in parameter_groups(classifier(5, 0), recipe)} == {0.1}
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.15, 0.5])
 def test_the_learning_rate_rises_and_falls_once(warmup: float) -> None:
-    rates = [training.one_cycle(step / 200, warmup) for step in range(201)]
+    rates = [one_cycle(step / 200, warmup) for step in range(201)]
     top = round(200 * warmup)
     assert rates[top] == pytest.approx(1)
     assert rates[0] < 0.05 or warmup == 0
@@ -153,7 +155,7 @@ def test_the_optimiser_follows_the_schedule(name: str) -> None:
         state.optimizer.step()
         state.schedule.step()
     assert type(state.optimizer).__name__.lower() == name
-    assert rates == pytest.approx([0.5 * training.one_cycle(step / 8, 0.25) for step in range(8)])
+    assert rates == pytest.approx([0.5 * one_cycle(step / 8, 0.25) for step in range(8)])
     assert max(rates) == pytest.approx(0.5)
 
 
@@ -163,7 +165,7 @@ def test_a_step_is_that_of_the_mean_loss_of_its_photos(cpu: Any) -> None:
 
     recipe = replace(PLAIN, epochs=1, batch_size=64)
     source, state = head_source(), head_state(recipe, steps=1)
-    plain = training.classifier(5, seed=0)
+    plain = classifier(5, seed=0)
     values = next(source.batches(0, [np.arange(40)]))
     with training.autocast(cpu):
         loss = functional.cross_entropy(plain(values).float(), torch.from_numpy(source.labels), label_smoothing=0.1)
@@ -171,7 +173,7 @@ def test_a_step_is_that_of_the_mean_loss_of_its_photos(cpu: Any) -> None:
     row = epoch_of(state, source, recipe, cpu)
     assert row["train_loss"] == pytest.approx(float(loss.detach()), rel=1e-2)
     # The first step of Nesterov momentum 0.9 from rest is 1.9 gradients.
-    rate = 0.1 * training.one_cycle(0, recipe.warmup)
+    rate = 0.1 * one_cycle(0, recipe.warmup)
     for moved, start in zip(state.network.parameters(), plain.parameters(), strict=True):
         expected = start - 1.9 * rate * start.grad
         torch.testing.assert_close(moved.detach(), expected.detach(), atol=1e-4, rtol=1e-3)
@@ -209,7 +211,7 @@ def test_mixed_photos_change_the_epoch_until_its_last_share(cpu: Any) -> None:
         return (torch.from_numpy(pixels[places]) for places in passes)
 
     def loss(recipe: Recipe, epoch: int) -> float:
-        state = training.new_state(network(), recipe, 12)
+        state = new_state(network(), recipe, 12)
         return float(epoch_of(state, Source(40, labels, batches), recipe, cpu, epoch)["train_loss"])
 
     plain = replace(mixing, mixup=0.0, cutmix=0.0)
@@ -258,7 +260,7 @@ def test_the_precision_is_one_of_two(cpu: Any) -> None:
 
 def test_photos_reach_the_network_normalised(catalog: Catalog, cpu: Any) -> None:
     photos = feed.Training(feed.photos(catalog, "train"), PLAIN, PREPROCESS, 0)
-    source = training.photo_source(photos, PREPROCESS, cpu)
+    source = photo_source(photos, PREPROCESS, cpu)
     passes = [np.array([3, 1]), np.array([50])]
     found = list(source.batches(2, passes))
     assert (source.count, [len(one) for one in found]) == (51, [2, 1])
@@ -273,14 +275,14 @@ def test_a_photo_that_is_unreadable_in_the_middle_of_an_epoch_is_named(
     away = replace(catalog, root=tmp_path)
     photos = feed.Training(feed.photos(away, "train"), PLAIN, PREPROCESS, 0)
     with pytest.raises(DataError) as caught:
-        epoch_of(head_state(PLAIN), training.photo_source(photos, PREPROCESS, cpu), PLAIN, cpu)
+        epoch_of(head_state(PLAIN), photo_source(photos, PREPROCESS, cpu), PLAIN, cpu)
     assert str(caught.value).split(" ")[0] in " ".join(photos.wanted.ids)
     assert "\n" not in str(caught.value)
 
 
 def test_every_epoch_takes_one_view_of_each_photo_by_lot() -> None:
     views = np.stack([np.full((6, FEATURES), float(view), np.float32) for view in range(3)])
-    source = training.feature_source(views, np.arange(6), seed=0)
+    source = feature_source(views, np.arange(6), seed=0)
     places = np.array([4, 0, 2])
     whole = [next(source.batches(epoch, [np.arange(6)]))[:, 0].numpy() for epoch in range(12)]
     np.testing.assert_array_equal(next(source.batches(5, [places]))[:, 0], whole[5][places])
@@ -291,7 +293,7 @@ def test_every_epoch_takes_one_view_of_each_photo_by_lot() -> None:
 def test_a_classifier_follows_from_its_seed() -> None:
     import torch
 
-    first, again, other = (training.classifier(5, seed) for seed in (0, 0, 1))
+    first, again, other = (classifier(5, seed) for seed in (0, 0, 1))
     assert torch.equal(first.weight, again.weight)
     assert not torch.equal(first.weight, other.weight)
 

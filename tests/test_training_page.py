@@ -16,6 +16,7 @@ from lib.errors import ArtifactError
 from lib.learn import results, runs
 from lib.learn.live import Status
 from lib.learn.regimes import REGIMES
+from lib.learn.tidying import tidy
 from lib.settings import PROJECT, Settings
 from lib.view import curves, figures, network
 from tests import records
@@ -92,16 +93,14 @@ def test_every_section_opens_with_sound_hostile_and_empty_records(page: Open, pr
 
 def test_the_table_is_what_the_records_say(page: Open, prepared: Settings) -> None:
     app = page(made(prepared), runs=address_of(prepared))
-    expected = results.table(map(results.tidy, made(prepared)))
+    expected = results.table(map(tidy, made(prepared)))
     shown = frame(app, "Test accuracy %")
     assert list(shown["Regime"]) == [regime.title for regime in REGIMES.values()]
     assert list(shown["Test accuracy %"]) == pytest.approx([100 * row["accuracy"] for row in expected], abs=1e-3)
     assert list(shown["Published %"]) == [73.11, 86.98, 93.13, 95.27]
     assert set(shown["Photos"]) == {"here"}
     verdicts = frame(app, "Verdict")
-    assert list(verdicts["Verdict"]) == [
-        pair["verdict"] for pair in results.differences(map(results.tidy, made(prepared)))
-    ]
+    assert list(verdicts["Verdict"]) == [pair["verdict"] for pair in results.differences(map(tidy, made(prepared)))]
     best = max(expected, key=lambda row: row["accuracy"])
     assert f"{best['title']} is right on {best['accuracy']:.1%}" in words(app)
     assert "ImageNet weights" in words(app)
@@ -127,7 +126,7 @@ def test_a_link_restores_runs_and_regimes(page: Open, prepared: Settings) -> Non
 
 def test_a_cell_opens_the_photos_that_it_counts(page: Open, prepared: Settings) -> None:
     record = made(prepared)[0]
-    run = results.tidy(record)
+    run = tidy(record)
     true, predicted = max(
         ((a, b) for a in run["classes"] for b in run["classes"]), key=lambda cell: len(results.cell_ids(run, *cell))
     )
@@ -162,7 +161,7 @@ def test_two_runs_are_told_apart_by_their_configuration(page: Open, prepared: Se
 
 def test_the_guide_shows_measurements_or_says_that_there_are_none(page: Open, prepared: Settings) -> None:
     said = words(page(made(prepared), section="network", runs=address_of(prepared)))
-    transfer = [row for row in results.probes(map(results.tidy, made(prepared))) if row["regime"] == "transfer"]
+    transfer = [row for row in results.probes(map(tidy, made(prepared))) if row["regime"] == "transfer"]
     few = {row["layer"]: row["accuracy"] for row in transfer if row["photos"] == transfer[0]["photos"]}
     assert f"layer4 **{few['layer4']:.1%}**" in said
     assert "not measured yet" not in said.lower()
@@ -307,7 +306,7 @@ PHOTOS = [(f"{label}/{i}.jpg", label) for label in ("a", "b") for i in range(30)
 
 
 def some(regime: str, *seeds: int) -> list[dict[str, Any]]:
-    return [results.tidy(records.record(regime, PHOTOS, seed=seed)) for seed in seeds]
+    return [tidy(records.record(regime, PHOTOS, seed=seed)) for seed in seeds]
 
 
 def test_the_raw_line_stays_behind_the_smoothed_one() -> None:

@@ -20,7 +20,7 @@ from lib.settings import ASSETS, DEFAULT_SEED, Settings
 if TYPE_CHECKING:
     import torch
 
-    from lib.data.download import Remote
+    from lib.data.remote import Remote
 
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
@@ -99,10 +99,11 @@ def choose(
     if named not in {None, "imagenet"}:
         return from_file(Path(str(named)).expanduser())
     from lib.data import download
+    from lib.data.remote import IMAGENET_RESNET18
 
     folder = settings.torch_home / "hub" / "checkpoints"
     try:
-        published = remote or download.IMAGENET_RESNET18
+        published = remote or IMAGENET_RESNET18
         return _imagenet(download.fetch(published, folder, offline=settings.offline, progress=progress))
     except DownloadError as error:
         if named == "imagenet":

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.learn import feed, results
+from lib.learn import feed
+from lib.learn.results import LAYERS
+from lib.learn.statistics import wilson
 
 if TYPE_CHECKING:
     import torch
 
-LAYERS = ("layer1", "layer2", "layer3", "layer4")
 # Photos a class in the probe that stands for a small data set.
 FEW = 20
 # Photos per forward pass.
@@ -79,7 +80,7 @@ def accuracies(
                     "dim": train[0][layer].shape[1],
                     "photos": len(chosen),
                     "accuracy": right / len(test[1]),
-                    "ci95": list(results.wilson(right, len(test[1]))),
+                    "ci95": list(wilson(right, len(test[1]))),
                 }
             )
     return rows

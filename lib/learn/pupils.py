@@ -13,7 +13,9 @@ from lib import artifacts
 from lib.learn import backbone, checkpoints, distributed, feed, probe, regimes, training
 from lib.learn.feed import Pictures
 from lib.learn.plan import SCHEMA, Run
-from lib.learn.training import State, Watch
+from lib.learn.sources import Source, feature_source, photo_source
+from lib.learn.state import State, classifier, freeze, new_state
+from lib.learn.training import Watch
 from lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Pupil:
     is put together in the end."""
 
     state: State
-    source: training.Source
+    source: Source
     judge: Callable[[torch.nn.Module], tuple[float, float]]
     best: Callable[[], Any]
     frozen: dict[str, np.ndarray] | None = None
@@ -52,8 +54,8 @@ def make(settings: Settings, run: Run, device: Any, watch: Watch) -> Pupil:
     if run.regime == "transfer":
         return _of_frozen(settings, run, network, shown, val_photos, device, watch)
     shown.load(lambda done, total: watch.progress("read photos", done, total))
-    training.freeze(network, regimes.frozen(regimes.REGIMES[run.regime], len(run.classes)))
-    state = training.new_state(network, run.recipe, _steps(run, len(train_photos)))
+    freeze(network, regimes.frozen(regimes.REGIMES[run.regime], len(run.classes)))
+    state = new_state(network, run.recipe, _steps(run, len(train_photos)))
     look = Pictures(val_photos, run.weights.preprocess)
 
     def judge(judged: torch.nn.Module) -> tuple[float, float]:
@@ -64,7 +66,7 @@ def make(settings: Settings, run: Run, device: Any, watch: Watch) -> Pupil:
         network.load_state_dict(state.best)
         return network
 
-    return Pupil(state, training.photo_source(shown, run.weights.preprocess, device), judge, best)
+    return Pupil(state, photo_source(shown, run.weights.preprocess, device), judge, best)
 
 
 def _of_frozen(
@@ -72,8 +74,8 @@ def _of_frozen(
 ) -> Pupil:
     """Transfer learning: the features never change, so they are computed once and only the classifier is trained."""
     frozen, spent = _frozen(settings, run, network, shown, val_photos, device, watch)
-    head = training.classifier(len(run.classes), run.seed).to(device)
-    state = training.new_state(head, run.recipe, _steps(run, len(shown)))
+    head = classifier(len(run.classes), run.seed).to(device)
+    state = new_state(head, run.recipe, _steps(run, len(shown)))
     val = frozen["val_layer4"]
 
     def judge(judged: torch.nn.Module) -> tuple[float, float]:
@@ -87,7 +89,7 @@ def _of_frozen(
         return network
 
     views = [frozen["train_layer4"], *(frozen[f"view_{view}"] for view in range(1, run.recipe.views))]
-    source = training.feature_source(np.stack(views), shown.wanted.labels, run.seed)
+    source = feature_source(np.stack(views), shown.wanted.labels, run.seed)
     return Pupil(state, source, judge, best, frozen, spent)
 
 
@@ -114,7 +116,7 @@ def _frozen(
                 lambda done, total, split=split: watch.progress(f"features of {split} photos", done, total),  # type: ignore[misc]
             )
             found |= {f"{split}_{layer}": values for layer, values in layers.items()}
-        augmented = training.photo_source(_reseeded(shown, 0), run.weights.preprocess, device)
+        augmented = photo_source(_reseeded(shown, 0), run.weights.preprocess, device)
         for view in range(1, run.recipe.views):
             found[f"view_{view}"] = _view(network, augmented, view, device, watch)
         found["spent"] = np.array([time.perf_counter() - began, time.process_time() - worked])
@@ -134,7 +136,7 @@ def _steps(run: Run, count: int) -> int:
     return sum(len(feed.steps(count, run.recipe, run.seed, epoch, least)) for epoch in range(run.recipe.epochs))
 
 
-def _view(network: Any, source: training.Source, view: int, device: Any, watch: Watch) -> np.ndarray:
+def _view(network: Any, source: Source, view: int, device: Any, watch: Watch) -> np.ndarray:
     """Features of every training photo, augmented as in epoch `view`: (n, 512)."""
     passes = np.array_split(np.arange(source.count), -(-source.count // training.EVALUATED))
     waiting = source.batches(view, passes)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.learn import distributed, feed, probe, regimes, results, training
+from lib.learn import distributed, feed, probe, regimes, training
 from lib.learn.plan import SCHEMA, Run
 from lib.learn.pupils import Pupil
+from lib.learn.results import LAYERS
+from lib.learn.statistics import wilson
 from lib.learn.training import Scores, Watch
 from lib.settings import VERSION
 
@@ -41,7 +43,7 @@ def record(run: Run, pupil: Pupil, network: Any, device: Any, watch: Watch) -> d
         "best_epoch": state.best_epoch,
         "val_accuracy": state.epochs[state.best_epoch - 1]["val_accuracy"],
         "test_accuracy": right / len(test),
-        "test_ci95": list(results.wilson(right, len(test))),
+        "test_ci95": list(wilson(right, len(test))),
         "test_loss": scores.loss,
         "classes": list(classes),
         "confusion": _confusion(test.labels, predicted, len(classes)),
@@ -94,7 +96,7 @@ def _probes(
     if frozen is None or not run.recipe.probe or distributed.rank() > 0:
         return []
     parts = [
-        ({layer: frozen[f"{split}_{layer}"] for layer in probe.LAYERS}, feed.photos(run.catalog, split).labels)
+        ({layer: frozen[f"{split}_{layer}"] for layer in LAYERS}, feed.photos(run.catalog, split).labels)
         for split in ("train", "val")
     ]
     return probe.accuracies(

@@ -1,12 +1,11 @@
 """What training records say: final results, differences between regimes, curves over seeds, mistakes.
 
-Invariant: everything here works on records that went through `tidy`, whose parts have the right type or are empty, so
-that an old or foreign record shows what it has. Accuracies are fractions, times seconds.
+Invariant: everything here works on records that went through `tidying.tidy`, whose parts have the right type or are
+empty, so that an old or foreign record shows what it has. Accuracies are fractions, times seconds.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import Any
@@ -15,158 +14,13 @@ import numpy as np
 
 from lib import artifacts
 from lib.learn.regimes import REGIMES
+from lib.learn.statistics import holm, sign_test, wilson
 
 Run = dict[str, Any]
 QUANTITIES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds", "lr", "images")
-AXES = ("epoch", "seconds", "images")
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 LEVEL = 0.05
 SIGNIFICANT, NOT_SIGNIFICANT = "significant at 5 %", "not significant"
-
-
-def tidy(record: dict[str, Any]) -> Run:
-    """A record in one shape: every part is there, of the right type, and None or empty where the record lacks it.
-
-    The record itself stays under `record`.
-    """
-    data, split = _dict(record.get("dataset")), _dict(_dict(record.get("dataset")).get("split"))
-    classes = [str(name) for name in _list(record.get("classes"))]
-    parameters = _dict(record.get("parameters"))
-    interval = [_float(bound) for bound in _list(record.get("test_ci95"))]
-    predictions = _predictions(record.get("predictions"))
-    confusion = _confusion(record.get("confusion"), classes)
-    if not confusion and predictions:
-        classes = sorted({row[key] for row in predictions for key in ("label", "predicted")} | set(classes))
-        confusion = _counted(predictions, classes)
-    tested = len(predictions) or sum(map(sum, confusion)) or _int(split.get("test"))
-    accuracy = _float(record.get("test_accuracy"))
-    own = wilson(round(accuracy * tested), tested) if accuracy is not None and 0 <= accuracy <= 1 and tested else None
-    given = (interval[0], interval[1]) if len(interval) == 2 and None not in interval else None
-    return {
-        "id": str(record.get("id", "")),
-        "regime": str(record.get("regime", "")),
-        "preset": str(record.get("preset") or ""),
-        "weights": str(record.get("weights", "")),
-        "weights_about": str(record.get("weights_about") or record.get("weights", "")),
-        "seed": _int(record.get("seed")),
-        "epochs": _epochs(record.get("epochs")),
-        "best_epoch": _int(record.get("best_epoch")),
-        "val_accuracy": _float(record.get("val_accuracy")),
-        "test_accuracy": accuracy,
-        "test_ci95": given or own,
-        "tested": tested,
-        "classes": classes,
-        "confusion": confusion,
-        "predictions": predictions,
-        "parameters": {name: _int(parameters.get(name)) for name in ("total", "trainable", "frozen_tensors")},
-        "probe": _probe(record.get("probe")),
-        "dataset": {
-            "name": str(data.get("name", "unnamed data")),
-            "fingerprint": str(data.get("fingerprint", "")),
-            "images": _int(data.get("images")),
-            "split": {name: _int(split.get(name)) for name in ("train", "val", "test")},
-            "limit": data.get("limit"),
-        },
-        "config": _dict(record.get("config")),
-        "environment": _dict(record.get("environment")),
-        "finished": str(record.get("finished") or ""),
-        "seconds": _float(record.get("seconds")),
-        "cpu_seconds": _float(record.get("cpu_seconds")),
-        "recorded": bool(record.get("recorded")),
-        "record": record,
-    }
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _float(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _int(value: object) -> int | None:
-    number = _float(value)
-    return int(number) if number is not None and number == int(number) else None
-
-
-def _epochs(value: object) -> list[dict[str, Any]]:
-    rows = []
-    for place, row in enumerate(_list(value), start=1):
-        if isinstance(row, dict):
-            numbers = {name: _float(row.get(name)) for name in QUANTITIES}
-            rows.append({"epoch": _int(row.get("epoch")) or place, **numbers})
-    return rows
-
-
-def _predictions(value: object) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": row["id"],
-            "label": row["label"],
-            "predicted": row["predicted"],
-            "confidence": _float(row.get("confidence")),
-        }
-        for row in _list(value)
-        if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("id", "label", "predicted"))
-    ]
-
-
-def _confusion(value: object, classes: list[str]) -> list[list[int]]:
-    rows = [[_int(count) for count in _list(row)] for row in _list(value)]
-    square = len(rows) == len(classes) and all(len(row) == len(classes) and None not in row for row in rows)
-    return [[count or 0 for count in row] for row in rows] if square else []
-
-
-def _counted(predictions: list[dict[str, Any]], classes: list[str]) -> list[list[int]]:
-    place = {name: i for i, name in enumerate(classes)}
-    counts = np.zeros((len(classes), len(classes)), dtype=int)
-    for row in predictions:
-        counts[place[row["label"]], place[row["predicted"]]] += 1
-    found: list[list[int]] = counts.tolist()
-    return found
-
-
-def _probe(value: object) -> list[dict[str, Any]]:
-    rows = []
-    for row in map(_dict, _list(value)):
-        photos, accuracy = _int(row.get("photos")), _float(row.get("accuracy"))
-        if isinstance(row.get("layer"), str) and photos is not None and accuracy is not None:
-            bounds = [_float(bound) for bound in _list(row.get("ci95"))]
-            rows.append(
-                {
-                    "layer": row["layer"],
-                    "dim": _int(row.get("dim")),
-                    "photos": photos,
-                    "accuracy": accuracy,
-                    "ci95": bounds if len(bounds) == 2 and None not in bounds else None,
-                }
-            )
-    return rows
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927): of `n` trials, `successes` succeeded.
-
-    Raises ValueError unless 0 ≤ successes ≤ n and n > 0.
-    """
-    if not 0 <= successes <= n or n == 0:
-        raise ValueError(f"{successes} of {n} is no share")
-    share = successes / n
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
 def mcnemar(a: Run, b: Run) -> dict[str, Any]:
@@ -189,25 +43,6 @@ def mcnemar(a: Run, b: Run) -> dict[str, Any]:
 def _right(run: Run) -> dict[tuple[str, str], bool]:
     # The label is part of the key: the same name with another class is another photo.
     return {(row["id"], row["label"]): row["label"] == row["predicted"] for row in run["predictions"]}
-
-
-def sign_test(a: int, b: int) -> float:
-    """Two-sided binomial test that `a` and `b` are heads and tails of a fair coin.
-
-    One exact sum of integers, since a fair coin is symmetric; scipy.stats would add a second to a page's first view.
-    """
-    tosses = a + b
-    tail = sum(math.comb(tosses, i) for i in range(min(a, b) + 1))
-    return min(1.0, 2 * tail / (1 << tosses))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values (Holm 1979): those below a level are significant together at that level."""
-    adjusted, highest = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[place]))
-        adjusted[place] = highest
-    return adjusted
 
 
 Key = tuple[str, str, str, str, str, str]

@@ -11,7 +11,8 @@ from lib import artifacts
 from lib.errors import ArtifactError, TrainingError
 from lib.learn import checkpoints, distributed, live, pupils, report, runs, training
 from lib.learn.plan import Run
-from lib.learn.training import State, Watch
+from lib.learn.state import State
+from lib.learn.training import Watch
 from lib.settings import Settings
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.errors import QueryError
-from lib.search.exact import CELLS, Gallery, Rows, values_by_metric
+from lib.search.blocks import CELLS, Rows
+from lib.search.exact import Gallery, values_by_metric
 from lib.search.metrics import Array, Floats, order
 
 Progress = Callable[[int, int], None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.errors import QueryError
-from lib.search.exact import CELLS
+from lib.search.blocks import CELLS
 from lib.search.metrics import Floats
 
 RESAMPLES = 10_000

@@ -23,7 +23,6 @@ TITLES: Final[Mapping[str, str]] = {
     "drop_index": "Drop an index",
     "drop_collection": "Drop the collection",
 }
-DANGEROUS: Final = frozenset({"drop_collection", "drop_index"})
 
 
 @dataclass(frozen=True)

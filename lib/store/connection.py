@@ -9,30 +9,26 @@ Invariants:
 from __future__ import annotations
 
 import atexit
-import json
-import logging
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
 from lib.store import failures
+from lib.store.addresses import local_path, split_credentials, split_database
+from lib.store.library import import_pymilvus, last_logged
+from lib.store.owners import forget_owner, owner_text, write_owner
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
 _SLOW = 20  # building and loading may take this many times the store's timeout
-
-
-# -- opening and closing --------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -99,7 +95,7 @@ class Store:
             elif method in {"release_collection", "drop_collection"}:
                 self.loaded.discard(str(args[0]))
             return answer
-        except Exception as error:
+        except Exception as error:  # MilvusException, gRPC's errors, and from Lite whatever its Python runs into
             self.lost = self.lost or failures.is_lost(error)
             self.late = failures.is_late(error)
             if self.late:
@@ -159,7 +155,7 @@ def open_store(
         StoreLockedError: another process keeps the Lite store; the text names it if it can.
         StoreError: no such folder, not a Lite store, one of Milvus Lite 2.x, a dead server, a refused token.
     """
-    path = _local_path(uri)
+    path = local_path(uri)
     if path is None:
         return _open_server(uri, token, timeout_s)
     deadline = time.monotonic() + wait_s
@@ -171,30 +167,6 @@ def open_store(
             if time.monotonic() >= deadline:
                 raise
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
-
-
-def _local_path(uri: str) -> Path | None:
-    """The absolute path of a Lite store, or None if `uri` is a server's address."""
-    if not uri:
-        raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
-    if "://" in uri or uri.startswith("unix:"):
-        scheme = uri.split(":", 1)[0].lower()
-        if scheme not in {"http", "https", "tcp", "unix"}:
-            raise StoreError(
-                f"The Milvus address begins with {scheme!r}: use http://host:19530, https:// or a path ending in .db."
-            )
-        if scheme != "unix" and uri.endswith(".db"):
-            # pymilvus would take the whole address for the path of a Lite store.
-            raise StoreError("A server's address cannot end in .db: leave that part out.")
-        return None
-    if not uri.endswith(".db"):
-        raise StoreError(
-            f"{uri} is neither a Milvus Lite store, whose name ends in .db, nor a server's address such as "
-            "http://localhost:19530: name one of them."
-        )
-    path = Path(uri).expanduser().absolute()
-    real = path.resolve()
-    return real if real.name.endswith(".db") else path  # one name per store, however it was reached
 
 
 def _check_local(path: Path) -> None:
@@ -224,7 +196,7 @@ def _open_local(path: Path, role: str, timeout_s: float) -> Store:
     if local is None:
         _check_local(path)
         local = _LOCAL[path] = _start_local(path)
-        _write_owner(path, role)
+        write_owner(path, role)
     local.users += 1
     store = Store(local.client, str(path), local.version, timeout_s)
     store._local = local
@@ -232,7 +204,7 @@ def _open_local(path: Path, role: str, timeout_s: float) -> Store:
 
 
 def _start_local(path: Path) -> _Local:
-    pymilvus = _pymilvus()
+    pymilvus = import_pymilvus()
     options = {
         "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
         # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
@@ -240,18 +212,18 @@ def _start_local(path: Path) -> _Local:
         "grpc.keepalive_permit_without_calls": 0,
     }
     client = None
-    with _last_logged("milvus_lite.server_manager") as logged:
+    with last_logged("milvus_lite.server_manager") as logged:
         try:
             client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
             version = str(client.get_server_version(timeout=_CONNECT_S))
-        except Exception as error:
+        except Exception as error:  # of a damaged store Lite's reader raises anything
             # Lite only logs why it did not start, and pymilvus raises the same sentence for everything.
             cause = logged[-1] if logged else error
             if client is not None:
                 _quietly(client.close)
             _release_server(path)
             if type(cause).__name__ == "DataDirLockedError":
-                raise StoreLockedError(_owner_text(path)) from error
+                raise StoreLockedError(owner_text(path)) from error
             raise StoreError(
                 f"Milvus Lite cannot open {path} ({failures.reason(cause)}): check that the folder is complete and "
                 "writable, or name another path."
@@ -263,9 +235,9 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     address, found = split_credentials(uri)
     token = token or found
     wait = min(timeout_s, _CONNECT_S)
-    server, database = _split_database(address)
+    server, database = split_database(address)
     with _LOCK:
-        pymilvus = _pymilvus()
+        pymilvus = import_pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
     known = None if uri.startswith("unix:") else failures.at_once(server, wait)
     if known is not None:
@@ -274,7 +246,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
         store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
-    except Exception as error:
+    except Exception as error:  # MilvusException, gRPC's errors, ValueError for an address that is none, and more
         if store.client is not None:
             _quietly(store.client.close)
         if failures.is_refused(error):
@@ -297,23 +269,6 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     return Store(store.client, address, version, timeout_s, token=token)
 
 
-def _split_database(address: str) -> tuple[str, str]:
-    """`http://host:19530/roses` → (`http://host:19530`, `roses`): the database is a part of our addresses."""
-    if address.startswith("unix:"):
-        return address, ""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(path="", query="", fragment="")), unquote(parts.path.strip("/"))
-
-
-def split_credentials(uri: str) -> tuple[str, str]:
-    """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
-    if uri.startswith("unix:"):
-        return uri, ""
-    parts = urlsplit(uri)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
-
-
 def _release(local: _Local) -> None:
     """Stop the Lite engine behind `local` and give its lock back; caller holds `_LOCK`."""
     if _LOCAL.get(local.path) is local:
@@ -322,8 +277,7 @@ def _release(local: _Local) -> None:
         return
     _quietly(local.client.close)
     # Remove our name first: once the lock is free another owner may write its own.
-    with suppress(OSError):
-        _owner_file(local.path).unlink()
+    forget_owner(local.path)
     _release_server(local.path)
 
 
@@ -343,104 +297,5 @@ def _release_all() -> None:
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> None:
-    with suppress(Exception):
+    with suppress(Exception):  # what is closed anyway has nothing to say any more, whatever it raises
         function(*args)
-
-
-# -- who owns a Lite store ------------------------------------------------------------------------------------------
-
-
-def _owner_file(path: Path) -> Path:
-    return path.with_name(path.name + ".owner.json")
-
-
-def _write_owner(path: Path, role: str) -> None:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    owner = {"pid": os.getpid(), "role": role, "since": since, "host": socket.gethostname()}
-    with suppress(OSError):  # a note for others; the lock itself is Lite's
-        _owner_file(path).write_text(json.dumps(owner), encoding="utf-8")
-
-
-def _owner_text(path: Path) -> str:
-    """One sentence: who has the store at `path`, and the two ways out."""
-    who = "another process"
-    try:
-        owner = json.loads(_owner_file(path).read_text(encoding="utf-8"))
-        pid, host = int(owner["pid"]), str(owner["host"])
-        if host != socket.gethostname():
-            who = f"{owner['role']} (process {pid} on {host}, since {owner['since']})"
-        elif _is_alive(pid):
-            who = f"{owner['role']} (process {pid}, since {owner['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return (
-        f"The Milvus Lite store {path} is in use by {who}, and only one process can own it: stop that process (the "
-        "app, if it is running), or give --milvus-uri a server."
-    )
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there, signal 0 would be Ctrl-C
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-# -- the library, kept quiet ----------------------------------------------------------------------------------------
-
-
-def _pymilvus() -> Any:
-    """Import pymilvus without what its import does to a process; caller holds `_LOCK`.
-
-    pymilvus reads MILVUS_URI when imported and raises if it holds a path, which is what our users put there; it loads
-    any `.env` it finds above itself into the environment; and it prints a traceback for every error that it raises.
-    """
-    real, me = os.getenv, threading.get_ident()
-
-    def without_milvus(key: str, default: Any = None) -> Any:
-        return default if key.startswith("MILVUS_") and threading.get_ident() == me else real(key, default)
-
-    dotenv = os.environ.get("PYTHON_DOTENV_DISABLED")
-    # os.getenv and not os.environ, so that other threads still see MILVUS_URI meanwhile.
-    os.getenv = without_milvus
-    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-    try:
-        import pymilvus
-    except ImportError as error:
-        raise StoreError(
-            f"Milvus cannot be used without its client ({error}): run pip install 'pymilvus[milvus-lite]'."
-        ) from error
-    finally:
-        os.getenv = real
-        if dotenv is None:
-            os.environ.pop("PYTHON_DOTENV_DISABLED", None)
-        else:
-            os.environ["PYTHON_DOTENV_DISABLED"] = dotenv
-    for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [logging.NullHandler()]
-        logger.propagate = False
-    return pymilvus
-
-
-@contextmanager
-def _last_logged(name: str) -> Iterator[list[BaseException]]:
-    """The exceptions that logger `name` reports meanwhile."""
-    seen: list[BaseException] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1] is not None:
-                seen.append(record.exc_info[1])
-
-    logger, handler = logging.getLogger(name), Keep()
-    logger.addHandler(handler)
-    try:
-        yield seen
-    finally:
-        logger.removeHandler(handler)

@@ -23,7 +23,8 @@ from typing import Any, Final
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import failures
-from lib.store.connection import Store, open_store, split_credentials
+from lib.store.addresses import split_credentials
+from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S = 5.0
@@ -189,7 +190,7 @@ class Pool:
                 store.client.get_server_version(timeout=_PING_S)
                 took = (time.perf_counter() - start) * 1000
                 break
-            except Exception as error:
+            except Exception as error:  # MilvusException, gRPC's errors, ValueError of a closed channel: all mean no
                 store.lost = True
                 if attempt == 2:
                     raise StoreError(

@@ -22,7 +22,6 @@ _READ: Final[Mapping[str, Callable[[bytes], np.ndarray]]] = {
     # Whoever wrote them chose the order of the bits in a byte; Milvus' documents put the first one lowest.
     "BINARY_VECTOR": lambda raw: np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little").astype(np.float32),
 }
-BYTES: Final = tuple(_READ)
 
 
 def numbers(kind: str, value: Any) -> Any:

@@ -342,6 +342,7 @@ def _number(value: Any) -> Any:
 
 
 def type_name(kind: Any) -> str:
+    """A field's type by its name in Milvus, such as `FLOAT_VECTOR`, from pymilvus' enumeration or a text."""
     return str(getattr(kind, "name", kind)).lstrip("_")
 
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from lib.errors import StoreError
 from lib.store import failures, milvus
-from lib.store.connection import Store, open_store, split_credentials
+from lib.store.addresses import split_credentials
+from lib.store.connection import Store, open_store
 from lib.store.inspect import plain
 
 PREFIX: Final = "petalscope_five_steps_"
@@ -123,7 +124,7 @@ class Lesson:
                 exec(step.code, self._names)  # noqa: S102 (our own code, shown beside)
         except StoreError:
             raise
-        except Exception as error:
+        except Exception as error:  # the step calls pymilvus as a user would, without `Store.call` around it
             why = failures.reason(error, self.server.token if self.server else "")
             raise StoreError(f"Step {len(self.done) + 1} failed: {why}.") from error
         done = Done(plain(self._names["answer"]), (time.perf_counter() - start) * 1000)

@@ -11,7 +11,8 @@ import streamlit as st
 
 from lib import retrieval
 from lib.embed import spaces
-from lib.retrieval import ALL, Among, Loaded, Query
+from lib.queries import Query
+from lib.retrieval import ALL, Among, Loaded
 from lib.view import cached
 from lib.workspace import Workspace
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from lib import retrieval
 from lib.data.catalog import SPLITS, Catalog
 from lib.errors import QueryError
-from lib.retrieval import Among, Query
+from lib.queries import Query, query_part, query_picture, query_row
+from lib.retrieval import Among
 from lib.store import asking as vectors
 from lib.store import connections
 from lib.view import asked, cached, cropping, pasting, selection, ui, uploads
@@ -106,7 +106,7 @@ def _photo(opened: Workspace) -> list[Query]:
     ):
         selection.pick([*picked, chosen], photos.ids, photos.contents)
         st.rerun()
-    return [retrieval.query_row(photos, row)]
+    return [query_row(photos, row)]
 
 
 def _query_tile(opened: Workspace, image_id: str) -> None:
@@ -149,7 +149,7 @@ def _own(opened: Workspace) -> list[Query]:
 
 @st.cache_resource(max_entries=3, ttl=1800, show_spinner=False)
 def _outside(version: str, sha256: str, _photos: Catalog, _picture: Picture) -> Query:
-    return retrieval.query_picture(_photos, _picture.whole, "your photo")
+    return query_picture(_photos, _picture.whole, "your photo")
 
 
 # --- several photos ------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def _selected(opened: Workspace) -> list[Query]:
     if st.button("Clear the selection", icon=":material/close:", width="stretch"):
         selection.pick([], photos.ids, photos.contents)
         st.rerun()
-    return [retrieval.query_row(photos, photos.row(image_id) or 0) for image_id in asked]
+    return [query_row(photos, photos.row(image_id) or 0) for image_id in asked]
 
 
 # --- a row of a Milvus collection ----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def _stored(opened: Workspace) -> list[Query]:
     ours = {entry["base"] for mine in opened.state["collections"].values() for entry in mine.values()}
     if row is not None and any(collection.startswith(base) for base in ours):
         _query_tile(opened, key)
-        return [retrieval.query_row(photos, row)]
+        return [query_row(photos, row)]
     st.caption(f"A vector of {len(values):,} numbers, searched in spaces of as many.")
     return [Query(f"row {key} of {collection}", None, [], None, f"row {collection} {key}", values)]
 
@@ -237,7 +237,7 @@ def _parts(opened: Workspace, query: Query) -> tuple[list[Query], str]:
 
 @st.cache_resource(max_entries=16, ttl=1800, show_spinner=False)
 def _part(version: str, key: str, box: Box, _photos: Catalog, _query: Query) -> Query:
-    return retrieval.query_part(_photos, _query, box)
+    return query_part(_photos, _query, box)
 
 
 def _bytes() -> bytes:

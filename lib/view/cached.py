@@ -26,6 +26,8 @@ from lib.errors import ArtifactError
 from lib.findings import Finding
 from lib.learn import results
 from lib.learn import runs as records
+from lib.learn.tidying import tidy
+from lib.queries import find_query
 from lib.retrieval import Loaded
 from lib.search import groups
 from lib.settings import Settings
@@ -147,7 +149,7 @@ def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _search(version: str, space: str, image_id: str, metric: str, k: int, _opened: Workspace) -> dict[str, Any]:
     found = loaded(_opened, space)
-    query = retrieval.find_query(found.catalog, image_id)
+    query = find_query(found.catalog, image_id)
     return retrieval.search(_opened, found, query, metric_name=metric, k=k)
 
 
@@ -172,7 +174,7 @@ def runs(version: str) -> list[results.Run]:
 
     Raises ArtifactError when a record is damaged.
     """
-    return [results.tidy(run) for run in records.load(current_settings())] if version else []
+    return [tidy(run) for run in records.load(current_settings())] if version else []
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)

@@ -1,4 +1,4 @@
-"""Curves of training runs, and what all figures of runs share. Runs come from `results.tidy`."""
+"""Curves of training runs, and what all figures of runs share. Runs come from `tidying.tidy`."""
 
 from __future__ import annotations
 

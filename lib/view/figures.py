@@ -1,4 +1,4 @@
-"""Figures of final results: accuracies, what they cost, confusion, linear probes. Runs come from `results.tidy`."""
+"""Figures of final results: accuracies, what they cost, confusion, linear probes. Runs come from `tidying.tidy`."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ img { width: 100%; aspect-ratio: 1; object-fit: cover; display: block; backgroun
 .verdict { position: absolute; top: .3rem; right: .3rem; width: 1.1rem; height: 1.1rem; border-radius: 50%;
            color: #fff; font-size: .72rem; font-weight: 700; display: grid; place-items: center; }
 .verdict.right { background: #00795a; } .verdict.wrong { background: #b34700; }
-.empty { opacity: .7; font-size: .85rem; }
 """
 
 _JS = """

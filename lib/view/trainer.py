@@ -14,6 +14,7 @@ from lib.learn import runs as records
 from lib.learn.live import Status
 from lib.learn.regimes import REGIMES
 from lib.learn.results import Run
+from lib.learn.tidying import tidy
 from lib.settings import Settings
 from lib.view import cached, curves, jobs, ui
 from lib.workspace import Workspace
@@ -233,7 +234,7 @@ def _follow(settings: Settings, live: Live) -> None:
 
 def _as_run(told: Status) -> Run:
     record: dict[str, Any] = {"id": told.run_id, "regime": told.regime, "seed": told.seed, "epochs": told.curve}
-    return results.tidy(record)
+    return tidy(record)
 
 
 def _rows(told: Status) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import streamlit as st
 from lib import retrieval
 from lib.embed import placing, spaces
 from lib.errors import QueryError
+from lib.queries import query_picture
 from lib.view import cached, gallery, ui, uploads
 from lib.view.planes import Shown
 from lib.view.scatter import Lines
@@ -42,7 +43,7 @@ def _placed(
     _file: bytes,
 ) -> tuple[np.ndarray, list[dict[str, object]]]:
     loaded = cached.loaded(_opened, space)
-    query = retrieval.query_picture(loaded.catalog, cached.decoded(_file), "your photo")
+    query = query_picture(loaded.catalog, cached.decoded(_file), "your photo")
     needs_network = not query.copies and spaces.get(space).needs_weights
     embed = cached.embedder(_opened, space) if needs_network else None
     vector = retrieval.vector(_opened, loaded, query, embed)

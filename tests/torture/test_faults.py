@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,22 +26,6 @@ from tests.test_pages import PAGES
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import victims
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`disk("size=1m")` mounts a small disk, `disk("remount,ro")` changes it, where this user may."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root can mount a small disk")
-        return place
-
-    yield mount
-    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
 
 
 def words(settings: Settings) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from lib import retrieval, workspace
 from lib.errors import ArtifactError
+from lib.queries import find_query
 from lib.settings import Settings
 from tests.conftest import draw_picture
 from tests.torture import killing, tally
@@ -53,7 +54,7 @@ def answers(settings: Settings) -> list[Any]:
     """What a search says on both engines."""
     opened = workspace.open_workspace(settings)
     loaded = retrieval.load(opened, "resnet18")
-    query = retrieval.find_query(loaded.catalog, "daisy/00.jpg")
+    query = find_query(loaded.catalog, "daisy/00.jpg")
     both = [
         retrieval.search(opened, loaded, query, metric_name=metric, k=5, engine=engine)["results"]
         for metric in ("cosine", "l1")

@@ -25,6 +25,7 @@ import pytest
 from lib import retrieval, workspace
 from lib.data import images
 from lib.learn import live
+from lib.queries import find_query, query_picture
 from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
 from lib.view import cached, jobs
@@ -47,9 +48,9 @@ def expected(settings: Settings, space: str) -> dict[tuple[str, str], list[str]]
     return {
         (image_id, metric): [
             row["id"]
-            for row in retrieval.search(
-                opened, loaded, retrieval.find_query(loaded.catalog, image_id), metric_name=metric, k=5
-            )["results"]
+            for row in retrieval.search(opened, loaded, find_query(loaded.catalog, image_id), metric_name=metric, k=5)[
+                "results"
+            ]
         ]
         for image_id in loaded.catalog.ids[::6]
         for metric in METRICS
@@ -263,7 +264,7 @@ def test_one_prepare_of_many_that_are_asked_for(monkeypatch: pytest.MonkeyPatch)
 
 def _answers(opened: Any, space: str, content: bytes) -> list[str]:
     loaded = retrieval.load(opened, space)
-    query = retrieval.query_picture(loaded.catalog, images.open_rgb(content), "mine")
+    query = query_picture(loaded.catalog, images.open_rgb(content), "mine")
     return [row["id"] for row in retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]]
 
 
@@ -297,7 +298,7 @@ def test_one_uploads_while_another_switches_the_space(served: Settings, chromium
             one.settle()
             assert ids(one) == _answers(opened, "pixels", content)
             loaded = retrieval.load(opened, space)
-            query = retrieval.find_query(loaded.catalog, "rose/00.jpg")
+            query = find_query(loaded.catalog, "rose/00.jpg")
             found = retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]
             assert ids(other) == [row["id"] for row in found]
         for tab in (one, other):

@@ -18,21 +18,11 @@ from streamlit.testing.v1 import AppTest
 from lib import cli, pipeline, workspace
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from tests.conftest import draw_picture
+from tests.conftest import draw_picture, galleries
 from tests.torture import killing
 from tests.torture.tally import Scale
 
 Start = Callable[[Settings], AppTest]
-
-
-def galleries(app: AppTest) -> dict[str, list[dict[str, Any]]]:
-    """The photos of every gallery by its title, as the browser gets them."""
-    found = {}
-    for element in app.get("bidi_component"):
-        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
-        if isinstance(data, dict) and "items" in data:
-            found[data["title"]] = data["items"]
-    return found
 
 
 def link(photos: Any, noise: random.Random) -> dict[str, str | list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.data.drawing import Floats, ramp
+from lib.data.flowers.colours import Floats, ramp
 
 GOLDEN_ANGLE = np.float32(np.pi * (3 - 5**0.5))  # 137.508 degrees: Vogel, Mathematical Biosciences 44 (1979) 179
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.data.drawing import Floats, Rng, Surface, Threads, blend, mottle, pigment, smooth, stripes, tint
-from lib.data.shapes import GOLDEN_ANGLE, domes, outline, petals, spherical
+from lib.data.flowers.colours import Floats, Rng, blend, mottle, pigment, smooth, stripes, tint
+from lib.data.flowers.shapes import GOLDEN_ANGLE, domes, outline, petals, spherical
+from lib.data.flowers.surfaces import Surface, Threads
 
 Factors = dict[str, float | str | int]
 

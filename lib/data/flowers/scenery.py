@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from lib.data.drawing import Floats, Layer, Rng, linear, mix, ramp, smooth
-from lib.data.lens import blur
+from lib.data.flowers.colours import Floats, Rng, linear, mix, ramp, smooth
+from lib.data.flowers.lens import blur
+from lib.data.flowers.surfaces import Layer
 
 BACKDROPS = ("meadow", "foliage", "sky", "studio", "soil", "wall")
 

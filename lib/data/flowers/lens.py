@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.data.drawing import Floats, Layer, Light, Rng, smooth
+from lib.data.flowers.colours import Floats, Rng, smooth
+from lib.data.flowers.surfaces import Layer, Light
 
 
 def blur(image: Floats, sigma: float) -> Floats:

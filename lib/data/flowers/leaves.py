@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.data.drawing import Floats, Rng, Surface, blend, mottle, pigment, smooth, stripes, tint
-from lib.data.shapes import bezier, blade, domes, outline, tube
+from lib.data.flowers.colours import Floats, Rng, blend, mottle, pigment, smooth, stripes, tint
+from lib.data.flowers.shapes import bezier, blade, domes, outline, tube
+from lib.data.flowers.surfaces import Surface
 
 
 def _leaf(rng: Rng, colour: Floats, veins: float, *, parallel: bool = False) -> Callable[..., Floats]:

@@ -1,0 +1,214 @@
+"""What can be written on the command line: every command, its options, and which function runs and shows it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lib.commands import asking, inspecting, making, training
+from lib.settings import Settings
+
+METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
+SPLITS = ("train", "val", "test")
+PRECISIONS = ("fp32", "bf16")
+Run = Callable[[Settings, argparse.Namespace], Any]
+Show = Callable[[Any], str]
+
+
+def parser() -> argparse.ArgumentParser:
+    """What reads a command line into a namespace, in which `run` and `show` are the command's two functions."""
+    root = argparse.ArgumentParser(
+        prog="python -m lib", description="Petalscope: look inside an image-embedding space."
+    )
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", type=_path, metavar="DIR", help="folder of class sub-folders with images")
+    common.add_argument("--artifacts", type=_path, metavar="DIR", help="where results are kept")
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    weights = argparse.ArgumentParser(add_help=False)
+    weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
+    seed = argparse.ArgumentParser(add_help=False)
+    seed.add_argument("--seed", type=_seed, metavar="N", help="decides the split and the map")
+    store = argparse.ArgumentParser(add_help=False)
+    store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
+    space = argparse.ArgumentParser(add_help=False)
+    known = "pixels, resnet18 (= transfer), scratch, finetune or init"
+    space.add_argument("--space", default="resnet18", metavar="S", help=known)
+    query = _query_options()
+
+    def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_, parents=[common, *parents])
+        command.set_defaults(run=run, show=show)
+        return command
+
+    command = add(
+        "prepare",
+        making.prepare,
+        making.show_prepare,
+        "make catalog, vectors, maps and collections",
+        weights,
+        seed,
+        store,
+    )
+    _space_options(command, "pixels,resnet18")
+    help_ = "make catalog and vectors only, alone or under torchrun; `prepare` then takes them up"
+    _space_options(add("embed", making.embed, making.show_embed, help_, weights, seed), "resnet18")
+    add("audit", making.audit, making.show_audit, "find duplicates, contradicting labels and unreadable files", seed)
+    command = add(
+        "search",
+        asking.search,
+        asking.show_search,
+        "find the images closest to one",
+        query,
+        space,
+        weights,
+        seed,
+        store,
+    )
+    command.add_argument("--metric", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--engine", choices=("exact", "milvus"), default="exact")
+    command = add(
+        "compare", asking.compare, asking.show_compare, "one query under two metrics", query, space, weights, seed
+    )
+    command.add_argument("--a", choices=METRIC_NAMES, default="l1")
+    command.add_argument("--b", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
+    command = add(
+        "evaluate", asking.evaluate, asking.show_evaluate, "score retrieval for every space and metric", weights, seed
+    )
+    command.add_argument("--space", metavar="S", help="only this space")
+    command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
+    command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
+    command.add_argument("--queries", choices=("test", "all"), default="test")
+    command = add(
+        "map", making.lay_out, making.show_map, "lay a space out on a plane and measure that map", space, weights, seed
+    )
+    _map_options(command)
+    command = add(
+        "train",
+        training.train,
+        training.show_runs,
+        "train ResNet18 under a regime and record how it went",
+        weights,
+        seed,
+    )
+    _train_options(command)
+    add("runs", training.runs, training.show_runs, "list the training runs, recorded ones and your own")
+    command = add("inspect", inspecting.inspect, inspecting.show_inspect, "say what a Milvus store holds", store)
+    command.add_argument("--collection", metavar="C", help="only this collection")
+    command = add(
+        "recall",
+        inspecting.recall,
+        inspecting.show_recall,
+        "measure how much of the truth a collection's index finds",
+        store,
+    )
+    command.add_argument("--collection", required=True, metavar="C", help="the collection")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
+    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows that ask (default 50)")
+    add(
+        "doctor",
+        inspecting.doctor,
+        inspecting.show_doctor,
+        "say what is ready and what mends the rest",
+        weights,
+        seed,
+        store,
+    )
+    return root
+
+
+def _space_options(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--spaces", default=default, metavar="A,B", help=f"default: {default}")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    about = (
+        "what networks compute in (default: as before, fp32 at first); bf16 is twice as fast, and a space of its own"
+    )
+    command.add_argument("--precision", choices=PRECISIONS, help=about)
+
+
+def _query_options() -> argparse.ArgumentParser:
+    query = argparse.ArgumentParser(add_help=False)
+    query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
+    query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
+    query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
+    query.add_argument("--also", action="append", default=[], metavar="IMAGE", help="one more query: best by mean rank")
+    query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
+    query.add_argument("--label", action="append", default=[], metavar="CLASS", help="answers of this class only")
+    query.add_argument("--split", action="append", default=[], choices=SPLITS, help="answers of this split only")
+    query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
+    return query
+
+
+def _map_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", choices=("umap", "pca"), default="umap")
+    command.add_argument("--n-neighbors", type=_positive, default=15, metavar="N", help="UMAP's, 2 to 200 (default 15)")
+    command.add_argument("--min-dist", type=float, default=0.1, metavar="D", help="UMAP's, 0 to 0.99 (default 0.1)")
+    command.add_argument("--metric", choices=("cosine", "euclidean"), help="default: cosine; euclidean for pixels")
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--regime", type=_words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
+    )
+    command.add_argument("--preset", choices=("quick", "full"), default="full", help="minutes or hours (default full)")
+    command.add_argument("--epochs", type=_positive, metavar="N", help="passes over the training photos")
+    command.add_argument("--batch-size", type=_batch, metavar="N", help="photos per step (full: 256)")
+    command.add_argument("--image-size", type=_side, metavar="N", help="input in px; default: the weights' own")
+    command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="of initialisation and order")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
+    command.add_argument("--resume", action="store_true", help="take up finished and interrupted runs")
+
+
+def _positive(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**32 - 1)  # what NumPy's generator takes
+
+
+def _whole(text: str, least: int, most: int | None = None) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value < least or (most is not None and value > most):
+        raise argparse.ArgumentTypeError(f"must be {least} or more" + (f", and at most {most}" if most else ""))
+    return value
+
+
+def _batch(text: str) -> int:
+    return _whole(text, 2, 65_536)  # a batch norm cannot be fed one value
+
+
+def _side(text: str) -> int:
+    return _whole(text, 32, 1024)
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("needs four numbers: left,top,right,bottom in percent") from None
+    return left, top, right, bottom
+
+
+def _seeds(text: str) -> list[int]:
+    return list(dict.fromkeys(_seed(word) for word in _words(text)))
+
+
+def _words(text: str) -> list[str]:
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return words
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset shell variable must not mean the current folder
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)

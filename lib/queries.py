@@ -1,0 +1,96 @@
+"""What is searched for: an image of the catalog, a picture from outside, a part of either."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lib.data import images
+from lib.data.catalog import Catalog
+from lib.errors import ImageError, QueryError
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is searched for. `row` is its catalog row, or None for a picture from outside; `copies` are the rows with
+    exactly its pixels, itself included; `picture` is None where the stored vector serves. `key` tells it from others.
+    `values` is the vector itself, (dim,), of a query that has no picture: a row of somebody's collection."""
+
+    name: str
+    row: int | None
+    copies: list[int]
+    picture: Image.Image | None = field(compare=False)
+    key: str = ""
+    values: np.ndarray | None = field(default=None, compare=False)
+
+    def left_out(self, *, keep_duplicates: bool) -> list[int]:
+        """Rows that may not be answers: the query itself, and its pixel-identical copies unless they are asked for."""
+        if keep_duplicates:
+            return [] if self.row is None else [self.row]
+        return self.copies
+
+
+def find_query(catalog: Catalog, name: str) -> Query:
+    """The query that a user means by a catalog id or the path of a file. Raises QueryError when it is neither."""
+    try:
+        row = catalog.row(name)
+        if row is None:
+            path = Path(name).expanduser()
+            row = _row_of_file(catalog, path)
+        if row is not None:
+            return query_row(catalog, row)
+        if name and path.exists():
+            return query_picture(catalog, images.open_rgb(path), name)
+    except ImageError as error:
+        raise QueryError(f"{shown_name(name)} {error}; choose another picture.") from error
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
+        pass
+    raise QueryError(
+        f"{shown_name(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
+        f"{shown_name(catalog.ids[0])}."
+    )
+
+
+def _row_of_file(catalog: Catalog, path: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        return catalog.row(path.resolve().relative_to(catalog.root.resolve()).as_posix())
+    return None
+
+
+def shown_name(name: str) -> str:
+    """A name as it may stand in one line of text: nothing unprintable, and not without end."""
+    return "".join(letter if letter.isprintable() else "�" for letter in name)[:200]
+
+
+def query_row(catalog: Catalog, row: int) -> Query:
+    """The catalog's image in `row` as a query."""
+    image_id = catalog.ids[row]
+    return Query(image_id, row, catalog.copies(catalog.hashes[row]), None, f"id {image_id}")
+
+
+def query_picture(catalog: Catalog, picture: Image.Image, name: str) -> Query:
+    """A picture from outside as a query. `picture` is upright RGB, as `images.open_rgb` gives it."""
+    sha256 = images.pixel_hash(picture)
+    return Query(name, None, catalog.copies(sha256), picture, f"picture {sha256}")
+
+
+def query_part(catalog: Catalog, query: Query, box: tuple[float, float, float, float]) -> Query:
+    """A part of a query's picture as a query from outside: `box` is left, top, right and bottom in percent.
+
+    The whole picture may be among its answers. Raises QueryError for a box without area or a query without picture,
+    DataError when the photo cannot be read any more.
+    """
+    left, top, right, bottom = box
+    if not (0 <= left < right <= 100 and 0 <= top < bottom <= 100):
+        raise QueryError("A part is left,top,right,bottom in percent of the picture, such as 25,25,75,75.")
+    if query.row is None and query.picture is None:
+        raise QueryError(f"{shown_name(query.name)} is a vector without a picture, so it has no parts.")
+    whole = query.picture if query.picture is not None else catalog.open(query.row or 0)
+    across, down = whole.width / 100, whole.height / 100
+    x, y = int(left * across), int(top * down)
+    part = whole.crop((x, y, max(x + 1, round(right * across)), max(y + 1, round(bottom * down))))
+    return query_picture(catalog, part, f"part {left:g},{top:g},{right:g},{bottom:g} of {query.name}")

@@ -1,0 +1,136 @@
+"""Vectors to search, and what searches derive from them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from lib.errors import QueryError
+from lib.search.blocks import BLOCK, by_blocks, slices
+from lib.search.metrics import Array, Floats, centred
+
+RECENT = 16  # queries of pixels whose squared distances a gallery keeps
+
+
+@dataclass(eq=False)
+class Gallery:
+    """Vectors to search, perhaps memory-mapped, and what searches derive from them: made when first needed, once.
+
+    Make one with `gallery`. Safe to share between threads.
+    """
+
+    vectors: Array
+    _made: dict[str, Any] = field(default_factory=dict, repr=False)
+    _recent: dict[bytes, Array] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector, d."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def pixels(self) -> bool:
+        """Whether these are uint8 pixels rather than float32 features."""
+        return self.vectors.dtype == np.uint8
+
+    def unit(self, centre: bool) -> Array:
+        """Features scaled to length 1, float32 (n, d), after taking each one's mean away if `centre`."""
+        return self._once(
+            f"unit {centre}", lambda: by_blocks(lambda x: unit_vectors(x, centre).astype(np.float32), self.vectors)
+        )
+
+    def sums(self) -> Array:
+        """Each row's sum, int64 (n,), of pixels."""
+        return self._once("sums", lambda: pixel_sums(self.vectors))
+
+    def squares(self) -> Array:
+        """Each row's squared length (n,): int64 of pixels, float64 of features."""
+        make = pixel_squares if self.pixels else partial(by_blocks, feature_squares)
+        return self._once("squares", lambda: make(self.vectors))
+
+    def apart(self, query: Array) -> Array:
+        """Squared distances of all rows of pixels to one query (d,), int64 (n,), kept for the last few queries: four of
+        the five metrics are made of them, and are mostly asked for one after the other."""
+        key = hashlib.sha256(query.tobytes()).digest()
+        with self._lock:
+            found = self._recent.pop(key, None)
+        if found is None:
+            found = by_blocks(lambda x: pixel_distances(x, query[None], squared=True)[:, 0], self.vectors)
+        with self._lock:
+            self._recent[key] = found
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        return found
+
+    def _once(self, name: str, make: Callable[[], Array]) -> Array:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            made: Array = self._made[name]
+            return made
+
+
+def gallery(vectors: Array) -> Gallery:
+    """A gallery of float32 features or uint8 pixels (n, d); QueryError if they are neither, or hold NaN or infinity."""
+    if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype not in (np.uint8, np.float32):
+        raise QueryError(
+            f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}; "
+            "run prepare again."
+        )
+    held = np.ascontiguousarray(vectors)
+    if held.dtype == np.float32 and not all(np.isfinite(held[block]).all() for block in slices(len(held), BLOCK)):
+        raise QueryError("The gallery holds NaN or infinite features; run prepare again.")
+    return Gallery(held)
+
+
+def unit_vectors(vectors: Array, centre: bool) -> Floats:
+    """Vectors of length 1 in float64, zero where they have no direction."""
+    x = centred(vectors) if centre else vectors.astype(np.float64)
+    length = np.sqrt(feature_squares(x))[:, None]
+    unit: Floats = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return unit
+
+
+def feature_squares(vectors: Array) -> Floats:
+    """Squared lengths of features, float64 (n,)."""
+    squares: Floats = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    return squares
+
+
+def pixel_distances(part: Array, queries: Array, *, squared: bool) -> Array:
+    """Summed absolute or squared differences of uint8 rows (n, d) and (q, d), exact, int64 (n, q)."""
+    import cv2
+
+    kind = cv2.NORM_L2SQR if squared else cv2.NORM_L1
+    step = 2**15 if squared else 2**22  # so many columns sum to less than 2^31 at 255² or 255 each
+    total = np.zeros((len(part), len(queries)), dtype=np.int64)
+    for group in slices(len(queries), 16):  # few enough to stay in cache while each gallery row passes
+        for columns in slices(part.shape[1], step):
+            near = queries[group, columns]
+            # From Python OpenCV only gives distances sorted with their indices: asking for all of them, then putting
+            # them back in place, is the full table.
+            found, index = cv2.batchDistance(part[:, columns], near, cv2.CV_32S, normType=kind, K=len(near))
+            table = np.empty(found.shape, dtype=np.int64)
+            np.put_along_axis(table, np.asarray(index, dtype=np.int64), found, axis=1)
+            total[:, group] += table
+    return total
+
+
+def pixel_sums(vectors: Array) -> Array:
+    """Sums of uint8 rows, exact, int64 (n,)."""
+    return pixel_distances(vectors, np.zeros((1, vectors.shape[1]), dtype=np.uint8), squared=False)[:, 0]
+
+
+def pixel_squares(vectors: Array) -> Array:
+    """Squared lengths of uint8 rows, exact, int64 (n,)."""
+    return pixel_distances(vectors, np.zeros((1, vectors.shape[1]), dtype=np.uint8), squared=True)[:, 0]

@@ -1,0 +1,49 @@
+"""Where a Milvus is: a path of Milvus Lite, or a server's address with or without credentials and a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from lib.errors import StoreError
+
+
+def local_path(uri: str) -> Path | None:
+    """The absolute path of a Lite store, or None if `uri` is a server's address."""
+    if not uri:
+        raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
+    if "://" in uri or uri.startswith("unix:"):
+        scheme = uri.split(":", 1)[0].lower()
+        if scheme not in {"http", "https", "tcp", "unix"}:
+            raise StoreError(
+                f"The Milvus address begins with {scheme!r}: use http://host:19530, https:// or a path ending in .db."
+            )
+        if scheme != "unix" and uri.endswith(".db"):
+            # pymilvus would take the whole address for the path of a Lite store.
+            raise StoreError("A server's address cannot end in .db: leave that part out.")
+        return None
+    if not uri.endswith(".db"):
+        raise StoreError(
+            f"{uri} is neither a Milvus Lite store, whose name ends in .db, nor a server's address such as "
+            "http://localhost:19530: name one of them."
+        )
+    path = Path(uri).expanduser().absolute()
+    real = path.resolve()
+    return real if real.name.endswith(".db") else path  # one name per store, however it was reached
+
+
+def split_database(address: str) -> tuple[str, str]:
+    """`http://host:19530/roses` → (`http://host:19530`, `roses`): the database is a part of our addresses."""
+    if address.startswith("unix:"):
+        return address, ""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(path="", query="", fragment="")), unquote(parts.path.strip("/"))
+
+
+def split_credentials(uri: str) -> tuple[str, str]:
+    """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
+    if uri.startswith("unix:"):
+        return uri, ""
+    parts = urlsplit(uri)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
