@@ -229,7 +229,7 @@ def test_disagreements_are_those_of_the_neighbourhoods(start: Start, prepared: S
     hubs = disagreement.hubs(near, labels, "l1", 10)
     shown = _galleries(app)["Greatest hubs by L1 distance"]
     assert shown[0]["id"] == photos.ids[hubs.top[0]] and shown[0]["badge"] == f"×{hubs.counts.max():,}"
-    app.number_input(key="disagree_k").set_value(5).run()
+    app.number_input(key="compared").set_value(5).run()
     assert cards(app)["Mean overlap"] == f"{np.nanmean(disagreement.measure(near, labels, 5).overlap):.1%}"
 
 
