@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lib import documents
 from lib import settings as settings_module
 from lib.errors import ArtifactError, PetalscopeError, QueryError
 from lib.settings import Settings
@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         # Libraries that print to stdout would spoil the one JSON document.
         with contextlib.redirect_stdout(sys.stderr):
             document = options.run(settings, options)
-        text = json.dumps(document, allow_nan=False) if options.json else options.show(document)
+        text = documents.text(document) if options.json else options.show(document)
     except PetalscopeError as error:
         return _failed(str(error))
     except KeyboardInterrupt as interrupt:

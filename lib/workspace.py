@@ -202,6 +202,12 @@ def space_command(settings: Settings, space: Space) -> str:
     return settings.prepare_command + (f" --spaces {space.name}" if space.regime else "")
 
 
+def training_command(settings: Settings, space: Space) -> str:
+    """The command line that makes a space of a trained network which is not there either."""
+    train = settings.command("train", "--regime", str(space.regime), "--preset", "quick")
+    return f"{train} && {space_command(settings, space)}"
+
+
 def _space_remedy(settings: Settings, space: Space) -> str:
     if space.regime is None:
         return remedy(settings)
