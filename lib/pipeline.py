@@ -101,7 +101,8 @@ def prepare(
         kept = _still_valid(job, catalog)
         mended = _to_mend(job, catalog, {*wanted, *kept})
         # Opened before the long work: a store that somebody else owns is then known at once, not after minutes.
-        with _store(job, [*wanted, *kept, *mended]) as store:
+        stored = [name for name in job.old_collections if name in spaces.SPACES]  # one may have to go
+        with _store(job, [*wanted, *kept, *mended, *stored]) as store:
             entries = {**kept, **_spaces(job, wanted, catalog, precision), **_spaces(job, mended, catalog, None)}
             collections, rows = _collections(job, store, catalog, entries) if store is not None else ({}, [])
             state = _new_state(job, catalog, catalog_file, entries, collections)

@@ -23,8 +23,7 @@ def to_sides(space: str, a: str = "l1", b: str = "cosine", beside: str | None = 
 
 
 def _go(image_id: str, view: str, choices: dict[str, str]) -> None:
-    selection.choose(image_id)
-    links.put(view=view, **choices)
+    selection.choose(image_id, view=view, **choices)
 
 
 def to_map(space: str, label: str, *, colour: str) -> None:

@@ -60,9 +60,10 @@ def show(
 
 def _pick(here: Here) -> Any:
     def pick(row_key: str) -> None:
-        links.put(**{LIKE: row_key})
         if here.opened is not None and cached.catalog(here.opened).row(row_key) is not None:
-            selection.choose(row_key)
+            selection.choose(row_key, **{LIKE: row_key})
+        else:
+            links.put(**{LIKE: row_key})
 
     return pick
 

@@ -22,10 +22,13 @@ def query() -> str | None:
     return links.told(QUERY) or None
 
 
-def choose(image_id: str) -> None:
-    """Make a photo the query on every page: on the retrieval page the whole photo, whatever was asked there before."""
+def choose(image_id: str, **choices: str) -> None:
+    """Make a photo the query on every page: on the retrieval page the whole photo, whatever was asked there before.
+
+    `choices` go into the address with it, so that one step back undoes them all.
+    """
     links.forget(links.RETRIEVAL, "from", "part")
-    links.put(**{QUERY: image_id})
+    links.put(**{QUERY: image_id}, **choices)
 
 
 def forget() -> None:
