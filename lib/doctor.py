@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,6 @@ from lib.data import catalog as catalogs
 from lib.data import datasets
 from lib.data.catalog import Catalog
 from lib.embed import spaces
-from lib.embed.spaces import Space
 from lib.errors import ArtifactError, PetalscopeError, StoreError
 from lib.learn import backbone, runs
 from lib.learn.regimes import REGIMES
@@ -42,7 +40,7 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, An
     else:
         checks += [
             _catalog(opened, catalog),
-            *(_space(opened, catalog, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
+            *(_space(opened, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
             _training(settings, catalog),
         ]
         if look_into_store:
@@ -132,7 +130,7 @@ def _trained(opened: Workspace) -> list[str]:
     return [name for name in opened.spaces if spaces.SPACES[name].regime]
 
 
-def _space(opened: Workspace, catalog: Catalog, name: str) -> dict[str, Any]:
+def _space(opened: Workspace, name: str) -> dict[str, Any]:
     def look() -> str:
         vectors, weights = opened.vectors(name), opened.weights(name)
         for method in ("umap", "pca"):
@@ -142,14 +140,7 @@ def _space(opened: Workspace, catalog: Catalog, name: str) -> dict[str, Any]:
             f", weights {weights.name}" if weights else ""
         )
 
-    return _tried(f"space {name}", look, _space_remedy(opened, catalog, spaces.SPACES[name]))
-
-
-def _space_remedy(opened: Workspace, catalog: Catalog, space: Space) -> str:
-    with contextlib.suppress(ArtifactError):  # of a damaged record the check of the training tells
-        if space.regime and runs.best(opened.settings, space.regime, catalog) is None:
-            return workspace.training_command(opened.settings, space)
-    return workspace.space_command(opened.settings, space)
+    return _tried(f"space {name}", look, opened.mending(name))
 
 
 def _collections(opened: Workspace) -> dict[str, str]:
