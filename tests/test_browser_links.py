@@ -16,7 +16,7 @@ STATE = """() => {
     const all = (selector, told) => [...main.querySelectorAll(selector)].map(told);
     return JSON.stringify([
         all('input:not([type="file"])', (each) => each.type === "checkbox" ? each.checked : each.value),
-        all('[kind$="Active"]', (each) => each.innerText),
+        all('[aria-checked="true"], [aria-pressed="true"]', (each) => each.innerText),
         all('[data-tag]', (each) => each.innerText),
         all('[role="slider"]', (each) => each.getAttribute("aria-valuenow")),
     ]);
@@ -126,10 +126,12 @@ def test_two_tabs_keep_to_their_own_addresses(chromium, address: str) -> None:
     other = one.context.new_page()
     other.goto(f"{address}/Retrieval?q=rose%2F00.jpg&k=9&view=Side+by+side")
     other.locator(".st-key-unit").wait_for(timeout=60_000)
+    nine = "document.querySelector('.st-key-k input')?.value === '9'"
+    other.wait_for_function(nine, timeout=60_000)
     _type(one, "k", "4", "k=4")
-    assert other.locator(".st-key-k input").input_value() == "9"
     other.reload()
-    other.wait_for_function("document.querySelector('.st-key-k input')?.value === '9'", timeout=60_000)
+    other.locator(".st-key-unit").wait_for(timeout=60_000)
+    other.wait_for_function(nine, timeout=60_000)
     assert one.page.locator(".st-key-k input").input_value() == "4"
     one.context.close()
     assert not one.complaints
