@@ -9,7 +9,6 @@ and the next page of rows (goal 300 ms). Medians of five; for pages of twelve, w
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.timing import timed
+from lib import documents
 from lib.store import inspect, milvus, rows, summaries
 from lib.store.connection import open_store
 from lib.store.milvus import Rows, write_collection
@@ -83,7 +83,7 @@ def main() -> None:
     count, dim, others = (int(word) for word in [*sys.argv[1:], *("100000", "512", "300")[len(sys.argv) - 1 :]])
     with tempfile.TemporaryDirectory() as folder:
         found = in_store(Path(folder), count, dim, others)
-        print(json.dumps(found | in_browser(Path(folder)), indent=1))
+        print(documents.text(found | in_browser(Path(folder)), indent=1))
 
 
 def in_store(folder: Path, count: int, dim: int, others: int) -> dict[str, object]:

@@ -11,14 +11,13 @@ The vectors are those of the prepared photos (PETALSCOPE_DATA and the like choos
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from lib import scoreboard, workspace
+from lib import documents, scoreboard, workspace
 from lib import settings as settings_module
 from lib.scores import asked_of
 from lib.search.metrics import METRICS
@@ -104,7 +103,7 @@ def main() -> None:
                     flush=True,
                 )
     if options.json:
-        print(json.dumps(rows))
+        print(documents.text(rows))
     raise SystemExit(0 if all(row["agrees"] for row in rows) else 1)
 
 

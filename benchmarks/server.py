@@ -11,7 +11,6 @@ harness: as it opens, when other names are looked for, and when it is drawn agai
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import statistics
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import machine, timed
-from lib import pipeline, workspace
+from lib import documents, pipeline, workspace
 from lib.settings import PROJECT, Settings, from_environment
 from lib.store import inspect, milvus, summaries
 from lib.store.connection import Store, open_store
@@ -215,7 +214,7 @@ def main() -> None:
             found["writing"] = writing(store, made(count, dim))
             found["prepare"] = preparing(onto)
             found["overview"] = many(store, others) | drawn(onto)
-    print(json.dumps(found, indent=1))
+    print(documents.text(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ of its own). A ratio is the peer's time over ours: above 1 we are faster.
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
 import statistics
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lib import documents
 from lib.settings import PROJECT
 
 USUAL_ROUNDS = 7
@@ -163,7 +163,7 @@ def machine() -> dict[str, Any]:
 def tell(rows: list[Row]) -> None:
     """Print rows for the process that collects them (`--json`), or for a person."""
     if "--json" in sys.argv:
-        print(json.dumps([row.as_dict() for row in rows]))
+        print(documents.text([row.as_dict() for row in rows]))
         return
     for row in rows:
         mark = "met" if row.ratio >= row.goal else "MISSED"

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lib import documents
 from lib.errors import ArtifactError
 
 # A leftover of a killed process; never read, swept by the next `prepare`.
@@ -136,7 +137,7 @@ def _flush_names(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`value` as JSON at `path`, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_text(documents.text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -179,7 +180,7 @@ def sweep(folder: Path, keep: set[str]) -> None:
 
 def to_json(value: Any) -> str:
     """`value` as one line of JSON."""
-    return json.dumps(value, sort_keys=True)
+    return documents.text(value, sort_keys=True)
 
 
 def from_json(text: str) -> Any:

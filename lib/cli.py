@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from lib import documents
 from lib import settings as settings_module
 from lib.commands.options import parser
 from lib.errors import PetalscopeError
@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         # Libraries that print to stdout would spoil the one JSON document.
         with contextlib.redirect_stdout(sys.stderr):
             document = options.run(settings, options)
-        text = json.dumps(document, allow_nan=False) if options.json else options.show(document)
+        text = documents.text(document) if options.json else options.show(document)
     except PetalscopeError as error:
         return _failed(str(error))
     except KeyboardInterrupt as interrupt:

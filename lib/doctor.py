@@ -141,7 +141,7 @@ def _space(opened: Workspace, name: str) -> dict[str, Any]:
             f", weights {weights.name}" if weights else ""
         )
 
-    return _tried(f"space {name}", look, workspace.space_command(opened.settings, spaces.SPACES[name]))
+    return _tried(f"space {name}", look, opened.mending(name))
 
 
 def _collections(opened: Workspace) -> dict[str, str]:

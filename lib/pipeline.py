@@ -99,9 +99,11 @@ def prepare(
     with _job(settings, reporter or Reporter()) as job:
         catalog, catalog_file = _catalog(job, limit)
         kept = _still_valid(job, catalog)
+        mended = _to_mend(job, catalog, {*wanted, *kept})
         # Opened before the long work: a store that somebody else owns is then known at once, not after minutes.
-        with _store(job, [*wanted, *kept]) as store:
-            entries = {**kept, **_spaces(job, wanted, catalog, precision)}
+        stored = [name for name in job.old_collections if name in spaces.SPACES]  # one may have to go
+        with _store(job, [*wanted, *kept, *mended, *stored]) as store:
+            entries = {**kept, **_spaces(job, wanted, catalog, precision), **_spaces(job, mended, catalog, None)}
             collections, rows = _collections(job, store, catalog, entries) if store is not None else ({}, [])
             state = _new_state(job, catalog, catalog_file, entries, collections)
             if state != job.old:
@@ -111,7 +113,7 @@ def prepare(
                 _drop_unused(job, store)
     return {
         "dataset": catalog.summary(),
-        "spaces": [_described(name, entries[name]) for name in wanted],
+        "spaces": [_described(name, entries[name]) for name in [*wanted, *mended]],
         "milvus": {"uri": workspace.address(settings), "collections": rows},
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -232,15 +234,45 @@ def _contents(catalog: Catalog) -> str:
 
 
 def _still_valid(job: _Job, catalog: Catalog) -> dict[str, Any]:
-    """The old state's spaces that are of these very photos and can be read."""
+    """The old state's spaces that are of these very photos, can be read, and are as this version makes them."""
     return {
         name: entry
         for name, entry in job.old.get("spaces", {}).items()
         if entry["data_fingerprint"] == catalog.fingerprint
-        and _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog) is not None
+        and (found := _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)) is not None
+        and found.meta["space"].get("schema") == spaces.SPACES[name].schema
         and all(_is_map(job.folder / entry[kind], catalog) for kind in ("map", "pca"))
         and _near(job.folder / entry["neighbours"], catalog)
     }
+
+
+def _to_mend(job: _Job, catalog: Catalog, sound: set[str]) -> list[str]:
+    """The old state's other spaces of these photos that can be made anew: an upgrade must cost nobody a space.
+
+    One whose network is gone is left out of state and store, and the user is told what brings it back.
+    """
+    found = []
+    for name, entry in job.old.get("spaces", {}).items():
+        if name in sound or entry["data_fingerprint"] != catalog.fingerprint:
+            continue
+        space = spaces.SPACES[name]
+        if space.regime and runs.best(job.settings, space.regime, catalog) is None:
+            job.talk.say(
+                f"The space {name} is left out: {_ailing(job, entry, space)}, and its network is gone. To have it "
+                f"again run `{workspace.training_command(job.settings, space)}`."
+            )
+            continue
+        job.talk.say(f"The space {name} is made anew: {_ailing(job, entry, space)}.")
+        found.append(name)
+    return found
+
+
+def _ailing(job: _Job, entry: dict[str, Any], space: Space) -> str:
+    """Why a space cannot stay as it is."""
+    found = _load_or_none(job.folder / entry["folder"])
+    if found is not None and found.meta["space"].get("schema") != space.schema:
+        return "its vectors were made by another version of Petalscope"
+    return "its files are damaged or gone"
 
 
 def _spaces(job: _Job, wanted: list[str], catalog: Catalog, precision: str | None) -> dict[str, Any]:

@@ -67,10 +67,14 @@ class Settings:
     @property
     def prepare_command(self) -> str:
         """The command line that prepares these photos into these artifacts and this store."""
-        options = [] if self.data is None else ["--data", str(self.data)]
-        options += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
-        options += [] if self.store_uri == self.own_store else ["--milvus-uri", self.store_address]
-        return shlex.join(["python", "-m", "lib", "prepare", *options])
+        store = [] if self.store_uri == self.own_store else ["--milvus-uri", self.store_address]
+        return self.command("prepare", *store)
+
+    def command(self, name: str, *options: str) -> str:
+        """The command line of the command `name` for these photos and artifacts."""
+        known = [] if self.data is None else ["--data", str(self.data)]
+        known += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
+        return shlex.join(["python", "-m", "lib", name, *known, *options])
 
 
 def behind_proxy() -> bool:

@@ -6,6 +6,7 @@ by name, with the command that mends it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from lib.embed.extract import Vectors
 from lib.embed.projection import Map, MapParameters
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, DataError, QueryError, WeightsError
-from lib.learn import backbone
+from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import Neighbourhoods
@@ -166,8 +167,15 @@ class Workspace:
         return found
 
     def _mend(self, name: str) -> str:
+        return f"run `{self.mending(name)}`" if spaces.get(name).regime else remedy(self.settings)
+
+    def mending(self, name: str) -> str:
+        """The command line that makes a space again, with the training before it where its network is gone."""
         space = spaces.get(name)
-        return f"run `{space_command(self.settings, space)}`" if space.regime else remedy(self.settings)
+        with contextlib.suppress(ArtifactError):  # of a damaged record the training page tells
+            if space.regime and runs.best(self.settings, space.regime, self.catalog()) is None:
+                return training_command(self.settings, space)
+        return space_command(self.settings, space)
 
     def collection(self, name: str) -> str:
         """The Milvus collection of a space at the current address. Raises ArtifactError when there is none."""
@@ -200,6 +208,12 @@ def remedy(settings: Settings) -> str:
 def space_command(settings: Settings, space: Space) -> str:
     """The command line that makes a space whose network, if it needs a trained one, is there."""
     return settings.prepare_command + (f" --spaces {space.name}" if space.regime else "")
+
+
+def training_command(settings: Settings, space: Space) -> str:
+    """The command line that makes a space of a trained network which is not there either."""
+    train = settings.command("train", "--regime", str(space.regime), "--preset", "quick")
+    return f"{train} && {space_command(settings, space)}"
 
 
 def _space_remedy(settings: Settings, space: Space) -> str:

@@ -99,7 +99,7 @@ def test_a_photo_joins_the_selection(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = _page(start, prepared, q=photos.ids[9])
     next(button for button in app.button if button.label == "Add to the selection").click().run()
-    assert selection.decoded(app.session_state["sel"], 61, photos.contents) == [9]
+    assert selection.decoded(app.query_params["sel"], 61, photos.contents) == [9]
 
 
 def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:

@@ -192,11 +192,20 @@ def test_the_threshold_counts_friends(start: Start, scored: Settings) -> None:
     assert cards(app)["True friends let in"] == f"{at.friends:,}"
     assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
     slider = app.select_slider[0]
-    slider.set_value(found.thresholds[3]).run()
+    word = f"resnet18.l1.{found.edges[found.thresholds[3]]:.8g}"
+    slider.set_value(word).run()
+    assert app.query_params["threshold"] == word
     at = found.cost(found.thresholds[3])
     assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
     assert cards(app)["True friends lost"] == f"{at.friends_total - at.friends:,}"
     next(button for button in app.button if button.label == "Best").click().run()
+    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
+    assert "threshold" not in app.query_params
+    app.query_params["threshold"] = word  # a link restores it; one of another metric means nothing here
+    app.run()
+    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    app.query_params["threshold"] = word.replace("l1", "l2")
+    app.run()
     assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
     aucs = app.dataframe[0].value.set_index(["Space", "Metric"])["AUC"]
     assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(found.auc)
@@ -221,7 +230,7 @@ def test_disagreements_are_those_of_the_neighbourhoods(start: Start, prepared: S
     hubs = disagreement.hubs(near, labels, "l1", 10)
     shown = galleries(app)["Greatest hubs by L1 distance"]
     assert shown[0]["id"] == photos.ids[hubs.top[0]] and shown[0]["badge"] == f"×{hubs.counts.max():,}"
-    app.number_input(key="disagree_k").set_value(5).run()
+    app.number_input(key="compared").set_value(5).run()
     assert cards(app)["Mean overlap"] == f"{np.nanmean(disagreement.measure(near, labels, 5).overlap):.1%}"
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import pipeline, retrieval, workspace
+from lib import doctor, pipeline, retrieval, workspace
 from lib.data.catalog import Catalog
 from lib.embed import alignment, spaces
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, feed, runs, study
 from lib.queries import find_query
 from lib.settings import Settings
+from lib.store import connection, milvus
 from lib.view import scatter
 from tests import browsing, trainings
 
@@ -276,3 +277,71 @@ def test_points_go_from_one_map_to_the_next_as_the_server_reckons(made: Made, ch
         assert np.reshape(browsing.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[2], abs=1e-4)
         tab.context.close()
         assert not tab.complaints
+
+
+# --- after an upgrade ------------------------------------------------------------------------------------------------
+
+
+def _outdate(settings: Settings, name: str) -> None:
+    """Make a space's vectors say that an earlier version of Petalscope made them."""
+    opened = workspace.open_workspace(settings)
+    entry = opened.state["spaces"][name]
+    (file,) = (opened.folder / entry["folder"]).glob("meta.json")
+    meta = json.loads(file.read_text(encoding="utf-8"))
+    meta["space"]["schema"] -= 1
+    meta["fingerprint"] = "0" * 64
+    entry["fingerprint"] = meta["fingerprint"]
+    file.write_text(json.dumps(meta), encoding="utf-8")
+    (opened.folder / "state.json").write_text(json.dumps(opened.state), encoding="utf-8")
+
+
+@pytest.fixture
+def outdated(noted: Callable[..., Settings]) -> Settings:
+    """A prepared space `init` of an earlier version, whose run is there."""
+    settings = noted(first={"val_accuracy": 0.5})
+    pipeline.prepare(settings, names=["init"])
+    _outdate(settings, "init")
+    with pytest.raises(ArtifactError, match="another version of Petalscope"):
+        workspace.open_workspace(settings).vectors("init")
+    return settings
+
+
+def _talk() -> tuple[list[str], pipeline.Reporter]:
+    said: list[str] = []
+    return said, pipeline.Reporter(say=said.append)
+
+
+def test_prepare_makes_an_outdated_space_anew(outdated: Settings) -> None:
+    check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
+    assert (check["ready"], check["remedy"]) == (False, f"{outdated.prepare_command} --spaces init")
+    said, talk = _talk()
+    document = pipeline.prepare(outdated, names=["pixels"], reporter=talk)
+    assert said == ["The space init is made anew: its vectors were made by another version of Petalscope."]
+    assert [(space["name"], space["cached"]) for space in document["spaces"]] == [("pixels", False), ("init", False)]
+    opened = workspace.open_workspace(outdated)
+    assert opened.spaces == ["pixels", "init"]
+    assert opened.vectors("init").meta["space"]["schema"] == spaces.SPACES["init"].schema
+    assert {row["name"] for row in document["milvus"]["collections"]} == {
+        opened.collection("init") + suffix for suffix in ("", "_l2", "_centred")
+    }
+    said, talk = _talk()
+    assert all(space["cached"] for space in pipeline.prepare(outdated, names=["pixels"], reporter=talk)["spaces"])
+    assert said == []
+
+
+def test_an_outdated_space_without_a_network_is_left_out_and_the_way_back_is_said(outdated: Settings) -> None:
+    checkpoints.weights_file(outdated, "first").unlink()
+    way = outdated.command("train", "--regime", "init", "--preset", "quick")
+    way += f" && {outdated.prepare_command} --spaces init"
+    check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
+    assert (check["ready"], check["remedy"]) == (False, way)
+    said, talk = _talk()
+    pipeline.prepare(outdated, names=["pixels"], reporter=talk)
+    assert said == [
+        "The space init is left out: its vectors were made by another version of Petalscope, and its network is gone. "
+        f"To have it again run `{way}`."
+    ]
+    assert workspace.open_workspace(outdated).spaces == ["pixels"]
+    with connection.open_store(outdated.store_uri) as store:
+        assert milvus.names(store) == []
+    assert not [check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init"]

@@ -7,7 +7,6 @@ lock while it lives and tells how it goes in one small file.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts
+from lib import artifacts, documents
 from lib.errors import ArtifactError, TrainingError
 from lib.learn import checkpoints, feed
 from lib.learn.recipes import Recipe
@@ -186,7 +185,7 @@ def stop(settings: Settings) -> bool:
 
 def _tell(settings: Settings, told: Status) -> None:
     with artifacts.replacing(_file(settings), lasting=False) as temporary:
-        temporary.write_text(json.dumps(asdict(told)), encoding="utf-8")
+        temporary.write_text(documents.text(asdict(told)), encoding="utf-8")
 
 
 class Teller:

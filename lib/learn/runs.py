@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts
+from lib import artifacts, documents
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints
@@ -41,7 +41,8 @@ def version(settings: Settings, recorded: Path = ASSETS / "runs") -> str:
 def read(path: Path) -> dict[str, Any]:
     """One record. Raises ArtifactError when it is damaged."""
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        # Records of before had NaN where a training ran away.
+        run = documents.finite(json.loads(path.read_text(encoding="utf-8")))
         if not isinstance(run, dict) or any(name not in run for name in NEEDED):
             raise ValueError
     except (OSError, ValueError, RecursionError) as error:

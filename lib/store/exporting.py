@@ -7,12 +7,12 @@ and text come through unchanged.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from lib import documents
 from lib.errors import ArtifactError
 from lib.store import inspect, milvus, rows
 from lib.store.connection import Store
@@ -100,7 +100,7 @@ def _json(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_
                 nonlocal first
                 for row in page:
                     file.write("\n" if first else ",\n")
-                    file.write(json.dumps(row, ensure_ascii=False))
+                    file.write(documents.text(row, ascii=False))
                     first = False
 
         yield Writer()

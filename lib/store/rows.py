@@ -6,13 +6,13 @@ are read only when asked for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from lib import documents
 from lib.errors import StoreError
 from lib.store import decoding
 from lib.store.connection import Store
@@ -230,7 +230,7 @@ def vector_facts(vector: Any) -> dict[str, Any]:
 
 def cell(value: Any) -> Any:
     """A value as a table or a CSV file can hold it: lists and objects as JSON text."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
+    return documents.text(value, ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def _fields(

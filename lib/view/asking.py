@@ -14,7 +14,7 @@ from lib.queries import Query, query_part, query_picture, query_row
 from lib.retrieval import Among
 from lib.store import asking as vectors
 from lib.store import connections
-from lib.view import asked, cached, cropping, pasting, selection, ui, uploads
+from lib.view import asked, cached, cropping, links, pasting, selection, ui, uploads
 from lib.view.answers import Asked
 from lib.view.cropping import Box
 from lib.view.uploads import Picture
@@ -30,10 +30,6 @@ def choose(opened: Workspace) -> Asked | None:
     """The controls that choose the query, and the query; None until there is one."""
     photos = cached.catalog(opened)
     chosen, picked = selection.query(), selection.picked(photos.ids, photos.contents)
-    if st.session_state.setdefault("asked", chosen) != chosen:  # a click on an answer to something else
-        _go(PHOTOS)
-        _crop(None)
-    st.session_state["asked"] = chosen
     titles = SOURCES | {SELECTION: f"Selection ({len(picked)})" if picked else "Selection"}
     default = SELECTION if picked and chosen is None else PHOTOS
     source = str(
@@ -43,7 +39,7 @@ def choose(opened: Workspace) -> Asked | None:
             required=True,
             format_func=titles.__getitem__,
             wrap=True,
-            **ui.linked("from", "retrieval", list(SOURCES), default),
+            **links.choice("from", "retrieval", list(SOURCES), default),
         )
     )
     queries = {PHOTOS: _photo, UPLOAD: _own, SELECTION: _selected, ROW: _stored}[source](opened)
@@ -53,10 +49,6 @@ def choose(opened: Workspace) -> Asked | None:
     among, keep = _allowed(opened)
     name = whole.name if part and whole is not None and whole.row is not None else ""
     return Asked(queries, among, keep, part, name) if queries else None
-
-
-def _go(source: str) -> None:
-    st.session_state["chosen_from"] = st.query_params["from"] = source
 
 
 # --- a photo of the catalog ----------------------------------------------------------------------------------------
@@ -185,14 +177,14 @@ def _stored(opened: Workspace) -> list[Query]:
     if not names:
         st.caption("The store holds no collection yet.")
         return []
-    collection = st.selectbox("Collection", names, **ui.linked("collection", "retrieval", names, names[0]))
+    collection = st.selectbox("Collection", names, **links.choice("collection", "retrieval", names, names[0]))
     entry = asked.entry(own, collection)
     fields = vectors.vector_fields(entry, vectors.DENSE)
     if entry["load_state"] != "Loaded" or not fields:
         lacks = "has no field of float vectors" if not fields else "is not loaded; the Milvus page can load it"
         st.caption(f"This collection {lacks}.")
         return []
-    key = str(st.text_input("Key of the row", key="row", bind="query-params", placeholder=photos.ids[0])).strip()
+    key = str(st.text_input("Key of the row", placeholder=photos.ids[0], **links.words("row"))).strip()
     if not key:
         return []
     values = vectors.stored(cached.store(), entry, key, fields[0]["name"])
@@ -209,16 +201,12 @@ def _stored(opened: Workspace) -> list[Query]:
 
 
 def _crop(box: Box | None) -> None:
-    st.session_state["part"] = None if box is None else ",".join(map(str, box))
-    if box is None:
-        st.query_params.pop("part", None)
-    else:
-        st.query_params["part"] = st.session_state["part"]
+    links.put(part=None if box is None else ",".join(map(str, box)))
 
 
 def _parts(opened: Workspace, query: Query) -> tuple[list[Query], str]:
     """The query, or the part of its picture that the user has chosen."""
-    box = cropping.boxed(st.query_params.get("part") or st.session_state.get("part"))
+    box = cropping.boxed(links.told("part"))
     st.session_state["parting"] = box is not None
 
     def switched() -> None:
@@ -249,12 +237,11 @@ def _allowed(opened: Workspace) -> tuple[Among, bool]:
     """Which photos may be answers: a filter by class and split, and whether copies of the query are kept."""
     photos = cached.catalog(opened)
     with st.popover("Which answers", icon=":material/filter_alt:", width="stretch"):
-        labels = st.multiselect("Classes", list(photos.classes), key="classes", bind="query-params")
-        splits = st.multiselect("Splits", list(SPLITS), key="splits", bind="query-params")
+        labels = st.multiselect("Classes", list(photos.classes), **links.several("classes", list(photos.classes)))
+        splits = st.multiselect("Splits", list(SPLITS), **links.several("splits", SPLITS))
         keep = st.toggle(
             "Exact copies of the query too",
-            key="copies",
-            bind="query-params",
+            **links.switch("copies"),
             help="Other files with exactly the query's pixels. The query itself is never an answer.",
         )
     if labels or splits or keep:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.search.metrics import METRICS
-from lib.view import answers, ladder, reproducing, searching, selection, ui, why
+from lib.view import answers, ladder, links, reproducing, searching, selection, ui, why
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -28,7 +28,7 @@ def show(opened: Workspace, asked: Asked) -> None:
             list(SHOWN),
             required=True,
             format_func=SHOWN.__getitem__,
-            **ui.linked("show", "retrieval", list(SHOWN), "all"),
+            **links.choice("show", "retrieval", list(SHOWN), "all"),
         )
     )
     pair = why.pair(both)
@@ -62,8 +62,7 @@ def _sides(opened: Workspace) -> tuple[Side, Side, int]:
     with right:
         unit = st.toggle(
             "Bring every vector to length 1 first",
-            key="unit",
-            bind="query-params",
+            **links.switch("unit"),
             help="On vectors of length 1 the squared L2 distance is 2 - 2 · cosine, so both rank alike: put L2 beside "
             "cosine and switch. Raw pixels stay as they are, whole numbers.",
         )
@@ -72,7 +71,7 @@ def _sides(opened: Workspace) -> tuple[Side, Side, int]:
 
 def _follows(opened: Workspace, space: str) -> dict[str, Any]:
     """The right side's space is the left one's until somebody chooses another."""
-    return ui.linked("bspace", "retrieval", opened.spaces, space)
+    return links.choice("bspace", "retrieval", opened.spaces, space)
 
 
 def _side(metric: str, space: str, unit: bool) -> Side:

@@ -6,14 +6,13 @@ Streamlit does not hash arguments whose names begin with an underscore; they com
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lib import doctor, retrieval, settings, workspace
+from lib import doctor, documents, retrieval, settings, workspace
 from lib import findings as findings_of
 from lib import traits as traits_of
 from lib.data import audit, images, thumbnails
@@ -229,7 +228,7 @@ def decoded(upload: bytes) -> Image.Image:
 
 def json_of(value: Any) -> bytes:
     """`value` as indented JSON, for a download."""
-    return json.dumps(value, indent=1).encode()
+    return documents.text(value, indent=1).encode()
 
 
 def encoded(picture: Image.Image, size: int = 320) -> bytes:

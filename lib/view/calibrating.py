@@ -9,7 +9,7 @@ from lib.embed import spaces
 from lib.scoreboard import SpaceScores
 from lib.search.calibration import Calibration
 from lib.search.metrics import METRICS
-from lib.view import measured, score_figures, ui
+from lib.view import links, measured, score_figures, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
@@ -64,28 +64,25 @@ def threshold(chosen: Calibration, space: str) -> int:
     """Where the line is drawn: a slider over values of the metric; returns the edge."""
     metric, edges = METRICS[chosen.metric], chosen.edges
     best = chosen.best()
-    key = f"threshold_{space}_{chosen.metric}"
-    st.session_state.setdefault(key, best)
-
-    def reset() -> None:
-        st.session_state[key] = best
-
+    # A value means something for one metric in one space only, so the address names all three.
+    places = {f"{space}.{chosen.metric}.{edges[place]:.8g}": place for place in chosen.thresholds}
+    usual = next(word for word, place in places.items() if place == best)
     sign = "≥" if metric.higher_is_closer else "≤"
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     edge = left.select_slider(
         f"Call it the same class when {metric.title} is {sign}",
-        list(chosen.thresholds),
-        format_func=lambda place: f"{edges[place]:.4g}",
-        key=key,
+        list(places),
+        format_func=lambda word: f"{edges[places[word]]:.4g}",
+        **links.choice("threshold", "calibration", list(places), usual),
     )
     right.button(
         "Best",
-        on_click=reset,
+        on_click=lambda: links.put(threshold=None),
         icon=":material/my_location:",
         width="stretch",
         help="Where most of both kinds are told right (Youden's index).",
     )
-    return int(edge)
+    return places[str(edge)]
 
 
 def cost(chosen: Calibration, edge: int, scored: SpaceScores) -> None:

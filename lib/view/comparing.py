@@ -12,7 +12,7 @@ from lib.scoreboard import MEASURES, SpaceScores
 from lib.search import significance
 from lib.search.evaluation import Scores
 from lib.search.metrics import METRICS
-from lib.view import cached, measured, passing, score_figures, ui
+from lib.view import cached, links, measured, passing, score_figures, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
@@ -28,7 +28,7 @@ def called(cell: str) -> str:
 
 def cell_choice(label: str, cells: Cells, name: str, default: str) -> str:
     """Which cell of the scoreboard: a control kept in the address under `name`."""
-    tied = ui.linked(name, "scores", list(cells), default)
+    tied = links.choice(name, "scores", list(cells), default)
     return str(st.selectbox(label, list(cells), format_func=called, **tied))
 
 

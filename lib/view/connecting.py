@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from lib.errors import PetalscopeError, QueryError
 from lib.store import connections
 from lib.store.connections import Connection, Pulse
-from lib.view import asked, cached, gate, ui
+from lib.view import asked, cached, gate, links, ui
 
 _TYPED, _WANTED = "milvus_typed", "store"
 
@@ -30,7 +30,7 @@ def choose() -> tuple[Connection, DeltaGenerator]:
         "Connection",
         list(known),
         format_func=lambda name: _title(known[name]),
-        **ui.linked(_WANTED, "milvus", list(known), connections.MAIN),
+        **links.choice(_WANTED, "milvus", list(known), connections.MAIN),
     )
     with middle.popover("Connect", icon=":material/add_link:", width="stretch"):
         _form()
@@ -62,7 +62,7 @@ def _short(address: str) -> str:
 
 def _take_link(known: dict[str, Connection]) -> None:
     """A link may name a Lite store in an allowed folder. It may not make us call a server: that needs a click here."""
-    wanted = st.query_params.get(_WANTED)
+    wanted = links.told(_WANTED)
     if not wanted or wanted in known:
         return
     try:
@@ -106,14 +106,13 @@ def _form() -> None:
     for name in _typed():
         if st.button(f"Disconnect {_short(name)}", icon=":material/link_off:", key=f"off {name}", width="stretch"):
             cached.pool().close(_typed().pop(name))
-            st.query_params.pop(_WANTED, None)
-            st.session_state.pop(f"chosen_{_WANTED}", None)
+            links.put(**{_WANTED: None})
             st.rerun()
 
 
 def _add(connection: Connection) -> None:
     _typed()[connection.name] = connection
-    st.session_state[f"chosen_{_WANTED}"] = st.query_params[_WANTED] = connection.name
+    links.put(**{_WANTED: connection.name})
     asked.refresh()
 
 

@@ -10,7 +10,7 @@ from lib.embed import spaces
 from lib.search.disagreement import Disagreement
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
-from lib.view import cached, measured, passing, score_figures, selection, ui
+from lib.view import cached, links, measured, passing, score_figures, selection, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
@@ -24,7 +24,7 @@ def show(opened: Workspace) -> None:
     ui.origin(opened, space, Engine="exact")
     left, right = st.columns([2, 5], vertical_alignment="bottom")
     most = min(DEPTH, len(cached.catalog(opened).frame) - 1)
-    k = int(left.number_input("Answers compared", 1, max(1, most), min(10, most), key="disagree_k"))
+    k = int(left.number_input("Answers compared", **links.number("compared", 1, max(1, most), min(10, most))))
     with right:
         passing.to_map(space, "See it on the map", colour="disagreement")
     found = measured.disagreements(opened, space, k)
@@ -71,7 +71,7 @@ def queries(opened: Workspace, space: str, found: Disagreement) -> None:
         "L1 finds more": (found.torn("l1")[:SHOWN], "More answers of the photo's class by L1 than by cosine."),
     }
     st.subheader("On which photos")
-    tied = ui.linked("torn", "disagree", list(lists), "Least in common")
+    tied = links.choice("torn", "disagree", list(lists), "Least in common")
     chosen = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
     rows, about = lists[chosen]
     st.caption(f"{about} A click puts the photo's answers side by side.")
@@ -101,8 +101,8 @@ def queries(opened: Workspace, space: str, found: Disagreement) -> None:
     with st.container(horizontal=True):
         if st.button("Select these on the map", icon=":material/my_location:", key="torn_map"):
             selection.pick([photos.ids[row] for row in rows], photos.ids, photos.contents)
-            wanted = {**selection.link(), "space": space, "colour": "disagreement"}
-            st.switch_page("pages/2_Embedding_Map.py", query_params=wanted)
+            wanted = links.to(links.MAP, space=space, colour="disagreement")
+            st.switch_page(links.MAP, query_params=wanted)
         ui.csv_button(listed, "disagreement")
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lib.errors import QueryError, StoreError
 from lib.store import filters
 from lib.store.filters import Condition
-from lib.view import ui
+from lib.view import links, ui
 from lib.view.asked import Here
 
 _MOST = 4
@@ -22,13 +22,10 @@ def choose(here: Here, where: str) -> str:
     words = [field["name"] for field in entry["fields"] if field["type"] == "VARCHAR" and not field["primary"]]
     example = "label" if "label" in words else next(iter(words), "")
     key = f"{where}_filter"
-    st.session_state[key] = st.query_params.get("filter", "")
+    st.session_state[key] = links.told("filter") or ""
 
     def keep() -> None:
-        if st.session_state[key].strip():
-            st.query_params["filter"] = st.session_state[key]
-        else:
-            st.query_params.pop("filter", None)
+        links.put(filter=st.session_state[key] if st.session_state[key].strip() else None)
 
     text = left.text_input(
         "Filter",
@@ -81,7 +78,7 @@ def _build(here: Here, entry: dict[str, Any], where: str) -> None:
     st.code(text, language=None, wrap_lines=True)
 
     def use() -> None:
-        st.query_params["filter"] = text
+        links.put(filter=text)
 
     st.button("Use it", type="primary", key=f"{where}_use", on_click=use, width="stretch")
 

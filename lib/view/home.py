@@ -12,7 +12,7 @@ from lib.data import thumbnails
 from lib.data.catalog import SPLITS
 from lib.errors import PetalscopeError
 from lib.learn import backbone
-from lib.view import cached, charts, gallery, selection, ui
+from lib.view import cached, charts, gallery, links, ui
 from lib.workspace import Workspace
 
 STRIP = 24
@@ -96,7 +96,7 @@ def tour() -> None:
     targets = [ui.PAGES[place] for place in (2, 3, 4, 1)]
     for column, (title, words), (page, _, icon) in zip(st.columns(4), TOUR, targets, strict=True):
         with column.container(border=True, height="stretch"):
-            st.page_link(page, label=f"**{title}**", icon=icon, query_params=selection.link())
+            st.page_link(page, label=f"**{title}**", icon=icon, query_params=links.to(page))
             st.caption(words)
 
 
@@ -104,15 +104,11 @@ def browse(opened: Workspace) -> None:
     """A strip of photos, by class and split; another draw on request."""
     photos = cached.catalog(opened)
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
-    labels = left.multiselect("Class", list(photos.classes), key="classes_shown", bind="query-params")
-    splits = middle.multiselect("Split", SPLITS, key="splits_shown", bind="query-params")
+    labels = left.multiselect("Class", list(photos.classes), **links.several("classes_shown", list(photos.classes)))
+    splits = middle.multiselect("Split", SPLITS, **links.several("splits_shown", SPLITS))
     draw = right.number_input(
         "Other photos",
-        min_value=0,
-        max_value=9999,
-        value=0,
-        key="draw",
-        bind="query-params",
+        **links.number("draw", 0, 9999, 0),
         help="A number for a random choice of photos: the same number, the same photos.",
     )
     frame = photos.frame
@@ -160,8 +156,7 @@ def network_input(opened: Workspace) -> None:
     st.markdown("**What the network sees.** Each photo is resized, for training also augmented, then normalised.")
     if not st.toggle(
         "Show a batch on its way into the network",
-        key="steps",
-        bind="query-params",
+        **links.switch("steps"),
         help="Loads torch, which takes a few seconds the first time.",
     ):
         return
@@ -190,8 +185,7 @@ def audit(opened: Workspace) -> None:
             st.dataframe(photos.skipped, width="stretch", hide_index=True)
     if not st.toggle(
         "Look for duplicates",
-        key="audit",
-        bind="query-params",
+        **links.switch("audit"),
         help="Compares every photo with every other: a few seconds.",
     ):
         return

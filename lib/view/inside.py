@@ -7,7 +7,7 @@ import streamlit as st
 
 from lib.learn import results
 from lib.learn.results import Run
-from lib.view import clicks, curves, figures, ui
+from lib.view import clicks, curves, figures, links, ui
 from lib.workspace import Workspace
 
 MOST = 48
@@ -17,7 +17,7 @@ _CHART = "confusion"
 def section(opened: Workspace, shown: list[Run]) -> None:
     """One of the chosen runs."""
     ids = list(dict.fromkeys(run["id"] for run in shown))
-    tied = ui.linked("run", "training", ids, _best(shown))
+    tied = links.choice("run", "training", ids, _best(shown))
     chosen = str(st.selectbox("Run", ids, **tied))
     # The user's own record stands for a recorded one of the same name.
     run = [run for run in shown if run["id"] == chosen][-1]
@@ -71,7 +71,7 @@ def _confusion(opened: Workspace, run: Run, same: bool) -> None:
 
     def clicked(cell: str) -> None:
         i, j = (int(part) for part in cell.split("-"))
-        st.query_params["true"], st.query_params["predicted"] = classes[i], classes[j]
+        links.put(true=classes[i], predicted=classes[j])
 
     with left:
         st.plotly_chart(
@@ -85,8 +85,8 @@ def _confusion(opened: Workspace, run: Run, same: bool) -> None:
         st.caption("Counts of test photos; colour by share of the row. Click a cell to see its photos.")
     with right:
         pair = st.columns(2)
-        true = str(pair[0].selectbox("Is", classes, **ui.linked("true", "training", classes, classes[row])))
-        tied = ui.linked("predicted", "training", classes, classes[column])
+        true = str(pair[0].selectbox("Is", classes, **links.choice("true", "training", classes, classes[row])))
+        tied = links.choice("predicted", "training", classes, classes[column])
         predicted = str(pair[1].selectbox("Taken for", classes, **tied))
         ids = results.cell_ids(run, true, predicted)
         count = run["confusion"][classes.index(true)][classes.index(predicted)]
@@ -128,7 +128,7 @@ def _configuration(run: Run, shown: list[Run]) -> None:
         if not others:
             st.caption("With a second run, their differences are listed here.")
             return
-        tied = ui.linked("other", "training", others, others[0])
+        tied = links.choice("other", "training", others, others[0])
         chosen = str(st.selectbox("What differs from", others, **tied))
         other = [each for each in shown if each["id"] == chosen][-1]
         rows = [

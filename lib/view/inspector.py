@@ -15,6 +15,7 @@ from lib.view import (
     cached,
     changing,
     connecting,
+    links,
     milvus_map,
     milvus_search,
     overview,
@@ -62,7 +63,7 @@ def show(here: Here) -> None:
         format_func=lambda part: PARTS[part][0],
         wrap=True,
         label_visibility="collapsed",
-        **ui.linked("part", "milvus", list(PARTS), "overview"),
+        **links.choice("part", "milvus", list(PARTS), "overview"),
     )
     PARTS[chosen][1](here)
 
@@ -87,7 +88,7 @@ def _collection(connection: Connection, names: list[str], opened: Workspace | No
         mine = opened.state["collections"].get(workspace.store_key(opened.settings), {})
         own = tuple(entry["base"] for entry in mine.values())
     ordered = sorted(names, key=lambda name: not name.startswith(own)) if own else names
-    wanted = st.query_params.get("collection")
+    wanted = links.told("collection")
     if wanted and wanted not in names:
         st.warning(f"There is no collection {ui.plain(wanted)} here any more; this is another one.")
-    return str(st.selectbox("Collection", ordered, **ui.linked("collection", "milvus", ordered, ordered[0])))
+    return str(st.selectbox("Collection", ordered, **links.choice("collection", "milvus", ordered, ordered[0])))

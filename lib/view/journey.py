@@ -11,7 +11,7 @@ from lib.embed.alignment import aligned
 from lib.errors import ArtifactError
 from lib.learn import results
 from lib.learn import runs as records
-from lib.view import cached, mapping, scatter, trust, ui
+from lib.view import cached, links, mapping, scatter, trust, ui
 from lib.workspace import Workspace
 
 # From no training on these photos to all of it; the frozen features of `transfer` are the backbone's own.
@@ -47,7 +47,12 @@ def show(opened: Workspace) -> None:
             "training rearranges the photos.",
             icon=":material/model_training:",
         )
-        st.page_link("pages/1_Training_Regimes.py", label="Train", icon=":material/model_training:")
+        st.page_link(
+            links.TRAINING,
+            label="Train",
+            icon=":material/model_training:",
+            query_params=links.to(links.TRAINING, section="train"),
+        )
         return
     photos, planes = cached.catalog(opened), list(_planes(opened.version, names, opened).values())
     places, colour, way = _columns(opened.version, names, opened)

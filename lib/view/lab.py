@@ -15,7 +15,7 @@ from lib.embed import extract, spaces
 from lib.errors import DataError, QueryError
 from lib.scoreboard import MEASURES
 from lib.search.metrics import METRICS
-from lib.view import cached, gallery, lab_figures, measured, selection, sweeping, ui
+from lib.view import cached, gallery, lab_figures, links, measured, selection, sweeping, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
@@ -57,28 +57,22 @@ def sliders() -> dict[str, float]:
     """A slider for each distortion, kept in the address; returns the strengths."""
 
     def reset() -> None:
-        for name, kind in DISTORTIONS.items():
-            st.session_state[f"lab_{name}"] = bool(kind.neutral) if name == "flip" else _numbers(kind)[2]
+        links.put(**dict.fromkeys(f"lab_{name}" for name in DISTORTIONS))
 
     found = {}
     for name, kind in DISTORTIONS.items():
         low, high, neutral, step = _numbers(kind)
         if name == "flip":
-            found[name] = float(
-                st.toggle(f"{kind.title}, {kind.unit}", key="lab_flip", bind="query-params", help=kind.about)
-            )
+            found[name] = float(st.toggle(f"{kind.title}, {kind.unit}", help=kind.about, **links.switch("lab_flip")))
             continue
+        tied = (links.number if isinstance(step, int) else links.fraction)(f"lab_{name}", low, high, neutral)
         found[name] = float(
             st.slider(
                 f"{kind.title}, {kind.unit}",
-                low,
-                high,
-                neutral,
-                step,
+                step=step,
                 format="%d" if isinstance(step, int) else "%.1f",
-                key=f"lab_{name}",
-                bind="query-params",
                 help=kind.about,
+                **tied,
             )
         )
     st.button("As it was", on_click=reset, icon=":material/restart_alt:", width="stretch")
@@ -156,7 +150,7 @@ def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str,
             required=True,
             format_func=lambda name: METRICS[name].title,
             wrap=True,
-            **ui.linked("metric", "lab", list(METRICS), "cosine"),
+            **links.choice("metric", "lab", list(METRICS), "cosine"),
         )
     )
     for space in pair:
@@ -217,12 +211,12 @@ def by_factor(opened: Workspace) -> None:
             "Factor",
             list(known),
             format_func=known.__getitem__,
-            **ui.linked("factor", "lab", list(known), next(iter(known))),
+            **links.choice("factor", "lab", list(known), next(iter(known))),
         )
     )
     with columns[1]:
         metric = ui.metric_choice("Metric", "cosine", "metric3", "lab")
-    tied = ui.linked("measure", "lab", list(MEASURES), "p10")
+    tied = links.choice("measure", "lab", list(MEASURES), "p10")
     measure = str(columns[2].selectbox("Judged by", list(MEASURES), format_func=MEASURES.__getitem__, **tied))
     rows = [
         {"space": space, **row}

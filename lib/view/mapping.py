@@ -12,7 +12,7 @@ from lib.errors import ImageError
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
 from lib.traits import RIGHT, WRONG, Trait
-from lib.view import cached, scatter, selection, theme, ui
+from lib.view import cached, links, scatter, selection, theme, ui
 from lib.view.planes import Shown
 from lib.view.scatter import Lines
 from lib.workspace import Workspace
@@ -31,7 +31,7 @@ def colour_choice(opened: Workspace, space: str) -> str:
     """What colours the points: a control kept in the address."""
     titles = {name: trait.title for name, trait in cached.traits(opened, space).items()}
     titles["preserved"] = "Neighbours kept on the map"
-    tied = ui.linked("colour", "map", list(titles), "label")
+    tied = links.choice("colour", "map", list(titles), "label")
     return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, **tied))
 
 
@@ -187,8 +187,8 @@ def neighbour_choice() -> tuple[str, int, str]:
     """By which metric neighbours are found, how many, and which ones the lines lead to: controls in the address."""
     metric = ui.metric_choice("Neighbours by", "cosine", "metric", "map")
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    count = left.number_input("How many", **ui.linked_number("near", 1, 50, 10))
-    tied = ui.linked("lines", "map", list(LINES), "true")
+    count = left.number_input("How many", **links.number("near", 1, 50, 10))
+    tied = links.choice("lines", "map", list(LINES), "true")
     lines = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **tied)
     return metric, int(count), str(lines)
 
@@ -205,7 +205,7 @@ def query_lines(opened: Workspace, shown: Shown, which: str, metric: str, k: int
 
 def panel_choice() -> str:
     """What is told below the map: a control kept in the address."""
-    tied = ui.linked("panel", "map", list(PANELS), "selection")
+    tied = links.choice("panel", "map", list(PANELS), "selection")
     return str(
         st.segmented_control(
             "Below the map",

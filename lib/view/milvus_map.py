@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.store import rows as reading
 from lib.traits import Trait
-from lib.view import cached, loading, planed, row_photos, scatter, theme, ui
+from lib.view import cached, links, loading, planed, row_photos, scatter, theme, ui
 from lib.view.asked import Here
 
 _METHODS = {"pca": "PCA", "umap": "UMAP"}
@@ -31,7 +31,7 @@ def show(here: Here) -> None:
     scalars = [name for name in scalars if _type(entry, name) not in {"JSON", "ARRAY"}]
     first = st.columns([2, 1, 2, 1], vertical_alignment="bottom")
     with first[0]:
-        field = st.selectbox("Field", fields, **ui.linked("field", "milvus_map", fields, fields[0]))
+        field = st.selectbox("Field", fields, **links.choice("field", "milvus_map", fields, fields[0]))
     with first[1]:
         method = st.segmented_control(
             "Method",
@@ -39,14 +39,14 @@ def show(here: Here) -> None:
             format_func=_METHODS.__getitem__,
             required=True,
             wrap=True,
-            **ui.linked("plane", "milvus", list(_METHODS), "pca"),
+            **links.choice("plane", "milvus", list(_METHODS), "pca"),
         )
     most = int(first[3].selectbox("Rows at most", _SIZES, index=2, key="map_most"))
     taken = planed.sample(here, field, most)
     offered = [*scalars, *_dynamic(taken, {each["name"] for each in entry["fields"]})]
     default = next((name for name in ("label", "class", "category") if name in offered), offered[0] if offered else "")
     with first[2]:
-        by = st.selectbox("Colour", offered, **ui.linked("by", "milvus_map", offered, default)) if offered else ""
+        by = st.selectbox("Colour", offered, **links.choice("by", "milvus_map", offered, default)) if offered else ""
     made = planed.plane(here, field, taken, method)
     values = [row.get(by) for row in taken.fields] if by else [None] * len(taken.keys)
     trait, colours = _trait(here, by, values)
@@ -118,7 +118,6 @@ def _row(here: Here, taken: planed.Sample, key: str) -> None:
             st.json({name: ui.exact(reading.cell(value)) for name, value in taken.fields[place].items()})
 
             def search() -> None:
-                st.query_params[row_photos.LIKE] = key
-                st.session_state["chosen_part"] = st.query_params["part"] = "search"
+                links.put(**{row_photos.LIKE: key}, part="search")
 
             st.button("Search with it", icon=":material/search:", on_click=search)

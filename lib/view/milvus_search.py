@@ -13,7 +13,7 @@ from lib.errors import PetalscopeError, QueryError, StoreError
 from lib.store import asking, milvus
 from lib.store import rows as reading
 from lib.store.asking import Answer
-from lib.view import cached, filtering, loading, row_photos, selection, ui
+from lib.view import cached, filtering, links, loading, row_photos, selection, ui
 from lib.view.asked import Here
 from lib.view.overview import told
 
@@ -35,12 +35,12 @@ def show(here: Here) -> None:
             "Field",
             list(fields),
             format_func=lambda each: _title(fields[each]),
-            **ui.linked("field", "milvus_search", list(fields), next(iter(fields))),
+            **links.choice("field", "milvus_search", list(fields), next(iter(fields))),
         )
     index = asking.index_on(entry, name)
     with first[1]:
         metric = _metric(index, fields[name])
-    limit = int(first[2].number_input("Answers", 1, 200, 12, key="milvus_k"))
+    limit = int(first[2].number_input("Answers", **links.number("answers", 1, 200, 12)))
     with first[3]:
         way = st.segmented_control(
             "Search with",
@@ -48,7 +48,7 @@ def show(here: Here) -> None:
             format_func=WAYS.__getitem__,
             required=True,
             wrap=True,
-            **ui.linked("with", "milvus_search", list(WAYS), "row"),
+            **links.choice("with", "milvus_search", list(WAYS), "row"),
         )
     params = _parameters(here, index, limit)
     text = filtering.choose(here, "search")
@@ -116,7 +116,7 @@ def _query(here: Here, entry: dict[str, Any], field: dict[str, Any], way: str) -
     if way == "photo":
         vector = _of_photo(here, entry, field)
         return None if vector is None else (vector, None)
-    like = st.query_params.get(row_photos.LIKE) or selection.query() or ""
+    like = links.told(row_photos.LIKE) or selection.query() or ""
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     key = left.text_input(
         "Key of the row", value=like, key=f"like {here.name} {like}", help="The row itself is left out of the answers."
@@ -126,7 +126,7 @@ def _query(here: Here, entry: dict[str, Any], field: dict[str, Any], way: str) -
         found = reading.browse(here.store, entry["name"], limit=500)
         primary = next(each["name"] for each in entry["fields"] if each["primary"])
         if found:
-            st.query_params[row_photos.LIKE] = str(found[np.random.default_rng().integers(len(found))][primary])
+            links.put(**{row_photos.LIKE: str(found[np.random.default_rng().integers(len(found))][primary])})
 
     right.button("Any row", icon=":material/casino:", on_click=any_row, width="stretch", help="One of the first 500.")
     if not key:

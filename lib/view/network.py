@@ -12,7 +12,7 @@ import streamlit as st
 from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES, Tensor
-from lib.view import cached, curves, figures, theme, ui
+from lib.view import cached, curves, figures, links, theme, ui
 from lib.view.charts import text
 from lib.workspace import Workspace
 
@@ -217,7 +217,7 @@ def _diagram(runs: list[results.Run], classes: int) -> None:
             required=True,
             format_func=lambda name: REGIMES[name].title,
             wrap=True,
-            **ui.linked("drawn", "training", options, "finetune"),
+            **links.choice("drawn", "training", options, "finetune"),
         )
     )
     used = sorted({run["config"]["image_size"] for run in runs if isinstance(run["config"].get("image_size"), int)})

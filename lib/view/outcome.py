@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,7 @@ import streamlit as st
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
-from lib.view import curves, figures, training, ui
+from lib.view import cached, curves, figures, training, ui
 from lib.workspace import Workspace
 
 
@@ -197,9 +196,7 @@ def _every_run(shown: list[Run], opened: Workspace) -> None:
         wanted = st.multiselect("Records to download", ids, default=ids, key="export")
         st.download_button(
             "Download as JSON",
-            data=lambda: json.dumps(
-                {"runs": [run["record"] for run in shown if run["id"] in wanted]}, indent=1
-            ).encode(),
+            data=lambda: cached.json_of({"runs": [run["record"] for run in shown if run["id"] in wanted]}),
             file_name="petalscope-runs.json",
             mime="application/json",
             icon=":material/download:",

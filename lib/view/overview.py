@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.view import asked, ui
+from lib.view import asked, links, ui
 from lib.view.asked import Here
 
 PAGE = 25
@@ -29,7 +29,7 @@ def show(here: Here) -> None:
 def _table(here: Here) -> None:
     search, order, page = st.columns([4, 2, 1], vertical_alignment="bottom")
     part = search.text_input(
-        "Find", placeholder="a part of the name", key="find", bind="query-params", label_visibility="collapsed"
+        "Find", placeholder="a part of the name", **links.words("find"), label_visibility="collapsed"
     )
     downwards = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
     found = [name for name in here.names if part.strip().lower() in name.lower()]
@@ -75,7 +75,7 @@ def _summaries(summaries: list[dict[str, Any]]) -> None:
     def chosen() -> None:
         rows = st.session_state["overview_table"]["selection"]["rows"]
         if rows:
-            st.session_state["chosen_collection"] = st.query_params["collection"] = summaries[rows[0]]["name"]
+            links.put(collection=summaries[rows[0]]["name"])
             st.session_state["overview_chose"] = True
 
     st.dataframe(

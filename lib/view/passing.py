@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from lib.view import selection
+from lib.view import links, selection
 
 FIVE, SIDE = "Five metrics", "Side by side"
 
@@ -23,17 +23,14 @@ def to_sides(space: str, a: str = "l1", b: str = "cosine", beside: str | None = 
 
 
 def _go(image_id: str, view: str, choices: dict[str, str]) -> None:
-    selection.choose(image_id)
-    st.session_state["view"] = view
-    for name, value in choices.items():  # `ui.linked` reads the address first
-        st.query_params[name] = value
+    selection.choose(image_id, view=view, **choices)
 
 
 def to_map(space: str, label: str, *, colour: str) -> None:
     """A link to the map of a space, coloured by a trait, with the query and the selection."""
     st.page_link(
-        "pages/2_Embedding_Map.py",
+        links.MAP,
         label=label,
         icon=":material/scatter_plot:",
-        query_params={**selection.link(), "space": space, "colour": colour},
+        query_params=links.to(links.MAP, space=space, colour=colour),
     )

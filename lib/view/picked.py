@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
-from lib.view import cached, selection, ui
+from lib.view import cached, links, selection, ui
 from lib.workspace import Workspace
 
 PAGE = 48
@@ -104,9 +104,10 @@ def ways_on(opened: Workspace) -> None:
     photos = cached.catalog(opened)
     if selection.query() is None and not selection.picked_rows(len(photos.ids), photos.contents):
         return
-    carried = selection.link()
     left, right, _ = st.columns([1, 1, 3])
-    left.page_link("pages/3_Retrieval.py", label="Search with it", icon=":material/image_search:", query_params=carried)
+    left.page_link(
+        links.RETRIEVAL, label="Search with it", icon=":material/image_search:", query_params=links.to(links.RETRIEVAL)
+    )
     right.page_link(
-        "pages/4_Milvus_Collection.py", label="Show in Milvus", icon=":material/database:", query_params=carried
+        links.MILVUS, label="Show in Milvus", icon=":material/database:", query_params=links.to(links.MILVUS)
     )

@@ -12,7 +12,7 @@ from lib.embed import spaces
 from lib.embed.alignment import similarity
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
-from lib.view import cached, mapper, ui
+from lib.view import cached, links, mapper, ui
 from lib.workspace import Workspace
 
 NOTHING = "nothing"
@@ -64,8 +64,7 @@ def parameters_choice(opened: Workspace, space: str) -> MapParameters:
                 wanted = replace(asked, method=str(method), n_neighbors=near, min_dist=apart, metric=metric)
                 _ask(opened, space, wanted, usual)
         if asked != usual and st.button("Back to the usual map", icon=":material/undo:", width="stretch"):
-            st.query_params.pop("map", None)
-            st.session_state.pop("asked_map", None)
+            links.put(map=None)
             st.rerun()
     return asked
 
@@ -77,26 +76,23 @@ def _words(asked: MapParameters) -> str:
 
 
 def _asked(usual: MapParameters) -> MapParameters:
-    """What the address or this session asks for; the usual map when that is nothing or makes no sense."""
-    word = st.query_params.get("map") or st.session_state.get("asked_map")
+    """What the address asks for; the usual map when that is nothing or makes no sense."""
+    word = links.told("map")
     if not word:
         return usual
     try:
         method, near, apart, metric = str(word).split(",")
-        found = replace(usual, method=method, n_neighbors=int(near), min_dist=float(apart), metric=metric)
+        return replace(usual, method=method, n_neighbors=int(near), min_dist=float(apart), metric=metric)
     except (ValueError, QueryError):
         return usual
-    st.session_state["asked_map"] = st.query_params["map"] = str(word)
-    return found
 
 
 def _ask(opened: Workspace, space: str, wanted: MapParameters, usual: MapParameters) -> None:
     word = f"{wanted.method},{wanted.n_neighbors},{wanted.min_dist:g},{wanted.metric}"
     if wanted == usual:
-        st.query_params.pop("map", None)
-        st.session_state.pop("asked_map", None)
+        links.put(map=None)
     else:
-        st.query_params["map"] = st.session_state["asked_map"] = word
+        links.put(map=word)
         if cached.space_map(opened, space, wanted) is None and not mapper.maker().start(
             cached.current_settings(), space, wanted
         ):
@@ -137,7 +133,7 @@ def beside_choice(opened: Workspace, space: str) -> str:
     titles = {NOTHING: "Nothing"}
     titles |= {name: spaces.get(name).title for name in opened.spaces if name != space}
     titles["pca"] = "The same by PCA"
-    tied = ui.linked("beside", "map", list(titles), NOTHING)
+    tied = links.choice("beside", "map", list(titles), NOTHING)
     return str(st.selectbox("Beside it", list(titles), format_func=titles.__getitem__, **tied))
 
 

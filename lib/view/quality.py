@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.store import asking, cells, recall, scratch, sizing
 from lib.store.recall import scores
-from lib.view import cached, connecting, loading, planed, selection, tradeoffs, ui
+from lib.view import cached, connecting, links, loading, planed, selection, tradeoffs, ui
 from lib.view.asked import Here
 
 _VIEWS = {"curve": "This index", "compare": "Other index types", "ivf": "IVF drawn"}
@@ -26,7 +26,7 @@ def show(here: Here) -> None:
         return
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
-        field = st.selectbox("Field", fields, **ui.linked("field", "milvus_quality", fields, fields[0]))
+        field = st.selectbox("Field", fields, **links.choice("field", "milvus_quality", fields, fields[0]))
     with right:
         view = st.segmented_control(
             "Question",
@@ -34,7 +34,7 @@ def show(here: Here) -> None:
             format_func=_VIEWS.__getitem__,
             required=True,
             wrap=True,
-            **ui.linked("quality", "milvus", list(_VIEWS), "curve"),
+            **links.choice("quality", "milvus", list(_VIEWS), "curve"),
         )
     index = asking.index_on(here.entry, field)
     if index is not None and index.get("warning"):

@@ -15,15 +15,12 @@ from lib import reproduce
 from lib.embed import spaces
 from lib.reproduce import Recipe
 from lib.search.metrics import METRICS
-from lib.view import answers, cached, ui
+from lib.view import answers, cached, links, ui
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
 # What may stand in a link: nothing that somebody else put into the address.
-LINKED = (
-    "q", "sel", "view", "from", "part", "classes", "splits", "copies", "collection", "row",
-    "rows", "space", "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair",
-)  # fmt: skip
+LINKED = links.NAMES[links.RETRIEVAL]
 
 
 def show(

@@ -11,7 +11,7 @@ import streamlit as st
 from lib.data import images, thumbnails
 from lib.errors import ImageError
 from lib.store import pictures
-from lib.view import cached, gallery, selection, theme, ui
+from lib.view import cached, gallery, links, selection, theme, ui
 from lib.view.asked import Here
 from lib.view.gallery import Tile
 
@@ -54,17 +54,16 @@ def show(
             )
         )
     if tiles:
-        gallery.show(
-            tiles, key=key, title=title, on_pick=_pick(here), tile=tile, row=row, chosen=st.query_params.get(LIKE)
-        )
+        gallery.show(tiles, key=key, title=title, on_pick=_pick(here), tile=tile, row=row, chosen=links.told(LIKE))
     return len(tiles)
 
 
 def _pick(here: Here) -> Any:
     def pick(row_key: str) -> None:
-        st.query_params[LIKE] = row_key
         if here.opened is not None and cached.catalog(here.opened).row(row_key) is not None:
-            selection.choose(row_key)
+            selection.choose(row_key, **{LIKE: row_key})
+        else:
+            links.put(**{LIKE: row_key})
 
     return pick
 

@@ -16,7 +16,7 @@ from lib.errors import StoreError
 from lib.pipeline import Reporter
 from lib.store import exporting
 from lib.store import rows as reading
-from lib.view import cached, filtering, jobs, loading, row_photos, selection, ui
+from lib.view import cached, filtering, jobs, links, loading, row_photos, selection, ui
 from lib.view.asked import Here
 
 SIZES = (25, 50, 100)
@@ -198,8 +198,7 @@ def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
         left.markdown(f"**Row {ui.plain(key)}**")
 
         def search() -> None:
-            st.query_params[row_photos.LIKE] = key
-            st.session_state["chosen_part"] = st.query_params["part"] = "search"
+            links.put(**{row_photos.LIKE: key}, part="search")
 
         right.button("Search with it", icon=":material/search:", on_click=search, width="stretch")
         st.json({name: ui.exact(value) for name, value in row.items() if name not in vectors})

@@ -9,7 +9,7 @@ import streamlit as st
 from lib import scoreboard
 from lib.embed import spaces
 from lib.scoreboard import ABOUT, MEASURES, SpaceScores
-from lib.view import cached, comparing, measured, passing, score_figures, ui
+from lib.view import cached, comparing, links, measured, passing, score_figures, ui
 from lib.view.comparing import Cells, called, cell_choice
 from lib.view.curves import config
 from lib.workspace import Workspace
@@ -36,7 +36,7 @@ def show(opened: Workspace) -> None:
             format_func=_PANELS.__getitem__,
             label_visibility="collapsed",
             wrap=True,
-            **ui.linked("below", "scores", list(_PANELS), "queries"),
+            **links.choice("below", "scores", list(_PANELS), "queries"),
         )
     )
     if panel == "queries":
@@ -59,7 +59,7 @@ _PANELS = {
 
 def measure_choice() -> str:
     """What cells are judged by: a control kept in the address."""
-    tied = ui.linked("measure", "scores", list(MEASURES), "map")
+    tied = links.choice("measure", "scores", list(MEASURES), "map")
     return str(
         st.segmented_control("Judged by", list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied)
     )
@@ -107,8 +107,7 @@ def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
         chosen = st.session_state["score_rows"]["selection"]["rows"]
         if chosen:
             cell = f"{numbers[chosen[0]]['space']}.{numbers[chosen[0]]['metric']}"
-            st.session_state["chosen_cell"] = st.query_params["cell"] = cell
-            st.session_state["chosen_below"] = st.query_params["below"] = "queries"
+            links.put(cell=cell, below="queries")
 
     st.dataframe(
         pd.DataFrame(rows),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.search.metrics import METRICS
-from lib.view import answers, reproducing, ui
+from lib.view import answers, links, reproducing, ui
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -86,7 +86,7 @@ def five(opened: Workspace, asked: Asked) -> None:
                 list(ROWS) if several else list(ROWS)[:2],
                 required=True,
                 format_func=ROWS.__getitem__,
-                **ui.linked("rows", "retrieval", list(ROWS) if several else list(ROWS)[:2], "metric"),
+                **links.choice("rows", "retrieval", list(ROWS) if several else list(ROWS)[:2], "metric"),
             )
         )
     with columns[1]:
@@ -101,7 +101,7 @@ def five(opened: Workspace, asked: Asked) -> None:
                 ["exact", "milvus"],
                 required=True,
                 help="*exact* looks at every photo. *milvus* asks the collection's index, and shows what it missed.",
-                **ui.linked("engine", "retrieval", ["exact", "milvus"], "exact"),
+                **links.choice("engine", "retrieval", ["exact", "milvus"], "exact"),
             )
         )
     ui.origin(opened, space if by != "space" else None, Engine=engine)
@@ -131,7 +131,7 @@ def five(opened: Workspace, asked: Asked) -> None:
 
 def answers_choice() -> int:
     """How many answers: a control kept in the address."""
-    return int(st.number_input("Answers", **ui.linked_number("k", 1, 100, 10)))
+    return int(st.number_input("Answers", **links.number("k", 1, 100, 10)))
 
 
 def _refusal(asked: Asked, side: Side, engine: str) -> str:

@@ -10,38 +10,30 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import streamlit as st
 
-QUERY, PICKED = "q", "sel"
-# Browsers and servers between here and there cut off longer addresses.
-LONGEST = 6_000
+from lib.view import links
+from lib.view.links import PICKED, QUERY
+
+# A selection that is too long for an address.
+_LONG = "long_selection"
 
 
 def query() -> str | None:
-    """Id of the query photo: from the address (a link wins), else from this session."""
-    linked = st.query_params.get(QUERY)
-    if linked:
-        st.session_state[QUERY] = linked
-    chosen = st.session_state.get(QUERY)
-    if chosen and not linked:
-        st.query_params[QUERY] = chosen
-    return chosen
+    """Id of the query photo, as the address has it."""
+    return links.told(QUERY) or None
 
 
-def choose(image_id: str) -> None:
-    """Make a photo the query on every page."""
-    st.session_state[QUERY] = image_id
-    st.query_params[QUERY] = image_id
+def choose(image_id: str, **choices: str) -> None:
+    """Make a photo the query on every page: on the retrieval page the whole photo, whatever was asked there before.
+
+    `choices` go into the address with it, so that one step back undoes them all.
+    """
+    links.forget(links.RETRIEVAL, "from", "part")
+    links.put(**{QUERY: image_id}, **choices)
 
 
 def forget() -> None:
     """No photo is the query any more."""
-    st.session_state.pop(QUERY, None)
-    st.query_params.pop(QUERY, None)
-
-
-def link() -> dict[str, str]:
-    """The part of an address that carries the query and the selection to another page."""
-    carried = {QUERY: st.session_state.get(QUERY), PICKED: st.session_state.get(PICKED)}
-    return {name: value for name, value in carried.items() if value and len(value) <= LONGEST}
+    links.put(**{QUERY: None})
 
 
 def picked(ids: Sequence[str], contents: str) -> list[str]:
@@ -54,12 +46,7 @@ def picked_rows(n: int, contents: str) -> list[int]:
 
     `contents` is the catalog's hash: a selection of other photos is none.
     """
-    linked = st.query_params.get(PICKED)
-    if linked:
-        st.session_state[PICKED] = linked
-    kept = st.session_state.get(PICKED)
-    if kept and not linked and len(kept) <= LONGEST:
-        st.query_params[PICKED] = kept
+    kept = links.told(PICKED) or st.session_state.get(_LONG)
     return decoded(kept, n, contents) if kept else []
 
 
@@ -71,12 +58,10 @@ def pick(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
 
 def pick_rows(rows: Sequence[int], n: int, contents: str) -> None:
     """`pick` by rows of a catalog of `n` images."""
-    st.session_state.pop(PICKED, None)
-    st.query_params.pop(PICKED, None)
-    if rows:
-        st.session_state[PICKED] = encoded(rows, n, contents)
-        if len(st.session_state[PICKED]) <= LONGEST:
-            st.query_params[PICKED] = st.session_state[PICKED]
+    word = encoded(rows, n, contents) if rows else ""
+    short = len(word) <= links.LONGEST
+    st.session_state[_LONG] = "" if short else word
+    links.put(**{PICKED: word if word and short else None})
 
 
 def encoded(rows: Sequence[int], n: int, contents: str) -> str:

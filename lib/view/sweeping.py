@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
-from lib.view import lab_figures, measured, score_figures, ui
+from lib.view import lab_figures, links, measured, score_figures, ui
 from lib.view.curves import config
 from lib.workspace import Workspace
 
@@ -31,7 +31,7 @@ def show(opened: Workspace, pair: list[str]) -> None:
     with left:
         metric = ui.metric_choice("By metric", "cosine", "metric2", "lab")
     with right:
-        tied = ui.linked("shown", "lab", list(NAMES), "first")
+        tied = links.choice("shown", "lab", list(NAMES), "first")
         quantity = str(st.selectbox("Show", list(NAMES), format_func=lab_figures.SWEEP.__getitem__, **tied))
     titles = {name: spaces.get(name).title for name in opened.spaces}
     colours = score_figures.space_colours(list(titles))

@@ -8,7 +8,7 @@ import streamlit as st
 from lib.learn import runs as records
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.learn.results import Run
-from lib.view import cached, curves, ui
+from lib.view import cached, curves, links, ui
 from lib.workspace import Workspace
 
 SECTIONS = {
@@ -29,7 +29,7 @@ def runs() -> list[Run]:
 def section_choice() -> str:
     """Which part of the page: a control kept in the address."""
     names = list(SECTIONS)
-    tied = ui.linked("section", "training", names, "results")
+    tied = links.choice("section", "training", names, "results")
     return str(
         st.segmented_control(
             "Show",
@@ -73,7 +73,7 @@ def choose(found: list[Run], opened: Workspace) -> list[Run]:
 
     left, right = st.container(key="split_choose").columns([3, 4], vertical_alignment="bottom")
     with left:
-        tied = ui.linked("runs", "training", names, names[0])
+        tied = links.choice("runs", "training", names, names[0])
         chosen = str(st.selectbox("Runs", names, format_func=called, **tied))
     mine = found if chosen == ALL else sets[chosen]
     order = [*REGIMES, *sorted({run["regime"] for run in mine} - set(REGIMES))]
@@ -85,18 +85,17 @@ def choose(found: list[Run], opened: Workspace) -> list[Run]:
 
 
 def several(label: str, name: str, titles: dict[str, str], default: list[str]) -> list[str]:
-    """Any of the options `titles`, kept in the address under `name` by their short names, as `ui.linked` keeps one.
+    """Any of the options `titles`, kept in the address under `name` by their short names, as `links.choice` keeps one.
 
     Nothing chosen is kept as such; what it means is the caller's.
     """
-    key, remembered = f"training_{name}", f"chosen_{name}"
-    wanted = st.query_params.get(name, st.session_state.get(remembered))
+    key, wanted = f"training_{name}", links.told(name)
     kept = default if wanted is None else [option for option in wanted.split(",") if option in titles]
     # A link whose every option is unknown here says nothing about what is here.
     st.session_state[key] = kept if kept or not wanted else default
 
     def keep() -> None:
-        st.session_state[remembered] = st.query_params[name] = ",".join(st.session_state[key])
+        links.put(**{name: ",".join(st.session_state[key])})
 
     chosen = st.pills(
         label, list(titles), selection_mode="multi", format_func=titles.__getitem__, key=key, on_change=keep, wrap=True
@@ -142,7 +141,7 @@ def draw_curves(shown: list[Run]) -> None:
     controls = st.container(key="controls").columns([4, 3, 2.4, 3], vertical_alignment="top")
     with controls[0]:
         axes = list(curves.AXES)
-        tied = ui.linked("x", "training", axes, "epoch")
+        tied = links.choice("x", "training", axes, "epoch")
         axis = str(
             st.segmented_control("Over", axes, required=True, format_func=curves.AXES.__getitem__, wrap=True, **tied)
         )
@@ -153,12 +152,8 @@ def draw_curves(shown: list[Run]) -> None:
     with controls[3]:
         smoothing = st.slider(
             "Smoothing",
-            0.0,
-            0.95,
-            0.0,
-            0.05,
-            key="smoothing",
-            bind="query-params",
+            step=0.05,
+            **links.fraction("smoothing", 0.0, 0.95, 0.0),
             help="Weight of the past in an exponential moving average; 0 is off. The raw line stays in view.",
         )
     left, right = st.container(key="split_curves").columns(2, gap="medium")

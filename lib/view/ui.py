@@ -14,16 +14,16 @@ from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
 from lib.search.metrics import METRICS
 from lib.settings import ASSETS
-from lib.view import cached, gallery, gate, jobs, selection, theme
+from lib.view import cached, gallery, gate, jobs, links, selection, theme
 from lib.view.gallery import Tile
 from lib.workspace import Workspace
 
 PAGES = (
-    ("Home.py", "Home", ":material/home:"),
-    ("pages/1_Training_Regimes.py", "Training regimes", ":material/model_training:"),
-    ("pages/2_Embedding_Map.py", "Embedding map", ":material/scatter_plot:"),
-    ("pages/3_Retrieval.py", "Retrieval", ":material/image_search:"),
-    ("pages/4_Milvus_Collection.py", "Milvus collection", ":material/database:"),
+    (links.HOME, "Home", ":material/home:"),
+    (links.TRAINING, "Training regimes", ":material/model_training:"),
+    (links.MAP, "Embedding map", ":material/scatter_plot:"),
+    (links.RETRIEVAL, "Retrieval", ":material/image_search:"),
+    (links.MILVUS, "Milvus collection", ":material/database:"),
 )
 _STYLE = """<style>
 .block-container { padding-top: 2.4rem; max-width: 1320px; }
@@ -58,11 +58,12 @@ def begin(title: str, lead: str) -> None:
     st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(_STYLE)
     gate.guard()
+    links.arrive(next((page for page, label, _ in PAGES if label == title), links.HOME))
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
         st.caption("Look inside an image-embedding space")
         for page, label, symbol in PAGES:
-            st.page_link(page, label=label, icon=symbol, query_params=selection.link())
+            st.page_link(page, label=label, icon=symbol, query_params=links.to(page))
         gate.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
@@ -270,37 +271,6 @@ def exact(value: Any) -> Any:
     return [exact(each) for each in value] if isinstance(value, list) else value
 
 
-def linked(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
-    """Arguments that tie a choice to the page's address under `name`, and share it with the other pages.
-
-    The address wins, then what was chosen before on any page, then `default`. (Streamlit's own binding would put the
-    options' long titles into links, and its widgets forget their value on another page.)
-    """
-    key, remembered = f"{where}_{name}", f"chosen_{name}"
-    wanted = [st.query_params.get(name), st.session_state.get(remembered), default]
-    st.session_state[key] = next(value for value in wanted if value in options)
-
-    def keep() -> None:
-        st.session_state[remembered] = st.query_params[name] = st.session_state[key]
-
-    return {"key": key, "on_change": keep}
-
-
-def linked_number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
-    """`linked` for a whole number. (What is bound by Streamlit itself falls back to its default, and leaves the address
-    as it is, once a page was drawn without it.)"""
-    remembered = f"chosen_{name}"
-    wanted = [str(value) for value in (st.query_params.get(name), st.session_state.get(remembered), default)]
-    sound = (int(text) for text in wanted if text.isdecimal() and len(text) < 9 and least <= int(text) <= most)
-    st.session_state[name] = next(sound)
-
-    def keep() -> None:
-        st.session_state[remembered] = st.session_state[name]
-        st.query_params[name] = str(st.session_state[name])
-
-    return {"min_value": least, "max_value": most, "key": name, "on_change": keep}
-
-
 def space_choice(opened: Workspace, where: str) -> str:
     """Which space: a control kept in the address."""
     names = opened.spaces
@@ -311,7 +281,7 @@ def space_choice(opened: Workspace, where: str) -> str:
             required=True,
             format_func=lambda name: spaces.get(name).title,
             wrap=True,
-            **linked("space", where, names, "resnet18" if "resnet18" in names else names[-1]),
+            **links.choice("space", where, names, "resnet18" if "resnet18" in names else names[-1]),
         )
     )
 
@@ -319,5 +289,5 @@ def space_choice(opened: Workspace, where: str) -> str:
 def metric_choice(label: str, default: str, name: str, where: str) -> str:
     """Which metric: a control kept in the address under `name`."""
     names = list(METRICS)
-    tied = linked(name, where, names, default)
+    tied = links.choice(name, where, names, default)
     return str(st.selectbox(label, names, format_func=lambda metric: METRICS[metric].title, **tied))

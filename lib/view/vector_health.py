@@ -12,7 +12,7 @@ from lib.store import asking, drift, milvus, rows, soundness
 from lib.store.drift import Drift
 from lib.store.milvus import Rows
 from lib.store.soundness import Health
-from lib.view import asked, cached, charts, connecting, loading, planed, row_photos, theme, ui
+from lib.view import asked, cached, charts, connecting, links, loading, planed, row_photos, theme, ui
 from lib.view.asked import Here
 
 _COUNTED = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
@@ -40,7 +40,7 @@ def show(here: Here) -> None:
     preferred = next((name for name in ("label", "class", "category", *keyed) if name in scalars), "")
     left, right = st.columns(2)
     with left:
-        field = st.selectbox("Vectors", fields, **ui.linked("field", "milvus_health", fields, fields[0]))
+        field = st.selectbox("Vectors", fields, **links.choice("field", "milvus_health", fields, fields[0]))
     choices = ["", *scalars]
     by = right.selectbox("Count the values of", choices, index=choices.index(preferred), key=f"by {here.name}")
     key = f"{here.connection.key} {cached.pool().generation}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.view import beside, calibrating, disagreeing, lab, scoring, searching, understanding
+from lib.view import beside, calibrating, disagreeing, lab, links, scoring, searching, understanding
 from lib.view.answers import Asked
 from lib.workspace import Workspace
 
@@ -40,7 +40,5 @@ VIEWS: dict[str, OfQuery | OfAll] = {
 def choice() -> OfQuery | OfAll:
     """Which view: a control kept in the address."""
     names = list(VIEWS)
-    chosen = st.segmented_control(
-        "View", names, default=names[0], required=True, key="view", bind="query-params", wrap=True
-    )
-    return VIEWS[str(chosen)]
+    tied = links.choice("view", "retrieval", names, names[0])
+    return VIEWS[str(st.segmented_control("View", names, required=True, wrap=True, **tied))]

@@ -16,7 +16,7 @@ from lib.embed import spaces
 from lib.search import contributions
 from lib.search.contributions import Contributions
 from lib.search.metrics import METRICS, PIXEL_SCALE, centred
-from lib.view import answers, cached, charts, theme
+from lib.view import answers, cached, charts, links, theme
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -27,7 +27,7 @@ _LEFT, _RIGHT = theme.QUERY, "#2aa198"
 
 def choose(image_id: str) -> None:
     """Take this answer apart."""
-    st.query_params["pair"] = st.session_state["pair"] = image_id
+    links.put(pair=image_id)
 
 
 def pair(both: dict[str, Any]) -> str | None:
@@ -37,7 +37,7 @@ def pair(both: dict[str, Any]) -> str | None:
         for side in ("a", "b")
         for row, there in zip(both[side]["results"], both["ranks"][side], strict=True)
     }
-    wanted = st.query_params.get("pair") or st.session_state.get("pair")
+    wanted = links.told("pair")
     return wanted if wanted in ranks else max(ranks, key=lambda image_id: ranks[image_id], default=None)
 
 

@@ -1,0 +1,171 @@
+"""What users choose, kept in the page's address: the one place where pages read, write and carry it on.
+
+The address alone says what a page shows; a name that it lacks, or a value that makes no sense, means the default. So a
+reload, Back and Forward, a second tab and a copied link all show the same. Each session remembers the newest choices of
+every page only for the links from page to page, which carry them. (Streamlit's own binding to the address forgets a
+choice once a page is drawn without its widget, and would put the options' long titles into links.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
+RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
+QUERY, PICKED = "q", "sel"
+# Every name that stands in the address of a page. Those of `SHARED` mean the same on all pages that have them.
+SHARED = (QUERY, PICKED, "space", "metric", "collection")
+NAMES: dict[str, tuple[str, ...]] = {
+    HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
+    TRAINING: (
+        QUERY, PICKED, "section", "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
+        "other", "drawn",
+    ),
+    MAP: (QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", "panel"),
+    RETRIEVAL: (
+        QUERY, PICKED, "view", "from", "part", "classes", "splits", "copies", "collection", "row", "rows", "space",
+        "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure", "below",
+        "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor",
+        *(f"lab_{kind}" for kind in ("crop", "flip", "shift", "rotate", "brightness", "blur", "jpeg")),
+    ),
+    MILVUS: (
+        QUERY, PICKED, "store", "collection", "part", "find", "filter", "field", "with", "like", "answers", "quality",
+        "plane", "by",
+    ),
+}  # fmt: skip
+# Longer values are not carried: browsers and servers between here and there cut off longer addresses.
+LONGEST = 6_000
+_HERE, _KEPT = "links_here", "links_kept"
+Value = str | list[str]
+
+
+def arrive(page: str) -> None:
+    """Call first on every page: remember what its address says."""
+    st.session_state[_HERE] = page
+    kept = _kept()
+    for name in NAMES[page]:
+        told = st.query_params.get_all(name)
+        if told:
+            kept[_memory(page, name)] = told if len(told) > 1 else told[0]
+        else:
+            kept.pop(_memory(page, name), None)
+
+
+def to(page: str, **choices: str) -> dict[str, Value]:
+    """The address's part that leads to another page, with all that was chosen there and on all pages; `choices` win."""
+    kept = _kept()
+    found = {name: kept[_memory(page, name)] for name in NAMES[page] if _memory(page, name) in kept}
+    return {name: value for name, value in found.items() if sum(map(len, value)) <= LONGEST} | choices
+
+
+def told(name: str) -> str | None:
+    """What the address says under `name`; the last of several, None where it says nothing."""
+    return st.query_params.get(name)
+
+
+def put(**choices: str | Sequence[str] | None) -> None:
+    """Write choices into the address; None takes one out.
+
+    What was chosen a moment before on this page is written, too: a second click may come from a browser that has not
+    heard of the first one's address yet.
+    """
+    page, kept = st.session_state.get(_HERE, ""), _kept()
+    for name, value in choices.items():
+        if value is None:
+            kept.pop(_memory(page, name), None)
+        else:
+            kept[_memory(page, name)] = value if isinstance(value, str) else list(value)
+    mine = dict.fromkeys((*NAMES.get(page, ()), *choices))
+    wanted = {name: kept[_memory(page, name)] for name in mine if _memory(page, name) in kept}
+    held = {name: st.query_params.get_all(name) for name in st.query_params}
+    told = {name: wanted.get(name, value) for name, value in held.items() if name in wanted or name not in mine}
+    told |= wanted
+    if {name: _listed(value) for name, value in told.items()} != held:
+        st.query_params.from_dict(told)
+
+
+def forget(page: str, *names: str) -> None:
+    """Let go of choices made on `page`, for when one goes there next; `put` takes them out of the address."""
+    for name in names:
+        _kept().pop(_memory(page, name), None)
+
+
+def _kept() -> dict[str, Value]:
+    kept: dict[str, Value] = st.session_state.setdefault(_KEPT, {})
+    return kept
+
+
+def _memory(page: str, name: str) -> str:
+    return name if name in SHARED else f"{page} {name}"
+
+
+def _listed(value: Value) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+# --- arguments that tie a widget to the address ----------------------------------------------------------------------
+
+
+def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
+    """For one of `options`, by their short names. `where` tells widgets of one name apart."""
+    key, wanted = f"{where}_{name}", told(name)
+    st.session_state[key] = wanted if wanted in options else default
+    return _tied(name, key, str)
+
+
+def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
+    """For a whole number of an input or a slider."""
+    st.session_state[name] = whole(told(name), least, most, default)
+    return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
+
+
+def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
+    """For any number of a slider."""
+    st.session_state[name] = real(told(name), least, most, default)
+    return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
+
+
+def switch(name: str) -> dict[str, Any]:
+    """For a toggle that is off unless the address says true."""
+    st.session_state[name] = (told(name) or "").lower() == "true"
+    return _tied(name, name, lambda on: "true" if on else None)
+
+
+def several(name: str, options: Sequence[str]) -> dict[str, Any]:
+    """For any of `options`, none by default: the name stands in the address once for each."""
+    st.session_state[name] = [value for value in dict.fromkeys(st.query_params.get_all(name)) if value in options]
+    return _tied(name, name, lambda chosen: list(chosen) or None)
+
+
+def words(name: str) -> dict[str, Any]:
+    """For a line of text, empty by default."""
+    wanted = told(name) or ""
+    st.session_state[name] = wanted if len(wanted) <= LONGEST else ""
+    return _tied(name, name, lambda text: text.strip() or None)
+
+
+def _tied(name: str, key: str, word: Callable[[Any], str | list[str] | None]) -> dict[str, Any]:
+    return {"key": key, "on_change": lambda: put(**{name: word(st.session_state[key])})}
+
+
+def _unless(default: float) -> Callable[[Any], str | None]:
+    return lambda value: None if value is None or value == default else f"{value:.10g}"
+
+
+def whole(word: str | None, least: int, most: int, default: int) -> int:
+    """The whole number that `word` names between `least` and `most`, else `default`."""
+    sound = word is not None and word.removeprefix("-").isdecimal() and len(word) < 10
+    return int(word) if sound and word is not None and least <= int(word) <= most else default
+
+
+def real(word: str | None, least: float, most: float, default: float) -> float:
+    """The number that `word` names between `least` and `most`, else `default`."""
+    try:
+        value = float(word or "")
+    except ValueError:
+        return default
+    return value if math.isfinite(value) and least <= value <= most else default
