@@ -29,6 +29,10 @@ BATCH, GPU_BATCH = 16, 256
 EQUAL = {FP32: 1e-6, BF16: 1e-3}
 # Bytes up to which the C library takes a result from memory that it keeps; larger ones cost a page fault per 4 kB.
 KEPT = 32 << 20
+NO_ROOM = (
+    "The GPU has too little free memory for even one photo: end the other programs on it, or compute on the processor "
+    "(CUDA_VISIBLE_DEVICES= python -m lib prepare)."
+)
 Network = Callable[[Any], Any]
 _EMPTY: tuple[str, list[float], str] = ("none", [], "")
 _RELU: tuple[str, list[float], str] = ("relu", [], "")
@@ -68,15 +72,44 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
     if device.type == "cpu":
         found = _proven(network, build or onednn, precision, preprocess.input_size)
         name = "onednn" if found is not None else name
+    if device.type == "cuda":
+        # Else pinning memory makes every process take a few hundred MB of the first GPU.
+        torch.cuda.set_device(device)
+        name = f"torch, {torch.cuda.get_device_name(device)}"
     if found is None:
-        found = network.to(device=device, dtype=dtype)
+        try:
+            found = network.to(device=device, dtype=dtype)
+        except torch.OutOfMemoryError as error:
+            raise WeightsError(NO_ROOM) from error
     network = found
 
     def run(photos: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), _exact(device):
             return _answer(network, _input(photos, preprocess, device).to(dtype))
 
-    return Engine(run, {"name": name, "version": torch.__version__}, GPU_BATCH if device.type == "cuda" else BATCH)
+    batch = GPU_BATCH if device.type == "cuda" else BATCH
+    return Engine(as_fits(run, batch), {"name": name, "version": torch.__version__}, batch)
+
+
+def as_fits(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callable[[np.ndarray], np.ndarray]:
+    """`run` for at most `most` photos at a time, and from then on half as many whenever a GPU's memory does not hold
+    them. Raises WeightsError when it does not even hold one."""
+    import torch
+
+    def lean(photos: np.ndarray) -> np.ndarray:
+        nonlocal most
+        while True:
+            size = min(most, len(photos))
+            try:
+                return np.concatenate([run(photos[start : start + size]) for start in range(0, len(photos), size)])
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise WeightsError(NO_ROOM) from error
+            # Only here is nothing of the failed attempt held any more.
+            most = size // 2
+            torch.cuda.empty_cache()
+
+    return lean
 
 
 def _answer(network: Network, batch: torch.Tensor) -> np.ndarray:

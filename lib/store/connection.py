@@ -29,6 +29,9 @@ from lib.store import failures
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
+# pymilvus pings every 10 s, also while nobody asks anything, which a server that minds (gRPC's default, a Lite's) answers
+# by hanging up, and gRPC by lines on stderr. A connection that died meanwhile is made anew at the next call.
+_CALM = {"grpc.keepalive_permit_without_calls": 0}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
@@ -271,7 +274,9 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     if known is not None:
         raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
     try:
-        store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
+        store.client = pymilvus.MilvusClient(
+            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_CALM
+        )
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
     except Exception as error:
