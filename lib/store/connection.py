@@ -29,8 +29,8 @@ from lib.store import failures
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
-# pymilvus pings every 10 s, also while nobody asks anything, which a server that minds (gRPC's default, a Lite's) answers
-# by hanging up, and gRPC by lines on stderr. A connection that died meanwhile is made anew at the next call.
+# pymilvus pings every 10 s, also while nobody asks anything, which a server that minds (gRPC's default, and a Lite's)
+# answers by hanging up, and gRPC by lines on stderr. A connection that died meanwhile is made anew at the next call.
 _CALM = {"grpc.keepalive_permit_without_calls": 0}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
