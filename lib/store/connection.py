@@ -29,9 +29,11 @@ from lib.store import failures
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
-# pymilvus pings every 10 s, also while nobody asks anything, which a server that minds (gRPC's default, and a Lite's)
-# answers by hanging up, and gRPC by lines on stderr. A connection that died meanwhile is made anew at the next call.
-_CALM = {"grpc.keepalive_permit_without_calls": 0}
+# pymilvus pings every 10 s. A server that minds (gRPC's default, and a Lite's) answers by hanging up: after a minute of
+# silence, with lines of gRPC on stderr, or after three minutes of one call, which then fails (an index asked for again
+# "already exists"). It allows one ping in five minutes, during calls only. Should a connection die in silence, the next
+# call makes it anew.
+_CALM = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
