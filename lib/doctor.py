@@ -16,6 +16,7 @@ from lib.embed import spaces
 from lib.errors import ArtifactError, PetalscopeError, StoreError
 from lib.learn import backbone, runs
 from lib.learn.regimes import REGIMES
+from lib.search import neighbourhoods
 from lib.settings import VERSION, Settings
 from lib.store import connection, milvus
 from lib.workspace import Workspace
@@ -136,8 +137,8 @@ def _space(opened: Workspace, name: str) -> dict[str, Any]:
         vectors, weights = opened.vectors(name), opened.weights(name)
         for method in ("umap", "pca"):
             opened.map(name, method)
-        opened.neighbourhoods(name)
-        return f"{len(vectors.values):,} vectors, neighbours and maps" + (
+        told = neighbourhoods.told(opened.neighbourhoods(name).facts)
+        return f"{len(vectors.values):,} vectors, neighbours{f' ({told})' if told else ''} and maps" + (
             f", weights {weights.name}" if weights else ""
         )
 

@@ -49,7 +49,8 @@ def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[di
     cosine = near.rows["cosine"]
     predicted, share = neighbourhoods.votes(cosine, codes)
     guessed = np.array([classes[code] if code >= 0 else "" for code in predicted], dtype=object)
-    voters = f"its {K} nearest under cosine (of those other images, copies left out)"
+    rough = _rough(near, "cosine")
+    voters = f"its {K} nearest under cosine (of those other images, copies left out{rough})"
     hubs = neighbourhoods.hubness(cosine).astype(np.float64)
     remote = neighbourhoods.remoteness(near.values["cosine"]).astype(np.float64)
     found = [
@@ -74,14 +75,15 @@ def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[di
         Trait(
             "disagreement",
             "L1 against cosine",
-            f"1 − overlap of its {K} nearest under L1 and under cosine: 0 is the same images, 1 is none in common.",
+            f"1 − overlap of its {K} nearest under L1 and under cosine: 0 is the same images, 1 is none in common"
+            f"{_rough(near, 'cosine', 'l1')}.",
             "number",
             neighbourhoods.disagreement(cosine, near.rows["l1"]),
         ),
         Trait(
             "hubness",
             "Hubness",
-            f"How many images have it among their {K} nearest under cosine.",
+            f"How many images have it among their {K} nearest under cosine{rough}.",
             "number",
             hubs,
             0,
@@ -92,6 +94,12 @@ def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[di
         *_columns(catalog.frame),
     ]
     return {trait.name: trait for trait in found}
+
+
+def _rough(near: Neighbourhoods, *metrics: str) -> str:
+    """What to add where the nearest are approximate ones; "" where they are exact."""
+    told = neighbourhoods.recall(near.facts, metrics)
+    return f"; approximate: {told}" if told else ""
 
 
 def _right(guessed: np.ndarray, labels: np.ndarray) -> np.ndarray:

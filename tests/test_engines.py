@@ -15,7 +15,7 @@ import torch
 
 from lib import pipeline, retrieval, workspace
 from lib.data import catalog as catalogs
-from lib.embed import engines, extract, spaces
+from lib.embed import engines, extract, sharing, spaces
 from lib.embed.engines import BF16, FP32
 from lib.errors import ArtifactError, QueryError, WeightsError
 from lib.learn import backbone, training, transforms
@@ -231,3 +231,68 @@ def test_a_crew_shares_torchs_threads_and_leaves_them_as_they_were(weights: Weig
         torch.set_num_threads(before)
     for each in found:
         np.testing.assert_array_equal(each, alone)
+
+
+class Small:
+    """A GPU that holds `room` photos at a time, of which it answers the means; what it was given is in `seen`."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.seen: list[int] = []
+
+    def __call__(self, photos: np.ndarray) -> np.ndarray:
+        self.seen.append(len(photos))
+        if len(photos) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        found: np.ndarray = photos.mean(axis=(1, 2), dtype=np.float32)
+        return found
+
+
+def test_a_gpu_with_little_memory_is_given_fewer_photos(photos: np.ndarray) -> None:
+    gpu = Small(room=5)
+    run = engines.as_fits(gpu, 64)
+    np.testing.assert_array_equal(run(photos), photos.mean(axis=(1, 2), dtype=np.float32))
+    assert gpu.seen == [16, 8, 4, 4, 4, 4]
+    gpu.seen.clear()
+    assert run(photos[:6]).shape == (6, 3)
+    assert gpu.seen == [4, 2]  # it is not tried again and again
+
+
+def test_a_gpu_with_no_memory_is_told_of_in_one_sentence(photos: np.ndarray) -> None:
+    with pytest.raises(WeightsError, match=r"too little free memory for even one photo: .*CUDA_VISIBLE_DEVICES="):
+        engines.as_fits(Small(room=0), 64)(photos)
+
+
+def test_other_errors_of_a_gpu_are_not_taken_for_that(photos: np.ndarray) -> None:
+    def broken(_: np.ndarray) -> np.ndarray:
+        raise RuntimeError("device-side assert triggered")
+
+    with pytest.raises(RuntimeError, match="device-side"):
+        engines.as_fits(broken, 64)(photos)
+
+
+def test_float32_is_no_tf32_while_a_gpu_computes() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with engines._exact(torch.device("cuda")):
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_a_gpu_that_only_imitates_bfloat16_has_none(
+    native: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    assert training.precision(torch.device("cuda")) == expected
+
+
+def test_helpers_compute_as_the_first_process_does(pictures: Path, weights: Weights) -> None:
+    catalog = catalogs.build("photos", pictures, seed=0)
+    other = {"name": "torch, NVIDIA T4", "version": "2.0"}
+    task = sharing.Task(RESNET18, catalog, weights, [[0], [1]], other)
+    with pytest.raises(ArtifactError, match=r"Process 1 computes with .*, the first one with torch, NVIDIA T4 2\.0: "):
+        next(extract.parts(task, 1, 2))
+    alike = replace(task, engine=extract.embedder(RESNET18, weights).engine)
+    rows, vectors = next(extract.parts(alike, 1, 2))
+    assert (rows, vectors.shape) == ([1], (1, 512))

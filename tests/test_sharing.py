@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,40 @@ def test_two_processes_make_what_one_makes(pictures: Path, quick_weights: str, t
         np.testing.assert_array_equal(one.pictures, two.pictures)
         np.testing.assert_allclose(one.values, two.values, rtol=1e-5, atol=1e-6)
         assert np.ptp(np.asarray(two.values, np.float64), axis=1).min() > 0  # every row was written
+
+
+def test_two_processes_prepare_what_one_does(prepared: Settings, tmp_path: Path) -> None:
+    words = ["--data", str(prepared.data), "--artifacts", str(tmp_path / "two"), "--weights", "bundled"]
+    done = torchrun("-m", "lib", "prepare", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    said = json.loads(done.stdout)  # one document, of one process
+    again = pipeline.prepare(replace(prepared, artifacts=tmp_path / "two"))  # one process takes it up
+    assert all(space["cached"] for space in again["spaces"])
+    assert again["milvus"]["collections"] == said["milvus"]["collections"]
+    one, two = prepared.artifacts / "sets", tmp_path / "two" / "sets"
+    files = sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+    assert {".npy", ".npz", ".parquet"} <= {path.suffix for path in files}
+    for path in files:
+        assert (one / path).is_file()
+        # The state names the times, and a network's last bits may depend on the threads that each process has.
+        if path.parts[1] in {"neighbours", "maps"}:
+            with np.load(one / path) as ours, np.load(two / path) as theirs:
+                assert ours.files == theirs.files
+                for name in set(ours.files) - {"facts"}:
+                    assert ours[name].shape == theirs[name].shape
+                    if path.name.startswith("pixels-"):
+                        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{path} {name}")
+
+
+def test_what_goes_wrong_in_the_first_process_ends_all_with_one_sentence(tmp_path: Path) -> None:
+    words = ["--data", str(tmp_path / "nowhere"), "--artifacts", str(tmp_path / "made")]
+    done = torchrun("-m", "lib", "prepare", "--json", *words)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    said = [line for line in done.stderr.splitlines() if line.startswith("petalscope: ")]
+    assert len(said) == 1
+    assert said[0].startswith(f"petalscope: The data folder {tmp_path / 'nowhere'} does not exist")
 
 
 def test_what_goes_wrong_in_a_helper_ends_it_for_all(pictures: Path, tmp_path: Path) -> None:

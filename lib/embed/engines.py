@@ -32,6 +32,10 @@ MOST_WORKERS = 8
 EQUAL = {FP32: 1e-6, BF16: 1e-3}
 # Bytes up to which the C library takes a result from memory that it keeps; larger ones cost a page fault per 4 kB.
 KEPT = 32 << 20
+NO_ROOM = (
+    "The GPU has too little free memory for even one photo: end the other programs on it, or compute on the processor "
+    "(CUDA_VISIBLE_DEVICES= python -m lib prepare)."
+)
 Network = Callable[[Any], Any]
 _EMPTY: tuple[str, list[float], str] = ("none", [], "")
 _RELU: tuple[str, list[float], str] = ("relu", [], "")
@@ -73,8 +77,15 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
     if device.type == "cpu":
         found = _proven(network, build or onednn, precision, preprocess.input_size)
         name = "onednn" if found is not None else name
+    if device.type == "cuda":
+        # Else pinning memory makes every process take a few hundred MB of the first GPU.
+        torch.cuda.set_device(device)
+        name = f"torch, {torch.cuda.get_device_name(device)}"
     if found is None:
-        found = network.to(device=device, dtype=dtype)
+        try:
+            found = network.to(device=device, dtype=dtype)
+        except torch.OutOfMemoryError as error:
+            raise WeightsError(NO_ROOM) from error
     network = found
 
     def run(photos: np.ndarray) -> np.ndarray:
@@ -83,7 +94,7 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
 
     facts = {"name": name, "version": torch.__version__}
     if device.type == "cuda":
-        return Engine(run, facts, GPU_BATCH, 1)
+        return Engine(as_fits(run, GPU_BATCH), facts, GPU_BATCH, 1)
     return Engine(run, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
 
 
@@ -104,6 +115,27 @@ def crew(workers: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         # What a thread sets for itself, torch gives to every thread that comes later.
         torch.set_num_threads(threads)
+
+
+def as_fits(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callable[[np.ndarray], np.ndarray]:
+    """`run` for at most `most` photos at a time, and from then on half as many whenever a GPU's memory does not hold
+    them. Raises WeightsError when it does not even hold one."""
+    import torch
+
+    def lean(photos: np.ndarray) -> np.ndarray:
+        nonlocal most
+        while True:
+            size = min(most, len(photos))
+            try:
+                return np.concatenate([run(photos[start : start + size]) for start in range(0, len(photos), size)])
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise WeightsError(NO_ROOM) from error
+            # Only here is nothing of the failed attempt held any more.
+            most = size // 2
+            torch.cuda.empty_cache()
+
+    return lean
 
 
 def _answer(network: Network, batch: torch.Tensor) -> np.ndarray:

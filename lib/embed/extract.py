@@ -27,7 +27,7 @@ from lib.data.catalog import Catalog
 from lib.embed import sharing, spaces
 from lib.embed.sharing import Part, Task
 from lib.embed.spaces import Space
-from lib.errors import WeightsError
+from lib.errors import ArtifactError, WeightsError
 from lib.learn import transforms
 from lib.learn.backbone import Weights
 
@@ -136,7 +136,7 @@ def extract(
         values = _new_file(folder / "vectors.npy", space, len(pictures))
         if embed is not None:
             batches = [wanted[start : start + embed.batch] for start in range(0, len(wanted), embed.batch)]
-            task = sharing.Task(space, catalog, weights, batches)
+            task = sharing.Task(space, catalog, weights, batches, embed.engine)
             done = 0
             with closing(sharing.lead(task, parts(task, 0, sharing.size(), embed))) as found:
                 for rows, vectors in found:
@@ -187,10 +187,15 @@ def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> It
     """Rows and vectors of one process' share of `task`, a batch at a time.
 
     Raises DataError when a photo changed since the catalog was made, WeightsError when the network's answer is not
-    finite.
+    finite, ArtifactError when this process computes with another engine than the first one does.
     """
     if embed is None:
         embed = embedder(task.space, task.weights)
+        if embed.engine != task.engine:
+            raise ArtifactError(
+                f"Process {rank} computes with {_named(embed.engine)}, the first one with {_named(task.engine)}: start "
+                "processes on machines of one kind, with the same libraries."
+            )
 
     def answer(batch: list[Any]) -> np.ndarray:
         # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
@@ -221,6 +226,10 @@ def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> It
 def _first(ahead: deque[tuple[list[int], Future[np.ndarray]]]) -> Part:
     rows, found = ahead.popleft()
     return rows, found.result()
+
+
+def _named(engine: dict[str, str] | None) -> str:
+    return " ".join(engine.values()) if engine else "no engine"
 
 
 def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:

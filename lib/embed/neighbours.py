@@ -3,6 +3,9 @@
 Exact ones cost the square of the number of points: minutes of a processor at 100,000, hours at a million. Beyond,
 NN-descent (Dong, Moses & Li 2011, by pynndescent) finds most of them at little more than a constant cost each, and how
 many is measured on a sample. Either way the same points, metric and seed give the same neighbours on one machine.
+
+Their distances are computed anew, pair by pair: the last bits of faiss' depend on how many threads it has, and of these
+UMAP makes another map.
 """
 
 from __future__ import annotations
@@ -62,9 +65,12 @@ def _exact(queries: np.ndarray, points: np.ndarray, k: int, metric: str) -> tupl
     import faiss
 
     kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
-    found, rows = faiss.knn(queries, points, k, metric=kind)
-    distances = np.clip(1.0 - found, 0.0, 2.0) if metric == "cosine" else np.sqrt(np.maximum(found, 0.0))
-    return rows, distances
+    rows = faiss.knn(queries, points, k, metric=kind)[1]
+    distances = np.array([_apart(query, points[near], metric) for query, near in zip(queries, rows, strict=True)])
+    # Of nearly equal ones faiss' rounding had the say.
+    order = np.lexsort((rows, distances))
+    rows, distances = (np.take_along_axis(each, order, axis=1) for each in (rows, distances))
+    return rows, np.clip(distances, 0.0, 2.0) if metric == "cosine" else distances
 
 
 def _itself_first(
@@ -81,22 +87,32 @@ def _itself_first(
 
 
 def _approximate(points: np.ndarray, k: int, metric: str, seed: int) -> Neighbours:
+    rows, distances, by = descent(points, k, metric, seed)
+    rows, distances = _itself_first(rows, distances)
+    sample = np.sort(np.random.default_rng(seed).choice(len(points), min(SAMPLE, len(points)), replace=False))
+    facts = {
+        "found": "approximate",
+        "by": by,
+        "recall": _recall(points, rows, sample, metric),
+        "sample": len(sample),
+    }
+    return Neighbours(rows, distances, facts)
+
+
+def descent(points: np.ndarray, k: int, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Approximate `k` nearest rows of every row and their distances, (n, k) each, -1 where it found fewer; and by what.
+
+    `metric` is `cosine`, `euclidean` or `manhattan`. A point is mostly, not always, its own nearest.
+    """
     with warnings.catch_warnings():
-        # It says when a point has fewer neighbours than asked for; UMAP heeds that by itself.
+        # It says when a point has fewer neighbours than asked for; whoever calls this heeds that by itself.
         warnings.simplefilter("ignore")
         import pynndescent
 
         # With several threads the neighbours depend on how many: one, so that a seed decides.
         graph = pynndescent.NNDescent(points, metric=metric, n_neighbors=k, random_state=seed, n_jobs=1)
-        rows, distances = _itself_first(*graph.neighbor_graph)
-    sample = np.sort(np.random.default_rng(seed).choice(len(points), min(SAMPLE, len(points)), replace=False))
-    facts = {
-        "found": "approximate",
-        "by": f"NN-descent, pynndescent {pynndescent.__version__}",
-        "recall": _recall(points, rows, sample, metric),
-        "sample": len(sample),
-    }
-    return Neighbours(rows, distances, facts)
+        rows, distances = graph.neighbor_graph
+    return rows, distances, f"NN-descent, pynndescent {pynndescent.__version__}"
 
 
 def _recall(points: np.ndarray, rows: np.ndarray, sample: np.ndarray, metric: str) -> float:
@@ -114,4 +130,4 @@ def _recall(points: np.ndarray, rows: np.ndarray, sample: np.ndarray, metric: st
 
 def _apart(point: np.ndarray, others: np.ndarray, metric: str) -> np.ndarray:
     one, many = point.astype(np.float64), others.astype(np.float64)
-    return np.asarray(1 - many @ one if metric == "cosine" else np.linalg.norm(many - one, axis=1))
+    return np.asarray(1 - np.einsum("ij,j->i", many, one) if metric == "cosine" else np.linalg.norm(many - one, axis=1))

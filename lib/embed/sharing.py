@@ -29,12 +29,13 @@ Part = tuple[list[int], np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """The rows of a catalog that are to be embedded, cut into batches."""
+    """The rows of a catalog that are to be embedded, cut into batches, all by the same `engine`."""
 
     space: Space
     catalog: Catalog
     weights: Weights | None
     batches: Sequence[list[int]]
+    engine: dict[str, str] | None = None
 
     def share(self, rank: int, size: int) -> Sequence[list[int]]:
         """The batches of one of `size` processes."""

@@ -1,7 +1,8 @@
 """Every image's nearest images under cosine and L1, found once, and what they say of each image.
 
 Rows are catalog rows, (n, depth) int32, nearest first, -1 where there are fewer. As in every search here an image is
-not its own neighbour, and neither are its pixel-identical copies.
+not its own neighbour, and neither are its pixel-identical copies. Above 100,000 pictures, where comparing each with
+each would take too long, they are approximate: see `told`, and show that wherever you show what rests on them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy.typing as npt
 
 from lib import artifacts
 from lib.embed import projection
-from lib.search import exact
+from lib.embed.neighbours import MOST_EXACT, SAMPLE
+from lib.search import approximate, exact
+from lib.search.metrics import METRICS as ALL_METRICS
 
 SCHEMA = 1
 METRICS = ("cosine", "l1")
@@ -51,14 +54,31 @@ def find(
     vectors: np.ndarray,
     copies: Sequence[Sequence[int]],
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    *,
+    seed: int = 0,
+    most_exact: int = MOST_EXACT,
 ) -> Neighbourhoods:
     """The neighbourhoods in `vectors` (n, d), float32 features or uint8 pixels; `copies` has for each row the rows of
-    the same picture, its own included. Very many raw pixels are averaged first, as for a map; the facts say so."""
+    the same picture, its own included. Very many raw pixels are averaged first, as for a map; the facts say so.
+
+    Of more than `most_exact` different pictures they are approximate, with exact values; `seed` decides which are
+    found, and the facts have their recall.
+    """
     source = "the vectors as stored"
     if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
         vectors, source = projection.points(vectors)
-    gallery = exact.gallery(vectors)
+    gallery, facts = exact.gallery(vectors), {"metrics": list(METRICS), "input": source, "schema": SCHEMA}
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
+    facts["depth"] = depth
+    if len({min(same) for same in copies}) > most_exact:
+        answers, how = approximate.nearest(
+            gallery, copies, METRICS, depth, seed=seed, sample=SAMPLE, cuts=(K, DEPTH), progress=progress
+        )
+        return Neighbourhoods(
+            {name: found for name, (found, _) in answers.items()},
+            {name: known.astype(np.float32) for name, (_, known) in answers.items()},
+            facts | how,
+        )
     rows = {name: np.full((len(vectors), depth), -1, np.int32) for name in METRICS}
     values = {name: np.full((len(vectors), depth), np.nan, np.float32) for name in METRICS}
     done = 0
@@ -69,7 +89,25 @@ def find(
             rows[name][block], values[name][block] = found.rows, found.values
             done += block.stop - start
             progress(done, total)
-    return Neighbourhoods(rows, values, {"metrics": list(METRICS), "depth": depth, "input": source, "schema": SCHEMA})
+    return Neighbourhoods(rows, values, facts | {"found": "exact"})
+
+
+def told(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+    """What to know of neighbourhoods that are not exact: by what, and how many of the first `k` are true; else "".
+
+    To be shown wherever something is that rests on them.
+    """
+    share = recall(facts, metrics, k)
+    return f"approximate, by {facts['by']}: {share}, measured on {facts['sample']:,} of them" if share else ""
+
+
+def recall(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+    """How many of the first `k` neighbours are true ones, by metric, in words; "" where all are."""
+    if facts.get("found") != "approximate":
+        return ""
+    cut = K if k <= K else DEPTH
+    shares = [f"{facts['recall'][name][str(cut)]:.1%} under {ALL_METRICS[name].title}" for name in metrics]
+    return f"of the true {cut} nearest it has found {' and '.join(shares)}"
 
 
 def save(found: Neighbourhoods, path: Path) -> None:

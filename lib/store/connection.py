@@ -28,6 +28,11 @@ from lib.store.owners import forget_owner, owner_text, write_owner
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
+# pymilvus pings every 10 s. A server that minds (gRPC's default, and a Lite's) answers by hanging up: after a minute of
+# silence, with lines of gRPC on stderr, or after three minutes of one call, which then fails (an index asked for again
+# "already exists"). It allows one ping in five minutes, during calls only. Should a connection die in silence, the next
+# call makes it anew.
+_CALM = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
@@ -243,7 +248,9 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     if known is not None:
         raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
     try:
-        store.client = pymilvus.MilvusClient(server, token=token, db_name=database, timeout=wait, dedicated=True)
+        store.client = pymilvus.MilvusClient(
+            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_CALM
+        )
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a right
     except Exception as error:  # MilvusException, gRPC's errors, ValueError for an address that is none, and more

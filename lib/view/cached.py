@@ -29,6 +29,7 @@ from lib.learn.tidying import tidy
 from lib.queries import find_query
 from lib.retrieval import Loaded
 from lib.search import groups
+from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 from lib.store import connections, milvus
 from lib.store.connection import Store
@@ -84,11 +85,21 @@ def space_map(opened: Workspace, space: str, parameters: MapParameters) -> Map |
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
+def _neighbourhoods(version: str, space: str, _opened: Workspace) -> Neighbourhoods:
+    return _opened.neighbourhoods(space)
+
+
+def neighbourhoods(opened: Workspace, space: str) -> Neighbourhoods:
+    """Each photo's nearest in a space. Shared by all sessions: read only."""
+    return _neighbourhoods(opened.version, space, opened)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _traits(version: str, space: str, runs_version: str, _opened: Workspace) -> dict[str, Trait]:
     weights = (_opened.space(space)["weights"] or {}).get("name")
     # Only of this space's own network, or of a classifier on these very weights: others see other features.
     mine = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
-    return traits_of.traits(catalog(_opened), space, _opened.neighbourhoods(space), mine)
+    return traits_of.traits(catalog(_opened), space, neighbourhoods(_opened, space), mine)
 
 
 def traits(opened: Workspace, space: str) -> dict[str, Trait]:

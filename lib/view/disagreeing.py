@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
+from lib.search import neighbourhoods
 from lib.search.disagreement import Disagreement
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
@@ -21,14 +22,15 @@ WINNERS = {"cosine": "cosine wins", "l1": "L1 wins", "neither": "neither"}
 def show(opened: Workspace) -> None:
     """The whole view, for one space."""
     space = ui.space_choice(opened, "retrieval")
-    ui.origin(opened, space, Engine="exact")
+    facts = cached.neighbourhoods(opened, space).facts
     left, right = st.columns([2, 5], vertical_alignment="bottom")
     most = min(DEPTH, len(cached.catalog(opened).frame) - 1)
     k = int(left.number_input("Answers compared", **links.number("compared", 1, max(1, most), min(10, most))))
     with right:
         passing.to_map(space, "See it on the map", colour="disagreement")
+    ui.origin(opened, space, Engine=neighbourhoods.told(facts, k=k) or "exact")
     found = measured.disagreements(opened, space, k)
-    summary(found, measured.neighbours_from(opened, space))
+    summary(found, str(facts["input"]))
     queries(opened, space, found)
     classes(opened, space, found.k)
     hubness(opened, space, k)

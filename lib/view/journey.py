@@ -11,6 +11,7 @@ from lib.embed.alignment import aligned
 from lib.errors import ArtifactError
 from lib.learn import results
 from lib.learn import runs as records
+from lib.search import neighbourhoods
 from lib.view import cached, links, mapping, scatter, trust, ui
 from lib.workspace import Workspace
 
@@ -79,6 +80,9 @@ def show(opened: Workspace) -> None:
         "Purity: how many of a photo's 10 nearest are of its class. A network has seen the labels of its training "
         "photos, so the test photos are the fair measure."
     )
+    for name in names:
+        if told := neighbourhoods.told(cached.neighbourhoods(opened, name).facts, ["cosine"]):
+            st.caption(f"The nearest in {spaces.get(name).title} are {ui.plain(told)}.")
     st.dataframe(_table(opened, names), width="stretch", hide_index=True, column_config=_COLUMNS)
 
 

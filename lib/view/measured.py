@@ -16,7 +16,6 @@ from lib.search import disagreement, equivalence, significance
 from lib.search.disagreement import ClassResult, Disagreement, Hubs
 from lib.search.equivalence import Equivalence
 from lib.search.evaluation import Scores
-from lib.search.neighbourhoods import Neighbourhoods
 from lib.search.significance import Difference
 from lib.view import cached, jobs, ui
 from lib.workspace import Workspace
@@ -103,15 +102,10 @@ def _measure(work: Callable[[Reporter], object], name: str, why: str, label: str
         st.rerun()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _near(version: str, space: str, _opened: Workspace) -> Neighbourhoods:
-    return _opened.neighbourhoods(space)
-
-
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _disagreement(version: str, space: str, k: int, _opened: Workspace) -> Disagreement:
     labels = cached.catalog(_opened).frame["label"].to_numpy(dtype=object)
-    return disagreement.measure(_near(version, space, _opened), labels, k)
+    return disagreement.measure(cached.neighbourhoods(_opened, space), labels, k)
 
 
 def disagreements(opened: Workspace, space: str, k: int) -> Disagreement:
@@ -130,15 +124,10 @@ def disagreements_by_class(opened: Workspace, space: str, k: int) -> list[ClassR
     return _by_class(opened.version, space, k, opened)
 
 
-def neighbours_from(opened: Workspace, space: str) -> str:
-    """From which vectors the neighbours were found, in words."""
-    return str(_near(opened.version, space, opened).facts["input"])
-
-
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _hubs(version: str, space: str, metric: str, k: int, _opened: Workspace) -> Hubs:
     labels = cached.catalog(_opened).frame["label"].to_numpy(dtype=object)
-    return disagreement.hubs(_near(version, space, _opened), labels, metric, k)
+    return disagreement.hubs(cached.neighbourhoods(_opened, space), labels, metric, k)
 
 
 def hubs(opened: Workspace, space: str, metric: str, k: int) -> Hubs:

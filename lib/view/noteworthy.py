@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lib.search import neighbourhoods
 from lib.view import cached, selection, ui
 from lib.workspace import Workspace
 
@@ -13,6 +14,8 @@ FEW = 16
 def show(opened: Workspace, space: str) -> None:
     """Every finding with its rule, how many photos it names, and the first of them."""
     photos = cached.catalog(opened)
+    if told := neighbourhoods.told(cached.neighbourhoods(opened, space).facts, ["cosine"]):
+        st.caption(f"Each photo's nearest are {ui.plain(told)}.")
     for finding in cached.findings(opened, space):
         with st.container(border=True):
             left, right = st.columns([4, 1], vertical_alignment="center")

@@ -12,6 +12,7 @@ from lib.embed import spaces
 from lib.embed.alignment import similarity
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
+from lib.search import neighbourhoods
 from lib.view import cached, links, mapper, ui
 from lib.workspace import Workspace
 
@@ -155,6 +156,10 @@ def facts(opened: Workspace, main: Shown, other: Shown | None) -> dict[str, obje
         found["Beside"] = (
             f"{spaces.get(other.space).title}, {weights['about'] if weights else 'no weights'}, {_how(other)}"
         )
+    # What photos are coloured, found and judged by.
+    for name in dict.fromkeys(each.space for each in (main, other) if each is not None):
+        if told := neighbourhoods.told(cached.neighbourhoods(opened, name).facts):
+            found[f"Nearest in {spaces.get(name).title}"] = told
     return found
 
 
