@@ -103,13 +103,14 @@ def _artifacts(settings: Settings) -> dict[str, Any]:
 
 
 def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
-    detail = f"{len(catalog.frame):,} images, {len(catalog.skipped)} files skipped"
+    skipped = len(catalog.skipped)
+    detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
     try:
         changes = {kind: count for kind, count in catalogs.changes(catalog).items() if count}
     except PetalscopeError as error:
         return _check("catalog", False, f"{detail}; {error}", "bring the data folder back, or name another with --data")
     if changes:
-        detail += "; since then " + ", ".join(f"{count} {kind}" for kind, count in changes.items())
+        detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
     return _check("catalog", not changes, detail, opened.settings.prepare_command)
 
 

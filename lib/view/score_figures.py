@@ -92,7 +92,7 @@ def differences(apart: Floats, names: tuple[str, str], measure: str) -> go.Figur
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=240, margin=MARGIN, bargap=0)
     figure.update_xaxes(title=f"{MEASURES[measure]}: ← {text(names[1])} better · {text(names[0])} better →")
-    figure.update_xaxes(tickformat="+.0%")
+    figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(title="queries")
     return figure
 
@@ -219,7 +219,7 @@ def class_winners(results: Sequence[ClassResult]) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=110 + 34 * len(results), margin=MARGIN, legend=LEGEND)
-    figure.update_xaxes(title="share of right answers: ← more by L1 · more by cosine →", tickformat="+.0%")
+    figure.update_xaxes(title="share of right answers: ← more by L1 · more by cosine →", tickformat=".0%")
     figure.update_yaxes(categoryorder="array", categoryarray=[text(each.label) for each in results][::-1])
     return figure
 

@@ -51,9 +51,9 @@ _STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 1; color: color-mix(in srgb, currentColor 74%, transparent); }
 .js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .cbaxis text, .cbtitle text, .legendtext,
   .updatemenu-item-text) { fill: light-dark(#5f5966, #d6d0dc) !important; }
-[data-testid="stJson"] .variable-value > div { color: light-dark(#8d3d0b, #ffb169) !important; }
+[data-testid="stJson"] :is(.variable-value > div, .array-key) { color: light-dark(#8d3d0b, #ffb169) !important; }
 [data-testid="stCode"] span.token.token { color: light-dark(#5f5966, #b8b0c0); }
-[data-testid="stCode"] span.token.token:is(.keyword, .operator, .builtin, .function) { color: light-dark(#8a2f6b, #f0a6d3); }
+[data-testid="stCode"] span.token.token:is(.keyword, .operator, .builtin) { color: light-dark(#8a2f6b, #f0a6d3); }
 [data-testid="stCode"] span.token.token:is(.string, .char, .attr-value) { color: light-dark(#0b6647, #7ed5b0); }
 [data-testid="stCode"] span.token.token:is(.number, .boolean, .constant) { color: light-dark(#1f5f99, #8cc4f5); }
 /* As tall as the fields beside them, so that labels in one row stand on one line. */
