@@ -140,6 +140,8 @@ def aucs(found: dict[str, SpaceScores]) -> None:
         column_config={
             "AUC": st.column_config.NumberColumn(format="%.3f"),
             "Best threshold": st.column_config.NumberColumn(format="%.4g"),
+            "Pairs of one class": st.column_config.NumberColumn(format="localized"),
+            "Pairs of two": st.column_config.NumberColumn(format="localized"),
             "Friends let in %": percent,
             "False friends let in %": percent,
         },

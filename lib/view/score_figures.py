@@ -150,7 +150,7 @@ def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edg
             x=[x for x, _ in points],
             y=[y for _, y in points],
             mode="lines",
-            name=f"{text(name)} · AUC {'–' if each.auc is None else format(each.auc, '.3f')}",
+            name=f"{METRICS[name].short} · AUC {'–' if each.auc is None else format(each.auc, '.3f')}",
             line={"color": colours[name], "width": 3 if name == chosen else 1.4},
             hovertemplate=f"{text(name)}: %{{y:.1%}} of friends, %{{x:.1%}} of others<extra></extra>",
         )
