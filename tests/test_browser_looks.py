@@ -40,7 +40,8 @@ CONTRASTS = """(selector) => {
     });
 }"""
 TEXTS = {
-    "Home": '[data-testid="stCaptionContainer"] p, [data-testid="stCaptionContainer"] code, .js-plotly-plot text',
+    "Home": '[data-testid="stCaptionContainer"] p, [data-testid="stCaptionContainer"] code',
+    "Training_Regimes?section=curves": ".js-plotly-plot text:not(.legendtext)",
     "Retrieval?q=tulip/04.jpg": '[data-testid="stCode"] code span',
 }
 
@@ -54,3 +55,12 @@ def test_small_text_has_the_contrast_that_it_needs(tab: Watched, scheme: str) ->
         found = tab.page.evaluate(CONTRASTS, selector)
         assert len(found) > 5
         assert [each for each in found if each[0] < 4.5] == []
+
+
+def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Watched) -> None:
+    tab.page.emulate_media(color_scheme="dark")
+    tab.open("Embedding_Map")
+    tab.page.get_by_role("button", name="UMAP 15").click()
+    button = '[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"] p'
+    tab.page.locator(button).wait_for(timeout=20_000)
+    assert [each for each in tab.page.evaluate(CONTRASTS, button) if each[0] < 4.5] == []

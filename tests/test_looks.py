@@ -10,13 +10,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.settings import Settings
-from lib.view import charts, tradeoffs
+from lib.view import axes, tradeoffs
 from lib.workspace import Workspace
 
 
 @pytest.mark.parametrize("values", [[3.0, 6.1], [2.99, 3.3], [2.0, 95.0], [0.004, 12_000.0], [7.0]])
 def test_ticks_of_a_logarithmic_axis_name_their_values(values: list[float]) -> None:
-    ticks = charts.log_ticks(values)
+    ticks = axes.log_ticks(values)
     assert [float(text.replace(",", "")) for text in ticks["ticktext"]] == pytest.approx(ticks["tickvals"])
     inside = [tick for tick in ticks["tickvals"] if min(values) <= tick <= max(values)]
     assert len(values) == 1 or len(inside) >= 2
@@ -24,7 +24,7 @@ def test_ticks_of_a_logarithmic_axis_name_their_values(values: list[float]) -> N
 
 
 def test_an_axis_without_positive_values_keeps_its_own_ticks() -> None:
-    assert charts.log_ticks([0.0, -1.0]) == {} == charts.log_ticks([])
+    assert axes.log_ticks([0.0, -1.0]) == {} == axes.log_ticks([])
 
 
 def test_labels_of_settings_do_not_cover_each_other() -> None:

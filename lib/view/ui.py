@@ -68,7 +68,7 @@ def begin(title: str, lead: str) -> None:
     """Call first on every page: page settings, navigation, heading, and one line on what the page shows."""
     named = title if title == "Petalscope" else f"{title} · Petalscope"
     st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
-    st.html(_STYLE)
+    st.html(_STYLE + _scheme())
     gate.guard()
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
@@ -78,6 +78,12 @@ def begin(title: str, lead: str) -> None:
         gate.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
+
+
+def _scheme() -> str:
+    """The theme for what hangs beside the app (menus, forms that pop up), where CSS would take the light one."""
+    known = st.context.theme.type
+    return f"<style>:root {{ color-scheme: {known}; }}</style>" if known in {"light", "dark"} else ""
 
 
 def workspace(*, show_query: bool = True) -> Workspace:
