@@ -58,6 +58,8 @@ _STYLE = """<style>
 [data-testid="stCode"] span.token.token:is(.number, .boolean, .constant) { color: light-dark(#1f5f99, #8cc4f5); }
 /* As tall as the fields beside them, so that labels in one row stand on one line. */
 [data-testid="stButtonGroup"] [role] > button { min-height: 2.5rem; }
+/* Reached by the keyboard a link looked like the page that is open. */
+[data-testid^="stPageLink"]:focus-visible { outline: 2px solid light-dark(#8a2f6b, #e58fc4); outline-offset: -2px; }
 [data-testid="stFileUploaderDropzone"] { padding: .35rem; }
 [data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
