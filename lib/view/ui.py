@@ -61,7 +61,8 @@ _STYLE = """<style>
 /* Reached by the keyboard a link looked like the page that is open. */
 [data-testid^="stPageLink"]:focus-visible { outline: 2px solid light-dark(#8a2f6b, #e58fc4); outline-offset: -2px; }
 [data-testid="stFileUploaderDropzone"] { padding: .35rem; }
-[data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
+[data-testid="stMetricValue"] *, [data-testid="stMetricLabel"] *, [data-testid="stCheckbox"] p {
+  white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
 </style>"""
 
@@ -321,12 +322,12 @@ def linked_number(name: str, least: int, most: int, default: int) -> dict[str, A
     return {"min_value": least, "max_value": most, "key": name, "on_change": keep}
 
 
-def space_choice(opened: Workspace, where: str) -> str:
+def space_choice(opened: Workspace, where: str, label: str = "Space") -> str:
     """Which space: a control kept in the address."""
     names = opened.spaces
     return str(
         st.segmented_control(
-            "Space",
+            label,
             names,
             required=True,
             format_func=lambda name: spaces.get(name).title,
