@@ -42,7 +42,7 @@ def _sides(opened: Workspace) -> tuple[Side, Side, int]:
     with first[0]:
         a = ui.metric_choice("Left: metric", "l1", "a", "retrieval")
     with first[1]:
-        space = ui.space_choice(opened, "retrieval", "Left: space")
+        space = ui.space_choice(opened, "retrieval")
     with second[0]:
         b = ui.metric_choice("Right: metric", "cosine", "b", "retrieval")
     with second[1]:

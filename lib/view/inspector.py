@@ -86,8 +86,9 @@ def _collection(connection: Connection, names: list[str], opened: Workspace | No
     if opened is not None and connection.name == connections.MAIN:
         mine = opened.state["collections"].get(workspace.store_key(opened.settings), {})
         own = tuple(mine[space]["base"] for space in opened.spaces if space in mine)
-    # The space that other pages begin with begins here, too; others' collections come last.
-    ordered = sorted(names, key=lambda name: next((i for i, base in enumerate(own) if name.startswith(base)), len(own)))
+        # The space that other pages begin with begins here, too.
+        names = sorted(names, key=lambda name: next((i for i, base in enumerate(own) if name.startswith(base)), -1))
+    ordered = sorted(names, key=lambda name: not name.startswith(own)) if own else names
     wanted = st.query_params.get("collection")
     if wanted and wanted not in names:
         st.warning(f"There is no collection {ui.plain(wanted)} here any more; this is another one.")

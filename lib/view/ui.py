@@ -322,12 +322,12 @@ def linked_number(name: str, least: int, most: int, default: int) -> dict[str, A
     return {"min_value": least, "max_value": most, "key": name, "on_change": keep}
 
 
-def space_choice(opened: Workspace, where: str, label: str = "Space") -> str:
+def space_choice(opened: Workspace, where: str) -> str:
     """Which space: a control kept in the address."""
     names = opened.spaces
     return str(
         st.segmented_control(
-            label,
+            "Space",
             names,
             required=True,
             format_func=lambda name: spaces.get(name).title,
