@@ -105,13 +105,14 @@ def _artifacts(settings: Settings) -> dict[str, Any]:
 
 
 def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
-    detail = f"{len(catalog.frame):,} images, {len(catalog.skipped)} files skipped"
+    skipped = len(catalog.skipped)
+    detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
     try:
         changes = {kind: count for kind, count in catalogs.changes(catalog).items() if count}
     except PetalscopeError as error:
         return _check("catalog", False, f"{detail}; {error}", "bring the data folder back, or name another with --data")
     if changes:
-        detail += "; since then " + ", ".join(f"{count} {kind}" for kind, count in changes.items())
+        detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
     return _check("catalog", not changes, detail, opened.settings.prepare_command)
 
 
@@ -124,7 +125,7 @@ def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
     if not own:
         return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
     kept = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
-    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''}, {kept}")
+    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {kept}")
 
 
 def _trained(opened: Workspace) -> list[str]:

@@ -127,7 +127,7 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
     assert tab.page.locator(".ladder path.stub").count() == 2 * (7 - len(shared))
     badges = tab.page.locator(f"{left} .ways").all_inner_texts()
     assert badges == [
-        f"l1 resnet18 #{place} → ncc pixels #{there}" for place, there in enumerate(both["ranks"]["a"], start=1)
+        f"L1 resnet18 #{place} → NCC pixels #{there}" for place, there in enumerate(both["ranks"]["a"], start=1)
     ]
     tab.page.get_by_text("Only left", exact=True).click()
     tab.page.wait_for_url("**show=a**")
@@ -143,7 +143,7 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
     tab.page.locator(f"{left} button").first.wait_for(timeout=30_000)
     tab.settle()
     assert _ids(tab, left) == wanted
-    assert f"{wanted[0]} · l1 resnet18" in tab.page.locator(".st-key-why_pair input").input_value()
+    assert f"{wanted[0]} · L1 resnet18" in tab.page.locator(".st-key-why_pair input").input_value()
     # A click makes the photo the query.
     tab.page.locator(f"{left} button").first.click()
     tab.page.wait_for_url(f"**q={quote(wanted[0], safe='')}**")

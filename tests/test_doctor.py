@@ -229,7 +229,7 @@ def test_training_is_told_of_and_a_damaged_record_named(copied: Settings) -> Non
     folder.mkdir()
     record = folder / "x.json"
     record.write_text(json.dumps(run | {"regime": "init", "dataset": {"fingerprint": "0"}}), encoding="utf-8")
-    assert training()["detail"] == "1 run, no network for these photos"
+    assert training()["detail"] == "1 run kept in the artifacts, no network for these photos"
     record.write_text("{", encoding="utf-8")
     assert not training()["ready"]
     assert "x.json is damaged" in training()["detail"]

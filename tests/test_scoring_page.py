@@ -23,6 +23,7 @@ from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import extract, spaces
 from lib.scores import evaluate
 from lib.search import disagreement, equivalence, significance
+from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import comparing, jobs, sweeping, vector_figures
 from tests.conftest import galleries
@@ -94,7 +95,7 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
     opened = workspace.open_workspace(copied)
     printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in evaluate(opened, name)}
     for (space, metric), row in printed.items():
-        line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == metric)].iloc[0]
+        line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == METRICS[metric].short)].iloc[0]
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
         assert line["P@5, %"].startswith(f"{row['precision']['5'] * 100:.1f}  (")
     assert f"{row['queries']:,} test photos as queries against {row['gallery']:,} others" in words(app)
@@ -356,7 +357,7 @@ def test_the_worked_example_and_tau_are_computed(start: Start, prepared: Setting
     z = heat["z"]
     got = np.array(_numbers(z)).reshape(7, 7) if isinstance(z, dict) else np.array(z, dtype=float)
     np.testing.assert_allclose(got, found.mean)
-    assert "mse = l2" in words(app)
+    assert "MSE = L2" in words(app)
     assert "Raw pixels: 49,152 numbers" in words(app) and "ResNet18 features: 512 numbers" in words(app)
 
 

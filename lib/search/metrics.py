@@ -23,10 +23,12 @@ PIXEL_SCALE = 255.0
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; `formula` is LaTeX over a stored vector x and a query q, `unit` what its value counts."""
+    """One metric; `short` is its name in a sentence, `formula` LaTeX over a stored vector x and a query q, `unit` what
+    its value counts."""
 
     name: str
     title: str
+    short: str
     formula: str
     unit: str
     higher_is_closer: bool
@@ -39,6 +41,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "mse",
             "Mean squared error",
+            "MSE",
             r"\frac{1}{d}\sum_{i=1}^{d}(x_i-q_i)^2",
             "squared value, mean over the dimensions",
             False,
@@ -47,6 +50,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "l1",
             "L1 distance",
+            "L1",
             r"\sum_{i=1}^{d}\lvert x_i-q_i\rvert",
             "value, summed over the dimensions",
             False,
@@ -55,6 +59,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "l2",
             "L2 distance",
+            "L2",
             r"\sqrt{\sum_{i=1}^{d}(x_i-q_i)^2}",
             "value, Euclidean length",
             False,
@@ -63,6 +68,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "cosine",
             "Cosine similarity",
+            "cosine",
             r"\frac{x\cdot q}{\lVert x\rVert\,\lVert q\rVert}",
             "from -1 to 1",
             True,
@@ -71,6 +77,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "ncc",
             "Normalised cross-correlation",
+            "NCC",
             r"\frac{(x-\bar{x})\cdot(q-\bar{q})}{\lVert x-\bar{x}\rVert\,\lVert q-\bar{q}\rVert}",
             "from -1 to 1",
             True,

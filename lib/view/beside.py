@@ -80,11 +80,12 @@ def _side(metric: str, space: str, unit: bool) -> Side:
 
 def _names(a: Side, b: Side) -> tuple[str, str]:
     """What each side is called: by its metric, by its space, or by both, whatever tells them apart."""
+    one, other = METRICS[a.metric].short, METRICS[b.metric].short
     if a.space == b.space:
-        return (a.metric, b.metric) if a.metric != b.metric else (f"left {a.metric}", f"right {b.metric}")
-    if a.metric == b.metric:
+        return (one, other) if one != other else (f"left {one}", f"right {other}")
+    if one == other:
         return a.space, b.space
-    return f"{a.metric} {a.space}", f"{b.metric} {b.space}"
+    return f"{one} {a.space}", f"{other} {b.space}"
 
 
 def _agreement(both: dict[str, Any], names: tuple[str, str], k: int) -> None:

@@ -121,15 +121,15 @@ def aucs(found: dict[str, SpaceScores]) -> None:
                     "Metric": METRICS[name].title,
                     "AUC": each.auc,
                     "Best threshold": at.threshold,
-                    "Friends let in": at.recall,
-                    "False friends let in": at.fall_out,
+                    "Friends let in %": None if at.recall is None else 100 * at.recall,
+                    "False friends let in %": None if at.fall_out is None else 100 * at.fall_out,
                     "Pairs of one class": at.friends_total,
                     "Pairs of two": at.false_friends_total,
                 }
             )
     listed = pd.DataFrame(rows)
     st.markdown("**Every space × metric**, each at its own best threshold")
-    percent = st.column_config.NumberColumn(format="percent")
+    percent = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(
         listed,
         hide_index=True,
@@ -137,8 +137,10 @@ def aucs(found: dict[str, SpaceScores]) -> None:
         column_config={
             "AUC": st.column_config.NumberColumn(format="%.3f"),
             "Best threshold": st.column_config.NumberColumn(format="%.4g"),
-            "Friends let in": percent,
-            "False friends let in": percent,
+            "Pairs of one class": st.column_config.NumberColumn(format="localized"),
+            "Pairs of two": st.column_config.NumberColumn(format="localized"),
+            "Friends let in %": percent,
+            "False friends let in %": percent,
         },
     )
     ui.csv_button(listed, "calibration")

@@ -209,7 +209,7 @@ def _references(figure: go.Figure, published: dict[str, float]) -> None:
             ),
             showarrow=False,
             align="left",
-            font={"size": 10},
+            font={"size": 10, "color": ink()},
         )
     if near:  # the lowest label says what all of them are
         figure.layout.annotations[-1].text += "<br>published"

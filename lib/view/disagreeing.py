@@ -128,26 +128,31 @@ def classes(opened: Workspace, space: str, k: int) -> None:
             {
                 "Class": each.label,
                 "Photos": each.images,
-                "Overlap": each.overlap,
-                "Right by L1": each.right["l1"],
-                "Right by cosine": each.right["cosine"],
-                "Cosine − L1": each.difference.mean,
-                "low": each.difference.ci95[0] if each.difference.ci95 else None,
-                "high": each.difference.ci95[1] if each.difference.ci95 else None,
+                "Overlap %": _percent(each.overlap),
+                "Right by L1 %": _percent(each.right["l1"]),
+                "Right by cosine %": _percent(each.right["cosine"]),
+                "Cosine − L1, points": _percent(each.difference.mean),
+                "95 % from": _percent(each.difference.ci95[0]) if each.difference.ci95 else None,
+                "to": _percent(each.difference.ci95[1]) if each.difference.ci95 else None,
                 "p (Holm)": each.p_corrected,
                 "Verdict": WINNERS[each.winner],
             }
             for each in results
         ]
     )
-    percent = st.column_config.NumberColumn(format="percent")
-    shares = ("Overlap", "Right by L1", "Right by cosine", "Cosine − L1", "low", "high")
-    st.dataframe(listed, hide_index=True, width="stretch", column_config=dict.fromkeys(shares, percent))
+    share, points = st.column_config.NumberColumn(format="%.2f"), st.column_config.NumberColumn(format="%+.2f")
+    columns = dict.fromkeys(("Overlap %", "Right by L1 %", "Right by cosine %"), share)
+    columns |= dict.fromkeys(("Cosine − L1, points", "95 % from", "to"), points)
+    st.dataframe(listed, hide_index=True, width="stretch", column_config=columns)
     st.caption(
         f"Share of the first {k} answers that are of the photo's class, every photo a query. Interval: paired "
         "bootstrap over the photos of the class; p: sign-flip permutation, corrected for the number of classes (Holm)."
     )
     ui.csv_button(listed, "classes-l1-cosine")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
 
 
 def hubness(opened: Workspace, space: str, k: int) -> None:
@@ -191,7 +196,7 @@ def hubness(opened: Workspace, space: str, k: int) -> None:
             badges=[f"×{each.counts[row]:,}" for row in each.top],
             notes=[
                 (
-                    f"×{other.counts[row]:,} by {other.metric}",
+                    f"×{other.counts[row]:,} by {METRICS[other.metric].short}",
                     f"{each.bad[row] / max(1, each.counts[row]):.0%} wrong",
                 )
                 for row in each.top

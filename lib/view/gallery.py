@@ -16,7 +16,8 @@ _CSS = """
 .grid { display: grid; gap: .55rem; grid-template-columns: repeat(auto-fill, minmax(min(var(--tile, 96px), 100%), 1fr));
         font-family: var(--st-font); color: var(--st-text-color); }
 .grid.row { grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: minmax(var(--tile, 96px), 1fr);
-            overflow-x: auto; padding-bottom: .35rem; }
+            /* Room for the ring of the chosen photo, which a row that scrolls would cut off. */
+            overflow-x: auto; padding: 5px 5px .35rem; margin: -5px 0 0 -5px; }
 button { all: unset; box-sizing: border-box; cursor: pointer; display: flex; flex-direction: column; min-width: 0;
          border: 1px solid var(--st-border-color); border-radius: .55rem; overflow: hidden; position: relative;
          background: var(--st-secondary-background-color); transition: transform .12s ease, box-shadow .12s ease; }

@@ -86,7 +86,9 @@ def _collection(connection: Connection, names: list[str], opened: Workspace | No
     own: tuple[str, ...] = ()
     if opened is not None and connection.name == connections.MAIN:
         mine = opened.state["collections"].get(workspace.store_key(opened.settings), {})
-        own = tuple(entry["base"] for entry in mine.values())
+        own = tuple(mine[space]["base"] for space in opened.spaces if space in mine)
+        # The space that other pages begin with begins here, too.
+        names = sorted(names, key=lambda name: next((i for i, base in enumerate(own) if name.startswith(base)), -1))
     ordered = sorted(names, key=lambda name: not name.startswith(own)) if own else names
     wanted = links.told("collection")
     if wanted and wanted not in names:

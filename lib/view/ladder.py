@@ -34,7 +34,9 @@ img { height: 100%; aspect-ratio: 1; object-fit: cover; display: block; flex: no
       background: var(--st-border-color); }
 .words { min-width: 0; flex: 1; font-size: .74rem; line-height: 1.28; padding: 0 .35rem; }
 .words div { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
-.words .ways { font-weight: 650; white-space: normal; } .label { opacity: .85; } .note { opacity: .72; }
+.words .ways { font-weight: 650; white-space: normal; }
+.label { color: color-mix(in srgb, var(--st-text-color) 85%, transparent); }
+.note { opacity: .72; }
 .right-mark { color: var(--right); } .wrong-mark { color: var(--wrong); }
 .why { position: absolute; bottom: 6px; font-size: .68rem; line-height: 1; padding: .2rem .42rem; border-radius: 1rem;
        cursor: pointer; border: 1px solid var(--st-border-color); background: var(--st-background-color);

@@ -41,7 +41,7 @@ def show(here: Here) -> None:
             wrap=True,
             **links.choice("plane", "milvus", list(_METHODS), "pca"),
         )
-    most = int(first[3].selectbox("Rows at most", _SIZES, index=2, key="map_most"))
+    most = int(first[3].selectbox("Rows at most", _SIZES, index=2, format_func="{:,}".format, key="map_most"))
     taken = planed.sample(here, field, most)
     offered = [*scalars, *_dynamic(taken, {each["name"] for each in entry["fields"]})]
     default = next((name for name in ("label", "class", "category") if name in offered), offered[0] if offered else "")
@@ -69,8 +69,10 @@ def show(here: Here) -> None:
     )
     total = entry["rows"]["count"]
     which = "all" if total is not None and len(taken.keys) >= total else f"{len(taken.keys):,} random"
-    kept = made["facts"]["fidelity"]["preservation"]
-    told = f"; {kept:.0%} of each point's nearest are near on it, too" if kept is not None else ""
+    kept, k = (made["facts"]["fidelity"][name] for name in ("preservation", "k"))
+    told = ""
+    if kept is not None:
+        told = f"; neighbours kept: {kept:.1%} of a row's {k} nearest are among its {k} nearest here, too"
     st.caption(
         f"{_METHODS[method]} of {which} rows, made here of the vectors as they are "
         f"({made['facts'].get('metric', 'cosine')}){told}. Click a point for its row."

@@ -85,7 +85,10 @@ def _summaries(summaries: list[dict[str, Any]]) -> None:
         key="overview_table",
         on_select=chosen,
         selection_mode="single-row",
-        column_config={"Indexes": st.column_config.TextColumn(width="large")},
+        column_config={
+            "row_count": st.column_config.NumberColumn(format="localized"),
+            "Indexes": st.column_config.TextColumn(width="large"),
+        },
     )
 
 

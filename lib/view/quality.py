@@ -98,7 +98,7 @@ def _table(rows: list[dict[str, Any]], k: int, name: str) -> None:
             {
                 "Index": row["index_type"],
                 "Setting": tradeoffs.setting(row["params"]),
-                f"Recall@{k}": round(row["recall"], 4),
+                f"Recall@{k}": row["recall"],
                 "Median ms": row["p50_ms"],
                 "95 % within ms": row["p95_ms"],
             }
@@ -106,7 +106,9 @@ def _table(rows: list[dict[str, Any]], k: int, name: str) -> None:
             for row in rows
         ]
     )
-    st.dataframe(table, hide_index=True, width="stretch")
+    digits = {f"Recall@{k}": "%.3f", "Median ms": "%.2f", "95 % within ms": "%.2f", "Build s": "%.2f"}
+    columns = {title: st.column_config.NumberColumn(format=each) for title, each in digits.items() if title in table}
+    st.dataframe(table, hide_index=True, width="stretch", column_config=columns)
     ui.csv_button(table, f"milvus-{name}")
 
 

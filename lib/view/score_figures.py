@@ -92,7 +92,7 @@ def differences(apart: Floats, names: tuple[str, str], measure: str) -> go.Figur
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=240, margin=MARGIN, bargap=0)
     figure.update_xaxes(title=f"{MEASURES[measure]}: ← {text(names[1])} better · {text(names[0])} better →")
-    figure.update_xaxes(tickformat="+.0%")
+    figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(title="queries")
     return figure
 
@@ -150,7 +150,7 @@ def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edg
             x=[x for x, _ in points],
             y=[y for _, y in points],
             mode="lines",
-            name=f"{text(name)} · AUC {'–' if each.auc is None else format(each.auc, '.3f')}",
+            name=f"{METRICS[name].short} · AUC {'–' if each.auc is None else format(each.auc, '.3f')}",
             line={"color": colours[name], "width": 3 if name == chosen else 1.4},
             hovertemplate=f"{text(name)}: %{{y:.1%}} of friends, %{{x:.1%}} of others<extra></extra>",
         )
@@ -219,7 +219,7 @@ def class_winners(results: Sequence[ClassResult]) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=110 + 34 * len(results), margin=MARGIN, legend=LEGEND)
-    figure.update_xaxes(title="share of right answers: ← more by L1 · more by cosine →", tickformat="+.0%")
+    figure.update_xaxes(title="share of right answers: ← more by L1 · more by cosine →", tickformat=".0%")
     figure.update_yaxes(categoryorder="array", categoryarray=[text(each.label) for each in results][::-1])
     return figure
 

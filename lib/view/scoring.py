@@ -9,6 +9,7 @@ import streamlit as st
 from lib import scoreboard
 from lib.embed import spaces
 from lib.scoreboard import ABOUT, MEASURES, SpaceScores
+from lib.search.metrics import METRICS
 from lib.view import cached, comparing, links, measured, passing, score_figures, ui
 from lib.view.comparing import Cells, called, cell_choice
 from lib.view.curves import config
@@ -91,7 +92,7 @@ def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
     rows, numbers = [], []
     for space, each in found.items():
         for metric, scores in each.scores.items():
-            shown = {"Space": spaces.get(space).title, "Metric": metric}
+            shown = {"Space": spaces.get(space).title, "Metric": METRICS[metric].short}
             plain: dict[str, object] = {"space": space, "metric": metric, "queries": scores.queries}
             for measure, title in MEASURES.items():
                 value, interval = scoreboard.total(scores, measure)
@@ -147,7 +148,7 @@ def queries(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
             [photos.ids[row] for row in scores.per_query.rows[places]],
             key=f"scores_{title.lower()}",
             title=f"{title} queries",
-            badges=[f"{values[place]:.{1 if measure == 'r10' else 0}%}" for place in places],
+            badges=[f"{values[place]:.{0 if measure.startswith('p') else 1}%}" for place in places],
             notes=[f"AP {scores.per_query.average_precision[place]:.1%}" for place in places],
             tile=88,
             row=True,

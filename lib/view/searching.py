@@ -78,7 +78,7 @@ def _missed(opened: Workspace, found: dict[str, Any], key: str) -> None:
 def five(opened: Workspace, asked: Asked) -> None:
     """A grid per metric in one space, per space under one metric, or per query."""
     several = len(asked.queries) > 1
-    columns = st.columns([3, 4, 1.4, 2.2], vertical_alignment="bottom")
+    columns = st.columns([2.4, 1.5, 2.2, 3.2], vertical_alignment="bottom")
     with columns[0]:
         by = str(
             st.segmented_control(
@@ -89,12 +89,12 @@ def five(opened: Workspace, asked: Asked) -> None:
                 **links.choice("rows", "retrieval", list(ROWS) if several else list(ROWS)[:2], "metric"),
             )
         )
-    with columns[1]:
-        metric = ui.metric_choice("Metric", "cosine", "metric", "retrieval") if by != "metric" else "cosine"
-        space = ui.space_choice(opened, "retrieval") if by != "space" else opened.spaces[0]
-    with columns[2]:
-        k = answers_choice()
     with columns[3]:
+        metric = ui.metric_choice("Metric", "cosine", "metric", "retrieval") if by != "metric" else "cosine"
+    space = ui.space_choice(opened, "retrieval") if by != "space" else opened.spaces[0]
+    with columns[1]:
+        k = answers_choice()
+    with columns[2]:
         engine = str(
             st.segmented_control(
                 "Engine",

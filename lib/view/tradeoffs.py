@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ import plotly.graph_objects as go
 
 from lib.store import sizing
 from lib.view import theme
+from lib.view.axes import log_ticks
 from lib.view.charts import text
+from lib.view.curves import ink
 
 # Index types keep their colours, whichever are compared.
 COLOURS = {
@@ -43,14 +46,15 @@ def frontier(rows: Sequence[dict[str, Any]], k: int) -> go.Figure:
     for place, kind in enumerate(kinds):
         mine = [row for row in rows if row["index_type"] == kind]
         size = mine[0].get("bytes")
+        labels, places = spaced(mine, max(row["p95_ms"] for row in rows))
         figure.add_scatter(
             x=[row["p50_ms"] for row in mine],
             y=[row["recall"] for row in mine],
             mode="lines+markers+text" if len(kinds) == 1 else "lines+markers",
             name=text(kind + (f" · {sizing.told(size)}" if size else "")),
-            text=[setting(row["params"]).replace("no setting", "") for row in mine],
-            textposition="bottom right",
-            textfont={"size": 10},
+            text=labels,
+            textposition=places,
+            textfont={"size": 11, "color": ink()},
             marker={
                 "size": 9 + 13 * (size / largest) ** 0.5 if size and largest else 10,
                 "symbol": _SHAPES[place % len(_SHAPES)],
@@ -75,10 +79,34 @@ def frontier(rows: Sequence[dict[str, Any]], k: int) -> go.Figure:
         hovermode="closest",
     )
     figure.update_xaxes(
-        title="latency of one query, ms (median; the line reaches to the 95th percentile)", type="log", dtick="D2"
+        title="latency of one query, ms (median; the line reaches to the 95th percentile)",
+        type="log",
+        **log_ticks([row[name] for row in rows for name in ("p50_ms", "p95_ms")]),
     )
+    # Nothing is above 1, but its label needs the room.
     figure.update_yaxes(title=f"recall@{k}", range=[max(0.0, low - 0.06), 1.03], tickformat=".2f")
+    figure.update_yaxes(tickvals=[tick for tick in np.arange(101) / 100 if round(100 * tick) % _step(1 - low) == 0])
     return figure
+
+
+def _step(span: float) -> int:
+    """Hundredths between two ticks of an axis that shows `span` and a little more."""
+    return next(step for step in (1, 2, 5, 10, 20) if 100 * (span + 0.06) <= 8 * step or step == 20)
+
+
+def spaced(rows: Sequence[dict[str, Any]], most: float) -> tuple[list[str], list[str]]:
+    """Labels of settings whose latencies are drawn on a logarithmic axis up to `most` ms, and where each stands: by
+    turns above and below, and left out where it would cover another (the point still tells on hover)."""
+    least = min(row["p50_ms"] for row in rows)
+    room = 0.055 * max(math.log10(most / least), 0.1)
+    labels, places = [""] * len(rows), ["top center"] * len(rows)
+    last = {"top center": -math.inf, "bottom center": -math.inf}
+    for row in sorted(range(len(rows)), key=lambda row: rows[row]["p50_ms"]):
+        at = math.log10(rows[row]["p50_ms"])
+        side = min(last, key=last.__getitem__)
+        if at - last[side] >= room:
+            labels[row], places[row], last[side] = setting(rows[row]["params"]).replace("no setting", ""), side, at
+    return labels, places
 
 
 def cells_drawn(

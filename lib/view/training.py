@@ -116,8 +116,10 @@ def origins(opened: Workspace, shown: list[Run]) -> None:
     here = str(opened.state["dataset"]["fingerprint"])
     recorded = sum(run["recorded"] for run in shown)
     weights = sorted({run["weights"] for run in shown if run["weights"] != "random"})
+    more = len(shown) - recorded
     facts = {
-        "Runs": f"{len(shown)}: {recorded} recorded with Petalscope, {len(shown) - recorded} from this machine",
+        # A run of this machine that came with Petalscope, too, is told once: as a recorded one.
+        "Runs": f"{len(shown)}: {recorded} recorded with Petalscope, {more or 'no'} more from this machine",
         "Pretrained weights": ", ".join(weights) or "none",
         "Seeds": ", ".join(sorted({str(run["seed"]) for run in shown})),
     }

@@ -40,13 +40,24 @@ def strip(opened: Workspace, shown: Shown, key: str = "main") -> None:
         column.metric(
             title,
             _number(measure, value),
-            help=explained,
+            help=explained + _over(shown, measure),
             delta=None if than is None else f"{name} {_number(measure, than)}",
             delta_color="off",
             delta_arrow="off",
         )
     if told := approximate(shown):
         st.caption(told)
+
+
+def _over(shown: Shown, measure: str) -> str:
+    """Over which photos the mean is taken, and how many neighbours of each are looked at."""
+    told = shown.map.facts["fidelity"]
+    n = len(shown.map.preserved)
+    if not told["k"]:
+        return " Here: too few photos to tell."
+    ranked = n if measure == "preservation" else told["ranked"]
+    of = f"a random sample of {ranked:,} photos" if ranked < n else f"all {n:,} photos"
+    return f" Here: the {told['k']} nearest, over {of}."
 
 
 def approximate(shown: Shown) -> str:

@@ -39,6 +39,7 @@ _STYLE = """<style>
   [data-testid="stMetricValue"] { font-size: 1.5rem; }
   [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
   [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 14rem; flex: 1 1 14rem; }
+  [data-testid="stColumn"]:has([data-testid="stButtonGroup"]) { flex-basis: max-content !important; }
   [class*="st-key-numbers"] [data-testid="stColumn"] { min-width: 8rem; flex-basis: 8rem; }
   [class*="st-key-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]
     > [data-testid="stColumn"] { min-width: 100%; }
@@ -46,8 +47,22 @@ _STYLE = """<style>
 /* White on the dark theme's light pink could not be read. */
 [data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag],
   [data-testid="stMultiSelect"] [data-tag] * { color: light-dark(#fff, #2a1022); }
+/* Streamlit's greys, and its colours of code, on this ground: less than the 4.5 : 1 that small text needs. */
+[data-testid="stCaptionContainer"] { opacity: 1; color: color-mix(in srgb, currentColor 74%, transparent); }
+.js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .cbaxis text, .cbtitle text, .legendtext,
+  .updatemenu-item-text) { fill: light-dark(#5f5966, #d6d0dc) !important; }
+[data-testid="stJson"] :is(.variable-value > div, .array-key) { color: light-dark(#8d3d0b, #ffb169) !important; }
+[data-testid="stCode"] span.token.token { color: light-dark(#5f5966, #b8b0c0); }
+[data-testid="stCode"] span.token.token:is(.keyword, .operator, .builtin) { color: light-dark(#8a2f6b, #f0a6d3); }
+[data-testid="stCode"] span.token.token:is(.string, .char, .attr-value) { color: light-dark(#0b6647, #7ed5b0); }
+[data-testid="stCode"] span.token.token:is(.number, .boolean, .constant) { color: light-dark(#1f5f99, #8cc4f5); }
+/* As tall as the fields beside them, so that labels in one row stand on one line. */
+[data-testid="stButtonGroup"] [role] > button { min-height: 2.5rem; }
+/* Reached by the keyboard a link looked like the page that is open. */
+[data-testid^="stPageLink"]:focus-visible { outline: 2px solid light-dark(#8a2f6b, #e58fc4); outline-offset: -2px; }
 [data-testid="stFileUploaderDropzone"] { padding: .35rem; }
-[data-testid="stMetricValue"] * { white-space: normal !important; overflow-wrap: anywhere; }
+[data-testid="stMetricValue"] *, [data-testid="stMetricLabel"] *, [data-testid="stCheckbox"] p {
+  white-space: normal !important; overflow-wrap: anywhere; }
 .ps-key i { width: .75rem; height: .75rem; border-radius: 50%; display: inline-block; }
 </style>"""
 
@@ -56,7 +71,7 @@ def begin(title: str, lead: str) -> None:
     """Call first on every page: page settings, navigation, heading, and one line on what the page shows."""
     named = title if title == "Petalscope" else f"{title} · Petalscope"
     st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
-    st.html(_STYLE)
+    st.html(_STYLE + _scheme())
     gate.guard()
     links.arrive(next((page for page, label, _ in PAGES if label == title), links.HOME))
     with st.sidebar:
@@ -67,6 +82,12 @@ def begin(title: str, lead: str) -> None:
         gate.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
+
+
+def _scheme() -> str:
+    """The theme for what hangs beside the app (menus, forms that pop up), where CSS would take the light one."""
+    known = st.context.theme.type
+    return f"<style>:root {{ color-scheme: {known}; }}</style>" if known in {"light", "dark"} else ""
 
 
 def workspace(*, show_query: bool = True) -> Workspace:

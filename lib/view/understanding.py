@@ -212,8 +212,8 @@ def _short(value: float) -> str:
 
 
 CALLED = {
-    **{name: name for name in METRICS},
-    equivalence.UNIT_L2: "l2, unit vectors",
+    **{name: each.short for name, each in METRICS.items()},
+    equivalence.UNIT_L2: "L2, unit vectors",
     equivalence.CENTRED_COSINE: "cosine, centred",
 }
 _WHY = {

@@ -125,7 +125,10 @@ def _listed(here: Here, found: Health) -> None:
                 _photos(here, keys[:24], kind)
                 st.dataframe(pd.DataFrame({"Key": keys}), hide_index=True)
     if found.duplicates:
-        with st.expander(f"Equal vectors: {len(found.duplicates):,} groups", icon=":material/content_copy:"):
+        with st.expander(
+            f"Equal vectors: {len(found.duplicates):,} group{'s' if len(found.duplicates) > 1 else ''}",
+            icon=":material/content_copy:",
+        ):
             st.caption("Bit-equal vectors are usually the same picture stored twice.")
             _photos(here, [key for group in found.duplicates[:12] for key in group][:36], "duplicates")
             groups = pd.DataFrame({"Rows": [len(g) for g in found.duplicates], "Keys": found.duplicates})

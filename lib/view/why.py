@@ -129,7 +129,7 @@ def _curves(parts: list[Contributions], sides: tuple[Side, Side]) -> go.Figure:
     figure.update_layout(
         height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
-    figure.update_xaxes(title="largest contributions, % of the dimensions")
+    figure.update_xaxes(title="largest dimensions, %")
     figure.update_yaxes(title="their share, %")
     return figure
 
