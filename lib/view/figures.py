@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from lib.learn import results
 from lib.learn.regimes import REGIMES
-from lib.view import theme
+from lib.view import axes, theme
 from lib.view.charts import text
 from lib.view.curves import MARGIN, colour, faint, ink
 
@@ -127,7 +127,7 @@ def costs(rows: list[dict[str, Any]], called: list[str], time: str) -> go.Figure
         figure.layout[f"xaxis{side}"] = {
             "type": "log",
             "title": {"text": unit, "font": {"size": 12}},
-            "dtick": 1 if wide else "D2",
+            **({"dtick": 1} if wide else axes.log_ticks(spent)),
             "domain": [0.54, 1] if side else [0, 0.46],
         }
     figure.update_layout(
