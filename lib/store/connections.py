@@ -89,9 +89,11 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
         return Connection(split_credentials(uri)[0], uri, token)
     path = confined(settings, uri)
     if not path.name.endswith(".db"):
-        raise QueryError(f"{uri} is no Milvus Lite store, whose name ends in .db: name one, or http://host:19530.")
+        raise QueryError(
+            f"{_shown(uri)} is no Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
+        )
     if path.is_dir() and not any(path.iterdir()):
-        raise QueryError(f"{path} is an empty folder, not a Milvus Lite store: correct the path.")
+        raise QueryError(f"{_shown(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
     return Connection(str(path), str(path))
 
 
@@ -111,12 +113,18 @@ def confined(settings: Settings, path: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
     if not any(real.is_relative_to(folder) for folder in folders(settings)):
-        shown = re.sub(r"[^/\s]*@", "***@", path)  # it may be an address with a password, typed without its http://
         raise QueryError(
-            f"{shown} is outside the folders that pages may open: move it into one of them, or start the app with "
-            "PETALSCOPE_FOLDERS naming its folder."
+            f"{_shown(path)} is outside the folders that pages may open: move it into one of them, or start the app "
+            "with PETALSCOPE_FOLDERS naming its folder."
         )
     return real
+
+
+def _shown(path: str) -> str:
+    """A path as it may stand in a sentence: not without end, and without a password, since it may be an address that
+    was typed without its http://."""
+    hidden = re.sub(r"[^/\s]*@", "***@", path)
+    return hidden if len(hidden) <= 200 else f"{hidden[:200]}…"
 
 
 def found_stores(settings: Settings, most: int = 50) -> list[Path]:
