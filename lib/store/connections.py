@@ -1,8 +1,8 @@
 """Which Milvus may be opened, by which name, and the open ones: one client per address for a whole process.
 
 Invariants:
-- What a page or a link names as a Lite store lies in one of the folders that the settings allow, and exists: looking at
-  a path never makes a store. A link alone never makes us call a server (see `Connection.source`).
+- What a page or a link names as a Lite store, or as a socket, lies in one of the folders that the settings allow, and
+  exists: looking at a path never makes a store. A link alone never makes us call a server (see `Connection.source`).
 - A token goes to the address that it was given for, never to another, and is in no repr.
 - The pool opens each connection once, however many ask at the same time, and opens it anew when it died.
 """
@@ -17,13 +17,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+from socket import inet_aton, inet_ntoa
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import failures
-from lib.store.connection import Store, open_store, split_credentials
+from lib.store.connection import Store, is_server_address, open_store, split_credentials
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S = 5.0
@@ -85,8 +88,16 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
     uri = uri.strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
+    if uri.startswith("unix:"):  # a path, too
+        socket = confined(settings, "/" + uri.removeprefix("unix:").lstrip("/"))
+        return Connection(f"unix:{socket}", f"unix:{socket}", token)
     if not is_path(uri):
-        return Connection(split_credentials(uri)[0], uri, token)
+        address = split_credentials(uri)[0]
+        if not is_server_address(address):
+            raise QueryError(f"{_shown(address)} is not a server's address: write http://host:19530.")
+        if _is_link_local(urlsplit(address).hostname or ""):
+            raise QueryError(f"{_shown(address)} is a link-local address, where clouds keep secrets: name another.")
+        return Connection(address, uri, token)
     path = confined(settings, uri)
     if not path.name.endswith(".db"):
         raise QueryError(
@@ -95,6 +106,16 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
     if path.is_dir() and not any(path.iterdir()):
         raise QueryError(f"{_shown(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
     return Connection(str(path), str(path))
+
+
+def _is_link_local(host: str) -> bool:
+    """Whether a host is an address at which clouds tell a machine its own secrets, however it is written."""
+    with suppress(OSError):
+        host = inet_ntoa(inet_aton(host))  # 0xA9FEA9FE and 169.16689662, too
+    with suppress(ValueError):
+        found = ip_address(host)
+        return (getattr(found, "ipv4_mapped", None) or found).is_link_local
+    return False
 
 
 def folders(settings: Settings) -> list[Path]:

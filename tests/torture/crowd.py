@@ -19,11 +19,12 @@ PAGES = ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collectio
 
 @dataclass
 class Seen:
-    """What one run of a page drew: galleries by title, buttons' ids by label, words, and what went wrong."""
+    """What one run of a page drew: galleries by title, buttons' ids by label, words, HTML, and what went wrong."""
 
     buttons: dict[str, str] = field(default_factory=dict)
     galleries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -78,6 +79,8 @@ class Session:
                 seen.buttons[element.button.label] = element.button.id
             case "markdown":
                 seen.words.append(element.markdown.body)
+            case "html":
+                seen.html.append(element.html.body)
             case "bidi_component":
                 proto = element.bidi_component
                 data = json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json or "null")

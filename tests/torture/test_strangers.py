@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import socket
 import tarfile
 import tomllib
 import urllib.request
@@ -208,6 +209,97 @@ def test_no_row_of_a_collection_shows_a_file_of_another_folder(prepared: Setting
             assert found != secret
     finally:
         link.unlink()
+
+
+# What somebody may type where an address is asked for. Nothing listens on any of them.
+ADDRESSES = [
+    *OUTSIDE,
+    "file:///etc/passwd.db",
+    "~root/x.db",
+    "~nobody at all/x.db",
+    "http://",
+    "http:///",
+    "://",
+    "http://[",
+    "http://[::1",
+    "http://[::1]:9",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:99999",
+    "http://127.0.0.1:-1",
+    "http://127.0.0.1:port",
+    "http://a..b:9",
+    "http://" + "a" * 5000,
+    "http://%00",
+    "http://127.0.0.1:9/'; drop --",
+    "http://127.0.0.1:9?x=\r\nHost: y",
+    "http://127.0.0.1:9/x.db",
+    "http://169.254.169.254/latest/meta-data",
+    "http://0xA9FEA9FE:80",
+    "http://[::ffff:169.254.169.254]:80",
+    "http://[fe80::1]:80",
+    "ftp://127.0.0.1:9",
+    "dns:///127.0.0.1:9",
+    "javascript://alert(1)",
+    "unix:/var/run/docker.sock",
+    "unix:///etc/passwd",
+    "unix:../../x.sock",
+    "\u202ehttp://127.0.0.1:9",
+    "a" * 5000 + ".db",
+    "nul\0.db",
+]
+
+
+def test_what_is_typed_as_an_address_is_refused_in_a_sentence(
+    copied: Settings, prepared: Settings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No exception, no file looked at, no cloud's secrets asked for; and the own store still answers."""
+    shutil.copytree(prepared.artifacts / "petalscope.db", copied.artifacts / "petalscope.db")
+    called: list[Any] = []
+    reach = socket.create_connection
+
+    def reaching(place: tuple[str, int], *words: Any, **named: Any) -> socket.socket:
+        called.append(place)
+        return reach(place, *words, **named)
+
+    monkeypatch.setattr(socket, "create_connection", reaching)
+    app = start(copied).switch_page("pages/4_Milvus_Collection.py").run()
+    for address in ADDRESSES:
+        next(field for field in app.text_input if field.label == "Address").set_value(address)
+        next(button for button in app.button if button.label == "Connect").click()
+        app.run()
+        assert not app.exception, (address, [entry.message for entry in app.exception])
+        (box,) = app.error
+        assert len(box.value) < 700 and "root:" not in box.value, (address, box.value)
+    assert {host for host, _ in called} <= {"::1", "127.0.0.1", "%00"}, called
+    app.query_params["part"] = "rows"
+    app.run()
+    assert not app.exception and not app.error
+    tally.note("bad_inputs", len(ADDRESSES))
+
+
+@pytest.mark.parametrize("address", ["http://anna:p4ssw0rd@[", "http://" + "a" * 5000, "unix:/nowhere", "x"])
+def test_an_address_in_the_environment_that_is_none(
+    copied: Settings,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    scale: Scale,
+) -> None:
+    if scale.short and "[" not in address:
+        pytest.skip("make torture")
+    monkeypatch.setenv("MILVUS_URI", address)
+    app = start(copied)
+    for page in ["Home.py", *PAGES]:
+        app.switch_page(page).run()
+        assert not app.exception, (page, [entry.message for entry in app.exception])
+    assert app.error
+    place = ["--data", str(copied.data), "--artifacts", str(copied.artifacts), "--json"]
+    for command in (["inspect"], ["prepare"], ["search", "rose/00.jpg", "--engine", "milvus"], ["doctor"]):
+        cli.main([command[0], *place, *command[1:]], store_wait_s=0.0)
+        heard = capsys.readouterr()
+        assert "Traceback" not in heard.err and "p4ssw0rd" not in heard.err + heard.out
+    tally.note("bad_inputs")
 
 
 # --- Pickles ---------------------------------------------------------------------------------------------------------
