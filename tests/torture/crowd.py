@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ class Session:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        self.pages: dict[str, str] = {}
+        self.id = ""
         self.kept: dict[str, ForwardMsg] = {}
 
     def visit(self, page: str, press: str = "", **parameters: str) -> Seen:
@@ -57,6 +58,7 @@ class Session:
             elif got.hash:
                 self.kept[got.hash] = got
             if kind == "new_session":
+                self.id = got.new_session.initialize.session_id or self.id
                 seen, begun = Seen(), True
             elif kind == "delta" and begun:
                 self._note(seen, got.delta)
@@ -100,11 +102,15 @@ def session(address: str) -> Iterator[Session]:
 
 @dataclass(frozen=True)
 class Level:
-    """What a process takes: memory in MB, threads, and open sockets."""
+    """What a process takes: memory in MB, threads, open sockets, and all that it has open."""
 
     memory: float
     threads: int
     sockets: int
+    files: int
+
+    def __str__(self) -> str:
+        return f"{self.memory:.0f} MB {self.threads} threads {self.sockets} sockets {self.files} files"
 
 
 def process_of(address: str) -> int:
@@ -127,10 +133,18 @@ def level(pid: int) -> Level:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         if ":" in line
     )
-    sockets = 0
+    open_things = []
     for handle in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            sockets += str(handle.readlink()).startswith("socket:")
+            open_things.append(str(handle.readlink()))
         except OSError:  # closed in the meantime
             continue
-    return Level(int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), sockets)
+    sockets = sum(each.startswith("socket:") for each in open_things)
+    return Level(int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), sockets, len(open_things))
+
+
+def grace() -> float:
+    """For how many seconds Streamlit keeps a session that has ended, should it return."""
+    from streamlit.runtime.memory_session_storage import MemorySessionStorage
+
+    return float(inspect.signature(MemorySessionStorage).parameters["ttl_seconds"].default)

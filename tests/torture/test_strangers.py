@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
 import json
 import os
@@ -425,6 +427,58 @@ def test_strangers_at_the_door(request: pytest.FixtureRequest, tmp_path: Path, s
                 origin="http://evil.example",  # type: ignore[arg-type]
             )
         assert refused.value.response.status_code == 403
+
+
+def put(address: str, path: str, headers: dict[str, str], size: int, *, length: bool) -> int:
+    """Send so many bytes as an upload, with or without saying beforehand how many; the status of the answer."""
+    frame = (b'--x\r\nContent-Disposition: form-data; name="f"; filename="../../a.png"\r\n\r\n', b"\r\n--x--\r\n")
+    wire = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    told = {"Content-Type": "multipart/form-data; boundary=x", **headers}
+    told |= {"Content-Length": str(size + sum(map(len, frame)))} if length else {"Transfer-Encoding": "chunked"}
+    pieces = (frame[0], *(bytes(min(1_000_000, size - at)) for at in range(0, size, 1_000_000)), frame[1])
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it answers before it has heard all, and hangs up
+        wire.request("PUT", path, body=iter(pieces), headers=told, encode_chunked=not length)
+    try:
+        return wire.getresponse().status
+    except (http.client.HTTPException, OSError):
+        return 0
+    finally:
+        wire.close()
+
+
+def test_an_upload_ends_at_the_limit_and_no_secret_is_logged(
+    copied: Settings, tmp_path: Path, scale: Scale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By somebody who has a session and its token, and does not ask the page's own script how much is allowed."""
+    if scale.short:
+        pytest.skip("make torture")
+    assert copied.data is not None
+    token, word = "t0ken-of-anna-8231", "p4ssw0rd-8231"
+    monkeypatch.setenv("MILVUS_TOKEN", token)
+    monkeypatch.setenv("MILVUS_URI", f"http://anna:{word}@127.0.0.1:9")
+    log, most = tmp_path / "log", 50 * 1024 * 1024
+    with browsing.serving(copied.data, copied.artifacts, log) as address, crowd.session(address) as visit:
+        for page in crowd.PAGES:
+            assert not visit.visit(page, q="rose/00.jpg").exceptions
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        mine = {"Cookie": cookie, "X-Xsrftoken": cookie.partition("=")[2]}
+        path = f"/_stcore/upload_file/{visit.id}/f"
+        assert put(address, path, mine, 1000, length=True) == 204
+        assert put(address, path, {}, 1000, length=True) == 403
+        assert put(address, path.replace(visit.id, "another"), mine, 1000, length=True) == 400
+        # 0: it has hung up on who would not stop.
+        assert put(address, path, mine, most + 2_000_000, length=True) in {413, 0}
+        assert put(address, path, mine, 3 * most, length=False) in {413, 0}
+        server = crowd.process_of(address)
+        assert crowd.level(server).memory < 2_000
+        assert not visit.visit("").exceptions
+        environment = Path(f"/proc/{server}/cmdline").read_bytes()
+    heard = log.read_bytes()
+    for secret in (token, word):
+        assert secret.encode() not in heard and secret.encode() not in environment
+    assert b"Traceback" not in heard, heard[-2000:]
+    tally.note("bad_inputs", 4)
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
