@@ -15,17 +15,20 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+EVENTS = ("picked", "drawn", "clicked", "hovered", "pasted", "inview", "why")
 PAGES = ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collection")
 
 
 @dataclass
 class Seen:
-    """What one run of a page drew: galleries by title, buttons' ids by label, words, HTML, and what went wrong."""
+    """What one run of a page drew: galleries by title, buttons' ids by label, words, HTML, the ids of our own
+    components, and what went wrong."""
 
     buttons: dict[str, str] = field(default_factory=dict)
     galleries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
+    components: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -38,9 +41,18 @@ class Session:
         self.id = ""
         self.kept: dict[str, ForwardMsg] = {}
 
-    def visit(self, page: str, press: str = "", **parameters: str) -> Seen:
-        """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run."""
+    def visit(self, page: str, press: str = "", told: dict[str, Any] | None = None, **parameters: str) -> Seen:
+        """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run.
+
+        `told` is what a browser says that components on the page are (by id) and that happened in them.
+        """
         message = BackMsg()
+        for name, value in (told or {}).items():
+            state = message.rerun_script.widget_states.widgets.add()
+            state.id, state.json_value = name, json.dumps(value)
+            events = message.rerun_script.widget_states.widgets.add()
+            events.id = f"$$STREAMLIT_INTERNAL_KEY_{name}__events"
+            events.json_trigger_value = json.dumps([{"event": event, "value": value} for event in EVENTS])
         if press:
             pressed = message.rerun_script.widget_states.widgets.add()
             pressed.id, pressed.trigger_value = press, True
@@ -85,6 +97,7 @@ class Session:
                 seen.html.append(element.html.body)
             case "bidi_component":
                 proto = element.bidi_component
+                seen.components.append(proto.id)
                 data = json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json or "null")
                 if isinstance(data, dict) and "items" in data:
                     seen.galleries[data["title"]] = data["items"]
