@@ -22,11 +22,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, workspace
+from lib import cli, pipeline, retrieval, workspace
 from lib.data import images, thumbnails
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import cached, gallery
+from lib.workspace import Workspace
 from tests import browsing
 from tests.conftest import draw_picture
 from tests.torture import counting, crowd, killing, tally
@@ -151,6 +152,37 @@ def test_a_thumbnail_is_never_of_another_picture(
         look(state, drawn=True)
     put(place, old.content)
     look(new, drawn=True)  # as it was kept
+
+
+def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
+    tmp_path: Path,
+    start: Callable[[Settings], AppTest],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between reading which files are current and opening them a `prepare` switches, and clears the old ones away."""
+    settings = replace(killing.ten_photos(tmp_path), weights=None, seed=None)
+    pipeline.prepare(settings, names=["pixels"])
+    old, new = states(settings, capsys, tmp_path)
+    assert settings.data is not None
+    app = start(settings).switch_page("pages/3_Retrieval.py")
+    load, asked = retrieval.load, list[str]()
+
+    def loading(opened: Workspace, space: str) -> Any:
+        asked.append(str(opened.state["dataset"]["fingerprint"]))
+        if len(asked) == 1:
+            put(tmp_path / "photos" / CHANGED, new.content)
+            pipeline.prepare(settings, names=["pixels"])
+        return load(opened, space)
+
+    monkeypatch.setattr(retrieval, "load", loading)
+    for name, value in {"q": CHANGED, "space": "pixels", "k": str(K)}.items():
+        app.query_params[name] = value
+    app.run()
+    assert asked == [old.fingerprint, new.fingerprint]
+    assert not app.exception and not app.error, [entry.value for entry in app.error]
+    shown = galleries(app)
+    assert not new.wrong(shown) and not new.unlike(shown, "pixels", "exact", CHANGED)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the server is found in /proc")
