@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, scoreboard, workspace
+from lib import cli, pipeline, retrieval, scoreboard, workspace
 from lib.data import archive
 from lib.errors import PetalscopeError
 from lib.learn import checkpoints
@@ -116,6 +116,30 @@ def test_hostile_names_are_shown_and_nothing_else_on_every_page(
                 looked += 1
     assert looked > 30
     tally.note("bad_inputs", looked)
+
+
+def test_a_hostile_class_is_a_value_in_a_filter_and_nothing_else(request: pytest.FixtureRequest, scale: Scale) -> None:
+    """Its name stands in the expression that the engine reads; the answers are those of a full scan of that class."""
+    if scale.short:
+        pytest.skip("make torture")
+    opened = workspace.open_workspace(request.getfixturevalue("named"))
+    loaded = retrieval.load(opened, "resnet18")
+    query = retrieval.query_row(loaded.catalog, 0)
+    classes = list(loaded.catalog.classes)
+    assert any("'" in label or '"' in label for label in classes)
+    with connection.open_store(opened.settings.store_uri) as store:
+        for wanted in [*((label,) for label in classes), tuple(classes[:3])]:
+            among, found = retrieval.Among(labels=wanted), {}
+            rows = among.rows(loaded.catalog)
+            assert rows is not None
+            allowed = {loaded.catalog.ids[row] for row in rows} - {query.name}
+            for engine in ("exact", "milvus"):
+                answer = retrieval.search(
+                    opened, loaded, query, metric_name="cosine", k=100, engine=engine, store=store, among=among
+                )
+                found[engine] = {row["id"] for row in answer["results"]}
+            assert found == {"exact": allowed, "milvus": allowed}, wanted
+    tally.note("bad_inputs", len(classes))
 
 
 @pytest.mark.browser
