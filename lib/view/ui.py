@@ -256,9 +256,12 @@ def _has_moved_on() -> bool:
     """Whether the photos were prepared anew since this page began to be drawn."""
     drawn = st.session_state.get(_DRAWN)
     try:
-        return drawn is not None and cached.open_workspace().version != drawn
+        now = cached.open_workspace().version
     except PetalscopeError:
         return False
+    # Noted at once: a page that fails before it comes to the photos is drawn anew only once for each state.
+    st.session_state[_DRAWN] = now
+    return drawn is not None and now != drawn
 
 
 def plain(text: str) -> str:

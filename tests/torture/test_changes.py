@@ -185,6 +185,21 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
     assert not new.wrong(shown) and not new.unlike(shown, "pixels", "exact", CHANGED)
 
 
+def test_what_fails_in_the_new_state_too_is_said(tmp_path: Path, start: Callable[[Settings], AppTest]) -> None:
+    """Drawing anew does not help where a link is wrong before the photos are looked at, and goes not on for ever."""
+    settings = replace(killing.ten_photos(tmp_path), weights=None, seed=None)
+    pipeline.prepare(settings, names=["pixels"])
+    app = start(settings)
+    assert settings.data is not None
+    draw_picture(3, 77).save(settings.data / CHANGED)
+    pipeline.prepare(settings, names=["pixels"])
+    app.switch_page("pages/4_Milvus_Collection.py")
+    app.query_params["store"] = "/etc/x.db"
+    app.run()
+    assert not app.exception
+    assert any("outside the folders" in box.value for box in app.error)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the server is found in /proc")
 def test_a_crowd_sees_the_old_state_or_the_new_one(
     copied: Settings,
