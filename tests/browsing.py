@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,9 +31,11 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 
 @contextmanager
-def serving(data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "") -> Iterator[str]:
+def serving(
+    data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "", program: Sequence[str] = ("-m",)
+) -> Iterator[str]:
     """The app on a free port, with what it prints in `log`; yields its address. `secrets` go into a `secrets.toml`,
-    with that address for ADDRESS."""
+    with that address for ADDRESS. `program` is what Python runs `streamlit` by."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,7 +46,7 @@ def serving(data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: 
         "PETALSCOPE_OFFLINE": "1",
     }
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    command = [sys.executable, *program, "streamlit", "run", "Home.py", "--server.port", str(port)]
     if secrets:
         file = artifacts.parent / "secrets.toml"
         file.write_text(secrets.replace("ADDRESS", address), encoding="utf-8")

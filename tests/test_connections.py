@@ -66,6 +66,33 @@ def test_a_password_typed_into_an_address_is_not_repeated(settings: Settings) ->
         assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("uri", ["unix:/var/run/docker.sock", "unix:///etc/passwd", "unix:../x", "unix:"])
+def test_a_socket_is_a_path(settings: Settings, uri: str) -> None:
+    with pytest.raises(QueryError, match="outside the folders that pages may open"):
+        connections.typed(settings, uri)
+    inside = f"unix:{settings.artifacts}/milvus.sock"
+    assert connections.typed(settings, inside).uri == f"unix:{settings.artifacts.resolve()}/milvus.sock"
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://[", "http://[::1", "https://", "http://h:99999", "http://a..b", "http://" + "a" * 99]
+)
+def test_what_is_no_servers_address(settings: Settings, uri: str) -> None:
+    with pytest.raises(QueryError, match="is not a server's address"):
+        connections.typed(settings, uri)
+    with pytest.raises(StoreError, match="is not a server's address"):
+        open_store(uri)
+    # One that the settings name can still be shown, without its password.
+    assert connections.own(replace(settings, milvus_uri=uri.replace("//", "//anna:s3cret@"))).address == uri
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "169.16689662", "[fe80::1]", "[::ffff:169.254.0.1]"])
+def test_no_cloud_is_asked_for_its_secrets(settings: Settings, host: str) -> None:
+    with pytest.raises(QueryError, match="is a link-local address"):
+        connections.typed(settings, f"http://{host}:80/latest")
+    assert connections.typed(settings, "http://192.168.1.1:19530").address == "http://192.168.1.1:19530"
+
+
 def test_looking_at_a_path_makes_no_store(settings: Settings) -> None:
     path = settings.artifacts / "none.db"
     with pytest.raises(StoreError, match="no Milvus Lite store at"):

@@ -265,3 +265,33 @@ def test_a_live_file_of_other_types_is_none(tmp_path: Path, junk: dict[str, Any]
     assert live.status(settings) is not None
     artifacts.write_json(tmp_path / "runs" / "live.state", junk)
     assert live.status(settings) is None
+
+
+def test_a_process_that_takes_long_to_begin_is_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine so busy that the imports take a minute, it is neither taken for dead nor started twice."""
+    waited: list[float] = []
+    lock = FileLock(checkpoints.folder(settings) / "training.lock")
+
+    class Slow:
+        returncode = None
+
+        def poll(self) -> int | None:
+            return None
+
+        def wait(self) -> int:
+            return 0
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if sum(waited) > 60 and not lock.is_locked:
+            lock.acquire()
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **named: Slow())
+    monkeypatch.setattr(live.time, "sleep", sleep)
+    assert live.start(settings, regimes=["transfer"], preset="quick", seeds=[0])
+    try:
+        assert sum(waited) > 60
+        assert seen(settings).running and not seen(settings).message
+        assert not live.start(settings, regimes=["transfer"], preset="quick", seeds=[0])
+    finally:
+        lock.release()

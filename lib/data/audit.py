@@ -19,7 +19,7 @@ from PIL import Image
 
 from lib.data import images
 from lib.data.catalog import Catalog
-from lib.errors import ImageError
+from lib.errors import DataError
 
 HASH_SIDE = 16
 # Measured on the flowers: JPEGs of quality 20 at half the size differ in up to 51 of 256 bits, 99 in 100 of them in at
@@ -110,12 +110,11 @@ def _prints(catalog: Catalog, rows: list[int], progress: Progress | None) -> Pri
         np.zeros((len(rows), HASH_SIDE * (HASH_SIDE + 1)), np.uint8),
         np.zeros((len(rows), COLOUR_SIDE**2 * 3), np.uint8),
     )
-    ids = catalog.ids
 
     def look(place: int) -> None:
         try:
-            image = images.open_rgb(catalog.path(ids[rows[place]]))
-        except ImageError:  # gone or changed since the catalog was made: it stays without a pattern
+            image = catalog.open(rows[place])
+        except DataError:  # gone or another picture since the catalog was made: it stays without a pattern
             return
         grey = grey_copy(image)
         found.hashes[place], found.grey[place] = difference_hash(grey), grey.reshape(-1)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lib import artifacts
 from lib.data import images
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, ImageError
 
 QUALITY = 80
 
@@ -29,7 +29,7 @@ def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
     """JPEG of the photo at `path`, from `folder` when it was made before.
 
     `sha256` is the pixel hash that the catalog has of the photo. Raises ImageError when the photo cannot be read any
-    more.
+    more, or is another picture by now: under numbers of the old one the new one would be a lie.
     """
     kept = folder / str(size) / sha256[:2] / f"{sha256}.jpg"
     with contextlib.suppress(OSError):
@@ -38,12 +38,12 @@ def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
         if found.startswith(b"\xff\xd8") and found.endswith(b"\xff\xd9"):
             return found
     picture = images.open_rgb(path)
+    if images.pixel_hash(picture) != sha256:
+        raise ImageError("is another picture now than when it was prepared")
     made = encode(picture, size)
-    # A photo that was replaced since is shown as it is now, but not kept under the hash of what it was.
-    if images.pixel_hash(picture) == sha256:
-        # A full disk costs only the speed of the next look, so it is not worth an error here.
-        with contextlib.suppress(ArtifactError), artifacts.replacing(kept, lasting=False) as temporary:
-            temporary.write_bytes(made)
+    # A full disk costs only the speed of the next look, so it is not worth an error here.
+    with contextlib.suppress(ArtifactError), artifacts.replacing(kept, lasting=False) as temporary:
+        temporary.write_bytes(made)
     return made
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lib.data import images
 from lib.learn import transforms
 from lib.learn.backbone import Preprocess
 
@@ -25,20 +23,16 @@ class Batch:
     normalised: np.ndarray
 
 
-def batch(paths: Sequence[Path], preprocess: Preprocess, seed: int) -> Batch:
-    """The photos at `paths` through every step; `seed` fixes the random augmentation. Imports torch.
-
-    Raises ImageError when a photo cannot be read.
-    """
+def batch(photos: Sequence[Image.Image], preprocess: Preprocess, seed: int) -> Batch:
+    """Upright RGB photos through every step; `seed` fixes the random augmentation. Imports torch."""
     import torch
 
-    originals = [images.open_rgb(path) for path in paths]
-    resized = np.stack([transforms.resize(image, preprocess) for image in originals])
+    resized = np.stack([transforms.resize(image, preprocess) for image in photos])
     augment = transforms.augment(preprocess.input_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        augmented = [augment(image) for image in originals]
-    return Batch(originals, resized, augmented, transforms.normalise(resized, preprocess))
+        augmented = [augment(image) for image in photos]
+    return Batch(list(photos), resized, augmented, transforms.normalise(resized, preprocess))
 
 
 def viewable(tensor: np.ndarray) -> Image.Image:

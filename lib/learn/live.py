@@ -157,8 +157,9 @@ def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Seque
         raise artifacts.unwritable(log.parent, error) from error
     # Somebody has to take note of its end.
     threading.Thread(target=process.wait, daemon=True, name="petalscope-training").start()
-    # Until it holds the lock, a second start would not see it.
-    for _ in range(300):
+    # Until it holds the lock, a second start would not see it, and a look would take it for dead: on a busy machine its
+    # imports alone may take a minute.
+    for _ in range(6_000):
         if _held(settings) or process.poll() is not None:
             break
         time.sleep(0.1)

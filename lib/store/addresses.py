@@ -44,6 +44,23 @@ def split_credentials(uri: str) -> tuple[str, str]:
     """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
     if uri.startswith("unix:"):
         return uri, ""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # a bracket that does not close: whoever opens it says so
+        scheme, mark, rest = uri.partition("://")
+        return f"{scheme}{mark}{rest.rpartition('@')[2]}", ""
     userinfo, at, host = parts.netloc.rpartition("@")
     return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
+
+
+def is_server_address(address: str) -> bool:
+    """Whether an address names a host, and a port that there can be, or is that of a socket on this machine."""
+    if address.startswith("unix:"):
+        return True
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        host.encode("idna")  # as it will be looked up: no empty or endless part
+        return bool(host) and parts.port != 0
+    except ValueError:
+        return False

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
 from lib.store import failures
-from lib.store.addresses import local_path, split_credentials, split_database
+from lib.store.addresses import is_server_address, local_path, split_credentials, split_database
 from lib.store.library import import_pymilvus, last_logged
 from lib.store.owners import forget_owner, owner_text, write_owner
 
@@ -238,6 +238,8 @@ def _start_local(path: Path) -> _Local:
 
 def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     address, found = split_credentials(uri)
+    if not is_server_address(address):
+        raise StoreError(f"{address[:200]} is not a server's address: write http://host:19530.")
     token = token or found
     wait = min(timeout_s, _CONNECT_S)
     server, database = split_database(address)

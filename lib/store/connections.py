@@ -1,8 +1,8 @@
 """Which Milvus may be opened, by which name, and the open ones: one client per address for a whole process.
 
 Invariants:
-- What a page or a link names as a Lite store lies in one of the folders that the settings allow, and exists: looking at
-  a path never makes a store. A link alone never makes us call a server (see `Connection.source`).
+- What a page or a link names as a Lite store, or as a socket, lies in one of the folders that the settings allow, and
+  exists: looking at a path never makes a store. A link alone never makes us call a server (see `Connection.source`).
 - A token goes to the address that it was given for, never to another, and is in no repr.
 - The pool opens each connection once, however many ask at the same time, and opens it anew when it died.
 """
@@ -17,13 +17,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+from socket import inet_aton, inet_ntoa
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import failures
-from lib.store.addresses import split_credentials
+from lib.store.addresses import is_server_address, split_credentials
 from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
@@ -86,14 +89,34 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
     uri = uri.strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
+    if uri.startswith("unix:"):  # a path, too
+        socket = confined(settings, "/" + uri.removeprefix("unix:").lstrip("/"))
+        return Connection(f"unix:{socket}", f"unix:{socket}", token)
     if not is_path(uri):
-        return Connection(split_credentials(uri)[0], uri, token)
+        address = split_credentials(uri)[0]
+        if not is_server_address(address):
+            raise QueryError(f"{_shown(address)} is not a server's address: write http://host:19530.")
+        if _is_link_local(urlsplit(address).hostname or ""):
+            raise QueryError(f"{_shown(address)} is a link-local address, where clouds keep secrets: name another.")
+        return Connection(address, uri, token)
     path = confined(settings, uri)
     if not path.name.endswith(".db"):
-        raise QueryError(f"{uri} is no Milvus Lite store, whose name ends in .db: name one, or http://host:19530.")
+        raise QueryError(
+            f"{_shown(uri)} is no Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
+        )
     if path.is_dir() and not any(path.iterdir()):
-        raise QueryError(f"{path} is an empty folder, not a Milvus Lite store: correct the path.")
+        raise QueryError(f"{_shown(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
     return Connection(str(path), str(path))
+
+
+def _is_link_local(host: str) -> bool:
+    """Whether a host is an address at which clouds tell a machine its own secrets, however it is written."""
+    with suppress(OSError):
+        host = inet_ntoa(inet_aton(host))  # 0xA9FEA9FE and 169.16689662, too
+    with suppress(ValueError):
+        found = ip_address(host)
+        return (getattr(found, "ipv4_mapped", None) or found).is_link_local
+    return False
 
 
 def folders(settings: Settings) -> list[Path]:
@@ -112,12 +135,18 @@ def confined(settings: Settings, path: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
     if not any(real.is_relative_to(folder) for folder in folders(settings)):
-        shown = re.sub(r"[^/\s]*@", "***@", path)  # it may be an address with a password, typed without its http://
         raise QueryError(
-            f"{shown} is outside the folders that pages may open: move it into one of them, or start the app with "
-            "PETALSCOPE_FOLDERS naming its folder."
+            f"{_shown(path)} is outside the folders that pages may open: move it into one of them, or start the app "
+            "with PETALSCOPE_FOLDERS naming its folder."
         )
     return real
+
+
+def _shown(path: str) -> str:
+    """A path as it may stand in a sentence: not without end, and without a password, since it may be an address that
+    was typed without its http://."""
+    hidden = re.sub(r"[^/\s]*@", "***@", path)
+    return hidden if len(hidden) <= 200 else f"{hidden[:200]}…"
 
 
 def found_stores(settings: Settings, most: int = 50) -> list[Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from lib.data.catalog import SPLITS, Catalog
-from lib.errors import QueryError
+from lib.errors import ImageError, QueryError
 from lib.queries import Query, query_part, query_picture, query_row
 from lib.retrieval import Among
 from lib.store import asking as vectors
@@ -215,7 +215,10 @@ def _parts(opened: Workspace, query: Query) -> tuple[list[Query], str]:
     st.toggle("Only a part of it", key="parting", on_change=switched)
     if box is None:
         return [query], ""
-    source = cached.thumbnail(opened, query.name, 320) if query.row is not None else uploads.read(_bytes()).preview
+    try:
+        source = cached.thumbnail(opened, query.name, 320) if query.row is not None else uploads.read(_bytes()).preview
+    except ImageError as error:
+        raise QueryError(f"{query.name} {error}; prepare the photos again, or choose another one.") from error
     cropping.draw(source, "the query, its part bright", box, key="crop", on_drawn=_crop)
     part = ",".join(map(str, box))
     found = _part(opened.version, query.key, box, cached.catalog(opened), query)

@@ -149,7 +149,8 @@ def _thumbnail(sha256: str, size: int, _opened: Workspace, _catalog: Catalog, _i
 
 
 def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
-    """A photo of the catalog as a small picture's address. Raises ImageError when the file is gone."""
+    """A photo of the catalog as a small picture's address. Raises ImageError when the file is gone, or another
+    picture."""
     photos = catalog(opened)
     row = photos.row(image_id)
     sha256 = "" if row is None else photos.hashes[row]

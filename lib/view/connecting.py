@@ -74,8 +74,8 @@ def _take_link(known: dict[str, Connection]) -> None:
         _typed()[found.name] = replace(found, name=wanted)
     else:
         st.warning(
-            f"The link names the server {ui.plain(found.address)}, to which this session is not connected. If you "
-            "trust it, type its address under *Connect*.",
+            f"The link names the server {ui.plain(found.address[:200])}, to which this session is not connected. If "
+            "you trust it, type its address under *Connect*.",
             icon=":material/link_off:",
         )
 
@@ -104,7 +104,9 @@ def _form() -> None:
             _add(connection)
             st.rerun()
     for name in _typed():
-        if st.button(f"Disconnect {_short(name)}", icon=":material/link_off:", key=f"off {name}", width="stretch"):
+        if st.button(
+            f"Disconnect {ui.plain(_short(name))}", icon=":material/link_off:", key=f"off {name}", width="stretch"
+        ):
             cached.pool().close(_typed().pop(name))
             links.put(**{_WANTED: None})
             st.rerun()

@@ -130,7 +130,7 @@ def _steps(version: str, draw: int, _opened: Workspace) -> dict[str, object]:
     kept = _opened.weights("resnet18")
     preprocess = kept.preprocess if kept else backbone.IMAGENET_PREPROCESS
     rows = np.random.default_rng(draw).permutation(len(photos.frame))[:BATCH]
-    made = examples.batch([photos.path(photos.ids[row]) for row in rows], preprocess, seed=draw)
+    made = examples.batch([photos.open(row) for row in rows], preprocess, seed=draw)
     side = preprocess.input_size
     pictures = {
         "original": made.originals,
@@ -161,7 +161,11 @@ def network_input(opened: Workspace) -> None:
     ):
         return
     draw = int(st.session_state.get("draw", 0))
-    made = _steps(opened.version, draw, opened)
+    try:
+        made = _steps(opened.version, draw, opened)
+    except PetalscopeError as error:  # a photo, or the weights, are not there any more
+        ui.failed(error)
+        return
     for step, sources in dict(made["pictures"]).items():  # type: ignore[call-overload]
         cells = "".join(
             f'<img src="{source}" alt="{html.escape(step)}" style="width:7.5rem;border-radius:.5rem">'

@@ -92,5 +92,5 @@ def _collection(connection: Connection, names: list[str], opened: Workspace | No
     ordered = sorted(names, key=lambda name: not name.startswith(own)) if own else names
     wanted = links.told("collection")
     if wanted and wanted not in names:
-        st.warning(f"There is no collection {ui.plain(wanted)} here any more; this is another one.")
+        st.warning(f"There is no collection {ui.plain(wanted[:200])} here any more; this is another one.")
     return str(st.selectbox("Collection", ordered, **links.choice("collection", "milvus", ordered, ordered[0])))

@@ -156,12 +156,12 @@ def pick(photos: Catalog, xy: np.ndarray, column: Trait, drawn: scatter.Drawn) -
         selection.pick_rows(np.nonzero(found)[0].tolist(), len(photos.ids), photos.contents)
 
 
-def thumbnail(opened: Workspace, row: int) -> str:
-    """The address of a row's picture for the pointer; "" when there is none."""
+def thumbnail(opened: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
+    """The address of a row's picture; "" when there is none."""
     ids = cached.catalog(opened).ids
     try:
-        return cached.thumbnail(opened, ids[row], 160) if 0 <= row < len(ids) else ""
-    except ImageError:  # the file is gone
+        return cached.thumbnail(opened, ids[row], size) if 0 <= row < len(ids) else ""
+    except ImageError:  # the file is gone, or another picture
         return ""
 
 
@@ -173,13 +173,13 @@ def _photos(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray 
         {
             "x": float(xy[row, 0]),
             "y": float(xy[row, 1]),
-            "src": cached.thumbnail(opened, photos.ids[row], 96),
+            "src": source,
             "alt": f"{labels[row]}, {photos.ids[row]}",
             "colour": known[labels[row]],
             "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows
-        if photos.path(photos.ids[row]).is_file()
+        if (source := thumbnail(opened, row, 96))
     ]
 
 

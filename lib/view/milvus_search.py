@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import extract, spaces
-from lib.errors import PetalscopeError, QueryError, StoreError
+from lib.errors import StoreError
 from lib.store import asking, milvus
 from lib.store import rows as reading
 from lib.store.asking import Answer
-from lib.view import cached, filtering, links, loading, row_photos, selection, ui
+from lib.view import cached, filtering, links, loading, row_photos, selection, ui, uploads
 from lib.view.asked import Here
 from lib.view.overview import told
 
@@ -163,12 +163,9 @@ def _of_photo(here: Here, entry: dict[str, Any], field: dict[str, Any]) -> np.nd
     upload = st.file_uploader("A photo", type=["jpg", "jpeg", "png", "webp", "bmp", "gif"], key="milvus_photo")
     if upload is None:
         return None
-    try:
-        picture = cached.decoded(upload.getvalue())
-    except PetalscopeError as error:
-        raise QueryError(f"{upload.name} {error}; choose another picture.") from error
-    st.image(cached.encoded(picture, 160), caption="your photo")
-    vector = extract.query_vector(cached.embedder(opened, space), picture)
+    picture = uploads.read(upload.getvalue())
+    st.image(cached.encoded(picture.whole, 160), caption="your photo")
+    vector = extract.query_vector(cached.embedder(opened, space), picture.whole)
     return milvus.centre(vector[None])[0] if said.get("centred") else np.asarray(vector)
 
 

@@ -25,6 +25,7 @@ PAGES = (
     (links.RETRIEVAL, "Retrieval", ":material/image_search:"),
     (links.MILVUS, "Milvus collection", ":material/database:"),
 )
+_DRAWN = "drawn_of"  # the version of the workspace that this session's page was drawn of
 _STYLE = """<style>
 .block-container { padding-top: 2.4rem; max-width: 1320px; }
 [data-testid="stSidebarNav"] { display: none; }
@@ -100,6 +101,7 @@ def workspace(*, show_query: bool = True) -> Workspace:
         cached.catalog(opened)
     except PetalscopeError as error:
         nothing_ready(str(error))
+    st.session_state[_DRAWN] = opened.version
     _sidebar(opened, show_query)
     return opened
 
@@ -262,8 +264,26 @@ def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
 
 
 def failed(error: PetalscopeError) -> None:
-    """What went wrong and what to do, as a box."""
+    """What went wrong and what to do, as a box.
+
+    Where a `prepare` has ended while the page was drawn, what it read of the old state may be gone since: the page is
+    drawn again, of the new one.
+    """
+    if _has_moved_on():
+        st.rerun()
     st.error(plain(str(error)), icon=":material/error:")
+
+
+def _has_moved_on() -> bool:
+    """Whether the photos were prepared anew since this page began to be drawn."""
+    drawn = st.session_state.get(_DRAWN)
+    try:
+        now = cached.open_workspace().version
+    except PetalscopeError:
+        return False
+    # Noted at once: a page that fails before it comes to the photos is drawn anew only once for each state.
+    st.session_state[_DRAWN] = now
+    return drawn is not None and now != drawn
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ from lib.embed import spaces
 from lib.search import contributions
 from lib.search.contributions import Contributions
 from lib.search.metrics import METRICS, PIXEL_SCALE, centred
-from lib.view import answers, cached, charts, links, theme
+from lib.view import answers, cached, charts, links, mapping, theme
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -206,11 +206,12 @@ def _pictures(
             shown.append((f"{METRICS[side.metric].title}: share of each pixel", _heat(part.parts)))
     else:
         picture = asked.queries[0]
-        mine = cached.thumbnail(opened, picture.name) if picture.row is not None else ""
+        mine = mapping.thumbnail(opened, picture.row) if picture.row is not None else ""
         if picture.picture is not None:
             mine = _uri(Image.open(io.BytesIO(cached.encoded(picture.picture, 160))))
         shown = [("query", mine)] if mine else []
-        shown.append(("answer", cached.thumbnail(opened, chosen)))
+        theirs = mapping.thumbnail(opened, cached.catalog(opened).row(chosen) or 0)
+        shown += [("answer", theirs)] if theirs else []
     cells = "".join(
         f'<figure style="margin:0;width:9.5rem"><img src="{source}" alt="{title}" style="width:100%;aspect-ratio:1;'
         f'object-fit:cover;border-radius:.5rem;image-rendering:pixelated"><figcaption style="font-size:.76rem;'

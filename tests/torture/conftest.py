@@ -12,7 +12,7 @@ from tests.torture import tally
 from tests.torture.tally import Scale
 
 # No test takes this long unless something hangs; then the process ends with all stacks on stderr.
-HANGS_AFTER_S = {"": 300, "full": 900, "long": 7200}
+HANGS_AFTER_S = {"": 300, "full": 1800, "long": 7200}
 
 
 @pytest.fixture(scope="session")

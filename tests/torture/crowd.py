@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +15,20 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+EVENTS = ("picked", "drawn", "clicked", "hovered", "pasted", "inview", "why")
 PAGES = ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collection")
 
 
 @dataclass
 class Seen:
-    """What one run of a page drew: galleries by title, buttons' ids by label, words, and what went wrong."""
+    """What one run of a page drew: galleries by title, buttons' ids by label, words, HTML, the ids of our own
+    components, and what went wrong."""
 
     buttons: dict[str, str] = field(default_factory=dict)
     galleries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+    components: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -33,12 +38,21 @@ class Session:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        self.pages: dict[str, str] = {}
+        self.id = ""
         self.kept: dict[str, ForwardMsg] = {}
 
-    def visit(self, page: str, press: str = "", **parameters: str) -> Seen:
-        """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run."""
+    def visit(self, page: str, press: str = "", told: dict[str, Any] | None = None, **parameters: str) -> Seen:
+        """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run.
+
+        `told` is what a browser says that components on the page are (by id) and that happened in them.
+        """
         message = BackMsg()
+        for name, value in (told or {}).items():
+            state = message.rerun_script.widget_states.widgets.add()
+            state.id, state.json_value = name, json.dumps(value)
+            events = message.rerun_script.widget_states.widgets.add()
+            events.id = f"$$STREAMLIT_INTERNAL_KEY_{name}__events"
+            events.json_trigger_value = json.dumps([{"event": event, "value": value} for event in EVENTS])
         if press:
             pressed = message.rerun_script.widget_states.widgets.add()
             pressed.id, pressed.trigger_value = press, True
@@ -56,6 +70,7 @@ class Session:
             elif got.hash:
                 self.kept[got.hash] = got
             if kind == "new_session":
+                self.id = got.new_session.initialize.session_id or self.id
                 seen, begun = Seen(), True
             elif kind == "delta" and begun:
                 self._note(seen, got.delta)
@@ -78,8 +93,11 @@ class Session:
                 seen.buttons[element.button.label] = element.button.id
             case "markdown":
                 seen.words.append(element.markdown.body)
+            case "html":
+                seen.html.append(element.html.body)
             case "bidi_component":
                 proto = element.bidi_component
+                seen.components.append(proto.id)
                 data = json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json or "null")
                 if isinstance(data, dict) and "items" in data:
                     seen.galleries[data["title"]] = data["items"]
@@ -97,11 +115,15 @@ def session(address: str) -> Iterator[Session]:
 
 @dataclass(frozen=True)
 class Level:
-    """What a process takes: memory in MB, threads, and open sockets."""
+    """What a process takes: memory in MB, threads, open sockets, and all that it has open."""
 
     memory: float
     threads: int
     sockets: int
+    files: int
+
+    def __str__(self) -> str:
+        return f"{self.memory:.0f} MB {self.threads} threads {self.sockets} sockets {self.files} files"
 
 
 def process_of(address: str) -> int:
@@ -124,10 +146,18 @@ def level(pid: int) -> Level:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         if ":" in line
     )
-    sockets = 0
+    open_things = []
     for handle in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            sockets += str(handle.readlink()).startswith("socket:")
+            open_things.append(str(handle.readlink()))
         except OSError:  # closed in the meantime
             continue
-    return Level(int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), sockets)
+    sockets = sum(each.startswith("socket:") for each in open_things)
+    return Level(int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), sockets, len(open_things))
+
+
+def grace() -> float:
+    """For how many seconds Streamlit keeps a session that has ended, should it return."""
+    from streamlit.runtime.memory_session_storage import MemorySessionStorage
+
+    return float(inspect.signature(MemorySessionStorage).parameters["ttl_seconds"].default)

@@ -52,7 +52,7 @@ def is_sound(settings: Settings, expected: dict[str, str]) -> None:
             assert content == expected.get(name), name
     for run in runs.own(settings):
         made = backbone.from_file(checkpoints.weights_file(settings, run["id"]))
-        assert made.preprocess.input_size == 32, "the card of the network is gone"
+        assert made.preprocess.input_size == run["config"]["image_size"], "the card of the network is gone"
 
 
 @pytest.mark.parametrize("regime", ["transfer", "finetune"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
 import json
 import os
 import pickle
 import shutil
+import socket
 import tarfile
 import tomllib
 import urllib.request
@@ -20,7 +23,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, scoreboard, workspace
+from lib import cli, pipeline, queries, retrieval, scoreboard, workspace
 from lib.data import archive
 from lib.errors import PetalscopeError
 from lib.learn import checkpoints
@@ -113,6 +116,30 @@ def test_hostile_names_are_shown_and_nothing_else_on_every_page(
                 looked += 1
     assert looked > 30
     tally.note("bad_inputs", looked)
+
+
+def test_a_hostile_class_is_a_value_in_a_filter_and_nothing_else(request: pytest.FixtureRequest, scale: Scale) -> None:
+    """Its name stands in the expression that the engine reads; the answers are those of a full scan of that class."""
+    if scale.short:
+        pytest.skip("make torture")
+    opened = workspace.open_workspace(request.getfixturevalue("named"))
+    loaded = retrieval.load(opened, "resnet18")
+    query = queries.query_row(loaded.catalog, 0)
+    classes = list(loaded.catalog.classes)
+    assert any("'" in label or '"' in label for label in classes)
+    with connection.open_store(opened.settings.store_uri) as store:
+        for wanted in [*((label,) for label in classes), tuple(classes[:3])]:
+            among, found = retrieval.Among(labels=wanted), {}
+            rows = among.rows(loaded.catalog)
+            assert rows is not None
+            allowed = {loaded.catalog.ids[row] for row in rows} - {query.name}
+            for engine in ("exact", "milvus"):
+                answer = retrieval.search(
+                    opened, loaded, query, metric_name="cosine", k=100, engine=engine, store=store, among=among
+                )
+                found[engine] = {row["id"] for row in answer["results"]}
+            assert found == {"exact": allowed, "milvus": allowed}, wanted
+    tally.note("bad_inputs", len(classes))
 
 
 @pytest.mark.browser
@@ -208,6 +235,97 @@ def test_no_row_of_a_collection_shows_a_file_of_another_folder(prepared: Setting
             assert found != secret
     finally:
         link.unlink()
+
+
+# What somebody may type where an address is asked for. Nothing listens on any of them.
+ADDRESSES = [
+    *OUTSIDE,
+    "file:///etc/passwd.db",
+    "~root/x.db",
+    "~nobody at all/x.db",
+    "http://",
+    "http:///",
+    "://",
+    "http://[",
+    "http://[::1",
+    "http://[::1]:9",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:99999",
+    "http://127.0.0.1:-1",
+    "http://127.0.0.1:port",
+    "http://a..b:9",
+    "http://" + "a" * 5000,
+    "http://%00",
+    "http://127.0.0.1:9/'; drop --",
+    "http://127.0.0.1:9?x=\r\nHost: y",
+    "http://127.0.0.1:9/x.db",
+    "http://169.254.169.254/latest/meta-data",
+    "http://0xA9FEA9FE:80",
+    "http://[::ffff:169.254.169.254]:80",
+    "http://[fe80::1]:80",
+    "ftp://127.0.0.1:9",
+    "dns:///127.0.0.1:9",
+    "javascript://alert(1)",
+    "unix:/var/run/docker.sock",
+    "unix:///etc/passwd",
+    "unix:../../x.sock",
+    "\u202ehttp://127.0.0.1:9",
+    "a" * 5000 + ".db",
+    "nul\0.db",
+]
+
+
+def test_what_is_typed_as_an_address_is_refused_in_a_sentence(
+    copied: Settings, prepared: Settings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No exception, no file looked at, no cloud's secrets asked for; and the own store still answers."""
+    shutil.copytree(prepared.artifacts / "petalscope.db", copied.artifacts / "petalscope.db")
+    called: list[Any] = []
+    reach = socket.create_connection
+
+    def reaching(place: tuple[str, int], *words: Any, **named: Any) -> socket.socket:
+        called.append(place)
+        return reach(place, *words, **named)
+
+    monkeypatch.setattr(socket, "create_connection", reaching)
+    app = start(copied).switch_page("pages/4_Milvus_Collection.py").run()
+    for address in ADDRESSES:
+        next(field for field in app.text_input if field.label == "Address").set_value(address)
+        next(button for button in app.button if button.label == "Connect").click()
+        app.run()
+        assert not app.exception, (address, [entry.message for entry in app.exception])
+        (box,) = app.error
+        assert len(box.value) < 700 and "root:" not in box.value, (address, box.value)
+    assert {host for host, _ in called} <= {"::1", "127.0.0.1", "%00"}, called
+    app.query_params["part"] = "rows"
+    app.run()
+    assert not app.exception and not app.error
+    tally.note("bad_inputs", len(ADDRESSES))
+
+
+@pytest.mark.parametrize("address", ["http://anna:p4ssw0rd@[", "http://" + "a" * 5000, "unix:/nowhere", "x"])
+def test_an_address_in_the_environment_that_is_none(
+    copied: Settings,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    scale: Scale,
+) -> None:
+    if scale.short and "[" not in address:
+        pytest.skip("make torture")
+    monkeypatch.setenv("MILVUS_URI", address)
+    app = start(copied)
+    for page in ["Home.py", *PAGES]:
+        app.switch_page(page).run()
+        assert not app.exception, (page, [entry.message for entry in app.exception])
+    assert app.error
+    place = ["--data", str(copied.data), "--artifacts", str(copied.artifacts), "--json"]
+    for command in (["inspect"], ["prepare"], ["search", "rose/00.jpg", "--engine", "milvus"], ["doctor"]):
+        cli.main([command[0], *place, *command[1:]], store_wait_s=0.0)
+        heard = capsys.readouterr()
+        assert "Traceback" not in heard.err and "p4ssw0rd" not in heard.err + heard.out
+    tally.note("bad_inputs")
 
 
 # --- Pickles ---------------------------------------------------------------------------------------------------------
@@ -333,6 +451,58 @@ def test_strangers_at_the_door(request: pytest.FixtureRequest, tmp_path: Path, s
                 origin="http://evil.example",  # type: ignore[arg-type]
             )
         assert refused.value.response.status_code == 403
+
+
+def put(address: str, path: str, headers: dict[str, str], size: int, *, length: bool) -> int:
+    """Send so many bytes as an upload, with or without saying beforehand how many; the status of the answer."""
+    frame = (b'--x\r\nContent-Disposition: form-data; name="f"; filename="../../a.png"\r\n\r\n', b"\r\n--x--\r\n")
+    wire = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    told = {"Content-Type": "multipart/form-data; boundary=x", **headers}
+    told |= {"Content-Length": str(size + sum(map(len, frame)))} if length else {"Transfer-Encoding": "chunked"}
+    pieces = (frame[0], *(bytes(min(1_000_000, size - at)) for at in range(0, size, 1_000_000)), frame[1])
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it answers before it has heard all, and hangs up
+        wire.request("PUT", path, body=iter(pieces), headers=told, encode_chunked=not length)
+    try:
+        return wire.getresponse().status
+    except (http.client.HTTPException, OSError):
+        return 0
+    finally:
+        wire.close()
+
+
+def test_an_upload_ends_at_the_limit_and_no_secret_is_logged(
+    copied: Settings, tmp_path: Path, scale: Scale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By somebody who has a session and its token, and does not ask the page's own script how much is allowed."""
+    if scale.short:
+        pytest.skip("make torture")
+    assert copied.data is not None
+    token, word = "t0ken-of-anna-8231", "p4ssw0rd-8231"
+    monkeypatch.setenv("MILVUS_TOKEN", token)
+    monkeypatch.setenv("MILVUS_URI", f"http://anna:{word}@127.0.0.1:9")
+    log, most = tmp_path / "log", 50 * 1024 * 1024
+    with browsing.serving(copied.data, copied.artifacts, log) as address, crowd.session(address) as visit:
+        for page in crowd.PAGES:
+            assert not visit.visit(page, q="rose/00.jpg").exceptions
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as answer:
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        mine = {"Cookie": cookie, "X-Xsrftoken": cookie.partition("=")[2]}
+        path = f"/_stcore/upload_file/{visit.id}/f"
+        assert put(address, path, mine, 1000, length=True) == 204
+        assert put(address, path, {}, 1000, length=True) == 403
+        assert put(address, path.replace(visit.id, "another"), mine, 1000, length=True) == 400
+        # 0: it has hung up on who would not stop.
+        assert put(address, path, mine, most + 2_000_000, length=True) in {413, 0}
+        assert put(address, path, mine, 3 * most, length=False) in {413, 0}
+        server = crowd.process_of(address)
+        assert crowd.level(server).memory < 2_000
+        assert not visit.visit("").exceptions
+        environment = Path(f"/proc/{server}/cmdline").read_bytes()
+    heard = log.read_bytes()
+    for secret in (token, word):
+        assert secret.encode() not in heard and secret.encode() not in environment
+    assert b"Traceback" not in heard, heard[-2000:]
+    tally.note("bad_inputs", 4)
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
