@@ -45,14 +45,15 @@ def main() -> int:
     for part in () if options.readme else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
         start, load = time.perf_counter(), timing.load()
-        command = [sys.executable, "-m", f"benchmarks.{part}", "--json", "--rounds", str(options.rounds)]
+        rounds = min(options.rounds, timing.FEWER.get(part, options.rounds))
+        command = [sys.executable, "-m", f"benchmarks.{part}", "--json", "--rounds", str(rounds)]
         done = subprocess.run(command, check=False, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
         spent = round(time.perf_counter() - start, 1)
         if done.returncode:
             failed.append(part)
             continue
         print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
-        results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=options.rounds)
+        results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=rounds)
         artifacts.write_json(RESULTS, results)
         report.rewrite(README, results)
     if options.readme:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.timing import Row, children_seconds, tell
+from benchmarks.timing import FEWER, ROUNDS, Row, children_seconds, tell
 from lib import settings as settings_module
 from lib import workspace
 from lib.embed import extract
@@ -25,7 +25,7 @@ from lib.errors import WeightsError
 from lib.learn import backbone
 from lib.settings import PROJECT
 
-ROUNDS = 2
+TURNS = min(ROUNDS, FEWER["embedding"])
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     ways = {"plain": plain, "fp32": [*ours, "--precision", "fp32"], "bf16": [*ours, "--precision", "bf16"]}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(ROUNDS):
+        for turn in range(TURNS):
             for name, command in list(ways.items()):
                 target = Path(folder) / f"{name}-{turn}"
                 last = [str(target.with_suffix(".npy"))] if name == "plain" else ["--artifacts", str(target)]
@@ -75,7 +75,7 @@ def _row(name: str, taken: dict[str, list[tuple[float, float]]], side: int, coun
     (ours, used), (peer, peer_used) = (
         tuple(statistics.median(column) for column in zip(*taken[way], strict=True)) for way in (name, "plain")
     )
-    note = f"{ROUNDS} rounds; processor seconds {used:.0f} against {peer_used:.0f}, {peer_used / used:.2f} times"
+    note = f"{TURNS} rounds; processor seconds {used:.0f} against {peer_used:.0f}, {peer_used / used:.2f} times"
     if name == "fp32":
         note += f"; cosine distance to the script's vectors at most {same:.0e}"
     return Row(

@@ -23,6 +23,8 @@ from lib import documents
 from lib.settings import PROJECT
 
 USUAL_ROUNDS = 7
+# Parts that take minutes a round.
+FEWER = {"embedding": 2, "large": 1}
 # `--rounds 2` makes any part quicker and less sure.
 ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv[:-1] else USUAL_ROUNDS
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
