@@ -7,7 +7,6 @@ is as good as if there had been no link.
 from __future__ import annotations
 
 import random
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.settings import PROJECT, Settings
+from lib.view import links
 from tests import browsing
 from tests.torture import crowd, tally
 from tests.torture.tally import Scale
@@ -111,14 +111,8 @@ LIVE = ("<script>document", "root:x:0", "PATH=")
 
 
 def parameters() -> list[str]:
-    """Every name under which some page reads its address, found in the source, so that a new one is tried too."""
-    found = set()
-    for path in [*(PROJECT / "lib" / "view").glob("*.py"), *(PROJECT / "pages").glob("*.py")]:
-        source = path.read_text(encoding="utf-8")
-        found |= set(re.findall(r'linked(?:_number)?\(\s*"(\w+)"', source))
-        found |= set(re.findall(r'query_params(?:\.get(?:_all)?\(|\[)\s*"(\w+)"', source))
-        found |= set(re.findall(r'key="(\w+)"(?:(?!key=)[^()])*bind="query-params"', source))
-    return sorted(found | {"q", "sel", "like", "store", "metric", "bmetric", "a", "b"})
+    """Every name under which some page reads its address."""
+    return sorted({name for names in links.NAMES.values() for name in names})
 
 
 def draws(noise: random.Random, names: list[str], own: dict[str, str]) -> Iterator[tuple[str, str | list[str]]]:
