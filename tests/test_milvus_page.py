@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib import workspace
 from lib.settings import Settings
-from lib.store import connections, rows, summaries
+from lib.store import connections, milvus, rows, summaries
 from lib.store.connection import open_store
 from lib.view import asked, cached, selection, ui
 from tests import foreign, recorded
@@ -417,3 +417,12 @@ def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.
     monkeypatch.setattr(asked, "PATIENCE_S", 60.0)
     rows, complete = asked.some(slow, ["a", "b"])
     assert complete and [(row["name"], row["row_count"]) for row in rows] == [("a", 7), ("b", 8)]
+
+
+def test_another_state_of_the_photos_has_its_collections_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept from before a `prepare` names collections that it has dropped, and not those that it made."""
+    answers = iter(["old", "new"])
+    monkeypatch.setattr(milvus, "names", lambda store: [next(answers)])
+    monkeypatch.setattr(cached, "pool", lambda: SimpleNamespace(generation="of this test", get=lambda connection: None))
+    own = connections.Connection(connections.MAIN, "x.db")
+    assert [asked.names(own, state) for state in ("1", "1", "2", "2")] == [["old"], ["old"], ["new"], ["new"]]

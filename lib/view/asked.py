@@ -84,9 +84,12 @@ def _names(key: str, _connection: Connection) -> list[str]:
     return milvus.names(cached.pool().get(_connection))
 
 
-def names(connection: Connection) -> list[str]:
-    """The collections, sorted."""
-    return _names(_key(connection), connection)
+def names(connection: Connection, state: str = "") -> list[str]:
+    """The collections, sorted.
+
+    Of our own store `state` is the version of the prepared photos: after a `prepare` it has other collections at once.
+    """
+    return _names(f"{_key(connection)} {state}", connection)
 
 
 @st.cache_resource

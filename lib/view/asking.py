@@ -173,7 +173,7 @@ def _selected(opened: Workspace) -> list[Query]:
 def _stored(opened: Workspace) -> list[Query]:
     photos = cached.catalog(opened)
     own = connections.own(cached.current_settings())
-    names = asked.names(own)
+    names = asked.names(own, opened.version)
     if not names:
         st.caption("The store holds no collection yet.")
         return []

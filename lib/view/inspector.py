@@ -48,7 +48,8 @@ def place() -> Here:
     connection, beside = connecting.choose()
     opened = _photos(connection)
     connection, pulse = connecting.health(connection)
-    names = asked.names(connection)
+    mine = opened if connection.name == connections.MAIN else None
+    names = asked.names(connection, mine.version if mine is not None else "")
     with beside:
         name = _collection(connection, names, opened) if names else None
     return Here(connection, pulse, tuple(names), name, opened)
