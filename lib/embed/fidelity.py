@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib.embed.copies import room, unit
 from lib.embed.neighbours import nearest, of_rows, on_plane
 
 # Neighbours looked at, unless there are too few images.
@@ -88,8 +89,10 @@ def _comparable(points: np.ndarray, metric: str) -> np.ndarray:
     """Points whose squared differences order as the metric does; centred, so that float32 loses little."""
     values = np.asarray(points, dtype=np.float32)
     if metric == "cosine":
-        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    centred: np.ndarray = values - values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        values = unit(values)
+    centre = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = room(values.shape)
+    np.subtract(values, centre, out=centred)
     return centred
 
 

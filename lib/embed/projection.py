@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
+from lib.embed.copies import room, unit
 from lib.embed.fidelity import K, fidelity
 from lib.embed.neighbours import MOST_EXACT, Neighbours, find
 from lib.embed.spaces import PIXEL_SIDE, Space
@@ -112,7 +113,7 @@ def project(
     """
     placed, source = points(values)
     if parameters.metric == "cosine":
-        placed = placed / np.maximum(np.linalg.norm(placed, axis=1, keepdims=True), 1e-12)
+        placed = unit(placed)
     facts: dict[str, Any] = {**parameters.facts(), "input": source, "schema": SCHEMA}
     many = len(placed) > most_exact
     wanted = max(parameters.n_neighbors, K + 1) if many else parameters.n_neighbors
@@ -185,7 +186,7 @@ def points(values: np.ndarray, among: int | None = None) -> tuple[np.ndarray, st
         return np.asarray(values, dtype=np.float32), "the vectors as stored"
     side = COARSE if (len(values) if among is None else among) <= MOST_COARSE else COARSER
     step = PIXEL_SIDE // side
-    coarse = np.empty((len(values), side * side * 3), np.float32)
+    coarse = room((len(values), side * side * 3))
     for start in range(0, len(values), 256):
         block = values[start : start + 256].reshape(-1, side, step, side, step, 3)
         coarse[start : start + 256] = block.mean(axis=(2, 4), dtype=np.float32).reshape(len(block), -1) / 255
