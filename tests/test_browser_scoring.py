@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lib import workspace
 from lib.search import disagreement
 from lib.settings import Settings
@@ -20,9 +22,12 @@ def test_the_scoreboard_is_measured_and_its_link_restores_a_cell(tab: Watched) -
     tab.open("Retrieval?view=Scoreboard")
     wait_for_scores(tab)
     assert "test photos as queries against" in tab.text()
+    # The address changes as the page begins to be drawn: before that it is settled, but not yet of the new choice.
     tab.page.get_by_role("radio", name="Two cells compared").click()
+    tab.page.wait_for_url(re.compile("below=pair"))
     tab.settle()
     tab.page.get_by_role("radio", name="P@5").click()
+    tab.page.wait_for_url(re.compile("measure=p5"))
     tab.settle()
     said = tab.page.locator('[class*="st-key-numbers_pair"]').inner_text()
     assert "Difference" in said

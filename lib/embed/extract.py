@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -183,7 +183,7 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
-def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Iterator[Part]:
+def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Generator[Part, None, None]:
     """Rows and vectors of one process' share of `task`, a batch at a time.
 
     Raises DataError when a photo changed since the catalog was made, WeightsError when the network's answer is not

@@ -109,11 +109,12 @@ def lead(task: Task, mine: Iterator[Part]) -> Generator[Part, None, None]:
 def _help(task: Task) -> None:
     from lib.embed import extract
 
-    mine = extract.parts(task, distributed.rank(), distributed.size())
-    for _ in range(task.rounds(distributed.size())):
-        distributed.collected(_next(mine))
-        if not distributed.told(None):
-            return
+    # Closed at once, so that no thread of it is left when the process ends.
+    with contextlib.closing(extract.parts(task, distributed.rank(), distributed.size())) as mine:
+        for _ in range(task.rounds(distributed.size())):
+            distributed.collected(_next(mine))
+            if not distributed.told(None):
+                return
 
 
 def _next(parts: Iterator[Part]) -> Part | Exception | None:
