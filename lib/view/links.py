@@ -110,51 +110,52 @@ def _listed(value: Value) -> list[str]:
 # --- arguments that tie a widget to the address ----------------------------------------------------------------------
 
 
-def hold(key: str, value: Any) -> None:
-    """Give a widget its value, where it has another one or none.
+def _move(key: str, value: float, *bounds: float) -> None:
+    """Give a field or slider its value, where it has another one, other bounds, or was not drawn a moment before.
 
-    What is written here is sent to the browser, which lets go of what the user did meanwhile: a slider that is moved on
-    while the page is drawn would jump back.
+    What is written to it is sent to the browser, which lets go of what the user did meanwhile: a slider that is moved
+    on while the page is drawn would jump back.
     """
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+    drawn = f"bounds of {key}"
+    if key not in st.session_state or st.session_state[key] != value or st.session_state.get(drawn) != bounds:
+        st.session_state[key], st.session_state[drawn] = value, bounds
 
 
 def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
     """For one of `options`, by their short names. `where` tells widgets of one name apart."""
     key, wanted = f"{where}_{name}", told(name)
-    hold(key, wanted if wanted in options else default)
+    st.session_state[key] = wanted if wanted in options else default
     return _tied(name, key, str)
 
 
 def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
     """For a whole number of an input or a slider."""
-    hold(name, whole(told(name), least, most, default))
+    _move(name, whole(told(name), least, most, default), least, most)
     return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
 
 
 def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
     """For any number of a slider."""
-    hold(name, real(told(name), least, most, default))
+    _move(name, real(told(name), least, most, default), least, most)
     return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
 
 
 def switch(name: str) -> dict[str, Any]:
     """For a toggle that is off unless the address says true."""
-    hold(name, (told(name) or "").lower() == "true")
+    st.session_state[name] = (told(name) or "").lower() == "true"
     return _tied(name, name, lambda on: "true" if on else None)
 
 
 def several(name: str, options: Sequence[str]) -> dict[str, Any]:
     """For any of `options`, none by default: the name stands in the address once for each."""
-    hold(name, [value for value in dict.fromkeys(st.query_params.get_all(name)) if value in options])
+    st.session_state[name] = [value for value in dict.fromkeys(st.query_params.get_all(name)) if value in options]
     return _tied(name, name, lambda chosen: list(chosen) or None)
 
 
 def words(name: str) -> dict[str, Any]:
     """For a line of text, empty by default."""
     wanted = told(name) or ""
-    hold(name, wanted if len(wanted) <= LONGEST else "")
+    st.session_state[name] = wanted if len(wanted) <= LONGEST else ""
     return _tied(name, name, lambda text: text.strip() or None)
 
 
