@@ -46,7 +46,7 @@ def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
         x=[row["accuracy"] for row, _ in shown],
         y=[name for _, name in shown],
         mode="markers",
-        marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown], "opacity": 1},
+        marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown]},
         error_x={**_reach(shown, bounds), "thickness": 2, "width": 7},
         customdata=bounds,
         hovertemplate="%{y}: %{x:.2%}, 95 % interval of one run %{customdata[0]:.1%} to %{customdata[1]:.1%}"
