@@ -28,7 +28,7 @@ from lib.embed.neighbours import MOST_EXACT, Neighbours, find
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
 
-SCHEMA = 2
+SCHEMA = 3
 METHODS = ("umap", "pca")
 METRICS = ("cosine", "euclidean")
 # Fewer images than this have no neighbourhoods to speak of: their principal components are shown as they are.
