@@ -205,13 +205,7 @@ def audit(opened: Workspace) -> None:
         kind = "equal pixels" if group["kind"] == "exact" else f"{group['distance']} of 256 bits differ"
         st.caption(f"{'**Labels contradict** · ' if group['conflict'] else ''}{kind}")
         ui.show_photos(opened, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112)
-    st.download_button(
-        "Download as JSON",
-        data=lambda: cached.json_of(found),
-        file_name="petalscope-audit.json",
-        mime="application/json",
-        icon=":material/download:",
-    )
+    ui.download("Download as JSON", lambda: cached.json_of(found), "petalscope-audit.json")
 
 
 def readiness(opened: Workspace) -> None:

@@ -194,11 +194,5 @@ def _every_run(shown: list[Run], opened: Workspace) -> None:
         st.dataframe(frame, hide_index=True, width="stretch")
         ids = list(dict.fromkeys(run["id"] for run in shown))
         wanted = st.multiselect("Records to download", ids, default=ids, key="export")
-        st.download_button(
-            "Download as JSON",
-            data=lambda: cached.json_of({"runs": [run["record"] for run in shown if run["id"] in wanted]}),
-            file_name="petalscope-runs.json",
-            mime="application/json",
-            icon=":material/download:",
-            key="json_runs",
-        )
+        records = [run["record"] for run in shown if run["id"] in wanted]
+        ui.download("Download as JSON", lambda: cached.json_of({"runs": records}), "petalscope-runs.json", "json_runs")

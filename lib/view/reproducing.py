@@ -67,13 +67,9 @@ def _programs(opened: Workspace, recipe: Recipe, asked: Asked, side: Side) -> No
         else:
             st.code(program, language="python")
     if not recipe.images or recipe.part:
-        st.download_button(
-            f"Download the query's vector ({reproduce.VECTOR_FILE})",
-            data=_npy(answers.vectors(opened, asked, Side(side.metric, side.space))[0]),
-            file_name=reproduce.VECTOR_FILE,
-            icon=":material/download:",
-            key="query_vector",
-        )
+        vector = answers.vectors(opened, asked, Side(side.metric, side.space))[0]
+        label = f"Download the query's vector ({reproduce.VECTOR_FILE})"
+        ui.download(label, lambda: _npy(vector), reproduce.VECTOR_FILE, "query_vector")
 
 
 def _npy(values: np.ndarray) -> bytes:

@@ -249,4 +249,4 @@ def _exported() -> None:
     if size > _SMALL:
         st.caption(f"Too large to go through a browser: it lies at {ui.plain(str(target))}.")
     else:
-        st.download_button("Download", data=target.read_bytes, file_name=target.name, icon=":material/download:")
+        ui.download("Download", target.read_bytes, target.name)

@@ -236,15 +236,20 @@ def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretch"] = "content") -> None:
     """A button that saves `table` as `petalscope-<name>.csv`."""
-    st.download_button(
-        "Download as CSV",
-        data=lambda: table.to_csv(index=False).encode(),
-        file_name=f"petalscope-{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        key=f"csv_{name}",
-        width=width,
-    )
+    csv = f"petalscope-{name}.csv"
+    download("Download as CSV", lambda: table.to_csv(index=False).encode(), csv, key=f"csv_{name}", width=width)
+
+
+def download(
+    label: str,
+    data: Callable[[], bytes | str],
+    file_name: str,
+    key: str | None = None,
+    width: Literal["content", "stretch"] = "content",
+) -> None:
+    """A button that makes a file when it is clicked, and saves it. The page stays as it is: each time it is drawn,
+    Streamlit forgets files that it made before, and one that is asked for just then would never come."""
+    st.download_button(label, data, file_name, icon=":material/download:", key=key, width=width, on_click="ignore")
 
 
 def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
