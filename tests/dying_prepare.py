@@ -19,6 +19,7 @@ from typing import Any
 from lib import pipeline
 from lib.errors import PetalscopeError
 from lib.settings import Settings
+from lib.steps.job import Reporter
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -56,7 +57,7 @@ def child(task: dict[str, Any], answer: int) -> None:
         offline=True,
     )
     try:
-        pipeline.prepare(settings, reporter=pipeline.Reporter(progress=steps.step))
+        pipeline.prepare(settings, reporter=Reporter(progress=steps.step))
     except PetalscopeError as refused:
         error = str(refused)
     os.write(answer, json.dumps({"steps": steps.count, "switch": steps.switch, "error": error}).encode())

@@ -23,11 +23,13 @@ from PIL import Image
 from lib import artifacts, pipeline, retrieval, workspace
 from lib.data import images
 from lib.data.catalog import split_of
+from lib.data.datasets import Dataset
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
-from lib.pipeline import Reporter
 from lib.queries import find_query
 from lib.settings import PROJECT, Settings
+from lib.steps import stored
+from lib.steps.job import Job, Reporter
 from lib.store import connection, milvus
 from tests.conftest import draw_photos, draw_picture
 
@@ -605,15 +607,15 @@ def test_no_secret_is_written_down(settings: Settings, tmp_path: Path) -> None:
     for path in settings.artifacts.rglob("*"):
         if path.is_file():
             assert b"t0ken" not in path.read_bytes()
-    job = pipeline._Job(
+    job = Job(
         replace(settings, milvus_uri="https://anna:p4ss@example.org"),
-        pipeline.Dataset("photos", settings.data or Path()),
+        Dataset("photos", settings.data or Path()),
         tmp_path,
         {},
         Reporter(),
     )
-    pipeline._note(job, {"base"})
-    assert artifacts.read_json(tmp_path / pipeline.LEDGER) == {"https://example.org": ["base"]}
+    stored.note(job, {"base"})
+    assert artifacts.read_json(tmp_path / stored.LEDGER) == {"https://example.org": ["base"]}
 
 
 def test_a_second_prepare_waits_for_the_first(copied: Settings) -> None:

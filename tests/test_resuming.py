@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from lib import pipeline
-from lib.pipeline import Reporter
 from lib.settings import PROJECT, Settings
+from lib.steps.job import Reporter
 from lib.store import milvus, rows
 from lib.store.connection import Store, open_store
 from lib.store.milvus import Rows, write_collection

@@ -20,6 +20,7 @@ from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, feed, runs, study
 from lib.queries import find_query
 from lib.settings import Settings
+from lib.steps.job import Reporter
 from lib.store import connection, milvus
 from lib.view import scatter
 from tests import browsing, trainings
@@ -306,9 +307,9 @@ def outdated(noted: Callable[..., Settings]) -> Settings:
     return settings
 
 
-def _talk() -> tuple[list[str], pipeline.Reporter]:
+def _talk() -> tuple[list[str], Reporter]:
     said: list[str] = []
-    return said, pipeline.Reporter(say=said.append)
+    return said, Reporter(say=said.append)
 
 
 def test_prepare_makes_an_outdated_space_anew(outdated: Settings) -> None:

@@ -11,6 +11,7 @@ from lib.commands.progress import Progress
 from lib.commands.text import printable
 from lib.errors import QueryError
 from lib.settings import Settings
+from lib.steps.job import Reporter
 
 
 def prepare(settings: Settings, options: argparse.Namespace) -> Any:
@@ -29,7 +30,6 @@ def embed(settings: Settings, options: argparse.Namespace) -> Any:
 
 def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., Any]) -> Any:
     """What `make` makes of the spaces that the user named; nothing in a process that only helped another with it."""
-    from lib import pipeline
     from lib.embed import sharing
 
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
@@ -38,7 +38,7 @@ def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., A
     with Progress() as progress, sharing.group(settings.launched) as leads:
         if not leads:
             return None
-        reporter = pipeline.Reporter(progress.update, progress.say)
+        reporter = Reporter(progress.update, progress.say)
         return make(settings, names=names, limit=options.limit, precision=options.precision, reporter=reporter)
 
 
@@ -58,9 +58,10 @@ def show_embed(document: Any) -> str:
 
 def _made_lines(document: Any) -> list[str]:
     data = document["dataset"]
+    skipped = len(data["skipped"])
     lines = [
         f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
-        f"{len(data['skipped'])} files skipped ({data['root']})"
+        f"{skipped:,} file{'' if skipped == 1 else 's'} skipped ({data['root']})"
     ]
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
@@ -74,7 +75,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> Any:
     from lib import pipeline
 
     with Progress() as progress:
-        return pipeline.audit(settings, pipeline.Reporter(progress.update, progress.say))
+        return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
 def show_audit(document: Any) -> str:
@@ -111,7 +112,7 @@ def lay_out(settings: Settings, options: argparse.Namespace) -> Any:
         seed=usual.seed if options.seed is None else options.seed,
     )
     with Progress() as progress:
-        reporter = pipeline.Reporter(progress.update, progress.say)
+        reporter = Reporter(progress.update, progress.say)
         made, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     return {
         "space": options.space,

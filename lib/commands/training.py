@@ -13,6 +13,7 @@ from typing import Any
 from lib.commands.progress import Progress
 from lib.commands.text import printable
 from lib.settings import Settings
+from lib.steps.job import Reporter
 
 
 def train(settings: Settings, options: argparse.Namespace) -> Any:
@@ -26,7 +27,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
     with Progress() as progress, _ended_as_interrupted(), distributed.group(), study.alone(settings) as teller:
         # Of processes that train together only the first talks.
         talks = distributed.rank() == 0
-        reporter = pipeline.Reporter(progress.update, progress.say) if talks else pipeline.Reporter()
+        reporter = Reporter(progress.update, progress.say) if talks else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
         chosen = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
         planned = plan.plan(

@@ -11,7 +11,7 @@ import streamlit as st
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.view import theme
-from lib.view.charts import text
+from lib.view.escaping import text
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 PUBLISHED = {regime.name: regime.published for regime in REGIMES.values()}

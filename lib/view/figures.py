@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from lib.learn import results
 from lib.learn.regimes import REGIMES
 from lib.view import axes, theme
-from lib.view.charts import text
 from lib.view.curves import MARGIN, colour, faint, ink
+from lib.view.escaping import text
 
 
 def published_bars(published: dict[str, float]) -> go.Figure:

@@ -12,7 +12,7 @@ from lib.data import thumbnails
 from lib.data.catalog import SPLITS
 from lib.errors import PetalscopeError
 from lib.learn import backbone
-from lib.view import cached, charts, gallery, links, ui
+from lib.view import cached, escaping, gallery, links, ui
 from lib.workspace import Workspace
 
 STRIP = 24
@@ -65,7 +65,7 @@ def class_bars(frame: pd.DataFrame, colours: dict[str, str]) -> str:
     most = max(1, int(counts.sum(axis=1).max()))
     rows = []
     for label, of in counts.iterrows():
-        name, total = charts.text(label), int(of.sum())
+        name, total = escaping.text(label), int(of.sum())
         parts = "".join(
             f'<i style="flex:{of[split]};background:{colours[str(label)]};opacity:{shade}"></i>'
             for split, shade in _SHADES.items()

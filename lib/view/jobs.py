@@ -11,8 +11,8 @@ import streamlit as st
 
 from lib import pipeline
 from lib.errors import PetalscopeError
-from lib.pipeline import Reporter
 from lib.settings import Settings
+from lib.steps.job import Reporter
 
 
 @dataclass

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from lib.data.distortions import Distortion
 from lib.scoreboard import MEASURES
 from lib.search.metrics import METRICS
-from lib.view.charts import text
 from lib.view.curves import MARGIN, ink
+from lib.view.escaping import text
 from lib.view.score_figures import LEGEND, space_colours
 
 

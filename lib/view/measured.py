@@ -10,13 +10,13 @@ import streamlit as st
 from lib import robustness, scoreboard
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
-from lib.pipeline import Reporter
 from lib.scoreboard import SpaceScores
 from lib.search import disagreement, equivalence, significance
 from lib.search.disagreement import ClassResult, Disagreement, Hubs
 from lib.search.equivalence import Equivalence
 from lib.search.evaluation import Scores
 from lib.search.significance import Difference
+from lib.steps.job import Reporter
 from lib.view import cached, jobs, ui
 from lib.workspace import Workspace
 

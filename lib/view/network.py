@@ -13,7 +13,7 @@ from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES, Tensor
 from lib.view import cached, curves, figures, links, theme, ui
-from lib.view.charts import text
+from lib.view.escaping import text
 from lib.workspace import Workspace
 
 _STAGES = (64, 128, 256, 512)

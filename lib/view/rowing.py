@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import StoreError
-from lib.pipeline import Reporter
+from lib.steps.job import Reporter
 from lib.store import exporting
 from lib.store import rows as reading
 from lib.view import cached, filtering, jobs, links, loading, row_photos, selection, ui

@@ -13,8 +13,8 @@ from lib.search.disagreement import ClassResult
 from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
 from lib.view import theme
-from lib.view.charts import text
 from lib.view.curves import MARGIN, faint, ink
+from lib.view.escaping import text
 
 L1, COSINE = "#E69F00", "#0072B2"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}

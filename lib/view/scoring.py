@@ -27,7 +27,7 @@ def show(opened: Workspace) -> None:
     cells = {f"{name}.{metric}": scores for name, each in found.items() for metric, scores in each.scores.items()}
     measure = measure_choice()
     figures(opened, found, measure)
-    table(opened, found)
+    table(found)
     best = max(cells, key=lambda cell: scoreboard.total(cells[cell], measure)[0] or 0.0)
     panel = str(
         st.segmented_control(
@@ -87,7 +87,7 @@ def figures(opened: Workspace, found: dict[str, SpaceScores], measure: str) -> N
     )
 
 
-def table(opened: Workspace, found: dict[str, SpaceScores]) -> None:
+def table(found: dict[str, SpaceScores]) -> None:
     """Every measure of every cell; a click on a row opens it below."""
     rows, numbers = [], []
     for space, each in found.items():

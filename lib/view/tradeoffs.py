@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from lib.store import sizing
 from lib.view import theme
 from lib.view.axes import log_ticks
-from lib.view.charts import text
 from lib.view.curves import ink
+from lib.view.escaping import text
 
 # Index types keep their colours, whichever are compared.
 COLOURS = {

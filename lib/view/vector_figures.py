@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from PIL import Image
 
 from lib.view import theme
-from lib.view.charts import text
+from lib.view.escaping import text
 
 CELL = 3
 

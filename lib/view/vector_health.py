@@ -12,7 +12,7 @@ from lib.store import asking, drift, milvus, rows, soundness
 from lib.store.drift import Drift
 from lib.store.milvus import Rows
 from lib.store.soundness import Health
-from lib.view import asked, cached, charts, connecting, links, loading, planed, row_photos, theme, ui
+from lib.view import asked, cached, connecting, escaping, links, loading, planed, row_photos, theme, ui
 from lib.view.asked import Here
 
 _COUNTED = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
@@ -103,7 +103,7 @@ def _values(found: Health, by: str) -> go.Figure:
     shown = list(found.values.items())[:20]
     figure = go.Figure()
     figure.add_bar(
-        y=[charts.text(value) for value, _ in shown],
+        y=[escaping.text(value) for value, _ in shown],
         x=[count for _, count in shown],
         orientation="h",
         marker_color=theme.SPACE_COLOURS[2],
@@ -111,7 +111,7 @@ def _values(found: Health, by: str) -> go.Figure:
     )
     more = f", the 20 most frequent of {len(found.values):,}" if len(found.values) > 20 else ""
     figure.update_layout(height=max(280, 60 + 18 * len(shown)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.3)
-    figure.update_xaxes(title=f"rows by {charts.text(by)}{more}")
+    figure.update_xaxes(title=f"rows by {escaping.text(by)}{more}")
     figure.update_yaxes(autorange="reversed")
     return figure
 

@@ -16,7 +16,7 @@ from lib.embed import spaces
 from lib.search import contributions
 from lib.search.contributions import Contributions
 from lib.search.metrics import METRICS, PIXEL_SCALE, centred
-from lib.view import answers, cached, charts, links, mapping, theme
+from lib.view import answers, cached, escaping, links, mapping, theme
 from lib.view.answers import Asked, Side
 from lib.workspace import Workspace
 
@@ -119,7 +119,7 @@ def _curves(parts: list[Contributions], sides: tuple[Side, Side]) -> go.Figure:
             y=100 * curve[at],
             mode="lines",
             line={"width": 2.6, "dash": "solid" if place == 0 else "dash", "color": (_LEFT, _RIGHT)[place]},
-            name=charts.text(f"{METRICS[side.metric].title} · {spaces.get(side.space).title}"),
+            name=escaping.text(f"{METRICS[side.metric].title} · {spaces.get(side.space).title}"),
             hovertemplate="%{x:.1f} % of the dimensions hold %{y:.1f} %<extra></extra>",
         )
     figure.add_scatter(

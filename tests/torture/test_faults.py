@@ -17,9 +17,10 @@ from streamlit.testing.v1 import AppTest
 
 from lib import cli, pipeline, workspace
 from lib.data import catalog as catalogs
+from lib.data import datasets
 from lib.errors import PetalscopeError
-from lib.pipeline import Reporter
 from lib.settings import Settings
+from lib.steps.job import Reporter
 from lib.view import jobs
 from tests import trainings
 from tests.test_pages import PAGES
@@ -158,7 +159,7 @@ def test_a_folder_that_disappears_under_an_open_page(
     shutil.copytree(copied.data, tmp_path / "photos")
     # The same photos elsewhere are another data set, whose artifacts are those of the first under its name.
     (old,) = (copied.artifacts / "sets").iterdir()
-    dataset = pipeline.datasets.find(settings)
+    dataset = datasets.find(settings)
     assert dataset is not None
     moved = workspace.folder_of(settings, dataset)
     old.rename(moved)

@@ -18,8 +18,8 @@ from lib import pipeline, workspace
 from lib.embed.projection import MapParameters
 from lib.errors import WeightsError
 from lib.learn import backbone, checkpoints, live, runs
-from lib.pipeline import Reporter
 from lib.settings import Settings
+from lib.steps.job import Reporter
 from lib.view import mapper
 from tests import trainings
 from tests.torture import killing, tally

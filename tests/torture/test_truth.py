@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from lib import cli, pipeline, workspace
 from lib.search.metrics import METRICS
 from lib.settings import Settings
+from lib.steps.job import Reporter
 from tests.conftest import draw_picture, galleries
 from tests.torture import killing
 from tests.torture.tally import Scale
@@ -126,7 +127,7 @@ def test_a_changed_photo_changes_the_fingerprint_and_is_embedded_alone(tmp_path:
     draw_picture(3, 77).save(settings.data / "sunflower" / "00.jpg")
     embedded: dict[str, int | None] = {}
     after = pipeline.prepare(
-        settings, reporter=pipeline.Reporter(progress=lambda stage, done, total: embedded.update({stage: total}))
+        settings, reporter=Reporter(progress=lambda stage, done, total: embedded.update({stage: total}))
     )
     assert embedded["embed resnet18"] == embedded["embed pixels"] == 1
     assert before["dataset"]["fingerprint"] != after["dataset"]["fingerprint"]

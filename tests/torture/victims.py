@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import PetalscopeError
-from lib.pipeline import Reporter
 from lib.settings import PROJECT, Settings
+from lib.steps.job import Reporter
 from tests.dying_prepare import CHANGES, WRITING
 
 # What the stages of the work are called here.

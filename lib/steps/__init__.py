@@ -1,0 +1,1 @@
+"""The steps of `prepare`, in the order in which they run: photos, vectors, stored."""
