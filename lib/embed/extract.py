@@ -233,7 +233,8 @@ def _named(engine: dict[str, str] | None) -> str:
 
 
 def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:
-    """Shrunk pictures of the rows, a batch at a time, the next two batches being read meanwhile."""
+    """Shrunk pictures of the rows, a batch at a time; meanwhile as many more are read as `embed` has workers, two at
+    least."""
 
     def read(row: int) -> Any:
         return embed.shrink(catalog.open(row) if embed.side is None else catalog.pixels(row, embed.side))
@@ -242,7 +243,7 @@ def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> 
         ahead: list[tuple[list[int], list[Any]]] = []
         for group in groups:
             ahead.append((group, [pool.submit(read, row) for row in group]))
-            if len(ahead) > 2:
+            if len(ahead) > max(2, embed.workers):
                 yield _collect(ahead.pop(0))
         while ahead:
             yield _collect(ahead.pop(0))
