@@ -226,3 +226,11 @@ def test_a_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, f
 )
 def test_a_whole_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, found: int) -> None:
     assert links.whole(word, -9, 9, 3) == found
+
+
+def test_a_browser_that_shows_a_number_anew_begins_with_the_links(start: Start, prepared: Settings) -> None:
+    # It may have taken the field away without the server knowing, and would tell the least number as a user's choice.
+    app = _open(start(prepared), links.RETRIEVAL, {**QUERY, "k": "3"})
+    app.run()
+    assert not _fine(app).number_input("k").proto.HasField("value")  # nothing is written over what a user does just now
+    assert app.number_input("k").proto.default == 3

@@ -110,15 +110,20 @@ def _listed(value: Value) -> list[str]:
 # --- arguments that tie a widget to the address ----------------------------------------------------------------------
 
 
-def _move(key: str, value: float, *bounds: float) -> None:
-    """Give a field or slider its value, where it has another one, other bounds, or was not drawn a moment before.
+def _placed(key: str, value: float, *bounds: float) -> dict[str, float]:
+    """For a field or slider: gives it its value where it has another one, other bounds, or was not drawn a moment
+    before.
 
     What is written to it is sent to the browser, which lets go of what the user did meanwhile: a slider that is moved
-    on while the page is drawn would jump back.
+    on while the page is drawn would jump back. So it is not written where nothing changes; the value is then what a
+    browser begins with that had taken the widget away and shows it anew. It would begin with the least one otherwise,
+    and tell that as a choice of the user's.
     """
     drawn = f"bounds of {key}"
     if key not in st.session_state or st.session_state[key] != value or st.session_state.get(drawn) != bounds:
         st.session_state[key], st.session_state[drawn] = value, bounds
+        return {}
+    return {"value": value}
 
 
 def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
@@ -130,14 +135,14 @@ def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[
 
 def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
     """For a whole number of an input or a slider."""
-    _move(name, whole(told(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
+    placed = _placed(name, whole(told(name), least, most, default), least, most)
+    return {"min_value": least, "max_value": most, **placed, **_tied(name, name, _unless(default))}
 
 
 def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
     """For any number of a slider."""
-    _move(name, real(told(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **_tied(name, name, _unless(default))}
+    placed = _placed(name, real(told(name), least, most, default), least, most)
+    return {"min_value": least, "max_value": most, **placed, **_tied(name, name, _unless(default))}
 
 
 def switch(name: str) -> dict[str, Any]:
