@@ -90,7 +90,7 @@ def _elsewhere(results: dict[str, Any]) -> str:
     }
     usual = (results["measured"][:10], machine_words(results["machine"]))
     quick = [
-        f"`{name}` in {part['rounds']} rounds instead of {USUAL_ROUNDS}"
+        f"`{name}` in {part['rounds']} round{'' if part['rounds'] == 1 else 's'} instead of {USUAL_ROUNDS}"
         for name, part in sorted(results["parts"].items())
         if part.get("rounds", USUAL_ROUNDS) < USUAL_ROUNDS
     ]
