@@ -1,8 +1,7 @@
 """`python -m lib COMMAND`: see lib/cli.py and lib/commands."""
 
-import sys
-
 from lib.cli import main
+from lib.learn import distributed
 
 if __name__ == "__main__":
-    sys.exit(main())
+    distributed.leave(main())

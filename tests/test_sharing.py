@@ -25,6 +25,7 @@ from pathlib import Path
 from lib.data import catalog as catalogs
 from lib.embed import extract, sharing, spaces
 from lib.errors import PetalscopeError
+from lib.learn import distributed
 root, target = (Path(word) for word in sys.argv[1:])
 with sharing.group(True) as leads:
     if leads:
@@ -38,6 +39,7 @@ with sharing.group(True) as leads:
         print(target.exists())
         (root / "aside").rename(path)
         extract.extract(spaces.get("pixels"), catalog, None, target)
+distributed.leave(0)
 """
 
 

@@ -210,8 +210,14 @@ function chart(root) {
     tip.style.transform = `translate(${x}px, ${Math.min(Math.max(4, top - 60), size.height - 190)}px)`;
     const row = state.data.rows[i];
     if (state.photos.has(row)) peeked(row, state.photos.get(row));
-    else state.waiting = setTimeout(() => window.dispatchEvent(
-      new CustomEvent("petalscope-hover", { detail: { chart: state.data.key, row } })), WAIT);
+    else ask();
+  }
+
+  // The photo of the point under the pointer, once it has rested there.
+  function ask() {
+    clearTimeout(state.waiting);
+    state.waiting = setTimeout(() => window.dispatchEvent(new CustomEvent("petalscope-hover",
+      { detail: { chart: state.data.key, row: state.data.rows[state.told] } })), WAIT);
   }
 
   // A photo that the server has sent for the point under the pointer.
@@ -225,10 +231,15 @@ function chart(root) {
     photo.alt = "";
     tip.prepend(photo);
   }
-  window.addEventListener("petalscope-photo", function hear({ detail }) {
+  // What cannot be heard just then is asked for again when the server speaks next: it stands on the page later than this
+  // chart, and goes for a moment whenever the page is drawn.
+  function hear({ detail }) {
     if (!root.isConnected) window.removeEventListener("petalscope-photo", hear); // the page was left
-    else if (state.data && detail.chart === state.data.key) peeked(detail.row, detail.src);
-  });
+    else if (state.data && detail.chart === state.data.key) {
+      peeked(detail.row, detail.src);
+      if (!tip.hidden && detail.row !== state.data.rows[state.told] && !tip.querySelector("img")) ask();
+    }
+  }
 
   function silent() {
     tip.hidden = true;
@@ -485,6 +496,7 @@ function chart(root) {
     }
     data.ids = same("ids") ? before.ids : JSON.parse(sent.ids);
     state.data = data;
+    window.addEventListener("petalscope-photo", hear); // once, however often it is said
     if (!before || before.plane !== data.plane) {
       silent();
       state.photos.clear();
