@@ -94,9 +94,13 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, sh
     row = int(far.min(axis=1).argmax())
     tab.open("Embedding_Map")
     wait_for_maps(tab.page, "maps.length === 1")
-    x, y = point_on_map(tab.page, row)
-    tab.page.mouse.move(x, y)
     tip = tab.page.locator(".scatter .tip")
+    for _ in range(40):  # the page may still find its place
+        x, y = point_on_map(tab.page, row)
+        tab.page.mouse.move(x, y)
+        tab.page.wait_for_timeout(250)
+        if tip.is_visible():
+            break
     tip.locator("img").wait_for(timeout=20_000)
     assert ids[row] in tip.inner_text()
     tab.page.mouse.click(x, y)
@@ -111,6 +115,24 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, sh
     lines = on_maps(tab.page, "return maps[0].state.data.lines")
     assert lines["at"] == pytest.approx(xy[row].tolist())
     assert np.asarray(lines["near"]) == pytest.approx(xy[[ids.index(each) for each in near]])
+
+
+def test_a_photo_that_nobody_heard_asked_for_is_asked_for_again(tab: Watched, shown: Settings) -> None:
+    tab.open("Embedding_Map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    tab.page.wait_for_timeout(1_000)
+    tab.settle()
+    tab.page.evaluate("""() => { window.deaf = 0; window.addEventListener('petalscope-hover', (event) => {
+        if (window.deaf++ === 0) event.stopImmediatePropagation(); }, { capture: true }); }""")
+    tab.page.mouse.move(*point_on_map(tab.page, 0))
+    tab.page.wait_for_function("() => window.deaf === 1")
+    assert tab.page.locator(".scatter .tip").is_visible()
+    assert tab.page.locator(".scatter .tip img").count() == 0
+    # What the server says whenever the page is drawn.
+    key = on_maps(tab.page, "return maps[0].state.data.key")
+    said = "(chart) => window.dispatchEvent(new CustomEvent('petalscope-photo', { detail: { chart, row: -1 } }))"
+    tab.page.evaluate(said, key)
+    tab.page.locator(".scatter .tip img").wait_for(timeout=20_000)
 
 
 def test_a_lasso_in_one_map_lights_the_other_and_the_link_restores_both(tab: Watched, shown: Settings) -> None:
