@@ -122,8 +122,10 @@ def test_a_photo_that_nobody_heard_asked_for_is_asked_for_again(tab: Watched, sh
     wait_for_maps(tab.page, "maps.length === 1")
     tab.page.wait_for_timeout(1_000)
     tab.settle()
-    tab.page.evaluate("""() => { window.deaf = 0; window.addEventListener('petalscope-hover', (event) => {
-        if (window.deaf++ === 0) event.stopImmediatePropagation(); }, { capture: true }); }""")
+    tab.page.evaluate("""() => { const dispatch = window.dispatchEvent.bind(window);
+        window.deaf = 0;
+        window.dispatchEvent = (event) =>
+            event.type === 'petalscope-hover' && window.deaf++ === 0 ? true : dispatch(event); }""")
     tab.page.mouse.move(*point_on_map(tab.page, 0))
     tab.page.wait_for_function("() => window.deaf === 1")
     assert tab.page.locator(".scatter .tip").is_visible()
