@@ -149,3 +149,18 @@ def test_the_settings_know_who_started_the_process(monkeypatch: pytest.MonkeyPat
     assert not settings.from_environment().launched
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     assert settings.from_environment().launched
+
+
+@pytest.mark.parametrize("launched", [True, False])
+def test_who_leaves_has_said_everything_and_closed_what_was_open(launched: bool) -> None:
+    script = (
+        "import atexit, sys, torch.distributed\nfrom lib.learn import distributed\n"
+        "atexit.register(lambda: print('closed', end=''))\nprint('said', end=' ')\ndistributed.leave(3)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHELASTIC_RUN_ID"}
+    if launched:
+        environment["TORCHELASTIC_RUN_ID"] = "1"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (3, "said closed"), ended.stderr

@@ -29,6 +29,13 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
+def _launched() -> bool:
+    """Whether `torchrun` started this process."""
+    import torch.distributed as dist
+
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
 @contextmanager
 def group(backend: str | None = None, patience: datetime.timedelta | None = None) -> Iterator[None]:
     """Join the processes that `torchrun` started; alone, nothing happens.
@@ -38,7 +45,7 @@ def group(backend: str | None = None, patience: datetime.timedelta | None = None
     import torch
     import torch.distributed as dist
 
-    if not (dist.is_available() and dist.is_torchelastic_launched()) or dist.is_initialized():
+    if not _launched() or dist.is_initialized():
         yield
         return
     dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"), timeout=patience)
@@ -54,8 +61,7 @@ def leave(status: int) -> NoReturn:
     One that has talked to others ends without taking the interpreter apart: a thread of gloo that lets go of a message
     just then is stopped inside C++, which aborts the process, and `torchrun` with it all the others.
     """
-    torch = sys.modules.get("torch.distributed")
-    if torch is None or not torch.is_torchelastic_launched():
+    if "torch.distributed" not in sys.modules or not _launched():
         sys.exit(status)
     atexit._run_exitfuncs()  # what is open says goodbye as at any other end
     for stream in (sys.stdout, sys.stderr):

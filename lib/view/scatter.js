@@ -226,13 +226,14 @@ function chart(root) {
     if (state.photos.size > 400) state.photos.clear();
     state.photos.set(row, src);
     if (tip.hidden || state.data.rows[state.told] !== row || tip.querySelector("img")) return;
+    clearTimeout(state.waiting);
     const photo = element("img", "");
     photo.src = src;
     photo.alt = "";
     tip.prepend(photo);
   }
-  // What cannot be heard just then is asked for again when the server speaks next: it stands on the page later than this
-  // chart, and goes for a moment whenever the page is drawn.
+  // Where `scatter.py` listens is mounted after this chart, and is gone for a moment whenever the page is drawn. What was
+  // asked for meanwhile is asked for again when it speaks next.
   function hear({ detail }) {
     if (!root.isConnected) window.removeEventListener("petalscope-photo", hear); // the page was left
     else if (state.data && detail.chart === state.data.key) {
