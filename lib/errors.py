@@ -12,6 +12,7 @@ PetalscopeError
 ├── ArtifactError        a result that is missing, stale, or cannot be written
 ├── TrainingError        a training run that cannot start or go on
 ├── QueryError           a question that cannot be answered (unknown id, wrong dimension, NaN)
+├── AccessError          a list of visitors in `secrets.toml` that cannot be used
 └── StoreError           a Milvus store that cannot be used (`StoreLockedError`: another process owns it)
 """
 
@@ -54,6 +55,10 @@ class TrainingError(PetalscopeError):
 
 class QueryError(PetalscopeError):
     """A question cannot be answered as asked."""
+
+
+class AccessError(PetalscopeError):
+    """The list of who may see the app cannot be used, so nobody may."""
 
 
 class StoreError(PetalscopeError):

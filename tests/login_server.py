@@ -1,4 +1,4 @@
-"""A provider of logins (OpenID Connect) on loopback: whoever comes is logged in at once, as the address it was told."""
+"""A provider of logins (OpenID Connect) on loopback: every visitor is logged in at once, with the claims of a test."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from joserfc.jwk import RSAKey
 
 
 class Provider:
-    """`mail` and `verified` are what the next login says."""
+    """`claims` are what the next login says of its visitor."""
 
     def __init__(self) -> None:
-        self.mail = "ada@example.org"
-        self.verified = True
+        self.claims: dict[str, object] = {"email": "ada@example.org", "email_verified": True}
         self.key = RSAKey.generate_key(2048, parameters={"kid": "one"})
         self.nonces: dict[str, str] = {}
         self.address = ""
@@ -28,7 +27,7 @@ class Provider:
     def token(self, code: str) -> str:
         now = int(time.time())
         claims = {"iss": self.address, "aud": "petalscope", "sub": "1", "iat": now, "exp": now + 600}
-        claims |= {"email": self.mail, "email_verified": self.verified, "nonce": self.nonces.pop(code)}
+        claims |= {**self.claims, "nonce": self.nonces.pop(code)}
         return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.key)
 
 

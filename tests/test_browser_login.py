@@ -33,7 +33,7 @@ def guarded(prepared: Settings, logins: Provider, tmp_path_factory: pytest.TempP
         client_secret = "only for the tests"
         server_metadata_url = "{logins.address}/.well-known/openid-configuration"
         [access]
-        emails = ["ada@example.org", "@garden.example"]
+        emails = ["ada@example.org", "kim@example.org", "@garden.example"]
     """
     assert prepared.data is not None
     with browsing.serving(prepared.data, copy, secrets=secrets) as address:
@@ -48,13 +48,13 @@ def test_pages_open_after_a_login_and_only_to_those_who_are_listed(chromium, gua
         page.get_by_role("button", name="Log in").wait_for()
         assert page.locator("h1").count() == 0, path
         assert page.locator('[data-testid="stMain"] img').count() == 0, path
-    logins.mail = "eve@elsewhere.example"
+    logins.claims = {"email": "eve@elsewhere.example", "email_verified": True}
     page.get_by_role("button", name="Log in").click()
     page.get_by_text("not among those who may see this").wait_for()
     assert page.locator("h1").count() == 0
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("button", name="Log in").wait_for()
-    logins.mail = "Gardener@garden.example"
+    logins.claims = {"email": "Gardener@garden.example", "email_verified": True}
     page.get_by_role("button", name="Log in").click()
     page.locator("h1").first.wait_for()
     page.goto(f"{guarded}/Retrieval")
@@ -62,4 +62,25 @@ def test_pages_open_after_a_login_and_only_to_those_who_are_listed(chromium, gua
     page.get_by_text("Gardener@garden.example").wait_for()
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("button", name="Log in").wait_for()
+    context.close()
+
+
+def test_claims_that_prove_no_listed_address_let_nobody_in(chromium, guarded: str, logins: Provider) -> None:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(guarded)
+    for claims, sentence in (
+        ({"email": "ada@example.org"}, "has verified"),
+        ({"email": "ada@example.org", "email_verified": "false"}, "has verified"),
+        ({"email": "\u212aim@example.org", "email_verified": True}, "not among those"),
+        ({"email": ["ada@example.org"], "email_verified": True}, "not among those"),
+    ):
+        logins.claims = claims
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_text(sentence).wait_for()
+        assert page.locator("h1").count() == 0, claims
+        page.get_by_role("button", name="Log out").click()
+    logins.claims = {"email": "ada@example.org", "email_verified": "true"}
+    page.get_by_role("button", name="Log in").click()
+    page.locator("h1").first.wait_for()
     context.close()

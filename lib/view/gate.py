@@ -8,6 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from lib import access
+from lib.errors import AccessError
+
 
 def secrets() -> Mapping[str, Any]:
     """What `.streamlit/secrets.toml` holds, nothing when there is no such file.
@@ -30,34 +33,32 @@ def secrets() -> Mapping[str, Any]:
 def guard() -> None:
     """End the page here unless this visitor may see it."""
     found = secrets()
-    if "auth" not in found and "access" not in found:
+    try:
+        listed = access.access_list(found)
+    except AccessError as error:
+        st.error(f"Nobody is let in before `.streamlit/secrets.toml` is corrected: {error}", icon=":material/key_off:")
+        st.stop()
+    if access.LOGIN not in found and listed is None:
         return
     if not st.user.get("is_logged_in", False):
         # A list of visitors without a login, or a login that is no section, is a mistake: nobody is let in by it.
-        asked = found.get("auth")
-        _ask(asked if isinstance(asked, Mapping) else {})
+        logins = found.get(access.LOGIN)
+        _ask(logins if isinstance(logins, Mapping) else {})
         st.stop()
-    mail = str(st.user.get("email") or "")
-    if not welcome(mail, st.user.get("email_verified"), found.get("access")):
-        st.error(
-            "This account is not among those who may see this. Ask whoever runs the app to add it to `secrets.toml`.",
-            icon=":material/block:",
-        )
-        account()
-        st.stop()
-
-
-def welcome(mail: str, verified: object, access: object) -> bool:
-    """Whether a logged-in visitor is let in by the section `access`: its `emails` are whole addresses, or `@domain` for
-    all of a domain. Without that section everybody whom the provider knows is."""
-    if access is None:
-        return True
-    listed = access.get("emails") if isinstance(access, Mapping) else None
-    # A list that makes no sense, and an address that its provider did not check, let nobody in.
-    if not isinstance(listed, list) or verified is False or "@" not in mail:
-        return False
-    mine = mail.strip().lower()
-    return {mine, f"@{mine.rsplit('@', 1)[1]}"} & {str(each).strip().lower() for each in listed} != set()
+    if listed is None:  # everybody whom the provider knows
+        return
+    verified = st.user.get("email_verified")
+    if listed.admits(st.user.get("email"), verified):
+        return
+    st.error(
+        "This account is not among those who may see this. Ask whoever runs the app to add it to `secrets.toml`."
+        if listed.trusts(verified)
+        else "The login provider does not say that it has verified this account's email address. Verify it there, or "
+        f"ask whoever runs the app (README, *Letting others in*, `{access.REQUIRE_VERIFIED}`).",
+        icon=":material/block:",
+    )
+    account()
+    st.stop()
 
 
 def account() -> None:
