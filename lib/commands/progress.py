@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import Any
 
+from lib.commands.text import printable
+
 
 class Progress:
     """Progress bars on stderr, one per stage, by tqdm; plain sentences in between.
@@ -53,7 +55,7 @@ class Progress:
         """Print a sentence without tearing the bar."""
         from tqdm import tqdm
 
-        tqdm.write(sentence, file=sys.stderr)
+        tqdm.write(printable([sentence]), file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

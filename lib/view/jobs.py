@@ -13,6 +13,7 @@ from lib import pipeline
 from lib.errors import PetalscopeError
 from lib.settings import Settings
 from lib.steps.job import Reporter
+from lib.view import escaping
 
 
 @dataclass
@@ -104,4 +105,4 @@ def follow(measuring: bool = False) -> None:
         st.progress(0.0, text=f"{job.stage or 'starting'} …")
     st.caption(f"{job.seconds:.0f} s · runs on if you leave this page; every session sees it")
     for note in job.notes:
-        st.info(note)
+        st.info(escaping.plain(note))

@@ -14,9 +14,11 @@ from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
 from lib.search.metrics import METRICS
 from lib.settings import ASSETS
-from lib.view import cached, gallery, gate, jobs, links, selection, theme
+from lib.view import cached, escaping, gallery, gate, jobs, links, selection, theme
 from lib.view.gallery import Tile
 from lib.workspace import Workspace
+
+plain = escaping.plain  # what pages call most, beside the frame
 
 PAGES = (
     (links.HOME, "Home", ":material/home:"),
@@ -289,22 +291,6 @@ def _has_moved_on() -> bool:
     # Noted at once: a page that fails before it comes to the photos is drawn anew only once for each state.
     st.session_state[_DRAWN] = now
     return drawn is not None and now != drawn
-
-
-def plain(text: str) -> str:
-    """Text from outside (a file name, an engine's answer) shown as it is: only our own `commands` are Markdown."""
-    kept = "".join(letter if letter.isprintable() else "�" for letter in text)
-    parts = kept.split("`")
-    if len(parts) % 2 == 0:  # an odd backtick is no command of ours
-        parts = [kept.replace("`", "'")]
-    return "".join(
-        f"`{part}`" if place % 2 and part.strip() else "".join(_literal(letter) for letter in part)
-        for place, part in enumerate(parts)
-    )
-
-
-def _literal(letter: str) -> str:
-    return f"\\{letter}" if letter in r"\*_{}[]()#+-!|~$<>:&" else letter
 
 
 def exact(value: Any) -> Any:
