@@ -9,7 +9,7 @@ from typing import Any
 
 from lib import artifacts, workspace
 from lib.data import catalog as catalogs
-from lib.data import datasets
+from lib.data import datasets, owned
 from lib.data.catalog import Catalog
 from lib.data.scanning import scan
 from lib.embed import spaces
@@ -74,10 +74,13 @@ def _data(settings: Settings) -> dict[str, Any]:
     if found is None:
         return _check("data", False, "no photos yet", settings.prepare_command)
     try:
-        files, _ = scan(found.root)
+        datasets.refuse_shared(settings)
+        files, skipped = scan(found.root)
     except PetalscopeError as error:
         return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
     detail = f"{found.name} in {found.root}: {len(files):,} files in class folders"
+    if own := owned.summary(skipped):
+        detail += f"; {own}"
     return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
 
 

@@ -79,14 +79,14 @@ def audit(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_audit(document: Any) -> str:
-    """A summary, and a line for each group and each unreadable file."""
+    """A summary, and a line for each group and each file or folder that is left out."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
     lines = [
         f"{document['images']:,} images: {len(exact)} pictures occur more than once, {len(groups) - len(exact)} pairs "
         f"are nearly equal, {len(conflicts)} of these carry contradicting labels, "
-        f"{len(document['corrupt'])} files cannot be read"
+        f"{len(document['corrupt'])} files or folders are left out"
     ]
     lines += [
         f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups

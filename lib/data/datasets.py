@@ -47,11 +47,13 @@ def obtain(
 ) -> Dataset:
     """The data set, downloaded or drawn when it is not there yet (by `fetch` and `draw`, else in the usual ways).
 
-    Raises DataError when the named folder does not exist, ArtifactError when the artifacts folder cannot be written.
+    Raises DataError when the named folder does not exist or is the artifacts folder, ArtifactError when the artifacts
+    folder cannot be written.
     """
     if settings.data is not None and not settings.data.is_dir():
         wrong = "is not a folder" if settings.data.exists() else "does not exist"
         raise DataError(f"The data folder {settings.data} {wrong}; name one with --data or PETALSCOPE_DATA.")
+    refuse_shared(settings)
     found = find(settings)
     if found is not None and (settings.data is not None or found.name != "synthetic"):
         return found
@@ -73,6 +75,22 @@ def obtain(
     if found is None:
         raise DataError("No photos could be found or made; name a folder of class sub-folders with --data.")
     return found
+
+
+def refuse_shared(settings: Settings) -> None:
+    """Raises DataError when the data folder is also the artifacts folder.
+
+    Results would lie among the class folders there, and could not be told from classes of the same names.
+    """
+    try:
+        shared = settings.data is not None and settings.data.samefile(settings.artifacts)
+    except OSError:  # one of them is not there
+        return
+    if shared:
+        raise DataError(
+            f"{settings.data} is named as the data folder and as the artifacts folder; name another folder for the "
+            "artifacts with --artifacts or PETALSCOPE_ARTIFACTS."
+        )
 
 
 def _draw(settings: Settings, report: Report, draw: Callable[..., object] | None) -> None:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib.data import images
+from lib.data import images, owned
 from lib.errors import DataError
 
 FACTORS_FILE = "factors.csv"
@@ -22,7 +22,9 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
 
     Symbolic links are followed only inside `root`, and a folder is never entered twice: its own path goes before any
     link to it, so that its files keep the id and the label that they have without the link. Hidden folders are entered
-    by a link only.
+    by a link only. Petalscope's own folders are left out wherever they lie: see `owned`.
+
+    Raises DataError when `root` cannot be read or is itself Petalscope's own.
     """
     try:
         home = root.resolve(strict=True)
@@ -31,7 +33,8 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
         raise DataError(f"The data folder {root} cannot be read; name one with --data or PETALSCOPE_DATA.") from error
     found = _Found()
     entered = {home}
-    for child in top:
+    _refuse_own(root, home, {child.name for child in top})
+    for child in _without_own(found, ".", home, top):
         _sort_in(found, child, child.name, home, home)
     while found.folders or found.links:
         if found.folders:
@@ -47,7 +50,7 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
         except OSError as error:
             found.skip(name, f"cannot be opened: {error.strerror}")
             continue
-        for child in children:
+        for child in _without_own(found, name, real, children):
             _sort_in(found, child, f"{name}/{child.name}", real, home)
     return sorted(found.files), found.skipped
 
@@ -70,9 +73,33 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
+def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
+    """Raises DataError when the data folder is Petalscope's own, so that no photos of the user can be in it."""
+    reason, own = owned.left_out(home, names)
+    if owned.is_inside(home):
+        reason, own = "lies in an artifacts folder of Petalscope", names
+    # An environment among the class folders of the data folder itself is no reason to refuse these.
+    if not reason or own != names or reason == owned.ENVIRONMENT:
+        return
+    marked = f", or delete {owned.MARK} in it if it holds photos of yours" if owned.MARK in names else ""
+    raise DataError(f"{root} {reason}; name a folder of photos with --data or PETALSCOPE_DATA{marked}.")
+
+
+def _without_own(found: _Found, name: str, real: Path, children: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """The entries of a folder without Petalscope's own.
+
+    These are noted once for the folder, so that the catalog does not change with every thumbnail.
+    """
+    reason, own = owned.left_out(real, {child.name for child in children})
+    if not reason or (reason == owned.ENVIRONMENT and name == "."):
+        return children
+    found.skip(name, reason)
+    return [child for child in children if child.name not in own]
+
+
 def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
     """Put `entry` of the folder whose real path is `parent` where it belongs in `found`."""
-    if entry.name.lower() in NOISE or entry.name.startswith("._"):
+    if entry.name.lower() in NOISE or entry.name.startswith("._") or owned.is_note(entry.name):
         return
     if not images.is_plain_name(entry.name):
         found.skip(name, "has a name that is not valid UTF-8; rename it")
@@ -89,6 +116,10 @@ def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, ho
         return
     if real is not None and not real.is_relative_to(home):
         found.skip(name, "is a link that leads out of the data folder")
+    elif real is not None and owned.is_inside(real):
+        found.skip(name, owned.INSIDE)
+    elif owned.is_leftover(entry.name):
+        found.skip(name, owned.LEFTOVER)
     elif is_folder and entry.name.startswith("."):
         found.skip(name, "is a hidden folder")
     elif is_folder and real is not None:

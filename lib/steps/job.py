@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import artifacts, workspace
-from lib.data import datasets
+from lib.data import datasets, owned
 from lib.data.datasets import Dataset
 from lib.errors import ArtifactError
 from lib.settings import DEFAULT_SEED, Settings
@@ -55,6 +55,8 @@ def begin(settings: Settings, talk: Reporter) -> Iterator[Job]:
     dataset = datasets.obtain(settings, talk.progress, talk.say)
     folder = workspace.folder_of(settings, dataset)
     with _alone(folder, talk):
+        # Before the photos are read, since the artifacts may lie among them.
+        owned.mark(settings.artifacts)
         yield Job(settings, dataset, folder, state_of(folder), talk)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lib import artifacts
 from lib.data import catalog as catalogs
+from lib.data import owned
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError
 from lib.steps.job import Job
@@ -22,6 +23,8 @@ def catalog_of(job: Job, limit: int | None) -> tuple[Catalog, str]:
         previous=previous,
         progress=job.talk.stage("read photos"),
     )
+    if own := owned.summary(catalog.skipped):
+        job.talk.say(f"{own[0].upper()}{own[1:]}.")
     name = f"catalog-{catalog.key}.parquet"
     if name != known and _catalog_or_none(job.folder / name) is None:
         catalogs.save(catalog, job.folder / name)

@@ -186,7 +186,7 @@ def audit(opened: Workspace) -> None:
     """Duplicates, contradicting labels, unreadable files."""
     photos = cached.catalog(opened)
     if photos.skipped:
-        with st.expander(f"{len(photos.skipped)} files were left out", icon=":material/report:"):
+        with st.expander(f"Files and folders that were left out: {len(photos.skipped):,}", icon=":material/report:"):
             st.dataframe(photos.skipped, width="stretch", hide_index=True)
     if not st.toggle(
         "Look for duplicates",
