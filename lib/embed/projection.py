@@ -173,7 +173,7 @@ class _Heard(io.StringIO):
         self.progress = progress
 
     def write(self, text: str) -> int:
-        told = re.findall(r"(\d+)/(\d+)", text)
+        told = re.findall(r"(?<!\d)(\d+)/(\d+)", text)
         if told:
             self.progress(int(told[-1][0]), int(told[-1][1]))
         return len(text)

@@ -103,7 +103,7 @@ def parsed(text: str, about: Mapping[str, Any]) -> Any:
         if sparse:
             return {int(place): float(value) for place, value in dict(found).items()}
         return np.asarray(found, dtype=np.float32)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         shape = '`7:0.5 9:0.2` or `{"7": 0.5}`' if sparse else "numbers with commas or spaces between them"
         raise QueryError(f"This is no vector: type {shape}.") from error
 
@@ -114,10 +114,10 @@ def stored(store: Store, entry: Mapping[str, Any], key: str, name: str) -> Any:
     key_literal(primary, key)
     found = reading.by_keys(store, str(entry["name"]), [key], vectors=[name])
     if not found:
-        raise QueryError(f"There is no row with the key {key!r} in {entry['name']}; choose another.")
+        raise QueryError(f"There is no row with the key {key[:200]!r} in {entry['name']}; choose another.")
     vector = found[0][name]
     if vector is None:
-        raise QueryError(f"The row {key!r} has no vector in {name} (it is null); choose another.")
+        raise QueryError(f"The row {key[:200]!r} has no vector in {name} (it is null); choose another.")
     if isinstance(vector, Mapping):
         return {int(place): float(value) for place, value in vector.items()}
     return np.asarray(vector, dtype=np.float32)

@@ -23,6 +23,7 @@ from socket import inet_aton, inet_ntoa
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lib import limits
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import failures
@@ -85,8 +86,9 @@ def configured(settings: Settings, secrets: Mapping[str, Any]) -> dict[str, Conn
 
 
 def typed(settings: Settings, uri: str, token: str = "") -> Connection:
-    """What a user or a link names, checked. Raises QueryError when it is a path that may not be opened."""
-    uri = uri.strip()
+    """What a user or a link names, checked. Raises QueryError when it is too long, no address, or a path that may not
+    be opened."""
+    uri = limits.check(uri, "The address of the Milvus", limits.ADDRESS).strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
     if uri.startswith("unix:"):  # a path, too
@@ -145,7 +147,8 @@ def confined(settings: Settings, path: str) -> Path:
 def _shown(path: str) -> str:
     """A path as it may stand in a sentence: not without end, and without a password, since it may be an address that
     was typed without its http://."""
-    hidden = re.sub(r"[^/\s]*@", "***@", path)
+    # Only from where a word begins: tried at every letter, a long word without an @ would be read once for each.
+    hidden = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
     return hidden if len(hidden) <= 200 else f"{hidden[:200]}…"
 
 

@@ -161,9 +161,9 @@ def position(text: str) -> int | None:
     """
     import re
 
-    if found := re.search(r"at column (\d+)", text):
+    if found := re.search(r"at column (\d{1,9})", text):
         return int(found[1]) - 1
-    if found := re.search(r"line 1:(\d+)", text):
+    if found := re.search(r"line 1:(\d{1,9})", text):
         return int(found[1])
     return None
 

@@ -49,7 +49,8 @@ _WORDS: Final = frozenset(
         "st_within",
     }
 )
-_NAME: Final = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|(?<![\w.$])([A-Za-z_]\w*)')
+# A string that is not closed goes to the end: were it skipped, each later quote would look for its end once more.
+_NAME: Final = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?|(?<![\w.$])([A-Za-z_]\w*)', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def values(text: str) -> list[str]:
         try:
             found = json.loads(text)
             return [item if isinstance(item, str) else json.dumps(item) for item in found]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets inside each other
             raise QueryError("This is no JSON list: close its quotes and brackets.") from error
     return [part.strip() for part in text.split(",") if part.strip()]
 

@@ -80,7 +80,7 @@ def collection_for(base: str, metric: str) -> str:
 
 def version(store: Store) -> tuple[int, ...]:
     """The engine's version as numbers: `v2.3.5-lite` is (2, 3, 5)."""
-    found = re.search(r"\d+(?:\.\d+)*", store.version)
+    found = re.search(r"\d{1,9}(?:\.\d{1,9})*", store.version)
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 

@@ -14,7 +14,7 @@ from lib.queries import Query, query_part, query_picture, query_row
 from lib.retrieval import Among
 from lib.store import asking as vectors
 from lib.store import connections
-from lib.view import asked, cached, cropping, links, pasting, selection, ui, uploads
+from lib.view import asked, cached, cropping, inputs, links, pasting, selection, ui, uploads
 from lib.view.answers import Asked
 from lib.view.cropping import Box
 from lib.view.uploads import Picture
@@ -80,7 +80,7 @@ def _photo(opened: Workspace) -> list[Query]:
         if photos.row(typed) is not None:
             selection.choose(typed)
 
-    typed = str(st.text_input("Or its id", key="query_id", placeholder=photos.ids[0], on_change=named)).strip()
+    typed = inputs.line("Or its id", key="query_id", placeholder=photos.ids[0], on_change=named).strip()
     if typed and photos.row(typed) is None:
         st.caption(f":material/error: No photo here has this id; ids look like {ui.plain(photos.ids[0])}.")
     chosen = selection.query()
@@ -184,7 +184,7 @@ def _stored(opened: Workspace) -> list[Query]:
         lacks = "has no field of float vectors" if not fields else "is not loaded; the Milvus page can load it"
         st.caption(f"This collection {lacks}.")
         return []
-    key = str(st.text_input("Key of the row", placeholder=photos.ids[0], **links.words("row"))).strip()
+    key = inputs.line("Key of the row", placeholder=photos.ids[0], **links.words("row")).strip()
     if not key:
         return []
     values = vectors.stored(cached.store(), entry, key, fields[0]["name"])

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.errors import PetalscopeError, QueryError
 from lib.store import asking, changes, connections, recall
-from lib.view import asked, connecting, ui, vector_health
+from lib.view import asked, connecting, inputs, ui, vector_health
 from lib.view.asked import Here
 
 _METRICS = {"SPARSE_FLOAT_VECTOR": ["IP"], "BINARY_VECTOR": ["HAMMING", "JACCARD"]}
@@ -47,7 +47,7 @@ def show(here: Here) -> None:
         st.code(made.code, language="python")
         ready = allowed
         if action == "drop_collection":
-            typed = st.text_input(
+            typed = inputs.line(
                 "Type the collection's name to drop it", key=f"drop {entry['name']}", disabled=not allowed
             )
             ready = allowed and typed == entry["name"]

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from lib import limits
 from lib.errors import PetalscopeError, QueryError
 from lib.store import connections
 from lib.store.connections import Connection, Pulse
-from lib.view import asked, cached, gate, links, ui
+from lib.view import asked, cached, gate, inputs, links, ui
 
 _TYPED, _WANTED = "milvus_typed", "store"
 
@@ -83,18 +84,19 @@ def _take_link(known: dict[str, Connection]) -> None:
 def _form() -> None:
     settings = cached.current_settings()
     with st.form("connect", border=False):
-        address = st.text_input(
+        address = inputs.line_or_none(
             "Address",
+            most=limits.ADDRESS,
             placeholder="http://localhost:19530, https://….zillizcloud.com, or a path ending in .db",
             help="A database other than the default is a part of it: http://localhost:19530/roses",
         )
         found = [str(path) for path in connections.found_stores(settings) if str(path) != settings.store_uri]
         picked = st.selectbox("or a Lite store found here", found, index=None) if found else None
-        token = st.text_input(
+        token = inputs.line_or_none(
             "Token or user:password", type="password", help="Kept in this session's memory, for this address only."
         )
         sent = st.form_submit_button("Connect", type="primary", width="stretch")
-    if sent:
+    if sent and address is not None and token is not None:
         try:
             connection = connections.typed(settings, address or picked or "", token.strip())
             cached.pool().get(connection)  # only what answers is added

@@ -9,7 +9,7 @@ import streamlit as st
 from lib.errors import QueryError, StoreError
 from lib.store import filters
 from lib.store.filters import Condition
-from lib.view import links, ui
+from lib.view import inputs, links, ui
 from lib.view.asked import Here
 
 _MOST = 4
@@ -27,8 +27,9 @@ def choose(here: Here, where: str) -> str:
     def keep() -> None:
         links.put(filter=st.session_state[key] if st.session_state[key].strip() else None)
 
-    text = left.text_input(
+    text = inputs.line(
         "Filter",
+        where=left,
         placeholder=f'{example} == "…"' if example else "a Milvus expression",
         key=key,
         on_change=keep,
@@ -61,14 +62,14 @@ def _build(here: Here, entry: dict[str, Any], where: str) -> None:
         kind = "JSON" if field is None else field["type"]
         key = ""
         if field is None:
-            name = st.text_input("Its name", key=f"{where}_dynamic_{place}")
+            name = inputs.line("Its name", key=f"{where}_dynamic_{place}")
         elif kind == "JSON":
-            key = st.text_input("Key inside it", placeholder="a/b", key=f"{where}_key_{place}")
+            key = inputs.line("Key inside it", placeholder="a/b", key=f"{where}_key_{place}")
         listed = filters.operators(kind, nullable=bool(field and field["nullable"]))
         operator = st.selectbox("Is", listed, key=f"{where}_operator_{place}_{kind}")
         value = ""
         if operator not in {"is true", "is false", "is null", "is not null", "exists"}:
-            value = st.text_input("Value", key=f"{where}_value_{place}", help="Quotes and escapes are added for you.")
+            value = inputs.line("Value", key=f"{where}_value_{place}", help="Quotes and escapes are added for you.")
         made.append(Condition(name, operator, value, key))
     try:
         text = filters.expression(made, entry["fields"], here.store, joined=str(joined))

@@ -14,6 +14,9 @@ from typing import Any
 
 import streamlit as st
 
+from lib import limits
+from lib.errors import QueryError
+
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
 QUERY, PICKED = "q", "sel"
@@ -39,20 +42,35 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Longer values are not carried: browsers and servers between here and there cut off longer addresses.
 LONGEST = 6_000
-_HERE, _KEPT = "links_here", "links_kept"
+_HERE, _KEPT, _REFUSED = "links_here", "links_kept", "links_refused"
 Value = str | list[str]
 
 
-def arrive(page: str) -> None:
-    """Call first on every page: remember what its address says."""
+def arrive(page: str) -> list[str]:
+    """Call first on every page: remember what its address says. The sentences say which values are too long, in the
+    address or among the choices made since the last run; the page works as if the address did not have them."""
     st.session_state[_HERE] = page
     kept = _kept()
+    refused: list[str] = st.session_state.pop(_REFUSED, [])
     for name in NAMES[page]:
-        told = st.query_params.get_all(name)
-        if told:
-            kept[_memory(page, name)] = told if len(told) > 1 else told[0]
+        values = st.query_params.get_all(name)
+        if sentence := _refusal(name, values):
+            refused.append(sentence)
+            values = []
+        if values:
+            kept[_memory(page, name)] = values if len(values) > 1 else values[0]
         else:
             kept.pop(_memory(page, name), None)
+    return refused
+
+
+def _refusal(name: str, values: Sequence[str]) -> str | None:
+    """Why these values under `name` are too long for an address; None where they are not."""
+    try:
+        limits.check(",".join(values), f"The part `{name}=` of this page's address")
+    except QueryError as error:
+        return str(error)
+    return None
 
 
 def to(page: str, **choices: str) -> dict[str, Value]:
@@ -63,19 +81,28 @@ def to(page: str, **choices: str) -> dict[str, Value]:
 
 
 def told(name: str) -> str | None:
-    """What the address says under `name`; the last of several, None where it says nothing."""
-    return st.query_params.get(name)
+    """What the address says under `name`; the last of several, None where it says nothing, or too much."""
+    return next(reversed(told_all(name)), None)
+
+
+def told_all(name: str) -> list[str]:
+    """All that the address says under `name`; nothing where that is too long, which `arrive` says."""
+    values = st.query_params.get_all(name)
+    return [] if _refusal(name, values) else values
 
 
 def put(**choices: str | Sequence[str] | None) -> None:
     """Write choices into the address; None takes one out.
 
     What was chosen a moment before on this page is written, too: a second click may come from a browser that has not
-    heard of the first one's address yet.
+    heard of the first one's address yet. A choice that is too long for an address is left as it was before; the next
+    run says so.
     """
     page, kept = st.session_state.get(_HERE, ""), _kept()
     for name, value in choices.items():
-        if value is None:
+        if value is not None and (sentence := _refusal(name, _listed(value))):
+            st.session_state.setdefault(_REFUSED, []).append(sentence)
+        elif value is None:
             kept.pop(_memory(page, name), None)
         else:
             kept[_memory(page, name)] = value if isinstance(value, str) else list(value)
@@ -103,8 +130,8 @@ def _memory(page: str, name: str) -> str:
     return name if name in SHARED else f"{page} {name}"
 
 
-def _listed(value: Value) -> list[str]:
-    return [value] if isinstance(value, str) else value
+def _listed(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 # --- arguments that tie a widget to the address ----------------------------------------------------------------------
@@ -153,14 +180,13 @@ def switch(name: str) -> dict[str, Any]:
 
 def several(name: str, options: Sequence[str]) -> dict[str, Any]:
     """For any of `options`, none by default: the name stands in the address once for each."""
-    st.session_state[name] = [value for value in dict.fromkeys(st.query_params.get_all(name)) if value in options]
+    st.session_state[name] = [value for value in dict.fromkeys(told_all(name)) if value in options]
     return _tied(name, name, lambda chosen: list(chosen) or None)
 
 
 def words(name: str) -> dict[str, Any]:
     """For a line of text, empty by default."""
-    wanted = told(name) or ""
-    st.session_state[name] = wanted if len(wanted) <= LONGEST else ""
+    st.session_state[name] = told(name) or ""
     return _tied(name, name, lambda text: text.strip() or None)
 
 

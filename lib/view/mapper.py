@@ -69,7 +69,7 @@ def _listen(making: Making) -> None:
         assert process.stderr is not None
         while piece := os.read(process.stderr.fileno(), 4096):
             said = (said + piece)[-4000:]
-            told = re.findall(rb"(\d+)/(\d+)", said)
+            told = re.findall(rb"(?<!\d)(\d+)/(\d+)", said)
             if told:
                 making.done, making.total = int(told[-1][0]), int(told[-1][1])
     if process.returncode and not making.stopped:

@@ -13,7 +13,7 @@ from lib.errors import StoreError
 from lib.store import asking, milvus
 from lib.store import rows as reading
 from lib.store.asking import Answer
-from lib.view import cached, filtering, links, loading, row_photos, selection, ui, uploads
+from lib.view import cached, filtering, inputs, links, loading, row_photos, selection, ui, uploads
 from lib.view.asked import Here
 from lib.view.overview import told
 
@@ -111,15 +111,19 @@ def _query(here: Here, entry: dict[str, Any], field: dict[str, Any], way: str) -
     """The vector to search with and the key to leave out; None while there is nothing to search with."""
     if way == "typed":
         shape = "7:0.5 9:0.2" if field["type"] == "SPARSE_FLOAT_VECTOR" else "0.1, -0.2, …"
-        text = st.text_area("Vector", placeholder=shape, key=f"typed {field['name']}", height=80)
+        text = inputs.text("Vector", placeholder=shape, key=f"typed {field['name']}", height=80)
         return (asking.parsed(text, field), None) if text.strip() else None
     if way == "photo":
         vector = _of_photo(here, entry, field)
         return None if vector is None else (vector, None)
     like = links.told(row_photos.LIKE) or selection.query() or ""
     left, right = st.columns([5, 1], vertical_alignment="bottom")
-    key = left.text_input(
-        "Key of the row", value=like, key=f"like {here.name} {like}", help="The row itself is left out of the answers."
+    key = inputs.line(
+        "Key of the row",
+        where=left,
+        value=like,
+        key=f"like {here.name} {like}",
+        help="The row itself is left out of the answers.",
     ).strip()
 
     def any_row() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.view import asked, links, ui
+from lib.view import asked, inputs, links, ui
 from lib.view.asked import Here
 
 PAGE = 25
@@ -28,8 +28,12 @@ def show(here: Here) -> None:
 
 def _table(here: Here) -> None:
     search, order, page = st.columns([4, 2, 1], vertical_alignment="bottom")
-    part = search.text_input(
-        "Find", placeholder="a part of the name", **links.words("find"), label_visibility="collapsed"
+    part = inputs.line(
+        "Find",
+        where=search,
+        placeholder="a part of the name",
+        **links.words("find"),
+        label_visibility="collapsed",
     )
     downwards = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
     found = [name for name in here.names if part.strip().lower() in name.lower()]
@@ -151,7 +155,7 @@ def _listed(names: list[str]) -> str:
     """Names with how many they are; numbers in them in their order (`_pk_2` before `_pk_10`)."""
 
     def order(name: str) -> list[tuple[int, str]]:
-        return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", name)]
 
     return f"{len(names)}: " + ", ".join(sorted(names, key=order)) if names else "none"
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
-from lib.view import cached, links, selection, ui
+from lib.view import cached, inputs, links, selection, ui
 from lib.workspace import Workspace
 
 PAGE = 48
@@ -19,9 +19,11 @@ def choose(opened: Workspace) -> None:
     photos = cached.catalog(opened)
     with st.popover("Select", icon=":material/filter_alt:", width="stretch"), st.form("pick_form", border=False):
         labels = st.multiselect("Classes", list(photos.classes))
-        part = st.text_input("File name contains", placeholder="img_12")
-        listed = st.text_area("Ids, one per line", placeholder="rose/rose_0007.jpg", height=90)
+        part = inputs.line_or_none("File name contains", placeholder="img_12")
+        listed = inputs.text_or_none("Ids, one per line", placeholder="rose/rose_0007.jpg", height=90)
         if st.form_submit_button("Select", type="primary", width="stretch"):
+            if part is None or listed is None:
+                return
             found = matching(photos.frame, labels, part, listed)
             if found:
                 selection.pick(found, photos.ids, photos.contents)

@@ -80,7 +80,7 @@ def _npy(values: np.ndarray) -> bytes:
 
 def link() -> str:
     """The address of this view, without anything in it that is not the page's own."""
-    given = {name: st.query_params.get_all(name) for name in LINKED if name in st.query_params}
+    given = {name: values for name in LINKED if (values := links.told_all(name))}
     # What was chosen on another page counts here without standing in this page's address.
     tied = {name: st.session_state.get(f"retrieval_{name}") for name in LINKED if name not in given}
     given |= {name: [str(value)] for name, value in tied.items() if value is not None}

@@ -76,7 +76,7 @@ def begin(title: str, lead: str) -> None:
     st.set_page_config(page_title=named, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(_STYLE + _scheme())
     gate.guard()
-    links.arrive(next((page for page, label, _ in PAGES if label == title), links.HOME))
+    refused = links.arrive(next((page for page, label, _ in PAGES if label == title), links.HOME))
     with st.sidebar:
         st.markdown("### :material/local_florist: Petalscope")
         st.caption("Look inside an image-embedding space")
@@ -85,6 +85,8 @@ def begin(title: str, lead: str) -> None:
         gate.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
+    for sentence in refused:
+        st.error(plain(sentence), icon=":material/error:")
 
 
 def _scheme() -> str:
