@@ -2,27 +2,28 @@
 
 import streamlit as st
 
-from lib.view import home, ui
+from lib.view import page_frame
+from lib.view.home import page
 
-ui.begin(
+page_frame.begin(
     "Petalscope",
     "Which photos does this machine find alike, and why? Train ResNet18 in four regimes, see the space it makes, "
     "search it under five metrics, and open the Milvus collection that holds it.",
 )
-opened = ui.workspace()
-ui.origin(opened, "resnet18" if "resnet18" in opened.spaces else None)
+opened = page_frame.workspace()
+page_frame.origin(opened, "resnet18" if "resnet18" in opened.spaces else None)
 
-home.glance(opened)
-home.tour()
+page.glance(opened)
+page.tour()
 
 st.header("Photos", divider="gray")
-home.browse(opened)
-home.network_input(opened)
+page.browse(opened)
+page.network_input(opened)
 
 left, right = st.container(key="split").columns(2, gap="large")
 with left:
     st.header("Audit", divider="gray")
-    home.audit(opened)
+    page.audit(opened)
 with right:
     st.header("Ready", divider="gray")
-    home.readiness(opened)
+    page.readiness(opened)

@@ -76,7 +76,7 @@ bench: install-tests
 # Against a real Milvus server, in an environment of its own, on loopback only; skipped, with the reason, where it
 # cannot be had (see tests/with_server.sh).
 test-server: install-tests
-	tests/with_server.sh $(PYTHON) $(RUN) -m pytest -n 0 tests/test_server.py tests/test_server_page.py
+	tests/with_server.sh $(PYTHON) $(RUN) -m pytest -n 0 tests/unit/store/test_server.py tests/pages/test_milvus_server.py
 
 bench-server: install-tests
 	tests/with_server.sh $(PYTHON) $(RUN) -m benchmarks.server

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lib import artifacts, workspace
+from lib import artifacts
 from lib.data import catalog as catalogs
-from lib.data import datasets, images
+from lib.data import catalog_file, datasets, images
 from lib.data.catalog import Catalog
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
 from lib.learn import backbone
+from lib.prepare import workspace
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import DEPTH, Neighbourhoods
 from lib.settings import VERSION, Settings
@@ -90,7 +91,7 @@ def _artifacts(folder: Path, catalog: Catalog, weights: backbone.Weights) -> Non
     neighbourhoods.save(
         Neighbourhoods(both, {name: np.ascontiguousarray(values_near) for name in both}, facts), folder / near
     )
-    catalogs.save(catalog, folder / "catalog-crowd.parquet")
+    catalog_file.save(catalog, folder / "catalog-crowd.parquet")
     state = {
         "schema": workspace.SCHEMA,
         "version": VERSION,

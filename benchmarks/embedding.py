@@ -19,10 +19,10 @@ import numpy as np
 
 from benchmarks.timing import FEWER, ROUNDS, Row, children_seconds, tell
 from lib import settings as settings_module
-from lib import workspace
 from lib.embed import extract
 from lib.errors import WeightsError
 from lib.learn import backbone
+from lib.prepare import workspace
 from lib.settings import PROJECT
 
 TURNS = min(ROUNDS, FEWER["embedding"])

@@ -25,6 +25,9 @@ os.environ.update(ONE_THREAD)
 
 import numpy as np
 
+from lib.embed import embedder
+from lib.store import vector_search, write
+
 DIM, K = 512, 10
 SIZES = (4_000, 20_000, 100_000)
 STEEPEST = 1.1
@@ -102,19 +105,18 @@ def _search(n: int) -> dict[str, float]:
 
 
 def _store(n: int) -> dict[str, float]:
-    from lib.store import milvus
     from lib.store.connection import open_store
 
     x, ids = vectors(n), [f"{number:07}" for number in range(n)]
-    rows = milvus.Rows(ids, ids, ["a"] * n, ["train"] * n, x)
+    rows = write.Rows(ids, ids, ["a"] * n, ["train"] * n, x)
     with tempfile.TemporaryDirectory() as folder, open_store(str(Path(folder) / "x.db"), timeout_s=3_600) as store:
         start = time.process_time()
-        milvus.write_collection(store, "grown", rows, metric="COSINE")
+        write.write_collection(store, "grown", rows, metric="COSINE")
         written = time.process_time() - start
         taken = []
         for turn in range(ROUNDS + 1):
             start = time.process_time()
-            milvus.search_collection(store, "grown", "cosine", x[turn], K)
+            vector_search.search_collection(store, "grown", "cosine", x[turn], K)
             taken.append(time.process_time() - start)
     return {
         "store: rows written to Milvus Lite and indexed": written,
@@ -124,16 +126,16 @@ def _store(n: int) -> dict[str, float]:
 
 def _embed(n: int) -> dict[str, float]:
     from lib import settings as settings_module
-    from lib import workspace
     from lib.embed import extract, spaces
     from lib.learn import backbone
+    from lib.prepare import workspace
 
     settings = settings_module.from_environment()
     catalog = workspace.open_workspace(settings).catalog()
     spread = np.linspace(0, len(catalog.frame) - 1, min(n, len(catalog.frame))).astype(int)
     catalog = replace(catalog, frame=catalog.frame.iloc[np.unique(spread)].reset_index(drop=True))
     space, weights = spaces.get("resnet18"), backbone.choose(settings)
-    ready = extract.embedder(space, weights)
+    ready = embedder.embedder(space, weights)
     ready.embed([ready.shrink(catalog.open(row)) for row in range(extract.BATCH)])
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()

@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image
 
 from lib import settings as settings_module
-from lib import workspace
 from lib.data import images
-from lib.embed import engines
+from lib.embed import inference
 from lib.errors import WeightsError
 from lib.learn import backbone, transforms
 from lib.learn.backbone import Preprocess, Weights
+from lib.prepare import workspace
 
 SIDE = 224
 SMALL, LARGE = 100, 5
@@ -102,7 +102,7 @@ def features() -> list[Row]:
     plain.load_state_dict(backbone.resnet18(weights).state_dict())
     plain.fc = torch.nn.Identity()
     plain.eval()
-    photos = np.stack([_ours(data) for data in _photos()[: engines.BATCH]])
+    photos = np.stack([_ours(data) for data in _photos()[: inference.BATCH]])
     mean, std = (torch.tensor(value)[:, None, None] for value in (weights.preprocess.mean, weights.preprocess.std))
 
     def eager() -> np.ndarray:
@@ -112,10 +112,10 @@ def features() -> list[Row]:
             return found
 
     rows, wanted = [], eager()
-    for precision, goal in ((engines.FP32, 1.4), (engines.BF16, 2.5)):
-        name = f"ResNet18 features, {precision}, {SIDE} px, {engines.BATCH} photos, against torch eager in fp32"
+    for precision, goal in ((inference.FP32, 1.4), (inference.BF16, 2.5)):
+        name = f"ResNet18 features, {precision}, {SIDE} px, {inference.BATCH} photos, against torch eager in fp32"
         try:
-            engine = engines.engine(weights, precision)
+            engine = inference.engine(weights, precision)
         except WeightsError as error:
             rows.append(Row(name, 0, 0, "ms, processor", 0, goal, why=str(error)))
             continue
@@ -139,9 +139,11 @@ def overlap(count: int = 1000, k: int = 10) -> Row:
     small = np.stack([transforms.shrink(images.open_rgb(data), weights.preprocess) for data in _photos(count)])
     nearest = []
     try:
-        for precision in engines.PRECISIONS:
-            run = engines.engine(weights, precision).run
-            found = np.concatenate([run(small[at : at + engines.BATCH]) for at in range(0, len(small), engines.BATCH)])
+        for precision in inference.PRECISIONS:
+            run = inference.engine(weights, precision).run
+            found = np.concatenate(
+                [run(small[at : at + inference.BATCH]) for at in range(0, len(small), inference.BATCH)]
+            )
             found /= np.linalg.norm(found, axis=1, keepdims=True)
             alike = found @ found.T
             np.fill_diagonal(alike, -2)

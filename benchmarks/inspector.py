@@ -22,9 +22,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.timing import timed
 from lib import documents
-from lib.store import inspect, milvus, rows, summaries
+from lib.store import collections, inspect, overview, rows
 from lib.store.connection import open_store
-from lib.store.milvus import Rows, write_collection
+from lib.store.write import Rows, write_collection
 
 GOALS_MS = {"overview": 1000, "next page": 300}
 # Clicks a button, and tells how many ms it took until the page had run to its end with these words on it.
@@ -46,16 +46,18 @@ CLICK = """([name, words]) => new Promise((done) => {
 
 def in_browser(folder: Path) -> dict[str, object]:
     """The page on that store, as its user waits for it; nothing where there is no browser."""
-    from tests import browsing
+    from tests.helpers import browser_driver
 
-    if any(mark.args and mark.args[0] for mark in browsing.MARKS if mark.name == "skipif"):
+    if any(mark.args and mark.args[0] for mark in browser_driver.MARKS if mark.name == "skipif"):
         return {}
     from playwright.sync_api import sync_playwright
 
     os.environ["PETALSCOPE_FOLDERS"] = str(folder)
-    with browsing.serving(folder / "photos", folder / "artifacts") as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browsing.CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        tab = browsing.Watched(browser, address)
+    with browser_driver.serving(folder / "photos", folder / "artifacts") as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_driver.CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser_driver.Watched(browser, address)
         start = time.perf_counter()
         tab.open(f"Milvus_Collection?store={quote(str(folder / 'x.db'))}&collection=large&part=rows")
         cold = (time.perf_counter() - start) * 1000
@@ -99,15 +101,15 @@ def in_store(folder: Path, count: int, dim: int, others: int) -> dict[str, objec
         written = time.perf_counter() - start
         for i in range(others):
             store.client.create_collection(f"other_{i:04}", dimension=4, timeout=60)
-        names = milvus.names(store)
+        names = collections.names(store)
         deep = ids[count * 9 // 10]
         return {
             "rows": count,
             "dim": dim,
             "collections": len(names),
             "write_s": round(written, 1),
-            "names_ms": timed(lambda: milvus.names(store)),
-            "page_of_25_summaries_ms": timed(lambda: [summaries.summary(store, name) for name in names[:25]]),
+            "names_ms": timed(lambda: collections.names(store)),
+            "page_of_25_summaries_ms": timed(lambda: [overview.summary(store, name) for name in names[:25]]),
             "one_collection_in_full_ms": timed(lambda: inspect.inspect(store, "large")),
             "next_page_ms": timed(lambda: rows.by_keys(store, "large", ids[-25:])),
             "the_next_2000_keys_ms": timed(lambda: rows.keys_after(store, "large", deep, 2000)),

@@ -27,10 +27,10 @@ import numpy as np
 from benchmarks import crowd
 from benchmarks.timing import ONE_THREAD, ROUNDS, Row, children_seconds, most, tell
 from lib import settings as settings_module
-from lib import workspace
 from lib.embed.fidelity import fidelity
+from lib.prepare import workspace
 from lib.settings import PROJECT
-from tests import browsing
+from tests.helpers import browser_driver
 
 OURS = """
 import sys, numpy as np
@@ -92,8 +92,9 @@ def payload(opened: workspace.Workspace) -> Row:
     import base64
 
     from lib.data import thumbnails
-    from lib.traits import traits
-    from lib.view import scatter, theme
+    from lib.measure.traits import traits
+    from lib.view import theme
+    from lib.view.components import scatter
 
     catalog = opened.catalog()
     label = traits(catalog, "resnet18", opened.neighbourhoods("resnet18"))["label"]
@@ -199,7 +200,7 @@ def _lasso(page: Any, turn: int) -> float:
 def _click(page: Any, turn: int) -> float:
     """A click on a point, until its photo is the query and its neighbours are there."""
     _settle(page)
-    x, y = browsing.point_on_map(page, 7 * turn + 3)
+    x, y = browser_driver.point_on_map(page, 7 * turn + 3)
     page.mouse.move(x, y)
     page.wait_for_timeout(600)
     query = page.locator('[aria-label="Query"] button')
@@ -220,7 +221,7 @@ def _colour(page: Any, turn: int) -> float:
     page.keyboard.type(name)  # of a long list only the part around the chosen one is there
     page.get_by_role("option", name=name, exact=True).click()
     start = time.perf_counter()
-    browsing.wait_for_maps(page, f"maps[0].state.data.title.endsWith('by {name}')")
+    browser_driver.wait_for_maps(page, f"maps[0].state.data.title.endsWith('by {name}')")
     return time.perf_counter() - start
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.timing import ROUNDS, Row, most, tell
 from lib import settings as settings_module
-from lib import workspace
-from tests import browsing
+from lib.prepare import workspace
+from tests.helpers import browser_driver
 
 GOALS = {"resnet18": 500.0, "pixels": 1000.0}
 
@@ -23,9 +23,12 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     opened = workspace.open_workspace(settings_module.from_environment())
-    with browsing.serving(opened.dataset.root, opened.settings.artifacts) as address, sync_playwright() as playwright:
+    with (
+        browser_driver.serving(opened.dataset.root, opened.settings.artifacts) as address,
+        sync_playwright() as playwright,
+    ):
         chromium = playwright.chromium.launch(
-            executable_path=browsing.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=browser_driver.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
         page = chromium.new_page(viewport={"width": 1440, "height": 1400})
         tell([_row(page, address, space, len(opened.catalog().frame)) for space in GOALS])

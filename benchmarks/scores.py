@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from lib import documents, scoreboard, workspace
+from lib import documents
 from lib import settings as settings_module
-from lib.scores import asked_of
+from lib.measure import scoreboard
+from lib.measure.evaluation import asked_of
+from lib.prepare import workspace
 from lib.search.metrics import METRICS
 
 BLOCK = 512

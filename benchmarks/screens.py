@@ -20,9 +20,9 @@ from typing import Any
 
 from benchmarks.timing import ROUNDS, Row, most, tell
 from lib import settings as settings_module
-from lib import workspace
+from lib.prepare import workspace
 from lib.settings import PROJECT
-from tests import browsing
+from tests.helpers import browser_driver
 
 EMPTY = 'import streamlit as st\n\nst.title("Empty")\n'
 # Names in the sidebar, and the headings of their pages.
@@ -48,7 +48,7 @@ def browser() -> Iterator[Any]:
 
     options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=browsing.CHROMIUM, args=options)
+        yield playwright.chromium.launch(executable_path=browser_driver.CHROMIUM, args=options)
 
 
 def _complete(page: Any) -> None:
@@ -107,7 +107,7 @@ def cold_start(chromium: Any) -> Row:
 def page_switch(chromium: Any, opened: workspace.Workspace) -> Row:
     """The slowest of the five pages, by its median."""
     taken: dict[str, list[float]] = {title: [] for title in PAGES}
-    with browsing.serving(opened.dataset.root, opened.settings.artifacts) as address:
+    with browser_driver.serving(opened.dataset.root, opened.settings.artifacts) as address:
         page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         _complete(page)

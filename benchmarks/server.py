@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import machine, timed
-from lib import documents, pipeline, workspace
+from lib import documents
+from lib.prepare import pipeline, workspace
 from lib.settings import PROJECT, Settings, from_environment
-from lib.store import inspect, milvus, summaries
+from lib.store import collections, inspect, overview
 from lib.store.connection import Store, open_store
-from lib.store.milvus import Rows, write_collection
-from tests import standalone
+from lib.store.write import Rows, write_collection
+from tests.helpers import standalone
 
 BATCH = 1000
 ROUNDS, PREPARES = 5, 3
@@ -89,7 +90,7 @@ def writing(store: Store, rows: Rows) -> dict[str, Any]:
     for turn in range(ROUNDS + 1):
         for who, write in (("bare", bare), ("ours", ours)):
             seconds, worked, _ = write(store, "written", rows, "L2", {"index_type": "FLAT"})
-            milvus.drop(store, "written")
+            collections.drop(store, "written")
             print(f"  {who}, turn {turn}: inserted in {seconds:.2f} s", file=sys.stderr, flush=True)
             if turn:  # the first warms the server up
                 taken[who].append((seconds, worked))
@@ -122,14 +123,14 @@ def preparing(onto: Settings) -> dict[str, Any]:
             pipeline.prepare(onto, names=["resnet18"])  # the same again, with nothing left to write
             written = (first - start) - (time.perf_counter() - first)
             for entry in listed:
-                milvus.drop(store, entry["name"])
+                collections.drop(store, entry["name"])
             state.write_bytes(before)
             theirs = 0.0
-            for entry, (metric, centred) in zip(listed, itertools.cycle(milvus.SIBLINGS.values())):
+            for entry, (metric, centred) in zip(listed, itertools.cycle(collections.SIBLINGS.values())):
                 vectors = np.asarray(opened.vectors(entry["space"]).values)
-                block = replace(rows, vectors=milvus.centre(vectors) if centred else vectors)
+                block = replace(rows, vectors=collections.centre(vectors) if centred else vectors)
                 theirs += bare(store, "bare", block, metric)[2]
-                milvus.drop(store, "bare")
+                collections.drop(store, "bare")
             taken.append((written, theirs))
             print(f"  prepare {written:.1f} s, bare {theirs:.1f} s", file=sys.stderr, flush=True)
     ours, theirs = (statistics.median(pair[i] for pair in taken) for i in (0, 1))
@@ -156,7 +157,7 @@ def many(store: Store, count: int) -> dict[str, Any]:
             store.client.create_index(f"shop_{i:04}", params, timeout=120, sync=False)
         if i % 200 == 0:
             print(f"  {i} collections", file=sys.stderr, flush=True)
-    names = milvus.names(store)
+    names = collections.names(store)
     pages = itertools.cycle(range(0, len(names), 25))  # another each time: a server may remember what it was asked
 
     def page() -> list[str]:
@@ -165,9 +166,9 @@ def many(store: Store, count: int) -> dict[str, Any]:
 
     return {
         "collections": len(names),
-        "names_ms": timed(lambda: milvus.names(store)),
-        "page_of_25_summaries_one_by_one_ms": timed(lambda: [summaries.summary(store, name) for name in page()]),
-        "page_of_25_summaries_ms": timed(lambda: summaries.some(store, page(), lambda _: None)),
+        "names_ms": timed(lambda: collections.names(store)),
+        "page_of_25_summaries_one_by_one_ms": timed(lambda: [overview.summary(store, name) for name in page()]),
+        "page_of_25_summaries_ms": timed(lambda: overview.some(store, page(), lambda _: None)),
         "one_collection_in_full_ms": timed(lambda: inspect.inspect(store, page()[0])),
     }
 
@@ -177,7 +178,7 @@ def drawn(onto: Settings) -> dict[str, Any]:
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
-    from lib.view import asked
+    from lib.view import cached_milvus
 
     os.environ |= {"MILVUS_URI": onto.milvus_uri, "PETALSCOPE_ARTIFACTS": str(onto.artifacts)}
     app = AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=120).run()
@@ -186,7 +187,7 @@ def drawn(onto: Settings) -> dict[str, Any]:
 
     def opened() -> None:
         st.cache_data.clear()
-        asked.refresh()
+        cached_milvus.refresh()
         app.run()
         assert not app.exception
         assert any("collections, 25 at a time" in caption.value for caption in app.caption)

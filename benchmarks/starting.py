@@ -14,7 +14,10 @@ import tempfile
 from benchmarks.timing import ROUNDS, Row, children_seconds, tell
 from lib.settings import PROJECT
 
-PAGE = "from lib.view import cached, journey, mapping, noteworthy, picked, planes, trust, ui, visitor"
+PAGE = (
+    "from lib.view import cached, page_frame; from lib.view.embedding_map import fidelity, findings, map_choice, plot, "
+    "selected_photos, uploaded_photo, what_training_does"
+)
 HEAVY = ("torch", "torchvision", "umap", "sklearn")
 PHOTOS = 1_000
 

@@ -1,6 +1,6 @@
-"""`python -m lib COMMAND`: see lib/cli.py and lib/commands."""
+"""`python -m lib COMMAND`: see lib/commands/cli.py and lib/commands."""
 
-from lib.cli import main
+from lib.commands.cli import main
 from lib.learn import distributed
 
 if __name__ == "__main__":

@@ -3,34 +3,35 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import inside, network, outcome, trainer, training, ui
+from lib.view import page_frame
+from lib.view.training import network, page, results, run_details, train_form
 
-ui.begin(
+page_frame.begin(
     "Training regimes",
     "ResNet18 learns your photos four ways: from random weights, or with all, most or none of pretrained ones frozen.",
 )
-opened = ui.workspace()
+opened = page_frame.workspace()
 try:
-    found = training.runs()
+    found = page.runs()
 except PetalscopeError as error:
-    ui.failed(error)
+    page_frame.failed(error)
     found = []
 chips = st.container()
-section = training.section_choice()
-shown = training.choose(found, opened) if found and section != "train" else []
+section = page.section_choice()
+shown = page.choose(found, opened) if found and section != "train" else []
 with chips:
-    training.origins(opened, shown)
+    page.origins(opened, shown)
 if section == "network":
     network.section(opened, shown)
 elif section == "train":
-    trainer.section(found)
-    trainer.make_spaces(opened)
+    train_form.section(found)
+    train_form.make_spaces(opened)
 elif not found:
-    training.nothing_yet()
+    page.nothing_yet()
     network.published()
 elif section == "results":
-    outcome.final(shown, opened)
+    results.final(shown, opened)
 elif section == "curves":
-    training.draw_curves(shown)
+    page.draw_curves(shown)
 else:
-    inside.section(opened, shown)
+    run_details.section(opened, shown)

@@ -3,59 +3,68 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import cached, journey, mapping, noteworthy, picked, planes, trust, ui, visitor
+from lib.view import cached, page_controls, page_frame
+from lib.view.embedding_map import (
+    fidelity,
+    findings,
+    map_choice,
+    plot,
+    selected_photos,
+    uploaded_photo,
+    what_training_does,
+)
 
-ui.begin(
+page_frame.begin(
     "Embedding map",
     "Each point is a photo; photos with near vectors lie near each other. Click a point, or draw a lasso.",
 )
-opened = ui.workspace(show_query=False)
+opened = page_frame.workspace(show_query=False)
 try:
     photos = cached.catalog(opened)
-    space = ui.space_choice(opened, "map")
+    space = page_controls.space_choice(opened, "map")
     first = st.columns([3, 3, 3, 2, 2], vertical_alignment="bottom")
     with first[0]:
-        by = mapping.colour_choice(opened, space)
+        by = plot.colour_choice(opened, space)
     with first[1]:
-        beside = planes.beside_choice(opened, space)
+        beside = map_choice.beside_choice(opened, space)
     with first[2]:
-        wanted = planes.parameters_choice(opened, space)
+        wanted = map_choice.parameters_choice(opened, space)
     with first[3]:
-        picked.choose(opened)
+        selected_photos.choose(opened)
     with first[4]:
-        guest = visitor.choose()
-    main = planes.shown(opened, space, wanted)
-    other = planes.beside(opened, main, beside)
-    ui.origin(opened, space, **planes.facts(opened, main, other))
+        guest = uploaded_photo.choose()
+    main = map_choice.shown(opened, space, wanted)
+    other = map_choice.beside(opened, main, beside)
+    page_frame.origin(opened, space, **map_choice.facts(opened, main, other))
     left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
     with right if other is None else st.container():
-        metric, k, lines = mapping.neighbour_choice()
-    placed = visitor.place(opened, main, guest, metric, k)
+        metric, k, lines = plot.neighbour_choice()
+    placed = uploaded_photo.place(opened, main, guest, metric, k)
     with left:
-        mapping.draw(opened, main, by, placed or mapping.query_lines(opened, main, lines, metric, k), key="map")
-        trust.strip(opened, main)
+        plot.draw(opened, main, by, placed or plot.query_lines(opened, main, lines, metric, k), key="map")
+        fidelity.strip(opened, main)
     with right:
         if other is not None:
-            second = visitor.place(opened, other, guest, metric, k)
-            mapping.draw(opened, other, by, second or mapping.query_lines(opened, other, lines, metric, k), key="map2")
-            trust.strip(opened, other, "other")
+            second = uploaded_photo.place(opened, other, guest, metric, k)
+            plot.draw(opened, other, by, second or plot.query_lines(opened, other, lines, metric, k), key="map2")
+            fidelity.strip(opened, other, "other")
         elif guest is not None and placed is not None:
-            visitor.show(opened, main, guest, placed)
+            uploaded_photo.show(opened, main, guest, placed)
         else:
-            mapping.query(opened, main, metric, k)
+            plot.query(opened, main, metric, k)
     if other is not None:
-        trust.two(opened, photos, main, other)
-        mapping.query(opened, main, metric, k)
-    mapping.neighbours(opened, main, metric, k)
-    picked.ways_on(opened)
-    panel = mapping.panel_choice()
+        fidelity.two(opened, photos, main, other)
+        plot.query(opened, main, metric, k)
+    plot.neighbours(opened, main, metric, k)
+    selected_photos.ways_on(opened)
+    panel = plot.panel_choice()
     if panel == "selection":
-        picked.show(opened, space)
+        selected_photos.show(opened, space)
     elif panel == "findings":
-        noteworthy.show(opened, space)
+        findings.show(opened, space)
     elif panel == "training":
-        journey.show(opened)
+        what_training_does.show(opened)
     else:
-        trust.how_to_read(main)
+        fidelity.how_to_read(main)
 except PetalscopeError as error:
-    ui.failed(error)
+    page_frame.failed(error)

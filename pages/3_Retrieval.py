@@ -3,13 +3,14 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import asking, ui, views
+from lib.view import page_frame
+from lib.view.retrieval import query_form, views
 
-ui.begin(
+page_frame.begin(
     "Retrieval",
     "Choose a photo: the closest others, by five ways to measure closeness. Click any photo to search with it.",
 )
-opened = ui.workspace(show_query=False)
+opened = page_frame.workspace(show_query=False)
 try:
     view = views.choice()
     if isinstance(view, views.OfAll):
@@ -18,14 +19,14 @@ try:
         left, right = st.container(key="split").columns([5, 19], gap="medium")
         with left:
             try:
-                asked = asking.choose(opened)
+                asked = query_form.choose(opened)
             except PetalscopeError as error:  # said where the query was chosen; the page stays as it is
-                ui.failed(error)
+                page_frame.failed(error)
                 asked = None
         with right:
             if asked is None:
-                asking.starters(opened)
+                query_form.starters(opened)
             else:
                 view.show(opened, asked)
 except PetalscopeError as error:
-    ui.failed(error)
+    page_frame.failed(error)

@@ -3,17 +3,18 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import inspector, ui
+from lib.view import page_frame
+from lib.view.milvus import page
 
-ui.begin(
+page_frame.begin(
     "Milvus collection",
     "Open any Milvus: collections, schema, true counts, every index parameter with its source, rows, and searches.",
 )
 try:
-    here = inspector.place()
+    here = page.place()
     if here.opened is not None and here.is_own:
-        ui.origin(here.opened)
-    inspector.show(here)
+        page_frame.origin(here.opened)
+    page.show(here)
 except PetalscopeError as error:
-    ui.failed(error)
+    page_frame.failed(error)
     st.caption("Other connections are under *Connect* above; *Ask again* tries once more.")

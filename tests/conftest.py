@@ -20,12 +20,13 @@ import pytest
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
-from lib import pipeline, retrieval, workspace
 from lib.learn import backbone
-from lib.retrieval import Loaded
+from lib.prepare import pipeline, workspace
+from lib.prepare.workspace import Workspace
+from lib.retrieval import search
+from lib.retrieval.search import SearchableSpace
 from lib.settings import PROJECT, Settings
-from lib.workspace import Workspace
-from tests import browsing, standalone
+from tests.helpers import browser_driver, standalone
 
 CLASSES = ("daisy", "dandelion", "rose", "sunflower", "tulip")
 # The same pixels as COPY_OF, in a file of another kind.
@@ -108,13 +109,13 @@ def opened(prepared: Settings) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def loaded(opened: Workspace) -> Callable[[str], Loaded]:
+def loaded(opened: Workspace) -> Callable[[str], SearchableSpace]:
     """`loaded("pixels")`: that space of `prepared`, ready to be searched, loaded once."""
-    kept: dict[str, Loaded] = {}
+    kept: dict[str, SearchableSpace] = {}
 
-    def load(space: str) -> Loaded:
+    def load(space: str) -> SearchableSpace:
         if space not in kept:
-            kept[space] = retrieval.load(opened, space)
+            kept[space] = search.load_space(opened, space)
         return kept[space]
 
     return load
@@ -149,10 +150,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
     """A function that starts the app for some settings; afterwards its caches are empty and its store is closed."""
     import streamlit as st
 
-    from lib.view import asked, cached
+    from lib.view import cached, cached_milvus
 
     # A simulated page does not run again by itself, so it waits for all answers.
-    monkeypatch.setattr(asked, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(cached_milvus, "PATIENCE_S", 60.0)
 
     def begin(settings: Settings) -> AppTest:
         for name, value in environment(settings).items():
@@ -171,10 +172,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], AppT
 @pytest.fixture(scope="session")
 def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the `cert.pem` and `key.pem` of localhost that nobody has signed."""
-    from tests import recorded
+    from tests.helpers import recorded_servers
 
     folder = tmp_path_factory.mktemp("tls")
-    if not recorded.make_certificate(folder):
+    if not recorded_servers.make_certificate(folder):
         pytest.skip("openssl is not installed")
     return folder
 
@@ -186,7 +187,7 @@ def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     copy = tmp_path_factory.mktemp("served") / "artifacts"
     shutil.copytree(prepared.artifacts, copy)
     assert prepared.data is not None
-    with browsing.serving(prepared.data, copy) as found:
+    with browser_driver.serving(prepared.data, copy) as found:
         yield found
 
 
@@ -206,16 +207,16 @@ def chromium() -> Iterator[object]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=browsing.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=browser_driver.CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def tab(chromium, address: str) -> Iterator[browsing.Watched]:
+def tab(chromium, address: str) -> Iterator[browser_driver.Watched]:
     """A tab of that app, which must not have complained of anything in the end."""
-    watched = browsing.Watched(chromium, address)
+    watched = browser_driver.Watched(chromium, address)
     yield watched
     watched.context.close()
     assert not watched.complaints

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib.commands import asking, inspecting, making, training
+from lib.commands import inspect, prepare, search, train
 from lib.settings import Settings
 
 METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
@@ -45,8 +45,8 @@ def parser() -> argparse.ArgumentParser:
 
     command = add(
         "prepare",
-        making.prepare,
-        making.show_prepare,
+        prepare.prepare,
+        prepare.show_prepare,
         "make catalog, vectors, maps and collections",
         weights,
         seed,
@@ -54,12 +54,12 @@ def parser() -> argparse.ArgumentParser:
     )
     _space_options(command, "pixels,resnet18")
     help_ = "make catalog and vectors only, alone or under torchrun; `prepare` then takes them up"
-    _space_options(add("embed", making.embed, making.show_embed, help_, weights, seed), "resnet18")
-    add("audit", making.audit, making.show_audit, "find duplicates, contradicting labels and unreadable files", seed)
+    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
+    add("audit", prepare.audit, prepare.show_audit, "find duplicates, contradicting labels and unreadable files", seed)
     command = add(
         "search",
-        asking.search,
-        asking.show_search,
+        search.search,
+        search.show_search,
         "find the images closest to one",
         query,
         space,
@@ -70,38 +70,44 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--metric", choices=METRIC_NAMES, default="cosine")
     command.add_argument("--engine", choices=("exact", "milvus"), default="exact")
     command = add(
-        "compare", asking.compare, asking.show_compare, "one query under two metrics", query, space, weights, seed
+        "compare", search.compare, search.show_compare, "one query under two metrics", query, space, weights, seed
     )
     command.add_argument("--a", choices=METRIC_NAMES, default="l1")
     command.add_argument("--b", choices=METRIC_NAMES, default="cosine")
     command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
     command = add(
-        "evaluate", asking.evaluate, asking.show_evaluate, "score retrieval for every space and metric", weights, seed
+        "evaluate", search.evaluate, search.show_evaluate, "score retrieval for every space and metric", weights, seed
     )
     command.add_argument("--space", metavar="S", help="only this space")
     command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
     command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
     command.add_argument("--queries", choices=("test", "all"), default="test")
     command = add(
-        "map", making.lay_out, making.show_map, "lay a space out on a plane and measure that map", space, weights, seed
+        "map",
+        prepare.lay_out,
+        prepare.show_map,
+        "lay a space out on a plane and measure that map",
+        space,
+        weights,
+        seed,
     )
     _map_options(command)
     command = add(
         "train",
-        training.train,
-        training.show_runs,
+        train.train,
+        train.show_runs,
         "train ResNet18 under a regime and record how it went",
         weights,
         seed,
     )
     _train_options(command)
-    add("runs", training.runs, training.show_runs, "list the training runs, recorded ones and your own")
-    command = add("inspect", inspecting.inspect, inspecting.show_inspect, "say what a Milvus store holds", store)
+    add("runs", train.runs, train.show_runs, "list the training runs, recorded ones and your own")
+    command = add("inspect", inspect.inspect, inspect.show_inspect, "say what a Milvus store holds", store)
     command.add_argument("--collection", metavar="C", help="only this collection")
     command = add(
         "recall",
-        inspecting.recall,
-        inspecting.show_recall,
+        inspect.recall,
+        inspect.show_recall,
         "measure how much of the truth a collection's index finds",
         store,
     )
@@ -111,8 +117,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows that ask (default 50)")
     add(
         "doctor",
-        inspecting.doctor,
-        inspecting.show_doctor,
+        inspect.doctor,
+        inspect.show_doctor,
         "say what is ready and what mends the rest",
         weights,
         seed,

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from lib.commands.text import printable
+from lib.text import printable
 
 
 class Progress:

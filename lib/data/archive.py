@@ -52,7 +52,7 @@ def extract_photos(archive: Path, into: Path, *, progress: Progress | None = Non
         raise DataError(f"The archive {archive} does not exist; download it again.")
     temporary = into.with_name(f".{into.name}.tmp")
     try:
-        with disk.explained(into.parent, DataError):
+        with disk.plain_disk_errors(into.parent, DataError):
             _remove(temporary)
             temporary.mkdir(parents=True)
             size = archive.stat().st_size
@@ -63,8 +63,8 @@ def extract_photos(archive: Path, into: Path, *, progress: Progress | None = Non
                 f"There is not enough room in {into.parent} to unpack {archive.name}: more than {size:,} bytes are "
                 f"needed and {free:,} are free; free some space, then start again."
             )
-        _unpack(archive, temporary, progress or disk.silent, limits)
-        with disk.explained(into.parent, DataError):
+        _unpack(archive, temporary, progress or disk.no_progress, limits)
+        with disk.plain_disk_errors(into.parent, DataError):
             if hasattr(os, "sync"):
                 os.sync()  # one flush for all files, before the name says that they are complete
             if into.is_dir():
@@ -90,7 +90,7 @@ def _unpack(archive: Path, folder: Path, progress: Progress, limits: Limits) -> 
     """Writes every member under `folder`, or raises _BadArchiveError at the first that is not acceptable."""
     written = files = members = 0
     with contextlib.ExitStack() as stack:
-        with disk.explained(archive.parent, DataError):
+        with disk.plain_disk_errors(archive.parent, DataError):
             raw = stack.enter_context(archive.open("rb"))
             size = os.fstat(raw.fileno()).st_size
         # Headers and padding come on top of the files' own bytes.
@@ -106,7 +106,7 @@ def _unpack(archive: Path, folder: Path, progress: Progress, limits: Limits) -> 
             written += member.size
             if written > limits.total:
                 raise _BadArchiveError(f"unpacks to more than {limits.total:,} bytes")
-            with disk.explained(folder.parent, DataError), _tar_errors(), _clashes(member):
+            with disk.plain_disk_errors(folder.parent, DataError), _tar_errors(), _clashes(member):
                 if member.isdir():
                     path.mkdir(parents=True, exist_ok=True)
                 else:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import drawn
 from lib.errors import ArtifactError, DataError, DownloadError
 from lib.settings import Settings
+from lib.synthetic_flowers import recipe_file
 
 Report = Callable[[str, int, int | None], None]
 
@@ -32,7 +32,7 @@ def find(settings: Settings) -> Dataset | None:
     if photos.is_dir() and any(photos.iterdir()):
         return Dataset("flower_photos", photos)
     flowers = _synthetic_root(settings)
-    if drawn.is_complete(flowers):
+    if recipe_file.is_complete(flowers):
         return Dataset("synthetic", flowers, "Drawn by Petalscope, since the flower_photos archive was out of reach.")
     return None
 
@@ -97,9 +97,9 @@ def _draw(settings: Settings, report: Report, draw: Callable[..., object] | None
     from lib.data import disk
 
     if draw is None:
-        from lib.data import synthetic
+        from lib.synthetic_flowers import dataset
 
-        draw = synthetic.generate
+        draw = dataset.generate
     folder, root = settings.artifacts / "data", _synthetic_root(settings)
 
     def progress(done: int, total: int | None) -> None:
@@ -108,7 +108,7 @@ def _draw(settings: Settings, report: Report, draw: Callable[..., object] | None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Two first runs at once draw one set: the second waits, and finds it complete.
-        with disk.alone(folder, root.name, ArtifactError, waiting=lambda: progress(0, None)):
+        with disk.exclusive_lock(folder, root.name, ArtifactError, waiting=lambda: progress(0, None)):
             draw(root, progress=progress)
     except OSError as full:
         raise artifacts.unwritable(folder, full) from full
@@ -120,4 +120,4 @@ def _name(folder: Path) -> str:
 
 
 def _synthetic_root(settings: Settings) -> Path:
-    return settings.artifacts / "data" / f"synthetic-{drawn.VERSION}"
+    return settings.artifacts / "data" / f"synthetic-{recipe_file.VERSION}"

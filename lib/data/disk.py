@@ -16,20 +16,22 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 128 * 1024  # bytes that are read or written in one step
 
 
-def silent(done: int, total: int | None) -> None:
+def no_progress(done: int, total: int | None) -> None:
     """The progress that nobody watches."""
     del done, total
 
 
 @contextlib.contextmanager
-def alone(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]) -> Iterator[None]:
+def exclusive_lock(
+    folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]
+) -> Iterator[None]:
     """Holds `folder/.<name>.lock`; calls `waiting` twice a second while another process or thread has it."""
-    with explained(folder, kind):
+    with plain_disk_errors(folder, kind):
         folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / f".{name}.lock")
     while not lock.is_locked:
         try:
-            with explained(folder, kind):
+            with plain_disk_errors(folder, kind):
                 lock.acquire(timeout=0.5)
         except filelock.Timeout:
             waiting()
@@ -40,7 +42,7 @@ def alone(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Call
 
 
 @contextlib.contextmanager
-def explained(folder: Path, kind: type[PetalscopeError], needed: int | None = None) -> Iterator[None]:
+def plain_disk_errors(folder: Path, kind: type[PetalscopeError], needed: int | None = None) -> Iterator[None]:
     """Turns what the disk says into one sentence of class `kind`; wraps disk work only, never a caller's code."""
     try:
         yield

@@ -42,13 +42,15 @@ def fetch(
     Raises OfflineError, ChecksumError (the bad bytes are deleted), else DownloadError (what arrived is kept).
     """
     check_url(remote.url)
-    job = Job(remote, folder, progress or disk.silent, timeout_s, stall_s, network)
+    job = Job(remote, folder, progress or disk.no_progress, timeout_s, stall_s, network)
     # Before the lock: a sound file in a folder that cannot be written, such as a shared cache, is fine.
     if is_sound(job.target, remote):
         return job.target
     if offline:
         raise _switched_off(job)
-    with disk.alone(folder, remote.filename, DownloadError, waiting=lambda: job.progress(_arrived(job), remote.bytes)):
+    with disk.exclusive_lock(
+        folder, remote.filename, DownloadError, waiting=lambda: job.progress(_arrived(job), remote.bytes)
+    ):
         if not is_sound(job.target, remote):
             _download(job, tries, backoff_s)
     return job.target
@@ -68,7 +70,7 @@ def _download(job: Job, tries: int, backoff_s: float) -> None:
         else:
             defect = defect_of(job.part, job.remote)
             if defect is None:
-                with disk.explained(job.folder, DownloadError):
+                with disk.plain_disk_errors(job.folder, DownloadError):
                     job.part.replace(job.target)
                     job.state.unlink(missing_ok=True)
                 return
@@ -121,17 +123,17 @@ def flower_photos(
     Raises what `fetch` and `extract_photos` raise.
     """
     into = folder / "flower_photos"
-    report = progress or disk.silent
+    report = progress or disk.no_progress
     job = Job(remote, folder, report, 0, 0, network)
     if is_filled(into):
         return into
     if offline and not job.target.is_file():
         raise _switched_off(job)
     # One lock around both steps: a process that waits must find the photos, not a deleted archive.
-    with disk.alone(folder, into.name, DownloadError, waiting=lambda: report(_arrived(job), remote.bytes)):
+    with disk.exclusive_lock(folder, into.name, DownloadError, waiting=lambda: report(_arrived(job), remote.bytes)):
         if not is_filled(into):
             archive = fetch(remote, folder, offline=offline, progress=progress, network=network)
             extract_photos(archive, into, progress=progress)
-            with disk.explained(folder, DataError):
+            with disk.plain_disk_errors(folder, DataError):
                 archive.unlink(missing_ok=True)
     return into

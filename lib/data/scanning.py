@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib.data import images, owned
+from lib.data import images, own_folders
 from lib.errors import DataError
 
 FACTORS_FILE = "factors.csv"
@@ -75,13 +75,13 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
 
 def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
     """Raises DataError when the data folder is Petalscope's own, so that no photos of the user can be in it."""
-    reason, own = owned.left_out(home, names)
-    if owned.is_inside(home):
+    reason, own = own_folders.left_out(home, names)
+    if own_folders.is_inside(home):
         reason, own = "lies in an artifacts folder of Petalscope", names
     # An environment among the class folders of the data folder itself is no reason to refuse these.
-    if not reason or own != names or reason == owned.ENVIRONMENT:
+    if not reason or own != names or reason == own_folders.ENVIRONMENT:
         return
-    marked = f", or delete {owned.MARK} in it if it holds photos of yours" if owned.MARK in names else ""
+    marked = f", or delete {own_folders.MARK} in it if it holds photos of yours" if own_folders.MARK in names else ""
     raise DataError(f"{root} {reason}; name a folder of photos with --data or PETALSCOPE_DATA{marked}.")
 
 
@@ -90,8 +90,8 @@ def _without_own(found: _Found, name: str, real: Path, children: list[os.DirEntr
 
     These are noted once for the folder, so that the catalog does not change with every thumbnail.
     """
-    reason, own = owned.left_out(real, {child.name for child in children})
-    if not reason or (reason == owned.ENVIRONMENT and name == "."):
+    reason, own = own_folders.left_out(real, {child.name for child in children})
+    if not reason or (reason == own_folders.ENVIRONMENT and name == "."):
         return children
     found.skip(name, reason)
     return [child for child in children if child.name not in own]
@@ -99,7 +99,7 @@ def _without_own(found: _Found, name: str, real: Path, children: list[os.DirEntr
 
 def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
     """Put `entry` of the folder whose real path is `parent` where it belongs in `found`."""
-    if entry.name.lower() in NOISE or entry.name.startswith("._") or owned.is_note(entry.name):
+    if entry.name.lower() in NOISE or entry.name.startswith("._") or own_folders.is_note(entry.name):
         return
     if not images.is_plain_name(entry.name):
         found.skip(name, "has a name that is not valid UTF-8; rename it")
@@ -116,10 +116,10 @@ def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, ho
         return
     if real is not None and not real.is_relative_to(home):
         found.skip(name, "is a link that leads out of the data folder")
-    elif real is not None and owned.is_inside(real):
-        found.skip(name, owned.INSIDE)
-    elif owned.is_leftover(entry.name):
-        found.skip(name, owned.LEFTOVER)
+    elif real is not None and own_folders.is_inside(real):
+        found.skip(name, own_folders.INSIDE)
+    elif own_folders.is_leftover(entry.name):
+        found.skip(name, own_folders.LEFTOVER)
     elif is_folder and entry.name.startswith("."):
         found.skip(name, "is a hidden folder")
     elif is_folder and real is not None:

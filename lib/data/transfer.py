@@ -137,7 +137,7 @@ def _receive(job: Job, response: requests.Response, start: int, total: int | Non
     done = start
     job.progress(done, total)
     with contextlib.ExitStack() as stack:
-        with disk.explained(job.folder, DownloadError, total and total - done):
+        with disk.plain_disk_errors(job.folder, DownloadError, total and total - done):
             # Unbuffered, so that a full disk is met in `write` and not again in `close`.
             file = stack.enter_context(job.part.open("ab" if start else "wb", buffering=0))
             if start == 0:
@@ -148,11 +148,11 @@ def _receive(job: Job, response: requests.Response, start: int, total: int | Non
             if done + len(chunk) > (total or _LARGEST):
                 discard(job)
                 raise bad_bytes(job, f"it goes on after {total or _LARGEST:,} bytes")
-            with disk.explained(job.folder, DownloadError, total and total - done):
+            with disk.plain_disk_errors(job.folder, DownloadError, total and total - done):
                 _write(file, chunk)
             done += len(chunk)
             job.progress(done, total)
-        with disk.explained(job.folder, DownloadError):
+        with disk.plain_disk_errors(job.folder, DownloadError):
             os.fsync(file.fileno())
     if total is not None and done < total:
         raise BrokenError("the connection was closed early")
@@ -218,7 +218,7 @@ def bytes_at(path: Path) -> int:
 
 def discard(job: Job) -> None:
     """Delete what arrived."""
-    with disk.explained(job.folder, DownloadError):
+    with disk.plain_disk_errors(job.folder, DownloadError):
         job.part.unlink(missing_ok=True)
         job.state.unlink(missing_ok=True)
 
@@ -235,7 +235,7 @@ def check_room(job: Job, total: int | None) -> None:
         return
     # What is there is continued or overwritten.
     needed = total - bytes_at(job.part)
-    with disk.explained(job.folder, DownloadError):
+    with disk.plain_disk_errors(job.folder, DownloadError):
         free = shutil.disk_usage(job.folder).free
     if needed > free:
         raise DownloadError(

@@ -12,48 +12,32 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lib import artifacts
-from lib.data import images
 from lib.data.catalog import Catalog
-from lib.embed import sharing, spaces
-from lib.embed.sharing import Part, Task
+from lib.embed import distributed, spaces
+from lib.embed.distributed import Part, Task
+from lib.embed.embedder import Embedder, embedder
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, WeightsError
-from lib.learn import transforms
 from lib.learn.backbone import Weights
 
 # Pictures that are embedded at a time, where the embedder does not say otherwise.
 BATCH = 16
+
+
 # Threads that read photos; more than these a GPU does not use up.
 READERS = 32
+
+
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class Embedder:
-    """How pictures become vectors: `shrink` makes an upright RGB picture as small as the space sees it, `embed` turns n
-    of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory.
-
-    `batch` is how many `embed` is best given; `side` what `shrink` aims at, px, if it need not be given all pixels of a
-    larger picture, and takes pixels (h, w, 3) as well as images; `engine` names what computes, and its version. So many
-    `workers` of the `crew` may call `embed` at once."""
-
-    shrink: Callable[[Any], Any]
-    embed: Callable[[Sequence[Any]], np.ndarray]
-    batch: int = BATCH
-    side: int | None = None
-    engine: dict[str, str] | None = None
-    workers: int = 1
-    crew: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor
 
 
 @dataclass(frozen=True)
@@ -72,36 +56,6 @@ class Vectors:
     def of(self, catalog: Catalog) -> bool:
         """Whether row i of the vectors belongs to the picture in row i of `catalog`, for every i."""
         return np.array_equal(self.pictures, np.asarray(catalog.frame["sha256"], dtype="S64"))
-
-
-def embedder(space: Space, weights: Weights | None) -> Embedder:
-    """How pictures become vectors of `space`. Loads the network when the space needs one.
-
-    Raises WeightsError when the weights do not fit, or this machine does not compute in the space's precision.
-    """
-    if not space.needs_weights or weights is None:
-        return Embedder(_pixels, np.stack)
-    from lib.embed import engines
-
-    engine, preprocess = engines.engine(weights, space.precision), weights.preprocess
-    return Embedder(
-        shrink=lambda picture: transforms.shrink(picture, preprocess),
-        embed=lambda shrunk: engine.run(np.stack(shrunk)),
-        batch=engine.batch,
-        side=preprocess.short,
-        engine=engine.facts,
-        workers=engine.workers,
-        crew=engines.crew,
-    )
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    return images.resized(picture, spaces.PIXEL_SIDE, spaces.PIXEL_SIDE).reshape(-1)
-
-
-def query_vector(embed: Embedder, picture: Image.Image) -> np.ndarray:
-    """The vector of one picture, (dim,)."""
-    return np.asarray(embed.embed([embed.shrink(picture)])[0])
 
 
 def extract(
@@ -136,9 +90,9 @@ def extract(
         values = _new_file(folder / "vectors.npy", space, len(pictures))
         if embed is not None:
             batches = [wanted[start : start + embed.batch] for start in range(0, len(wanted), embed.batch)]
-            task = sharing.Task(space, catalog, weights, batches, embed.engine)
+            task = distributed.Task(space, catalog, weights, batches, embed.engine)
             done = 0
-            with closing(sharing.lead(task, parts(task, 0, sharing.size(), embed))) as found:
+            with closing(distributed.lead(task, parts(task, 0, distributed.size(), embed))) as found:
                 for rows, vectors in found:
                     values[rows] = vectors
                     done += len(rows)

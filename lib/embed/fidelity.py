@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.embed.copies import room, unit
-from lib.embed.neighbours import nearest, of_rows, on_plane
+from lib.embed.neighbours import nearest, nearest_of_rows, nearest_on_map
+from lib.embed.scratch_arrays import room, unit
 
 # Neighbours looked at, unless there are too few images.
 K = 15
@@ -66,7 +66,7 @@ def fidelity(
         near, shown = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (wide, flat))
         true = near[sample]
     else:
-        near, shown, true = approximate[:, 1 : k + 1], on_plane(flat, k), of_rows(wide, sample, k)
+        near, shown, true = approximate[:, 1 : k + 1], nearest_on_map(flat, k), nearest_of_rows(wide, sample, k)
     preserved = np.concatenate(
         [
             (near[block][:, :, None] == shown[block][:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)

@@ -23,7 +23,7 @@ SAMPLE = 1_000
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NearestNeighbours:
     """`rows` (n, k) int32 and `distances` (n, k) float32, each point itself first; `facts` says how they were found,
     and, of approximate ones, their `recall`: the share of them that is among the exact ones, on a sample."""
 
@@ -32,13 +32,15 @@ class Neighbours:
     facts: dict[str, Any]
 
 
-def find(points: np.ndarray, k: int, metric: str, *, seed: int = 0, most_exact: int = MOST_EXACT) -> Neighbours:
+def k_nearest(
+    points: np.ndarray, k: int, metric: str, *, seed: int = 0, most_exact: int = MOST_EXACT
+) -> NearestNeighbours:
     """The `k` nearest rows of every row of `points` (n, d) float32, itself among them.
 
     `metric` is `cosine`, for points of length 1, or `euclidean`; `seed` decides what approximate ones are found.
     """
     if len(points) <= most_exact:
-        return Neighbours(*nearest(points, k, metric), {"found": "exact"})
+        return NearestNeighbours(*nearest(points, k, metric), {"found": "exact"})
     return _approximate(points, k, metric, seed)
 
 
@@ -47,13 +49,13 @@ def nearest(points: np.ndarray, k: int, metric: str) -> tuple[np.ndarray, np.nda
     return _itself_first(*_exact(points, points, k, metric))
 
 
-def of_rows(points: np.ndarray, chosen: np.ndarray, k: int) -> np.ndarray:
+def nearest_of_rows(points: np.ndarray, chosen: np.ndarray, k: int) -> np.ndarray:
     """Exact `k` nearest rows of the `chosen` rows (m,), without themselves: (m, k) int32; euclidean."""
     rows, distances = _exact(points[chosen], points, k + 1, "euclidean")
     return _itself_first(rows, distances, chosen)[0][:, 1:]
 
 
-def on_plane(xy: np.ndarray, k: int) -> np.ndarray:
+def nearest_on_map(xy: np.ndarray, k: int) -> np.ndarray:
     """Exact `k` nearest rows of every row of (n, 2), without itself, by a tree: (n, k) int32, for very many points."""
     from scipy.spatial import cKDTree
 
@@ -86,8 +88,8 @@ def _itself_first(
     return rows.astype(np.int32), distances.astype(np.float32)
 
 
-def _approximate(points: np.ndarray, k: int, metric: str, seed: int) -> Neighbours:
-    rows, distances, by = descent(points, k, metric, seed)
+def _approximate(points: np.ndarray, k: int, metric: str, seed: int) -> NearestNeighbours:
+    rows, distances, by = nn_descent(points, k, metric, seed)
     rows, distances = _itself_first(rows, distances)
     sample = np.sort(np.random.default_rng(seed).choice(len(points), min(SAMPLE, len(points)), replace=False))
     facts = {
@@ -96,10 +98,10 @@ def _approximate(points: np.ndarray, k: int, metric: str, seed: int) -> Neighbou
         "recall": _recall(points, rows, sample, metric),
         "sample": len(sample),
     }
-    return Neighbours(rows, distances, facts)
+    return NearestNeighbours(rows, distances, facts)
 
 
-def descent(points: np.ndarray, k: int, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
+def nn_descent(points: np.ndarray, k: int, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Approximate `k` nearest rows of every row and their distances, (n, k) each, -1 where it found fewer; and by what.
 
     `metric` is `cosine`, `euclidean` or `manhattan`. A point is mostly, not always, its own nearest.

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.embed.copies import room, unit
 from lib.embed.fidelity import K, fidelity
-from lib.embed.neighbours import MOST_EXACT, Neighbours, find
+from lib.embed.neighbours import MOST_EXACT, NearestNeighbours, k_nearest
+from lib.embed.scratch_arrays import room, unit
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
 
@@ -117,9 +117,9 @@ def project(
     facts: dict[str, Any] = {**parameters.facts(), "input": source, "schema": SCHEMA}
     many = len(placed) > most_exact
     wanted = max(parameters.n_neighbors, K + 1) if many else parameters.n_neighbors
-    near: Neighbours | None = None
+    near: NearestNeighbours | None = None
     if many or (parameters.method == "umap" and len(placed) >= FEWEST):
-        near = find(
+        near = k_nearest(
             placed, min(wanted, len(placed) - 1), parameters.metric, seed=parameters.seed, most_exact=most_exact
         )
         facts |= {"neighbours": near.facts}
@@ -139,7 +139,7 @@ def project(
 
 
 def _umap(
-    points: np.ndarray, near: Neighbours, parameters: MapParameters, progress: Callable[[int, int | None], None]
+    points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Callable[[int, int | None], None]
 ) -> tuple[np.ndarray, str]:
     neighbours = min(parameters.n_neighbors, len(points) - 1)
     indices, distances = (np.ascontiguousarray(each[:, :neighbours]) for each in (near.rows, near.distances))

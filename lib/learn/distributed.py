@@ -70,7 +70,7 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def gathered(rows: Any) -> list[Any]:
+def all_gather(rows: Any) -> list[Any]:
     """What every process has, in order of rank."""
     import torch.distributed as dist
 
@@ -81,7 +81,7 @@ def gathered(rows: Any) -> list[Any]:
     return found
 
 
-def collected(rows: Any) -> list[Any]:
+def gather(rows: Any) -> list[Any]:
     """What every process has, in order of rank, at rank 0; nothing at the others."""
     import torch.distributed as dist
 
@@ -92,7 +92,7 @@ def collected(rows: Any) -> list[Any]:
     return found or []
 
 
-def told(value: Any) -> Any:
+def broadcast(value: Any) -> Any:
     """The value that rank 0 has, in every process."""
     import torch.distributed as dist
 
@@ -103,7 +103,7 @@ def told(value: Any) -> Any:
     return box[0]
 
 
-def share_buffers(network: Any) -> None:
+def broadcast_buffers(network: Any) -> None:
     """Give every process rank 0's running statistics of the norms, so that all hold one network."""
     import torch.distributed as dist
 

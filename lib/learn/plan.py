@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One run before it begins. `weights` are the ones that its network starts from, with its own input size."""
 
     regime: str
@@ -53,7 +53,7 @@ def plan(
     preset: str,
     seeds: Sequence[int],
     **changed: Any,
-) -> list[Run]:
+) -> list[PlannedRun]:
     """The runs that were asked for: every regime under each seed, `changed` replacing fields of their recipes.
 
     Raises TrainingError when a split has too few photos, QueryError for unknown names.
@@ -70,7 +70,7 @@ def plan(
             about = start.about if start.preprocess == preprocess else f"{start.about}, used at {side} px"
             # From scratch at the same size as the others, so that they see the same photos.
             found.append(
-                Run(
+                PlannedRun(
                     name,
                     preset,
                     seed,

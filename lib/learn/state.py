@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lib.learn import distributed, feed
+from lib.learn import distributed, photo_dataset
 from lib.learn.backbone import FEATURES
 from lib.learn.recipes import Recipe
 
@@ -142,5 +142,5 @@ def classifier(classes: int, seed: int) -> torch.nn.Module:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(feed.drawn(seed, "classifier"))
+        torch.manual_seed(photo_dataset.shuffled(seed, "classifier"))
         return torch.nn.Linear(FEATURES, classes)

@@ -18,11 +18,11 @@ from lib.search.blocks import Rows
 from lib.search.gallery import Gallery, gallery
 from lib.search.metrics import Array, Floats, metric
 
-__all__ = ["Gallery", "Neighbours", "all_values", "gallery", "top_k", "values_by_metric"]
+__all__ = ["Gallery", "RankedRows", "all_values", "gallery", "top_k", "values_by_metric"]
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class RankedRows:
     """Answers to q queries, best first: `rows` (q, k) with -1 and `values` (q, k) with NaN where there are fewer."""
 
     rows: Rows
@@ -37,7 +37,7 @@ def top_k(
     *,
     leave_out: Sequence[Sequence[int]] | None = None,
     rows: Array | None = None,
-) -> Neighbours:
+) -> RankedRows:
     """The k rows closest to each query; all of them when the gallery has fewer.
 
     `queries` is (d,) or (q, d), of the gallery's kind. `leave_out` lists, per query, rows that may not be answers.
@@ -53,7 +53,7 @@ def top_k(
         raise QueryError("There is nothing to search: the gallery is empty.")
     without = _checked_leave_out(gallery, leave_out, len(wanted))
     width = min(k, size)
-    found = Neighbours(np.full((len(wanted), width), -1, dtype=np.int64), np.full((len(wanted), width), np.nan))
+    found = RankedRows(np.full((len(wanted), width), -1, dtype=np.int64), np.full((len(wanted), width), np.nan))
     search = pixels.top_k if gallery.pixels else features.top_k
     for i, answers, values in search(gallery, wanted, _metric_name(metric), k=width, without=without, among=among):
         found.rows[i, : len(answers)] = answers

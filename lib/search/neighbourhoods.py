@@ -20,7 +20,7 @@ import numpy.typing as npt
 from lib import artifacts
 from lib.embed import projection
 from lib.embed.neighbours import MOST_EXACT, SAMPLE
-from lib.search import approximate, exact
+from lib.search import approximate_neighbours, exact
 from lib.search.metrics import METRICS as ALL_METRICS
 
 SCHEMA = 1
@@ -50,7 +50,7 @@ def key() -> str:
     return artifacts.digest("petalscope-neighbourhoods", SCHEMA, METRICS, DEPTH)[:8]
 
 
-def find(
+def k_nearest(
     vectors: np.ndarray,
     copies: Sequence[Sequence[int]],
     progress: Callable[[int, int | None], None] = lambda done, total: None,
@@ -71,7 +71,7 @@ def find(
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
     facts["depth"] = depth
     if len({min(same) for same in copies}) > most_exact:
-        answers, how = approximate.nearest(
+        answers, how = approximate_neighbours.nearest(
             gallery, copies, METRICS, depth, seed=seed, sample=SAMPLE, cuts=(K, DEPTH), progress=progress
         )
         return Neighbourhoods(
@@ -92,16 +92,16 @@ def find(
     return Neighbourhoods(rows, values, facts | {"found": "exact"})
 
 
-def told(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """What to know of neighbourhoods that are not exact: by what, and how many of the first `k` are true; else "".
 
     To be shown wherever something is that rests on them.
     """
-    share = recall(facts, metrics, k)
+    share = recall_note(facts, metrics, k)
     return f"approximate, by {facts['by']}: {share}, measured on {facts['sample']:,} of them" if share else ""
 
 
-def recall(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def recall_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """How many of the first `k` neighbours are true ones, by metric, in words; "" where all are."""
     if facts.get("found") != "approximate":
         return ""
@@ -174,7 +174,7 @@ def disagreement(one: Rows, other: Rows, k: int = K) -> Floats:
         return np.asarray(1 - shared / (a >= 0).sum(axis=1), dtype=np.float32)
 
 
-def remoteness(values: Floats, k: int = K) -> Floats:
+def mean_knn_distance(values: Floats, k: int = K) -> Floats:
     """Mean cosine distance of each image to its k nearest, (n,), from their cosines; NaN without neighbours."""
     near = values[:, :k]
     there = np.isfinite(near)

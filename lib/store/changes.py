@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lib.errors import QueryError
-from lib.store import milvus, recall
+from lib.store import collections, recall
 from lib.store.connection import Store
 
 TITLES: Final[Mapping[str, str]] = {
@@ -26,7 +26,7 @@ TITLES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Call:
+class StoreCall:
     """One call of the client: `method(*args)`; `index` is for `create_index`, whose parameters need preparing."""
 
     method: str
@@ -35,12 +35,12 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChangePlan:
     """What a change will do: in `words`, as `calls`, and as `code` on a `client`."""
 
     title: str
     words: str
-    calls: tuple[Call, ...]
+    calls: tuple[StoreCall, ...]
 
     @property
     def code(self) -> str:
@@ -65,7 +65,7 @@ def plan(
     kind: str = "",
     metric: str = "",
     params: Mapping[str, Any] | None = None,
-) -> Plan:
+) -> ChangePlan:
     """The plan of one action on a collection. Raises QueryError when it cannot work, before anything is called."""
     if action not in TITLES:
         raise QueryError(f"There is no change called {action!r}: choose one of {', '.join(TITLES)}.")
@@ -87,9 +87,9 @@ def plan(
     }
     if action in simple:
         method, words = simple[action]
-        return Plan(TITLES[action], words, (Call(method, (name,)),))
-    again = (Call("load_collection", (name,)),) if loaded else ()
-    before = (Call("release_collection", (name,)),) if loaded else ()
+        return ChangePlan(TITLES[action], words, (StoreCall(method, (name,)),))
+    again = (StoreCall("load_collection", (name,)),) if loaded else ()
+    before = (StoreCall("release_collection", (name,)),) if loaded else ()
     pause = f" {name} cannot be searched meanwhile." if loaded else ""
     if action == "drop_index":
         index = next((each for each in entry["indexes"] if each["field"] == field), None)
@@ -99,7 +99,9 @@ def plan(
         words += "a server does not load the collection until there is another." + pause
         # A server loads nothing whose vectors have no index.
         after = again if store.engine == "lite" else ()
-        return Plan(TITLES[action], words, (*before, Call("drop_index", (name, index["name"] or field)), *after))
+        return ChangePlan(
+            TITLES[action], words, (*before, StoreCall("drop_index", (name, index["name"] or field)), *after)
+        )
     return _index_plan(store, entry, field, kind, metric, dict(params or {}), before, again, pause)
 
 
@@ -110,10 +112,10 @@ def _index_plan(
     kind: str,
     metric: str,
     params: dict[str, Any],
-    before: tuple[Call, ...],
-    again: tuple[Call, ...],
+    before: tuple[StoreCall, ...],
+    again: tuple[StoreCall, ...],
     pause: str,
-) -> Plan:
+) -> ChangePlan:
     name = str(entry["name"])
     about = next((each for each in entry["fields"] if each["name"] == field), None)
     if about is None or "VECTOR" not in about["type"]:
@@ -129,10 +131,10 @@ def _index_plan(
     index = {"field_name": field, "index_type": kind, "metric_type": metric, "params": {"params": params}}
     told = ", ".join(f"{key} {value}" for key, value in params.items())
     words = f"Builds {kind}{f' ({told})' if told else ''} for {metric} on {field} of {name}.{pause}"
-    return Plan(TITLES["create_index"], words, (*before, Call("create_index", (name,), index), *again))
+    return ChangePlan(TITLES["create_index"], words, (*before, StoreCall("create_index", (name,), index), *again))
 
 
-def run(store: Store, made: Plan, told: Callable[[str], None] = lambda words: None) -> list[str]:
+def run(store: Store, made: ChangePlan, told: Callable[[str], None] = lambda words: None) -> list[str]:
     """Make the calls; gives the engine's answers as text. Raises StoreError at the first that fails: those before it
     stay done."""
     answers = []
@@ -148,5 +150,5 @@ def run(store: Store, made: Plan, told: Callable[[str], None] = lambda words: No
         answers.append(f"{call.method}: {answer!r}")
     if any(call.method == "create_index" for call in made.calls):
         name = str(made.calls[0].args[0])
-        answers.append(f"load state: {milvus.load_state(store, name)}")
+        answers.append(f"load state: {collections.load_state(store, name)}")
     return answers

@@ -21,10 +21,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
-from lib.store import failures
+from lib.store import errors
 from lib.store.addresses import is_server_address, local_path, split_credentials, split_database
-from lib.store.library import import_pymilvus, last_logged
-from lib.store.owners import forget_owner, owner_text, write_owner
+from lib.store.lite_owner import forget_owner, owner_text, write_owner
+from lib.store.pymilvus_import import import_pymilvus, last_logged
 
 _CONNECT_S = 5.0  # a server that does not answer in this time is called dead
 _PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
@@ -101,8 +101,8 @@ class Store:
                 self.loaded.discard(str(args[0]))
             return answer
         except Exception as error:  # MilvusException, gRPC's errors, and from Lite whatever its Python runs into
-            self.lost = self.lost or failures.is_lost(error)
-            self.late = failures.is_late(error)
+            self.lost = self.lost or errors.is_lost(error)
+            self.late = errors.is_late(error)
             if self.late:
                 raise StoreError(
                     f"Milvus at {self.uri} cannot {doing}: it did not answer within {wait:g} s. It is busy, or the way "
@@ -112,7 +112,7 @@ class Store:
 
     def reason(self, error: BaseException) -> str:
         """Why the engine refused, in its own words: one line, no token."""
-        return failures.reason(error, self._token)
+        return errors.reason(error, self._token)
 
     def discard(self) -> None:
         """Close it, and with it the engine of a Lite store for everybody in this process: a dead one helps nobody."""
@@ -230,7 +230,7 @@ def _start_local(path: Path) -> _Local:
             if type(cause).__name__ == "DataDirLockedError":
                 raise StoreLockedError(owner_text(path)) from error
             raise StoreError(
-                f"Milvus Lite cannot open {path} ({failures.reason(cause)}): check that the folder is complete and "
+                f"Milvus Lite cannot open {path} ({errors.reason(cause)}): check that the folder is complete and "
                 "writable, or name another path."
             ) from error
     return _Local(client, version, path, os.getpid(), 0)
@@ -246,7 +246,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     with _LOCK:
         pymilvus = import_pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
-    known = None if uri.startswith("unix:") else failures.at_once(server, wait)
+    known = None if uri.startswith("unix:") else errors.at_once(server, wait)
     if known is not None:
         raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
     try:
@@ -258,22 +258,22 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     except Exception as error:  # MilvusException, gRPC's errors, ValueError for an address that is none, and more
         if store.client is not None:
             _quietly(store.client.close)
-        if failures.is_refused(error):
+        if errors.is_refused(error):
             remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
             raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
         if isinstance(error, ValueError):
             raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
-        if store.client is not None and failures.is_late(error):
+        if store.client is not None and errors.is_late(error):
             raise StoreError(
                 f"The Milvus server at {address} takes connections but did not answer a call within {wait:g} s: it is "
                 "busy or still starting, so try again in a moment."
             ) from None
         if uri.startswith("unix:"):
-            why, remedy = failures.reason(error, token), "start it, or correct --milvus-uri"
+            why, remedy = errors.reason(error, token), "start it, or correct --milvus-uri"
         else:
-            why, remedy = failures.why_silent(server, wait)
+            why, remedy = errors.why_silent(server, wait)
         raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 

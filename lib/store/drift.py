@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lib.store import filters, milvus, rows
+from lib.store import collections, filters, rows
+from lib.store.collections import VECTOR
 from lib.store.connection import Store
-from lib.store.milvus import VECTOR, Rows
+from lib.store.write import Rows
 
 Progress = Callable[[int, int | None], None]
 _STEP = 200
@@ -50,7 +51,7 @@ def drift(store: Store, collection: str, wanted: Rows, *, centred: bool, progres
         at = np.array([places[row["id"]] for row in known], dtype=np.int64)
         if len(at):
             vectors = np.asarray([wanted.vectors[place] for place in at], dtype=np.float32)
-            vectors = milvus.centre(vectors) if centred else vectors
+            vectors = collections.centre(vectors) if centred else vectors
             stored = np.asarray([row[VECTOR] for row in known], dtype=np.float32)
             equal = (stored == vectors).all(axis=1) if stored.shape == vectors.shape else np.zeros(len(at), dtype=bool)
             for row, place, alike in zip(known, at, equal, strict=True):
@@ -82,7 +83,7 @@ def repair(
     for start in range(0, len(write), _STEP):
         part = [places[image_id] for image_id in write[start : start + _STEP]]
         vectors = np.asarray([wanted.vectors[place] for place in part], dtype=np.float32)
-        vectors = milvus.centre(vectors) if centred else vectors
+        vectors = collections.centre(vectors) if centred else vectors
         data = [
             {
                 "id": wanted.ids[place],

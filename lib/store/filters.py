@@ -1,8 +1,8 @@
 """Milvus filter expressions: built from conditions with all quoting done, and their errors put at their place.
 
 Literals are escaped here and nowhere else: templates (`{p}`) fail on Lite and on servers before 2.5.
-Grammar: https://milvus.io/docs/boolean.md; what each engine really takes is pinned by tests/test_filters.py and
-tests/test_server.py.
+Grammar: https://milvus.io/docs/boolean.md. What each engine takes is pinned by tests/unit/store/test_filters.py and
+test_server.py beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lib.errors import QueryError
-from lib.store import failures, milvus
+from lib.store import collections, errors
 from lib.store.connection import Store
 
 _WHOLE: Final = frozenset({"INT8", "INT16", "INT32", "INT64"})
@@ -64,7 +64,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FilterProblem:
     """What an engine says against an expression; `column` counts from 0, None where it does not say."""
 
     column: int | None
@@ -160,7 +160,7 @@ def _wildcards(store: Store | None) -> bool:
     """Whether `like` knows an escape for its wildcards: Lite and servers since 2.4 do."""
     if store is None or store.engine == "lite":
         return True
-    return milvus.version(store) >= (2, 4)
+    return collections.version(store) >= (2, 4)
 
 
 def _condition(condition: Condition, field: Mapping[str, Any] | None, wildcards: bool) -> str:
@@ -224,10 +224,10 @@ def unknown_names(text: str, fields: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name not in known and name.lower() not in _WORDS]
 
 
-def trouble(store: Store, error: BaseException, expression: str) -> Trouble | None:
+def filter_problem(store: Store, error: BaseException, expression: str) -> FilterProblem | None:
     """What the engine has against `expression`, if `error` is about that; None when it is about something else."""
-    whole = failures.message(error)
-    column = failures.position(whole)
+    whole = errors.message(error)
+    column = errors.position(whole)
     words = store.reason(error.__cause__ or error)
     about = "cannot parse expression" in whole or "predicate is not" in whole
     if column is None and not about:
@@ -236,4 +236,4 @@ def trouble(store: Store, error: BaseException, expression: str) -> Trouble | No
     hint = lines[-1].rstrip(")>") if len(lines) > 1 and "^" not in lines[-1] else ""
     words = re.sub(r"^cannot parse expression: .*?, error: (line 1:\d+ )?", "", words)
     words = re.sub(r" expecting \{.*", "", re.sub(r" at column \d+$", "", words))
-    return Trouble(column, f"{words}; {hint}" if hint and hint != words else words)
+    return FilterProblem(column, f"{words}; {hint}" if hint and hint != words else words)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.errors import QueryError, StoreError
-from lib.store import asking, inspect, milvus, rows
+from lib.store import collections, field_search, inspect, rows
 from lib.store.connection import Store
 
 Floats = npt.NDArray[np.float64]
@@ -95,7 +95,7 @@ def truth(
 def ladder(kind: str, params: Mapping[str, Any], k: int, *, lite: bool) -> list[dict[str, int]]:
     """The settings at which an index of this type is measured, from hasty to thorough."""
     index = {"index_type": kind, "params": dict(params)}
-    offered = asking.parameters(index, k + 1, lite=lite)
+    offered = field_search.parameters(index, k + 1, lite=lite)
     if not offered:
         return [{}]
     name = offered[0].name
@@ -244,7 +244,7 @@ def _read(store: Store, entry: Mapping[str, Any], field: str) -> Iterator[tuple[
 
 
 def _index(entry: Mapping[str, Any], field: str) -> dict[str, Any]:
-    dense = [each["name"] for each in asking.vector_fields(entry, ("FLOAT_VECTOR",))]
+    dense = [each["name"] for each in field_search.vector_fields(entry, ("FLOAT_VECTOR",))]
     found = [index for index in entry["indexes"] if index["field"] in dense and field in {"", index["field"]}]
     if not found:
         which = f"the field {field}" if field else "any float vector field"
@@ -257,10 +257,10 @@ def offered(store: Store) -> tuple[list[str], dict[str, str]]:
     if store.engine == "lite":
         pretends = "Milvus Lite takes the name, reports it as finished, and searches every row without an index"
         refused = dict.fromkeys(("IVF_PQ", "SCANN", "DISKANN", "HNSW_PQ", "IVF_RABITQ", "GPU_CAGRA"), pretends)
-        return [kind for kind in TYPES if kind in milvus.LITE_INDEXES], refused
+        return [kind for kind in TYPES if kind in collections.LITE_INDEXES], refused
     if store.cloud:
         return ["AUTOINDEX"], dict.fromkeys(TYPES, "Zilliz Cloud builds AUTOINDEX only")
-    known = [kind for kind in TYPES if kind != "HNSW_SQ" or milvus.version(store) >= (2, 5)]
+    known = [kind for kind in TYPES if kind != "HNSW_SQ" or collections.version(store) >= (2, 5)]
     gone = {} if "HNSW_SQ" in known else {"HNSW_SQ": "needs Milvus 2.5"}
     return known, gone | {"GPU_CAGRA": "needs a server that is built for GPUs"}
 

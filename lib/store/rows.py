@@ -14,11 +14,12 @@ import numpy as np
 
 from lib import documents
 from lib.errors import StoreError
-from lib.store import decoding
+from lib.store import vector_bytes
+from lib.store.collections import load_state
 from lib.store.connection import Store
 from lib.store.filters import key_literal, quoted
-from lib.store.inspect import plain, type_name
-from lib.store.milvus import load_state
+from lib.store.inspect import type_name
+from lib.store.plain_values import plain
 
 _KEYS_AT_ONCE = 500
 _KEYS_PAGE = 10_000
@@ -200,7 +201,7 @@ def _tidy(row: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _tidied(value: Any, kind: str) -> Any:
-    value = decoding.numbers(kind, value)
+    value = vector_bytes.numbers(kind, value)
     # A list of floats is plain already, and there are many.
     return value if kind and isinstance(value, list) else plain(value)
 

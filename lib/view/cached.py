@@ -12,31 +12,33 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from lib import doctor, documents, retrieval, settings, workspace
-from lib import findings as findings_of
-from lib import traits as traits_of
-from lib.data import audit, images, thumbnails
-from lib.data import catalog as catalogs
+from lib import documents, settings
+from lib.data import audit, catalog_file, images, thumbnails
 from lib.data.catalog import Catalog
-from lib.embed import extract
-from lib.embed.extract import Embedder
+from lib.embed import embedder as embedders
+from lib.embed.embedder import Embedder
 from lib.embed.projection import Map, MapParameters
 from lib.errors import ArtifactError
-from lib.findings import Finding
 from lib.learn import results
 from lib.learn import runs as records
-from lib.learn.tidying import tidy
-from lib.queries import find_query
-from lib.retrieval import Loaded
-from lib.search import groups
+from lib.learn.normalise_record import normalise
+from lib.measure import findings as findings_of
+from lib.measure import traits as traits_of
+from lib.measure.findings import Finding
+from lib.measure.traits import Trait
+from lib.prepare import doctor, workspace
+from lib.prepare.workspace import Workspace
+from lib.retrieval import search as retrieval_search
+from lib.retrieval.query import find_query
+from lib.retrieval.search import SearchableSpace
+from lib.search import centrality
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
-from lib.store import connections, milvus
+from lib.store import collections
+from lib.store import pool as pools
 from lib.store.connection import Store
-from lib.store.connections import Connection, Pool
-from lib.traits import Trait
-from lib.view import gallery
-from lib.workspace import Workspace
+from lib.store.pool import Connection, Pool
+from lib.view.components import gallery
 
 THUMBNAIL = 160
 
@@ -63,11 +65,11 @@ def catalog(opened: Workspace) -> Catalog:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the vectors")
-def _loaded(version: str, space: str, _opened: Workspace) -> Loaded:
-    return retrieval.load(_opened, space)
+def _loaded(version: str, space: str, _opened: Workspace) -> SearchableSpace:
+    return retrieval_search.load_space(_opened, space)
 
 
-def loaded(opened: Workspace, space: str) -> Loaded:
+def loaded(opened: Workspace, space: str) -> SearchableSpace:
     """A space ready to be searched. Shared by all sessions: read only."""
     return _loaded(opened.version, space, opened)
 
@@ -124,7 +126,7 @@ def findings(opened: Workspace, space: str) -> list[Finding]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _closeness(version: str, space: str, rows: bytes, _opened: Workspace) -> np.ndarray:
-    return groups.closeness(loaded(_opened, space).gallery.vectors, np.frombuffer(rows, dtype=np.int64))
+    return centrality.closeness(loaded(_opened, space).gallery.vectors, np.frombuffer(rows, dtype=np.int64))
 
 
 def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
@@ -134,7 +136,7 @@ def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the network")
 def _embedder(fingerprint: str, space: str, _opened: Workspace) -> Embedder:
-    return extract.embedder(_opened.made_as(space), _opened.weights(space))
+    return embedders.embedder(_opened.made_as(space), _opened.weights(space))
 
 
 def embedder(opened: Workspace, space: str) -> Embedder:
@@ -161,7 +163,7 @@ def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
 def _search(version: str, space: str, image_id: str, metric: str, k: int, _opened: Workspace) -> dict[str, Any]:
     found = loaded(_opened, space)
     query = find_query(found.catalog, image_id)
-    return retrieval.search(_opened, found, query, metric_name=metric, k=k)
+    return retrieval_search.search(_opened, found, query, metric_name=metric, k=k)
 
 
 def search(opened: Workspace, space: str, image_id: str, metric: str, k: int) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def runs(version: str) -> list[results.Run]:
 
     Raises ArtifactError when a record is damaged.
     """
-    return [tidy(run) for run in records.load(current_settings())] if version else []
+    return [normalise(run) for run in records.load(current_settings())] if version else []
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
@@ -196,7 +198,7 @@ def readiness(version: str) -> dict[str, Any]:
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)
 def _changes(version: str, _opened: Workspace) -> dict[str, int]:
-    return catalogs.changes(catalog(_opened))
+    return catalog_file.changes(catalog(_opened))
 
 
 def changes(opened: Workspace) -> dict[str, int]:
@@ -212,20 +214,20 @@ def pool() -> Pool:
 
 def _load_own(connection: Connection, opened: Store) -> None:
     """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
-    if connection.name != connections.MAIN:
+    if connection.name != pools.MAIN:
         return
-    present = set(milvus.names(opened))
+    present = set(collections.names(opened))
     with contextlib.suppress(ArtifactError):
         mine = open_workspace().state.get("collections", {}).get(workspace.store_key(current_settings()), {})
         for entry in mine.values():
-            for suffix in milvus.SIBLINGS:
+            for suffix in collections.SIBLINGS:
                 if entry["base"] + suffix in present:
-                    milvus.ensure_loaded(opened, entry["base"] + suffix)
+                    collections.ensure_loaded(opened, entry["base"] + suffix)
 
 
 def store() -> Store:
     """The client of our own store, for all sessions. Raises StoreError with the remedy."""
-    return pool().get(connections.own(current_settings()))
+    return pool().get(pools.own(current_settings()))
 
 
 def release_store() -> None:

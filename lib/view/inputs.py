@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib import limits
 from lib.errors import QueryError
-from lib.view.escaping import plain
+from lib.view.formatting import plain
 
 
 def line(label: str, *, where: DeltaGenerator | None = None, **options: Any) -> str:

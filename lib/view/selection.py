@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import streamlit as st
 
-from lib.view import links
-from lib.view.links import PICKED, QUERY
+from lib.view import url_state
+from lib.view.url_state import PICKED, QUERY
 
 # A selection that is too long for an address.
 _LONG = "long_selection"
@@ -19,7 +19,7 @@ _LONG = "long_selection"
 
 def query() -> str | None:
     """Id of the query photo, as the address has it."""
-    return links.told(QUERY) or None
+    return url_state.parameter(QUERY) or None
 
 
 def choose(image_id: str, **choices: str) -> None:
@@ -27,13 +27,13 @@ def choose(image_id: str, **choices: str) -> None:
 
     `choices` go into the address with it, so that one step back undoes them all.
     """
-    links.forget(links.RETRIEVAL, "from", "part")
-    links.put(**{QUERY: image_id}, **choices)
+    url_state.forget(url_state.RETRIEVAL, "from", "part")
+    url_state.write(**{QUERY: image_id}, **choices)
 
 
 def forget() -> None:
     """No photo is the query any more."""
-    links.put(**{QUERY: None})
+    url_state.write(**{QUERY: None})
 
 
 def picked(ids: Sequence[str], contents: str) -> list[str]:
@@ -46,7 +46,7 @@ def picked_rows(n: int, contents: str) -> list[int]:
 
     `contents` is the catalog's hash: a selection of other photos is none.
     """
-    kept = links.told(PICKED) or st.session_state.get(_LONG)
+    kept = url_state.parameter(PICKED) or st.session_state.get(_LONG)
     return decoded(kept, n, contents) if kept else []
 
 
@@ -59,9 +59,9 @@ def pick(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
 def pick_rows(rows: Sequence[int], n: int, contents: str) -> None:
     """`pick` by rows of a catalog of `n` images."""
     word = encoded(rows, n, contents) if rows else ""
-    short = len(word) <= links.LONGEST
+    short = len(word) <= url_state.LONGEST
     st.session_state[_LONG] = "" if short else word
-    links.put(**{PICKED: word if word and short else None})
+    url_state.write(**{PICKED: word if word and short else None})
 
 
 def encoded(rows: Sequence[int], n: int, contents: str) -> str:

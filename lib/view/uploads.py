@@ -10,7 +10,8 @@ import streamlit as st
 from PIL import Image
 
 from lib.errors import ImageError, QueryError
-from lib.view import cached, gallery
+from lib.view import cached
+from lib.view.components import gallery
 
 MOST_BYTES = 50_000_000
 KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests import pictures
-from tests.pictures import chunk, encoded, png, scene
+from tests.helpers import image_files
+from tests.helpers.image_files import chunk, encoded, png, scene
 
 MARK = "petalscope-was-here"  # what a script in a name or a file would leave behind
 
@@ -90,13 +90,13 @@ def _bombs() -> dict[str, bytes]:
         "bomb-most.png": png(2**31 - 1, 2**31 - 1, b""),
         "bomb-one-too-many.png": png(8001, 8000, b""),
         "bomb-allowed.png": solid,  # 64 megapixels in 190 KB, the largest that is read
-        "bomb-text.png": png(9, 9, bytes(252), chunk(b"zTXt", b"x\0\0" + pictures.zeros(50))),
-        "bomb-profile.png": png(9, 9, bytes(252), chunk(b"iCCP", b"x\0\0" + pictures.zeros(50))),
+        "bomb-text.png": png(9, 9, bytes(252), chunk(b"zTXt", b"x\0\0" + image_files.zeros(50))),
+        "bomb-profile.png": png(9, 9, bytes(252), chunk(b"iCCP", b"x\0\0" + image_files.zeros(50))),
         "bomb-pixels.png": png(9, 9, b"").replace(
-            chunk(b"IDAT", zlib.compress(b"", 9)), chunk(b"IDAT", pictures.zeros(50))
+            chunk(b"IDAT", zlib.compress(b"", 9)), chunk(b"IDAT", image_files.zeros(50))
         ),
-        "bomb-canvas.webp": pictures.webp_header(9000, 9000),
-        "bomb-canvas-most.webp": pictures.webp_header(16_000, 16_000),
+        "bomb-canvas.webp": image_files.webp_header(9000, 9000),
+        "bomb-canvas-most.webp": image_files.webp_header(16_000, 16_000),
         "bomb.gif": _gif(65_535, 65_535),
         "bomb-frames.gif": _gif(4, 4, 20_000),
         "bomb.bmp": _bmp(60_000, 60_000),
@@ -104,8 +104,8 @@ def _bombs() -> dict[str, bytes]:
         "bomb-zero.bmp": _bmp(0, 0),
         "bomb.jpg": _resized_jpeg(65_535, 65_535),
         "bomb-allowed-size.jpg": _resized_jpeg(8000, 8000),  # says 64 megapixels, has 2,400
-        "bomb-scans.jpg": pictures.scans(scene(1), 3000),
-        "bomb-segments.jpg": pictures.segments(scene(1), 30_000),
+        "bomb-scans.jpg": image_files.scans(scene(1), 3000),
+        "bomb-segments.jpg": image_files.segments(scene(1), 30_000),
     }
 
 
@@ -321,7 +321,7 @@ def write(root: Path) -> dict[str, bytes]:
     found = {f"{label}/{name}": data for label, group in files().items() for name, data in group.items()}
     found |= {name: encoded(scene(200 + number)) for number, name in enumerate(odd_names())}
     for name, data in found.items():
-        pictures.write(root / name, data)
+        image_files.write(root / name, data)
     return found
 
 

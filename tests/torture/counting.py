@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import retrieval
 from lib.data import audit
 from lib.embed import extract
+from lib.retrieval import search
 
 
 def note(*what: object) -> None:
@@ -62,7 +62,7 @@ def _embedded() -> None:
 if __name__ == "__main__":
     from streamlit.web import cli
 
-    _counted(retrieval, "load", lambda opened, space: ("load", opened.version, space))
+    _counted(search, "load_space", lambda opened, space: ("load", opened.version, space))
     _counted(audit, "audit", lambda catalog, *_: ("audit", catalog.key))
     _embedded()
     sys.argv = sys.argv[1:]

@@ -15,9 +15,9 @@ import numpy as np
 
 from lib.learn import backbone
 from lib.settings import Settings
-from lib.store import connection, milvus
-from tests import trainings
+from lib.store import collections, connection
 from tests.conftest import draw_photos
+from tests.helpers import quick_trainings
 from tests.torture import tally
 from tests.torture.victims import Victims
 
@@ -85,7 +85,7 @@ def results(folder: Path) -> dict[str, str]:
         if path.name == "state.json":
             content = json.dumps({**json.loads(content), "prepared": None}).encode()
         elif inside.parts[0] == "runs" and path.suffix == ".json" and len(inside.parts) == 2:
-            content = json.dumps(trainings.lasting(json.loads(content))).encode()
+            content = json.dumps(quick_trainings.lasting(json.loads(content))).encode()
         elif path.parent.name == "features":
             with np.load(io.BytesIO(content), allow_pickle=False) as kept:
                 content = b"".join(kept[key].tobytes() for key in sorted(kept.files) if key != "spent")
@@ -102,8 +102,8 @@ def rows(settings: Settings) -> dict[str, str]:
     """Hash of all rows, vectors included, of each collection in the store."""
     with connection.open_store(settings.store_uri) as store:
         found = {}
-        for name in milvus.names(store):
-            milvus.ensure_loaded(store, name)
+        for name in collections.names(store):
+            collections.ensure_loaded(store, name)
             entries = store.client.query(
                 name, filter="", output_fields=["id", "path", "label", "split", "vector"], limit=1000
             )

@@ -22,14 +22,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, retrieval, workspace
+from lib.commands import cli
 from lib.data import images, thumbnails
+from lib.prepare import pipeline, workspace
+from lib.prepare.workspace import Workspace
+from lib.retrieval import search
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from lib.view import cached, gallery
-from lib.workspace import Workspace
-from tests import browsing
+from lib.view import cached
+from lib.view.components import gallery
 from tests.conftest import draw_picture
+from tests.helpers import browser_driver
 from tests.torture import counting, crowd, killing, tally
 from tests.torture.tally import Scale
 from tests.torture.test_truth import galleries
@@ -166,7 +169,7 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
     old, new = states(settings, capsys, tmp_path)
     assert settings.data is not None
     app = start(settings).switch_page("pages/3_Retrieval.py")
-    load, asked = retrieval.load, list[str]()
+    load, asked = search.load_space, list[str]()
 
     def loading(opened: Workspace, space: str) -> Any:
         asked.append(str(opened.state["dataset"]["fingerprint"]))
@@ -175,7 +178,7 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
             pipeline.prepare(settings, names=["pixels"])
         return load(opened, space)
 
-    monkeypatch.setattr(retrieval, "load", loading)
+    monkeypatch.setattr(search, "load_space", loading)
     for name, value in {"q": CHANGED, "space": "pixels", "k": str(K)}.items():
         app.query_params[name] = value
     app.run()
@@ -281,7 +284,9 @@ def test_a_crowd_sees_the_old_state_or_the_new_one(
                     time.sleep(0.2)
         return wrong
 
-    with browsing.serving(tmp_path / "photos", settings.artifacts, program=("-m", "tests.torture.counting")) as address:
+    with browser_driver.serving(
+        tmp_path / "photos", settings.artifacts, program=("-m", "tests.torture.counting")
+    ) as address:
         with ThreadPoolExecutor(scale.sessions + 1) as pool:
             looking = [pool.submit(visitor, number, address) for number in range(scale.sessions)]
             try:

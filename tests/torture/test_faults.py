@@ -1,6 +1,7 @@
 """Full and read-only disks, folders that disappear, clocks that jump: one clear line, nothing half-written.
 
-What `prepare` does on a small disk at any step is in tests/test_pipeline.py; here are the other commands and the pages.
+What `prepare` does on a small disk at any step is in tests/unit/prepare/test_pipeline.py; here are the other commands
+and the pages.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, workspace
+from lib.commands import cli
 from lib.data import catalog as catalogs
-from lib.data import datasets
+from lib.data import catalog_file, datasets
 from lib.errors import PetalscopeError
+from lib.prepare import pipeline, workspace
+from lib.prepare.job import Reporter
 from lib.settings import Settings
-from lib.steps.job import Reporter
-from lib.view import jobs
-from tests import trainings
-from tests.test_pages import PAGES
+from lib.view import background_jobs
+from tests.helpers import quick_trainings
+from tests.pages.test_all_pages import PAGES
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import victims
@@ -74,7 +76,7 @@ def test_training_on_a_disk_that_is_too_small(
 ) -> None:
     if scale.short:
         pytest.skip("make torture")
-    settings = trainings.settings(pictures, disk(f"size={kilobytes}k") / "artifacts", quick_weights)
+    settings = quick_trainings.settings(pictures, disk(f"size={kilobytes}k") / "artifacts", quick_weights)
     command = ["train", *words(settings), "--regime", "transfer", "--preset", "quick", "--image-size", "32"]
     said = refused(capsys, *command, "--epochs", "1")
     assert "is full; free some space" in said
@@ -187,7 +189,7 @@ def test_a_clock_that_jumps(tmp_path: Path, pictures: Path, quick_weights: str, 
     if scale.short:
         pytest.skip("make torture")
     settings = killing.ten_photos(tmp_path)
-    training = trainings.settings(pictures, tmp_path / "trained", quick_weights)
+    training = quick_trainings.settings(pictures, tmp_path / "trained", quick_weights)
     task = {"regime": "transfer", "resume": True}
     with victims() as workers:
         workers.run("prepare", settings)
@@ -215,12 +217,12 @@ def test_photos_from_the_future_and_the_past(tmp_path: Path) -> None:
         os.utime(path, (0, 0) if number % 2 else (4_102_444_800, 4_102_444_800))
     again = catalogs.build("photos", settings.data, seed=0, previous=first)
     assert again.fingerprint == first.fingerprint
-    assert catalogs.changes(again) == {"added": 0, "removed": 0, "changed": 0}
+    assert catalog_file.changes(again) == {"added": 0, "removed": 0, "changed": 0}
     tally.note("bad_inputs", len(first.ids))
 
 
 def test_a_job_has_never_run_for_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = jobs.Jobs()
+    work = background_jobs.JobRunner()
     seen: list[float] = []
 
     def jump(reporter: Reporter) -> None:

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from lib.data import catalog as catalogs
-from lib.data import images, thumbnails
+from lib.data import catalog_file, images, thumbnails
 from lib.errors import ImageError, QueryError
 from lib.settings import PROJECT
 from lib.view import uploads
-from tests.pictures import encoded, scene, write
+from tests.helpers.image_files import encoded, scene, write
 from tests.torture import corpus, tally
 from tests.torture.tally import Scale
 
@@ -80,8 +80,8 @@ def test_every_hostile_file_is_read_or_left_out_with_a_sentence_by_all_alike(
     assert not list(tmp_path.rglob(".tmp-*"))
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MOST_MB
     # A catalog of all this comes back from the disk as it was.
-    catalogs.save(found, tmp_path / "catalog.parquet")
-    kept = catalogs.load(tmp_path / "catalog.parquet")
+    catalog_file.save(found, tmp_path / "catalog.parquet")
+    kept = catalog_file.load(tmp_path / "catalog.parquet")
     assert kept is not None and kept.frame.equals(found.frame) and kept.skipped == found.skipped
     tally.note("bad_inputs", len(contents) + len(things))
 

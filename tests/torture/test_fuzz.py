@@ -18,10 +18,11 @@ import pytest
 from hypothesis import strategies as st
 
 from lib.data import catalog as catalogs
-from lib.data import images, thumbnails
+from lib.data import catalog_file, images, thumbnails
 from lib.errors import DataError, ImageError, QueryError
-from lib.view import pasting, uploads
-from tests.pictures import encoded, scene, write
+from lib.view import uploads
+from lib.view.components import paste_field
+from tests.helpers.image_files import encoded, scene, write
 from tests.torture import tally
 from tests.torture.test_files import MOST_MB, is_sentence
 
@@ -123,7 +124,7 @@ def test_the_decoder_and_the_upload_path(level: float, data: bytes) -> None:
 @hypothesis.given(word=st.text(max_size=200) | st.binary(max_size=200).map(lambda data: data.hex()))
 @many(lambda scale: scale.fuzz)
 def test_the_field_that_takes_pasted_pictures(word: str) -> None:
-    content = pasting.content(word)
+    content = paste_field.content(word)
     assert isinstance(content, bytes)
     with pytest.raises(QueryError):
         uploads.read(content)
@@ -165,7 +166,7 @@ def test_the_catalog_of_any_folder(tree: list[tuple[bytes, bytes, bytes]], conte
             assert images.pixel_hash(found.open(row)) == found.frame["sha256"].iloc[row]
             kept = thumbnails.thumbnail(found.path(name), found.frame["sha256"].iloc[row], 96, Path(place) / "small")
             assert io.BytesIO(kept).read(2) == b"\xff\xd8"
-        catalogs.save(found, Path(place) / "catalog.parquet")
-        again = catalogs.load(Path(place) / "catalog.parquet")
+        catalog_file.save(found, Path(place) / "catalog.parquet")
+        again = catalog_file.load(Path(place) / "catalog.parquet")
         assert again is not None and again.ids == found.ids and again.skipped == found.skipped
-        assert catalogs.changes(again) == {"added": 0, "removed": 0, "changed": 0}
+        assert catalog_file.changes(again) == {"added": 0, "removed": 0, "changed": 0}

@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 
-from lib import retrieval, workspace
 from lib.errors import ArtifactError
-from lib.queries import find_query
+from lib.prepare import workspace
+from lib.retrieval import search
+from lib.retrieval.query import find_query
 from lib.settings import Settings
 from tests.conftest import draw_picture
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import Victims, victims
 
-# tests/test_pipeline.py kills a few times in `make test`.
+# tests/unit/prepare/test_pipeline.py kills a few times in `make test`.
 pytestmark = pytest.mark.skipif(tally.scale().short, reason="make torture")
 PREPARE = ("catalog", "vectors", "switch")
 INDEXES = ("neighbours", "map", "store")
@@ -53,10 +54,10 @@ class Change:
 def answers(settings: Settings) -> list[Any]:
     """What a search says on both engines."""
     opened = workspace.open_workspace(settings)
-    loaded = retrieval.load(opened, "resnet18")
+    loaded = search.load_space(opened, "resnet18")
     query = find_query(loaded.catalog, "daisy/00.jpg")
     both = [
-        retrieval.search(opened, loaded, query, metric_name=metric, k=5, engine=engine)["results"]
+        search.search(opened, loaded, query, metric_name=metric, k=5, engine=engine)["results"]
         for metric in ("cosine", "l1")
         for engine in ("exact", "milvus")
     ]

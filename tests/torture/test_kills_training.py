@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from lib import pipeline, workspace
 from lib.embed.projection import MapParameters
 from lib.errors import WeightsError
-from lib.learn import backbone, checkpoints, live, runs
+from lib.learn import backbone, checkpoints, live_status, runs
+from lib.prepare import pipeline, workspace
+from lib.prepare.job import Reporter
 from lib.settings import Settings
-from lib.steps.job import Reporter
-from lib.view import mapper
-from tests import trainings
+from lib.view.embedding_map import map_jobs
+from tests.helpers import quick_trainings
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
 from tests.torture.victims import Victims, victims
 
 pytestmark = [
-    # tests/test_train_command.py kills once in `make test`.
+    # tests/unit/commands/test_train.py kills once in `make test`.
     pytest.mark.skipif(tally.scale().short, reason="make torture"),
     # The page hands its process over to a thread that takes note of its end.
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
@@ -57,7 +57,7 @@ def is_sound(settings: Settings, expected: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("regime", ["transfer", "finetune"])
 def test_train(workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, regime: str, scale: Scale) -> None:
-    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     task: dict[str, Any] = {"regime": regime, "resume": True}
     undisturbed = workers.run("train", settings, **task)
     expected = killing.results(settings.artifacts)
@@ -74,7 +74,7 @@ def test_training_again_over_a_finished_run(
     workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale
 ) -> None:
     """The old record must not vouch for a network of which only half is written."""
-    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     undisturbed = workers.run("train", settings, regime="transfer", resume=False)
     expected = killing.results(settings.artifacts)
     last = undisturbed["places"][-1]
@@ -83,7 +83,7 @@ def test_training_again_over_a_finished_run(
     for step in range(max(1, steps - max(12, scale.kills)), steps + 1):
         killing.kill(workers, "train", settings, {"die_in": last, "die_at": step}, regime="transfer", resume=False)
         is_sound(settings, expected)
-        photos = trainings.catalog(pictures)
+        photos = quick_trainings.catalog(pictures)
         try:
             assert runs.network(settings, "transfer", photos).preprocess.input_size == 32
         except WeightsError as error:
@@ -105,21 +105,21 @@ def test_a_training_that_a_page_started(
     asked: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
 
     def begin(settings: Settings) -> int:
-        assert live.start(settings, **asked)
-        return live.status(settings).pid  # type: ignore[union-attr]
+        assert live_status.start(settings, **asked)
+        return live_status.status(settings).pid  # type: ignore[union-attr]
 
     def over(settings: Settings) -> bool:
-        found = live.status(settings)
+        found = live_status.status(settings)
         return found is not None and not found.running
 
-    whole = trainings.settings(pictures, tmp_path / "whole", quick_weights)
+    whole = quick_trainings.settings(pictures, tmp_path / "whole", quick_weights)
     began = time.monotonic()
     begin(whole)
     wait(lambda: over(whole))
     took = time.monotonic() - began
     expected = killing.results(whole.artifacts)
     assert any(name.startswith("runs/transfer") for name in expected)
-    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     noise = random.Random(7)
     killed = 0
     while killed < scale.kills:
@@ -131,12 +131,12 @@ def test_a_training_that_a_page_started(
             wait(lambda: over(settings))
             killed += 1
             tally.note("kills")
-            told = live.status(settings)
+            told = live_status.status(settings)
             assert told is not None and told.message == "The training process ended without a word; start it again."
         is_sound(settings, expected)
     begin(settings)
     wait(lambda: over(settings))
-    assert live.status(settings).message == ""  # type: ignore[union-attr]
+    assert live_status.status(settings).message == ""  # type: ignore[union-attr]
     assert killing.results(settings.artifacts) == expected
 
 
@@ -151,7 +151,7 @@ def test_a_map_that_a_page_has_made(copied: Settings, scale: Scale, monkeypatch:
     expected = killing.results(copied.artifacts)
     (name,) = expected.keys() - before.keys()
     (copied.artifacts / name).unlink()
-    maker, noise, killed = mapper.Maker(), random.Random(8), 0
+    maker, noise, killed = map_jobs.MapJobs(), random.Random(8), 0
     while killed < scale.kills:
         assert maker.start(copied, "resnet18", parameters)
         making = maker.making

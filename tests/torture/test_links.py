@@ -15,8 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.settings import PROJECT, Settings
-from lib.view import links
-from tests import browsing
+from lib.view import url_state
+from tests.helpers import browser_driver
 from tests.torture import crowd, tally
 from tests.torture.tally import Scale
 
@@ -112,7 +112,7 @@ LIVE = ("<script>document", "root:x:0", "PATH=")
 
 def parameters() -> list[str]:
     """Every name under which some page reads its address."""
-    return sorted({name for names in links.NAMES.values() for name in names})
+    return sorted({name for names in url_state.NAMES.values() for name in names})
 
 
 def draws(noise: random.Random, names: list[str], own: dict[str, str]) -> Iterator[tuple[str, str | list[str]]]:
@@ -220,7 +220,7 @@ def test_no_nonsense_of_a_browser_breaks_a_page(prepared: Settings, scale: Scale
         ("Milvus_Collection", {"part": "map"}),
     ]
     log, told = tmp_path / "log", 0
-    with browsing.serving(prepared.data, tmp_path / "artifacts", log) as address:
+    with browser_driver.serving(prepared.data, tmp_path / "artifacts", log) as address:
         with crowd.session(address) as other:
             before = other.visit("Retrieval", q="rose/00.jpg", space="pixels")
             for place, (page, link) in enumerate(views):

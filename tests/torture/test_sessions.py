@@ -23,14 +23,15 @@ from typing import Any
 
 import pytest
 
-from lib import retrieval, workspace
 from lib.data import images
-from lib.learn import live
-from lib.queries import find_query, query_picture
+from lib.learn import live_status
+from lib.prepare import workspace
+from lib.retrieval import search
+from lib.retrieval.query import find_query, query_picture
 from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
-from lib.view import cached, jobs
-from tests import browsing, pictures, trainings
+from lib.view import background_jobs, cached
+from tests.helpers import browser_driver, image_files, quick_trainings
 from tests.torture import crowd, killing, tally
 from tests.torture.tally import Scale
 
@@ -45,11 +46,11 @@ def served(copied: Settings, prepared: Settings) -> Settings:
 def expected(settings: Settings, space: str) -> dict[tuple[str, str], list[str]]:
     """The answers to every photo under every metric, by command."""
     opened = workspace.open_workspace(settings)
-    loaded = retrieval.load(opened, space)
+    loaded = search.load_space(opened, space)
     return {
         (image_id, metric): [
             row["id"]
-            for row in retrieval.search(opened, loaded, find_query(loaded.catalog, image_id), metric_name=metric, k=5)[
+            for row in search.search(opened, loaded, find_query(loaded.catalog, image_id), metric_name=metric, k=5)[
                 "results"
             ]
         ]
@@ -77,7 +78,7 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
         pytest.skip("make torture")
     answers = {space: expected(served, space) for space in ("pixels", "resnet18")}
     assert served.data is not None
-    with browsing.serving(served.data, served.artifacts) as address:
+    with browser_driver.serving(served.data, served.artifacts) as address:
         server = crowd.process_of(address)
         with crowd.session(address) as first:
             for page in crowd.PAGES:
@@ -190,7 +191,7 @@ def test_two_users_start_a_training(
     if scale.short:
         pytest.skip("make torture")
     monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
-    settings = trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
+    settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     begun: list[int] = []
     begin = subprocess.Popen
 
@@ -204,19 +205,19 @@ def test_two_users_start_a_training(
 
     def start(number: int) -> bool:
         both.wait()
-        return live.start(settings, regimes=["transfer"], preset="quick", seeds=[number])
+        return live_status.start(settings, regimes=["transfer"], preset="quick", seeds=[number])
 
     with ThreadPoolExecutor(users) as pool:
         started = list(pool.map(start, range(users)))
     try:
         assert sorted(started) == [False] * (users - 1) + [True]
         assert len(begun) == 1
-        found = live.status(settings)
+        found = live_status.status(settings)
         for _ in range(300):
             if found is not None and found.pid:
                 break
             time.sleep(0.1)
-            found = live.status(settings)
+            found = live_status.status(settings)
         assert found is not None and found.running and found.pid == begun[0]
         assert found.queue in ([], [f"transfer, seed {started.index(True)}"])
     finally:
@@ -230,7 +231,7 @@ def test_one_computation_for_each_key(
 ) -> None:
     start(served)
     counts: Counter[str] = Counter()
-    load, audit = retrieval.load, cached.audit.audit
+    load, audit = search.load_space, cached.audit.audit
 
     def loading(opened: Any, space: str) -> Any:
         counts[space] += 1
@@ -241,7 +242,7 @@ def test_one_computation_for_each_key(
         counts["audit"] += 1
         return audit(catalog)
 
-    monkeypatch.setattr(retrieval, "load", loading)
+    monkeypatch.setattr(search, "load_space", loading)
     monkeypatch.setattr(cached.audit, "audit", auditing)
     cached._loaded.clear()
     cached._audit.clear()
@@ -259,7 +260,7 @@ def test_one_computation_for_each_key(
 
 
 def test_one_prepare_of_many_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    work, ran, go = jobs.Jobs(), Counter[str](), threading.Event()
+    work, ran, go = background_jobs.JobRunner(), Counter[str](), threading.Event()
 
     def prepare(reporter: Any) -> None:
         ran["prepare"] += 1
@@ -274,30 +275,30 @@ def test_one_prepare_of_many_that_are_asked_for(monkeypatch: pytest.MonkeyPatch)
 
 
 def _answers(opened: Any, space: str, content: bytes) -> list[str]:
-    loaded = retrieval.load(opened, space)
+    loaded = search.load_space(opened, space)
     query = query_picture(loaded.catalog, images.open_rgb(content), "mine")
-    return [row["id"] for row in retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]]
+    return [row["id"] for row in search.search(opened, loaded, query, metric_name="l1", k=6)["results"]]
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+@pytest.mark.skipif(browser_driver.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
 def test_one_uploads_while_another_switches_the_space(served: Settings, chromium: Any, scale: Scale) -> None:
     if scale.short:
         pytest.skip("make torture")
     assert served.data is not None
     opened = workspace.open_workspace(served)
-    with browsing.serving(served.data, served.artifacts) as address:
-        one, other = (browsing.Watched(chromium, address) for _ in range(2))
+    with browser_driver.serving(served.data, served.artifacts) as address:
+        one, other = (browser_driver.Watched(chromium, address) for _ in range(2))
         one.open("Retrieval?space=pixels&from=upload&k=6")
         other.open("Retrieval?space=resnet18&q=rose/00.jpg&k=6")
         first = '[aria-label="Answers by L1 distance"]'
 
-        def ids(tab: browsing.Watched) -> list[str | None]:
+        def ids(tab: browser_driver.Watched) -> list[str | None]:
             return [button.get_attribute("data-id") for button in tab.page.locator(f"{first} button").all()]
 
         spaces = ["pixels", "resnet18"]
         for number in range(4):
-            content = pictures.encoded(pictures.scene(300 + number))
+            content = image_files.encoded(image_files.scene(300 + number))
             one.page.set_input_files(
                 'input[type="file"]', files=[{"name": "mine.png", "mimeType": "image/png", "buffer": content}]
             )
@@ -308,9 +309,9 @@ def test_one_uploads_while_another_switches_the_space(served: Settings, chromium
             one.settle()
             one.settle()
             assert ids(one) == _answers(opened, "pixels", content)
-            loaded = retrieval.load(opened, space)
+            loaded = search.load_space(opened, space)
             query = find_query(loaded.catalog, "rose/00.jpg")
-            found = retrieval.search(opened, loaded, query, metric_name="l1", k=6)["results"]
+            found = search.search(opened, loaded, query, metric_name="l1", k=6)["results"]
             assert ids(other) == [row["id"] for row in found]
         for tab in (one, other):
             tab.context.close()

@@ -23,16 +23,20 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, queries, retrieval, scoreboard, workspace
+from lib.commands import cli
 from lib.data import archive
 from lib.errors import PetalscopeError
 from lib.learn import checkpoints
+from lib.measure import scoreboard
+from lib.prepare import pipeline, workspace
+from lib.retrieval import query as queries
+from lib.retrieval import search
 from lib.settings import PROJECT, Settings
-from lib.store import connection, connections
-from lib.store import pictures as stored
-from tests import browsing
-from tests.pictures import encoded, scene, write
-from tests.test_pages import PAGES
+from lib.store import connection, pool
+from lib.store import row_photos as stored
+from tests.helpers import browser_driver
+from tests.helpers.image_files import encoded, scene, write
+from tests.pages.test_all_pages import PAGES
 from tests.torture import corpus, crowd, tally
 from tests.torture.tally import Scale
 
@@ -123,18 +127,18 @@ def test_a_hostile_class_is_a_value_in_a_filter_and_nothing_else(request: pytest
     if scale.short:
         pytest.skip("make torture")
     opened = workspace.open_workspace(request.getfixturevalue("named"))
-    loaded = retrieval.load(opened, "resnet18")
+    loaded = search.load_space(opened, "resnet18")
     query = queries.query_row(loaded.catalog, 0)
     classes = list(loaded.catalog.classes)
     assert any("'" in label or '"' in label for label in classes)
     with connection.open_store(opened.settings.store_uri) as store:
         for wanted in [*((label,) for label in classes), tuple(classes[:3])]:
-            among, found = retrieval.Among(labels=wanted), {}
+            among, found = search.AnswerFilter(labels=wanted), {}
             rows = among.rows(loaded.catalog)
             assert rows is not None
             allowed = {loaded.catalog.ids[row] for row in rows} - {query.name}
             for engine in ("exact", "milvus"):
-                answer = retrieval.search(
+                answer = search.search(
                     opened, loaded, query, metric_name="cosine", k=100, engine=engine, store=store, among=among
                 )
                 found[engine] = {row["id"] for row in answer["results"]}
@@ -143,7 +147,7 @@ def test_a_hostile_class_is_a_value_in_a_filter_and_nothing_else(request: pytest
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browsing.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+@pytest.mark.skipif(browser_driver.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
 def test_no_script_in_a_name_runs_in_a_browser(request: pytest.FixtureRequest, scale: Scale, tmp_path: Path) -> None:
     if scale.short:
         pytest.skip("make torture")
@@ -152,8 +156,8 @@ def test_no_script_in_a_name_runs_in_a_browser(request: pytest.FixtureRequest, s
     shutil.copytree(named.artifacts, tmp_path / "artifacts")
     assert named.data is not None
     query = next(name for name in corpus.odd_names() if "onerror" in name)
-    with browsing.serving(named.data, tmp_path / "artifacts") as address:
-        tab = browsing.Watched(chromium, address)
+    with browser_driver.serving(named.data, tmp_path / "artifacts") as address:
+        tab = browser_driver.Watched(chromium, address)
         for page in crowd.PAGES:
             tab.open(f"{page}?q={urllib.request.quote(query, safe='')}&part=rows")
             assert corpus.MARK not in tab.page.title()
@@ -201,7 +205,7 @@ def test_no_link_leads_out_of_the_photos(prepared: Settings, start: Start) -> No
             assert "root:" not in said and "PATH=" not in said
         # What is an address is no path, and no file is opened for it.
         with pytest.raises(PetalscopeError):
-            typed = connections.typed(prepared, name + "/x.db")
+            typed = pool.typed(prepared, name + "/x.db")
             if "://" in name:
                 with connection.open_store(typed.uri):
                     pass
@@ -230,7 +234,7 @@ def test_no_row_of_a_collection_shows_a_file_of_another_folder(prepared: Setting
     try:
         for name in [*OUTSIDE, str(secret), os.path.relpath(secret, prepared.data), str(link)]:
             found = stored.file_of(prepared, {"path": name, "id": name})
-            allowed = connections.folders(prepared)
+            allowed = pool.folders(prepared)
             assert found is None or any(found.is_relative_to(folder) for folder in allowed), name
             assert found != secret
     finally:
@@ -424,7 +428,7 @@ def test_strangers_at_the_door(request: pytest.FixtureRequest, tmp_path: Path, s
 
     assert named.data is not None
     shutil.copytree(named.artifacts, tmp_path / "artifacts")
-    with browsing.serving(named.data, tmp_path / "artifacts") as address:
+    with browser_driver.serving(named.data, tmp_path / "artifacts") as address:
         port = int(address.rpartition(":")[2])
         listening = {
             line.split()[1].partition(":")[0]
@@ -481,7 +485,7 @@ def test_an_upload_ends_at_the_limit_and_no_secret_is_logged(
     monkeypatch.setenv("MILVUS_TOKEN", token)
     monkeypatch.setenv("MILVUS_URI", f"http://anna:{word}@127.0.0.1:9")
     log, most = tmp_path / "log", 50 * 1024 * 1024
-    with browsing.serving(copied.data, copied.artifacts, log) as address, crowd.session(address) as visit:
+    with browser_driver.serving(copied.data, copied.artifacts, log) as address, crowd.session(address) as visit:
         for page in crowd.PAGES:
             assert not visit.visit(page, q="rose/00.jpg").exceptions
         with urllib.request.urlopen(f"{address}/_stcore/health", timeout=20) as answer:
@@ -529,7 +533,7 @@ def test_no_secret_in_any_page_command_or_file(
     cli.main(["search", *place, "--engine", "milvus", "rose/00.jpg"])
     seen += list(capsys.readouterr())
     settings = replace(copied, milvus_token=token, milvus_uri=f"http://anna:{word}@127.0.0.1:9")
-    seen += [repr(settings), repr(connections.own(settings))]
+    seen += [repr(settings), repr(pool.own(settings))]
     try:
         pipeline.prepare(settings)
     except PetalscopeError as error:

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import cli, pipeline, workspace
+from lib.commands import cli
+from lib.prepare import pipeline, workspace
+from lib.prepare.job import Reporter
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from lib.steps.job import Reporter
 from tests.conftest import draw_picture, galleries
 from tests.torture import killing
 from tests.torture.tally import Scale

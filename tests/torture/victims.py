@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import PetalscopeError
+from lib.prepare.job import Reporter
 from lib.settings import PROJECT, Settings
-from lib.steps.job import Reporter
-from tests.dying_prepare import CHANGES, WRITING
+from tests.helpers.dying_prepare import CHANGES, WRITING
 
 # What the stages of the work are called here.
 PLACES = {"read": "catalog", "embed": "vectors", "neighbours": "neighbours", "map": "map", "store": "store"}
@@ -67,32 +67,32 @@ class Steps:
 
 
 def _prepare(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
-    from lib import pipeline
+    from lib.prepare import pipeline
 
     pipeline.prepare(settings, reporter=Reporter(progress=steps.progress))
 
 
 def _page_prepare(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
     """As the button on a page does it: in a thread of the app."""
-    from lib.view import jobs
+    from lib.view import background_jobs
 
-    class Told(jobs.Job):
+    class Told(background_jobs.BackgroundJob):
         def __setattr__(self, name: str, value: object) -> None:
             object.__setattr__(self, name, value)
             if name == "done":
                 steps.progress(self.stage)
 
-    jobs.Job = Told  # type: ignore[misc]
-    assert jobs.start_prepare(settings, lambda: None)
-    while jobs.jobs().job.running:
+    background_jobs.BackgroundJob = Told  # type: ignore[misc]
+    assert background_jobs.start_prepare(settings, lambda: None)
+    while background_jobs.jobs().job.running:
         time.sleep(0.01)
-    if jobs.jobs().job.error:
-        raise PetalscopeError(jobs.jobs().job.error)
+    if background_jobs.jobs().job.error:
+        raise PetalscopeError(background_jobs.jobs().job.error)
 
 
 def _map(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
-    from lib import pipeline
     from lib.embed.projection import MapParameters
+    from lib.prepare import pipeline
 
     pipeline.make_map(settings, "resnet18", MapParameters(n_neighbors=5), Reporter(progress=steps.progress))
 
@@ -100,14 +100,14 @@ def _map(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
 def _train(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
     import torch
 
-    from lib import pipeline
-    from lib.learn import study
-    from tests import trainings
+    from lib.learn import run_all
+    from lib.prepare import pipeline
+    from tests.helpers import quick_trainings
 
     torch.set_num_threads(1)
     photos = pipeline.catalog(settings, reporter=Reporter(progress=steps.progress))
-    planned = trainings.plan(photos, str(settings.weights), [task["regime"]])
-    study.train(settings, planned, resume=task["resume"], watch=lambda stage, done, total: steps.progress(stage))
+    planned = quick_trainings.plan(photos, str(settings.weights), [task["regime"]])
+    run_all.train(settings, planned, resume=task["resume"], watch=lambda stage, done, total: steps.progress(stage))
 
 
 def jumping_clock(seed: int) -> None:
@@ -166,12 +166,11 @@ def _watch(pid: int, reading: int, task: dict[str, Any]) -> bytes:
 def main() -> None:
     """Work until stdin ends."""
     import faiss  # noqa: F401
+    import lib.view.jobs  # noqa: F401
     import pymilvus  # noqa: F401
     import torchvision  # noqa: F401
     import umap  # noqa: F401
     from milvus_lite import server_manager  # noqa: F401
-
-    import lib.view.jobs  # noqa: F401
 
     for line in sys.stdin:
         task = json.loads(line)

@@ -1,0 +1,100 @@
+"""The commands that look at what is there: `inspect`, `recall` and `doctor`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from lib.commands.progress import Progress
+from lib.settings import Settings
+from lib.store import collections
+from lib.text import printable
+
+
+def inspect(settings: Settings, options: argparse.Namespace) -> Any:
+    """What a store says of its collections: see `store.inspect`. Loads nothing."""
+    from lib.prepare import workspace
+    from lib.store import connection, inspect
+
+    workspace.check_store(settings)
+    with connection.open_store(
+        settings.store_uri, settings.milvus_token, role="inspect", wait_s=settings.store_wait_s
+    ) as store:
+        return inspect.inspect(store, options.collection)
+
+
+def show_inspect(document: Any) -> str:
+    """Collections with fields and indexes; behind each parameter how it is known."""
+    lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
+    for entry in document["collections"]:
+        rows = entry["rows"]
+        lines.append(f"{entry['name']}: row_count {rows['row_count']}, count(*) {rows['count']}, {entry['load_state']}")
+        lines += [
+            f"  field {field['name']}: {field['type']}" + (f"({field['dim']})" if field.get("dim") else "")
+            for field in entry["fields"]
+        ]
+        for index in entry["indexes"]:
+            params = ", ".join(
+                f"{key}={value} [{index['source'].get(key, 'reported')}]" for key, value in index["params"].items()
+            )
+            lines.append(
+                f"  index on {index['field']}: {index['index_type']} {index['metric_type'] or ''} {params}".rstrip()
+            )
+    return printable(lines)
+
+
+def recall(settings: Settings, options: argparse.Namespace) -> Any:
+    """How much of the truth an index finds: see `store.recall`. Loads the collection."""
+    from lib.prepare import workspace
+    from lib.store import connection, recall
+
+    workspace.check_store(settings)
+    with (
+        connection.open_store(
+            settings.store_uri, settings.milvus_token, role="recall", wait_s=settings.store_wait_s
+        ) as store,
+        Progress() as progress,
+    ):
+        collections.ensure_loaded(store, options.collection)
+        return recall.recall(
+            store,
+            options.collection,
+            field=options.field,
+            k=options.k,
+            queries=options.queries,
+            progress=lambda done, total: progress.update("exact scan", done, total),
+        )
+
+
+def show_recall(document: Any) -> str:
+    """A line for each setting of the index."""
+    build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
+    lines = [
+        f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
+        f"{document['gallery']:,} rows" + (f" ({build})" if build else ""),
+        *([document["warning"]] if "warning" in document else []),
+        f"{'index':<12} {'setting':<14} {'recall@' + str(document['k']):>10} {'p50 ms':>9} {'p95 ms':>9}",
+    ]
+    for row in document["rows"]:
+        setting = ", ".join(f"{name} {value}" for name, value in row["params"].items()) or "–"
+        lines.append(
+            f"{row['index_type']:<12} {setting:<14} {row['recall']:>10.3f} {row['p50_ms']:>9.2f} {row['p95_ms']:>9.2f}"
+        )
+    return printable(lines)
+
+
+def doctor(settings: Settings, options: argparse.Namespace) -> Any:
+    """What is ready and what mends the rest: see `doctor.examine`. Changes and fetches nothing."""
+    from lib.prepare import doctor
+
+    return doctor.examine(settings)
+
+
+def show_doctor(document: Any) -> str:
+    """A line for each check, with its remedy."""
+    marks = {True: "ready  ", False: "missing"}
+    return printable(
+        f"{marks[check['ready']]}  {check['name']}: {check['detail']}"
+        + (f" → {check['remedy']}" if check["remedy"] else "")
+        for check in document["checks"]
+    )

@@ -1,1 +1,0 @@
-"""How a synthetic flower is drawn: from shapes and surfaces to a picture that a camera could have taken."""

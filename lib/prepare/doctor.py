@@ -1,0 +1,185 @@
+"""What is ready, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from lib import artifacts
+from lib.data import catalog_file, datasets, own_folders
+from lib.data.catalog import Catalog
+from lib.data.scanning import scan
+from lib.embed import spaces
+from lib.errors import ArtifactError, PetalscopeError, StoreError
+from lib.learn import backbone, runs
+from lib.learn.regimes import REGIMES
+from lib.prepare import workspace
+from lib.prepare.workspace import Workspace
+from lib.search import neighbourhoods
+from lib.settings import VERSION, Settings
+from lib.store import collections, connection
+
+# These are sound if their hash is; any other file has to be tried.
+KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
+
+
+def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, Any]:
+    """The `doctor` document: versions and a list of checks, each ready or with its remedy. Changes and fetches nothing.
+
+    The app, which holds the store itself, leaves `look_into_store` off; then no weights file is tried either, since
+    that imports torch.
+    """
+    checks = [_libraries(), _data(settings), _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    try:
+        opened = workspace.open_workspace(settings)
+        catalog = opened.catalog()
+    except PetalscopeError as error:
+        checks.append(_check("catalog", False, str(error), settings.prepare_command))
+        if look_into_store:
+            checks.append(_store(settings, {}))
+    else:
+        checks += [
+            _catalog(opened, catalog),
+            *(_space(opened, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
+            _training(settings, catalog),
+        ]
+        if look_into_store:
+            checks.append(_store(settings, _collections(opened)))
+    return {
+        "version": VERSION,
+        "versions": artifacts.libraries(),
+        "ready": all(check["ready"] for check in checks),
+        "checks": checks,
+    }
+
+
+def _check(name: str, ready: bool, detail: str, remedy: str = "") -> dict[str, Any]:
+    return {"name": name, "ready": ready, "detail": detail, "remedy": "" if ready else remedy}
+
+
+def _libraries() -> dict[str, Any]:
+    missing = [name for name, version in artifacts.libraries().items() if version == "missing"]
+    return _check(
+        "libraries",
+        not missing,
+        f"missing: {', '.join(missing)}" if missing else "all installed",
+        "pip install -r requirements.lock",
+    )
+
+
+def _data(settings: Settings) -> dict[str, Any]:
+    found = datasets.find(settings)
+    if found is None:
+        return _check("data", False, "no photos yet", settings.prepare_command)
+    try:
+        datasets.refuse_shared(settings)
+        files, skipped = scan(found.root)
+    except PetalscopeError as error:
+        return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
+    detail = f"{found.name} in {found.root}: {len(files):,} files in class folders"
+    if own := own_folders.summary(skipped):
+        detail += f"; {own}"
+    return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
+
+
+def _weights(settings: Settings, *, thorough: bool) -> dict[str, Any]:
+    said: list[str] = []
+    try:
+        found = backbone.choose(replace(settings, offline=True), warn=said.append)
+        if thorough and found.name not in KNOWN_WEIGHTS:
+            backbone.resnet18(found)
+    except PetalscopeError as error:
+        return _check("weights", False, str(error), "name others with --weights imagenet, bundled or a file")
+    about = found.about
+    if said:
+        can = "downloads are switched off" if settings.offline else "prepare downloads them where it has a network"
+        about += f"; ImageNet's are not on this machine, and {can}"
+    return _check("weights", True, about)
+
+
+def _artifacts(settings: Settings) -> dict[str, Any]:
+    # The nearest folder that is there decides, since the rest would be made.
+    folder = next((each for each in (settings.artifacts, *settings.artifacts.parents) if each.exists()), None)
+    usable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    detail = str(settings.artifacts) if usable else f"{settings.artifacts} cannot be written"
+    return _check("artifacts", usable, detail, "name another folder with --artifacts or PETALSCOPE_ARTIFACTS")
+
+
+def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
+    skipped = len(catalog.skipped)
+    detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
+    try:
+        changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
+    except PetalscopeError as error:
+        return _check("catalog", False, f"{detail}; {error}", "bring the data folder back, or name another with --data")
+    if changes:
+        detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
+    return _check("catalog", not changes, detail, opened.settings.prepare_command)
+
+
+def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
+    try:
+        own = runs.own(settings)
+        networks = [name for name in REGIMES if runs.best(settings, name, catalog)]
+    except PetalscopeError as error:
+        return _check("training", False, str(error), "delete the file it names")
+    if not own:
+        return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
+    kept = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
+    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {kept}")
+
+
+def _trained(opened: Workspace) -> list[str]:
+    """The spaces of trained networks that are there; nobody has to have them."""
+    return [name for name in opened.spaces if spaces.SPACES[name].regime]
+
+
+def _space(opened: Workspace, name: str) -> dict[str, Any]:
+    def look() -> str:
+        vectors, weights = opened.vectors(name), opened.weights(name)
+        for method in ("umap", "pca"):
+            opened.map(name, method)
+        told = neighbourhoods.approximation_note(opened.neighbourhoods(name).facts)
+        return f"{len(vectors.values):,} vectors, neighbours{f' ({told})' if told else ''} and maps" + (
+            f", weights {weights.name}" if weights else ""
+        )
+
+    return _tried(f"space {name}", look, opened.mending(name))
+
+
+def _collections(opened: Workspace) -> dict[str, str]:
+    """The base name of every space that should be in the store, or why it is not."""
+    found = {}
+    for name in opened.spaces:
+        if spaces.get(name).in_milvus:
+            try:
+                found[name] = opened.collection(name)
+            except PetalscopeError:
+                found[name] = ""
+    return found
+
+
+def _store(settings: Settings, bases: dict[str, str]) -> dict[str, Any]:
+    def look() -> str:
+        workspace.check_store(settings)
+        with connection.open_store(
+            settings.store_uri, settings.milvus_token, role="doctor", wait_s=settings.store_wait_s
+        ) as store:
+            there = set(collections.names(store))
+        for name, base in bases.items():
+            if not base or any(base + suffix not in there for suffix in collections.SIBLINGS):
+                raise ArtifactError(f"{settings.store_address} does not hold all collections of the space {name}.")
+        return f"{settings.store_address}: {len(there)} collections"
+
+    return _tried("store", look, settings.prepare_command)
+
+
+def _tried(name: str, look: Callable[[], str], remedy: str) -> dict[str, Any]:
+    try:
+        return _check(name, True, look())
+    except StoreError as error:  # it is there but does not open, which no `prepare` mends
+        return _check(name, False, str(error), "stop the process that owns it, or correct --milvus-uri")
+    except PetalscopeError as error:
+        return _check(name, False, str(error), remedy)

@@ -1,0 +1,201 @@
+"""What is on the screen as a command and as short programs: text only, made from plain values.
+
+Invariants: neither tokens nor local paths are ever in it (places come from the environment, as everywhere), and
+whatever came from outside (ids, labels) stands there quoted for the language that will read it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lib.embed import spaces
+from lib.errors import ArtifactError
+from lib.prepare.workspace import Workspace
+from lib.retrieval.search import ANY_ANSWER, AnswerFilter
+from lib.store import collections, filters, vector_search
+
+YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One question. `images` are the ids of the queries, none for a picture or vector from outside; `left_out` are the
+    ids that may not be answers; `part` is "" or "left,top,right,bottom"."""
+
+    images: Sequence[str]
+    space: str
+    metric: str
+    k: int
+    engine: str = "exact"
+    among: AnswerFilter = ANY_ANSWER
+    keep_duplicates: bool = False
+    part: str = ""
+    unit: bool = False
+    left_out: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things lie, relative to the artifacts folder: the catalog's file and the file of a space's vectors; and the
+    base name of the space's collections, "" when it has none."""
+
+    catalog: str
+    vectors: str
+    collection: str
+
+
+def places(opened: Workspace, space: str) -> Place:
+    """Where the photos' table and a space's vectors lie inside the artifacts folder."""
+    inside = opened.folder.relative_to(opened.settings.artifacts).as_posix()
+    try:
+        base = opened.collection(space) if spaces.get(space).in_milvus else ""
+    except ArtifactError:  # not stored at this address
+        base = ""
+    folder = opened.space(space)["folder"]
+    return Place(f"{inside}/{opened.state['catalog']}", f"{inside}/{folder}/vectors.npy", base)
+
+
+def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
+    """The command line that prints the same answers; with `other`, the one that compares both."""
+    first, *more = recipe.images or (YOURS,)
+    words = ["python", "-m", "lib", "compare" if other else "search", *([] if first.startswith("-") else [first])]
+    for image in more:
+        words += [f"--also={image}"]
+    words += ["--space", recipe.space]
+    if other is None:
+        words += ["--metric", recipe.metric]
+    else:
+        words += ["--a", recipe.metric, "--b", other.metric]
+        words += ["--b-space", other.space] if other.space != recipe.space else []
+    words += ["--k", str(recipe.k)]
+    words += ["--engine", recipe.engine] if recipe.engine != "exact" else []
+    words += ["--crop", recipe.part] if recipe.part else []
+    words += [f"--label={label}" for label in recipe.among.labels]
+    words += [f"--split={split}" for split in recipe.among.splits]
+    words += ["--keep-duplicates"] if recipe.keep_duplicates else []
+    words += ["--normalise"] if recipe.unit else []
+    # An id may begin with a dash.
+    words += ["--", first] if first.startswith("-") else []
+    return shlex.join(words)
+
+
+def faiss_program(recipe: Reproduction, place: Place) -> str:
+    """A program that finds the same ids in the stored vectors: with faiss, or, for the mean rank over several queries,
+    with SciPy. A picture from outside comes as its vector, in `query.npy`."""
+    several = len(recipe.images) > 1
+    lines = [
+        "import os",
+        "from pathlib import Path",
+        "",
+        *([] if several else ["import faiss"]),
+        "import numpy as np",
+        "import pandas as pd",
+        *(["from scipy.spatial.distance import cdist"] if several else []),
+        "",
+        'home = Path(os.environ.get("PETALSCOPE_ARTIFACTS", "artifacts"))',
+        f"photos = pd.read_parquet(home / {place.catalog!r})",
+        f'x = np.load(home / {place.vectors!r}).astype("float{64 if several else 32}")',
+    ]
+    lines += ["x /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []
+    if recipe.images and not recipe.part:
+        lines += [f'asked = photos.index[photos["id"].isin({list(recipe.images)!r})]', "q = x[asked]"]
+        left_out = 'photos["id"].isin(photos["id"][asked])' if recipe.keep_duplicates else ""
+        left_out = left_out or 'photos["sha256"].isin(photos["sha256"][asked])'
+        lines.append(f"keep = ~{left_out}  # {'the query' if recipe.keep_duplicates else 'the query and exact copies'}")
+    else:
+        lines += [
+            f'q = np.load("{VECTOR_FILE}").astype("float32").reshape(1, -1)  # saved from the page',
+            *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
+            f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
+        ]
+    for column, wanted in (("label", recipe.among.labels), ("split", recipe.among.splits)):
+        lines += [f'keep &= photos["{column}"].isin({list(wanted)!r})'] if wanted else []
+    lines += ["x = np.ascontiguousarray(x[keep])"]
+    if recipe.unit:
+        lines += ["x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))  # to length 1"]
+    return "\n".join([*lines, *(_several(recipe) if several else _single(recipe))])
+
+
+def _single(recipe: Reproduction) -> list[str]:
+    similar = recipe.metric in {"cosine", "ncc"}
+    lines = ["x, q = (v - v.mean(axis=1, keepdims=True) for v in (x, q))"] if recipe.metric == "ncc" else []
+    lines += ["faiss.normalize_L2(x), faiss.normalize_L2(q)"] if similar else []
+    kind = {"l1": "METRIC_L1", "mse": "METRIC_L2", "l2": "METRIC_L2"}.get(recipe.metric, "METRIC_INNER_PRODUCT")
+    return [
+        *lines,
+        f"index = faiss.IndexFlat(x.shape[1], faiss.{kind})",
+        "index.add(x)",
+        f"values, rows = index.search(q, min({recipe.k + 8}, index.ntotal))",
+        f"best = np.lexsort((rows[0], {'-' if similar else ''}values[0]))[:{recipe.k}]  # equal values by id",
+        'print(*photos["id"][keep].iloc[rows[0][best]], sep="\\n")',
+    ]
+
+
+def _several(recipe: Reproduction) -> list[str]:
+    kinds = {"l1": "cityblock", "mse": "sqeuclidean", "l2": "sqeuclidean", "cosine": "cosine", "ncc": "correlation"}
+    return [
+        f'order = cdist(q, x, "{kinds[recipe.metric]}").argsort(axis=1, kind="stable")',
+        "ranks = np.empty(order.shape)",
+        "np.put_along_axis(ranks, order, np.arange(1.0, len(x) + 1)[None], axis=1)",
+        f'best = ranks.mean(axis=0).argsort(kind="stable")[:{recipe.k}]  # the lowest mean rank',
+        'print(*photos["id"][keep].iloc[best], sep="\\n")',
+    ]
+
+
+def milvus_program(recipe: Reproduction, place: Place) -> str | None:
+    """A program that asks the space's collection the same with pymilvus; None where Milvus cannot be asked that."""
+    if not place.collection or len(recipe.images) > 1 or recipe.unit:
+        return None
+    name = collections.collection_for(place.collection, recipe.metric)
+    limit, params = vector_search.plan(recipe.metric, recipe.k, len(recipe.left_out))
+    outside = not recipe.images or bool(recipe.part)
+    lines = [
+        "import os",
+        "",
+        *(["import numpy as np"] if outside or recipe.metric == "l1" else []),
+        *(["import pandas as pd"] if not outside and not recipe.keep_duplicates else []),
+        "from pymilvus import MilvusClient",
+        "",
+        "# One process at a time owns a Milvus Lite store: stop the app first, or use a server.",
+        'home = os.environ.get("PETALSCOPE_ARTIFACTS", "artifacts")',
+        'uri = os.environ.get("MILVUS_URI") or os.path.join(home, "petalscope.db")',
+        'client = MilvusClient(uri, token=os.environ.get("MILVUS_TOKEN", ""))',
+        f"name = {name!r}",
+        "client.load_collection(name)",
+    ]
+    if outside:
+        lines += [
+            f'q = np.load("{VECTOR_FILE}").astype("float32")  # saved from the page',
+            f"left_out = set({list(recipe.left_out)!r})",
+        ]
+        lines += ["q -= q.mean()"] if recipe.metric == "ncc" else []
+    else:
+        image = recipe.images[0]
+        one = f"id == {filters.quoted(image)}"
+        lines += [f'row = client.query(name, filter={one!r}, output_fields=["vector"])[0]', 'q = row["vector"]']
+        if recipe.keep_duplicates:
+            lines += [f"left_out = {{{image!r}}}"]
+        else:
+            lines += [
+                f'photos = pd.read_parquet(os.path.join(home, {place.catalog!r})).set_index("id")',
+                f'same = photos["sha256"] == photos["sha256"][{image!r}]  # the query and its exact copies',
+                "left_out = set(photos.index[same])",
+            ]
+    fields = '["vector"]' if recipe.metric == "l1" else '["id"]'
+    lines += [
+        "hits = client.search(",
+        f'    name, data=[q], anns_field="vector", limit={limit}, search_params={{"params": {params!r}}},',
+        f"    filter={recipe.among.expression()!r}, output_fields={fields},",
+        ")[0]",
+    ]
+    if recipe.metric == "l1":  # which Milvus does not have
+        value = 'float(np.abs(np.array(hit["entity"]["vector"], float) - np.array(q, float)).sum())'
+    else:
+        value = ("-" if recipe.metric in {"cosine", "ncc"} else "") + 'hit["distance"]'
+    lines += [
+        f'found = sorted(({value}, hit["id"]) for hit in hits if hit["id"] not in left_out)',
+        f'print(*[image_id for _, image_id in found[:{recipe.k}]], sep="\\n")',
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""The findings panel: what stands out in a space, each finding a button that selects its photos on the map."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lib.prepare.workspace import Workspace
+from lib.search import neighbourhoods
+from lib.view import cached, photo_tiles, selection
+from lib.view.formatting import plain
+
+FEW = 16
+
+
+def show(opened: Workspace, space: str) -> None:
+    """Every finding with its rule, how many photos it names, and the first of them."""
+    photos = cached.catalog(opened)
+    if told := neighbourhoods.approximation_note(cached.neighbourhoods(opened, space).facts, ["cosine"]):
+        st.caption(f"Each photo's nearest are {plain(told)}.")
+    for finding in cached.findings(opened, space):
+        with st.container(border=True):
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {len(photos.frame):,} photos")
+            left.caption(finding.about)
+            if not finding.ids:
+                right.markdown(":material/check: none")
+                continue
+            if right.button(
+                "Show on the map", key=f"finding_{finding.name}", icon=":material/my_location:", width="stretch"
+            ):
+                selection.pick(finding.ids, photos.ids, photos.contents)
+                st.rerun()
+            photo_tiles.show_photos(
+                opened,
+                finding.ids[:FEW],
+                key=f"photos_{finding.name}",
+                title=finding.title,
+                notes=finding.notes[:FEW],
+                tile=92,
+                row=True,
+            )

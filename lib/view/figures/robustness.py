@@ -1,0 +1,104 @@
+"""Figures of the robustness lab: ranks of the original, sweeps over strengths, scores by factor; from plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from lib.data.distortions import Distortion
+from lib.measure.scoreboard import MEASURES
+from lib.search.metrics import METRICS
+from lib.view.figures.scores import LEGEND, space_colours
+from lib.view.figures.style import MARGIN, text
+from lib.view.formatting import ink
+
+
+def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int) -> go.Figure:
+    """The original's rank under every metric, by space and metric; on a logarithmic scale, since rank 1 is the aim."""
+    figure, colours = go.Figure(), space_colours(list(titles))
+    # Labels of one space above its points, of the other below, so that near ranks can still be read.
+    sides = ("top center", "bottom center")
+    for place, (space, by_metric) in enumerate(seen.items()):
+        figure.add_scatter(
+            x=list(by_metric.values()),
+            y=[METRICS[name].title for name in by_metric],
+            mode="markers+text",
+            text=[f"#{rank:,}" for rank in by_metric.values()],
+            textposition=sides[place % 2],
+            cliponaxis=False,
+            textfont={"color": ink()},
+            name=text(titles[space]),
+            marker={"size": 14, "color": colours[space]},
+            hovertemplate=f"{text(titles[space])}, %{{y}}: the original is answer %{{x:,}}<extra></extra>",
+        )
+    figure.update_layout(height=340, margin={**MARGIN, "r": 50}, legend=LEGEND)
+    figure.update_xaxes(
+        type="log",
+        title=f"rank of the original among {gallery:,} photos",
+        range=[-0.08, float(np.log10(gallery)) + 0.05],
+    )
+    figure.update_xaxes(tickvals=[10**power for power in range(7)], ticktext=[f"{10**power:,}" for power in range(7)])
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+SWEEP = {
+    "first": "original is the first answer",
+    "precision": "answers of the right class, of 10",
+    "kept": "of the unchanged photo's 10 answers kept",
+    "rank": "median rank of the original",
+}
+
+
+def sweep(
+    found: dict[str, list[dict[str, Any]]], titles: dict[str, str], kind: Distortion, name: str, quantity: str
+) -> go.Figure:
+    """One quantity of `SWEEP` against the strength of a distortion, a line for each space, by the metric `name`."""
+    figure, colours = go.Figure(), space_colours(list(titles))
+    for space, rows in found.items():
+        mine = sorted((row for row in rows if row["metric"] == name), key=lambda row: float(row["level"]))
+        figure.add_scatter(
+            x=[row["level"] for row in mine],
+            y=[row[quantity] for row in mine],
+            mode="lines+markers",
+            name=text(titles[space]),
+            line={"color": colours[space], "width": 2.6},
+            hovertemplate=f"{text(titles[space])}, strength %{{x}}: %{{y:.3g}}<extra></extra>",
+        )
+    figure.update_layout(
+        height=230, margin={**MARGIN, "t": 30}, showlegend=False, title={"text": kind.title, "font": {"size": 14}}
+    )
+    figure.update_xaxes(title={"text": kind.unit, "font": {"size": 11}})
+    if quantity == "rank":
+        figure.update_yaxes(type="log", autorange="reversed")
+    else:
+        figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.05])
+    return figure
+
+
+def factor(rows: list[dict[str, Any]], titles: dict[str, str], measure: str) -> go.Figure:
+    """A measure by the value of a factor, a row of dots with intervals for each space: rows as `factors.table` has."""
+    figure, colours = go.Figure(), space_colours(list(titles))
+    for space, title in titles.items():
+        mine = [row for row in rows if row["space"] == space and row["mean"] is not None]
+        figure.add_scatter(
+            x=[row["mean"] for row in mine],
+            y=[text(f"{row['value']} ({row['queries']})") for row in mine],
+            mode="markers",
+            name=text(title),
+            marker={"size": 11, "color": colours[space]},
+            error_x={
+                "array": [row["high"] - row["mean"] for row in mine],
+                "arrayminus": [row["mean"] - row["low"] for row in mine],
+                "color": colours[space],
+                "thickness": 1.6,
+            },
+            hovertemplate=f"{text(title)}, %{{y}}: %{{x:.1%}}<extra></extra>",
+        )
+    levels = list(dict.fromkeys(f"{row['value']} ({row['queries']})" for row in rows))
+    figure.update_layout(height=110 + 34 * len(levels), margin=MARGIN, legend=LEGEND)
+    figure.update_xaxes(title=MEASURES[measure], rangemode="tozero", tickformat=".0%")
+    figure.update_yaxes(categoryorder="array", categoryarray=[text(level) for level in levels][::-1])
+    return figure

@@ -1,0 +1,53 @@
+"""Axes that can be read."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from lib.view import theme
+
+
+def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
+    """Ticks for a logarithmic axis that shows positive `values`, each written out: as few as leave three in sight.
+    (Plotly's own leave the zeros away between two powers of ten: 5, 10, 2.)"""
+    known = [value for value in values if value > 0]
+    if not known:
+        return {}
+    low, high = min(known), max(known)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for parts in ((1, 2, 5), tuple(range(1, 10)), tuple(part / 10 for part in range(10, 100, 2))):
+        ticks = [part * 10.0**power for power in powers for part in parts]
+        if sum(low <= tick <= high for tick in ticks) >= 3:
+            break
+    return {"tickvals": ticks, "ticktext": [f"{tick:,.12g}" for tick in ticks]}
+
+
+def text(value: object) -> str:
+    """`value` for a label or a hover box: nothing in it is read as HTML."""
+    return html.escape("".join(letter if letter.isprintable() else "�" for letter in str(value)))
+
+
+MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+
+
+def config(name: str) -> dict[str, Any]:
+    """Plotly's own buttons; its camera saves `petalscope-<name>.png`."""
+    return {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "png", "filename": f"petalscope-{name}", "scale": 2},
+    }
+
+
+def colour(regime: str, alpha: float = 1.0) -> str:
+    """A regime's colour, grey for one that is none of ours."""
+    return faint(theme.REGIME_COLOURS.get(regime, theme.MUTED), alpha)
+
+
+def faint(colour: str, alpha: float) -> str:
+    """`#rrggbb` with an opacity: it mixes with whatever ground the theme has."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:.3f})"

@@ -1,0 +1,221 @@
+"""Figures of final results: accuracies, what they cost, confusion, linear probes. Runs come from `tidying.tidy`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from lib.learn import results
+from lib.learn.regimes import REGIMES
+from lib.view import theme
+from lib.view.figures import style
+from lib.view.figures.style import MARGIN, colour, faint, text
+from lib.view.formatting import ink
+
+
+def published_bars(published: dict[str, float]) -> go.Figure:
+    """The published test accuracies, as reference."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(published.values()),
+            y=[REGIMES[regime].title for regime in published],
+            orientation="h",
+            marker_color=[theme.REGIME_COLOURS[regime] for regime in published],
+            text=[f"{value:.2%}" for value in published.values()],
+            textposition="outside",
+            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+        )
+    )
+    figure.update_layout(height=220, margin=MARGIN)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.2], title="published test accuracy")
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
+    """Test accuracy of each row of `results.table`: the mean, every seed, one run's interval, the published one.
+
+    One trace for each of these and not for each row, since a browser pays for every trace.
+    """
+    figure = go.Figure()
+    shown = [(row, text(name)) for row, name in zip(rows, called, strict=True) if row["accuracy"] is not None]
+    bounds = [row["ci95"] or (row["accuracy"], row["accuracy"]) for row, _ in shown]
+    figure.add_scatter(
+        x=[row["accuracy"] for row, _ in shown],
+        y=[name for _, name in shown],
+        mode="markers",
+        marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown]},
+        error_x={**_reach(shown, bounds), "thickness": 2, "width": 7},
+        customdata=bounds,
+        hovertemplate="%{y}: %{x:.2%}, 95 % interval of one run %{customdata[0]:.1%} to %{customdata[1]:.1%}"
+        "<extra></extra>",
+        showlegend=False,
+    )
+    seeds = [(row, name, value) for row, name in shown if row["band"] for value in row["accuracies"]]
+    figure.add_scatter(
+        x=[value for _, _, value in seeds],
+        y=[name for _, name, _ in seeds],
+        mode="markers",
+        marker={
+            "size": 7,
+            "color": "white",
+            "line": {"width": 1.5, "color": [colour(row["regime"]) for row, *_ in seeds]},
+        },
+        hovertemplate="%{y}, one seed: %{x:.2%}<extra></extra>",
+        showlegend=False,
+    )
+    known = [(row, name) for row, name in shown if row["published"] is not None]
+    figure.add_scatter(
+        x=[row["published"] for row, _ in known],
+        y=[name for _, name in known],
+        mode="markers",
+        marker={"symbol": "diamond-open", "size": 12, "color": theme.MUTED, "line": {"width": 2}},
+        name="published, other weights and split",
+        hovertemplate="%{y}, published: %{x:.2%}<extra></extra>",
+    )
+    figure.update_layout(
+        height=96 + 46 * len(shown),
+        margin=MARGIN,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        showlegend=bool(known),
+        xaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
+        yaxis={"autorange": "reversed", "showgrid": True},
+    )
+    return figure
+
+
+def _reach(shown: Sequence[tuple[dict[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
+    """How far the intervals go from the means, for Plotly's error bars."""
+    return {
+        "array": [high - row["accuracy"] for (row, _), (_, high) in zip(shown, bounds, strict=True)],
+        "arrayminus": [row["accuracy"] - low for (row, _), (low, _) in zip(shown, bounds, strict=True)],
+        "color": theme.MUTED,
+    }
+
+
+def costs(rows: list[dict[str, Any]], called: list[str], time: str) -> go.Figure:
+    """Test accuracy against what it costs, on logarithmic axes: trainable parameters, and beside them `time` (`seconds`
+    or `cpu_seconds`). One figure with one accuracy axis, so that a point is level with itself."""
+    figure = go.Figure()
+    named = False
+    for side, what in (("", "trainable"), ("2", time)):
+        shown = [
+            (row, text(name))
+            for row, name in zip(rows, called, strict=True)
+            if row["accuracy"] is not None and row[what]
+        ]
+        per, unit = _COSTS[what]
+        spent = [row[what] / per for row, _ in shown]
+        for (row, name), x in zip(shown, spent, strict=True):
+            figure.add_scatter(
+                x=[x],
+                y=[row["accuracy"]],
+                xaxis=f"x{side}",
+                mode="markers",
+                marker={"size": 13, "color": colour(row["regime"])},
+                error_y={**_reach([(row, name)], [row["ci95"] or (row["accuracy"],) * 2]), "thickness": 1.6},
+                name=name,
+                legendgroup=name,
+                showlegend=not named,
+                hovertemplate=f"{name}: %{{y:.2%}} with %{{x:,.3~g}} {unit}<extra></extra>",
+            )
+        named = named or bool(shown)
+        # Within two decades a tick at each power of ten would leave the axis all but bare.
+        wide = not spent or max(spent) > 100 * min(spent)
+        figure.layout[f"xaxis{side}"] = {
+            "type": "log",
+            "title": {"text": unit, "font": {"size": 12}},
+            **({"dtick": 1} if wide else style.log_ticks(spent)),
+            "domain": [0.54, 1] if side else [0, 0.46],
+        }
+    figure.update_layout(
+        height=320,
+        margin=MARGIN,
+        legend={"orientation": "h", "y": -0.32},
+        yaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
+    )
+    return figure
+
+
+# By what they are divided, and the unit that makes.
+_COSTS = {
+    "trainable": (1, "trainable parameters"),
+    "seconds": (60, "minutes"),
+    "cpu_seconds": (60, "processor minutes"),
+}
+
+
+def confusion(run: results.Run) -> go.Figure:
+    """Counts of true (rows) against predicted class (columns), coloured by the share of the row.
+
+    Each cell is a bar whose id is `<row>-<column>`, since a heat map's cells have no ids to be clicked by.
+    """
+    labels = [text(name) for name in run["classes"]]
+    places = range(len(labels))
+    cells = [(i, j, run["confusion"][i][j]) for i in places for j in places]
+    shares = [count / (sum(run["confusion"][i]) or 1) for i, _, count in cells]
+    figure = go.Figure(
+        go.Bar(
+            x=[0.96] * len(cells),
+            base=[j - 0.48 for _, j, _ in cells],
+            y=[i for i, _, _ in cells],
+            width=0.94,
+            orientation="h",
+            ids=[f"{i}-{j}" for i, j, _ in cells],
+            marker={
+                "color": [
+                    # The root of the share, or a few mistakes among many photos could not be seen.
+                    faint(theme.RIGHT if i == j else theme.WRONG, 0.05 + (0.65 if i == j else 0.95) * math.sqrt(share))
+                    for (i, j, _), share in zip(cells, shares, strict=True)
+                ],
+                "line": {"width": 0},
+            },
+            customdata=[
+                [labels[i], labels[j], count, share] for (i, j, count), share in zip(cells, shares, strict=True)
+            ],
+            hovertemplate="%{customdata[2]} of class %{customdata[0]}<br>taken for %{customdata[1]}: "
+            "%{customdata[3]:.1%} of the class<extra></extra>",
+            showlegend=False,
+        )
+    )
+    figure.add_scatter(
+        x=[j for _, j, _ in cells],
+        y=[i for i, _, _ in cells],
+        text=[str(count) for _, _, count in cells],
+        mode="text",
+        textfont={"size": 14 if len(labels) < 12 else 9, "color": ink()},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure.update_layout(
+        height=110 + max(46 if len(labels) < 12 else 24, 1) * len(labels), margin=MARGIN, barmode="overlay"
+    )
+    ticks = {"tickvals": list(places), "ticktext": labels, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(title="predicted class", range=[-0.5, len(labels) - 0.5], fixedrange=True, **ticks)
+    figure.update_yaxes(title="true class", range=[len(labels) - 0.5, -0.5], fixedrange=True, **ticks)
+    return figure
+
+
+def probe(rows: list[dict[str, Any]]) -> go.Figure:
+    """Linear-probe accuracy from general (layer1) to specific (layer4) features, per regime and number of photos."""
+    figure = go.Figure()
+    sizes = sorted({row["photos"] for row in rows})
+    for regime, photos in dict.fromkeys((row["regime"], row["photos"]) for row in rows):
+        mine = [row for row in rows if (row["regime"], row["photos"]) == (regime, photos)]
+        called = f"{text(mine[0]['title'])} · {photos:,} photos"
+        figure.add_scatter(
+            x=[row["layer"] for row in mine],
+            y=[row["accuracy"] for row in mine],
+            mode="lines+markers",
+            name=called,
+            line={"color": colour(regime), "width": 2.4, "dash": "solid" if photos == sizes[-1] else "dot"},
+            marker={"size": 8, "symbol": "circle" if photos == sizes[-1] else "circle-open"},
+            hovertemplate=f"{called}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        )
+    figure.update_layout(height=380, margin=MARGIN, legend={"orientation": "h", "y": -0.2})
+    figure.update_xaxes(categoryorder="array", categoryarray=list(results.LAYERS), title="general → specific features")
+    figure.update_yaxes(tickformat=".0%", title="linear-probe accuracy on test photos")
+    return figure

@@ -1,0 +1,87 @@
+"""Photos of the catalog on a page: their class colours, their tiles, and the gallery that shows them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from lib.data.catalog import Catalog
+from lib.errors import ImageError
+from lib.prepare.workspace import Workspace
+from lib.view import cached, selection, theme
+from lib.view.components import gallery
+from lib.view.components.gallery import Tile
+
+
+def colours(photos: Catalog) -> dict[str, str]:
+    """Class colours of the data set: the same on every page."""
+    return theme.class_colours(photos.classes)
+
+
+def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
+    """The classes with their colours, and a count each where given."""
+    known = colours(cached.catalog(opened))
+    items = "".join(
+        f'<span class="ps-key"><i style="background:{known[label]}"></i>{html.escape(label)}'
+        f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
+        for label in (counts or known)
+    )
+    st.html(f"<div>{items}</div>")
+
+
+def tiles(
+    opened: Workspace,
+    ids: Sequence[str],
+    *,
+    notes: Sequence[str | tuple[str, ...]] | None = None,
+    badges: Sequence[str] | None = None,
+    right: Sequence[bool | None] | None = None,
+) -> list[Tile]:
+    """Photos of the catalog as tiles; a photo whose file is gone, or that is not in the catalog, still has one."""
+    photos = cached.catalog(opened)
+    known = colours(photos)
+    made = []
+    for i, image_id in enumerate(ids):
+        place = photos.row(image_id)
+        label = "not in this data set" if place is None else photos.labels[place]
+        try:
+            source = cached.thumbnail(opened, image_id) if place is not None else ""
+        except ImageError:  # the file is gone; the tile still says which one
+            source = ""
+        made.append(
+            Tile(
+                id=image_id,
+                src=source,
+                label=label,
+                colour=known.get(label, theme.MUTED),
+                notes=_lines(notes[i]) if notes else (),
+                badge=badges[i] if badges else "",
+                right=right[i] if right else None,
+                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
+            )
+        )
+    return made
+
+
+def show_photos(
+    opened: Workspace,
+    ids: Sequence[str],
+    *,
+    key: str,
+    title: str,
+    notes: Sequence[str | tuple[str, ...]] | None = None,
+    badges: Sequence[str] | None = None,
+    right: Sequence[bool | None] | None = None,
+    tile: int = 104,
+    row: bool = False,
+    on_pick: Callable[[str], None] = selection.choose,
+) -> None:
+    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
+    made = tiles(opened, ids, notes=notes, badges=badges, right=right)
+    gallery.show(made, key=key, title=title, on_pick=on_pick, tile=tile, row=row, chosen=selection.query())
+
+
+def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (note,) if isinstance(note, str) else note

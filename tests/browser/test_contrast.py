@@ -1,0 +1,66 @@
+"""Whether a real browser shows text that can be read: its contrast with the ground it stands on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers import browser_driver
+from tests.helpers.browser_driver import Watched
+
+pytestmark = browser_driver.MARKS
+
+# The ratio of WCAG 2.2, success criterion 1.4.3, of every text that a selector finds; the ground is the nearest opaque
+# one. A canvas paints the browser's own notation of a colour, so any of them can be read.
+CONTRASTS = """(selector) => {
+    const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
+    const over = (colours) => {
+        pen.clearRect(0, 0, 1, 1);
+        for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+        return [...pen.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+        const value = colour[i] / 255;
+        return sum + weight * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    }, 0);
+    return [...document.querySelectorAll(selector)].filter((node) => node.textContent.trim()).map((node) => {
+        const style = getComputedStyle(node), grounds = ['#fff'];
+        let faint = 1;
+        for (let each = node; each; each = each.parentElement) faint *= getComputedStyle(each).opacity;
+        for (let each = node; each; each = each.parentElement) {
+            grounds.splice(1, 0, getComputedStyle(each).backgroundColor);
+            if (over([getComputedStyle(each).backgroundColor])[3] === 255) break;
+        }
+        const ink = node instanceof SVGElement ? style.fill : style.color;
+        pen.globalAlpha = 1;
+        const ground = over(grounds);
+        const full = over([...grounds, ink]);
+        const seen = full.map((value, i) => value * faint + ground[i] * (1 - faint));
+        const [dark, bright] = [light(ground), light(seen)].sort((a, b) => a - b);
+        return [(bright + 0.05) / (dark + 0.05), node.textContent.trim().slice(0, 40)];
+    });
+}"""
+TEXTS = {
+    "Home": '[data-testid="stCaptionContainer"] p, [data-testid="stCaptionContainer"] code',
+    "Training_Regimes?section=curves": ".js-plotly-plot text:not(.legendtext)",
+    "Retrieval?q=tulip/04.jpg": '[data-testid="stCode"] code span',
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_small_text_has_the_contrast_that_it_needs(tab: Watched, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
+    for place, selector in TEXTS.items():
+        tab.open(place.replace("Home", ""))
+        tab.page.locator(selector).first.wait_for(state="attached", timeout=30_000)
+        found = tab.page.evaluate(CONTRASTS, selector)
+        assert len(found) > 5
+        assert [each for each in found if each[0] < 4.5] == []
+
+
+def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Watched) -> None:
+    tab.page.emulate_media(color_scheme="dark")
+    tab.open("Embedding_Map")
+    tab.page.get_by_role("button", name="UMAP 15").click()
+    button = '[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"] p'
+    tab.page.locator(button).wait_for(timeout=20_000)
+    assert [each for each in tab.page.evaluate(CONTRASTS, button) if each[0] < 4.5] == []

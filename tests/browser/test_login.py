@@ -1,0 +1,86 @@
+"""The login that secrets.toml sets up, against a provider of our own: nobody sees a page without it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from lib.settings import Settings
+from tests.helpers import browser_driver
+from tests.helpers.login_server import Provider, provider
+
+pytestmark = browser_driver.MARKS
+PAGES = ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collection")
+
+
+@pytest.fixture(scope="module")
+def logins() -> Iterator[Provider]:
+    with provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(prepared: Settings, logins: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    copy = tmp_path_factory.mktemp("guarded") / "artifacts"
+    shutil.copytree(prepared.artifacts, copy)
+    secrets = f"""
+        [auth]
+        redirect_uri = "ADDRESS/oauth2callback"
+        cookie_secret = "a secret for the tests, of more than thirty-two bytes"
+        client_id = "petalscope"
+        client_secret = "only for the tests"
+        server_metadata_url = "{logins.address}/.well-known/openid-configuration"
+        [access]
+        emails = ["ada@example.org", "kim@example.org", "@garden.example"]
+    """
+    assert prepared.data is not None
+    with browser_driver.serving(prepared.data, copy, secrets=secrets) as address:
+        yield address
+
+
+def test_pages_open_after_a_login_and_only_to_those_who_are_listed(chromium, guarded: str, logins: Provider) -> None:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    for path in PAGES:
+        page.goto(f"{guarded}/{path}")
+        page.get_by_role("button", name="Log in").wait_for()
+        assert page.locator("h1").count() == 0, path
+        assert page.locator('[data-testid="stMain"] img').count() == 0, path
+    logins.claims = {"email": "eve@elsewhere.example", "email_verified": True}
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("not among those who may see this").wait_for()
+    assert page.locator("h1").count() == 0
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log in").wait_for()
+    logins.claims = {"email": "Gardener@garden.example", "email_verified": True}
+    page.get_by_role("button", name="Log in").click()
+    page.locator("h1").first.wait_for()
+    page.goto(f"{guarded}/Retrieval")
+    page.locator("h1", has_text="Retrieval").wait_for()
+    page.get_by_text("Gardener@garden.example").wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log in").wait_for()
+    context.close()
+
+
+def test_claims_that_prove_no_listed_address_let_nobody_in(chromium, guarded: str, logins: Provider) -> None:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(guarded)
+    for claims, sentence in (
+        ({"email": "ada@example.org"}, "has verified"),
+        ({"email": "ada@example.org", "email_verified": "false"}, "has verified"),
+        ({"email": "\u212aim@example.org", "email_verified": True}, "not among those"),
+        ({"email": ["ada@example.org"], "email_verified": True}, "not among those"),
+    ):
+        logins.claims = claims
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_text(sentence).wait_for()
+        assert page.locator("h1").count() == 0, claims
+        page.get_by_role("button", name="Log out").click()
+    logins.claims = {"email": "ada@example.org", "email_verified": "true"}
+    page.get_by_role("button", name="Log in").click()
+    page.locator("h1").first.wait_for()
+    context.close()

@@ -1,0 +1,147 @@
+"""The app in a real browser: links, clicks, lasso, upload, and what it must never do."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib.prepare import workspace
+from lib.settings import Settings
+from tests.helpers import browser_driver
+from tests.helpers.browser_driver import Watched, serving
+
+pytestmark = browser_driver.MARKS
+DEEP_LINKS = {
+    "": "Petalscope",
+    "Training_Regimes": "Training regimes",
+    "Embedding_Map": "Embedding map",
+    "Retrieval": "Retrieval",
+    "Milvus_Collection": "Milvus collection",
+}
+
+
+@pytest.mark.parametrize(("path", "title"), DEEP_LINKS.items())
+def test_cold_deep_links_open(tab: Watched, path: str, title: str) -> None:
+    tab.open(path)
+    assert tab.page.locator("h1").first.inner_text() == title
+    assert tab.page.locator('[data-testid="stException"]').count() == 0
+    assert tab.page.locator('[data-testid="stAlertContentError"]').count() == 0
+
+
+def test_a_clicked_photo_is_the_query_everywhere(tab: Watched) -> None:
+    tab.open("")
+    photo = tab.page.locator('[aria-label="Photos"] button').nth(5)
+    chosen = photo.get_attribute("data-id")
+    photo.click()
+    tab.page.wait_for_url(f"**q={quote(chosen, safe='')}**")
+    tab.settle()
+    tab.page.get_by_test_id("stSidebar").get_by_text("Retrieval", exact=True).click()
+    tab.page.wait_for_url("**/Retrieval**")
+    tab.settle()
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == chosen
+    # On to the first answer: it becomes the query in its turn.
+    answer = tab.page.locator('[aria-label="Answers by Cosine similarity"] button').first
+    following = answer.get_attribute("data-id")
+    assert following != chosen
+    answer.click()
+    tab.page.wait_for_url(f"**q={quote(following, safe='')}**")
+    tab.settle()
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == following
+
+
+def test_photos_are_reached_by_keyboard(tab: Watched) -> None:
+    tab.open("")
+    photo = tab.page.locator('[aria-label="Photos"] button').nth(2)
+    chosen = photo.get_attribute("data-id")
+    photo.focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url(f"**q={quote(chosen, safe='')}**")
+
+
+def test_a_link_restores_the_view(tab: Watched, prepared: Settings) -> None:
+    query = workspace.open_workspace(prepared).catalog().ids[4]
+    tab.open(f"Retrieval?q={quote(query, safe='')}&view=Side+by+side&space=pixels&a=ncc&b=mse&k=4")
+    assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == query
+    assert tab.page.locator('[aria-label="Answers by Normalised cross-correlation"] button').count() == 4
+    assert tab.page.locator('[aria-label="Answers by Mean squared error"] button').count() == 4
+    assert "Raw pixels" in tab.text()
+
+
+def _png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _upload(tab: Watched, name: str, content: bytes) -> None:
+    tab.open("Retrieval?space=pixels")
+    tab.page.get_by_text("Upload", exact=True).click()
+    tab.settle()
+    tab.page.set_input_files('input[type="file"]', files=[{"name": name, "mimeType": "image/png", "buffer": content}])
+    tab.page.wait_for_timeout(800)
+    tab.settle()
+
+
+def test_an_uploaded_photo_is_searched_with(tab: Watched) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    _upload(tab, "mine.png", _png(noise))
+    tab.page.locator('[aria-label="Answers by L1 distance"] button').first.wait_for(timeout=30_000)
+    assert tab.page.locator('img[alt="your photo"]').count() == 1
+    assert tab.page.locator('[aria-label="Answers by L1 distance"] button').count() == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty.png", b"", "is empty"),
+        ("words.png", b"these are words, not a picture", "is not a JPEG, PNG, WebP, BMP or GIF picture"),
+        ("cut.png", _png(np.zeros((40, 40, 3), np.uint8))[:60], "is damaged"),
+    ],
+)
+def test_a_bad_upload_is_one_clear_line(tab: Watched, name: str, content: bytes, sentence: str) -> None:
+    _upload(tab, name, content)
+    alert = tab.page.locator('[data-testid="stAlertContentError"]')
+    alert.wait_for(timeout=20_000)
+    assert sentence in alert.inner_text()
+    assert tab.page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_milvus_page_searches_and_filters(tab: Watched, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    query = photos.ids[0]
+    tab.open(f"Milvus_Collection?part=search&q={quote(query, safe='')}")
+    tab.page.locator('[aria-label="Rows like this one"] button').first.wait_for(timeout=30_000)
+    ids = [
+        button.get_attribute("data-id") for button in tab.page.locator('[aria-label="Rows like this one"] button').all()
+    ]
+    assert query not in ids and len(ids) == 12
+
+
+def test_prepare_from_the_page_on_hostile_names(chromium, tmp_path: Path) -> None:
+    """An empty start: the button prepares, progress shows, and names with HTML in them stay text."""
+    data = tmp_path / "my flowers"
+    rng = np.random.default_rng(1)
+    for label in ("<img src=x onerror=alert(1)>", "rose **bold** $x$"):
+        (data / label).mkdir(parents=True)
+        for place in range(12):
+            Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data / label / f"<b>{place}.png")
+    with serving(data, tmp_path / "art") as address:
+        tab = Watched(chromium, address)
+        tab.open("")
+        tab.page.get_by_role("button", name="Prepare the photos").click()
+        tab.page.get_by_text("Photos", exact=True).first.wait_for(timeout=400_000)
+        tab.page.locator('[aria-label="Photos"] button').first.wait_for(timeout=60_000)
+        for path in DEEP_LINKS:
+            tab.open(path)
+            assert tab.page.locator('[data-testid="stException"]').count() == 0
+            assert tab.page.locator('img[src="x"]').count() == 0
+        tab.open("Embedding_Map")
+        # As text, in the legend of classes: the wait, since the page may still be drawing.
+        tab.page.get_by_text("<img src=x onerror=alert(1)>").first.wait_for(timeout=30_000)
+        tab.context.close()
+        assert not tab.complaints

@@ -1,0 +1,361 @@
+"""The map page: colours, selection, findings, two maps, and maps of one's own."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from lib.embed.projection import MapParameters
+from lib.measure.traits import Trait
+from lib.prepare import workspace
+from lib.retrieval import search
+from lib.retrieval.query import find_query
+from lib.settings import Settings
+from lib.view import selection, theme
+from lib.view.components import scatter
+from lib.view.embedding_map import map_jobs, selected_photos
+
+PAGE = "pages/2_Embedding_Map.py"
+Start = Callable[[Settings], AppTest]
+
+
+def open_map(begin: Start, settings: Settings, **query: str) -> AppTest:
+    app = begin(settings).switch_page(PAGE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A map as the browser gets it; `places` (n, 2), `lit` (n,) all where nothing is selected."""
+
+    ids: list[str]
+    places: np.ndarray
+    codes: np.ndarray
+    lit: np.ndarray
+    sent: dict[str, Any]
+
+
+def seen(app: AppTest, place: int = 0) -> Seen:
+    """One of the page's maps."""
+    sent = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "petalscope_scatter"]
+    return unpacked(json.loads(sent[place].json))
+
+
+def unpacked(sent: dict[str, Any]) -> Seen:
+    def column(name: str, kind: str) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(sent[name]), dtype=kind)
+
+    ids = json.loads(sent["ids"])
+    lit = np.ones(len(ids), bool) if not sent.get("lit") else np.unpackbits(column("lit", "u1"))[: len(ids)] == 1
+    return Seen(ids, column("xy", "<f4").reshape(-1, 2), column("codes", "<u2"), lit, sent)
+
+
+# --- the selection's word in the address -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 4064])
+def test_a_selection_survives_the_address(n: int) -> None:
+    rows = sorted(np.random.default_rng(n).permutation(n)[: max(1, n // 3)].tolist())
+    word = selection.encoded(rows, n, "c0ffee42")
+    assert selection.decoded(word, n, "c0ffee42") == rows
+    assert word.isascii() and "/" not in word and "=" not in word and "+" not in word
+    assert selection.decoded(word, n, "decade42") == []
+
+
+def test_a_lasso_among_many_photos_fits_into_an_address() -> None:
+    assert len(selection.encoded(range(20_000, 22_000), 50_000, "c0ffee")) < 200
+    scattered = np.random.default_rng(0).permutation(4064)[:1000].tolist()
+    assert len(selection.encoded(scattered, 4064, "c0ffee")) < 900
+
+
+@pytest.mark.parametrize(
+    "word", ["", "c0ffee", "c0ffee!!!", "c0ffeeAAAA", "c0ffee" + "eJ" * 50, "c0ffeé", "c0ffee\x00"]
+)
+def test_a_damaged_word_selects_nothing(word: str) -> None:
+    assert selection.decoded(word, 100, "c0ffee") == []
+
+
+def test_a_word_that_would_unpack_to_very_much_is_refused() -> None:
+    import zlib
+
+    bomb = "c0ffee" + base64.urlsafe_b64encode(zlib.compress(bytes(50_000_000))).decode()
+    assert selection.decoded(bomb, 100, "c0ffee") == []
+    wrong = "c0ffee" + base64.urlsafe_b64encode(zlib.compress(b"\xff" * 13)).decode()
+    assert selection.decoded(wrong, 100, "c0ffee") == []  # bits beyond the last image
+
+
+# --- by words --------------------------------------------------------------------------------------------------------
+
+
+def test_photos_are_selected_by_class_name_and_list() -> None:
+    frame = pd.DataFrame({"id": ["a/One.jpg", "a/two.jpg", "b/one.jpg"], "label": ["a", "a", "b"]})
+    assert selected_photos.matching(frame, [], "", "") == []
+    assert selected_photos.matching(frame, ["a"], "", "") == ["a/One.jpg", "a/two.jpg"]
+    assert selected_photos.matching(frame, [], " one", "") == ["a/One.jpg", "b/one.jpg"]
+    assert selected_photos.matching(frame, ["b"], "one", "") == ["b/one.jpg"]
+    assert selected_photos.matching(frame, [], "", "b/one.jpg\n\n a/two.jpg \nnone") == ["a/two.jpg", "b/one.jpg"]
+    assert selected_photos.matching(frame, [], ".*", "") == []
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "colour", ["split", "predicted", "right", "confidence", "purity", "disagreement", "hubness", "preserved"]
+)
+def test_every_colour_draws_every_photo(start: Start, prepared: Settings, colour: str) -> None:
+    app = open_map(start, prepared, colour=colour)
+    photos = workspace.open_workspace(prepared).catalog()
+    shown = seen(app)
+    assert shown.ids == photos.ids
+    named = {entry["code"] for entry in shown.sent["legend"]}
+    known = set(shown.codes.tolist()) - named
+    # Every colour is explained: by the legend, or by the scale.
+    assert all(code < len(shown.sent["palette"]) for code in known) if shown.sent["scale"] else not known
+
+
+def test_a_colour_is_that_of_the_value(start: Start, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    shown = seen(open_map(start, prepared))
+    names = {entry["code"]: entry["name"] for entry in shown.sent["legend"]}
+    assert [names[code] for code in shown.codes] == photos.frame["label"].tolist()
+    colours = {entry["name"]: entry["colour"] for entry in shown.sent["legend"]}
+    assert colours == theme.class_colours(photos.classes)
+
+
+def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    photos, xy = opened.catalog(), opened.map("resnet18").xy
+    chosen = photos.ids[3:40:5]
+    word = selection.encoded([photos.ids.index(each) for each in chosen], len(photos.ids), photos.contents)
+    app = open_map(start, prepared, sel=word, q=photos.ids[3])
+    shown = seen(app)
+    assert [image_id for image_id, lit in zip(shown.ids, shown.lit, strict=True) if lit] == chosen
+    for image_id, place in zip(shown.ids, shown.places, strict=True):
+        assert place.tolist() == xy[photos.ids.index(image_id)].tolist()
+    lines = shown.sent["lines"]
+    near = [found["id"] for found in mapping_search(opened, photos.ids[3])]
+    assert lines["at"] == xy[3].tolist()
+    assert lines["near"] == [xy[photos.ids.index(image_id)].tolist() for image_id in near]
+    assert f"{len(chosen)} photos in the selection" in [line.value for line in app.subheader]
+
+
+def mapping_search(opened: workspace.Workspace, image_id: str) -> list[dict[str, Any]]:
+    loaded = search.load_space(opened, "resnet18")
+    query = find_query(loaded.catalog, image_id)
+    return list(search.search(opened, loaded, query, metric_name="cosine", k=10)["results"])
+
+
+def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    word = selection.encoded([1, 2, 5], len(photos.ids), photos.contents)
+    app = open_map(start, prepared, beside="pixels", sel=word)
+    for place in (0, 1):
+        assert np.nonzero(seen(app, place).lit)[0].tolist() == [1, 2, 5]
+    table = app.dataframe[0].value
+    assert list(table.index) == [*photos.classes, "all photos", "test photos"]
+    purity = workspace.open_workspace(prepared).neighbourhoods("pixels").rows["cosine"][:, :10]
+    labels = photos.frame["label"].to_numpy()
+    assert table.loc["all photos", "Raw pixels"] == pytest.approx(100 * (labels[purity] == labels[:, None]).mean())
+
+
+def test_the_measures_of_the_map_are_shown_beside_those_of_pca(start: Start, prepared: Settings) -> None:
+    app = open_map(start, prepared)
+    opened = workspace.open_workspace(prepared)
+    mine, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
+    shown = {metric.label: (metric.value, metric.delta) for metric in app.metric}
+    assert shown["Trustworthiness"] == (f"{mine['trustworthiness']:.3f}", f"PCA {pca['trustworthiness']:.3f}")
+    assert shown["Neighbours kept"] == (f"{mine['preservation']:.1%}", f"PCA {pca['preservation']:.1%}")
+
+
+def test_a_finding_becomes_the_selection(start: Start, prepared: Settings) -> None:
+    app = open_map(start, prepared, panel="findings")
+    button = next(button for button in app.button if str(button.key).startswith("finding_"))
+    button.click().run()
+    assert not app.exception
+    assert app.query_params["sel"]
+
+
+def test_a_link_to_a_map_that_is_not_there_shows_pca_and_makes_it(
+    start: Start,
+    prepared: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, MapParameters]] = []
+    monkeypatch.setattr(
+        map_jobs.MapJobs, "start", lambda self, settings, space, wanted: bool(asked.append((space, wanted)))
+    )
+    app = open_map(start, prepared, map="umap,7,0.4,euclidean")
+    assert "PCA is shown in its place" in app.info[0].value
+    next(button for button in app.button if button.label == "Make it now").click().run()
+    assert asked == [("resnet18", MapParameters(n_neighbors=7, min_dist=0.4, metric="euclidean"))]
+
+
+@pytest.mark.parametrize(
+    "word", ["umap", "umap,x,0.1,cosine", "umap,15,0.1,l7", "umap,1,0.1,cosine", "tsne,15,0.1,cosine"]
+)
+def test_a_link_to_a_map_that_cannot_be_shows_the_usual_one(start: Start, prepared: Settings, word: str) -> None:
+    app = open_map(start, prepared, map=word)
+    assert not app.info or "PCA is shown" not in app.info[0].value
+
+
+def test_pca_needs_no_making(start: Start, prepared: Settings) -> None:
+    app = open_map(start, prepared, map="pca,15,0.1,cosine")
+    assert not any("not made yet" in box.value for box in app.info)
+    pca = workspace.open_workspace(prepared).map("resnet18", "pca").xy
+    assert seen(app).places.tolist() == pca.tolist()
+
+
+# --- the component ---------------------------------------------------------------------------------------------------
+
+
+def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scatter, "DENSE", 999)
+    monkeypatch.setattr(scatter, "SAMPLE", 300)
+    xy = np.random.default_rng(0).normal(size=(1000, 2)).astype(np.float32)
+    xy[:900] = xy[:900] / 50 + 3  # most of them in one place
+    frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})
+    trait = Trait("label", "Class", "", "class", frame["label"].to_numpy(dtype=object))
+    places = scatter.place_columns(frame, xy)
+    colour = scatter.colour_columns(trait, {"a": "#000000", "b": "#ffffff"}, places["drawn"])
+    shown = unpacked({**places, **colour})
+    assert len(set(shown.ids)) == 300
+    for image_id, place, code in zip(shown.ids, shown.places, shown.codes, strict=True):
+        row = int(image_id[2:6])
+        assert place.tolist() == xy[row].tolist() and code == row % 2
+    density = places["density"]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(density["src"].split(",")[1]))))[..., 3]
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    share = np.array([(column + 0.5) / picture.shape[1], 1 - (row + 0.5) / picture.shape[0]])
+    low, high = (np.array([density[side] for side in sides]) for sides in (("left", "bottom"), ("right", "top")))
+    assert low + share * (high - low) == pytest.approx([3, 3], abs=0.15)
+
+
+def test_what_is_unknown_has_no_colour_of_the_scale() -> None:
+    values = np.array([0.0, 0.5, 1.0, 9.0, -3.0, np.nan])
+    trait = Trait("purity", "Purity", "", "number", values)
+    assert scatter.codes(trait, {}).tolist() == [0, 128, 255, 255, 0, scatter.UNKNOWN]
+    told = scatter.colour_columns(trait, {}, np.arange(6))
+    assert [entry["name"] for entry in told["legend"]] == ["unknown"]
+    assert len(told["palette"]) == scatter.SHADES
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_inside_is_the_even_odd_rule(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    xy, polygon = rng.normal(size=(400, 2)), rng.normal(size=(9, 2))
+
+    def is_inside(x: float, y: float) -> bool:
+        # How often a ray to the right crosses an edge.
+        crossings = 0
+        for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+            if min(y0, y1) <= y < max(y0, y1) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
+                crossings += 1
+        return crossings % 2 == 1
+
+    assert scatter.inside(xy, polygon).tolist() == [is_inside(x, y) for x, y in xy]
+
+
+def test_a_box_is_inside_its_own_edges() -> None:
+    box = np.array([[0, 0], [2, 0], [2, 1], [0, 1]], dtype=float)
+    xy = np.array([[1, 0.5], [3, 0.5], [1, 2], [-1, 0.5], [1.9, 0.9]])
+    assert scatter.inside(xy, box).tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        {},
+        {"polygon": "abc"},
+        {"polygon": [[0, 0], [1, 1]]},
+        {"polygon": [[0, 0], [1, 1], [2]]},
+        {"polygon": [[0, 0, 0]] * 3},
+        {"polygon": [[0, 0], [1, None], [2, 2]]},
+        {"polygon": [[0, 0], [1, 1e999], [2, 2]]},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": ["x"]},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": 5},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": "end"},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": 1e999},
+        {"polygon": [[0.0, 0.0]] * (scatter.MOST_CORNERS + 1)},
+    ],
+)
+def test_a_drawing_that_makes_no_sense_is_none(value: object) -> None:
+    assert scatter.drawn(value) is None
+
+
+def test_a_drawing_is_taken_as_it_was_made() -> None:
+    found = scatter.drawn({"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": [2, 65535], "add": True})
+    assert found is not None
+    assert (found.polygon.tolist(), found.hidden, found.adds) == ([[0, 0], [1, 1], [0, 1]], {2, 65535}, True)
+
+
+@pytest.mark.parametrize(
+    ("at", "stage", "share"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (0.5, 0, 0.5), (-3, 0, 0), (9, 1, 1)]
+)
+def test_a_place_of_the_way_lies_between_two_planes(at: float, stage: int, share: float) -> None:
+    planes = list(np.random.default_rng(0).normal(size=(3, 5, 2)))
+    expected = planes[stage] + share * (planes[stage + 1] - planes[stage])
+    assert scatter.blend(planes, at) == pytest.approx(expected)
+
+
+# --- making maps -----------------------------------------------------------------------------------------------------
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_a_map_is_made_beside_the_app_and_one_at_a_time(copied: Settings) -> None:
+    maker, wanted = map_jobs.MapJobs(), MapParameters(n_neighbors=4, metric="cosine")
+    assert maker.start(copied, "resnet18", wanted) is True
+    assert maker.start(copied, "resnet18", MapParameters(n_neighbors=5)) is False
+    making = maker.making
+    assert making is not None
+    wait_until(lambda: not making.running)
+    assert (making.error, making.done, making.total) == ("", 500, 500)
+    found = workspace.open_workspace(copied).other_map("resnet18", wanted)
+    assert found is not None and found.facts["n_neighbors"] == 4
+
+
+def test_a_map_that_is_stopped_leaves_nothing(copied: Settings) -> None:
+    maker, wanted = map_jobs.MapJobs(), MapParameters(n_neighbors=6)
+    maker.start(copied, "resnet18", wanted)
+    maker.stop()
+    making = maker.making
+    assert making is not None
+    wait_until(lambda: not making.running)
+    assert making.stopped and making.error == ""
+    assert workspace.open_workspace(copied).other_map("resnet18", wanted) is None
+    assert maker.start(copied, "pixels", MapParameters(method="pca")) is True
+    wait_until(lambda: maker.making is not None and not maker.making.running)
+
+
+def test_a_map_that_cannot_be_made_says_why(copied: Settings, tmp_path: Path) -> None:
+    maker = map_jobs.MapJobs()
+    maker.start(Settings(data=copied.data, artifacts=tmp_path / "none"), "resnet18", MapParameters())
+    making = maker.making
+    assert making is not None
+    wait_until(lambda: not making.running)
+    assert "is not prepared yet" in making.error
+    assert "Traceback" not in making.error

@@ -1,0 +1,428 @@
+"""The Milvus page, run by Streamlit's own test harness, on our own store and on one that other programs made."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+from streamlit.testing.v1 import AppTest
+
+from lib.prepare import workspace
+from lib.settings import Settings
+from lib.store import collections, overview, pool, rows
+from lib.store.connection import open_store
+from lib.view import cached, cached_milvus, formatting, page_frame, selection
+from tests.helpers import foreign_collection, recorded_servers
+
+PAGE = "pages/4_Milvus_Collection.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a foreign store, a file that is none, and a Lite 2.x file."""
+    folder = tmp_path_factory.mktemp("others")
+    with open_store(str(folder / "x.db")) as store:
+        foreign_collection.make(store, "foreign")
+        for i in range(60):
+            store.client.create_collection(f"many_{i:02}", dimension=4, timeout=20)
+    (folder / "plain.db").write_text("words")
+    (folder / "old.db").write_bytes(b"SQLite format 3\x00")
+    return folder
+
+
+@pytest.fixture
+def opened_at(
+    start: Callable[[Settings], AppTest], prepared: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., AppTest]]:
+    """A function that opens the page with these parts of an address."""
+    monkeypatch.setenv("PETALSCOPE_FOLDERS", str(folder))
+
+    def open_page(**address: str) -> AppTest:
+        app = start(prepared).switch_page(PAGE)
+        for name, value in address.items():
+            app.query_params[name] = value
+        fine(app.run())
+        for button in app.button:
+            if button.label == "Load it":  # a reopened Lite store comes back with nothing loaded
+                button.click()
+                fine(app.run())
+        return app
+
+    yield open_page
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, [entry.message for entry in app.exception]
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def tables(app: AppTest, column: str) -> list:
+    return [frame.value for frame in app.dataframe if column in frame.value]
+
+
+def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")  # where it is loaded
+    app.query_params["part"] = "overview"
+    fine(app.run())
+    assert not app.error
+    assert {metric.label: metric.value for metric in app.metric}["count(*)"] == str(foreign_collection.ROWS)
+    assert "read only" in words(app)
+    assert "describe\\_replica" not in words(app)
+    assert {"describe_replica", "list_persistent_segments"} <= set(tables(app, "Call")[0]["Call"])
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("plain.db", "is a plain file"),
+        ("old.db", "Milvus Lite 2.x"),
+        ("none.db", "no Milvus Lite store at"),
+        ("../away.db", "outside the folders that pages may open"),
+        ("x.txt", "whose name ends in .db"),
+    ],
+)
+def test_what_a_link_may_not_or_cannot_open(opened_at, folder: Path, name: str, sentence: str) -> None:
+    app = opened_at(store=str(folder / name))
+    shown = " ".join(str(box.value).replace("\\", "") for box in app.error)
+    assert sentence in shown
+    assert not (folder / "none.db").exists()
+
+
+def test_a_link_to_a_server_calls_nobody(opened_at) -> None:
+    app = opened_at(store="http://10.255.255.1:19530")
+    assert "to which this session is not connected" in words(app)
+    assert not app.error
+
+
+def test_overview_searches_and_pages_many_collections(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"))
+    assert "61 of 61 collections, 25 at a time" in words(app)
+    assert len(tables(app, "Indexes")[0]) == 25
+    app.text_input(key="find").set_value("MANY_4")
+    fine(app.run())
+    assert list(tables(app, "Indexes")[0]["Collection"]) == [f"many_{i}" for i in range(40, 50)]
+
+
+def test_schema_shows_every_field_and_index(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="schema")
+    fields = tables(app, "Type")[0].set_index("Field")
+    assert fields.loc["dense", "Type"] == "FLOAT_VECTOR"
+    assert fields.loc["words", "Type"] == "SPARSE_FLOAT_VECTOR"
+    assert fields.loc["tags", "Type"] == "ARRAY<VARCHAR>"
+    assert fields.loc["key", "Is"] == "primary key"
+    source = tables(app, "Source")[0].set_index("Build parameter")
+    assert source.loc["M"].tolist() == ["8", "reported"]
+    assert "Memory, estimated: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)
+    assert "it does not measure either" in words(app)
+
+
+def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")
+    assert tables(app, "title")[0]["n"].iloc[0] == str(2**60)  # a browser would round the number
+    app.multiselect(key="row_vectors").set_value(["dense", "words"])
+    fine(app.run())
+    table = tables(app, "title")[0]
+    assert len(table["dense"].iloc[0]) == 8
+    assert {"dense norm", "dense std", "words nonzero"} <= set(table)
+    assert table["words norm"].iloc[1] == pytest.approx((0.5**2 + 0.25**2) ** 0.5)
+    next(button for button in app.button if button.label == "Next page").click()
+    fine(app.run())
+    assert tables(app, "title")[0]["key"].iloc[0] == "k025"
+    next(button for button in app.button if button.label == "Back").click()
+    fine(app.run())
+    assert tables(app, "title")[0]["key"].iloc[0] == "k000"
+
+
+def test_a_bad_filter_is_drawn_at_its_place(opened_at, folder: Path) -> None:
+    for part in ("rows", "search"):
+        app = opened_at(store=str(folder / "x.db"), collection="foreign", part=part, filter='title = "a"', like="k001")
+        assert len(app.error) == 1
+        assert any(code.value.startswith('title = "a"\n      ^ unexpected character') for code in app.code), part
+
+
+def test_the_builder_writes_the_filter(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")
+    app.selectbox(key="rows_field_0").set_value("title")
+    fine(app.run())
+    app.text_input(key="rows_value_0").set_value('a"b')
+    fine(app.run())
+    app.button(key="rows_use").click()
+    fine(app.run())
+    assert app.query_params["filter"] == 'title == "a\\"b"'
+    assert set(tables(app, "title")[0]["title"]) == {'a"b'}
+    app.text_input(key="rows_filter").set_value("tilte == 3")
+    fine(app.run())
+    assert "No field is called tilte" in words(app)
+
+
+def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", like="k001", field="other")
+    found = tables(app, "Rank")[0]
+    assert "k001" not in set(found["Key"])
+    assert found["L2²"].is_monotonic_increasing
+    assert "squared L2 distance" in words(app)
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", field="words", **{"with": "typed"})
+    app.text_area(key="typed words").set_value("1003:1 5:1")
+    fine(app.run())
+    assert tables(app, "Rank")[0]["IP"].iloc[0] == pytest.approx(0.5)
+    app.text_area(key="typed words").set_value("nonsense")
+    fine(app.run())
+    assert "This is no vector" in words(app)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind: str) -> None:
+    """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
+    address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
+    app = opened_at(**address)
+    app.selectbox(key="export_kind").set_value(kind)
+    app.multiselect(key="export_vectors").set_value(["dense", "words"])
+    fine(app.run())
+    press(app, "Export the rows that match")
+    target = Path(app.session_state["exported"])
+    for _ in range(200):
+        if target.is_file() and not app.get("progress"):
+            break
+        time.sleep(0.05)
+        fine(app.run())
+    assert f"{page_frame.plain(target.name)} · " in words(app)
+    assert [button.proto.label for button in app.get("download_button")] == ["Download"]
+    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # not folded away when it is ready
+    with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
+        held = rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
+    assert len(held) == 48
+    assert exported(target) == held
+    target.unlink()
+
+
+def exported(target: Path) -> list[dict[str, Any]]:
+    """The rows of a file, with what its format keeps as JSON text read again."""
+    if target.suffix == ".json":
+        return list(json.loads(target.read_text("utf-8")))
+    if target.suffix == ".csv":
+        with target.open(encoding="utf-8", newline="") as file:
+            found: list[dict[str, Any]] = list(csv.DictReader(file))
+        for row in found:
+            row["n"], row["score"], row["flag"] = int(row["n"]), float(row["score"]), row["flag"] == "True"
+            row["dense"] = json.loads(row["dense"])
+    else:
+        found = parquet.read_table(target).to_pylist()
+    return [
+        {name: value for name, value in row.items() if name not in {"doc", "tags", "words", "$meta"}}
+        | {name: json.loads(row[name]) for name in ("doc", "tags", "words")}
+        | json.loads(row["$meta"])
+        for row in found
+    ]
+
+
+def test_numbers_that_a_browser_would_round_are_text() -> None:
+    value = {"id": 2**60 + 1, "deep": [{"n": -(2**53) - 1}, 2**53, True, 0.5, None]}
+    assert formatting.exact(value) == {"id": str(2**60 + 1), "deep": [{"n": str(-(2**53) - 1)}, 2**53, True, 0.5, None]}
+
+
+def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    app = opened_at(part="rows", sel=selection.encoded(range(3, 9), len(photos.ids), photos.contents))
+    assert list(tables(app, "split")[0]["id"]) == list(photos.ids[3:9])
+
+
+def test_without_photos_other_stores_still_open(
+    start, prepared: Settings, folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PETALSCOPE_FOLDERS", str(folder))
+    app = start(replace(prepared, artifacts=tmp_path / "nothing")).switch_page(PAGE)
+    app.query_params["store"] = str(folder / "x.db")
+    fine(app.run())
+    assert "61 of 61 collections" in words(app)
+
+
+def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
+    app = opened_at()
+    inputs = {box.label: box for box in app.text_input}
+    inputs["Address"].set_value("http://127.0.0.1:1")
+    inputs["Token or user:password"].set_value("root:s3cret")
+    next(button for button in app.button if button.label == "Connect").click()
+    fine(app.run())
+    assert "No Milvus server answers" in " ".join(str(box.value) for box in app.error)
+    assert "s3cret" not in words(app)
+    assert "s3cret" not in str(app.query_params)
+
+
+def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> None:
+    app = start(Settings(data=tmp_path, artifacts=tmp_path / "none")).switch_page(PAGE)
+    with recorded_servers.serving() as (port, server):
+        app.run()
+        next(box for box in app.text_input if box.label == "Address").set_value(f"http://127.0.0.1:{port}")
+        press(app, "Connect")
+        assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
+        for store in cached.pool()._stores.values():
+            store.timeout_s = 0.3
+        server.slow.add("GetCollectionStatistics")
+        press(app, "Ask again")
+        assert (numbers(app)["row_count"], numbers(app)["count(*)"]) == ("not known", str(recorded_servers.ROWS))
+        told = tables(app, "Call")[0].set_index("Call")
+        assert told.loc["get_collection_stats", "Reason"] == "it did not answer in time"
+        server.slow.add("DescribeCollection")
+        press(app, "Ask again")
+        assert "it did not answer in time" in " ".join(str(box.value) for box in app.error)
+        server.slow.clear()
+        press(app, "Ask again")
+        assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
+        assert not app.error
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    return fine(app.run())
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    return {metric.label: str(metric.value) for metric in app.metric}
+
+
+def test_an_index_is_measured(opened_at, folder: Path) -> None:
+    app = press(opened_at(store=str(folder / "x.db"), collection="foreign", part="quality"), "Measure")
+    table = tables(app, "Median ms")[0]
+    assert list(table["Setting"])[:2] == ["ef 11", "ef 16"]
+    assert table["Recall@10"].iloc[-1] == 1
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_other_types_are_compared_on_a_copy(opened_at, folder: Path, prepared: Settings) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="quality", quality="compare")
+    assert "Not offered: IVF\\_PQ" in words(app) or "Not offered: IVF_PQ" in words(app)
+    app.multiselect(key="kinds").set_value(["FLAT", "IVF_SQ8"])
+    app = press(app, "Build and measure")
+    assert set(tables(app, "Build s")[0]["Index"]) == {"FLAT", "IVF_SQ8"}
+    assert not list((prepared.artifacts / "scratch").glob("scratch-*"))
+
+
+def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
+    rows = len(workspace.open_workspace(prepared).catalog().ids)
+    app = opened_at(part="quality", quality="ivf")
+    assert "the space's UMAP map" in words(app)
+    app.slider(key="ivf_cells").set_value(8)
+    fine(app.run())
+    app.slider(key="ivf_probes").set_value(8)
+    fine(app.run())
+    assert numbers(app)["Found of this query"] == "10 of 10"
+    assert numbers(app)["Rows looked at"] == "100.0%"
+    app.slider(key="ivf_probes").set_value(1)
+    fine(app.run())
+    assert float(numbers(app)["Rows looked at"].rstrip("%")) < 100 * (rows - 1) / rows
+
+
+def test_health_of_our_own_collection(opened_at, prepared: Settings) -> None:
+    app = opened_at(part="health")
+    rows = len(workspace.open_workspace(prepared).catalog().ids)
+    assert f"all {rows} rows are, bit by bit" in words(app)
+    shown = numbers(app)
+    assert (shown["Zero"], shown["NaN or inf"], shown["Duplicates"]) == ("0", "0", "1")  # the copy in the fixture
+
+
+def test_health_of_a_foreign_one_has_no_drift(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="health")
+    assert "rift" not in words(app)
+    assert numbers(app)["Dead dims"] == "0"
+
+
+def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="map", by="title", field="other")
+    assert "PCA of all rows" in words(app)
+    assert "extra" in app.selectbox(key="milvus_map_by").options
+    (sent,) = (
+        json.loads(each.proto.json)
+        for each in app.get("bidi_component")
+        if each.proto.component_name == "petalscope_scatter"
+    )
+    assert {entry["name"] for entry in sent["legend"]} == set(foreign_collection.TITLES)
+    assert json.loads(sent["ids"]) == [f"k{row:03}" for row in range(60)]
+
+
+def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
+    app = press(opened_at(part="steps"), "Run step 1")
+    assert "milvus_lite" in " ".join(str(code.value) for code in app.code)
+    app = press(app, "Run all that are left")
+    assert "All steps are done" in [button.label for button in app.button]
+    assert words(app).count("timed here · the engine's answer") == 5
+    press(app, "Start over")
+    homes = list((prepared.artifacts / "scratch").glob("steps-*"))
+    assert len(homes) == 1  # of the lesson that has begun anew
+    shutil.rmtree(homes[0])
+
+
+def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
+    app = opened_at(store=str(folder / "x.db"), collection="many_59", part="change")
+    assert app.button(key="do_change").disabled
+    app.selectbox(key="change").set_value("drop_collection")
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    assert "client.drop_collection('many_59')" in [code.value for code in app.code]
+    app.toggle[0].set_value(True)
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    app.text_input(key="drop many_59").set_value("many_58")
+    fine(app.run())
+    assert app.button(key="do_change").disabled
+    app.text_input(key="drop many_59").set_value("many_59")
+    fine(app.run())
+    app.button(key="do_change").click()
+    fine(app.run())
+    assert "done in" in " ".join(str(box.value) for box in app.success)
+    app.query_params["part"] = "overview"
+    fine(app.run())
+    assert "60 of 60 collections" in words(app)
+
+
+def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, gone_on = threading.Event(), threading.Event()
+
+    class Pool:
+        generation = 0
+
+        def get(self, _: object) -> SimpleNamespace:
+            return SimpleNamespace(late=False)
+
+    def some(_: object, names: Sequence[str], told: Callable[[dict[str, Any]], None]) -> None:
+        told(overview.unasked(names[0]) | {"row_count": 7})
+        gone_on.set()
+        assert answer.wait(60)
+        told(overview.unasked(names[1]) | {"row_count": 8})
+
+    monkeypatch.setattr(cached, "pool", Pool)
+    monkeypatch.setattr(overview, "some", some)
+    monkeypatch.setattr(cached_milvus, "PATIENCE_S", 0.0)
+    slow = pool.Connection("slow", f"http://127.0.0.1:9/{os.urandom(4).hex()}", "", "typed")
+    cached_milvus.summaries(slow, ["a", "b"])
+    assert gone_on.wait(60)
+    assert [row["row_count"] for row in cached_milvus.summaries(slow, ["a", "b"])[0]] == [7, None]
+    assert not cached_milvus.summaries(slow, ["a", "b"])[1]
+    answer.set()
+    monkeypatch.setattr(cached_milvus, "PATIENCE_S", 60.0)
+    rows, complete = cached_milvus.summaries(slow, ["a", "b"])
+    assert complete and [(row["name"], row["row_count"]) for row in rows] == [("a", 7), ("b", 8)]
+
+
+def test_another_state_of_the_photos_has_its_collections_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept from before a `prepare` names collections that it has dropped, and not those that it made."""
+    answers = iter(["old", "new"])
+    monkeypatch.setattr(collections, "names", lambda store: [next(answers)])
+    monkeypatch.setattr(cached, "pool", lambda: SimpleNamespace(generation="of this test", get=lambda connection: None))
+    own = pool.Connection(pool.MAIN, "x.db")
+    assert [cached_milvus.names(own, state) for state in ("1", "1", "2", "2")] == [["old"], ["old"], ["new"], ["new"]]

@@ -1,0 +1,386 @@
+"""The retrieval page's views over the whole data set, by Streamlit's own test harness."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from lib.data import catalog_file
+from lib.data.distortions import DISTORTIONS, distorted
+from lib.embed import embedder, spaces
+from lib.measure import robustness, scoreboard
+from lib.measure.evaluation import evaluate
+from lib.prepare import workspace
+from lib.retrieval import search
+from lib.search import disagreement, equivalence, significance
+from lib.search.metrics import METRICS
+from lib.settings import Settings
+from lib.view import background_jobs
+from lib.view.figures import vectors
+from lib.view.retrieval import cell_comparison, robustness_sweeps
+from tests.conftest import galleries
+
+PAGE = "pages/3_Retrieval.py"
+Start = Callable[[Settings], AppTest]
+
+
+def open_view(begin: Start, settings: Settings, view: str, **query: str) -> AppTest:
+    """The page with a view, after whatever it measures in the background has ended."""
+    app = begin(settings).switch_page(PAGE)
+    app.query_params["view"] = view
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return settled(app)
+
+
+def settled(app: AppTest) -> AppTest:
+    for _ in range(600):
+        if not background_jobs.measurements().job.running:
+            break
+        time.sleep(0.1)
+    app.run()
+    assert not app.exception, [entry.message for entry in app.exception]
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def figure(app: AppTest, place: int = 0) -> dict[str, Any]:
+    """A drawn figure as Plotly gets it."""
+    found: dict[str, Any] = json.loads(app.get("plotly_chart")[place].proto.spec)
+    return found
+
+
+def cards(app: AppTest) -> dict[str, str]:
+    return {card.label: card.value for card in app.metric}
+
+
+@pytest.fixture
+def scored(copied: Settings) -> Settings:
+    """Settings whose scores are kept already."""
+    scoreboard.measure_all(workspace.open_workspace(copied), lambda name: lambda done, total: None)
+    return copied
+
+
+def measured(settings: Settings, space: str) -> scoreboard.SpaceScores:
+    opened = workspace.open_workspace(settings)
+    found = scoreboard.load(opened, space, opened.catalog())
+    assert found is not None
+    return found
+
+
+# --- scoreboard ------------------------------------------------------------------------------------------------------
+
+
+def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_prints(
+    start: Start, copied: Settings
+) -> None:
+    app = open_view(start, copied, "Scoreboard")
+    assert not app.error
+    table = app.dataframe[0].value
+    assert len(table) == 2 * 5
+    assert set(table["Space"]) == {"Raw pixels", "ResNet18 features"}
+    opened = workspace.open_workspace(copied)
+    printed = {(row["space"], row["metric"]): row for name in opened.spaces for row in evaluate(opened, name)}
+    for (space, metric), row in printed.items():
+        line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == METRICS[metric].short)].iloc[0]
+        assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
+        assert line["P@5, %"].startswith(f"{row['precision']['5'] * 100:.1f}  (")
+    assert f"{row['queries']:,} test photos as queries against {row['gallery']:,} others" in words(app)
+
+
+def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings) -> None:
+    app = open_view(start, scored, "Scoreboard", cell="resnet18.l1", measure="p5")
+    scores = measured(scored, "resnet18").scores["l1"]
+    photos = workspace.open_workspace(scored).catalog()
+    values = scoreboard.per_query(scores, "p5")
+    shown = galleries(app)
+    worst = [photos.row(tile["id"]) for tile in shown["Worst queries"]]
+    told = [float(values[list(scores.per_query.rows).index(row)]) for row in worst]
+    assert told == sorted(values)[: len(told)]
+    best = [photos.row(tile["id"]) for tile in shown["Best queries"]]
+    assert float(values[list(scores.per_query.rows).index(best[0])]) == values.max()
+
+
+def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -> None:
+    app = open_view(start, scored, "Scoreboard", below="pair", cell="resnet18.cosine", cell2="pixels.l1")
+    one = scoreboard.per_query(measured(scored, "resnet18").scores["cosine"], "map")
+    two = scoreboard.per_query(measured(scored, "pixels").scores["l1"], "map")
+    tested = significance.difference(one, two)
+    assert cards(app)["Difference"] == f"{tested.mean * 100:+.1f}"
+    assert cards(app)["p value"] == cell_comparison.p_words(tested.p)
+    assert cards(app)["Better on"] == f"{tested.wins} of {tested.queries}"
+
+
+def test_mse_and_l2_are_said_to_be_the_same(start: Start, scored: Settings) -> None:
+    app = open_view(start, scored, "Scoreboard", below="pair", cell="resnet18.mse", cell2="resnet18.l2")
+    assert "The same on every one of" in words(app)
+
+
+@pytest.mark.parametrize("below", ["best", "classes"])
+def test_the_other_panels_open(start: Start, scored: Settings, below: str) -> None:
+    app = open_view(start, scored, "Scoreboard", below=below, measure="r10")
+    assert not app.error
+    if below == "best":
+        assert len(app.dataframe[1].value) == 9
+    else:
+        classes = workspace.open_workspace(scored).catalog().classes
+        labels = figure(app, 1)["data"][0]["x"]
+        assert {label.split(" (")[0] for label in labels} <= set(classes)
+
+
+@pytest.mark.parametrize(
+    ("mean", "p", "said"),
+    [
+        (0.2, 0.0001, "beats"),
+        (-0.2, 0.0001, "Raw pixels · L1 distance beats ResNet18 features · Cosine similarity"),
+        (0.2, 0.01, "to be expected"),
+        (0.2, 0.3, "No difference beyond chance"),
+    ],
+)
+def test_the_verdict_follows_the_corrected_p(mean: float, p: float, said: str) -> None:
+    tested = significance.Difference(40, mean, (mean - 0.1, mean + 0.1), p, 30, 10, 0)
+    assert said in cell_comparison.verdict(tested, "resnet18.cosine", "pixels.l1", 45).replace("**", "")
+
+
+def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Start, copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    vectors = opened.folder / opened.space("resnet18")["folder"] / "vectors.npy"
+    content = vectors.read_bytes()
+    vectors.write_bytes(b"")
+    app = open_view(start, copied, "Scoreboard")
+    assert len(app.error) == 1 and "cannot be read" in app.error[0].value
+    vectors.write_bytes(content)
+    next(button for button in app.button if button.key == "measure_scores").click().run()
+    settled(app)
+    assert not app.error
+    assert len(app.dataframe[0].value) == 10
+
+
+def test_nothing_large_is_measured_unasked(start: Start, copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.view.retrieval.measurements.UNASKED", 10.0)
+    app = open_view(start, copied, "Scoreboard")
+    assert "Nothing is scored yet" in app.info[0].value
+    assert not app.dataframe
+
+
+def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
+    opened = workspace.open_workspace(scored)
+    scoreboard.path(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
+    app = open_view(start, scored, "Scoreboard")
+    assert "delete it and open the scoreboard again" in app.error[0].value.replace("\\", "")
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+
+def test_the_threshold_counts_friends(start: Start, scored: Settings) -> None:
+    app = open_view(start, scored, "Calibration", space="resnet18", metric="l1")
+    found = measured(scored, "resnet18").calibrations["l1"]
+    at = found.cost(found.best())
+    assert cards(app)["True friends let in"] == f"{at.friends:,}"
+    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    slider = app.select_slider[0]
+    word = f"resnet18.l1.{found.edges[found.thresholds[3]]:.8g}"
+    slider.set_value(word).run()
+    assert app.query_params["threshold"] == word
+    at = found.cost(found.thresholds[3])
+    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    assert cards(app)["True friends lost"] == f"{at.friends_total - at.friends:,}"
+    next(button for button in app.button if button.label == "Best").click().run()
+    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
+    assert "threshold" not in app.query_params
+    app.query_params["threshold"] = word  # a link restores it; one of another metric means nothing here
+    app.run()
+    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    app.query_params["threshold"] = word.replace("l1", "l2")
+    app.run()
+    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
+    aucs = app.dataframe[0].value.set_index(["Space", "Metric"])["AUC"]
+    assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(found.auc)
+
+
+# --- disagreements ---------------------------------------------------------------------------------------------------
+
+
+def test_disagreements_are_those_of_the_neighbourhoods(start: Start, prepared: Settings) -> None:
+    app = open_view(start, prepared, "Disagreements", space="resnet18")
+    opened = workspace.open_workspace(prepared)
+    photos = opened.catalog()
+    labels = photos.frame["label"].to_numpy(dtype=object)
+    near = opened.neighbourhoods("resnet18")
+    found = disagreement.measure(near, labels, 10)
+    assert cards(app)["Mean overlap"] == f"{np.nanmean(found.overlap):.1%}"
+    tiles = galleries(app)["Least in common"]
+    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row in found.worst()[:24]]
+    assert tiles[0]["badge"] == f"{found.overlap[found.worst()[0]]:.0%}"
+    table = app.dataframe[0].value
+    assert list(table["Class"]) == list(photos.classes)
+    hubs = disagreement.hubs(near, labels, "l1", 10)
+    shown = galleries(app)["Greatest hubs by L1 distance"]
+    assert shown[0]["id"] == photos.ids[hubs.top[0]] and shown[0]["badge"] == f"×{hubs.counts.max():,}"
+    app.number_input(key="compared").set_value(5).run()
+    assert cards(app)["Mean overlap"] == f"{np.nanmean(disagreement.measure(near, labels, 5).overlap):.1%}"
+
+
+def test_selecting_these_takes_them_to_the_map(start: Start, prepared: Settings) -> None:
+    app = open_view(start, prepared, "Disagreements", space="resnet18")
+    next(button for button in app.button if button.key == "torn_map").click().run()
+    assert not app.exception
+    assert "24 photos in the selection" in [line.value for line in app.subheader]
+    assert app.selectbox(key="map_colour").value == "disagreement"
+
+
+# --- robustness ------------------------------------------------------------------------------------------------------
+
+
+def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    photos = opened.catalog()
+    query = photos.ids[4]
+    app = open_view(start, prepared, "Robustness lab", q=query)
+    assert "the original comes first under 5 of 5 metrics" in words(app)
+    app.slider(key="lab_crop").set_value(60).run()
+    app.toggle(key="lab_flip").set_value(True).run()
+    assert not app.exception
+    there = search.load_space(opened, "pixels")
+    changed = distorted(photos.open(4), {"crop": 60, "flip": 1})
+    vector = embedder.query_vector(embedder.embedder(spaces.get("pixels"), None), changed)
+    expected = robustness.rank_originals(there, [4], vector[None], 10)[0]
+    drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
+    assert _numbers(drawn["x"]) == [each.rank for each in expected.values()]
+    tiles = galleries(app)["Answers in Raw pixels"]
+    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].answers]
+    next(button for button in app.button if button.label == "As it was").click().run()
+    assert "the original comes first under 5 of 5 metrics" in words(app)
+    assert app.slider(key="lab_crop").value == 0 and not app.toggle(key="lab_flip").value
+
+
+def _numbers(values: Any) -> list[float]:
+    """A Plotly array, which may come packed."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=np.dtype(values["dtype"])).tolist()
+    return list(values)
+
+
+def test_without_a_query_there_are_photos_to_begin_with(start: Start, prepared: Settings) -> None:
+    app = open_view(start, prepared, "Robustness lab")
+    assert len(galleries(app)["Photos to begin with"]) == 5
+    assert not app.slider
+
+
+def test_a_photo_that_is_gone_is_one_sentence(start: Start, copied: Settings, tmp_path: Path) -> None:
+    opened = workspace.open_workspace(copied)
+    catalog = opened.catalog()
+    moved = replace(catalog, root=tmp_path / "nowhere")
+    catalog_file.save(moved, opened.folder / opened.state["catalog"])
+    app = open_view(start, copied, "Robustness lab", q=catalog.ids[3])
+    assert len(app.error) == 1
+    assert "cannot be opened" in app.error[0].value
+
+
+def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    told = {}
+    for space in ("pixels", "resnet18"):
+        there = search.load_space(opened, space)
+        embed = embedder.embedder(spaces.get(space), opened.weights(space))
+        told[space] = robustness.measure(opened, there, DISTORTIONS["crop"], lambda embed=embed: embed)
+    app = open_view(start, copied, "Robustness lab")
+    assert [button.label for button in app.button if button.key == "measure_sweeps"] == ["Measure every distortion"]
+    lines = {trace["name"]: trace for trace in figure(app)["data"]}
+    for space, found in told.items():
+        rows = [row for row in found["rows"] if row["metric"] == "cosine"]
+        assert _numbers(lines[spaces.get(space).title]["y"]) == [row["first"] for row in rows]
+
+
+def test_who_is_ahead_is_told_for_each_distortion() -> None:
+    def rows(first: float, rank: float) -> dict[str, Any]:
+        line = {"metric": "l1", "precision": 0.5}
+        return {
+            "rows": [line | {"level": 0, "first": 1.0, "rank": 1}, line | {"level": 50, "first": first, "rank": rank}]
+        }
+
+    found = {
+        ("pixels", "crop"): rows(0.2, 9),
+        ("resnet18", "crop"): rows(0.7, 2),
+        ("pixels", "jpeg"): rows(0.9, 1),
+        ("resnet18", "jpeg"): rows(0.8, 1),
+        ("pixels", "blur"): rows(0.1, 3),
+    }
+    said = robustness_sweeps.who_is_ahead(found, ("pixels", "resnet18"), "l1", "first")
+    assert said.endswith("**Raw pixels** by JPEG compression; **ResNet18 features** by Crop.")
+    said = robustness_sweeps.who_is_ahead(found, ("pixels", "resnet18"), "l1", "rank")
+    assert said.endswith("strengths: **ResNet18 features** by Crop.")
+
+
+def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None:
+    opened = workspace.open_workspace(scored)
+    catalog = opened.catalog()
+    colours = np.where(np.arange(len(catalog.frame)) % 2, "red", "blue")
+    catalog_file.save(
+        replace(catalog, frame=catalog.frame.assign(factor_colour=colours)), opened.folder / opened.state["catalog"]
+    )
+    app = open_view(start, scored, "Robustness lab")
+    assert "By what is in the picture" in words(app)
+    found = measured(scored, "pixels").scores["cosine"]
+    mine = colours[found.per_query.rows] == "red"
+    drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
+    shown = dict(zip(drawn["y"], _numbers(drawn["x"]), strict=True))
+    assert shown[f"red ({mine.sum()})"] == pytest.approx(found.per_query.precision[10][mine].mean())
+
+
+# --- understand ------------------------------------------------------------------------------------------------------
+
+
+def test_the_worked_example_and_tau_are_computed(start: Start, prepared: Settings) -> None:
+    app = open_view(start, prepared, "Understand", space="resnet18")
+    assert not app.error
+    table: pd.DataFrame = app.table[0].value
+    assert list(table.loc["L1 distance"]) == ["3", "4", "5", "3", "A D B C"]
+    assert table.loc["Cosine similarity", "order"] == "A C B D"
+    assert "L1(D) = \\|0 − 1\\|" in words(app)
+    found = equivalence.measure(search.load_space(workspace.open_workspace(prepared), "resnet18").gallery)
+    heat = figure(app, 2)["data"][0]
+    z = heat["z"]
+    got = np.array(_numbers(z)).reshape(7, 7) if isinstance(z, dict) else np.array(z, dtype=float)
+    np.testing.assert_allclose(got, found.mean)
+    assert "MSE = L2" in words(app)
+    assert "Raw pixels: 49,152 numbers" in words(app) and "ResNet18 features: 512 numbers" in words(app)
+
+
+def test_flattening_ends_in_reading_order() -> None:
+    grey = np.arange(81, dtype=np.uint8).reshape(9, 9)
+    drawn = vectors.flattening(grey)
+    last = drawn.frames[-1].data[0]
+    assert list(last.x) == list(range(81))
+    assert len(set(last.y)) == 1
+    assert last.marker.color[13] == "rgb(13,13,13)"
+    first = drawn.data[0]
+    assert len({round(float(x), 6) for x in first.x}) == len({round(float(y), 6) for y in first.y}) == 9
+
+
+def test_a_strip_shows_every_number() -> None:
+    vector = np.zeros(1024, dtype=np.uint8)
+    vector[512:] = 255
+    with Image.open(io.BytesIO(vectors.strip(vector, 512))) as drawn:
+        assert drawn.size == (512 * vectors.CELL, 2 * vectors.CELL)
+        assert np.asarray(drawn)[0].max() < 8 and np.asarray(drawn)[-1].min() > 247
+    with Image.open(io.BytesIO(vectors.strip(np.zeros(512, dtype=np.float32), 512))) as drawn:
+        assert np.asarray(drawn).max() == 0

@@ -1,0 +1,402 @@
+"""The training page, run by Streamlit's test harness on made-up records (tests/helpers/training_records.py)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.errors import ArtifactError
+from lib.learn import results, runs
+from lib.learn.live_status import Status
+from lib.learn.normalise_record import normalise
+from lib.learn.regimes import REGIMES
+from lib.prepare import workspace
+from lib.settings import PROJECT, Settings
+from lib.view.figures import network as network_figures
+from lib.view.figures import training_curves, training_results
+from tests.helpers import training_records
+
+PAGE = "pages/1_Training_Regimes.py"
+SECTIONS = ("results", "curves", "run", "network", "train")
+HOSTILE = ("<img src=x onerror=alert(1)>", "$x$ **y** `z`")
+Open = Callable[..., AppTest]
+
+
+def made(prepared: Settings) -> list[dict[str, Any]]:
+    """Four regimes with two seeds each, as if trained on the photos of `prepared`."""
+    catalog = workspace.open_workspace(prepared).catalog()
+    return [
+        training_records.on_catalog(catalog, "here", name, seed=seed, epochs=5) for name in REGIMES for seed in (0, 1)
+    ]
+
+
+def foreign() -> dict[str, Any]:
+    """A run on photos that are not here, with names that try to be HTML, Markdown and mathematics."""
+    photos = [(f"{label}/{i}.jpg", label) for label in HOSTILE for i in range(20)]
+    data = {"name": HOSTILE[0], "fingerprint": "f" * 64, "images": 400}
+    return training_records.record(
+        "init", photos, preset="quick", epochs=3, dataset=data, weights_about=HOSTILE[1], probe=[]
+    )
+
+
+@pytest.fixture
+def page(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """`page(records, section=…)`: the page with these records, on photos that are prepared."""
+    import streamlit as st
+
+    copy = tmp_path / "artifacts"
+    shutil.copytree(prepared.artifacts, copy, ignore=shutil.ignore_patterns("*.db"))
+
+    def begin(found: list[dict[str, Any]], **address: str) -> AppTest:
+        training_records.write(copy / "runs", found)
+        monkeypatch.setenv("PETALSCOPE_DATA", str(prepared.data))
+        monkeypatch.setenv("PETALSCOPE_ARTIFACTS", str(copy))
+        monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run().switch_page(PAGE)
+        for name, value in address.items():
+            app.query_params[name] = value
+        return fine(app.run())
+
+    yield begin
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, [entry.message for entry in app.exception]
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in (*kinds, app.success) for element in kind)
+
+
+def frame(app: AppTest, column: str) -> Any:
+    return next(table.value for table in app.dataframe if column in table.value)
+
+
+def address_of(prepared: Settings, preset: str = "full") -> str:
+    return f"{preset}-{workspace.open_workspace(prepared).catalog().fingerprint[:8]}"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_opens_with_sound_hostile_and_empty_records(page: Open, prepared: Settings, section: str) -> None:
+    empty = dict.fromkeys(runs.NEEDED, 0) | {"id": "empty", "regime": "no regime of ours"}
+    app = page([*made(prepared), foreign(), empty], section=section, runs="all")
+    assert not app.error
+    assert app.get("plotly_chart") or section == "train"
+
+
+def test_the_table_is_what_the_records_say(page: Open, prepared: Settings) -> None:
+    app = page(made(prepared), runs=address_of(prepared))
+    expected = results.table(map(normalise, made(prepared)))
+    shown = frame(app, "Test accuracy %")
+    assert list(shown["Regime"]) == [regime.title for regime in REGIMES.values()]
+    assert list(shown["Test accuracy %"]) == pytest.approx([100 * row["accuracy"] for row in expected], abs=1e-3)
+    assert list(shown["Published %"]) == [73.11, 86.98, 93.13, 95.27]
+    assert set(shown["Photos"]) == {"here"}
+    verdicts = frame(app, "Verdict")
+    assert list(verdicts["Verdict"]) == [
+        pair["verdict"] for pair in results.differences(map(normalise, made(prepared)))
+    ]
+    best = max(expected, key=lambda row: row["accuracy"])
+    assert f"{best['title']} is right on {best['accuracy']:.1%}" in words(app)
+    assert "ImageNet weights" in words(app)
+    assert training_records.ABOUT in words(app)
+
+
+def test_one_seed_is_said_to_be_one(page: Open, prepared: Settings) -> None:
+    app = page(made(prepared)[::2], runs=address_of(prepared))
+    assert set(frame(app, "Test accuracy %")["Over seeds %"]) == {"1 seed"}
+
+
+def test_a_link_restores_runs_and_regimes(page: Open, prepared: Settings) -> None:
+    app = page([*made(prepared), foreign()], runs="quick-ffffffff")
+    assert list(frame(app, "Test accuracy %")["Photos"]) == [f"{HOSTILE[0]} (other photos)"]
+    app = page([*made(prepared), foreign()], runs=address_of(prepared), regimes="init")
+    assert list(frame(app, "Test accuracy %")["Regime"]) == ["Initialisation"]
+    app = page([*made(prepared), foreign()], runs=address_of(prepared), regimes="nothing,of,ours")
+    assert len(frame(app, "Test accuracy %")) == len(REGIMES)
+    # The open photos' own runs come first.
+    assert page([*made(prepared), foreign()]).query_params.get("runs") is None
+    assert set(frame(page([*made(prepared), foreign()]), "Test accuracy %")["Photos"]) == {"here"}
+
+
+def test_a_cell_opens_the_photos_that_it_counts(page: Open, prepared: Settings) -> None:
+    record = made(prepared)[0]
+    run = normalise(record)
+    true, predicted = max(
+        ((a, b) for a in run["classes"] for b in run["classes"]), key=lambda cell: len(results.cell_ids(run, *cell))
+    )
+    address = {"section": "run", "run": record["id"], "true": true, "predicted": predicted}
+    app = page(made(prepared), runs=address_of(prepared), **address)
+    count = len(results.cell_ids(run, true, predicted))
+    assert count > 0
+    assert f"{count} test photo{'s' if count > 1 else ''} of class {true} taken for {predicted}" in words(app)
+
+
+def test_photos_of_another_data_set_are_named_and_not_shown(page: Open, prepared: Settings) -> None:
+    app = page([*made(prepared), foreign()], section="run", runs="quick-ffffffff")
+    assert "named but not shown" in words(app)
+    listed = [table.value for table in app.dataframe if "Photo" in table.value]
+    assert any(photo.startswith(HOSTILE) for table in listed for photo in table["Photo"])
+
+
+def test_names_from_outside_stay_text(page: Open, prepared: Settings) -> None:
+    for section in ("results", "run"):
+        said = words(page([foreign()], section=section, runs="quick-ffffffff"))
+        assert "<img" not in said.replace("\\<img", "")
+        assert "$x$" not in said
+
+
+def test_two_runs_are_told_apart_by_their_configuration(page: Open, prepared: Settings) -> None:
+    found = made(prepared)[:2]
+    app = page(found, section="run", runs=address_of(prepared), run=found[0]["id"], other=found[1]["id"])
+    differing = frame(app, "The other")
+    assert list(differing["Setting"]) == ["seed"]
+    assert list(differing["This run"]) == ["0"]
+
+
+def test_the_guide_shows_measurements_or_says_that_there_are_none(page: Open, prepared: Settings) -> None:
+    said = words(page(made(prepared), section="network", runs=address_of(prepared)))
+    transfer = [row for row in results.probes(map(normalise, made(prepared))) if row["regime"] == "transfer"]
+    few = {row["layer"]: row["accuracy"] for row in transfer if row["photos"] == transfer[0]["photos"]}
+    assert f"layer4 **{few['layer4']:.1%}**" in said
+    assert "not measured yet" not in said.lower()
+    said = words(page([foreign()], section="network", runs="quick-ffffffff"))
+    assert said.count("*Not measured yet*") == 2
+
+
+def test_a_damaged_record_leaves_the_rest_of_the_page(page: Open, prepared: Settings, tmp_path: Path) -> None:
+    (tmp_path / "artifacts" / "runs").mkdir()
+    (tmp_path / "artifacts" / "runs" / "x.json").write_text("{}")
+    for section in SECTIONS:
+        app = page([], section=section)
+        assert any("is damaged" in box.value for box in app.error)
+        assert app.get("button_group")
+
+
+class Fake:
+    """Stands in for `lib.learn.live_status`: what it is told and asked."""
+
+    def __init__(self, told: Status | None = None, begins: bool = True, error: Exception | None = None) -> None:
+        self.told, self.begins, self.error = told, begins, error
+        self.asked: list[dict[str, Any]] = []
+        self.stopped = 0
+
+    def status(self, settings: Settings) -> Status | None:
+        return self.told
+
+    def start(self, settings: Settings, **asked: Any) -> bool:
+        if self.error:
+            raise self.error
+        self.asked.append(asked)
+        self.told = RUNNING
+        return self.begins
+
+    def stop(self, settings: Settings) -> bool:
+        self.stopped += 1
+        self.told = replace(RUNNING, running=False, message="stopped; resumable")
+        return True
+
+
+RUNNING = Status(
+    running=True,
+    pid=1,
+    queue=["scratch, seed 0", "<b>init</b>, seed 0"],
+    place=1,
+    regime="init",
+    seed=0,
+    run_id="init-quick-s0",
+    epoch=2,
+    epochs=8,
+    stage="epoch 3",
+    done=120,
+    total=400,
+    images_per_s=55.4,
+    seconds_left=130.0,
+    curve=[
+        {"epoch": 1, "train_loss": 1.4, "train_accuracy": 0.4, "val_loss": 1.3, "val_accuracy": 0.45},
+        {"epoch": 2, "train_loss": 1.1, "train_accuracy": 0.5, "val_loss": 1.2, "val_accuracy": 0.55},
+    ],
+)
+
+
+def _train(fake: object) -> None:
+    from lib.view.training import train_form
+
+    train_form.section([], fake)
+
+
+def session(fake: Fake) -> AppTest:
+    return fine(AppTest.from_function(_train, args=(fake,), default_timeout=30).run())
+
+
+def button(app: AppTest, key: str) -> Any:
+    return next(each for each in app.button if each.key == key)
+
+
+def test_starting_hands_over_what_was_chosen() -> None:
+    fake = Fake()
+    app = session(fake)
+    assert not button(app, "train_start").disabled
+    fine(button(app, "train_start").click().run())
+    assert fake.asked == [{"regimes": list(REGIMES), "preset": "quick", "seeds": [0]}]
+    assert button(app, "train_start").disabled
+
+
+def test_nothing_chosen_cannot_start() -> None:
+    app = session(Fake())
+    groups = {group.key: group for group in app.get("button_group")}
+    fine(groups["train_seeds"].set_value([]).run())
+    assert button(app, "train_start").disabled
+
+
+def test_every_session_sees_the_run_and_cannot_start_another() -> None:
+    fake = Fake(RUNNING)
+    for app in (session(fake), session(fake)):
+        said = words(app)
+        assert "Training \\<b\\>init\\</b\\>, seed 0, 2 of 2" in said
+        shown = {metric.label: metric.value for metric in app.metric}
+        assert shown["Epoch"] == "2 of 8"
+        assert shown["Best validation"] == "55.0%"
+        assert shown["Images per second"] == "55"
+        assert shown["Left of this run"] == "2 min"
+        assert len(app.get("plotly_chart")) == 2
+        assert button(app, "train_start").disabled
+
+
+def test_a_clashing_start_shows_the_run_that_was_first() -> None:
+    fake = Fake(begins=False)
+    app = session(fake)
+    fine(button(app, "train_start").click().run())
+    assert button(app, "train_start").disabled
+    assert "Training" in words(app)
+
+
+def test_stopping_says_that_it_can_go_on() -> None:
+    fake = Fake(RUNNING)
+    app = session(fake)
+    button(app, "train_stop").click().run()
+    fine(app.run())
+    assert fake.stopped == 1
+    assert "stopped; resumable" in words(app)
+    assert "Finished epochs are kept" in words(app)
+    assert not button(app, "train_start").disabled
+
+
+def test_the_end_says_what_was_trained() -> None:
+    assert "2 runs recorded" in words(session(Fake(replace(RUNNING, running=False))))
+
+
+def test_a_start_that_fails_is_one_sentence() -> None:
+    app = session(Fake(error=ArtifactError("The disk is full.")))
+    fine(button(app, "train_start").click().run())
+    assert ["The disk is full." in box.value for box in app.error] == [True]
+
+
+def test_a_status_with_nothing_in_it_is_shown_too() -> None:
+    app = session(Fake(Status(running=True)))
+    assert {metric.value for metric in app.metric} == {"—"}
+
+
+PHOTOS = [(f"{label}/{i}.jpg", label) for label in ("a", "b") for i in range(30)]
+
+
+def some(regime: str, *seeds: int) -> list[dict[str, Any]]:
+    return [normalise(training_records.record(regime, PHOTOS, seed=seed)) for seed in seeds]
+
+
+def test_the_raw_line_stays_behind_the_smoothed_one() -> None:
+    (run,) = some("init", 0)
+    raw = [row["val_accuracy"] for row in run["epochs"]]
+    plain = training_curves.curves([run], "accuracy", lines=["val"])
+    assert [list(trace.y) for trace in plain.data if trace.mode == "lines"] == [raw]
+    smoothed = training_curves.curves([run], "accuracy", lines=["val"], smoothing=0.8)
+    drawn = [list(trace.y) for trace in smoothed.data if trace.mode == "lines"]
+    assert drawn[0] == raw
+    assert drawn[1] == pytest.approx(results.smooth(raw, 0.8).tolist())
+
+
+def test_the_best_epoch_is_starred_where_the_record_says() -> None:
+    (run,) = some("init", 0)
+    stars = [trace for trace in training_curves.curves([run], "loss").data if trace.marker.symbol == "star"]
+    assert [list(trace.x) for trace in stars] == [[run["best_epoch"]]]
+    assert stars[0].y[0] == run["epochs"][run["best_epoch"] - 1]["val_loss"]
+
+
+def test_a_band_goes_from_the_least_to_the_most_of_the_seeds() -> None:
+    group = some("init", 0, 1, 2)
+    (band,) = [trace for trace in training_curves.curves(group, "accuracy").data if trace.fill == "toself"]
+    values = [[row["val_accuracy"] for row in run["epochs"]] for run in group]
+    assert (
+        list(band.y)
+        == [max(at) for at in zip(*values, strict=True)] + [min(at) for at in zip(*values, strict=True)][::-1]
+    )
+    assert not [trace for trace in training_curves.curves(group[:1], "accuracy").data if trace.fill == "toself"]
+
+
+def test_final_results_and_costs_are_drawn_where_the_table_has_them() -> None:
+    rows = results.table([*some("scratch", 0, 1), *some("transfer", 0)])
+    called = [row["title"] for row in rows]
+    means, seeds, published = training_results.final(rows, called).data
+    assert dict(zip(means.y, means.x, strict=True)) == {row["title"]: row["accuracy"] for row in rows}
+    for place, row in enumerate(rows):
+        low, high = row["ci95"]
+        assert means.x[place] - means.error_x.arrayminus[place] == pytest.approx(low)
+        assert means.x[place] + means.error_x.array[place] == pytest.approx(high)
+        assert tuple(means.customdata[place]) == (low, high)
+    # A single seed is the mean itself.
+    assert list(zip(seeds.y, seeds.x, strict=True)) == [(called[0], value) for value in rows[0]["accuracies"]]
+    assert list(published.x) == [row["published"] for row in rows]
+    drawn = training_results.costs(rows, called, "seconds").data
+    assert [(trace.name, trace.xaxis, trace.x[0], trace.y[0]) for trace in drawn] == [
+        (row["title"], axis, row[what] / per, row["accuracy"])
+        for axis, what, per in (("x", "trainable", 1), ("x2", "seconds", 60))
+        for row in rows
+    ]
+    assert [trace.name for trace in drawn if trace.showlegend] == called
+
+
+def test_every_run_is_listed_once_it_is_unfolded(page: Open, prepared: Settings) -> None:
+    app = page(made(prepared), runs=address_of(prepared))
+    assert not [table for table in app.dataframe if "Best epoch" in table.value]
+    app.session_state["every_run"] = True
+    listed = frame(fine(app.run()), "Best epoch")
+    assert sorted(listed["Run"]) == sorted(run["id"] for run in made(prepared))
+
+
+def test_a_confusion_cell_has_the_id_and_count_of_its_place() -> None:
+    (run,) = some("scratch", 0)
+    cells = training_results.confusion(run).data[0]
+    for cell, words_of_it in zip(cells.ids, cells.customdata, strict=True):
+        i, j = map(int, cell.split("-"))
+        assert words_of_it[2] == run["confusion"][i][j]
+
+
+@pytest.mark.parametrize(("px", "last"), [(224, 7), (128, 4), (64, 2), (32, 1), (129, 5)])
+def test_output_sizes_are_those_of_the_network(px: int, last: int) -> None:
+    sides = network_figures.sides(px)
+    side = px
+    for kernel, padding in ((7, 3), (3, 1), (3, 1), (3, 1), (3, 1)):
+        side = (side + 2 * padding - kernel) // 2 + 1
+    assert sides["layer4"] == side == last
+
+
+def test_the_diagram_has_every_convolution_of_the_network() -> None:
+    from lib.learn.regimes import tensors
+
+    hovers = " ".join(network_figures.blocks("finetune", 5, 128).data[-1].hovertext)
+    for tensor in tensors(5):
+        if len(tensor.shape) > 1:
+            assert tensor.name in hovers, tensor.name
+    assert hovers.count("frozen") == sum(len(tensor.shape) > 1 for tensor in tensors(5)[:50])

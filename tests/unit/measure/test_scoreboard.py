@@ -1,0 +1,80 @@
+"""Scores that are measured once and kept: the numbers of `evaluate`, and nothing that has become stale."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lib.errors import ArtifactError
+from lib.measure import scoreboard
+from lib.measure.evaluation import asked_of, evaluate
+from lib.measure.scoreboard import MEASURES
+from lib.prepare import workspace
+from lib.search import evaluation
+from lib.settings import Settings
+
+
+def without_seconds(rows: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_what_is_kept_is_what_evaluate_prints(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    stages: list[str] = []
+    measured = scoreboard.measure_all(opened, lambda name: stages.append(name) or (lambda done, total: None))
+    assert stages == opened.spaces == ["pixels", "resnet18"]
+    again = scoreboard.measure_all(opened, lambda name: stages.append(name) or (lambda done, total: None))
+    assert stages == opened.spaces, "measured although it was there"
+    for first, kept in zip(measured, again, strict=True):
+        rows = without_seconds(evaluate(opened, kept.space))
+        assert without_seconds(first.rows()) == without_seconds(kept.rows()) == rows
+        assert kept.facts == first.facts
+        assert kept.facts["space_fingerprint"] == opened.space(kept.space)["fingerprint"]
+        for name, scores in kept.scores.items():
+            for measure in MEASURES:
+                values = scoreboard.per_query(scores, measure)
+                np.testing.assert_array_equal(values, scoreboard.per_query(first.scores[name], measure))
+                mean, interval = scoreboard.total(scores, measure)
+                assert mean == pytest.approx(np.nanmean(values))
+                assert interval == evaluation.bootstrap_interval(values)
+            assert kept.calibrations[name].auc == first.calibrations[name].auc
+            np.testing.assert_array_equal(kept.calibrations[name].same, first.calibrations[name].same)
+
+
+def test_means_by_class_add_up(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    labels = opened.catalog().frame["label"].to_numpy(dtype=object)
+    scores = scoreboard.measure(opened, "resnet18").scores["cosine"]
+    found = scoreboard.by_class(scores, labels, "p10")
+    assert sum(count for count, _ in found.values()) == scores.queries
+    whole = math.fsum(count * (mean or 0.0) for count, mean in found.values()) / scores.queries
+    assert whole == pytest.approx(scores.precision[10])
+
+
+def test_damaged_scores_are_one_sentence(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    catalog = opened.catalog()
+    path = scoreboard.path(opened, "resnet18", catalog)
+    assert scoreboard.load(opened, "resnet18", catalog) is None
+    scoreboard.save(scoreboard.measure(opened, "resnet18"), path)
+    whole = path.read_bytes()
+    for damage in (b"", b"PK", whole[: len(whole) // 2], whole[:-30]):
+        path.write_bytes(damage)
+        with pytest.raises(ArtifactError, match=r"scores.*cannot be read; delete it"):
+            scoreboard.load(opened, "resnet18", catalog)
+
+
+def test_another_split_is_another_scoreboard(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    catalog = opened.catalog()
+    assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "pixels", catalog.reseeded(3))
+    assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "resnet18", catalog)
+
+
+def test_the_cost_counts_numbers_compared(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    catalog = opened.catalog()
+    asked, searched = asked_of(catalog)
+    assert scoreboard.cost(opened, catalog) == len(asked) * len(searched) * (49_152 + 512)

@@ -1,0 +1,96 @@
+"""Which metrics are one, the worked example, and scores by factor."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from lib.errors import QueryError
+from lib.measure import factors
+from lib.search import equivalence, exact, worked_example
+from lib.search.equivalence import CENTRED_COSINE, UNIT_L2
+from lib.search.metrics import METRICS, reference
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+def test_tau_equals_scipys_and_three_pairs_are_one(pixels: bool) -> None:
+    rng = np.random.default_rng(0)
+    made = rng.gamma(1.0, 1.0, (50, 24))
+    vectors = (made * 40).astype(np.uint8) if pixels else made.astype(np.float32)
+    found = equivalence.measure(exact.gallery(vectors))
+    assert (found.queries, found.rows) == (20, 50)
+    assert set(found.alike()) == {("mse", "l2"), ("cosine", UNIT_L2), ("ncc", CENTRED_COSINE)}
+    places = {name: place for place, name in enumerate(found.names)}
+    taus: dict[tuple[str, str], list[float]] = {}
+    generator = np.random.default_rng(0)
+    generator.choice(50, 50, replace=False)  # the sample, which takes all rows
+    for query in np.sort(generator.choice(50, 20, replace=False)):
+        others = np.arange(50) != query
+        closeness = {
+            name: reference(name, vectors[query], vectors)[others] * (1 if METRICS[name].higher_is_closer else -1)
+            for name in METRICS
+        }
+        for a, b in combinations(METRICS, 2):
+            taus.setdefault((a, b), []).append(float(kendalltau(closeness[a], closeness[b]).statistic))
+    for (a, b), each in taus.items():
+        assert found.mean[places[a], places[b]] == pytest.approx(np.mean(each), abs=1e-6)
+        assert found.least[places[b], places[a]] == pytest.approx(np.min(each), abs=1e-6)
+
+
+def test_constant_vectors_leave_tau_undefined_not_wrong() -> None:
+    found = equivalence.measure(exact.gallery(np.ones((6, 3), dtype=np.float32)))
+    off = ~np.eye(len(found.names), dtype=bool)
+    assert np.isnan(found.mean[off]).all()
+    assert found.alike() == []
+
+
+def test_the_worked_example_of_the_design() -> None:
+    found = worked_example.compute()
+    assert list(found["l1"].values.values()) == [3, 4, 5, 3]
+    assert found["l1"].order == ["A", "D", "B", "C"]
+    assert [round(value, 3) for value in found["cosine"].values.values()] == [0.926, 0.882, 0.906, 0.577]
+    assert found["cosine"].order == ["A", "C", "B", "D"]
+    assert found["mse"].order == found["l2"].order
+    assert set(found["ncc"].values.values()) == {0.0}  # the query is constant
+
+
+def test_the_example_takes_other_numbers_and_refuses_none() -> None:
+    found = worked_example.compute({"u": [0, 1], "v": [1, 0]}, [0, 2])
+    assert found["cosine"].values == {"u": 1.0, "v": 0.0}
+    with pytest.raises(QueryError):
+        worked_example.compute({"u": [float("nan"), 1]}, [0, 1])
+    with pytest.raises(QueryError):
+        worked_example.compute({"u": [1, 2], "v": [1]}, [0, 1])
+
+
+def test_factors_are_grouped_and_averaged() -> None:
+    frame = pd.DataFrame(
+        {
+            "id": list("abcdefgh"),
+            "label": list("rosesrbb"),
+            "factor_species": list("rosesrbb"),
+            "factor_colour": ["red", "blue", None, "red", "blue", "red", "red", "blue"],
+            "factor_size": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, np.nan],
+            "factor_petals": [3, 5, 3, 5, 3, 5, 3, 5],
+            "factor_same": ["x"] * 8,
+        }
+    )
+    assert factors.factors(frame) == {
+        "factor_colour": "Colour",
+        "factor_size": "Size",
+        "factor_petals": "Petals",
+    }
+    rows, values = np.array([0, 1, 2, 3]), np.array([1.0, 0.5, 0.9, 0.0])
+    found = factors.table(frame["factor_colour"], rows, values)
+    assert [(row["value"], row["queries"], row["mean"]) for row in found] == [("blue", 1, 0.5), ("red", 2, 0.5)]
+    assert found[1]["low"] <= 0.5 <= found[1]["high"]
+    assert [row["value"] for row in factors.table(frame["factor_petals"], rows, values)] == ["3", "5"]
+    sizes = factors.groups(frame["factor_size"])
+    assert len(set(sizes)) == 5 and sizes[7] == ""
+    assert factors.order(frame["factor_size"])[0].startswith("0.1 to")
+    undefined = factors.table(frame["factor_colour"], rows, np.full(4, np.nan))
+    assert [(row["mean"], row["low"]) for row in undefined] == [(None, None)] * 2

@@ -1,0 +1,200 @@
+"""lib.store.recall, scratch and cells against brute force in NumPy, on a real Milvus Lite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lib.commands import cli
+from lib.errors import QueryError, StoreError
+from lib.store import collections, index_comparison, ivf_cells, recall, vector_search
+from lib.store import inspect as reader
+from lib.store.connection import Store, open_store
+from lib.store.write import Rows, write_collection
+from tests.helpers import foreign_collection
+
+N, DIM = 800, 16
+
+
+def make_rows(n: int = N) -> Rows:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(12, DIM)) * 2
+    vectors = (centres[rng.integers(12, size=n)] + rng.normal(size=(n, DIM))).astype(np.float32)
+    ids = [f"{i:04}" for i in range(n)]
+    return Rows(ids, ids, ["a"] * n, ["train"] * n, vectors)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recall")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Iterator[Store]:
+    with open_store(str(folder / "x.db")) as opened:
+        write_collection(opened, "graph", make_rows(), metric="COSINE")
+        ivf = {"index_type": "IVF_FLAT", "params": {"nlist": 16}}
+        write_collection(opened, "ivf", make_rows(), metric="L2", index=ivf)
+        foreign_collection.make(opened, "f")
+        yield opened
+
+
+def entry(store: Store, name: str) -> dict[str, Any]:
+    return dict(reader.inspect(store, name)["collections"][0])
+
+
+@pytest.mark.parametrize("metric", recall.METRICS)
+def test_scores_rank_as_plain_numpy_does(metric: str) -> None:
+    x, q = make_rows(50).vectors.astype(np.float64), make_rows(3).vectors.astype(np.float64)
+    plain = {
+        "L2": -((q[:, None] - x[None]) ** 2).sum(axis=2),
+        "IP": q @ x.T,
+        "COSINE": q @ x.T / np.linalg.norm(q, axis=1)[:, None] / np.linalg.norm(x, axis=1)[None],
+    }
+    assert recall.scores(x, q, metric) == pytest.approx(plain[metric])
+
+
+def test_the_truth_is_that_of_a_full_scan_whatever_the_pages() -> None:
+    rows = make_rows(300)
+    queries = [(rows.ids[i], rows.vectors[i]) for i in (0, 7, 299)]
+    for step in (300, 100, 7):
+        pages = [(rows.ids[i : i + step], rows.vectors[i : i + step]) for i in range(0, 300, step)]
+        found = recall.truth(pages, queries, "L2", 5)
+        for (key, vector), right in zip(queries, found.right, strict=True):
+            order = np.argsort(((rows.vectors - vector) ** 2).sum(axis=1), kind="stable")
+            assert right == {rows.ids[i] for i in order[1:6]}
+            assert key not in right
+
+
+def test_ties_all_count_as_right_and_nan_as_far() -> None:
+    vectors = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [9, 9], [np.nan, 0]], np.float32)
+    found = recall.truth([(list("abcdef"), vectors)], [("a", vectors[0])], "L2", 2)
+    assert found.right == [{"b", "c", "d"}]
+    assert found.k == 2
+
+
+def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
+    found = recall.recall(store, "ivf", k=5, queries=40)
+    assert [row["params"] for row in found["rows"]] == [{"nprobe": n} for n in (1, 2, 4, 8, 16)]
+    values = [row["recall"] for row in found["rows"]]
+    assert values == sorted(values)
+    assert values[0] < 1
+    assert values[-1] == 1
+    assert (found["gallery"], found["queries"], found["metric"], found["build"]) == (N, 40, "L2", {"nlist": 16})
+    # The same again, by hand, at nprobe 1.
+    rows = make_rows()
+    chosen = np.sort(np.random.default_rng(0).permutation(N)[:40])
+    right = 0
+    for row in chosen:
+        hits = vector_search.search_vectors(store, "ivf", rows.vectors[row : row + 1], 6, search_params={"nprobe": 1})[
+            0
+        ]
+        answers = [hit["id"] for hit in hits if hit["id"] != rows.ids[row]][:5]
+        order = np.argsort(((rows.vectors - rows.vectors[row]) ** 2).sum(axis=1))
+        right += len(set(answers) & {rows.ids[i] for i in order[1:6]})
+    assert values[0] == pytest.approx(right / 200)
+    for row in found["rows"]:
+        assert 0 < row["p50_ms"] <= row["p95_ms"]
+
+
+def test_large_collections_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = recall.recall(store, "graph", k=5, queries=300)
+    monkeypatch.setattr(recall, "HELD", 300)  # so few are held: the rest is read a page at a time
+    told: list[int] = []
+    part = recall.recall(store, "graph", k=5, queries=300, progress=lambda done, total: told.append(done))
+    assert part["gallery"] == whole["gallery"] == N
+    assert told[-1] == N
+    assert part["queries"] == 300
+    assert part["rows"][-1]["recall"] == 1
+
+
+def test_what_cannot_be_measured(store: Store) -> None:
+    with pytest.raises(QueryError, match="no index on the field words"):
+        recall.recall(store, "f", field="words")
+    store.call("release_collection", "graph", doing="release")
+    with pytest.raises(StoreError, match="not loaded"):
+        recall.recall(store, "graph")
+    collections.ensure_loaded(store, "graph")
+
+
+def test_other_types_are_compared_on_a_copy(store: Store, tmp_path: Path) -> None:
+    before = collections.names(store)
+    kinds = ["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ"]
+    said: list[str] = []
+    found = index_comparison.compare(
+        store, entry(store, "ivf"), "vector", "L2", kinds, k=5, queries=20, folder=tmp_path, tell=said.append
+    )
+    best = {kind: max(row["recall"] for row in found["rows"] if row["index_type"] == kind) for kind in kinds}
+    assert best["FLAT"] == best["IVF_FLAT"] == 1
+    assert min(best.values()) > 0.85
+    sizes = {row["index_type"]: row["bytes"] for row in found["rows"]}
+    assert sizes["IVF_SQ8"] < sizes["FLAT"] < sizes["HNSW"]
+    assert found["failed"] == {}
+    assert "building HNSW_SQ" in said
+    assert collections.names(store) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["IVF_PQ", "SCANN", "DISKANN"])
+def test_pretended_types_are_refused_with_the_reason(store: Store, kind: str) -> None:
+    with pytest.raises(QueryError, match=f"{kind} cannot be compared .* searches every row without an index"):
+        index_comparison.compare(store, entry(store, "ivf"), "vector", "L2", [kind])
+
+
+def test_command_prints_the_contract(folder: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(folder / "x.db")
+    assert cli.main(["recall", "--milvus-uri", path, "--collection", "ivf", "--queries", "10", "--json"]) == 0
+    out, _ = capsys.readouterr()
+    document = json.loads(out)
+    for row in document["rows"]:
+        assert {"index_type", "params", "recall", "p50_ms", "p95_ms"} <= set(row)
+    assert cli.main(["recall", "--milvus-uri", path, "--collection", "ivf", "--queries", "10", "--k", "3"]) == 0
+    assert "nprobe 16" in capsys.readouterr().out
+    for arguments, words in (
+        (["--collection", "gone"], "no collection gone"),
+        (["--collection", "f", "--field", "x"], "x"),
+    ):
+        assert cli.main(["recall", "--milvus-uri", path, *arguments]) == 1
+        assert words in capsys.readouterr().err
+
+
+# -- cells ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", recall.METRICS)
+def test_cells_are_those_of_the_nearest_centre(metric: str) -> None:
+    vectors = make_rows().vectors
+    made = ivf_cells.cells(vectors, 12, metric)
+    x = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if metric == "COSINE" else vectors
+    distances = ((x[:, None] - made.centres[None]) ** 2).sum(axis=2)
+    assert (distances[np.arange(N), made.of] <= distances.min(axis=1) + 1e-4).all()
+
+
+def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> None:
+    vectors = make_rows().vectors
+    made = ivf_cells.cells(vectors, 12, "L2")
+    asks = np.arange(0, N, 20)
+    curve = ivf_cells.recall_by_nprobe(made, vectors, asks, "L2", 10)
+    hits = [hit for _, hit, _ in curve]
+    assert hits == sorted(hits)
+    assert hits[-1] == pytest.approx(1)
+    assert curve[-1][2] == pytest.approx(1)
+    found = []
+    for row in asks:
+        distances = ((vectors - vectors[row]) ** 2).sum(axis=1)
+        distances[row] = np.inf
+        best = set(np.argsort(distances)[:10])
+        inside = np.isin(made.of, ivf_cells.probed(made, vectors[row], "L2", 3))
+        restricted = set(np.argsort(np.where(inside, distances, np.inf))[:10])
+        found.append(len(best & restricted) / 10)
+    assert hits[2] == pytest.approx(np.mean(found))
+
+
+def test_too_many_cells() -> None:
+    with pytest.raises(QueryError, match="make 1 to 5 cells"):
+        ivf_cells.cells(make_rows(5).vectors, 6, "L2")
