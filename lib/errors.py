@@ -30,7 +30,7 @@ class ImageError(DataError):
 
 
 class DownloadError(PetalscopeError):
-    """A transfer failed; what had arrived is kept for the next try."""
+    """A transfer failed; nothing of it was kept."""
 
 
 class OfflineError(DownloadError):

@@ -42,7 +42,7 @@ def extract_photos(archive: Path, into: Path, *, progress: Progress | None = Non
 
     A folder that is there and not empty is complete, and left alone. Only plain files and folders are written, with
     nothing of the archive's owners, modes or links. `progress(done, total)` counts bytes of the archive. One caller at
-    a time: whoever may meet others at `into` holds a lock (`disk.alone`).
+    a time: whoever may meet others at `into` holds a lock (`disk.exclusive_lock`).
 
     Raises DataError, with nothing left behind, when the archive is damaged, hostile or beyond `limits`.
     """

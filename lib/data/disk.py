@@ -22,9 +22,7 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 @contextlib.contextmanager
-def exclusive_lock(
-    folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]
-) -> Iterator[None]:
+def exclusive_lock(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds `folder/.<name>.lock`; calls `waiting` twice a second while another process or thread has it."""
     with plain_disk_errors(folder, kind):
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,18 +40,15 @@ def exclusive_lock(
 
 
 @contextlib.contextmanager
-def plain_disk_errors(folder: Path, kind: type[PetalscopeError], needed: int | None = None) -> Iterator[None]:
-    """Turns what the disk says into one sentence of class `kind`; wraps disk work only, never a caller's code."""
+def plain_disk_errors(folder: Path, kind: type[PetalscopeError]) -> Iterator[None]:
+    """Turns what the disk says into one sentence of class `kind`."""
     try:
         yield
-    except filelock.Timeout:
-        raise
+    except (filelock.Timeout, ConnectionError):
+        raise  # a held lock, or a progress report that nobody reads any more: no fault of the disk
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            more = f" ({needed:,} more bytes are needed)" if needed else ""
-            raise kind(
-                f"The disk that holds {folder} is full{more}; free some space, then start again: what arrived is kept."
-            ) from error
+            raise kind(f"The disk that holds {folder} is full; free some space, then start again.") from error
         raise kind(
             f"Cannot write to {folder} ({error.strerror or error}); make it writable or choose another folder."
         ) from error

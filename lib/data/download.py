@@ -1,24 +1,27 @@
-"""Files from the internet: fetched once, resumed, and verified.
+"""Files from the internet: fetched once by pooch, and verified before they are used.
 
-Invariant: a file under its final name is complete and verified; what is half-made has another name (`<file>.part`) and
-is continued or replaced by the next try. `.<name>.lock` files stay behind, since deleting a lock file while somebody
-waits for it would let two processes in.
+Invariant: a file under its final name is complete and verified. Pooch works in the folder `.<name>.tmp` beside it,
+which is removed afterwards; what a killed process left there, the next download removes. `.<name>.lock` files stay
+behind, since deleting a lock file while another process waits for it would let two processes in.
 """
 
 from __future__ import annotations
 
-import time
+import contextlib
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from lib.data import disk
 from lib.data.archive import extract_photos, is_filled
 from lib.data.disk import Progress
-from lib.data.hosts import NETWORK, Reachability, check_url
-from lib.data.remote import FLOWER_PHOTOS, Remote, defect_of, is_sound
-from lib.data.transfer import BrokenError, Job, bad_bytes, bytes_at, check_room, discard, transfer
-from lib.errors import DataError, DownloadError, OfflineError
+from lib.data.remote import FLOWER_PHOTOS, Remote, is_sound
+from lib.errors import ChecksumError, DataError, DownloadError, OfflineError
+from lib.settings import VERSION
 
-_MIB = 1024 * 1024
+if TYPE_CHECKING:
+    import requests
 
 
 def fetch(
@@ -29,93 +32,32 @@ def fetch(
     progress: Progress | None = None,
     timeout_s: float = 4.0,
     stall_s: float = 15.0,
-    tries: int = 4,
-    backoff_s: float = 0.5,
-    network: Reachability = NETWORK,
+    retries: int = 2,
 ) -> Path:
-    """The verified file `folder / remote.filename`, downloaded only if it is not there or not sound.
+    """The verified file `folder / remote.filename`, downloaded only if it is missing or damaged.
 
-    `progress(done, total)` counts bytes; while another process downloads the same file it shows that one's. A host
-    that does not answer within `timeout_s` counts as offline; a transfer that is silent for `stall_s`, is cut, or
-    gets a passing error is resumed, until `tries` of them in a row brought less than 1 MiB.
+    `progress(done, total)` counts bytes; `done` is 0 while another process downloads the same file. A host that cannot
+    be connected to within `timeout_s` seconds counts as offline. A transfer that is no_progress for `stall_s` seconds or
+    fails in another way starts again, `retries` times.
 
-    Raises OfflineError, ChecksumError (the bad bytes are deleted), else DownloadError (what arrived is kept).
+    Raises OfflineError, ChecksumError, else DownloadError; whatever arrived is deleted.
     """
-    check_url(remote.url)
-    job = Job(remote, folder, progress or disk.no_progress, timeout_s, stall_s, network)
+    _check_url(remote.url)
+    target = folder / remote.filename
     # Before the lock: a sound file in a folder that cannot be written, such as a shared cache, is fine.
-    if is_sound(job.target, remote):
-        return job.target
+    if is_sound(target, remote):
+        return target
     if offline:
-        raise _switched_off(job)
-    with disk.exclusive_lock(
-        folder, remote.filename, DownloadError, waiting=lambda: job.progress(_arrived(job), remote.bytes)
-    ):
-        if not is_sound(job.target, remote):
-            _download(job, tries, backoff_s)
-    return job.target
-
-
-def _download(job: Job, tries: int, backoff_s: float) -> None:
-    """Transfers until the verified file has its final name."""
-    if job.remote.bytes is not None:
-        check_room(job, job.remote.bytes)
-    failures = 0
-    furthest = bytes_at(job.part)
-    while True:
-        try:
-            resumed = transfer(job, first=failures == 0)
-        except BrokenError as broken:
-            reason = str(broken)
-        else:
-            defect = defect_of(job.part, job.remote)
-            if defect is None:
-                with disk.plain_disk_errors(job.folder, DownloadError):
-                    job.part.replace(job.target)
-                    job.state.unlink(missing_ok=True)
-                return
-            discard(job)
-            if not resumed:
-                raise bad_bytes(job, defect)
-            reason = defect  # the two halves may be of two versions: once more from the start
-        # Beyond the best so far, not beyond the last try: a server that cannot resume must not keep this going.
-        if bytes_at(job.part) >= furthest + _MIB:
-            failures, furthest = 0, bytes_at(job.part)
-        failures += 1
-        if failures >= tries:
-            raise _gave_up(job, failures, reason)
-        time.sleep(backoff_s * 2 ** (failures - 1))
-
-
-def _arrived(job: Job) -> int:
-    return bytes_at(job.part) or bytes_at(job.target)
-
-
-def _gave_up(job: Job, failures: int, reason: str) -> DownloadError:
-    have = bytes_at(job.part)
-    kept = (
-        f"the {have:,} bytes that arrived are kept in {job.part}: start again to go on from there"
-        if have
-        else f"nothing has arrived yet: try again later, or put the file at {job.target} yourself"
-    )
-    return DownloadError(f"Downloading {job.remote.url} failed {failures} times in a row ({reason}); {kept}.")
-
-
-def _switched_off(job: Job) -> OfflineError:
-    what = "is damaged" if job.target.is_file() else "is not there"
-    return OfflineError(
-        f"{job.target} {what} and downloads are switched off (PETALSCOPE_OFFLINE); unset it to download the file, or "
-        f"put {job.remote.url} there yourself."
-    )
+        raise _switched_off(remote, target)
+    report = progress or disk.no_progress
+    with disk.exclusive_lock(folder, remote.filename, DownloadError, waiting=lambda: report(0, remote.bytes)):
+        if not is_sound(target, remote):
+            _download(remote, target, report, (timeout_s, stall_s), retries)
+    return target
 
 
 def flower_photos(
-    folder: Path,
-    *,
-    offline: bool = False,
-    remote: Remote = FLOWER_PHOTOS,
-    progress: Progress | None = None,
-    network: Reachability = NETWORK,
+    folder: Path, *, offline: bool = False, remote: Remote = FLOWER_PHOTOS, progress: Progress | None = None
 ) -> Path:
     """`folder/flower_photos` with one sub-folder per class and LICENSE.txt; downloaded and unpacked if not there.
 
@@ -123,17 +65,173 @@ def flower_photos(
     Raises what `fetch` and `extract_photos` raise.
     """
     into = folder / "flower_photos"
+    target = folder / remote.filename
     report = progress or disk.no_progress
-    job = Job(remote, folder, report, 0, 0, network)
     if is_filled(into):
         return into
-    if offline and not job.target.is_file():
-        raise _switched_off(job)
+    if offline and not target.is_file():
+        raise _switched_off(remote, target)
     # One lock around both steps: a process that waits must find the photos, not a deleted archive.
-    with disk.exclusive_lock(folder, into.name, DownloadError, waiting=lambda: report(_arrived(job), remote.bytes)):
+    with disk.exclusive_lock(folder, into.name, DownloadError, waiting=lambda: report(0, remote.bytes)):
         if not is_filled(into):
-            archive = fetch(remote, folder, offline=offline, progress=progress, network=network)
+            archive = fetch(remote, folder, offline=offline, progress=progress)
             extract_photos(archive, into, progress=progress)
             with disk.plain_disk_errors(folder, DataError):
                 archive.unlink(missing_ok=True)
     return into
+
+
+def _download(remote: Remote, target: Path, report: Progress, timeout: tuple[float, float], retries: int) -> None:
+    """Puts the verified file at `target`, whose lock the caller holds."""
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")  # it would print what the progress shows anyway
+    scratch = target.with_name(f".{target.name}.tmp")
+    source = pooch.create(
+        path=scratch,
+        base_url="",
+        registry={remote.filename: f"sha256:{remote.sha256}"},
+        urls={remote.filename: remote.url},
+        retry_if_failed=retries,
+    )
+    try:
+        with disk.plain_disk_errors(target.parent, DownloadError):
+            try:
+                source.fetch(remote.filename, downloader=_Transfer(remote, target, report, timeout))
+            except requests.RequestException as error:
+                raise _failure(error, remote, target) from error
+            except ValueError as error:  # pooch's word for a wrong hash
+                raise _bad_bytes(remote, target) from error
+            (scratch / remote.filename).replace(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Transfer:
+    """What pooch calls once per try, and what it takes for a progress bar.
+
+    Pooch tries again after a RequestException, and not after a DownloadError.
+    """
+
+    total = 0  # set by pooch
+
+    def __init__(self, remote: Remote, target: Path, report: Progress, timeout: tuple[float, float]) -> None:
+        self._remote = remote
+        self._target = target
+        self._report = report
+        self._timeout = timeout
+
+    def __call__(self, url: str, output_file: str, mirror: Any) -> None:
+        import pooch
+        import requests
+
+        self._path = Path(output_file)
+        # Pooch made an empty file that only this user can read; torch's cache may belong to several users.
+        self._path.unlink()
+        self._report(0, self._remote.bytes)
+        transfer = pooch.HTTPDownloader(
+            progressbar=self,
+            chunk_size=disk.CHUNK,
+            timeout=self._timeout,
+            # Sizes are those of the file as stored, not of a compressed form of it.
+            headers={"User-Agent": f"petalscope/{VERSION}", "Accept-Encoding": "identity"},
+            hooks={"response": self._inspect},
+        )
+        with contextlib.ExitStack() as self._answers:
+            try:
+                transfer(url, output_file, mirror)
+            except requests.RequestException as error:
+                if _is_unconnected(error):
+                    raise _failure(error, self._remote, self._target) from error
+                raise
+
+    def _inspect(self, response: requests.Response, **_: Any) -> None:
+        """Runs after the headers of each answer, before a redirect is followed or a body is read."""
+        self._answers.callback(response.close)  # pooch leaves the connection of a failed transfer open
+        if response.is_redirect:
+            place = urljoin(response.url, response.headers["location"])
+            _check_url(place, loopback=urlsplit(self._remote.url).scheme == "http")
+        # Another file, such as a network's login page, is refused before it has arrived.
+        elif response.ok and int(response.headers.get("Content-Length", self._remote.bytes)) != self._remote.bytes:
+            raise _bad_bytes(self._remote, self._target)
+
+    def update(self, _: int) -> None:
+        """Reports progress, and stops a stream that goes on after the published size."""
+        # Pooch counts a short piece as a whole chunk, so the file is measured.
+        size = self._path.stat().st_size
+        if size > self._remote.bytes:
+            raise _bad_bytes(self._remote, self._target)
+        self._report(size, self._remote.bytes)
+
+    def reset(self) -> None:
+        """Pooch calls this before its last update."""
+
+    close = reset
+
+
+def _check_url(url: str, *, loopback: bool = True) -> None:
+    """Raises DownloadError unless `url` is https, or http on this machine where `loopback` allows it (for tests)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if not (parts.scheme == "http" and loopback and parts.hostname in {"localhost", "127.0.0.1"}):
+        raise DownloadError(f"Refused to download from {url}; only https:// addresses are allowed.")
+
+
+def _is_unconnected(error: requests.RequestException) -> bool:
+    """Whether no connection was made; once there is one, urllib3 raises another error."""
+    from urllib3.exceptions import MaxRetryError
+
+    return bool(error.args) and isinstance(error.args[0], MaxRetryError)
+
+
+def _failure(error: requests.RequestException, remote: Remote, target: Path) -> DownloadError:
+    """The sentence for a transfer that failed."""
+    import requests
+
+    host = urlsplit(remote.url).netloc
+    reason = _reason(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return DownloadError(
+            f"No trusted connection to {host} ({reason}); if your network inspects traffic, set REQUESTS_CA_BUNDLE to "
+            f"its certificate, or put the file at {target} yourself."
+        )
+    if _is_unconnected(error):
+        return OfflineError(
+            f"{host} cannot be reached ({reason}), so {remote.filename} was not downloaded; connect to the internet "
+            f"(or set HTTPS_PROXY) and start again, or put the file at {target} yourself, or set PETALSCOPE_OFFLINE=1 "
+            "to stop trying."
+        )
+    return DownloadError(
+        f"Downloading {remote.url} failed ({reason}); try again later or on another network, or put the file at "
+        f"{target} yourself."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, since the outer texts only quote each other."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"the server answered {response.status_code} {response.reason}"
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__
+
+
+def _bad_bytes(remote: Remote, target: Path) -> ChecksumError:
+    return ChecksumError(
+        f"{remote.url} is not the published file (its size or SHA-256 differs), so it was not kept; try again later "
+        f"or on another network, or put the right file at {target} yourself."
+    )
+
+
+def _switched_off(remote: Remote, target: Path) -> OfflineError:
+    what = "is damaged" if target.is_file() else "is not there"
+    return OfflineError(
+        f"{target} {what} and downloads are switched off (PETALSCOPE_OFFLINE); unset it to download the file, or "
+        f"put {remote.url} there yourself."
+    )

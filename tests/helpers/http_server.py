@@ -1,20 +1,21 @@
-"""A real HTTP server on 127.0.0.1 that serves one file and misbehaves on request."""
+"""A real HTTP or HTTPS server on this machine that serves one file and misbehaves on request."""
 
 from __future__ import annotations
 
 import contextlib
-import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What one GET does wrong; HEAD always succeeds.
+    """What one GET does wrong.
 
     `cut` closes the connection and `stall` falls silent after that many bytes of the body; `hold` waits for the
     event after the first half.
@@ -32,23 +33,19 @@ class FileServer(ThreadingHTTPServer):
 
     def __init__(self, body: bytes = b"") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme, self.host = "http", "127.0.0.1"
         self.body = body
-        self.etag: str | None = '"one"'
-        self.modified: str | None = None
-        self.ranges = True
-        self.honours_if_range = True
-        self.names_length = True
+        self.framing = "length"  # or "chunked", or "close": the end of the connection is the end of the body
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         self.gets: list[dict[str, str]] = []  # the headers of each GET
-        self.heads = 0
         self.connects: list[str] = []
         self.got = threading.Event()  # set at the first GET
         self.closing = threading.Event()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/file"
+        return f"{self.scheme}://{self.host}:{self.server_address[1]}/file"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of these tests."""
@@ -60,10 +57,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
-
-    def do_HEAD(self) -> None:
-        self.server.heads += 1
-        self._head(200, {"Content-Length": str(len(self.server.body))})
 
     def do_CONNECT(self) -> None:
         self.server.connects.append(self.path)
@@ -77,28 +70,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status is not None:
             self._head(fault.status, {"Content-Length": "0", **fault.headers})
             return
-        body, status, headers = server.body, 200, dict(fault.headers)
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        guard = self.headers.get("If-Range")
-        same = guard is None or not server.honours_if_range or guard in {server.etag, server.modified}
-        if asked and server.ranges and same:
-            start = int(asked[1])
-            if start >= len(body):
-                self._head(416, {"Content-Range": f"bytes */{len(body)}", "Content-Length": "0"})
-                return
-            status = 206
-            headers.setdefault("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-            body = body[start:]
-        if server.etag:
-            headers["ETag"] = server.etag
-        if server.modified:
-            headers["Last-Modified"] = server.modified
-        if server.names_length:
-            headers.setdefault("Content-Length", str(len(body)))
-        else:
-            headers["Connection"] = "close"
-        self._head(status, headers)
-        self._send(body, fault)
+        framing = {
+            "length": {"Content-Length": str(len(server.body))},
+            "chunked": {"Transfer-Encoding": "chunked"},
+            "close": {"Connection": "close"},
+        }
+        self._head(200, framing[server.framing] | fault.headers)
+        self._send(server.body, fault)
 
     def _send(self, body: bytes, fault: Fault) -> None:
         if fault.cut is not None:
@@ -112,6 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) // 2])
             fault.hold.wait(30)
             self.wfile.write(body[len(body) // 2 :])
+        elif self.server.framing == "chunked":
+            for start in range(0, len(body), 1000):
+                piece = body[start : start + 1000]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
         else:
             self.wfile.write(body)
 
@@ -123,9 +106,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(body: bytes = b"") -> Iterator[FileServer]:
-    """A server for the length of the block."""
+def serving(body: bytes = b"", *, certificate: Path | None = None) -> Iterator[FileServer]:
+    """A server for the length of the block; https on localhost with the folder of a `cert.pem` and a `key.pem`."""
     with FileServer(body) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.scheme, server.host = "https", "localhost"
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
         thread.start()
         try:

@@ -126,7 +126,6 @@ def test_json_is_written_in_one_place() -> None:
         "documents.py",
         "artifacts.py",
         "synthetic.py",
-        "transfer.py",
         "filters.py",
         "owners.py",
         "scatter.py",

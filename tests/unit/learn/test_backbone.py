@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torchvision.models import ResNet18_Weights
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from lib.data.remote import Remote
+from lib.data.remote import IMAGENET_RESNET18, Remote
 from lib.errors import DownloadError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess
 from lib.settings import Settings
+from tests.http_server import serving
 
 CARD = {"resize": [64, 64], "crop": None, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 
@@ -84,6 +86,25 @@ def test_without_it_the_bundled_weights_serve_and_the_user_is_told(tmp_path: Pat
 def test_imagenet_named_but_out_of_reach_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DownloadError):
         backbone.choose(Settings(weights="imagenet", offline=True, torch_home=tmp_path))
+
+
+def test_the_published_weights_are_torchvisions() -> None:
+    assert ResNet18_Weights.IMAGENET1K_V1.url == IMAGENET_RESNET18.url
+
+
+def test_downloaded_weights_lie_where_torch_looks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    torch.save({"weight": torch.ones(2)}, tmp_path / "weights.pth")
+    content = (tmp_path / "weights.pth").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = f"resnet18-{sha256[:8]}.pth"
+    with serving(content) as server:
+        remote = Remote(server.url, name, len(content), sha256)
+        found = backbone.choose(Settings(torch_home=tmp_path, weights="imagenet"), remote=remote)
+    assert found.path == tmp_path / "hub" / "checkpoints" / name
+    # Nothing answers at this address, so torch must have found the file.
+    stored = torch.hub.load_state_dict_from_url(f"https://flowers.invalid/{name}", check_hash=True, weights_only=True)
+    assert stored["weight"].tolist() == [1, 1]
 
 
 def test_a_damaged_file_in_torchs_cache_is_not_used(checkpoint: Path, published: Remote, tmp_path: Path) -> None:
