@@ -22,7 +22,9 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 @contextlib.contextmanager
-def exclusive_lock(folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]) -> Iterator[None]:
+def exclusive_lock(
+    folder: Path, name: str, kind: type[PetalscopeError], *, waiting: Callable[[], None]
+) -> Iterator[None]:
     """Holds `folder/.<name>.lock`; calls `waiting` twice a second while another process or thread has it."""
     with plain_disk_errors(folder, kind):
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from lib.errors import DownloadError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess
 from lib.settings import Settings
-from tests.http_server import serving
+from tests.helpers.http_server import serving
 
 CARD = {"resize": [64, 64], "crop": None, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 
