@@ -1,5 +1,5 @@
 """Every figure beside its peer: `python -m benchmarks`, or `make bench`. Prints a table, writes `results.json`, and
-puts the table into the README.
+puts the table into `docs/benchmarks.md`.
 
 Each part runs in a process of its own, one after the other, since how many threads there are is decided at import. What
 a part measured is kept as soon as it is done; parts that are not named keep their rows. `large` takes the better part
@@ -23,7 +23,7 @@ from lib.settings import PROJECT
 
 PARTS = ("search", "images", "embedding", "map", "starting", "query", "screens", "growth")
 BY_NAME = ("large",)
-RESULTS, README = PROJECT / "benchmarks" / "results.json", PROJECT / "README.md"
+RESULTS, PAGE = PROJECT / "benchmarks" / "results.json", PROJECT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
@@ -33,16 +33,16 @@ def main() -> int:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS + BY_NAME)}; usually all but large"
     )
     parser.add_argument("--rounds", type=int, default=timing.USUAL_ROUNDS, help="turns that count; fewer are less sure")
-    parser.add_argument("--readme", action="store_true", help="measure nothing; put the kept results into the README")
+    parser.add_argument("--docs", action="store_true", help=f"measure nothing; put the kept results into {PAGE.name}")
     options = parser.parse_args()
     known = PARTS + BY_NAME
     if unknown := set(options.parts) - set(known):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     results = artifacts.read_json(RESULTS) or {"rows": [], "parts": {}}
-    if options.readme and not results["rows"]:
+    if options.docs and not results["rows"]:
         parser.error("nothing is measured yet: run `make bench`")
     failed = []
-    for part in () if options.readme else options.parts or PARTS:
+    for part in () if options.docs else options.parts or PARTS:
         print(f"measuring {part} …", file=sys.stderr, flush=True)
         start, load = time.perf_counter(), timing.load()
         rounds = min(options.rounds, timing.FEWER.get(part, options.rounds))
@@ -55,9 +55,9 @@ def main() -> int:
         print(f"{part}: {spent:.0f} s", file=sys.stderr, flush=True)
         results = merged(results, part, json.loads(done.stdout), known, seconds=spent, load=load, rounds=rounds)
         artifacts.write_json(RESULTS, results)
-        report.rewrite(README, results)
-    if options.readme:
-        report.rewrite(README, results)
+        report.rewrite(PAGE, results)
+    if options.docs:
+        report.rewrite(PAGE, results)
     print(report.table(results))
     total = sum(each["seconds"] for name, each in results["parts"].items() if name in PARTS)
     print(f"\nMeasuring these took {total / 60:.1f} minutes, {', '.join(BY_NAME)} left out.")

@@ -1,4 +1,4 @@
-"""The measured rows as text: a table for the terminal, and the README's section, which a test holds to the results."""
+"""The measured rows as text: a table for the terminal, and the section of `docs/benchmarks.md`, which a test checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.timing import USUAL_ROUNDS
 
-# The README's section lies between these two lines.
+# The page's section lies between these two lines.
 BEGIN, END = "<!-- from benchmarks/results.json, by `make bench` -->", "<!-- end of what was measured -->"
 ALLOWED = "peer: the most that is allowed"
 Rows = list[dict[str, Any]]
@@ -40,7 +40,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def section(results: dict[str, Any]) -> str:
-    """The README's section: on what it was measured, a line for each row, and why some miss their aim."""
+    """The page's section: on what it was measured, a line for each row, and why some miss their aim."""
     rows = results["rows"]
     met = sum(row["met"] for row in rows)
     lines = [
@@ -99,11 +99,11 @@ def _elsewhere(results: dict[str, Any]) -> str:
     return f"{apart} Measured quickly: {'; '.join(quick)}." if quick else apart
 
 
-def rewrite(readme: Path, results: dict[str, Any]) -> None:
-    """Put the section of these results into the README. Raises ValueError where it has no place for one."""
-    text = readme.read_text(encoding="utf-8")
+def rewrite(page: Path, results: dict[str, Any]) -> None:
+    """Put the section of these results into the page. Raises ValueError where it has no place for one."""
+    text = page.read_text(encoding="utf-8")
     start, end = text.index(BEGIN), text.index(END) + len(END)
-    readme.write_text(text[:start] + section(results) + text[end:], encoding="utf-8")
+    page.write_text(text[:start] + section(results) + text[end:], encoding="utf-8")
 
 
 def _escaped(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""The machinery of `make bench`: which way a ratio points, how results are kept, and that the README has them.
+"""The machinery of `make bench`: which way a ratio points, how results are kept, and that the docs have them.
 
 Nothing here is about how fast anything is.
 """
@@ -131,7 +131,7 @@ def test_the_results_have_every_field_and_explain_what_is_missed() -> None:
     assert len({each["path"] for each in RESULTS["rows"]}) == len(RESULTS["rows"])
 
 
-# -- the README -----------------------------------------------------------------------------------------------------
+# -- the docs -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_a_busy_machine_is_named_beside_what_misses(load: float | None, told: st
 
 
 def test_rewriting_touches_nothing_but_the_section(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
-    report.rewrite(readme, RESULTS)
-    assert readme.read_text(encoding="utf-8") == f"before\n{report.section(RESULTS)}\nafter\n"
-    readme.write_text("no place", encoding="utf-8")
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    report.rewrite(page, RESULTS)
+    assert page.read_text(encoding="utf-8") == f"before\n{report.section(RESULTS)}\nafter\n"
+    page.write_text("no place", encoding="utf-8")
     with pytest.raises(ValueError, match="substring not found"):
-        report.rewrite(readme, RESULTS)
+        report.rewrite(page, RESULTS)
 
 
-def test_the_readme_has_what_was_measured() -> None:
-    assert report.section(RESULTS) in (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_page_has_what_was_measured() -> None:
+    assert report.section(RESULTS) in bench.PAGE.read_text(encoding="utf-8")
