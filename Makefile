@@ -14,7 +14,7 @@ HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell unam
 # A folder name with spaces must not split these.
 RUN := "$(BIN)/python"
 
-.PHONY: run train test torture torture-long test-server check prepare install install-tests chromium bench bench-server
+.PHONY: run train test quick lint-js torture torture-long test-server check prepare install install-tests chromium bench bench-server
 .PHONY: lock audit clean
 
 run: install
@@ -47,10 +47,16 @@ $(VENV)/.made:
 	$(PYTHON) -m venv "$(VENV)" || { echo "Python cannot make environments here; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@touch "$@"
 
-check: install-tests
+check: install-tests lint-js
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(BIN)/lint-imports
+
+# JavaScript is linted and its pure parts are tested where node is there; without it this says so and goes on.
+lint-js:
+	@command -v npm >/dev/null || { echo "No node here: the JavaScript is not linted or tested. Try: apt-get install nodejs npm"; exit 0; }; \
+	npm ci --silent --no-audit --no-fund && npm run --silent lint && npm test --silent
 
 # Browser tests need Debian's chromium. Without it, and where it cannot be installed, they are skipped and say so.
 chromium:
@@ -58,6 +64,10 @@ chromium:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	echo "No chromium here and no way to install it: the browser tests will be skipped. Try: sudo apt-get install chromium"
+
+# What to run while you change something: unit tests without a browser and without the slow ones, in two minutes.
+quick: install-tests
+	$(RUN) -m pytest -n 2 --dist loadfile tests/unit -m "not slow and not browser"
 
 test: check chromium
 	$(RUN) -m pytest -n 2 --dist loadfile

@@ -37,8 +37,8 @@ def fetch(
     """The verified file `folder / remote.filename`, downloaded only if it is missing or damaged.
 
     `progress(done, total)` counts bytes; `done` is 0 while another process downloads the same file. A host that cannot
-    be connected to within `timeout_s` seconds counts as offline. A transfer that is no_progress for `stall_s` seconds or
-    fails in another way starts again, `retries` times.
+    be connected to within `timeout_s` seconds counts as offline. A transfer that stalls for `stall_s` seconds or fails
+    in another way starts again, `retries` times.
 
     Raises OfflineError, ChecksumError, else DownloadError; whatever arrived is deleted.
     """

@@ -54,7 +54,7 @@ def guard() -> None:
         "This account is not among those who may see this. Ask whoever runs the app to add it to `secrets.toml`."
         if listed.trusts(verified)
         else "The login provider does not say that it has verified this account's email address. Verify it there, or "
-        f"ask whoever runs the app (README, *Letting others in*, `{access.REQUIRE_VERIFIED}`).",
+        f"ask whoever runs the app (docs/operations.md, *Letting others in*, `{access.REQUIRE_VERIFIED}`).",
         icon=":material/block:",
     )
     account()

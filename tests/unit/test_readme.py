@@ -31,9 +31,6 @@ SPANS = re.compile(r"`([^`\n]+)`")
 LINE = re.compile(r"(?:\S*python|torchrun(?: --[a-z-]+ \d+)*) -m lib ([^#\n]+)")
 # The documentation names modules as they are called once the folders are moved.
 # When they are: delete this mark and every use of it.
-MOVED = (PROJECT / "lib" / "prepare").is_dir()
-needs_new_layout = pytest.mark.skipif(not MOVED, reason="the modules are not moved to their new folders yet")
-
 
 def code(text: str) -> list[str]:
     """What a page sets as code: indented lines, and what stands between backticks (also across a line's end)."""
@@ -112,12 +109,9 @@ def test_the_readme_prints_what_the_reference_prints() -> None:
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 TARGET = re.compile(r"^make (?:\w+=\S+ )?([a-z][a-z-]*)")
 TARGETS = sorted({name for text in TEXTS.values() for piece in code(text) for name in TARGET.findall(piece)})
-NEW_TARGETS = {"quick", "lint-js"}
 
 
-@pytest.mark.parametrize(
-    "target", [pytest.param(each, marks=needs_new_layout if each in NEW_TARGETS else ()) for each in TARGETS]
-)
+@pytest.mark.parametrize("target", TARGETS)
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.M)
 
@@ -160,7 +154,6 @@ def is_there(path: str) -> bool:
     return whole.exists() or whole.with_suffix(".py").exists()
 
 
-@needs_new_layout
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_path_that_it_names_is_there(page: str) -> None:
     missing = sorted(path for path in named_paths(TEXTS[page]) if not is_there(path))
@@ -173,7 +166,6 @@ def test_paths_are_found_in_the_text() -> None:
     assert sum(len(named_paths(text)) for text in TEXTS.values()) > 100
 
 
-@needs_new_layout
 def test_the_layout_names_every_folder_of_modules() -> None:
     architecture = TEXTS["docs/architecture.md"]
     for folder in (PROJECT / "lib").rglob("__init__.py"):
