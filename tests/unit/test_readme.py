@@ -29,8 +29,7 @@ README, COMMAND_PAGE = TEXTS["README.md"], TEXTS["docs/commands.md"]
 SPANS = re.compile(r"`([^`\n]+)`")
 # A command line is indented, or stands between backticks; one with `COMMAND` is a pattern for the reader.
 LINE = re.compile(r"(?:\S*python|torchrun(?: --[a-z-]+ \d+)*) -m lib ([^#\n]+)")
-# The documentation names modules as they are called once the folders are moved.
-# When they are: delete this mark and every use of it.
+
 
 def code(text: str) -> list[str]:
     """What a page sets as code: indented lines, and what stands between backticks (also across a line's end)."""
