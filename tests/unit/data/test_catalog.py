@@ -220,19 +220,19 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
         "rose/link to tulip.jpg": ("../tulip/wide.png", None),
         "rose/out.jpg": (outside / "rose" / "000.png", "out of the data folder"),
         "rose/out": (outside, "out of the data folder"),
-        "rose/up": ("..", "already read"),
+        "rose/up": ("..", "already scanned"),
         "rose/parent": (root.parent, "out of the data folder"),
-        "rose/self": (".", "already read"),
-        "rose/another class": ("../tulip", "already read"),
+        "rose/self": (".", "already scanned"),
+        "rose/another class": ("../tulip", "already scanned"),
         "rose/dangling.jpg": ("nowhere.jpg", "leads nowhere"),
         "rose/loop": ("loop", "leads nowhere"),
         "rose/ping": ("pong", "leads nowhere"),
         "rose/pong": ("ping", "leads nowhere"),
         "rose/null": ("/dev/null", "out of the data folder"),
-        "a link to tulip": ("tulip", "already read"),
-        "z link to tulip": ("tulip", "already read"),
+        "a link to tulip": ("tulip", "already scanned"),
+        "z link to tulip": ("tulip", "already scanned"),
         "outside": (outside, "out of the data folder"),
-        "whole": (".", "already read"),
+        "whole": (".", "already scanned"),
         "from the pool": (".git/rose", None),
     }
     for name, (target, _) in links.items():
@@ -284,7 +284,7 @@ def test_two_links_to_one_hidden_pool_are_entered_once(tmp_path: Path) -> None:
     (tmp_path / "zinnia").symlink_to(".pool")
     found = made(tmp_path)
     assert found.ids == ["daisy/000.png"]
-    assert {name for name, reason in reasons(found).items() if "already read" in reason} == {"rose", "zinnia/rose"}
+    assert {name for name, reason in reasons(found).items() if "already scanned" in reason} == {"rose", "zinnia/rose"}
 
 
 def test_a_data_folder_that_is_itself_a_link(tmp_path: Path) -> None:

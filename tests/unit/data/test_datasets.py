@@ -1,4 +1,4 @@
-"""Which photos: the named folder, else flower_photos, else drawn ones; nothing else, and with a word about why."""
+"""The data set: the named folder, else flower_photos, else synthetic flowers with a note about the reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from lib.data import datasets
 from lib.data.datasets import Dataset
-from lib.errors import ArtifactError, DataError, OfflineError
+from lib.errors import COMMAND_LINE, ArtifactError, DataError, OfflineError, Remedy
 from lib.settings import Settings
 from lib.synthetic_flowers import dataset
 from tests.helpers.image_files import folder
@@ -24,23 +24,23 @@ from tests.helpers.image_files import folder
 
 @dataclass
 class World:
-    """What a download and a drawing would do, and what was asked of them."""
+    """A fake download and a fake renderer that record their calls and their reports."""
 
     online: bool = True
     error: Exception | None = None
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     stages: set[tuple[str, int, int | None]] = field(default_factory=set)
 
     def fetch(self, into: Path, *, offline: bool, progress: Any) -> None:
-        self.asked.append(f"fetch {offline}")
+        self.calls.append(f"fetch {offline}")
         if offline or not self.online:
             raise OfflineError("There is no network.")
         progress(5, 10)
         folder(into / "flower_photos", rose=1)
 
     def draw(self, root: Path, *, progress: Any) -> None:
-        self.asked.append("draw")
+        self.calls.append("draw")
         if self.error is not None:
             raise self.error
         dataset.generate(root, per_class=1, size=16, workers=1, progress=progress)
@@ -49,7 +49,7 @@ class World:
         def report(stage: str, done: int, total: int | None) -> None:
             self.stages.add((stage, done, total))
 
-        return datasets.obtain(settings, report, self.said.append, fetch=self.fetch, draw=self.draw)
+        return datasets.obtain(settings, report, self.messages.append, fetch=self.fetch, draw=self.draw)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_named_folder_goes_before_everything(settings: Settings, tmp_path: P
         named = Settings(data=root, artifacts=settings.artifacts)
         world = World()
         assert world.obtain(named) == datasets.find(named) == Dataset(name, root)
-        assert world.asked == world.said == []
+        assert world.calls == world.messages == []
 
 
 def test_a_folder_has_a_name_even_without_one(settings: Settings, tmp_path: Path) -> None:
@@ -86,9 +86,10 @@ def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Pa
     if kind == "file":
         root.write_bytes(b"")
     world = World()
-    with pytest.raises(DataError, match=f"{says}; name one with --data or PETALSCOPE_DATA"):
+    with pytest.raises(DataError, match=says) as raised:
         world.obtain(Settings(data=root, artifacts=settings.artifacts))
-    assert world.asked == []
+    assert str(raised.value).endswith(f"; {COMMAND_LINE[Remedy.CHOOSE_DATA]}.")
+    assert world.calls == []
 
 
 def test_online_the_photos_are_fetched_once(settings: Settings) -> None:
@@ -96,9 +97,9 @@ def test_online_the_photos_are_fetched_once(settings: Settings) -> None:
     found = world.obtain(settings)
     assert found == Dataset("flower_photos", settings.artifacts / "data" / "flower_photos")
     assert world.obtain(settings) == found
-    assert world.asked == ["fetch False"]
+    assert world.calls == ["fetch False"]
     assert world.stages == {("download flower_photos", 5, 10)}
-    assert world.said == []
+    assert world.messages == []
 
 
 def test_an_empty_folder_is_no_download(settings: Settings) -> None:
@@ -111,8 +112,8 @@ def test_offline_flowers_are_drawn_and_say_so(settings: Settings) -> None:
     world = World(online=False)
     found = world.obtain(settings)
     assert found.name == "synthetic"
-    assert "Drawn by Petalscope" in found.note
-    assert world.said == ["There is no network. Drawing synthetic flowers instead."]
+    assert found.note == datasets.SYNTHETIC_NOTE
+    assert world.messages == ["There is no network. Drawing synthetic flowers instead."]
     assert ("draw flowers", 5, 5) in world.stages
     assert datasets.find(settings) == found
 
@@ -121,7 +122,7 @@ def test_drawn_flowers_are_not_drawn_twice_and_give_way_to_photos(settings: Sett
     World(online=False).obtain(settings)
     again = World(online=False)
     assert again.obtain(settings).name == "synthetic"
-    assert (again.asked, again.said) == (["fetch False"], [])
+    assert (again.calls, again.messages) == (["fetch False"], [])
     assert World().obtain(settings).name == "flower_photos"
 
 
@@ -129,7 +130,7 @@ def test_who_is_offline_by_choice_is_not_asked_again(settings: Settings) -> None
     world = World()
     found = world.obtain(Settings(artifacts=settings.artifacts, offline=True))
     assert found.name == "synthetic"
-    assert world.asked == ["fetch True", "draw"]
+    assert world.calls == ["fetch True", "draw"]
 
 
 def test_the_real_download_is_off_when_the_user_is_offline(settings: Settings) -> None:
@@ -144,7 +145,7 @@ def test_the_real_download_is_off_when_the_user_is_offline(settings: Settings) -
 
 
 @pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "is full"), (errno.EROFS, "--artifacts or PETALSCOPE_ARTIFACTS")]
+    ("number", "says"), [(errno.ENOSPC, "is full"), (errno.EROFS, COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS])]
 )
 def test_a_disk_that_takes_no_drawings_is_named(settings: Settings, number: int, says: str) -> None:
     world = World(online=False, error=OSError(number, os.strerror(number)))

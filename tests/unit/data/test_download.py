@@ -21,7 +21,7 @@ import pytest
 
 from lib.data.download import fetch, flower_photos
 from lib.data.remote import FLOWER_PHOTOS, IMAGENET_RESNET18, Remote
-from lib.errors import ChecksumError, DownloadError, OfflineError
+from lib.errors import COMMAND_LINE, ChecksumError, DownloadError, OfflineError, Remedy
 from lib.settings import PROJECT
 from tests.helpers.archives import PHOTOS, names, tgz, tree
 from tests.helpers.http_server import Fault, FileServer, serving
@@ -214,7 +214,7 @@ def test_disk_that_fills_up_during_the_transfer(server: FileServer, tmp_path: Pa
     done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=PROJECT)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        f"The disk that holds {tmp_path} is full; free some space, then start again.",
+        f"The disk that holds {tmp_path} is full; {COMMAND_LINE[Remedy.FREE_SPACE]}.",
         "['much']",
     ]
     assert len(server.gets) == 1
@@ -222,7 +222,7 @@ def test_disk_that_fills_up_during_the_transfer(server: FileServer, tmp_path: Pa
 
 def test_folder_that_cannot_be_made(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DownloadError, match=r"Cannot write to .*; make it writable or choose another folder"):
+    with pytest.raises(DownloadError, match=f"Cannot write to .*; {COMMAND_LINE[Remedy.MAKE_WRITABLE]}"):
         get(remote_of(server), tmp_path / "file" / "folder")
     assert server.gets == []
 
@@ -230,7 +230,7 @@ def test_folder_that_cannot_be_made(server: FileServer, tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written(server: FileServer, tmp_path: Path) -> None:
     # A file in the way of pooch's folder stops root as well, whom permissions do not stop.
     (tmp_path / ".file.bin.tmp").write_text("")
-    with pytest.raises(DownloadError, match=r"Cannot write to .*; make it writable or choose another folder"):
+    with pytest.raises(DownloadError, match=f"Cannot write to .*; {COMMAND_LINE[Remedy.MAKE_WRITABLE]}"):
         get(remote_of(server), tmp_path)
 
 

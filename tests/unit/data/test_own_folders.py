@@ -14,7 +14,7 @@ from lib.commands import prepare as prepare_commands
 from lib.commands.progress import Progress
 from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
 from lib.data.scanning import scan
-from lib.errors import DataError
+from lib.errors import COMMAND_LINE, DataError, Remedy
 from lib.prepare import doctor, pipeline, workspace
 from lib.prepare.job import Reporter
 from lib.settings import Settings
@@ -119,7 +119,7 @@ def test_artifacts_behind_links(photos: Path, tmp_path: Path) -> None:
     outside = artifacts_in(tmp_path / "outside")
     links = {
         "a hidden one": (hidden, own_folders.ARTIFACTS),
-        "a link": (photos / "artifacts", "leads to a folder that is already read"),
+        "a link": (photos / "artifacts", "leads to a folder that is already scanned"),
         "small": (photos / "artifacts" / "thumbnails", own_folders.INSIDE),
         "smaller": (hidden / "thumbnails" / "160" / "ab", own_folders.INSIDE),
         "rose/one.jpg": (photos / "artifacts" / "thumbnails" / THUMBNAIL, own_folders.INSIDE),
@@ -188,8 +188,8 @@ def test_artifacts_as_data_folder_are_refused(tmp_path: Path, part: str, marked:
     artifacts_in(tmp_path / "artifacts", marked=marked)
     with pytest.raises(DataError, match=r"Petalscope.*|Milvus Lite store.*") as caught:
         scan(tmp_path / "artifacts" / part)
-    assert "name a folder of photos with --data or PETALSCOPE_DATA" in str(caught.value)
-    assert (f"or delete {own_folders.MARK} in it" in str(caught.value)) == (marked and part == ".")
+    assert COMMAND_LINE[Remedy.CHOOSE_DATA] in str(caught.value)
+    assert (f"delete {own_folders.MARK} in it" in str(caught.value)) == (marked and part == ".")
 
 
 @pytest.mark.parametrize("name", ["flower_photos", "synthetic-1"])
