@@ -47,7 +47,7 @@ def distorted(picture: Image.Image, strengths: Mapping[str, float]) -> Image.Ima
     for name, strength in strengths.items():
         kind = distortion(name)
         if not kind.low <= strength <= kind.high:
-            raise QueryError(f"{kind.title} must be between {kind.low:g} and {kind.high:g} (got {strength:g}).")
+            raise QueryError(out_of_range(kind, strength))
     active = [kind for kind in DISTORTIONS.values() if strengths.get(kind.name, kind.neutral) != kind.neutral]
     if not active:
         return picture
@@ -56,6 +56,11 @@ def distorted(picture: Image.Image, strengths: Mapping[str, float]) -> Image.Ima
     for kind in active:
         result = kind.apply(result, float(strengths[kind.name]))
     return result
+
+
+def out_of_range(kind: Distortion, strength: float) -> str:
+    """The sentence for a strength that `kind` does not have."""
+    return f"{kind.title} must be between {kind.low:g} and {kind.high:g} (got {strength:g})."
 
 
 def distortion(name: str) -> Distortion:

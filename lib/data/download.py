@@ -48,7 +48,7 @@ def fetch(
     if is_sound(target, remote):
         return target
     if offline:
-        raise _switched_off(remote, target)
+        raise switched_off(remote, target)
     report = progress or no_progress
     with _download_lock(target, remote, report):
         if not is_sound(target, remote):
@@ -70,7 +70,7 @@ def flower_photos(
     if is_filled(into):
         return into
     if offline and not target.is_file():
-        raise _switched_off(remote, target)
+        raise switched_off(remote, target)
     # One lock for both steps: a waiting process must find the photos, not a deleted archive.
     with _download_lock(into, remote, report):
         if not is_filled(into):
@@ -235,7 +235,8 @@ def _bad_bytes(remote: Remote, target: Path) -> ChecksumError:
     )
 
 
-def _switched_off(remote: Remote, target: Path) -> OfflineError:
+def switched_off(remote: Remote, target: Path) -> OfflineError:
+    """The error for a missing or damaged file `target` while downloads are switched off."""
     state = "is damaged" if target.is_file() else "is missing"
     return OfflineError(
         f"{target} {state} and downloads are switched off (PETALSCOPE_OFFLINE); unset that variable to download the "

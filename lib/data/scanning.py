@@ -16,6 +16,8 @@ BESIDE_CLASSES = {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}
 # Left behind by operating systems and archives, so not reported as skipped.
 NOISE = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
 
+ALREADY_SCANNED = "leads to a folder that was already scanned"
+
 
 def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Ids of the files in the class folders of `root`, sorted, and the skipped files with reasons.
@@ -42,7 +44,7 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
         else:
             name, folder, real = heapq.heappop(state.links)
         if real in entered:
-            state.skip(name, "leads to a folder that was already scanned")
+            state.skip(name, ALREADY_SCANNED)
             continue
         entered.add(real)
         try:

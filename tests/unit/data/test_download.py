@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from lib.data.download import fetch, flower_photos
+from lib.data.download import fetch, flower_photos, switched_off
 from lib.data.remote import FLOWER_PHOTOS, IMAGENET_RESNET18, Remote
 from lib.errors import COMMAND_LINE, ChecksumError, DownloadError, OfflineError, Remedy
 from lib.settings import PROJECT
@@ -239,10 +240,12 @@ def test_folder_that_cannot_be_written(server: FileServer, tmp_path: Path) -> No
 
 def test_offline_flag_asks_nobody_and_names_the_ways_out(server: FileServer, tmp_path: Path) -> None:
     remote = remote_of(server)
-    switched_off = r"is not there and downloads are switched off .PETALSCOPE_OFFLINE.; unset it .*put http.* yourself"
-    for download in (get, lambda remote, folder, **named: flower_photos(folder, remote=remote, **named)):
-        with pytest.raises(OfflineError, match=switched_off):
-            download(remote, tmp_path / "absent", offline=True)
+    absent = tmp_path / "absent"
+    sentence = str(switched_off(remote, absent / "file.bin"))
+    assert re.search(r"file.bin is missing .*PETALSCOPE_OFFLINE.*put http.* yourself", sentence)
+    for download in (get, lambda remote, folder, **options: flower_photos(folder, remote=remote, **options)):
+        with pytest.raises(OfflineError, match=re.escape(sentence)):
+            download(remote, absent, offline=True)
     assert not (tmp_path / "absent").exists()
     (tmp_path / "file.bin").write_bytes(b"damaged")
     with pytest.raises(OfflineError, match="is damaged"):

@@ -13,7 +13,7 @@ import pytest
 from lib.commands import prepare as prepare_commands
 from lib.commands.progress import Progress
 from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
-from lib.data.scanning import scan
+from lib.data.scanning import ALREADY_SCANNED, scan
 from lib.errors import COMMAND_LINE, DataError, Remedy
 from lib.prepare import doctor, pipeline, workspace
 from lib.prepare.job import Reporter
@@ -119,7 +119,7 @@ def test_artifacts_behind_links(photos: Path, tmp_path: Path) -> None:
     outside = artifacts_in(tmp_path / "outside")
     links = {
         "a hidden one": (hidden, own_folders.ARTIFACTS),
-        "a link": (photos / "artifacts", "leads to a folder that is already scanned"),
+        "a link": (photos / "artifacts", ALREADY_SCANNED),
         "small": (photos / "artifacts" / "thumbnails", own_folders.INSIDE),
         "smaller": (hidden / "thumbnails" / "160" / "ab", own_folders.INSIDE),
         "rose/one.jpg": (photos / "artifacts" / "thumbnails" / THUMBNAIL, own_folders.INSIDE),
@@ -308,11 +308,11 @@ def test_the_data_folder_is_not_the_artifacts_folder(settings: Settings, tmp_pat
     before = sorted(settings.data.rglob("*"))
     for same in (settings.data, tmp_path / "link", settings.data / "rose" / ".."):
         wrong = replace(settings, artifacts=same)
-        with pytest.raises(DataError, match="name another folder for the artifacts with --artifacts or PETALSCOPE_ART"):
+        with pytest.raises(DataError, match=COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS]):
             prepare(wrong)
         checks = {check["name"]: check for check in doctor.examine(wrong, look_into_store=False)["checks"]}
         assert not checks["data"]["ready"]
-        assert "named as the data folder and as the artifacts folder" in checks["data"]["detail"]
+        assert "is both the data folder and the artifacts folder" in checks["data"]["detail"]
     assert sorted(settings.data.rglob("*")) == before
 
 

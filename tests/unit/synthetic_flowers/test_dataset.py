@@ -165,7 +165,7 @@ def test_a_complete_set_is_left_alone(small_set: Path) -> None:
 
 def test_a_folder_of_something_else_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(DataError, match="neither empty nor"):
         generate(tmp_path, per_class=1, size=SIZE, workers=1)
     assert (tmp_path / "holiday.jpg").read_bytes() == b"mine"
 
