@@ -11,7 +11,7 @@ import streamlit as st
 
 from lib.errors import PetalscopeError
 from lib.prepare import pipeline
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from lib.view import formatting, remedies
 

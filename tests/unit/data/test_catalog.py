@@ -22,7 +22,7 @@ from lib.data import catalog as catalogs
 from lib.data import images
 from lib.data.catalog import Catalog, build, fingerprint, split_of
 from lib.data.catalog_file import changes, load, save
-from lib.data.scanning import scan
+from lib.data.scanning import ALREADY_SCANNED, scan
 from lib.errors import ArtifactError, DataError
 from tests.helpers import image_files
 from tests.helpers.image_files import encoded, folder, scene, write
@@ -220,19 +220,19 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
         "rose/link to tulip.jpg": ("../tulip/wide.png", None),
         "rose/out.jpg": (outside / "rose" / "000.png", "out of the data folder"),
         "rose/out": (outside, "out of the data folder"),
-        "rose/up": ("..", "already scanned"),
+        "rose/up": ("..", ALREADY_SCANNED),
         "rose/parent": (root.parent, "out of the data folder"),
-        "rose/self": (".", "already scanned"),
-        "rose/another class": ("../tulip", "already scanned"),
+        "rose/self": (".", ALREADY_SCANNED),
+        "rose/another class": ("../tulip", ALREADY_SCANNED),
         "rose/dangling.jpg": ("nowhere.jpg", "leads nowhere"),
         "rose/loop": ("loop", "leads nowhere"),
         "rose/ping": ("pong", "leads nowhere"),
         "rose/pong": ("ping", "leads nowhere"),
         "rose/null": ("/dev/null", "out of the data folder"),
-        "a link to tulip": ("tulip", "already scanned"),
-        "z link to tulip": ("tulip", "already scanned"),
+        "a link to tulip": ("tulip", ALREADY_SCANNED),
+        "z link to tulip": ("tulip", ALREADY_SCANNED),
         "outside": (outside, "out of the data folder"),
-        "whole": (".", "already scanned"),
+        "whole": (".", ALREADY_SCANNED),
         "from the pool": (".git/rose", None),
     }
     for name, (target, _) in links.items():
@@ -284,7 +284,7 @@ def test_two_links_to_one_hidden_pool_are_entered_once(tmp_path: Path) -> None:
     (tmp_path / "zinnia").symlink_to(".pool")
     found = made(tmp_path)
     assert found.ids == ["daisy/000.png"]
-    assert {name for name, reason in reasons(found).items() if "already scanned" in reason} == {"rose", "zinnia/rose"}
+    assert {name for name, reason in reasons(found).items() if ALREADY_SCANNED in reason} == {"rose", "zinnia/rose"}
 
 
 def test_a_data_folder_that_is_itself_a_link(tmp_path: Path) -> None:

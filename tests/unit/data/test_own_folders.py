@@ -16,7 +16,7 @@ from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
 from lib.data.scanning import ALREADY_SCANNED, scan
 from lib.errors import COMMAND_LINE, DataError, Remedy
 from lib.prepare import doctor, pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from tests.conftest import draw_photos
 from tests.helpers.image_files import encoded, folder, scene, write
