@@ -47,7 +47,7 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_AGAIN: "run the command again",
     Remedy.TRAIN: "run `{command}`",
     Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
-    Remedy.CHOOSE_ARTIFACTS: "name another folder for the artifacts with --artifacts or PETALSCOPE_ARTIFACTS",
+    Remedy.CHOOSE_ARTIFACTS: "name another folder with --artifacts or PETALSCOPE_ARTIFACTS",
     Remedy.MAKE_WRITABLE: "make it writable or choose another folder",
     Remedy.FREE_SPACE: "free some space, then run the command again",
 }

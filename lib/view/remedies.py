@@ -14,7 +14,7 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_AGAIN: "prepare the photos again on the Home page",
     Remedy.TRAIN: "train its network on the Training regimes page, or run `{command}`",
     Remedy.CHOOSE_DATA: "start the app with PETALSCOPE_DATA naming a folder of class sub-folders (DIR/daisy/photo.jpg)",
-    Remedy.CHOOSE_ARTIFACTS: "start the app with PETALSCOPE_ARTIFACTS naming another folder for the artifacts",
+    Remedy.CHOOSE_ARTIFACTS: "start the app with PETALSCOPE_ARTIFACTS naming another folder",
     Remedy.FREE_SPACE: "free some space, then try again",
 }
 

@@ -120,14 +120,14 @@ def test_an_open_memory_map_survives_the_replacement(tmp_path: Path) -> None:
 def test_a_reader_sees_the_old_or_the_new_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "state.json"
     write_json(target, {"values": [0] * 2000})
-    seen: set[tuple[int, int]] = set()
+    states: set[tuple[int, int]] = set()
     stop = threading.Event()
 
     def read() -> None:
         while not stop.is_set():
             state = read_json(target)
             assert state is not None
-            seen.add((len(state["values"]), len(set(state["values"]))))
+            states.add((len(state["values"]), len(set(state["values"]))))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -137,7 +137,7 @@ def test_a_reader_sees_the_old_or_the_new_and_nothing_else(tmp_path: Path) -> No
     finally:
         stop.set()
         reader.join()
-    assert seen == {(2000, 1)}
+    assert states == {(2000, 1)}
 
 
 def test_writers_at_the_same_time_do_not_mix(tmp_path: Path) -> None:

@@ -66,27 +66,27 @@ def test_the_named_folder_goes_before_everything(settings: Settings, tmp_path: P
     folder(settings.artifacts / "data" / "flower_photos", rose=1)
     for name in ("my photos", "synthetic", "flower_photos"):
         root = folder(tmp_path / name, rose=1)
-        named = Settings(data=root, artifacts=settings.artifacts)
+        named_settings = Settings(data=root, artifacts=settings.artifacts)
         world = World()
-        assert world.obtain(named) == datasets.find(named) == Dataset(name, root)
+        assert world.obtain(named_settings) == datasets.find(named_settings) == Dataset(name, root)
         assert world.calls == world.messages == []
 
 
 def test_a_folder_has_a_name_even_without_one(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "photos" / "rose").mkdir(parents=True)
     for root, name in ((tmp_path / "photos" / "rose" / "..", "photos"), (Path("/"), "data")):
-        found = datasets.find(Settings(data=root, artifacts=settings.artifacts))
-        assert found is not None
-        assert found.name == name
+        obtained = datasets.find(Settings(data=root, artifacts=settings.artifacts))
+        assert obtained is not None
+        assert obtained.name == name
 
 
-@pytest.mark.parametrize(("kind", "says"), [("missing", "does not exist"), ("file", "is not a folder")])
-def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Path, kind: str, says: str) -> None:
+@pytest.mark.parametrize(("kind", "problem"), [("missing", "does not exist"), ("file", "is not a folder")])
+def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Path, kind: str, problem: str) -> None:
     root = tmp_path / "photos"
     if kind == "file":
         root.write_bytes(b"")
     world = World()
-    with pytest.raises(DataError, match=says) as raised:
+    with pytest.raises(DataError, match=problem) as raised:
         world.obtain(Settings(data=root, artifacts=settings.artifacts))
     assert str(raised.value).endswith(f"; {COMMAND_LINE[Remedy.CHOOSE_DATA]}.")
     assert world.calls == []
@@ -94,9 +94,9 @@ def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Pa
 
 def test_online_the_photos_are_fetched_once(settings: Settings) -> None:
     world = World()
-    found = world.obtain(settings)
-    assert found == Dataset("flower_photos", settings.artifacts / "data" / "flower_photos")
-    assert world.obtain(settings) == found
+    obtained = world.obtain(settings)
+    assert obtained == Dataset("flower_photos", settings.artifacts / "data" / "flower_photos")
+    assert world.obtain(settings) == obtained
     assert world.calls == ["fetch False"]
     assert world.stages == {("download flower_photos", 5, 10)}
     assert world.messages == []
@@ -110,12 +110,12 @@ def test_an_empty_folder_is_no_download(settings: Settings) -> None:
 
 def test_offline_flowers_are_drawn_and_say_so(settings: Settings) -> None:
     world = World(online=False)
-    found = world.obtain(settings)
-    assert found.name == "synthetic"
-    assert found.note == datasets.SYNTHETIC_NOTE
+    obtained = world.obtain(settings)
+    assert obtained.name == "synthetic"
+    assert obtained.note == datasets.SYNTHETIC_NOTE
     assert world.messages == ["There is no network. Drawing synthetic flowers instead."]
     assert ("draw flowers", 5, 5) in world.stages
-    assert datasets.find(settings) == found
+    assert datasets.find(settings) == obtained
 
 
 def test_drawn_flowers_are_not_drawn_twice_and_give_way_to_photos(settings: Settings) -> None:
@@ -128,8 +128,8 @@ def test_drawn_flowers_are_not_drawn_twice_and_give_way_to_photos(settings: Sett
 
 def test_who_is_offline_by_choice_is_not_asked_again(settings: Settings) -> None:
     world = World()
-    found = world.obtain(Settings(artifacts=settings.artifacts, offline=True))
-    assert found.name == "synthetic"
+    obtained = world.obtain(Settings(artifacts=settings.artifacts, offline=True))
+    assert obtained.name == "synthetic"
     assert world.calls == ["fetch True", "draw"]
 
 
@@ -145,17 +145,17 @@ def test_the_real_download_is_off_when_the_user_is_offline(settings: Settings) -
 
 
 @pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "is full"), (errno.EROFS, COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS])]
+    ("number", "problem"), [(errno.ENOSPC, "is full"), (errno.EROFS, COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS])]
 )
-def test_a_disk_that_takes_no_drawings_is_named(settings: Settings, number: int, says: str) -> None:
+def test_a_disk_that_takes_no_drawings_is_named(settings: Settings, number: int, problem: str) -> None:
     world = World(online=False, error=OSError(number, os.strerror(number)))
-    with pytest.raises(ArtifactError, match=says):
+    with pytest.raises(ArtifactError, match=problem):
         world.obtain(settings)
 
 
 def test_half_a_drawn_set_is_none(settings: Settings) -> None:
-    found = World(online=False).obtain(settings)
-    next(found.root.glob("*/*.jpg")).unlink()
+    obtained = World(online=False).obtain(settings)
+    next(obtained.root.glob("*/*.jpg")).unlink()
     assert datasets.find(settings) is None
 
 

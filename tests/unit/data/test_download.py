@@ -51,9 +51,9 @@ def remote_of(server: FileServer, body: bytes | None = None, **changes: Any) -> 
     return dataclasses.replace(remote, **changes)
 
 
-def get(remote: Remote, folder: Path, **named: Any) -> Path:
+def get(remote: Remote, folder: Path, **options: Any) -> Path:
     """`fetch` with short limits. Pooch waits a second before the second try, and two before the third."""
-    return fetch(remote, folder, **{"stall_s": 0.3, "retries": 1, **named})
+    return fetch(remote, folder, **{"stall_s": 0.3, "retries": 1, **options})
 
 
 # --- transfers -----------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_passing_fault_is_met_by_another_try(server: FileServer, tmp_path: Path,
     ],
 )
 def test_lasting_fault_ends_in_one_sentence(server: FileServer, tmp_path: Path, fault: Fault, reason: str) -> None:
-    server.always = fault
+    server.every_fault = fault
     with pytest.raises(DownloadError, match=rf"failed \(.*{reason}.*\); try again later .*{REMEDY}\.$"):
         get(remote_of(server), tmp_path)
     assert names(tmp_path) == set()
@@ -306,7 +306,7 @@ def test_only_https_and_this_machine(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["http://example.org/x", "//example.org/x", "ftp://example.org/x", "file:///x"])
 def test_redirects_out_of_https_are_refused(server: FileServer, tmp_path: Path, target: str) -> None:
-    server.always = Fault(status=302, headers={"Location": target})
+    server.every_fault = Fault(status=302, headers={"Location": target})
     with pytest.raises(DownloadError, match="only https"):
         get(remote_of(server), tmp_path)
     assert len(server.gets) == 1 and names(tmp_path) == set()
@@ -327,7 +327,7 @@ def test_https_does_not_redirect_to_http(
 
 def test_redirect_within_this_machine_is_followed(server: FileServer, tmp_path: Path) -> None:
     with serving() as front:
-        front.always = Fault(status=302, headers={"Location": server.url})
+        front.every_fault = Fault(status=302, headers={"Location": server.url})
         assert get(remote_of(server, url=front.url), tmp_path).read_bytes() == BODY
 
 
@@ -359,7 +359,7 @@ def test_two_threads_share_one_transfer(server: FileServer, tmp_path: Path) -> N
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get, remote_of(server), tmp_path, stall_s=30)
-        assert server.got.wait(10)
+        assert server.requested.wait(10)
         second = pool.submit(get, remote_of(server), tmp_path, stall_s=30, progress=watch)
         assert first.result(20) == second.result(20)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -389,7 +389,7 @@ def test_two_processes_share_one_download(tmp_path: Path) -> None:
             return subprocess.Popen(code, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
 
         with start() as first:
-            assert server.got.wait(20)
+            assert server.requested.wait(20)
             with start() as second:
                 assert second.stdout is not None
                 assert second.stdout.readline() == "progress\n"  # it waits behind the first
