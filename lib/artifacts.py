@@ -1,4 +1,4 @@
-"""Results on disk: written to a temporary name and renamed, so that a reader sees the old one or the new one.
+"""Results on disk: written under a temporary name and renamed, so that a reader finds the old result or the new one.
 
 Layout under the artifacts folder: `data/` (downloaded or drawn photos), `sets/<data set>/` (catalog, spaces, maps and
 the state file that names the current ones), `thumbnails/`, `petalscope.db` (Milvus Lite).
@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from lib import documents
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, PetalscopeError, Remedy
 
-# A leftover of a killed process; never read, swept by the next `prepare`.
+# Prefix of unfinished results. A killed process leaves them behind; nothing reads them, and the next `prepare` deletes
+# them.
 TEMPORARY = ".tmp-"
-# Free bytes under which a write that failed without saying why is taken for one that met a full disk.
-ROOM = 1_000_000
+# A write that failed without an error number met a full disk if fewer bytes than this are free.
+FULL_DISK_BYTES = 1_000_000
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -54,18 +55,18 @@ def digest(*parts: object) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`, to be filled as a file or a folder; renamed to `path` when the block ends well.
+    """A temporary path beside `path`, to be written as a file or a folder; renamed to `path` when the block succeeds.
 
-    When it does not, `path` stays what it was. With `lasting`, what was written survives a power cut from then on; a
-    cache does without that and is faster. Raises ArtifactError when the disk is full or the folder cannot be written.
+    When the block fails, `path` is unchanged. With `lasting`, the result survives a power cut; a cache does without
+    that and is faster. Raises ArtifactError when the disk is full or the folder cannot be written.
     """
-    temporary = _beside(path)
+    temporary = _temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if lasting:
             _flush(temporary)
-        _put(temporary, path)
+        _rename_over(temporary, path)
         if lasting:
             _flush_names(path.parent)
     except OSError as error:
@@ -74,16 +75,16 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         remove(temporary)
 
 
-def _beside(path: Path) -> Path:
+def _temporary_beside(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
 
 
-def _put(temporary: Path, path: Path) -> None:
-    """Rename over `path`. One act for files; a folder in the way has to step aside first, for two renames' time."""
+def _rename_over(temporary: Path, path: Path) -> None:
+    """Rename over `path`. Atomic for files; a folder at `path` is moved aside first, for the time of two renames."""
     if not (path.is_dir() or (temporary.is_dir() and os.path.lexists(path))):
         temporary.replace(path)
         return
-    old = _beside(path)
+    old = _temporary_beside(path)
     path.rename(old)
     try:
         temporary.rename(path)
@@ -93,28 +94,41 @@ def _put(temporary: Path, path: Path) -> None:
     remove(old)
 
 
-def unwritable(folder: Path, error: OSError) -> ArtifactError:
-    """The sentence for an OSError met while writing under `folder`."""
+@contextlib.contextmanager
+def disk_errors(folder: Path, error_class: type[PetalscopeError] = ArtifactError) -> Iterator[None]:
+    """Turns an OSError of a block that writes under `folder` into an error of `error_class`.
+
+    A ConnectionError passes: it comes from a progress report whose reader is gone, not from the disk.
+    """
+    try:
+        yield
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise unwritable(folder, error, error_class) from error
+
+
+def unwritable(folder: Path, error: OSError, error_class: type[PetalscopeError] = ArtifactError) -> PetalscopeError:
+    """The error of class `error_class` for an OSError raised while writing under `folder`."""
     if _is_full(folder, error):
-        return ArtifactError(f"The disk that holds {folder} is full; free some space, then run the command again.")
-    return ArtifactError(
-        f"Cannot write to {folder} ({error.strerror or error}); name another folder with --artifacts "
-        "or PETALSCOPE_ARTIFACTS."
-    )
+        return error_class(f"The disk that holds {folder} is full", remedy=Remedy.FREE_SPACE)
+    # A download may go to another folder than the artifacts, such as torch's cache.
+    remedy = Remedy.CHOOSE_ARTIFACTS if error_class is ArtifactError else Remedy.MAKE_WRITABLE
+    return error_class(f"Cannot write to {folder} ({error.strerror or error})", remedy=remedy)
 
 
 def _is_full(folder: Path, error: OSError) -> bool:
     if error.errno is not None:
         return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    # NumPy says only how many of its bytes were written.
+    # NumPy gives only the number of bytes that it wrote.
     try:
-        return shutil.disk_usage(folder).free < ROOM
+        return shutil.disk_usage(folder).free < FULL_DISK_BYTES
     except OSError:
         return False
 
 
 def _flush(path: Path) -> None:
-    """Bytes reach the disk before the rename does, else a power cut can leave an empty file under the final name."""
+    """Flush contents to the disk: renamed before that, a file could be empty after a power cut."""
     for child in [path, *path.rglob("*")]:
         if child.is_file():
             # Read-write, since Windows refuses to flush a file that is open for reading only.
@@ -125,7 +139,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_names(folder: Path) -> None:
-    """The names in `folder` reach the disk, where the system can do that: Windows cannot open a folder."""
+    """Flush the names in `folder` to the disk, where the system can: Windows cannot open a folder."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -135,13 +149,13 @@ def _flush_names(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as JSON at `path`, atomically."""
+    """Write `value` as JSON to `path`, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(documents.text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object at `path`, or None when there is none.
+    """The JSON object in the file `path`; None when there is no file.
 
     Raises ArtifactError when the file is damaged or cannot be read.
     """
@@ -157,8 +171,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def damaged(path: Path) -> ArtifactError:
-    """The sentence for an artifact that cannot be read back."""
-    return ArtifactError(f"{path} cannot be read; delete it and run `python -m lib prepare`.")
+    """The error for an artifact that cannot be read back."""
+    return ArtifactError(f"{path} cannot be read", remedy=Remedy.PREPARE_ANEW)
 
 
 def remove(path: Path) -> None:
@@ -171,7 +185,7 @@ def remove(path: Path) -> None:
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
-    """Delete what a killed process left in `folder`, and everything there that is not named in `keep`."""
+    """Delete everything in `folder` that is not named in `keep`, and the leftovers of killed processes."""
     with contextlib.suppress(OSError):
         for child in list(folder.iterdir()):
             if child.name.startswith(TEMPORARY) or child.name not in keep:
@@ -179,21 +193,21 @@ def sweep(folder: Path, keep: set[str]) -> None:
 
 
 def to_json(value: Any) -> str:
-    """`value` as one line of JSON."""
+    """`value` as one line of JSON with sorted keys: how facts are stored beside arrays."""
     return documents.text(value, sort_keys=True)
 
 
 def from_json(text: str) -> Any:
-    """The value in `text`. Raises ValueError when it is not JSON."""
+    """The value of a JSON text. Raises ValueError when it is not JSON."""
     return json.loads(text)
 
 
 def libraries() -> dict[str, str]:
-    """Versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the libraries that results depend on, by name."""
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "missing"
-    return found
+            versions[name] = "missing"
+    return versions

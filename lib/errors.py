@@ -1,24 +1,81 @@
-"""What can go wrong, in the user's words.
+"""Every error that Petalscope raises on purpose, and the remedies that an error can name.
 
-Every error that Petalscope raises on purpose derives from `PetalscopeError`; its text is one sentence that says
-what is wrong and what to do about it. Commands print it and exit 1, pages show it in a box; neither shows a
-traceback for it.
+An error has a problem (what went wrong, in one clause) and, where a surface must word the way out, a `Remedy`. Code
+below `lib/commands` and `lib/view` names no command-line option, page or button: it names the remedy, and the surface
+words it. `str(error)` is the whole sentence in the words of the command line; pages word remedies with their own table
+(`lib/view/remedies.py`). Commands print the sentence and exit 1, pages show it in a box; neither shows a traceback.
 
 PetalscopeError
 ├── DataError            a data folder that cannot be used
-│   └── ImageError       one picture that cannot be read
-├── DownloadError        a transfer that failed (`OfflineError`: no network; `ChecksumError`: wrong bytes arrived)
+│   └── ImageError       a picture that cannot be read
+├── DownloadError        a transfer that failed
+│   ├── OfflineError     no network, or downloads are switched off
+│   └── ChecksumError    the wrong bytes arrived
 ├── WeightsError         backbone weights that are missing or do not fit
 ├── ArtifactError        a result that is missing, stale, or cannot be written
 ├── TrainingError        a training run that cannot start or go on
-├── QueryError           a question that cannot be answered (unknown id, wrong dimension, NaN)
+├── QueryError           a query or a setting that is not valid (unknown id, wrong dimension, NaN)
 ├── AccessError          a list of visitors in `secrets.toml` that cannot be used
-└── StoreError           a Milvus store that cannot be used (`StoreLockedError`: another process owns it)
+└── StoreError           a Milvus store that cannot be used
+    └── StoreLockedError another process owns the store
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+
+class Remedy(Enum):
+    """A way out of an error, worded by the surface that shows the error."""
+
+    PREPARE = "prepare"
+    PREPARE_ANEW = "prepare_anew"
+    RUN_AGAIN = "run_again"
+    TRAIN = "train"
+    CHOOSE_DATA = "choose_data"
+    CHOOSE_ARTIFACTS = "choose_artifacts"
+    MAKE_WRITABLE = "make_writable"
+    FREE_SPACE = "free_space"
+
+
+# One clause for each remedy. `{command}` stands for the command line that the error carries.
+COMMAND_LINE: Final[Mapping[Remedy, str]] = {
+    Remedy.PREPARE: "run `{command}`",
+    Remedy.PREPARE_ANEW: "delete it and run `{command}`",
+    Remedy.RUN_AGAIN: "run the command again",
+    Remedy.TRAIN: "run `{command}`",
+    Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_ARTIFACTS: "name another folder with --artifacts or PETALSCOPE_ARTIFACTS",
+    Remedy.MAKE_WRITABLE: "make it writable or choose another folder",
+    Remedy.FREE_SPACE: "free some space, then run the command again",
+}
+PREPARE_COMMAND: Final = "python -m lib prepare"
 
 
 class PetalscopeError(Exception):
-    """Base of every error raised on purpose; the text is one sentence and names the remedy."""
+    """Base of every error raised on purpose.
+
+    `problem` is a whole sentence where there is no remedy, else a clause without its full stop. `command` is the
+    command line that carries out the remedy, where the remedy's wording has a place for one.
+    """
+
+    def __init__(self, problem: str, *, remedy: Remedy | None = None, command: str = PREPARE_COMMAND) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.command = command
+        super().__init__(self.sentence())
+
+    def sentence(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
+        """The problem and its remedy in one sentence; a remedy that `wording` lacks is worded as on the command line.
+
+        A command line is put in as it is, so that braces in a folder's name stay what they are.
+        """
+        if self.remedy is None:
+            return self.problem
+        clause = wording.get(self.remedy, COMMAND_LINE[self.remedy]).replace("{command}", self.command)
+        return f"{self.problem}; {clause}."
 
 
 class DataError(PetalscopeError):
@@ -26,15 +83,15 @@ class DataError(PetalscopeError):
 
 
 class ImageError(DataError):
-    """One picture cannot be read; the text is the reason, without the picture's name."""
+    """A picture cannot be read; the text is the reason, without the picture's name."""
 
 
 class DownloadError(PetalscopeError):
-    """A transfer failed; nothing of it was kept."""
+    """A transfer failed, and nothing of it was kept."""
 
 
 class OfflineError(DownloadError):
-    """No network, or downloads are switched off."""
+    """There is no network, or downloads are switched off."""
 
 
 class ChecksumError(DownloadError):
@@ -50,15 +107,15 @@ class ArtifactError(PetalscopeError):
 
 
 class TrainingError(PetalscopeError):
-    """A training run cannot start or go on; what it had finished is kept."""
+    """A training run cannot start or go on; finished runs are kept."""
 
 
 class QueryError(PetalscopeError):
-    """A question cannot be answered as asked."""
+    """A query or one of its settings is not valid."""
 
 
 class AccessError(PetalscopeError):
-    """The list of who may see the app cannot be used, so nobody may."""
+    """The list of visitors cannot be used, so nobody is admitted."""
 
 
 class StoreError(PetalscopeError):

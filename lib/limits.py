@@ -1,7 +1,7 @@
-"""How long a text from outside may be: one rule for links, fields, addresses and pasted lists.
+"""Length limits of text from outside: links, fields, addresses and pasted lists.
 
-Invariant: a page works on no text that is longer. Every process serves all visitors, so a text of any length that is
-allowed here must cost milliseconds.
+Invariant: no page processes a longer text. One process serves all visitors, so processing a text within these limits
+must take milliseconds.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Final
 
 from lib.errors import QueryError
 
-# Characters. A path has at most 4,096, and no server's address needs more.
+# All limits are in characters. A path has at most 4,096, and no server's address needs more.
 ADDRESS: Final = 4_096
-# One field, or all values under one name of a link: a filter that lists hundreds of keys fits.
+# One field, or all values of one link parameter; a filter that lists hundreds of keys fits.
 LINE: Final = 20_000
 # A pasted list of ids (some 80,000 of them), or a vector of 32,768 numbers.
 TEXT: Final = 2_000_000
 
 
 def check(text: str, noun: str, most: int = LINE) -> str:
-    """`text` as it is. Raises QueryError when it has more than `most` characters.
+    """`text` unchanged. Raises QueryError when it has more than `most` characters.
 
-    The sentence names the text by `noun` and does not repeat it: it may hold a password, and has no end.
+    The error names the text by `noun` and does not quote it: the text may hold a password, and is long.
     """
     if len(text) > most:
         raise QueryError(f"{noun} has {len(text):,} characters; at most {most:,} are read: shorten it.")

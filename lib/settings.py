@@ -1,4 +1,4 @@
-"""Where things are and how the user wants them: the only module that reads the environment."""
+"""The settings of a command or a page run. The only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DEFAULT_SEED = 0
 
 @dataclass(frozen=True)
 class Settings:
-    """One user's choices, fixed for a command or a page run.
+    """The user's choices, fixed for a command or a page run.
 
-    `data` is the folder the user named, or None for the default data set. `weights` is `imagenet`, `bundled`,
-    `random`, a file, or None for the first that this machine has. `seed` is None for the one the data was prepared
-    with. `milvus_uri` is a Lite path or a server address. `folders` are more folders whose stores and photos pages may
-    open. `store_wait_s` is how long to wait for a Lite store that another process owns. `launched` says that `torchrun`
-    started this process, perhaps beside others.
+    `data` is the folder of photos, or None for the default data set. `weights` is `imagenet`, `bundled`, `random`, a
+    file, or None for the first weights that this machine has. `seed` is None for the seed that the data was prepared
+    with. `milvus_uri` is the path of a Lite store or the address of a server. `folders` are additional folders whose
+    stores and photos pages may open. `store_wait_s` is the time in seconds to wait for a Lite store that another
+    process owns. `launched` is true when `torchrun` started this process, perhaps beside others.
     """
 
     data: Path | None = None
@@ -30,7 +30,7 @@ class Settings:
     weights: str | None = None
     seed: int | None = None
     offline: bool = False
-    # An address may carry a password, so neither is shown.
+    # Left out of `repr`: an address may contain a password.
     milvus_uri: str = field(default="", repr=False)
     milvus_token: str = field(default="", repr=False)
     folders: tuple[Path, ...] = ()
@@ -45,24 +45,24 @@ class Settings:
 
     @property
     def store_uri(self) -> str:
-        """The Milvus address to use: the one named, else the Lite store inside the artifacts folder."""
+        """The Milvus address to use: `milvus_uri`, else the Lite store inside the artifacts folder."""
         return self.milvus_uri or self.own_store
 
     @property
     def lite_path(self) -> Path | None:
-        """The store's folder when the address is a Lite path, None when it is a server's."""
+        """The path of the Lite store; None when the address is a server's."""
         return None if _is_server(self.store_uri) else Path(self.store_uri)
 
     @property
     def store_address(self) -> str:
-        """The store's address as it may be written down: without a user name or password in it."""
-        scheme, found, rest = self.store_uri.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}" if found else scheme
+        """The store's address without user name and password, fit to be stored and shown."""
+        scheme, separator, rest = self.store_uri.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}" if separator else scheme
 
     def options(self) -> list[str]:
-        """Command-line options with which another process works on the same photos, artifacts and weights."""
-        named = {"--data": self.data, "--artifacts": self.artifacts, "--weights": self.weights, "--seed": self.seed}
-        return [word for name, value in named.items() if value is not None for word in (name, str(value))]
+        """Command-line options that give another process the same photos, artifacts, weights and seed."""
+        values = {"--data": self.data, "--artifacts": self.artifacts, "--weights": self.weights, "--seed": self.seed}
+        return [word for option, value in values.items() if value is not None for word in (option, str(value))]
 
     @property
     def prepare_command(self) -> str:
@@ -72,27 +72,27 @@ class Settings:
 
     def command(self, name: str, *options: str) -> str:
         """The command line of the command `name` for these photos and artifacts."""
-        known = [] if self.data is None else ["--data", str(self.data)]
-        known += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
-        return shlex.join(["python", "-m", "lib", name, *known, *options])
+        folders = [] if self.data is None else ["--data", str(self.data)]
+        folders += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
+        return shlex.join(["python", "-m", "lib", name, *folders, *options])
 
 
 def behind_proxy() -> bool:
-    """Whether gRPC or pymilvus would go through a proxy, so that a plain connection says nothing of theirs."""
+    """Whether gRPC or pymilvus would use a proxy; a direct connection then does not show whether theirs works."""
     return any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy"))
 
 
 def grpc_roots() -> str:
-    """The file of certificates that gRPC was told to trust in place of its own; "" for none."""
+    """The file of certificates that gRPC trusts in place of its own ones; "" for none."""
     return os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "")
 
 
-def from_environment(**named: Any) -> Settings:
-    """Settings from the environment; every argument that is not None wins over it.
+def from_environment(**overrides: Any) -> Settings:
+    """Settings from the environment; every argument that is not None overrides it.
 
-    Reads PETALSCOPE_DATA, PETALSCOPE_ARTIFACTS, PETALSCOPE_OFFLINE, PETALSCOPE_FOLDERS (several are separated as in
-    PATH), MILVUS_URI, MILVUS_TOKEN, and where torch keeps downloaded weights (TORCH_HOME, XDG_CACHE_HOME), so that
-    torch itself need not be imported to look there.
+    Reads PETALSCOPE_DATA, PETALSCOPE_ARTIFACTS, PETALSCOPE_OFFLINE, PETALSCOPE_FOLDERS (separated as in PATH),
+    MILVUS_URI and MILVUS_TOKEN. Reads TORCH_HOME and XDG_CACHE_HOME, too, so that torch's folder of downloaded weights
+    is known without importing torch.
     """
     env = os.environ
     cache = env.get("XDG_CACHE_HOME") or "~/.cache"
@@ -106,8 +106,8 @@ def from_environment(**named: Any) -> Settings:
         torch_home=Path(env.get("TORCH_HOME") or Path(cache) / "torch"),
         launched="TORCHELASTIC_RUN_ID" in env,
     )
-    chosen = replace(settings, **{name: value for name, value in named.items() if value is not None})
-    # Absolute from here on: a later change of directory must not move the artifacts or the store.
+    chosen = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
+    # Absolute, so that a later change of directory does not move the artifacts or the store.
     return replace(
         chosen,
         artifacts=_absolute(chosen.artifacts),
@@ -121,12 +121,12 @@ def from_environment(**named: Any) -> Settings:
 def _absolute(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
-    except RuntimeError:  # `~` where nobody has a home: then it is a name like any other
+    except RuntimeError:  # there is no home folder, so `~` is a name like any other
         return path.absolute()
 
 
 def _absolute_store(uri: str) -> str:
-    # Anything else is left to the store, which says what is wrong with it.
+    # Any other address is left to the store, which reports what is wrong with it.
     return str(_absolute(Path(uri))) if uri.endswith(".db") and not _is_server(uri) else uri
 
 

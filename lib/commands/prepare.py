@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.commands.progress import Progress
 from lib.errors import QueryError
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from lib.text import printable
 

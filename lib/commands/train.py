@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.commands.progress import Progress
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from lib.text import printable
 

@@ -1,9 +1,9 @@
 """The catalog: one row per readable image of a folder of class sub-folders.
 
-Columns: `id` (path relative to the data folder, POSIX, unique; rows are sorted by it), `label` (name of the class
-folder), `split`, `width`, `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels), `bytes`,
-`changed_ns` (made of the file's times, to notice a changed file without decoding it) and, where the folder holds a
-`factors.csv`, one `factor_…` column for each of its columns.
+Columns: `id` (POSIX path relative to the data folder, unique; rows are sorted by id), `label` (name of the class
+folder), `split`, `width` and `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels), `bytes`,
+`changed_ns` (computed from the file's times, to detect a changed file without decoding it). A `factors.csv` in the
+folder adds a `factor_…` column for each of its columns.
 """
 
 from __future__ import annotations
@@ -25,39 +25,31 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.data.scanning import FACTORS_FILE, scan, skipped_file
-from lib.errors import DataError, ImageError
+from lib.errors import DataError, ImageError, Remedy
+from lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 SCHEMA = 1
-
-
 SPLITS = ("train", "val", "test")
-
-
 COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
-
-
-# Photos decoded between two looks at whether there are enough.
-BLOCK = 256
-
-
-Progress = Callable[[int, int | None], None]
+BLOCK = 256  # photos decoded between two checks of the limit
 
 
 @contextmanager
-def _still_readable(image_id: str) -> Iterator[None]:
+def _read_again(image_id: str) -> Iterator[None]:
+    """Turns the ImageError of a photo that was readable before into a DataError."""
     try:
         yield
     except ImageError as error:
-        raise DataError(f"{image_id} {error} now, but not a moment ago; run the command again.") from error
+        raise DataError(f"{image_id} {error} now, but not a moment ago", remedy=Remedy.RUN_AGAIN) from error
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The images of one data folder. `frame` holds the rows; `skipped` names every file left out, with the reason."""
+    """The images of a data folder. `frame` has the rows; `skipped` lists the other files by `id` and `reason`."""
 
     name: str
     root: Path
@@ -69,93 +61,93 @@ class Catalog:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Image ids in row order (ascending). Not to be changed."""
+        """Image ids in row order (ascending). Do not modify the list."""
         return list(self.frame["id"])
 
     @cached_property
     def labels(self) -> list[str]:
-        """The class of each row. Not to be changed."""
+        """The class of each row. Do not modify the list."""
         return [str(label) for label in self.frame["label"]]
 
     @cached_property
     def hashes(self) -> list[str]:
-        """The pixel hash of each row. Not to be changed."""
+        """The pixel hash of each row. Do not modify the list."""
         return [str(sha256) for sha256 in self.frame["sha256"]]
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {image_id: place for place, image_id in enumerate(self.ids)}
+    def _row_by_id(self) -> dict[str, int]:
+        return {image_id: row for row, image_id in enumerate(self.ids)}
 
     def path(self, image_id: str) -> Path:
-        """Where the file of `image_id` lies."""
+        """The file of an image."""
         return self.root.joinpath(*PurePosixPath(image_id).parts)
 
     def open(self, row: int) -> Image.Image:
         """The picture of a row, upright RGB.
 
-        Raises DataError when it cannot be read, or is not the picture that the row is about any more.
+        Raises DataError when the file cannot be read, or has become another picture.
         """
         image_id = str(self.frame["id"].iloc[row])
-        with _still_readable(image_id):
+        with _read_again(image_id):
             image = images.open_rgb(self.path(image_id))
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
-            raise DataError(f"{image_id} changed while it was being read; run the command again.")
+            raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
     def pixels(self, row: int, side: int) -> np.ndarray | Image.Image:
-        """The picture of a row for something that looks at `side` px of it, perhaps smaller: `images.open_pixels`.
+        """The picture of a row as `images.open_pixels` decodes it, for use at `side` px.
 
-        Raises DataError as `open` does; a file whose size and times are unchanged is not hashed again.
+        Raises the errors of `open`. A file with unchanged size and times is not hashed again.
         """
-        if not self._is_untouched(row):
+        if not self._is_unchanged(row):
             return self.open(row)
-        with _still_readable(self.ids[row]):
+        with _read_again(self.ids[row]):
             return images.open_pixels(self.path(self.ids[row]), side)
 
-    def _is_untouched(self, row: int) -> bool:
-        """Whether the file is the one that was read, by size and times: as `build` decides what to read again."""
-        known = self.frame["bytes"].iloc[row], self.frame["changed_ns"].iloc[row]
+    def _is_unchanged(self, row: int) -> bool:
+        """Whether size and times of the file are those in the row; `build` decides alike which files to decode."""
+        stamp = self.frame["bytes"].iloc[row], self.frame["changed_ns"].iloc[row]
         try:
-            return known == _status(self.path(self.ids[row]))
+            return stamp == file_stamp(self.path(self.ids[row]))
         except OSError:
             return False
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Images per class, by class name. Not to be changed."""
+        """Number of images by class name, sorted by name. Do not modify the dictionary."""
         return {str(label): int(count) for label, count in self.frame["label"].value_counts().sort_index().items()}
 
     @property
     def splits(self) -> dict[str, int]:
-        """Images per split."""
+        """Number of images by split."""
         counts = self.frame["split"].value_counts()
         return {split: int(counts.get(split, 0)) for split in SPLITS}
 
     @cached_property
     def contents(self) -> str:
-        """Hash of everything a Milvus row holds beside its vector: ids, labels and splits, in row order."""
+        """Hash of the fields of a Milvus row beside its vector: ids, labels and splits, in row order."""
         return artifacts.digest(*(list(self.frame[column]) for column in ("id", "label", "split")))
 
     @property
     def key(self) -> str:
-        """Short name of exactly these rows."""
+        """A short hash of the rows and of all other fields."""
         return artifacts.digest(self.frame.to_csv(index=False), self.skipped, self.seed, self.limit, str(self.root))[:8]
 
     def row(self, image_id: str) -> int | None:
-        """The row of an image, or None."""
-        return self._places.get(image_id)
+        """The row of an image; None for an unknown id."""
+        return self._row_by_id.get(image_id)
 
     def copies(self, sha256: str) -> list[int]:
-        """The rows whose decoded pixels have this hash."""
+        """The rows with this pixel hash."""
         return [int(row) for row in (self.frame["sha256"] == sha256).to_numpy().nonzero()[0]]
 
     def all_copies(self) -> list[list[int]]:
-        """For each row the rows with its decoded pixels, itself included."""
+        """For each row, the rows with the same pixels, itself included."""
         groups = self.frame.groupby("sha256", sort=False).indices
         return [groups[sha256].tolist() for sha256 in self.frame["sha256"]]
 
     def reseeded(self, seed: int) -> Catalog:
-        """The same images, split by another seed."""
+        """The same images with the splits of another seed."""
         frame = self.frame.assign(split=[split_of(sha256, seed) for sha256 in self.frame["sha256"]])
         return replace(self, frame=frame, seed=seed)
 
@@ -175,8 +167,8 @@ class Catalog:
 def split_of(sha256: str, seed: int) -> str:
     """The split of a picture: 10 % test, 10 % of the rest validation, the remainder training.
 
-    Decided by a hash of the picture's own pixels and the seed, so it does not move when other pictures come or go,
-    and equal pictures always share a split.
+    A hash of the pixels and the seed decides. So the split does not depend on other pictures, and equal pictures share
+    a split.
     """
     draw = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
     first, second = (int.from_bytes(draw[start : start + 8]) / 2**64 for start in (0, 8))
@@ -186,7 +178,7 @@ def split_of(sha256: str, seed: int) -> str:
 
 
 def fingerprint(pictures: Iterable[tuple[str, str]]) -> str:
-    """Hash of (sha256, label) pairs in any order: equal for equal pictures under equal labels, wherever they lie."""
+    """Hash of (sha256, label) pairs, independent of their order and of file names."""
     return artifacts.digest("petalscope-data", SCHEMA, sorted(pictures))
 
 
@@ -197,39 +189,36 @@ def build(
     seed: int,
     limit: int | None = None,
     previous: Catalog | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     decode: Callable[[Path], Image.Image] = images.open_rgb,
 ) -> Catalog:
-    """Read the folder `root`; rows whose file has not changed are taken from `previous` instead of decoding it.
+    """The catalog of the folder `root`. Rows of unchanged files are copied from `previous` instead of decoded.
 
-    `limit` keeps that many images, as evenly spread over the classes as they allow. Raises DataError when the folder
-    is missing, holds no class folders, or none of its images can be read.
+    `limit` is the largest number of images, spread over the classes as evenly as possible. Raises DataError when the
+    folder is missing, has no class folders, or has no readable image in them.
     """
     import pandas as pd
 
     files, skipped = scan(root)
-    known = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
-    waiting = _by_class(files)
-    wanted = len(files) if limit is None else min(limit, len(files))
+    previous_rows = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
+    queues = _shuffled_by_class(files)
+    target = len(files) if limit is None else min(limit, len(files))
     rows: list[dict[str, Any]] = []
-    taken = dict.fromkeys(waiting, 0)
+    counts = dict.fromkeys(queues, 0)
     done = 0
-    # Pillow decodes without holding the interpreter lock, so threads are enough.
+    # Threads suffice, since Pillow releases the interpreter lock while it decodes.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        while len(rows) < wanted and (names := _next_block(waiting, taken, min(BLOCK, wanted - len(rows)))):
-            for row in pool.map(lambda name: _read(root, name, known.get(name), decode), names):
+        while len(rows) < target and (names := _next_block(queues, counts, min(BLOCK, target - len(rows)))):
+            for row in pool.map(lambda name: _read(root, name, previous_rows.get(name), decode), names):
                 if "reason" in row:
                     skipped.append(row)
                 else:
                     rows.append(row)
-                    taken[row["label"]] += 1
+                    counts[row["label"]] += 1
                 done += 1
-                if progress is not None:
-                    progress(done if limit is None else len(rows), wanted)
+                progress(done if limit is None else len(rows), target)
     if not rows:
-        raise DataError(
-            f"{root} has no readable image in a class sub-folder; name a folder like DIR/daisy/photo.jpg with --data."
-        )
+        raise DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
     frame = frame[COLUMNS]
@@ -244,36 +233,42 @@ def build(
     )
 
 
-def _by_class(files: list[str]) -> dict[str, list[str]]:
-    """Ids by class, in the reverse of the order in which a limit takes them: a fixed shuffle."""
-    by_class: dict[str, list[str]] = {}
+def _shuffled_by_class(files: list[str]) -> dict[str, list[str]]:
+    """Ids by class in a fixed shuffle. A limit takes ids from the end of each list."""
+    queues: dict[str, list[str]] = {}
     for name in sorted(files, key=lambda name: hashlib.sha256(name.encode()).digest(), reverse=True):
-        by_class.setdefault(name.split("/", 1)[0], []).append(name)
-    return by_class
+        queues.setdefault(name.split("/", 1)[0], []).append(name)
+    return queues
 
 
-def _next_block(waiting: dict[str, list[str]], taken: dict[str, int], size: int) -> list[str]:
-    """Remove up to `size` ids from `waiting`, each from the class that would have the fewest images so far."""
-    fewest = [(taken[label], label) for label in waiting if waiting[label]]
-    heapq.heapify(fewest)
+def _next_block(queues: dict[str, list[str]], counts: dict[str, int], size: int) -> list[str]:
+    """Remove up to `size` ids from `queues`, each from the class with the fewest images so far.
+
+    `counts` is the number of images by class before the block.
+    """
+    smallest = [(counts[label], label) for label in queues if queues[label]]
+    heapq.heapify(smallest)
     block: list[str] = []
-    while fewest and len(block) < size:
-        count, label = fewest[0]
-        block.append(waiting[label].pop())
-        if waiting[label]:
-            heapq.heapreplace(fewest, (count + 1, label))
+    while smallest and len(block) < size:
+        count, label = smallest[0]
+        block.append(queues[label].pop())
+        if queues[label]:
+            heapq.heapreplace(smallest, (count + 1, label))
         else:
-            heapq.heappop(fewest)
+            heapq.heappop(smallest)
     return block
 
 
-def _read(root: Path, name: str, known: dict[str, Any] | None, decode: Callable[[Path], Image.Image]) -> dict[str, Any]:
+def _read(
+    root: Path, name: str, previous_row: dict[str, Any] | None, decode: Callable[[Path], Image.Image]
+) -> dict[str, Any]:
+    """The row of a file, without its split; an entry of `skipped` when the file cannot be read."""
     path = root / name
     try:
-        # Asked before the pixels are read: a file that changes in between is read again next time.
-        size, changed_ns = _status(path)
-        if known is not None and (known["bytes"], known["changed_ns"]) == (size, changed_ns):
-            return known
+        # Read before the pixels: a file that changes in between is decoded again next time.
+        size, changed_ns = file_stamp(path)
+        if previous_row is not None and (previous_row["bytes"], previous_row["changed_ns"]) == (size, changed_ns):
+            return previous_row
         image = decode(path)
     except ImageError as error:
         return skipped_file(name, str(error))
@@ -290,17 +285,18 @@ def _read(root: Path, name: str, known: dict[str, Any] | None, decode: Callable[
     }
 
 
-def _status(path: Path) -> tuple[int, int]:
-    """Size of a file and a number made of its times, which differs whenever the file was written or replaced.
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Size of a file, and a number that changes whenever the file is written or replaced. Raises OSError.
 
-    The inode's own time is part of it, since that one cannot be set by hand; so is the link's, where `path` is one.
-    Times may lie anywhere between 1901 and 9999, so the sum is cut to what 64 bits hold.
+    The number is the sum of the file's times, modulo 2**63, since times range from 1901 to 9999. It includes the change
+    time, which no program can set, of the file and of a link to it.
     """
     status = path.stat()
     return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
 
 
 def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """`frame` with the columns of the factor table `file`; unchanged where the table is missing or about other ids."""
     import pandas as pd
 
     if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
@@ -314,6 +310,6 @@ def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
         raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
     if not factors.index.isin(frame["id"]).any():
         return frame
-    # Columns of several kinds become text, since a Parquet file cannot keep them.
+    # Columns of mixed types become text, since Parquet cannot store them.
     mixed = factors.columns[factors.dtypes == "object"]
     return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")

@@ -1,40 +1,36 @@
-"""A catalog on disk, and what has changed in its folder since it was written."""
+"""Catalogs on disk, and the changes in a data folder since its catalog was written."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lib import artifacts
 from lib.data import images
+from lib.data.catalog import SCHEMA, Catalog, file_stamp
 from lib.data.scanning import scan
 from lib.errors import ImageError
 
-if TYPE_CHECKING:
-    pass
-from lib.data.catalog import SCHEMA, Catalog, _status
-
 
 def changes(catalog: Catalog) -> dict[str, int]:
-    """Files that were added, removed or changed in the data folder since `catalog` was made (by name, size and time).
+    """Numbers of files `added`, `removed` and `changed` since `catalog` was built, by name, size and time.
 
-    A file that could not be read then and can be now counts as added. A catalog made with a limit leaves files out on
-    purpose: then nothing counts as added. Raises DataError when the folder has gone.
+    A file that has become readable counts as added. A catalog with a limit leaves files out on purpose, so then nothing
+    counts as added. Raises DataError when the folder does not exist any more.
     """
     files, _ = scan(catalog.root)
     sizes, times = (catalog.frame[name].tolist() for name in ("bytes", "changed_ns"))
-    known = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
-    left_out = {entry["id"] for entry in catalog.skipped}
-    new = [] if catalog.limit is not None else [name for name in files if name not in known]
+    stamps = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
+    skipped_ids = {entry["id"] for entry in catalog.skipped}
+    new_files = [] if catalog.limit is not None else [name for name in files if name not in stamps]
     changed = 0
-    for name in known.keys() & set(files):
+    for name in stamps.keys() & set(files):
         try:
-            changed += known[name] != _status(catalog.root / name)
+            changed += stamps[name] != file_stamp(catalog.root / name)
         except OSError:
             changed += 1
     return {
-        "added": sum(name not in left_out or _is_readable(catalog.root / name) for name in new),
-        "removed": len(known.keys() - set(files)),
+        "added": sum(name not in skipped_ids or _is_readable(catalog.root / name) for name in new_files),
+        "removed": len(stamps.keys() - set(files)),
         "changed": changed,
     }
 
@@ -48,7 +44,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def save(catalog: Catalog, path: Path) -> None:
-    """Write `catalog` to the Parquet file `path`, atomically; everything but the rows goes into its metadata."""
+    """Write `catalog` to the Parquet file `path`, atomically; all fields but the rows are metadata of the file."""
     frame = catalog.frame.copy()
     facts = {
         "schema": SCHEMA,
@@ -60,14 +56,14 @@ def save(catalog: Catalog, path: Path) -> None:
         "skipped": catalog.skipped,
         "columns": list(frame.columns),
     }
-    # Parquet's checksums are of the rows alone.
+    # Parquet's checksums cover only the rows.
     frame.attrs = facts | {"sha256": artifacts.digest(facts)}
     with artifacts.replacing(path) as temporary:
         frame.to_parquet(temporary, index=False, engine="pyarrow", write_page_checksum=True)
 
 
 def load(path: Path) -> Catalog | None:
-    """The catalog at `path`; None when there is none or another version of Petalscope wrote it.
+    """The catalog in the file `path`; None when there is no file or another version of Petalscope wrote it.
 
     Raises ArtifactError when the file is damaged.
     """
@@ -91,5 +87,5 @@ def load(path: Path) -> Catalog | None:
             seed=facts["seed"],
             limit=facts["limit"],
         )
-    except Exception as error:  # Arrow and pandas raise nearly anything on damaged files
+    except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged(path) from error

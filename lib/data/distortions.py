@@ -1,8 +1,8 @@
-"""What can happen to a picture that still shows the same thing: light, blur, turns, shifts, cuts, mirrors, compression.
+"""Distortions of a picture that keep its subject: crop, flip, shift, rotation, brightness, blur, JPEG compression.
 
-Every distortion takes an upright RGB picture and a strength, leaves the picture alone at its `neutral` strength, and is
-relative to the picture's size, so that a strength means the same for a large and a small photo. What a turn or a shift
-would leave empty is filled with the picture's own mirror image, not with black, which no camera adds.
+A distortion takes an upright RGB picture and a strength, and does nothing at its `neutral` strength. Strengths are
+relative to the picture's size, so they are comparable between large and small photos. A rotation or a shift fills empty
+areas with the mirror image of the picture, not with black, which no camera adds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from lib.errors import QueryError
 
-# Larger pictures are made smaller first: the spaces see at most 224 px, and a slider must not wait for 12 megapixels.
+# Larger pictures are reduced first: the spaces use at most 224 px, and a slider must not wait for 12 megapixels.
 MOST_SIDE = 384
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """One kind: `apply(picture, strength)`, strengths from `low` to `high` in `unit`; `levels` are those of a sweep,
-    from harmless to strong."""
+    """A kind of distortion: `apply(picture, strength)`, with strengths from `low` to `high` in `unit`.
+
+    `step` is the step of a slider; `levels` are the strengths of a sweep, in ascending order. `about` is one sentence.
+    """
 
     name: str
     title: str
@@ -38,24 +40,31 @@ class Distortion:
 
 
 def distorted(picture: Image.Image, strengths: Mapping[str, float]) -> Image.Image:
-    """`picture` after every distortion named in `strengths`, in the order of `DISTORTIONS`, those that are neutral left
-    out; the picture itself when all are. Raises QueryError for an unknown name or a strength beyond its range."""
+    """`picture` after the distortions in `strengths`, applied in the order of `DISTORTIONS`.
+
+    The picture itself when all strengths are neutral. Raises QueryError for an unknown name or a strength out of range.
+    """
     for name, strength in strengths.items():
         kind = distortion(name)
         if not kind.low <= strength <= kind.high:
-            raise QueryError(f"{kind.title} goes from {kind.low:g} to {kind.high:g}, not to {strength:g}.")
+            raise QueryError(out_of_range(kind, strength))
     active = [kind for kind in DISTORTIONS.values() if strengths.get(kind.name, kind.neutral) != kind.neutral]
     if not active:
         return picture
-    changed = picture.copy()
-    changed.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    result = picture.copy()
+    result.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     for kind in active:
-        changed = kind.apply(changed, float(strengths[kind.name]))
-    return changed
+        result = kind.apply(result, float(strengths[kind.name]))
+    return result
+
+
+def out_of_range(kind: Distortion, strength: float) -> str:
+    """The sentence for a strength that `kind` does not have."""
+    return f"{kind.title} must be between {kind.low:g} and {kind.high:g} (got {strength:g})."
 
 
 def distortion(name: str) -> Distortion:
-    """The distortion called `name`; QueryError names those that exist."""
+    """The distortion called `name`. Raises QueryError, which names the known ones, for any other name."""
     if name not in DISTORTIONS:
         raise QueryError(f"There is no distortion {name!r}; choose one of {', '.join(DISTORTIONS)}.")
     return DISTORTIONS[name]
@@ -69,25 +78,25 @@ def _blur(picture: Image.Image, percent: float) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(percent / 100 * min(picture.size)))
 
 
-def _turn(picture: Image.Image, degrees: float) -> Image.Image:
-    wide, angle = _mirrored(picture), np.deg2rad(degrees)
+def _rotate(picture: Image.Image, degrees: float) -> Image.Image:
+    padded, angle = _mirrored(picture), np.deg2rad(degrees)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
-    # From a place in the result to one in the mirrored picture; both are turned about their middles.
-    x, y, wide_x, wide_y = picture.width / 2, picture.height / 2, wide.width / 2, wide.height / 2
-    places = (cos, -sin, wide_x - cos * x + sin * y, sin, cos, wide_y - sin * x - cos * y)
-    return wide.transform(picture.size, Image.Transform.AFFINE, places, Image.Resampling.BICUBIC)
+    # From a point in the result to a point in the padded picture; both rotate about their centres.
+    x, y, padded_x, padded_y = picture.width / 2, picture.height / 2, padded.width / 2, padded.height / 2
+    coefficients = (cos, -sin, padded_x - cos * x + sin * y, sin, cos, padded_y - sin * x - cos * y)
+    return padded.transform(picture.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
 
 
 def _shift(picture: Image.Image, percent: float) -> Image.Image:
     step = round(percent / 100 * picture.width)
-    wide = _mirrored(picture)
-    left, top = (wide.width - picture.width) // 2 - step, (wide.height - picture.height) // 2
-    return wide.crop((left, top, left + picture.width, top + picture.height))
+    padded = _mirrored(picture)
+    left, top = (padded.width - picture.width) // 2 - step, (padded.height - picture.height) // 2
+    return padded.crop((left, top, left + picture.width, top + picture.height))
 
 
 def _crop(picture: Image.Image, percent: float) -> Image.Image:
     share = 1 - percent / 100
-    return _middle(picture, (max(1, round(share * picture.width)), max(1, round(share * picture.height))))
+    return _centre(picture, (max(1, round(share * picture.width)), max(1, round(share * picture.height))))
 
 
 def _flip(picture: Image.Image, amount: float) -> Image.Image:
@@ -97,25 +106,25 @@ def _flip(picture: Image.Image, amount: float) -> Image.Image:
 def _compress(picture: Image.Image, strength: float) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=max(1, round(100 - strength)))
-    with Image.open(buffer) as read:
-        return read.convert("RGB")
+    with Image.open(buffer) as decoded:
+        return decoded.convert("RGB")
 
 
 def _mirrored(picture: Image.Image) -> Image.Image:
-    """The picture in the middle of its own mirror images, large enough to turn by any angle."""
+    """The picture padded with its mirror images, wide enough for a rotation by any angle."""
     pixels = np.asarray(picture)
-    room = -(-(picture.width + picture.height) // 2)
-    return Image.fromarray(np.pad(pixels, ((room, room), (room, room), (0, 0)), mode="symmetric"))
+    margin = -(-(picture.width + picture.height) // 2)
+    return Image.fromarray(np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric"))
 
 
-def _middle(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     left, top = (picture.width - size[0]) // 2, (picture.height - size[1]) // 2
     return picture.crop((left, top, left + size[0], top + size[1]))
 
 
 DISTORTIONS: dict[str, Distortion] = {
-    each.name: each
-    for each in (
+    kind.name: kind
+    for kind in (
         Distortion(
             "crop",
             "Crop",
@@ -125,7 +134,7 @@ DISTORTIONS: dict[str, Distortion] = {
             0,
             5,
             (10, 20, 30, 45, 60),
-            "Only the middle is kept.",
+            "Only the centre is kept.",
             _crop,
         ),
         Distortion("flip", "Flip", "left to right", 0, 1, 0, 1, (1,), "Mirrored: left becomes right.", _flip),
@@ -150,8 +159,8 @@ DISTORTIONS: dict[str, Distortion] = {
             0,
             5,
             (5, 10, 20, 45, 90),
-            "Turned about its middle; the corners show the mirrored edge.",
-            _turn,
+            "Rotated about the centre; the corners show the mirrored edge.",
+            _rotate,
         ),
         Distortion(
             "brightness",
@@ -162,7 +171,7 @@ DISTORTIONS: dict[str, Distortion] = {
             0,
             5,
             (-75, -50, -25, 25, 50, 100),
-            "Every value times a factor, cut off at white.",
+            "Every value times a factor, clipped at white.",
             _brighten,
         ),
         Distortion(
@@ -174,7 +183,7 @@ DISTORTIONS: dict[str, Distortion] = {
             0,
             0.5,
             (0.5, 1, 2, 4, 8),
-            "Gaussian blur; its standard deviation is given.",
+            "Gaussian blur; the strength is its standard deviation.",
             _blur,
         ),
         Distortion(

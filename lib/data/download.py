@@ -1,8 +1,7 @@
-"""Files from the internet: fetched once by pooch, and verified before they are used.
+"""Downloads: fetched once by pooch, and verified before use.
 
 Invariant: a file under its final name is complete and verified. Pooch works in the folder `.<name>.tmp` beside it,
-which is removed afterwards; what a killed process left there, the next download removes. `.<name>.lock` files stay
-behind, since deleting a lock file while another process waits for it would let two processes in.
+which is removed afterwards; the next download removes what a killed process left there. `.<name>.lock` files stay.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from lib.data import disk
-from lib.data.archive import extract_photos, is_filled
-from lib.data.disk import Progress
+from lib import artifacts
+from lib.data.archive import CHUNK_BYTES, extract_photos, is_filled
 from lib.data.remote import FLOWER_PHOTOS, Remote, is_sound
 from lib.errors import ChecksumError, DataError, DownloadError, OfflineError
+from lib.locks import exclusive_lock
+from lib.progress import Progress, no_progress
 from lib.settings import VERSION
 
 if TYPE_CHECKING:
@@ -36,21 +36,21 @@ def fetch(
 ) -> Path:
     """The verified file `folder / remote.filename`, downloaded only if it is missing or damaged.
 
-    `progress(done, total)` counts bytes; `done` is 0 while another process downloads the same file. A host that cannot
-    be connected to within `timeout_s` seconds counts as offline. A transfer that stalls for `stall_s` seconds or fails
-    in another way starts again, `retries` times.
+    `progress(done, total)` counts bytes; `done` is 0 while another process downloads the same file. A host without a
+    connection after `timeout_s` seconds counts as offline. A transfer that stalls for `stall_s` seconds or fails in
+    another way is repeated `retries` times.
 
-    Raises OfflineError, ChecksumError, else DownloadError; whatever arrived is deleted.
+    Raises OfflineError, ChecksumError, else DownloadError; a partial file is deleted.
     """
     _check_url(remote.url)
     target = folder / remote.filename
-    # Before the lock: a sound file in a folder that cannot be written, such as a shared cache, is fine.
+    # Before the lock: a sound file may lie in a folder that cannot be written, such as a shared cache.
     if is_sound(target, remote):
         return target
     if offline:
-        raise _switched_off(remote, target)
-    report = progress or disk.no_progress
-    with disk.exclusive_lock(folder, remote.filename, DownloadError, waiting=lambda: report(0, remote.bytes)):
+        raise switched_off(remote, target)
+    report = progress or no_progress
+    with _download_lock(target, remote, report):
         if not is_sound(target, remote):
             _download(remote, target, report, (timeout_s, stall_s), retries)
     return target
@@ -59,34 +59,40 @@ def fetch(
 def flower_photos(
     folder: Path, *, offline: bool = False, remote: Remote = FLOWER_PHOTOS, progress: Progress | None = None
 ) -> Path:
-    """`folder/flower_photos` with one sub-folder per class and LICENSE.txt; downloaded and unpacked if not there.
+    """`folder/flower_photos` with one sub-folder per class and LICENSE.txt; downloaded and unpacked if missing.
 
     `progress(done, total)` counts the bytes of the archive twice: as they arrive, and as they are unpacked.
-    Raises what `fetch` and `extract_photos` raise.
+    Raises the errors of `fetch` and `extract_photos`.
     """
     into = folder / "flower_photos"
     target = folder / remote.filename
-    report = progress or disk.no_progress
+    report = progress or no_progress
     if is_filled(into):
         return into
     if offline and not target.is_file():
-        raise _switched_off(remote, target)
-    # One lock around both steps: a process that waits must find the photos, not a deleted archive.
-    with disk.exclusive_lock(folder, into.name, DownloadError, waiting=lambda: report(0, remote.bytes)):
+        raise switched_off(remote, target)
+    # One lock for both steps: a waiting process must find the photos, not a deleted archive.
+    with _download_lock(into, remote, report):
         if not is_filled(into):
             archive = fetch(remote, folder, offline=offline, progress=progress)
             extract_photos(archive, into, progress=progress)
-            with disk.plain_disk_errors(folder, DataError):
+            with artifacts.disk_errors(folder, DataError):
                 archive.unlink(missing_ok=True)
     return into
 
 
+def _download_lock(target: Path, remote: Remote, report: Progress) -> contextlib.AbstractContextManager[None]:
+    """The lock on `target`; while another process holds it, the progress is 0."""
+    path = target.with_name(f".{target.name}.lock")
+    return exclusive_lock(path, waiting=lambda: report(0, remote.bytes), error_class=DownloadError)
+
+
 def _download(remote: Remote, target: Path, report: Progress, timeout: tuple[float, float], retries: int) -> None:
-    """Puts the verified file at `target`, whose lock the caller holds."""
+    """Download and verify the file `target`; the caller holds its lock."""
     import pooch
     import requests
 
-    pooch.get_logger().setLevel("WARNING")  # it would print what the progress shows anyway
+    pooch.get_logger().setLevel("WARNING")  # its messages would repeat the progress
     scratch = target.with_name(f".{target.name}.tmp")
     source = pooch.create(
         path=scratch,
@@ -96,22 +102,22 @@ def _download(remote: Remote, target: Path, report: Progress, timeout: tuple[flo
         retry_if_failed=retries,
     )
     try:
-        with disk.plain_disk_errors(target.parent, DownloadError):
+        with artifacts.disk_errors(target.parent, DownloadError):
             try:
-                source.fetch(remote.filename, downloader=_Transfer(remote, target, report, timeout))
+                source.fetch(remote.filename, downloader=_Downloader(remote, target, report, timeout))
             except requests.RequestException as error:
                 raise _failure(error, remote, target) from error
-            except ValueError as error:  # pooch's word for a wrong hash
+            except ValueError as error:  # raised by pooch for a wrong hash
                 raise _bad_bytes(remote, target) from error
             (scratch / remote.filename).replace(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-class _Transfer:
-    """What pooch calls once per try, and what it takes for a progress bar.
+class _Downloader:
+    """The downloader and the progress bar that pooch calls, once per attempt.
 
-    Pooch tries again after a RequestException, and not after a DownloadError.
+    Pooch repeats an attempt after a RequestException, and not after a DownloadError.
     """
 
     total = 0  # set by pooch
@@ -127,18 +133,18 @@ class _Transfer:
         import requests
 
         self._path = Path(output_file)
-        # Pooch made an empty file that only this user can read; torch's cache may belong to several users.
+        # Pooch creates an empty file that only this user can read; several users may share torch's cache.
         self._path.unlink()
         self._report(0, self._remote.bytes)
         transfer = pooch.HTTPDownloader(
             progressbar=self,
-            chunk_size=disk.CHUNK,
+            chunk_size=CHUNK_BYTES,
             timeout=self._timeout,
-            # Sizes are those of the file as stored, not of a compressed form of it.
+            # Sizes are those of the stored file, not of a compressed transfer.
             headers={"User-Agent": f"petalscope/{VERSION}", "Accept-Encoding": "identity"},
             hooks={"response": self._inspect},
         )
-        with contextlib.ExitStack() as self._answers:
+        with contextlib.ExitStack() as self._responses:
             try:
                 transfer(url, output_file, mirror)
             except requests.RequestException as error:
@@ -147,18 +153,18 @@ class _Transfer:
                 raise
 
     def _inspect(self, response: requests.Response, **_: Any) -> None:
-        """Runs after the headers of each answer, before a redirect is followed or a body is read."""
-        self._answers.callback(response.close)  # pooch leaves the connection of a failed transfer open
+        """Checks the headers of a response before a redirect is followed or a body is read."""
+        self._responses.callback(response.close)  # pooch leaves the connection of a failed transfer open
         if response.is_redirect:
-            place = urljoin(response.url, response.headers["location"])
-            _check_url(place, loopback=urlsplit(self._remote.url).scheme == "http")
-        # Another file, such as a network's login page, is refused before it has arrived.
+            location = urljoin(response.url, response.headers["location"])
+            _check_url(location, loopback=urlsplit(self._remote.url).scheme == "http")
+        # Another file, such as the login page of a network, is refused before its body arrives.
         elif response.ok and int(response.headers.get("Content-Length", self._remote.bytes)) != self._remote.bytes:
             raise _bad_bytes(self._remote, self._target)
 
     def update(self, _: int) -> None:
-        """Reports progress, and stops a stream that goes on after the published size."""
-        # Pooch counts a short piece as a whole chunk, so the file is measured.
+        """Report progress, and stop a stream that exceeds the published size."""
+        # Pooch counts a short piece as a whole chunk, so the size of the file is used.
         size = self._path.stat().st_size
         if size > self._remote.bytes:
             raise _bad_bytes(self._remote, self._target)
@@ -183,14 +189,14 @@ def _check_url(url: str, *, loopback: bool = True) -> None:
 
 
 def _is_unconnected(error: requests.RequestException) -> bool:
-    """Whether no connection was made; once there is one, urllib3 raises another error."""
+    """Whether no connection was established; after that, urllib3 raises other errors."""
     from urllib3.exceptions import MaxRetryError
 
     return bool(error.args) and isinstance(error.args[0], MaxRetryError)
 
 
 def _failure(error: requests.RequestException, remote: Remote, target: Path) -> DownloadError:
-    """The sentence for a transfer that failed."""
+    """The error for a transfer that failed."""
     import requests
 
     host = urlsplit(remote.url).netloc
@@ -213,7 +219,7 @@ def _failure(error: requests.RequestException, remote: Remote, target: Path) -> 
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, since the outer texts only quote each other."""
+    """The text of the innermost cause; the outer errors only repeat it."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server answered {response.status_code} {response.reason}"
@@ -229,9 +235,10 @@ def _bad_bytes(remote: Remote, target: Path) -> ChecksumError:
     )
 
 
-def _switched_off(remote: Remote, target: Path) -> OfflineError:
-    what = "is damaged" if target.is_file() else "is not there"
+def switched_off(remote: Remote, target: Path) -> OfflineError:
+    """The error for a missing or damaged file `target` while downloads are switched off."""
+    state = "is damaged" if target.is_file() else "is missing"
     return OfflineError(
-        f"{target} {what} and downloads are switched off (PETALSCOPE_OFFLINE); unset it to download the file, or "
-        f"put {remote.url} there yourself."
+        f"{target} {state} and downloads are switched off (PETALSCOPE_OFFLINE); unset that variable to download the "
+        f"file, or put {remote.url} there yourself."
     )

@@ -1,7 +1,7 @@
-"""Which folders are Petalscope's own, so that a scan leaves them out of the photos.
+"""Detection of Petalscope's own folders, which a scan for photos skips.
 
-An artifacts folder gets a mark when it is first used. Those of earlier versions have none and are known by what lies in
-them. Photos in the `data` folder of the artifacts are photos: Petalscope downloads or draws them there.
+An artifacts folder is marked on first use. Artifacts folders of earlier versions have no mark and are detected by their
+contents. The `data` folder inside the artifacts is not skipped: Petalscope downloads or draws photos there.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ ENVIRONMENT = "is a Python environment"
 LEFTOVER = "is a leftover of Petalscope, which was stopped while it wrote"
 REASONS = frozenset({ARTIFACTS, BESIDE, INSIDE, STORE, ENVIRONMENT, LEFTOVER})
 
-# What Petalscope makes in an artifacts folder, beside stores and hidden files.
+# Folders that Petalscope creates in an artifacts folder.
 _PARTS = frozenset({"sets", "thumbnails", "runs", "scratch", "exports"})
 _SET = re.compile(r"-[0-9a-f]{8}\Z")
 _PAIR = re.compile(r"[0-9a-f]{2}")
 _THUMBNAIL = re.compile(r"[0-9a-f]{64}\.jpg")
 _NOTE = ".db.owner.json"
-_LEFTOVER = re.compile(r"[0-9a-f]{8}-")  # behind `artifacts.TEMPORARY`
+_LEFTOVER = re.compile(r"[0-9a-f]{8}-")  # follows `artifacts.TEMPORARY`
 
 
 def mark(folder: Path) -> None:
-    """Mark an artifacts folder as Petalscope's, unless files of somebody else lie in it: these may be photos.
+    """Mark an artifacts folder as Petalscope's, unless it contains other files, which may be photos.
 
-    A folder that cannot be written stays without a mark; it is still known by what lies in it.
+    A folder that cannot be written stays without a mark and is still detected by its contents.
     """
     names = _names(folder)
-    if MARK in names or _has_others(names):
+    if MARK in names or _has_foreign_entries(names):
         return
     with contextlib.suppress(ArtifactError), artifacts.replacing(folder / MARK, lasting=False) as temporary:
         temporary.write_text(MARK_TEXT, encoding="utf-8")
 
 
 def left_out(folder: Path, names: Set[str]) -> tuple[str, Set[str]]:
-    """Which of the entries `names` of a folder are no photos, all or some, and why; an empty reason for none.
+    """The reason to skip entries of a folder, and their names; ("", empty set) where nothing is skipped.
 
-    Needs no listing but the one that `names` comes from, unless the folder has an entry named as Petalscope's are.
+    `names` are all entries of the folder. Further folders are listed only where an entry has a name of Petalscope's.
     """
     if folder.name.endswith(".db") and "LOCK" in names:
         return STORE, names
@@ -57,47 +57,49 @@ def left_out(folder: Path, names: Set[str]) -> tuple[str, Set[str]]:
         return ENVIRONMENT, names
     if MARK in names:
         return ARTIFACTS, names
-    own = {name for name, looks in _LOOKS.items() if name in names and looks(folder / name)}
-    if own.isdisjoint(_TELLING):
+    own_names = {name for name, is_own in _CONTENT_CHECKS.items() if name in names and is_own(folder / name)}
+    if own_names.isdisjoint(_SUFFICIENT_PARTS):
         return "", frozenset()
-    return (BESIDE, own) if _has_others(names) else (ARTIFACTS, names)
+    return (BESIDE, own_names) if _has_foreign_entries(names) else (ARTIFACTS, names)
 
 
 def is_inside(path: Path) -> bool:
-    """Whether `path`, without links in it, is or lies in a part of an artifacts folder that is not its `data`."""
+    """Whether `path`, free of links, is or lies in a part of an artifacts folder other than its `data`."""
     parts = path.parts
-    return any(part in _PARTS and _is_artifacts(Path(*parts[:place])) for place, part in enumerate(parts))
+    return any(part in _PARTS and _is_artifacts(Path(*parts[:depth])) for depth, part in enumerate(parts))
 
 
 def is_leftover(name: str) -> bool:
-    """Whether Petalscope writes under this name what it renames afterwards."""
+    """Whether `name` is a temporary name of `artifacts.replacing`."""
     rest = name.removeprefix(artifacts.TEMPORARY)
     return rest != name and _LEFTOVER.match(rest) is not None
 
 
 def is_note(name: str) -> bool:
-    """Whether this is the note about who has a Milvus Lite store open; it comes and goes, so nobody lists it."""
+    """Whether `name` is the file that names the owner of a Milvus Lite store; it is temporary, so it is not listed."""
     return name.endswith(_NOTE)
 
 
 def summary(skipped: Iterable[Mapping[str, str]], most: int = 3) -> str:
-    """What a catalog's `skipped` has of Petalscope's own, in words; empty when it has nothing of it."""
-    own = sorted(f"{entry['id']} {entry['reason']}" for entry in skipped if entry["reason"] in REASONS)
-    more = f"; and {len(own) - most:,} more" if len(own) > most else ""
-    return f"left out of the photos: {'; '.join(own[:most])}{more}" if own else ""
+    """A clause about Petalscope's own folders in a catalog's `skipped`, with at most `most` names; empty for none."""
+    clauses = sorted(f"{entry['id']} {entry['reason']}" for entry in skipped if entry["reason"] in REASONS)
+    more = f"; and {len(clauses) - most:,} more" if len(clauses) > most else ""
+    return f"left out of the photos: {'; '.join(clauses[:most])}{more}" if clauses else ""
 
 
-def _has_others(names: Iterable[str]) -> bool:
-    """Whether somebody else put something into an artifacts folder with the entries `names`."""
-    ours = {*_PARTS, "data", MARK}
-    return any(name not in ours and not name.startswith(".") and not name.endswith((".db", _NOTE)) for name in names)
+def _has_foreign_entries(names: Iterable[str]) -> bool:
+    """Whether the entries `names` of an artifacts folder include some that Petalscope does not create."""
+    own_names = {*_PARTS, "data", MARK}
+    return any(
+        name not in own_names and not name.startswith(".") and not name.endswith((".db", _NOTE)) for name in names
+    )
 
 
 def _is_artifacts(folder: Path) -> bool:
-    return _is_there(folder / MARK) or any(_LOOKS[name](folder / name) for name in _TELLING)
+    return _exists(folder / MARK) or any(_CONTENT_CHECKS[name](folder / name) for name in _SUFFICIENT_PARTS)
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError:
@@ -112,9 +114,9 @@ def _names(folder: Path) -> list[str]:
 
 
 def _are_sets(folder: Path) -> bool:
-    # The lock is there from the first moment on, the state file from the end of the first `prepare`.
+    # `prepare` creates the lock at its start, and the state file at its end.
     return any(
-        _SET.search(name) and any(_is_there(folder / name / file) for file in ("state.json", "prepare.lock"))
+        _SET.search(name) and any(_exists(folder / name / file) for file in ("state.json", "prepare.lock"))
         for name in _names(folder)
     )
 
@@ -138,11 +140,11 @@ def _are_runs(folder: Path) -> bool:
     return any(name.endswith((".json", ".log", ".lock")) for name in _names(folder))
 
 
-# What each part of an artifacts folder without a mark is known by, and which of them tell that it is one.
-_LOOKS: dict[str, Callable[[Path], bool]] = {
+# How each part of an artifacts folder is recognised by its contents, and the parts that suffice without a mark.
+_CONTENT_CHECKS: dict[str, Callable[[Path], bool]] = {
     "sets": _are_sets,
     "thumbnails": _are_thumbnails,
     "data": _are_downloads,
     "runs": _are_runs,
 }
-_TELLING = frozenset({"sets", "thumbnails"})
+_SUFFICIENT_PARTS = frozenset({"sets", "thumbnails"})

@@ -1,4 +1,4 @@
-"""Published files: where they are, and how to tell that bytes are theirs."""
+"""Published files: their addresses, sizes and checksums."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Remote:
-    """One published file: its address, the name it gets here, its size in bytes and its SHA-256 (64 hex digits)."""
+    """A published file: address, local file name, size in bytes, and SHA-256 (64 hex digits)."""
 
     url: str
     filename: str
@@ -24,7 +24,8 @@ FLOWER_PHOTOS = Remote(
     bytes=228_813_984,
     sha256="4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
 )
-# The file's name holds the first 8 digits, which torchvision checks; independent users recorded the rest and the size.
+# The file's name contains the first 8 digits, which torchvision checks. Independent users recorded the other digits and
+# the size.
 IMAGENET_RESNET18 = Remote(
     url="https://download.pytorch.org/models/resnet18-f37072fd.pth",
     filename="resnet18-f37072fd.pth",
@@ -34,7 +35,7 @@ IMAGENET_RESNET18 = Remote(
 
 
 def is_sound(path: Path, remote: Remote) -> bool:
-    """Whether the published file lies at `path`, byte for byte."""
+    """Whether `path` is the published file, byte for byte."""
     try:
         if path.stat().st_size != remote.bytes:
             return False

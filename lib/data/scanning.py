@@ -1,4 +1,4 @@
-"""Which files of a folder of class sub-folders may be images, and why the others are left out."""
+"""The candidate image files in a folder of class sub-folders, and the reasons why other files are skipped."""
 
 from __future__ import annotations
 
@@ -8,56 +8,61 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.data import images, own_folders
-from lib.errors import DataError
+from lib.errors import DataError, Remedy
 
 FACTORS_FILE = "factors.csv"
-# Beside the class folders these are no photos that somebody put in the wrong place.
+# Expected beside the class folders, so not reported as misplaced.
 BESIDE_CLASSES = {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}
-# What operating systems and archives leave about; nobody misses them in a list of skipped files.
+# Left behind by operating systems and archives, so not reported as skipped.
 NOISE = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
+
+ALREADY_SCANNED = "leads to a folder that was already scanned"
 
 
 def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Ids of the files in the class folders of `root`, sorted, and the files that are left out, with reasons.
+    """Ids of the files in the class folders of `root`, sorted, and the skipped files with reasons.
 
-    Symbolic links are followed only inside `root`, and a folder is never entered twice: its own path goes before any
-    link to it, so that its files keep the id and the label that they have without the link. Hidden folders are entered
-    by a link only. Petalscope's own folders are left out wherever they lie: see `owned`.
+    Symbolic links are followed only inside `root`, and a folder is entered once. The folder's own path takes precedence
+    over a link, so a link changes neither the id nor the label of a file. Hidden folders are entered only through a
+    link. Petalscope's own folders are skipped wherever they lie (`own_folders`).
 
-    Raises DataError when `root` cannot be read or is itself Petalscope's own.
+    Raises DataError when `root` cannot be read or is one of Petalscope's own folders.
     """
     try:
         home = root.resolve(strict=True)
         top = _children(root)
     except (OSError, RuntimeError) as error:
-        raise DataError(f"The data folder {root} cannot be read; name one with --data or PETALSCOPE_DATA.") from error
-    found = _Found()
+        raise DataError(f"The data folder {root} cannot be read", remedy=Remedy.CHOOSE_DATA) from error
+    state = _ScanState()
     entered = {home}
     _refuse_own(root, home, {child.name for child in top})
-    for child in _without_own(found, ".", home, top):
-        _sort_in(found, child, child.name, home, home)
-    while found.folders or found.links:
-        if found.folders:
-            folder, name, real = found.folders.pop()
+    for child in _without_own(state, ".", home, top):
+        _classify(state, child, child.name, home, home)
+    while state.folders or state.links:
+        if state.folders:
+            folder, name, real = state.folders.pop()
         else:
-            name, folder, real = heapq.heappop(found.links)
+            name, folder, real = heapq.heappop(state.links)
         if real in entered:
-            found.skip(name, "leads to a folder that is already read")
+            state.skip(name, ALREADY_SCANNED)
             continue
         entered.add(real)
         try:
             children = _children(folder)
         except OSError as error:
-            found.skip(name, f"cannot be opened: {error.strerror}")
+            state.skip(name, f"cannot be opened: {error.strerror}")
             continue
-        for child in _without_own(found, name, real, children):
-            _sort_in(found, child, f"{name}/{child.name}", real, home)
-    return sorted(found.files), found.skipped
+        for child in _without_own(state, name, real, children):
+            _classify(state, child, f"{name}/{child.name}", real, home)
+    return sorted(state.files), state.skipped
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What a scan has met: ids of files, files left out, and the folders it has yet to enter."""
+class _ScanState:
+    """Ids of the files so far, skipped files, and the folders that are still to be entered.
+
+    `folders` are (path, id prefix, real path), `links` a heap of (id prefix, path, real path).
+    """
 
     files: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -74,62 +79,62 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
-    """Raises DataError when the data folder is Petalscope's own, so that no photos of the user can be in it."""
-    reason, own = own_folders.left_out(home, names)
+    """Raises DataError when the data folder is Petalscope's own, so that it contains no photos of the user."""
+    reason, own_names = own_folders.left_out(home, names)
     if own_folders.is_inside(home):
-        reason, own = "lies in an artifacts folder of Petalscope", names
-    # An environment among the class folders of the data folder itself is no reason to refuse these.
-    if not reason or own != names or reason == own_folders.ENVIRONMENT:
+        reason, own_names = "lies in an artifacts folder of Petalscope", names
+    # A Python environment beside the class folders is no reason to refuse the class folders.
+    if not reason or own_names != names or reason == own_folders.ENVIRONMENT:
         return
-    marked = f", or delete {own_folders.MARK} in it if it holds photos of yours" if own_folders.MARK in names else ""
-    raise DataError(f"{root} {reason}; name a folder of photos with --data or PETALSCOPE_DATA{marked}.")
+    unmark = f" (delete {own_folders.MARK} in it if it holds your photos)" if own_folders.MARK in names else ""
+    raise DataError(f"{root} {reason}{unmark}", remedy=Remedy.CHOOSE_DATA)
 
 
-def _without_own(found: _Found, name: str, real: Path, children: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    """The entries of a folder without Petalscope's own.
+def _without_own(state: _ScanState, name: str, real: Path, children: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """The entries of a folder without Petalscope's own ones.
 
-    These are noted once for the folder, so that the catalog does not change with every thumbnail.
+    Those are reported once for the folder, so that a new thumbnail does not change the catalog.
     """
-    reason, own = own_folders.left_out(real, {child.name for child in children})
+    reason, own_names = own_folders.left_out(real, {child.name for child in children})
     if not reason or (reason == own_folders.ENVIRONMENT and name == "."):
         return children
-    found.skip(name, reason)
-    return [child for child in children if child.name not in own]
+    state.skip(name, reason)
+    return [child for child in children if child.name not in own_names]
 
 
-def _sort_in(found: _Found, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
-    """Put `entry` of the folder whose real path is `parent` where it belongs in `found`."""
+def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
+    """Add `entry`, of the folder whose real path is `parent`, to one of the lists of `state`."""
     if entry.name.lower() in NOISE or entry.name.startswith("._") or own_folders.is_note(entry.name):
         return
     if not images.is_plain_name(entry.name):
-        found.skip(name, "has a name that is not valid UTF-8; rename it")
+        state.skip(name, "has a name that is not valid UTF-8; rename it")
         return
     try:
-        # Of a plain file no path is made: that would take most of the time of a scan.
+        # No Path for plain files: creating one would take most of the time of a scan.
         real = Path(entry.path).resolve(strict=True) if entry.is_symlink() else None
         is_folder = entry.is_dir() if real is None else real.is_dir()
     except PermissionError as error:
-        found.skip(name, f"cannot be opened: {error.strerror}")
+        state.skip(name, f"cannot be opened: {error.strerror}")
         return
     except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
-        found.skip(name, "is a link that leads nowhere")
+        state.skip(name, "is a link that leads nowhere")
         return
     if real is not None and not real.is_relative_to(home):
-        found.skip(name, "is a link that leads out of the data folder")
+        state.skip(name, "is a link that leads out of the data folder")
     elif real is not None and own_folders.is_inside(real):
-        found.skip(name, own_folders.INSIDE)
+        state.skip(name, own_folders.INSIDE)
     elif own_folders.is_leftover(entry.name):
-        found.skip(name, own_folders.LEFTOVER)
+        state.skip(name, own_folders.LEFTOVER)
     elif is_folder and entry.name.startswith("."):
-        found.skip(name, "is a hidden folder")
+        state.skip(name, "is a hidden folder")
     elif is_folder and real is not None:
-        heapq.heappush(found.links, (name, Path(entry.path), real))
+        heapq.heappush(state.links, (name, Path(entry.path), real))
     elif is_folder:
-        found.folders.append((Path(entry.path), name, parent / entry.name))
+        state.folders.append((Path(entry.path), name, parent / entry.name))
     elif "/" in name:
-        found.files.append(name)
+        state.files.append(name)
     elif entry.name.lower() not in BESIDE_CLASSES:
-        found.skip(name, "lies in no class folder")
+        state.skip(name, "lies in no class folder")
 
 
 def skipped_file(name: str, reason: str) -> dict[str, str]:

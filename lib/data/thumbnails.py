@@ -1,4 +1,4 @@
-"""Small JPEGs of photos, made once per picture and size and kept by the hash of the picture's pixels."""
+"""Thumbnails: small JPEGs of photos, cached by the hash of the pixels and by size."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def encode(image: Image.Image, size: int) -> bytes:
 
 
 def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
-    """JPEG of the photo at `path`, from `folder` when it was made before.
+    """JPEG of the photo at `path`, its longer side at most `size` px; cached in `folder`.
 
-    `sha256` is the pixel hash that the catalog has of the photo. Raises ImageError when the photo cannot be read any
-    more, or is another picture by now: under numbers of the old one the new one would be a lie.
+    `sha256` is the photo's pixel hash in the catalog. Raises ImageError when the photo cannot be read, or has become
+    another picture: results of the old picture must not be shown with the new one.
     """
-    kept = folder / str(size) / sha256[:2] / f"{sha256}.jpg"
+    cache_file = folder / str(size) / sha256[:2] / f"{sha256}.jpg"
     with contextlib.suppress(OSError):
-        found = kept.read_bytes()
-        # A power cut may leave a part of it.
-        if found.startswith(b"\xff\xd8") and found.endswith(b"\xff\xd9"):
-            return found
+        cached = cache_file.read_bytes()
+        # A power cut can truncate the file.
+        if cached.startswith(b"\xff\xd8") and cached.endswith(b"\xff\xd9"):
+            return cached
     picture = images.open_rgb(path)
     if images.pixel_hash(picture) != sha256:
         raise ImageError("is another picture now than when it was prepared")
-    made = encode(picture, size)
-    # A full disk costs only the speed of the next look, so it is not worth an error here.
-    with contextlib.suppress(ArtifactError), artifacts.replacing(kept, lasting=False) as temporary:
-        temporary.write_bytes(made)
-    return made
+    jpeg = encode(picture, size)
+    # Without the cache, on a full disk, the thumbnail is only slower: no reason for an error.
+    with contextlib.suppress(ArtifactError), artifacts.replacing(cache_file, lasting=False) as temporary:
+        temporary.write_bytes(jpeg)
+    return jpeg
 
 
 def from_array(pixels: np.ndarray) -> Image.Image:

@@ -1,6 +1,6 @@
-"""Values as JSON that every parser takes: null where there is no number.
+"""Values as JSON that every parser accepts: a number that is not finite becomes null.
 
-Python itself writes NaN and Infinity as bare words, which JSON does not know and strict parsers refuse.
+Python writes NaN and Infinity as bare words, which are not JSON and which strict parsers refuse.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from typing import Any
 
 
 def text(value: Any, *, indent: int | None = None, sort_keys: bool = False, ascii: bool = True) -> str:
-    """`value` as JSON; numbers that are not finite become null. Raises TypeError for what JSON cannot hold."""
+    """`value` as JSON text; numbers that are not finite become null. Raises TypeError for any other type."""
 
-    def dumped(what: Any) -> str:
-        return json.dumps(what, indent=indent, sort_keys=sort_keys, ensure_ascii=ascii, allow_nan=False)
+    def dump(document: Any) -> str:
+        return json.dumps(document, indent=indent, sort_keys=sort_keys, ensure_ascii=ascii, allow_nan=False)
 
     try:
-        return dumped(value)
-    except ValueError:  # rare, so only then is the value walked through
-        return dumped(finite(value))
+        return dump(value)
+    except ValueError:  # rare, so the value is copied only in this case
+        return dump(finite(value))
 
 
 def finite(value: Any) -> Any:
-    """`value` with None for every number that is not finite, inside lists, tuples and objects, too."""
+    """A copy of `value` with None for every number that is not finite, at any depth of lists, tuples and objects."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {_key(key): finite(each) for key, each in value.items()}
-    return [finite(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return {_key(key): finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _key(key: Any) -> Any:

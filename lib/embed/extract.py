@@ -28,6 +28,7 @@ from lib.embed.embedder import Embedder, embedder
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, WeightsError
 from lib.learn.backbone import Weights
+from lib.progress import Progress
 
 # Pictures that are embedded at a time, where the embedder does not say otherwise.
 BATCH = 16
@@ -35,9 +36,6 @@ BATCH = 16
 
 # Threads that read photos; more than these a GPU does not use up.
 READERS = 32
-
-
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)

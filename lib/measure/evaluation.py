@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,10 @@ import numpy as np
 from lib.data.catalog import Catalog
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
+from lib.progress import Progress
 from lib.retrieval.search import load_space
 from lib.search import evaluation
 from lib.search.metrics import METRICS
-
-Progress = Callable[[int, int | None], None]
 
 
 def evaluate(

@@ -21,6 +21,7 @@ from lib.embed.embedder import Embedder
 from lib.embed.extract import BATCH
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
+from lib.progress import Progress, no_progress
 from lib.retrieval.search import SearchableSpace
 from lib.search import exact
 from lib.search.metrics import METRICS, Floats, order
@@ -30,7 +31,6 @@ FOLDER = "robustness"
 QUERIES, K = 48, 10
 # Changed pictures that are compared with the gallery at a time.
 BLOCK = 64
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def sweep(
     kind: Distortion,
     embed: Embedder,
     rows: Sequence[int],
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> list[dict[str, Any]]:
     """One distortion at every level of its sweep, for the images in `rows`: a dict for each metric and level.
 
@@ -182,7 +182,7 @@ def measure(
     loaded: SearchableSpace,
     kind: Distortion,
     embed: Callable[[], Embedder],
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """The sweep of a distortion in a space, with its provenance: read back, else measured and kept.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,8 @@ from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
 from lib.errors import ArtifactError
 from lib.prepare import workspace
+from lib.progress import Reporter
 from lib.settings import DEFAULT_SEED, Settings
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """How a long step talks: `progress(stage, done, total)` many times, `say(sentence)` for the user."""
-
-    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None
-    say: Callable[[str], None] = lambda sentence: None
-
-    def stage(self, name: str) -> Callable[[int, int | None], None]:
-        """The progress function of one stage."""
-        return lambda done, total: self.progress(name, done, total)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from lib.data.catalog import Catalog
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
 from lib.prepare import catalog_step, store_step, vectors_step, workspace
-from lib.prepare.job import PrepareJob, Reporter, begin
+from lib.prepare.job import PrepareJob, begin
+from lib.progress import Reporter
 from lib.settings import VERSION, Settings
 
 DEFAULT_SPACES = spaces.UNTRAINED

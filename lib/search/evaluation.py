@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.errors import QueryError
+from lib.progress import Progress
 from lib.search.blocks import CELLS, Rows
 from lib.search.exact import Gallery, values_by_metric
 from lib.search.metrics import Array, Floats, order
 
-Progress = Callable[[int, int], None]
 # Hears of each metric's name, the queries' places in the list of queries, and arrays (q, n) of a block of them: values,
 # which answers are of the query's class, which are the query itself or copies of it. It may keep none of the arrays.
 Observer = Callable[[str, slice, Floats, Array, Array], None]

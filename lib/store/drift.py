@@ -5,17 +5,17 @@ Invariant: vectors are compared bit by bit (Milvus keeps float32 as it is), so a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from lib.progress import Progress
 from lib.store import collections, filters, rows
 from lib.store.collections import VECTOR
 from lib.store.connection import Store
 from lib.store.write import Rows
 
-Progress = Callable[[int, int | None], None]
 _STEP = 200
 
 

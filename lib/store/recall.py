@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.errors import QueryError, StoreError
+from lib.progress import Progress
 from lib.store import collections, field_search, inspect, rows
 from lib.store.connection import Store
 
 Floats = npt.NDArray[np.float64]
-Progress = Callable[[int, int | None], None]
 
 METRICS: Final = ("COSINE", "L2", "IP")
 HELD: Final = 20_000  # rows among which queries are drawn; as many are kept in memory

@@ -1,4 +1,4 @@
-"""What stands behind and before the flowers, out of focus; drawn alike for all species, so that it gives none away."""
+"""Backgrounds and foregrounds, out of focus. They are the same for all species, so they do not reveal the species."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lib.synthetic_flowers.surfaces import Layer
 
 BACKDROPS = ("meadow", "foliage", "sky", "studio", "soil", "wall")
 
-# Colours of flowers out of focus: every species of the set, so that no background tells the species.
+# Colours of flowers out of focus: those of every species, so that no background reveals the species.
 FLOWER_COLOURS = (
     (250, 248, 242),
     (255, 205, 20),

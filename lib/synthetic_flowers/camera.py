@@ -1,4 +1,4 @@
-"""What happens to rendered planes on their way to a photo: blur, layers, shadows, depth of field, exposure, bytes."""
+"""From rendered planes to a photo: blur, layers, shadows, depth of field, exposure, bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lib.synthetic_flowers.surfaces import Layer, Light
 
 
 def blur(image: Floats, sigma: float) -> Floats:
-    """Gaussian blur with sigma in pixels; wide ones are computed on a smaller copy."""
+    """Gaussian blur with `sigma` in pixels; a wide blur is computed on a smaller copy."""
     if sigma < 0.3:
         return image
     if sigma > 5:
@@ -29,7 +29,7 @@ def enlarge(image: Floats, size: int) -> Floats:
 
 
 def shrink(layer: Layer, size: int) -> Layer:
-    """The layer at its final size: premultiplied colour and coverage average to anti-aliased edges."""
+    """The layer at its final size; averaging premultiplied colour and coverage anti-aliases edges."""
     planes = (
         cv2.resize(a, (size, size), interpolation=cv2.INTER_AREA) for a in (layer.colour, layer.cover, layer.depth)
     )
@@ -37,7 +37,7 @@ def shrink(layer: Layer, size: int) -> Layer:
 
 
 def cast_shadow(picture: Floats, layer: Layer, light: Light) -> Floats:
-    """The picture with the soft shadow of a layer that stands a little before it."""
+    """`picture` with the soft shadow of a layer slightly before it."""
     size = picture.shape[0]
     away = -light.towards[:2] * size * 0.09
     shift = np.array([[1, 0, away[0]], [0, 1, -away[1]]], np.float32)
@@ -46,12 +46,12 @@ def cast_shadow(picture: Floats, layer: Layer, light: Light) -> Floats:
 
 
 def over(base: Floats, layer: Layer, opacity: float = 1.0) -> Floats:
-    """The layer laid over an opaque picture (S, S, 3)."""
+    """The layer composited over an opaque picture (S, S, 3)."""
     return base * (1 - layer.cover * opacity)[..., None] + layer.colour * opacity
 
 
 def focus(layer: Layer, size: int, framing: str) -> Layer:
-    """A shallow depth of field: what lies well behind the nearest part of the flower softens."""
+    """A shallow depth of field: parts well behind the nearest part of the flower are blurred."""
     sigma = {"macro": 0.0075, "near": 0.005, "far": 0.003}[framing] * size
     if not layer.cover.any():
         return layer
@@ -67,7 +67,7 @@ def focus(layer: Layer, size: int, framing: str) -> Layer:
 
 
 def flare(picture: Floats, rng: Rng, light: Light) -> Floats:
-    """The veil of light that a low sun in or behind the frame lays over a picture."""
+    """`picture` with the veil of light of a low sun in or behind the frame."""
     low = float(smooth(0.3, -0.4, light.towards[2])) * float(rng.uniform(0.2, 1))
     if low < 0.05:
         return picture
@@ -89,7 +89,7 @@ def expose(picture: Floats, rng: Rng, vignette: float, noise: float) -> NDArray[
     return develop(picture * (1 + grain * 2) + grain * 0.15, exposure)
 
 
-# A little of each channel reaches the others, as in film: pure petals keep detail where they are bright.
+# Each channel leaks into the others, as in film, so that bright petals of a pure colour keep detail.
 _CROSSTALK = np.full((3, 3), 0.022, np.float32) + np.eye(3, dtype=np.float32) * np.float32(0.934)
 
 _BRIGHTEST = 8.0

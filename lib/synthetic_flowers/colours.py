@@ -1,7 +1,7 @@
 """Colours, and the patterns on surfaces.
 
-Colours are linear RGB (float32, 1 = white) until `lens.develop` turns them into sRGB bytes.
-Every random choice comes from the generator that is passed in.
+Colours are linear RGB (float32, 1 = white) until `camera.develop` converts them to sRGB bytes. All randomness comes
+from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Rng = np.random.Generator
 
 
 def linear(*rgb: float) -> Floats:
-    """Linear light of an sRGB colour given in 0..255."""
+    """An sRGB colour (0..255) as linear light (3,)."""
     return (np.asarray(rgb, np.float32) / 255) ** np.float32(2.2)
 
 
 def pigment(*rgb: float) -> Floats:
-    """`linear` as a column (3, 1): surfaces compute channel first."""
+    """`linear` as a column (3, 1), since surfaces compute channel first."""
     return linear(*rgb)[:, None]
 
 
 def tint(rng: Rng, colour: Floats, spread: float = 0.06) -> Floats:
-    """A colour (3, 1) like `colour`, each channel off by about `spread`."""
+    """A random colour (3, 1) near `colour`; the channels deviate by about `spread`."""
     return np.asarray(colour * np.exp(rng.normal(0, spread, (3, 1))), np.float32)
 
 
@@ -44,19 +44,20 @@ def mix(a: Any, b: Any, t: Any) -> Floats:
 
 
 def smooth(low: float, high: float, x: Any) -> Floats:
-    """Smoothstep from 0 at `low` to 1 at `high` (which may be the smaller one)."""
+    """Smoothstep from 0 at `low` to 1 at `high` (which may be the smaller number)."""
     t = np.clip((np.asarray(x, np.float32) - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 @lru_cache(maxsize=512)
 def ramp(low: float, high: float, count: int) -> Floats:
-    """`count` evenly spaced numbers; the array is shared, so it must not be written to."""
+    """`count` evenly spaced numbers. The array is shared: do not modify it."""
     return np.linspace(low, high, count, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
 def _tile() -> Floats:
+    """A tile (256, 256) of smooth noise, with equal opposite edges."""
     rng = np.random.default_rng(7)
     total = np.zeros((256, 256), np.float32)
     for cells, weight in ((8, 1.0), (32, 0.7), (128, 0.5)):
@@ -72,7 +73,7 @@ def _tile() -> Floats:
 
 
 def mottle(u: Floats, v: Floats, k: NDArray[np.intp], fu: float, fv: float) -> Floats:
-    """Smooth noise (mean 0, deviation 1) over a surface, another patch of it for each part k."""
+    """Smooth noise (mean 0, deviation 1) over a surface; each part k has another patch of it."""
     row = (u * np.float32(fu * 32)).astype(np.int32) + k * 57
     column = ((v + 1) * np.float32(fv * 32)).astype(np.int32) + k * 101
     return np.asarray(_tile()[row & 255, column & 255])

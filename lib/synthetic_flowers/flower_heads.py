@@ -1,4 +1,4 @@
-"""The flower heads of the five species, each a new one for every generator."""
+"""The flower heads of the five species; every random generator yields another head."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.synthetic_flowers.colours import Floats, Rng, blend, mottle, pigment, smooth, stripes, tint
-from lib.synthetic_flowers.composite_heads import _bracts, _daisy, _dandelion, _sunflower
-from lib.synthetic_flowers.plant import Plant, _column, _table
+from lib.synthetic_flowers.composite_heads import bracts, daisy_head, dandelion_head, sunflower_head
+from lib.synthetic_flowers.plant import Plant, log_normal_factors, uniform_values
 from lib.synthetic_flowers.shapes import GOLDEN_ANGLE, domes, outline, petals
 from lib.synthetic_flowers.surfaces import Surface
 
@@ -22,9 +22,9 @@ _ROSES = {
 }
 
 
-def _rose(rng: Rng, bloom: float, strain: float) -> Plant:
+def _rose_head(rng: Rng, bloom: float, strain: float) -> Plant:
     name = list(_ROSES)[int(strain * len(_ROSES))]
-    body, heart, lip = (tint(rng, pigment(*c), 0.04) for c in _ROSES[name])
+    body, centre_colour, lip_colour = (tint(rng, pigment(*c), 0.04) for c in _ROSES[name])
     n, rows, columns = int(rng.integers(21, 30)), 13, 13
     u = np.linspace(0, 1, rows, dtype=np.float32)[None]
     surfaces: list[Surface] = []
@@ -42,8 +42,8 @@ def _rose(rng: Rng, bloom: float, strain: float) -> Plant:
     wrap = (0.75 / (radius + 0.1 + 0.25 * spread))[:, None] * (1 - 0.55 * spread[:, None] * u)
     azimuth = order * GOLDEN_ANGLE + rng.normal(0, 0.12, n)
     height = -0.1 * age + 0.02
-    veil = _table(rng, n, 0.05)
-    for group, skip in zip(np.array_split(order, 3), (3, 2, 0), strict=True):
+    tones_by_petal = log_normal_factors(rng, n, 0.05)
+    for group, hidden_rows in zip(np.array_split(order, 3), (3, 2, 0), strict=True):
         points = petals(
             azimuth[group].astype(np.float32),
             theta[group].astype(np.float32),
@@ -55,27 +55,32 @@ def _rose(rng: Rng, bloom: float, strain: float) -> Plant:
             cup=wrap[group],
             roll=rng.normal(0, 0.1, len(group)).astype(np.float32),
             ruffle=(rng.uniform(0.01, 0.05, len(group)) * (0.3 + age[group])).astype(np.float32),
-            waves=_column(rng, len(group), 1.5, 3.5),
-            phase=_column(rng, len(group), 0, 6),
+            waves=uniform_values(rng, len(group), 1.5, 3.5),
+            phase=uniform_values(rng, len(group), 0, 6),
             edge=(rng.uniform(0.02, 0.16, len(group)) * spread[group]).astype(np.float32),
             columns=columns,
         )
-        tone, old, hidden = veil[group], age[group], skip / (rows - 1)
+        tone, ages, hidden = tones_by_petal[group], age[group], hidden_rows / (rows - 1)
 
         def petal(
-            u: Floats, v: Floats, k: NDArray[np.intp], tone: Floats = tone, old: Floats = old, hidden: float = hidden
+            u: Floats,
+            v: Floats,
+            k: NDArray[np.intp],
+            tone: Floats = tone,
+            ages: Floats = ages,
+            hidden: float = hidden,
         ) -> Floats:
             u = hidden + u * (1 - hidden)
-            colour = blend(heart, body, np.clip(smooth(0.15, 0.75, u) * (0.45 + 0.8 * old[k]), 0, 1))
-            colour = blend(colour, lip, smooth(0.72, 1.0, u + 0.12 * np.abs(v) ** 2) * 0.85)
+            colour = blend(centre_colour, body, np.clip(smooth(0.15, 0.75, u) * (0.45 + 0.8 * ages[k]), 0, 1))
+            colour = blend(colour, lip_colour, smooth(0.72, 1.0, u + 0.12 * np.abs(v) ** 2) * 0.85)
             vein = stripes(v * (1.2 - 0.5 * u), 9, 0.045, k)
             return colour * (tone[k] * vein * (1 + 0.025 * mottle(u, v, k, 3, 2)))
 
-        # The foot of an inner petal is never seen: outer ones stand around it.
-        surfaces.append(Surface(points[:, skip:], petal, through=0.38, gloss=0.08))
-    surfaces.append(_bracts(rng, 5, 0.1, 0.62, 0.11, -0.1, 1.6))
+        # The foot of an inner petal is hidden by the outer ones.
+        surfaces.append(Surface(points[:, hidden_rows:], petal, through=0.38, gloss=0.08))
+    surfaces.append(bracts(rng, 5, 0.1, 0.62, 0.11, -0.1, 1.6))
     plug = domes(np.array([[0, 0, 0.0]]), np.array([[0, 0, 1.0]]), np.array([0.26]), np.array([0.34]), rows=7)
-    surfaces.append(Surface(plug, lambda u, v, k: np.repeat(heart * 0.6, len(u), 1), through=0.1))
+    surfaces.append(Surface(plug, lambda u, v, k: np.repeat(centre_colour * 0.6, len(u), 1), through=0.1))
     hip = domes(np.array([[0, 0, -0.32]]), np.array([[0, 0, 1.0]]), np.array([0.16]), np.array([0.24]))
     surfaces.append(Surface(hip, lambda u, v, k: np.repeat(pigment(84, 118, 56), len(u), 1), through=0.1))
     return Plant(
@@ -93,7 +98,7 @@ _TULIPS = {
 }
 
 
-def _tulip(rng: Rng, bloom: float, strain: float) -> Plant:
+def _tulip_head(rng: Rng, bloom: float, strain: float) -> Plant:
     name = list(_TULIPS)[int(strain * len(_TULIPS))]
     body, base, flame = (tint(rng, pigment(*c), 0.04) for c in _TULIPS[name])
     flamed = strain * 97 % 1 if strain * 31 % 1 < 0.6 else 0.0
@@ -116,26 +121,26 @@ def _tulip(rng: Rng, bloom: float, strain: float) -> Plant:
             height=0.03 * whorl,
             cup=(1.75 + 0.5 * whorl) * (1 - 0.3 * opened * u) * np.ones((3, 1), np.float32),
             roll=(rng.normal(0, 0.06, 3) + 0.09).astype(np.float32),
-            ruffle=_column(rng, 3, 0.0, 0.03),
-            waves=_column(rng, 3, 1.5, 3),
-            phase=_column(rng, 3, 0, 6),
-            edge=_column(rng, 3, -0.02, 0.08),
+            ruffle=uniform_values(rng, 3, 0.0, 0.03),
+            waves=uniform_values(rng, 3, 1.5, 3),
+            phase=uniform_values(rng, 3, 0, 6),
+            edge=uniform_values(rng, 3, -0.02, 0.08),
             columns=columns,
         )
-        table = _table(rng, 3, 0.04)
+        tones = log_normal_factors(rng, 3, 0.04)
 
-        def petal(u: Floats, v: Floats, k: NDArray[np.intp], table: Floats = table) -> Floats:
+        def petal(u: Floats, v: Floats, k: NDArray[np.intp], tones: Floats = tones) -> Floats:
             streak = mottle(u * 0.15, v * (1.1 - 0.3 * u), k, 1, 5)
             colour = blend(base, body, smooth(0.02, 0.34, u + 0.05 * streak))
             flare = smooth(0.75, 0.1, np.abs(v) + 0.28 * u * u + 0.16 * streak) * smooth(0.0, 0.25, u)
             colour = blend(colour, flame, np.clip(flare * flamed, 0, 0.92))
             colour = blend(colour, body * 1.12 + 0.03, 0.5 * smooth(0.8, 1.0, np.abs(v)))
-            return colour * (table[k] * (1 + 0.05 * streak) * (1 - 0.1 * np.exp(-((v / 0.06) ** 2))))
+            return colour * (tones[k] * (1 + 0.05 * streak) * (1 - 0.1 * np.exp(-((v / 0.06) ** 2))))
 
         surfaces.append(Surface(points, petal, through=0.42, gloss=0.24))
-    at = np.arange(6) * np.pi / 3
+    stamen_azimuth = np.arange(6) * np.pi / 3
     stamens = petals(
-        at.astype(np.float32),
+        stamen_azimuth.astype(np.float32),
         np.full((6, 5), 1.25, np.float32),
         np.full(6, 0.55, np.float32),
         np.full(6, 0.035, np.float32),
@@ -148,7 +153,7 @@ def _tulip(rng: Rng, bloom: float, strain: float) -> Plant:
     )
     pistil = domes(np.array([[0, 0, 0.05]]), np.array([[0, 0, 1.0]]), np.array([0.1]), np.array([0.55]))
     surfaces.append(Surface(pistil, lambda u, v, k: np.repeat(pigment(180, 190, 96), len(u), 1)))
-    for surface in surfaces:  # the cup's middle, not its foot, is the centre that poses turn about
+    for surface in surfaces:  # poses rotate about the middle of the cup, not about its foot
         surface.points[..., 2] -= 0.85
     return Plant(
         surfaces, base=-0.85, stem=0.075, stem_colour=pigment(112, 146, 84), factors={"petals": 6, "colour": name}
@@ -157,9 +162,9 @@ def _tulip(rng: Rng, bloom: float, strain: float) -> Plant:
 
 # By species: the head for (generator, bloom in 0..1, strain in 0..1), where the strain is the cultivar.
 HEADS: dict[str, Callable[[Rng, float, float], Plant]] = {
-    "daisy": _daisy,
-    "dandelion": _dandelion,
-    "rose": _rose,
-    "sunflower": _sunflower,
-    "tulip": _tulip,
+    "daisy": daisy_head,
+    "dandelion": dandelion_head,
+    "rose": _rose_head,
+    "sunflower": sunflower_head,
+    "tulip": _tulip_head,
 }

@@ -1,4 +1,4 @@
-"""The leaves of the five species, which grow from a stem (rows, 3) below a head of radius `scale`."""
+"""The leaves of the five species. They grow from a stem (rows, 3) below a head of radius `scale`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _leaf(rng: Rng, colour: Floats, veins: float, *, parallel: bool = False) -> 
 
 
 def _toothed(count: float, depth: float, back: float = 0.0) -> Callable[[Floats, Floats], NDArray[np.bool_]]:
-    """A margin with `count` teeth, `depth` of the half width deep, pointing backwards by `back`."""
+    """A margin with `count` teeth, as deep as `depth` times the half width, leaning backwards by `back`."""
 
     def cut(u: Floats, v: Floats) -> NDArray[np.bool_]:
         across = np.abs(v)
@@ -42,7 +42,7 @@ def _toothed(count: float, depth: float, back: float = 0.0) -> Callable[[Floats,
 
 
 def _reach(start: Floats, step: Any, bend: float) -> Floats:
-    """A midrib (14, 3) from `start` by `step`, rising first and nodding by `bend` before its end."""
+    """A midrib (14, 3) from `start` by `step`, which rises first and bends down by `bend` before its end."""
     x, y, z = (float(a) for a in step)
     rise = start + np.array([x * 0.25, y * 0.5 + bend * 0.4, z * 0.4])
     end = start + np.array([x, y, z])
@@ -50,7 +50,7 @@ def _reach(start: Floats, step: Any, bend: float) -> Floats:
 
 
 def _below(stem: Floats, scale: float, start: Floats, rise: float) -> float:
-    """`rise`, or less where a leaf from `start` would cover the flower on top of the stem."""
+    """`rise`, limited so that a leaf from `start` does not cover the flower on top of the stem."""
     return min(rise, float(stem[0, 1] - start[1]) - 0.9 * scale)
 
 
@@ -62,7 +62,7 @@ def _sides(rng: Rng, low: int, high: int) -> list[float]:
 
 def _tulip_leaves(rng: Rng, stem: Floats, scale: float) -> list[Surface]:
     grids = []
-    room = float(stem[0, 1] - stem[-1, 1])  # leaves end below the flower
+    room = float(stem[0, 1] - stem[-1, 1])  # leaves must end below the flower
     for side in _sides(rng, 2, 3):
         start = stem[-1 - int(rng.integers(0, 3))]
         tall = min(scale * rng.uniform(1.9, 3.4), room * rng.uniform(0.6, 0.98))

@@ -1,4 +1,4 @@
-"""A plant before it is posed: its surfaces and threads, and random numbers for its petals."""
+"""A plant before it is posed, and random numbers for its petals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Factors = dict[str, float | str | int]
 
 @dataclass
 class Plant:
-    """A flower head around +z with radius about 1, and how its stem and leaves look."""
+    """A flower head around +z with radius about 1, and the look of its stem.
+
+    The stem starts at the height `base` and has the radius `stem`. `factors` go into the factor table.
+    """
 
     surfaces: list[Surface]
     threads: list[Threads] = field(default_factory=list)
@@ -24,9 +27,11 @@ class Plant:
     factors: Factors = field(default_factory=dict)
 
 
-def _table(rng: Rng, n: int, spread: float) -> Floats:
+def log_normal_factors(rng: Rng, n: int, spread: float) -> Floats:
+    """n random factors around 1, (n,) float32; `spread` is the deviation of their logarithms."""
     return np.exp(rng.normal(0, spread, n)).astype(np.float32)
 
 
-def _column(rng: Rng, n: int, low: float, high: float) -> Floats:
+def uniform_values(rng: Rng, n: int, low: float, high: float) -> Floats:
+    """n random numbers between `low` and `high`, (n,) float32."""
     return rng.uniform(low, high, n).astype(np.float32)

@@ -1,7 +1,7 @@
 """A small deferred renderer for plants: curved surfaces in, lit and anti-aliased pixels out.
 
-Petals, leaves, stems and florets are grids of 3-D points. `visibility` finds what each pixel shows; colour, light,
-translucency, contact shadows and ambient occlusion are then computed once per visible pixel.
+Petals, leaves, stems and florets are grids of 3-D points. `depth_buffer` finds the visible surface of each pixel. Then
+colour, light, translucency, contact shadows and ambient occlusion are computed once per visible pixel.
 """
 
 from __future__ import annotations
@@ -12,43 +12,45 @@ import cv2
 import numpy as np
 
 from lib.synthetic_flowers.colours import Floats
-from lib.synthetic_flowers.depth_buffer import CHUNK, visible
+from lib.synthetic_flowers.depth_buffer import CHUNK, visible_pixels
 from lib.synthetic_flowers.surfaces import Layer, Light, Surface, Threads, project
 
 
 def render(surfaces: Sequence[Surface], threads: Sequence[Threads], light: Light, size: int) -> Layer:
     """Draw surfaces and threads into one layer of size × size pixels."""
-    seen = visible(surfaces, size)
-    albedo = np.zeros((3, len(seen.pixel)), np.float32)
-    order = np.argsort(seen.owner.astype(np.int16), kind="stable")
-    ends = np.searchsorted(seen.owner[order], np.arange(len(surfaces) + 1))
+    visible = visible_pixels(surfaces, size)
+    albedo = np.zeros((3, len(visible.pixel)), np.float32)
+    order = np.argsort(visible.owner.astype(np.int16), kind="stable")
+    ends = np.searchsorted(visible.owner[order], np.arange(len(surfaces) + 1))
     for number, surface in enumerate(surfaces):
-        mine = order[ends[number] : ends[number + 1]]
-        if len(mine):
-            albedo[:, mine] = surface.material(seen.u[mine], seen.v[mine], seen.part[mine])
-    through, gloss = (np.array([getattr(s, a) for s in surfaces], np.float32)[seen.owner] for a in ("through", "gloss"))
+        members = order[ends[number] : ends[number + 1]]
+        if len(members):
+            albedo[:, members] = surface.material(visible.u[members], visible.v[members], visible.part[members])
+    through = np.array([surface.through for surface in surfaces], np.float32)[visible.owner]
+    gloss = np.array([surface.gloss for surface in surfaces], np.float32)[visible.owner]
     depth, mask = np.zeros((2, size * size), np.float32)
-    depth[seen.pixel], mask[seen.pixel] = seen.depth, 1
+    depth[visible.pixel], mask[visible.pixel] = visible.depth, 1
     depth, mask = depth.reshape(size, size), mask.reshape(size, size)
     open_sky, lit = _occlusion(depth, mask, light, size)
     colour = np.zeros((size * size, 3), np.float32)
     np.clip(albedo, 0, 1, out=albedo)
-    for start in range(0, len(seen.pixel), CHUNK):
-        now = slice(start, start + CHUNK)
-        pixel = seen.pixel[now]
+    for start in range(0, len(visible.pixel), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        pixel = visible.pixel[chunk]
         exposed = (open_sky.ravel()[pixel], lit.ravel()[pixel])
-        colour[pixel] = _shade(albedo[:, now], seen.normal[:, now], (through[now], gloss[now]), exposed, light).T
+        finish = (through[chunk], gloss[chunk])
+        colour[pixel] = _shade(albedo[:, chunk], visible.normal[:, chunk], finish, exposed, light).T
     layer = Layer(colour.reshape(size, size, 3), mask, depth)
     for bundle in threads:
-        _draw_threads(layer, bundle, light, size)
+        _blend_threads(layer, bundle, light, size)
     return layer
 
 
 def _occlusion(depth: Floats, mask: Floats, light: Light, size: int) -> tuple[Floats, Floats]:
-    """How open to the sky (ambient occlusion) and how lit (soft contact shadow) each pixel is, 0..1.
+    """The openness to the sky (ambient occlusion) and the share of sunlight (soft contact shadow) of each pixel, 0..1.
 
-    Both read the depth map only: "unsharp masking the depth buffer" (Luft, Colditz, Deussen, SIGGRAPH 2006), and a
-    march of the depth map towards the sun in which a thin occluder throws a shadow on what lies behind it.
+    Both use only the depth map: "unsharp masking the depth buffer" (Luft, Colditz, Deussen, SIGGRAPH 2006), and a march
+    through the depth map towards the sun, in which a thin occluder shades the surface behind it.
     """
     half = size // 2
     left, top, wide, tall = cv2.boundingRect((mask > 0).astype(np.uint8))
@@ -71,13 +73,13 @@ def _occlusion(depth: Floats, mask: Floats, light: Light, size: int) -> tuple[Fl
     blocked = np.zeros_like(z)
     both = np.dstack([z, cover])
     for reach in (0.012, 0.024, 0.042, 0.065, 0.1, 0.15, 0.21):
-        # With the sun behind the flower its slope is kept at grazing: what is lit through is handled as translucency.
+        # With the sun behind the flower the slope is grazing; light through a petal is handled as translucency.
         rise = reach * max(tz, 0.12) / flat
         shift = np.array([[1, 0, -reach * tx / flat * half / 2], [0, 1, reach * ty / flat * half / 2]], np.float32)
-        there, there_cover = cv2.split(cv2.warpAffine(both, shift, shape, flags=cv2.INTER_LINEAR))
-        above = there - z - np.float32(rise)
+        shifted, shifted_cover = cv2.split(cv2.warpAffine(both, shift, shape, flags=cv2.INTER_LINEAR))
+        above = shifted - z - np.float32(rise)
         step = np.clip((above - np.float32(0.003)) * np.float32(60), 0, 1)
-        step[(above > 0.5) | (there_cover < 0.6)] = 0
+        step[(above > 0.5) | (shifted_cover < 0.6)] = 0
         np.maximum(blocked, step * np.float32(1 - 1.8 * reach), out=blocked)
     lit = 1 - light.shadow * cv2.GaussianBlur(blocked, (0, 0), max(0.6, 0.006 * half))
     out = np.ones((2, size, size), np.float32)
@@ -89,7 +91,11 @@ def _occlusion(depth: Floats, mask: Floats, light: Light, size: int) -> tuple[Fl
 def _shade(
     albedo: Floats, normal: Floats, finish: tuple[Floats, Floats], exposed: tuple[Floats, Floats], light: Light
 ) -> Floats:
-    """Light (3, M) that leaves M points towards the viewer; colours and normals are (3, M)."""
+    """Light (3, M) from M points towards the viewer.
+
+    `albedo` and `normal` are (3, M). `finish` is translucency and gloss, `exposed` is openness and share of sunlight,
+    each (M,).
+    """
     (through, gloss), (open_sky, lit) = finish, exposed
     normal = normal * np.where(normal[2] < 0, np.float32(-1), np.float32(1))
     sun, sky, ground = (a[:, None] for a in (light.sun, light.sky, light.ground))
@@ -107,13 +113,13 @@ def _shade(
     sheen = np.square(np.square(np.square(sheen))) * sheen * lit  # a high power: satin, not wax
     rim = np.square(1 - normal[2]) * (1 - normal[2]) * open_sky
     colour += sun * (np.float32(0.5) * gloss * sheen) + sky * (np.float32(0.5) * gloss * rim)
-    # A very bright edge averaged before the tone curve stays bright, and so looks jagged: highlights roll off first.
+    # Highlights roll off before pixels are averaged: a very bright edge would stay bright and look jagged.
     over = np.maximum(colour - np.float32(1.6), 0)
     return np.asarray(np.minimum(colour, np.float32(1.6)) + over / (1 + over))
 
 
-def _draw_threads(layer: Layer, bundle: Threads, light: Light, size: int) -> None:
-    """Blend lines over the layer from back to front in slabs, each dimmer the deeper it lies."""
+def _blend_threads(layer: Layer, bundle: Threads, light: Light, size: int) -> None:
+    """Blend lines over the layer from back to front in slabs; deeper slabs are dimmer."""
     x, y, z = project(bundle.lines, size)
     shift = 4
     points = np.rint(np.stack([x, y], axis=-1) * 2**shift).astype(np.int32)

@@ -1,6 +1,6 @@
-"""One synthetic picture: plants in a pose, under a light, before a background, photographed.
+"""A synthetic photo: plants in a pose, under a light, before a background.
 
-Background, light and framing come from one distribution for all species: only the plant tells them apart.
+Background, light and framing have the same distribution for all species, so only the plant distinguishes them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SUPERSAMPLE = 2
 
 
 def _rotation(tilt: float, azimuth: float, roll: float) -> Floats:
-    """The matrix that spins a head by `roll` and then tips its axis from the viewer by `tilt` towards `azimuth`."""
+    """The matrix (3, 3) that spins a head by `roll`, then tips its axis from the viewer by `tilt` towards `azimuth`."""
     c, s = np.cos(roll), np.sin(roll)
     spin = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
     c, s = np.cos(tilt), np.sin(tilt)
@@ -64,16 +64,16 @@ def _rotation(tilt: float, azimuth: float, roll: float) -> Floats:
     return np.asarray(turn @ tip @ turn.T @ spin, np.float32)
 
 
-def _moved(surface: Surface, turn: Floats, place: Floats) -> Surface:
+def _transformed(surface: Surface, turn: Floats, place: Floats) -> Surface:
     return replace(surface, points=surface.points @ turn + place)
 
 
 def _plant(
     species: str, rng: Rng, strain: float, centre: Floats, scale: float
 ) -> tuple[list[Surface], list[Threads], Factors]:
-    """One whole plant with its head at `centre`, `scale` frame units in radius; stem and leaves follow gravity.
+    """A plant with its head at `centre`, `scale` frame units in radius: surfaces, threads and factors of the pose.
 
-    `strain` in 0..1 is the cultivar, which neighbours usually share.
+    `strain` in 0..1 is the cultivar, which neighbours usually share. Stem and leaves follow gravity.
     """
     if rng.uniform() < 0.2:
         strain = float(rng.uniform())
@@ -87,7 +87,7 @@ def _plant(
         tilt, azimuth = min(1.3, abs(rng.normal(0.3, 0.4))), rng.normal(np.pi / 2, 1.0)
     roll = rng.uniform(0, 2 * np.pi)
     turn = _rotation(tilt, azimuth, roll) * np.float32(scale)
-    surfaces = [_moved(surface, turn.T, centre) for surface in plant.surfaces]
+    surfaces = [_transformed(surface, turn.T, centre) for surface in plant.surfaces]
     threads = [Threads(t.lines @ turn.T + centre, t.width * scale, t.colour, t.opacity) for t in plant.threads]
     axis = turn[:, 2] / scale
     start = centre + turn[:, 2] * np.float32(plant.base)
@@ -139,27 +139,29 @@ def _light(rng: Rng) -> tuple[Light, Factors]:
     }
 
 
-def _place(rng: Rng, framing: str, species: str) -> list[tuple[Floats, float]]:
-    """Centre and radius of each sharp flower."""
+def _placements(rng: Rng, framing: str, species: str) -> list[tuple[Floats, float]]:
+    """Centre (3,) and radius of each sharp flower."""
     low, high = {"macro": (0.8, 1.15), "near": (0.48, 0.78), "far": (0.26, 0.42)}[framing]
-    tall = 0.72 if species == "tulip" else 1.0  # a cup is taller than its radius: same share of the frame as a disc
+    tall = (
+        0.72 if species == "tulip" else 1.0
+    )  # a cup is taller than its radius; so it fills as much of the frame as a disc
     scale = rng.uniform(low, high) * tall
     count = {"macro": 1, "near": 1 + int(rng.uniform() < 0.25), "far": int(rng.integers(1, 5))}[framing]
-    loose = {"macro": 0.2, "near": 0.2, "far": 0.24}[framing]
-    first = np.array([rng.normal(0, loose), rng.normal(0.06, loose), 0], np.float32)
+    spread = {"macro": 0.2, "near": 0.2, "far": 0.24}[framing]
+    first = np.array([rng.normal(0, spread), rng.normal(0.06, spread), 0], np.float32)
     places = [(first, float(scale))]
     for _ in range(40):
         if len(places) == count:
             break
         spot = np.array([rng.uniform(-0.85, 0.85), rng.uniform(-0.6, 0.8), rng.uniform(-0.9, -0.2)], np.float32)
         size = float(scale * rng.uniform(0.75, 1.0))
-        if all(np.hypot(*(spot - other)[:2]) > 0.85 * (size + its) for other, its in places):
+        if all(np.hypot(*(spot - other)[:2]) > 0.85 * (size + other_size) for other, other_size in places):
             places.append((spot, size))
     return places
 
 
 def draw(species: str, seed: int, size: int = 224) -> tuple[NDArray[np.uint8], Factors]:
-    """One picture (size, size, 3) uint8 RGB and the factors behind it; the same for the same species and seed.
+    """A picture, uint8 RGB of shape (size, size, 3), and its factors; deterministic for a species and a seed.
 
     Raises DataError for a species that is not in SPECIES.
     """
@@ -169,34 +171,34 @@ def draw(species: str, seed: int, size: int = 224) -> tuple[NDArray[np.uint8], F
 
 
 def _compose(species: str, seed: int, size: int, rng: Rng) -> tuple[NDArray[np.uint8], Factors]:
-    full = size * SUPERSAMPLE
-    light, lit = _light(rng)
+    render_size = size * SUPERSAMPLE
+    light, light_factors = _light(rng)
     kind = str(rng.choice(BACKDROPS, p=[0.3, 0.24, 0.12, 0.12, 0.1, 0.12]))
     framing = str(rng.choice(["macro", "near", "far"], p=[0.2, 0.52, 0.28]))
     defocus = float(rng.beta(2, 2))
     strain = float(rng.uniform())
-    places = _place(rng, framing, species)
+    places = _placements(rng, framing, species)
     ambient = light.sky * 0.6 + light.ground * 0.3 + light.sun * np.float32(0.32)
     picture = backdrop(kind, rng, size, defocus) * ambient
-    behind = int(rng.integers(1, 4)) if rng.uniform() < (0.25 if kind in ("studio", "wall") else 0.42) else 0
-    if behind:
-        picture = _blurred((species, strain, behind, places[0][1]), rng, picture, light, defocus)
+    blurred_count = int(rng.integers(1, 4)) if rng.uniform() < (0.25 if kind in ("studio", "wall") else 0.42) else 0
+    if blurred_count:
+        picture = _with_blurred_flowers((species, strain, blurred_count, places[0][1]), rng, picture, light, defocus)
     surfaces: list[Surface] = []
     threads: list[Threads] = []
     factors: Factors = {}
     for number, (centre, scale) in enumerate(places):
-        more, lines, pose = _plant(species, rng, strain, centre, scale)
-        surfaces += more
-        threads += lines
+        plant_surfaces, plant_threads, pose = _plant(species, rng, strain, centre, scale)
+        surfaces += plant_surfaces
+        threads += plant_threads
         factors = factors if number else pose
-    layer = shrink(render(surfaces, threads, light, full), size)
+    layer = shrink(render(surfaces, threads, light, render_size), size)
     if kind in ("wall", "soil") and light.towards[2] > 0:
         picture = cast_shadow(picture, layer, light)
     picture = over(picture, focus(layer, size, framing))
     occlusion = float(rng.uniform(0.5, 1)) if rng.uniform() < 0.22 else 0.0
     if occlusion:
-        front = foreground(rng, size)
-        picture = over(picture, Layer(front.colour * ambient, front.cover), occlusion)
+        leaves_in_front = foreground(rng, size)
+        picture = over(picture, Layer(leaves_in_front.colour * ambient, leaves_in_front.cover), occlusion)
     picture = flare(picture, rng, light)
     vignette, noise = float(rng.uniform(0, 0.35)), float(rng.uniform(0.002, 0.012))
     pixels = expose(picture, rng, vignette, noise)
@@ -206,7 +208,7 @@ def _compose(species: str, seed: int, size: int, rng: Rng) -> tuple[NDArray[np.u
         "species": species,
         "seed": seed,
         "background": kind,
-        **lit,
+        **light_factors,
         "framing": framing,
         "strain": strain,
         "stage": "flower",
@@ -215,7 +217,7 @@ def _compose(species: str, seed: int, size: int, rng: Rng) -> tuple[NDArray[np.u
         "y": float(centre[1]),
         **factors,
         "flowers": len(places),
-        "blurred_flowers": behind,
+        "blurred_flowers": blurred_count,
         "defocus": defocus,
         "occlusion": occlusion,
         "vignette": vignette,
@@ -224,19 +226,24 @@ def _compose(species: str, seed: int, size: int, rng: Rng) -> tuple[NDArray[np.u
     return pixels, {name: round(v, 4) if isinstance(v, float) else v for name, v in factors.items()}
 
 
-def _blurred(kind: tuple[str, float, int, float], rng: Rng, picture: Floats, light: Light, defocus: float) -> Floats:
-    """More flowers of one kind (species, strain, number, radius of the sharp one) further away, out of focus."""
+def _with_blurred_flowers(
+    kind: tuple[str, float, int, float], rng: Rng, picture: Floats, light: Light, defocus: float
+) -> Floats:
+    """`picture` with more flowers behind the sharp ones, out of focus.
+
+    `kind` is their species, strain and number, and the radius of the first sharp flower.
+    """
     species, strain, count, scale = kind
     size = picture.shape[0]
     surfaces: list[Surface] = []
     threads: list[Threads] = []
-    one, lines, _ = _plant(species, rng, strain, np.zeros(3, np.float32), scale)
+    head, plant_threads, _ = _plant(species, rng, strain, np.zeros(3, np.float32), scale)
     for _ in range(count):
         place = np.array([rng.uniform(-1, 1), rng.uniform(-0.7, 0.9), -1.0], np.float32)
         turn = np.diag(rng.uniform(0.45, 0.75) * np.array([rng.choice([-1, 1]), 1, 1])).astype(np.float32)
-        surfaces += [_moved(surface, turn, place) for surface in one]
-        threads += [Threads(t.lines @ turn + place, t.width * 0.6, t.colour, t.opacity) for t in lines]
-    layer = render(surfaces, threads, light, size // 2)  # what is blurred needs no more
+        surfaces += [_transformed(surface, turn, place) for surface in head]
+        threads += [Threads(t.lines @ turn + place, t.width * 0.6, t.colour, t.opacity) for t in plant_threads]
+    layer = render(surfaces, threads, light, size // 2)  # half the size suffices for a blurred picture
     sigma = (0.012 + 0.03 * defocus) * size / 2
     colour, cover = enlarge(blur(layer.colour, sigma), size), enlarge(blur(layer.cover, sigma), size)
     return over(picture, Layer(colour, cover), 0.97)

@@ -1,4 +1,4 @@
-"""Curved shapes as grids of 3-D points, for `drawing` to render: petals, leaves, stems, florets.
+"""Curved shapes as grids of 3-D points, for `renderer`: petals, leaves, stems, florets.
 
 Grids are (patches, rows, columns, 3) float32; u runs along the rows from 0 to 1, v across the columns from -1 to 1.
 """
@@ -74,7 +74,7 @@ def petals(
 
 @lru_cache(maxsize=512)
 def outline(rows: int, *knots: tuple[float, float]) -> Floats:
-    """A smooth width profile (rows,) through (u, width) knots, by cubic Bézier-like (PCHIP-free) smoothstep pieces."""
+    """A smooth width profile (rows,) through (u, width) knots: a cubic Hermite spline, at least 0.015."""
     u = ramp(0, 1, rows)
     x, y = np.array(knots, np.float32).T
     i = np.clip(np.searchsorted(x, u, side="right") - 1, 0, len(x) - 2)
@@ -92,7 +92,7 @@ def outline(rows: int, *knots: tuple[float, float]) -> Floats:
 
 
 def domes(centre: Floats, normal: Floats, radius: Floats, height: Floats, *, rows: int = 4, columns: int = 7) -> Floats:
-    """Points (n, rows, columns, 3) of n bumps: u runs from the top to the rim, v around."""
+    """Points (n, rows, columns, 3) of n bumps; u runs from the top to the rim, v around the axis."""
     n = len(centre)
     helper = np.where(np.abs(normal[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     right = np.cross(normal, helper)
@@ -114,7 +114,7 @@ def bezier(*knots: Any, rows: int = 16) -> Floats:
 
 
 def _frame(path: Floats, side: Any) -> tuple[Floats, Floats]:
-    """Unit vectors across and out of a path (rows, 3), the first as near to `side` as it can be."""
+    """Unit vectors across and out of a path (rows, 3); the first is as close to `side` as possible."""
     along = np.gradient(path, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
     side = np.broadcast_to(np.asarray(side, np.float32), path.shape)

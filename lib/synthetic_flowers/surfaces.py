@@ -1,6 +1,6 @@
-"""What a scene is made of: curved surfaces, threads and light; and the plane that it is drawn into.
+"""The parts of a scene (curved surfaces, threads, light) and the layer that they are rendered to.
 
-The frame spans [-1, 1] in x (right) and y (up) at z = 0, z grows towards the viewer.
+The frame spans [-1, 1] in x (right) and y (up) at z = 0; z grows towards the viewer.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ CAMERA = 6.0  # distance of the eye from the plane z = 0; gives a mild perspecti
 
 @dataclass(frozen=True)
 class Surface:
-    """n curved patches of one material: `points` (n, U, V, 3); `material(u, v, k)` gives albedo (3, M) for u in 0..1,
-    v in -1..1 and part index k; `cut(u, v)` tells which samples exist; `through` is translucency, `gloss` sheen."""
+    """n curved patches of one material, `points` (n, U, V, 3).
+
+    `material(u, v, k)` is the albedo (3, M) at u in 0..1 and v in -1..1 of the parts k. `cut(u, v)` is true where the
+    surface exists. `through` is translucency, `gloss` sheen.
+    """
 
     points: Floats
     material: Material
@@ -32,7 +35,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Threads:
-    """Hair-thin lines (m, 2 or more points, 3) with a width in frame units, drawn translucently over a layer."""
+    """Hair-thin lines (m, 2 or more points, 3), with a width in frame units, blended over a layer."""
 
     lines: Floats
     width: float
@@ -42,7 +45,10 @@ class Threads:
 
 @dataclass(frozen=True)
 class Light:
-    """`towards` is the unit vector from the scene to the sun; the three colours are linear intensities."""
+    """`towards` is the unit vector from the scene to the sun; the three colours are linear intensities (3,).
+
+    `shadow` in 0..1 is the depth of shadows.
+    """
 
     towards: Floats
     sun: Floats

@@ -11,9 +11,9 @@ import streamlit as st
 
 from lib.errors import PetalscopeError
 from lib.prepare import pipeline
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
-from lib.view import formatting
+from lib.view import formatting, remedies
 
 
 @dataclass
@@ -60,7 +60,7 @@ class JobRunner:
         try:
             work(Reporter(progress, job.notes.append))
         except PetalscopeError as error:
-            job.error = str(error)
+            job.error = remedies.sentence(error)
         except Exception as error:  # a page must say that the work ended, whatever ended it
             job.error = (
                 f"Something unexpected went wrong ({type(error).__name__}: {error}); see `python -m lib doctor`."

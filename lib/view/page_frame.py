@@ -11,7 +11,7 @@ from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
 from lib.settings import ASSETS
-from lib.view import auth, background_jobs, cached, formatting, selection, url_state
+from lib.view import auth, background_jobs, cached, formatting, remedies, selection, url_state
 from lib.view.photo_tiles import show_photos
 
 plain = formatting.plain  # what pages call most, beside the frame
@@ -105,7 +105,7 @@ def workspace(*, show_query: bool = True) -> Workspace:
         opened = cached.open_workspace()
         cached.catalog(opened)
     except PetalscopeError as error:
-        nothing_ready(str(error))
+        nothing_ready(remedies.sentence(error))
     st.session_state[_DRAWN] = opened.version
     _sidebar(opened, show_query)
     return opened
@@ -175,7 +175,7 @@ def failed(error: PetalscopeError) -> None:
     """
     if _has_moved_on():
         st.rerun()
-    st.error(plain(str(error)), icon=":material/error:")
+    st.error(plain(remedies.sentence(error)), icon=":material/error:")
 
 
 def _has_moved_on() -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from lib.errors import PetalscopeError
 from lib.prepare import pipeline
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}

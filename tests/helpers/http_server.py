@@ -1,4 +1,4 @@
-"""A real HTTP or HTTPS server on this machine that serves one file and misbehaves on request."""
+"""An HTTP or HTTPS server on this machine that serves one file, with faults on request."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """What one GET does wrong.
+    """A fault in the response to a GET.
 
-    `cut` closes the connection and `stall` falls silent after that many bytes of the body; `hold` waits for the
-    event after the first half.
+    `cut` closes the connection after that many bytes of the body, `stall` stops sending after that many. `hold` is an
+    event to wait for after the first half.
     """
 
     status: int | None = None
@@ -29,6 +29,8 @@ class Fault:
 
 
 class FileServer(ThreadingHTTPServer):
+    """Serves `body` under every path. Each GET takes the next of `faults`, else `every_fault`."""
+
     daemon_threads = True
 
     def __init__(self, body: bytes = b"") -> None:
@@ -37,10 +39,10 @@ class FileServer(ThreadingHTTPServer):
         self.body = body
         self.framing = "length"  # or "chunked", or "close": the end of the connection is the end of the body
         self.faults: deque[Fault] = deque()
-        self.always: Fault | None = None
+        self.every_fault: Fault | None = None
         self.gets: list[dict[str, str]] = []  # the headers of each GET
         self.connects: list[str] = []
-        self.got = threading.Event()  # set at the first GET
+        self.requested = threading.Event()  # set at the first GET
         self.closing = threading.Event()
 
     @property
@@ -48,7 +50,7 @@ class FileServer(ThreadingHTTPServer):
         return f"{self.scheme}://{self.host}:{self.server_address[1]}/file"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error of these tests."""
+        """Ignores clients that close the connection, as some tests do."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,8 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         server.gets.append(dict(self.headers))
-        server.got.set()
-        fault = server.faults.popleft() if server.faults else server.always or Fault()
+        server.requested.set()
+        fault = server.faults.popleft() if server.faults else server.every_fault or Fault()
         if fault.status is not None:
             self._head(fault.status, {"Content-Length": "0", **fault.headers})
             return
@@ -107,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(body: bytes = b"", *, certificate: Path | None = None) -> Iterator[FileServer]:
-    """A server for the length of the block; https on localhost with the folder of a `cert.pem` and a `key.pem`."""
+    """A server for the duration of the block; https on localhost where `certificate` is a folder with `cert.pem` and
+    `key.pem`."""
     with FileServer(body) as server:
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Pictures and folders of pictures for tests, made in memory: small, different by seed, and alike after JPEG."""
+"""Small pictures for tests, different by seed and little changed by JPEG, and folders of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# The value of `Orientation` (TIFF 6.0, p. 36) → how the stored rows look when the upright ones are `rows`.
+# From the upright rows of pixels to the stored ones, by the value of `Orientation` (TIFF 6.0, p. 36).
 STORED = {
     1: lambda rows: rows,
     2: lambda rows: rows[:, ::-1],
@@ -44,14 +44,14 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def write(path: Path, image: Image.Image | bytes, kind: str = "PNG", **options: Any) -> Path:
-    """A picture file at `path`, whatever the name says; folders are made."""
+    """Write a picture file of this kind to `path`, whatever its name; folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(image if isinstance(image, bytes) else encoded(image, kind, **options))
     return path
 
 
 def folder(root: Path, **counts: int) -> Path:
-    """`root` with that many different pictures in each class: `root/<class>/<number>.png`."""
+    """`root` with that many pictures in each class, all different: `root/<class>/<number>.png`."""
     for place, (label, count) in enumerate(sorted(counts.items())):
         for number in range(count):
             write(root / label / f"{number:03}.png", scene(1000 * place + number))
@@ -78,7 +78,7 @@ def png(width: int, height: int, data: bytes, *chunks: bytes, depth: int = 8, co
 
 
 def zeros(megabytes: int) -> bytes:
-    """So many MB of zeros, compressed by zlib to a thousandth."""
+    """That many MB of zeros, compressed by zlib to a thousandth."""
     packer = zlib.compressobj(9)
     return b"".join(packer.compress(bytes(1_000_000)) for _ in range(megabytes)) + packer.flush()
 
@@ -93,7 +93,7 @@ def webp_header(width: int, height: int) -> bytes:
 
 
 def scans(image: Image.Image, more: int) -> bytes:
-    """A progressive JPEG whose last scan comes `more` times again."""
+    """A progressive JPEG whose last scan is repeated `more` times."""
     data = encoded(image, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * more + data[-2:]

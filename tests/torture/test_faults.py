@@ -21,7 +21,7 @@ from lib.data import catalog as catalogs
 from lib.data import catalog_file, datasets
 from lib.errors import PetalscopeError
 from lib.prepare import pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from lib.view import background_jobs
 from tests.helpers import quick_trainings

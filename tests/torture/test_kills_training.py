@@ -18,7 +18,7 @@ from lib.embed.projection import MapParameters
 from lib.errors import WeightsError
 from lib.learn import backbone, checkpoints, live_status, runs
 from lib.prepare import pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from lib.view.embedding_map import map_jobs
 from tests.helpers import quick_trainings

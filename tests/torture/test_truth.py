@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.commands import cli
 from lib.prepare import pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from tests.conftest import draw_picture, galleries

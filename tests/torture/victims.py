@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import PetalscopeError
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import PROJECT, Settings
 from tests.helpers.dying_prepare import CHANGES, WRITING
 

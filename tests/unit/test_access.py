@@ -13,9 +13,9 @@ SECTION = {"emails": ["Ada@example.org", "kim@example.org", "@Garden.example"]}
 
 
 def list_of(**section: object) -> AccessList:
-    made = access_list({"auth": {}, "access": section})
-    assert made is not None
-    return made
+    access = access_list({"auth": {}, "access": section})
+    assert access is not None
+    return access
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_malformed_entry_is_named(entry: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("secrets", "named"),
+    ("secrets", "part"),
     [
         ({"access": {}}, "no `emails`"),
         ({"access": {"emails": []}}, "emails = `[]`"),
@@ -179,10 +179,10 @@ def test_a_malformed_entry_is_named(entry: object) -> None:
         ({"auth": {}, "emails": ["ada@example.org"]}, "'emails'"),
     ],
 )
-def test_a_malformed_or_misplaced_section_is_named(secrets: dict[str, object], named: str) -> None:
+def test_a_malformed_or_misplaced_section_is_named(secrets: dict[str, object], part: str) -> None:
     with pytest.raises(AccessError) as raised:
         access_list(secrets)
-    assert named in str(raised.value) and any(remedy in str(raised.value) for remedy in (": write `", ": remove it"))
+    assert part in str(raised.value) and any(remedy in str(raised.value) for remedy in (": write `", ": remove it"))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from lib import artifacts
 from lib.artifacts import read_json, replacing, sweep, write_json
-from lib.errors import ArtifactError
+from lib.errors import COMMAND_LINE, ArtifactError, Remedy
 from lib.settings import PROJECT
 from tests.helpers import image_files
 
@@ -120,14 +120,14 @@ def test_an_open_memory_map_survives_the_replacement(tmp_path: Path) -> None:
 def test_a_reader_sees_the_old_or_the_new_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "state.json"
     write_json(target, {"values": [0] * 2000})
-    seen: set[tuple[int, int]] = set()
+    states: set[tuple[int, int]] = set()
     stop = threading.Event()
 
     def read() -> None:
         while not stop.is_set():
             state = read_json(target)
             assert state is not None
-            seen.add((len(state["values"]), len(set(state["values"]))))
+            states.add((len(state["values"]), len(set(state["values"]))))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -137,7 +137,7 @@ def test_a_reader_sees_the_old_or_the_new_and_nothing_else(tmp_path: Path) -> No
     finally:
         stop.set()
         reader.join()
-    assert seen == {(2000, 1)}
+    assert states == {(2000, 1)}
 
 
 def test_writers_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_full_disk_is_named(tmp_path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EIO, errno.ENAMETOOLONG])
 def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path, number: int) -> None:
-    with pytest.raises(ArtifactError, match="--artifacts or PETALSCOPE_ARTIFACTS") as caught:
+    with pytest.raises(ArtifactError, match=COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS]) as caught:
         with replacing(tmp_path / "result"):
             raise OSError(number, os.strerror(number))
     assert os.strerror(number) in str(caught.value)
@@ -255,7 +255,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     done = subprocess.run([*mount, *code], capture_output=True, text=True, check=False, cwd=PROJECT)
     *refusals, size, kept = done.stdout.splitlines() or [""]
     assert done.stderr == ""
-    assert refusals == [f"The disk that holds {disk} is full; free some space, then run the command again."] * 3
+    assert refusals == [f"The disk that holds {disk} is full; {COMMAND_LINE[Remedy.FREE_SPACE]}."] * 3
     assert int(size) > 20_000
     assert kept == "{'old': 1} ['much', 'state.json']"
 

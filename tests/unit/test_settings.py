@@ -43,8 +43,8 @@ def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPat
     assert (settings.data, settings.artifacts) == (tmp_path / "a", tmp_path / "b")
     assert (settings.store_uri, settings.milvus_token) == ("http://one:19530", "secret")
 
-    named = from_environment(data=tmp_path / "c", milvus_uri="https://two", seed=4, weights=None)
-    assert (named.data, named.artifacts, named.store_uri, named.seed) == (
+    overridden = from_environment(data=tmp_path / "c", milvus_uri="https://two", seed=4, weights=None)
+    assert (overridden.data, overridden.artifacts, overridden.store_uri, overridden.seed) == (
         tmp_path / "c",
         tmp_path / "b",
         "https://two",
@@ -117,7 +117,7 @@ def test_secrets_are_not_shown(uri: str, shown: str) -> None:
 
 def test_the_command_that_prepares_names_what_is_not_the_default(tmp_path: Path) -> None:
     assert Settings().prepare_command == "python -m lib prepare"
-    other = Settings(data=tmp_path / "my photos", artifacts=tmp_path / "a", milvus_uri="http://h:1")
-    assert other.prepare_command == (
+    moved = Settings(data=tmp_path / "my photos", artifacts=tmp_path / "a", milvus_uri="http://h:1")
+    assert moved.prepare_command == (
         f"python -m lib prepare --data '{tmp_path}/my photos' --artifacts {tmp_path}/a --milvus-uri http://h:1"
     )

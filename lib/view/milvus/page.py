@@ -11,7 +11,7 @@ from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.store import pool
 from lib.store.pool import Connection
-from lib.view import cached, cached_milvus, page_frame, url_state
+from lib.view import cached, cached_milvus, page_frame, remedies, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import (
@@ -74,7 +74,7 @@ def _photos(connection: Connection) -> Workspace | None:
         cached.catalog(opened)
     except PetalscopeError as error:
         if connection.name == pool.MAIN:
-            page_frame.nothing_ready(str(error))
+            page_frame.nothing_ready(remedies.sentence(error))
         return None
     page_frame.workspace()
     return opened

@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import StoreError
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.store import export
 from lib.store import rows as reading
 from lib.view import background_jobs, cached, formatting, page_controls, selection, url_state

@@ -11,8 +11,8 @@ from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
 from lib.measure import robustness, scoreboard
 from lib.measure.scoreboard import SpaceScores
-from lib.prepare.job import Reporter
 from lib.prepare.workspace import Workspace
+from lib.progress import Reporter
 from lib.search import disagreement, equivalence, significance
 from lib.search.disagreement import ClassResult, Disagreement, Hubs
 from lib.search.equivalence import Equivalence

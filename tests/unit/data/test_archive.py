@@ -37,10 +37,10 @@ def test_photos_are_unpacked_without_the_top_folder(tmp_path: Path) -> None:
 
 def test_an_archive_made_by_tarfile_keeps_no_modes(tmp_path: Path) -> None:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.PAX_FORMAT) as made:
-        made.addfile(entry("./top/ä", type=tarfile.DIRTYPE, mode=0)[0])
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.PAX_FORMAT) as tar_file:
+        tar_file.addfile(entry("./top/ä", type=tarfile.DIRTYPE, mode=0)[0])
         info, data = entry(f"./top/ä/{'n' * 150}.jpg", b"photo", mode=0o6777, uid=1234, mtime=1)
-        made.addfile(info, io.BytesIO(data))
+        tar_file.addfile(info, io.BytesIO(data))
     into = extract_photos(write(tmp_path, buffer.getvalue()), tmp_path / "photos")
     (photo,) = (into / "ä").iterdir()
     assert photo.read_bytes() == b"photo"
@@ -48,10 +48,10 @@ def test_an_archive_made_by_tarfile_keeps_no_modes(tmp_path: Path) -> None:
 
 
 def test_only_photos_and_the_licence_are_kept(tmp_path: Path) -> None:
-    kept = {"roses/1.JPG": b"r", "roses/2.png": b"p", "LICENSE.txt": b"by"}
-    others = {"run.sh": b"rm", "roses/._1.jpg": b"m", "roses/.DS_Store": b"d", "roses/page.html": b"h", "jpg": b"j"}
-    into = extract_photos(write(tmp_path, tgz(kept | others)), tmp_path / "photos")
-    assert tree(into) == kept
+    photos = {"roses/1.JPG": b"r", "roses/2.png": b"p", "LICENSE.txt": b"by"}
+    unwanted = {"run.sh": b"rm", "roses/._1.jpg": b"m", "roses/.DS_Store": b"d", "roses/page.html": b"h", "jpg": b"j"}
+    into = extract_photos(write(tmp_path, tgz(photos | unwanted)), tmp_path / "photos")
+    assert tree(into) == photos
 
 
 def test_large_files_are_read_and_passed_over(tmp_path: Path) -> None:

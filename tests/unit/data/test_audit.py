@@ -17,13 +17,13 @@ from lib.data.catalog import Catalog
 from tests.helpers.image_files import encoded, folder, scene, write
 
 
-def made(root: Path) -> Catalog:
+def build_catalog(root: Path) -> Catalog:
     return catalogs.build("photos", root, seed=0)
 
 
-def found(root: Path, kind: str) -> list[tuple[list[str], bool]]:
+def duplicates(root: Path, kind: str) -> list[tuple[list[str], bool]]:
     """Ids and conflict of every group of this kind."""
-    groups = audit(made(root))["duplicates"]
+    groups = audit(build_catalog(root))["duplicates"]
     return [(group["ids"], group["conflict"]) for group in groups if group["kind"] == kind]
 
 
@@ -52,7 +52,7 @@ def test_copies_are_found_byte_by_byte_and_pixel_by_pixel(tmp_path: Path) -> Non
     write(tmp_path / "rose" / "same bytes.png", scene(0))
     write(tmp_path / "rose" / "other format.bmp", scene(0), "BMP")
     write(tmp_path / "tulip" / "other class.webp", scene(1), "WEBP", lossless=True)
-    document = audit(made(tmp_path))
+    document = audit(build_catalog(tmp_path))
     assert document["images"] == 6
     assert [group for group in document["duplicates"] if group["kind"] == "exact"] == [
         {
@@ -78,22 +78,22 @@ def test_one_pixel_makes_them_near_and_not_exact(tmp_path: Path) -> None:
     red, green, blue = picture.getpixel((5, 5))
     picture.putpixel((5, 5), (red ^ 1, green, blue))
     write(tmp_path / "rose" / "b.png", picture)
-    assert found(tmp_path, "exact") == []
-    assert found(tmp_path, "near") == [(["rose/a.png", "rose/b.png"], False)]
+    assert duplicates(tmp_path, "exact") == []
+    assert duplicates(tmp_path, "near") == [(["rose/a.png", "rose/b.png"], False)]
 
 
 def test_an_exact_copy_is_not_listed_as_near_too(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         write(tmp_path / "rose" / f"{name}.png", photo(0))
     write(tmp_path / "tulip" / "near.jpg", again(photo(0), 1, 90))
-    assert found(tmp_path, "exact") == [(["rose/a.png", "rose/b.png", "rose/c.png"], False)]
-    assert found(tmp_path, "near") == [(["rose/a.png", "tulip/near.jpg"], True)]
+    assert duplicates(tmp_path, "exact") == [(["rose/a.png", "rose/b.png", "rose/c.png"], False)]
+    assert duplicates(tmp_path, "near") == [(["rose/a.png", "tulip/near.jpg"], True)]
 
 
 def test_a_folder_without_any(tmp_path: Path) -> None:
     folder(tmp_path, rose=20, tulip=20)
     write(tmp_path / "rose" / "bad.jpg", b"")
-    document = audit(made(tmp_path))
+    document = audit(build_catalog(tmp_path))
     assert document == {
         "duplicates": [],
         "corrupt": [{"id": "rose/bad.jpg", "reason": "is empty (0 bytes)"}],
@@ -113,13 +113,13 @@ def test_near_copies_are_found(tmp_path: Path, share: float, quality: int) -> No
     for seed in range(12):
         other = "tulip" if seed % 3 == 0 else "rose"
         expected.append((sorted([f"rose/{seed:02}.png", f"{other}/{seed:02}.jpg"]), seed % 3 == 0))
-    assert sorted(found(tmp_path, "near")) == sorted(expected)
+    assert sorted(duplicates(tmp_path, "near")) == sorted(expected)
 
 
 def test_the_distance_is_in_bits_of_the_hash(tmp_path: Path) -> None:
     write(tmp_path / "rose" / "a.png", photo(0))
     write(tmp_path / "rose" / "b.jpg", again(photo(0), 0.5, 20))
-    (group,) = audit(made(tmp_path))["duplicates"]
+    (group,) = audit(build_catalog(tmp_path))["duplicates"]
     one, other = (audits.difference_hash(audits.grey_copy(Image.open(tmp_path / id_))) for id_ in group["ids"])
     assert 0 < group["distance"] == np.unpackbits(one ^ other).sum() <= audits.NEAR_BITS
 
@@ -157,7 +157,7 @@ def plain_pictures() -> list[Image.Image]:
 def test_flat_dark_and_smooth_pictures_are_not_near_because_of_that(tmp_path: Path, kind: str) -> None:
     for number, picture in enumerate(plain_pictures()):
         write(tmp_path / "rose" / f"{number:03}", picture, kind)
-    assert found(tmp_path, "near") == []
+    assert duplicates(tmp_path, "near") == []
 
 
 def test_another_colour_or_brightness_is_another_picture(tmp_path: Path) -> None:
@@ -167,20 +167,20 @@ def test_another_colour_or_brightness_is_another_picture(tmp_path: Path) -> None
     write(tmp_path / "rose" / "b.png", Image.merge("RGB", (blue, red, green)))
     write(tmp_path / "rose" / "c.png", picture.point(lambda value: value // 2))
     write(tmp_path / "rose" / "d.png", picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-    assert found(tmp_path, "near") == []
+    assert duplicates(tmp_path, "near") == []
 
 
 def test_the_order_of_pairs_and_of_ids_is_that_of_the_catalog(tmp_path: Path) -> None:
     for name in ("z", "a", "m"):
         write(tmp_path / "rose" / f"{name}1.png", photo(ord(name)))
         write(tmp_path / "rose" / f"{name}0.jpg", again(photo(ord(name)), 0.8, 80))
-    assert [ids for ids, _ in found(tmp_path, "near")] == [[f"rose/{n}0.jpg", f"rose/{n}1.png"] for n in "amz"]
+    assert [ids for ids, _ in duplicates(tmp_path, "near")] == [[f"rose/{n}0.jpg", f"rose/{n}1.png"] for n in "amz"]
 
 
 def test_a_photo_that_is_gone_is_left_out(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         write(tmp_path / "rose" / f"{name}.jpg", again(photo(0), 1, 50 + 10 * ord(name) % 40))
-    catalog = made(tmp_path)
+    catalog = build_catalog(tmp_path)
     (tmp_path / "rose" / "b.jpg").unlink()
     write(tmp_path / "rose" / "c.jpg", b"broken")
     assert audit(catalog)["duplicates"] == []
@@ -193,17 +193,17 @@ def test_a_film_does_not_make_a_pair_of_every_two_frames(tmp_path: Path) -> None
         frame = base.copy()
         frame[0, 0] = number
         write(tmp_path / "rose" / f"{number:04}.bmp", Image.fromarray(frame), "BMP")
-    pairs = [ids for ids, _ in found(tmp_path, "near")]
+    pairs = [ids for ids, _ in duplicates(tmp_path, "near")]
     assert len(pairs) <= frames * audits.CANDIDATES
-    assert {name for ids in pairs for name in ids} == set(made(tmp_path).ids)
+    assert {name for ids in pairs for name in ids} == set(build_catalog(tmp_path).ids)
 
 
 def test_progress_counts_every_picture_once(tmp_path: Path) -> None:
     folder(tmp_path, rose=5)
     write(tmp_path / "rose" / "copy.png", scene(0))
-    seen: list[tuple[int, int | None]] = []
-    audit(made(tmp_path), lambda done, total: seen.append((done, total)))
-    assert seen == [(done, 5) for done in range(1, 6)]
+    calls: list[tuple[int, int | None]] = []
+    audit(build_catalog(tmp_path), lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 5) for done in range(1, 6)]
 
 
 def test_many_pictures_need_little_memory() -> None:
@@ -230,7 +230,7 @@ def test_many_pictures_need_little_memory() -> None:
 
 
 def test_the_flowers_hold_what_eyes_found_in_them(photos: Path) -> None:
-    document = audit(made(photos))
+    document = audit(build_catalog(photos))
     if document["images"] != 4064:
         pytest.skip("these are other photos")
     exact, near = ([group for group in document["duplicates"] if group["kind"] == kind] for kind in ("exact", "near"))
@@ -249,7 +249,7 @@ def test_real_photos_are_found_again_after_loss(photos: Path, tmp_path: Path) ->
             rgb = picture.convert("RGB")
         write(tmp_path / "a" / f"{number:02}.png", rgb)
         write(tmp_path / "b" / f"{number:02}.jpg", again(rgb, 0.5, 30))
-    pairs = {tuple(ids) for ids, _ in found(tmp_path, "near")}
+    pairs = {tuple(ids) for ids, _ in duplicates(tmp_path, "near")}
     hits = {(f"a/{number:02}.png", f"b/{number:02}.jpg") for number in range(len(names))}
     assert len(hits & pairs) >= 0.95 * len(names)
     assert not pairs - hits
@@ -262,4 +262,4 @@ def test_the_original_and_its_copy_may_differ_in_nothing_but_metadata(tmp_path: 
     photo(0).save(buffer, "JPEG", quality=90)
     write(tmp_path / "rose" / "a.jpg", buffer.getvalue())
     write(tmp_path / "tulip" / "b.jpg", encoded(photo(0), "JPEG", quality=90, exif=exif, comment=b"mine"))
-    assert found(tmp_path, "exact") == [(["rose/a.jpg", "tulip/b.jpg"], True)]
+    assert duplicates(tmp_path, "exact") == [(["rose/a.jpg", "tulip/b.jpg"], True)]

@@ -1,4 +1,4 @@
-"""The catalog: which files are in and under which id, what is left out and why, split, fingerprint, limit and reuse."""
+"""The catalog: ids of the files, skipped files with reasons, splits, fingerprint, limit and reuse."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lib.data import catalog as catalogs
 from lib.data import images
 from lib.data.catalog import Catalog, build, fingerprint, split_of
 from lib.data.catalog_file import changes, load, save
-from lib.data.scanning import scan
+from lib.data.scanning import ALREADY_SCANNED, scan
 from lib.errors import ArtifactError, DataError
 from tests.helpers import image_files
 from tests.helpers.image_files import encoded, folder, scene, write
@@ -30,15 +30,15 @@ from tests.helpers.image_files import encoded, folder, scene, write
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
-def made(root: Path, **named: object) -> Catalog:
-    return build("photos", root, **{"seed": 0, **named})  # type: ignore[arg-type]
+def build_catalog(root: Path, **options: object) -> Catalog:
+    return build("photos", root, **{"seed": 0, **options})  # type: ignore[arg-type]
 
 
 def reasons(catalog: Catalog) -> dict[str, str]:
     return {entry["id"]: entry["reason"] for entry in catalog.skipped}
 
 
-class Counting:
+class CountingDecoder:
     """Decodes like the real one and remembers which files it was given."""
 
     def __init__(self) -> None:
@@ -63,41 +63,41 @@ def rewritten(path: Path, content: bytes, wait_ns: int = 20_000_000) -> None:
 def test_one_row_per_picture(tmp_path: Path) -> None:
     write(tmp_path / "rose" / "b.webp", scene(1, 30, 20), "WEBP")
     write(tmp_path / "daisy" / "garden" / "back" / "a.jpg", scene(2, 20, 30), "JPEG")
-    found = made(tmp_path)
-    assert found.ids == ["daisy/garden/back/a.jpg", "rose/b.webp"]
-    assert list(found.frame["label"]) == ["daisy", "rose"]
-    assert [(row.width, row.height) for row in found.frame.itertuples()] == [(20, 30), (30, 20)]
-    assert list(found.frame["bytes"]) == [found.path(image_id).stat().st_size for image_id in found.ids]
-    for row in found.frame.itertuples():
-        assert row.sha256 == images.pixel_hash(images.open_rgb(found.path(row.id)))
-    assert found.classes == {"daisy": 1, "rose": 1}
-    assert found.skipped == []
+    catalog = build_catalog(tmp_path)
+    assert catalog.ids == ["daisy/garden/back/a.jpg", "rose/b.webp"]
+    assert list(catalog.frame["label"]) == ["daisy", "rose"]
+    assert [(row.width, row.height) for row in catalog.frame.itertuples()] == [(20, 30), (30, 20)]
+    assert list(catalog.frame["bytes"]) == [catalog.path(image_id).stat().st_size for image_id in catalog.ids]
+    for row in catalog.frame.itertuples():
+        assert row.sha256 == images.pixel_hash(images.open_rgb(catalog.path(row.id)))
+    assert catalog.classes == {"daisy": 1, "rose": 1}
+    assert catalog.skipped == []
 
 
 def test_width_and_height_are_those_of_the_upright_picture(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     write(tmp_path / "a" / "turned.jpg", scene(0, 60, 40), "JPEG", exif=exif)
-    row = made(tmp_path).frame.iloc[0]
+    row = build_catalog(tmp_path).frame.iloc[0]
     assert (row["width"], row["height"]) == (40, 60)
 
 
 def test_rows_are_found_by_id_and_by_picture(tmp_path: Path) -> None:
     folder(tmp_path, rose=3, daisy=3)
     write(tmp_path / "zinnia" / "copy.bmp", scene(0), "BMP")
-    found = made(tmp_path)
-    assert [found.row(image_id) for image_id in found.ids] == list(range(7))
+    catalog = build_catalog(tmp_path)
+    assert [catalog.row(image_id) for image_id in catalog.ids] == list(range(7))
     for missing in ("", "rose/", "zzz", "rose/003.png", "a\udcff"):
-        assert found.row(missing) is None
-    assert found.copies(str(found.frame["sha256"].iloc[0])) == [0, 6]
-    assert found.copies("nothing") == []
-    assert found.all_copies() == [found.copies(sha256) for sha256 in found.frame["sha256"]]
+        assert catalog.row(missing) is None
+    assert catalog.copies(str(catalog.frame["sha256"].iloc[0])) == [0, 6]
+    assert catalog.copies("nothing") == []
+    assert catalog.all_copies() == [catalog.copies(sha256) for sha256 in catalog.frame["sha256"]]
 
 
 def test_the_summary_is_the_contract(tmp_path: Path) -> None:
     folder(tmp_path, rose=20, daisy=30)
     write(tmp_path / "rose" / "bad.jpg", b"")
-    summary = made(tmp_path).summary()
+    summary = build_catalog(tmp_path).summary()
     assert summary["images"] == 50
     assert summary["classes"] == {"daisy": 30, "rose": 20}
     assert sum(summary["split"].values()) == 50
@@ -138,39 +138,39 @@ def test_odd_names_are_ids_like_any_other(tmp_path: Path) -> None:
     classes = ["-x", "nan", "花", "a b", "new\nline", "\u202eabc", "y" * 255]
     for number, name in enumerate(ODD_NAMES):
         write(tmp_path / classes[number % len(classes)] / name, scene(number))
-    found = made(tmp_path)
-    assert found.skipped == []
+    catalog = build_catalog(tmp_path)
+    assert catalog.skipped == []
     expected = sorted(f"{classes[number % len(classes)]}/{name}" for number, name in enumerate(ODD_NAMES))
-    assert found.ids == expected
-    assert [found.row(image_id) for image_id in expected] == list(range(len(expected)))
-    assert all(found.path(image_id).is_file() for image_id in found.ids)
-    save(found, tmp_path / "catalog.parquet")
-    kept = load(tmp_path / "catalog.parquet")
-    assert kept is not None
-    assert kept.ids == expected
-    assert kept.classes == found.classes
-    assert changes(kept) == {"added": 0, "removed": 0, "changed": 0}
+    assert catalog.ids == expected
+    assert [catalog.row(image_id) for image_id in expected] == list(range(len(expected)))
+    assert all(catalog.path(image_id).is_file() for image_id in catalog.ids)
+    save(catalog, tmp_path / "catalog.parquet")
+    loaded = load(tmp_path / "catalog.parquet")
+    assert loaded is not None
+    assert loaded.ids == expected
+    assert loaded.classes == catalog.classes
+    assert changes(loaded) == {"added": 0, "removed": 0, "changed": 0}
 
 
 def test_names_that_are_not_utf_8_are_listed(tmp_path: Path) -> None:
     folder(tmp_path, rose=1)
     for place in (b"rose/\xff\xfe.png", b"\xe9t\xe9/a.png"):
         write(tmp_path / os.fsdecode(place), scene(5))
-    found = made(tmp_path)
-    assert found.ids == ["rose/000.png"]
-    assert set(reasons(found)) == {"rose/\\udcff\\udcfe.png", "\\udce9t\\udce9"}
-    assert all("not valid UTF-8" in reason for reason in reasons(found).values())
-    str(found.summary()).encode()
+    catalog = build_catalog(tmp_path)
+    assert catalog.ids == ["rose/000.png"]
+    assert set(reasons(catalog)) == {"rose/\\udcff\\udcfe.png", "\\udce9t\\udce9"}
+    assert all("not valid UTF-8" in reason for reason in reasons(catalog).values())
+    str(catalog.summary()).encode()
 
 
 def test_a_data_folder_whose_own_name_is_not_utf_8(tmp_path: Path) -> None:
     root = folder(tmp_path / os.fsdecode(b"\xff"), rose=2)
-    save(made(root), tmp_path / "catalog.parquet")
-    kept = load(tmp_path / "catalog.parquet")
-    assert kept is not None
-    assert kept.root == root
-    assert images.open_rgb(kept.path(kept.ids[0])).size == (60, 40)
-    assert kept.key == made(root).key
+    save(build_catalog(root), tmp_path / "catalog.parquet")
+    loaded = load(tmp_path / "catalog.parquet")
+    assert loaded is not None
+    assert loaded.root == root
+    assert images.open_rgb(loaded.path(loaded.ids[0])).size == (60, 40)
+    assert loaded.key == build_catalog(root).key
 
 
 def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
@@ -220,19 +220,19 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
         "rose/link to tulip.jpg": ("../tulip/wide.png", None),
         "rose/out.jpg": (outside / "rose" / "000.png", "out of the data folder"),
         "rose/out": (outside, "out of the data folder"),
-        "rose/up": ("..", "already read"),
+        "rose/up": ("..", ALREADY_SCANNED),
         "rose/parent": (root.parent, "out of the data folder"),
-        "rose/self": (".", "already read"),
-        "rose/another class": ("../tulip", "already read"),
+        "rose/self": (".", ALREADY_SCANNED),
+        "rose/another class": ("../tulip", ALREADY_SCANNED),
         "rose/dangling.jpg": ("nowhere.jpg", "leads nowhere"),
         "rose/loop": ("loop", "leads nowhere"),
         "rose/ping": ("pong", "leads nowhere"),
         "rose/pong": ("ping", "leads nowhere"),
         "rose/null": ("/dev/null", "out of the data folder"),
-        "a link to tulip": ("tulip", "already read"),
-        "z link to tulip": ("tulip", "already read"),
+        "a link to tulip": ("tulip", ALREADY_SCANNED),
+        "z link to tulip": ("tulip", ALREADY_SCANNED),
         "outside": (outside, "out of the data folder"),
-        "whole": (".", "already read"),
+        "whole": (".", ALREADY_SCANNED),
         "from the pool": (".git/rose", None),
     }
     for name, (target, _) in links.items():
@@ -250,21 +250,21 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
 def test_a_hostile_folder(tmp_path: Path) -> None:
     good, bad = hostile(tmp_path / "photos")
-    found = made(tmp_path / "photos")
-    assert sorted(found.ids) == found.ids == sorted(good)
-    assert set(reasons(found)) == set(bad)
+    catalog = build_catalog(tmp_path / "photos")
+    assert sorted(catalog.ids) == catalog.ids == sorted(good)
+    assert set(reasons(catalog)) == set(bad)
     for name, part in bad.items():
-        assert part in reasons(found)[name], name
-    assert len(found.skipped) == len(bad)
-    assert list(found.frame["label"]) == [name.split("/")[0] for name in found.ids]
+        assert part in reasons(catalog)[name], name
+    assert len(catalog.skipped) == len(bad)
+    assert list(catalog.frame["label"]) == [name.split("/")[0] for name in catalog.ids]
     # Reading it twice, or from a saved catalog, says the same.
-    save(found, tmp_path / "catalog.parquet")
-    kept = load(tmp_path / "catalog.parquet")
-    assert kept is not None
-    again = made(tmp_path / "photos", previous=kept)
-    assert again.frame.equals(found.frame)
-    assert again.summary() == found.summary() == kept.summary()
-    assert changes(kept) == {"added": 0, "removed": 0, "changed": 0}
+    save(catalog, tmp_path / "catalog.parquet")
+    loaded = load(tmp_path / "catalog.parquet")
+    assert loaded is not None
+    again = build_catalog(tmp_path / "photos", previous=loaded)
+    assert again.frame.equals(catalog.frame)
+    assert again.summary() == catalog.summary() == loaded.summary()
+    assert changes(loaded) == {"added": 0, "removed": 0, "changed": 0}
 
 
 def test_a_folder_keeps_its_own_name_whatever_links_to_it(tmp_path: Path) -> None:
@@ -272,9 +272,9 @@ def test_a_folder_keeps_its_own_name_whatever_links_to_it(tmp_path: Path) -> Non
     folder(tmp_path, daisy=1, tulip=2)
     (tmp_path / "daisy" / "0 link").symlink_to(tmp_path / "tulip")
     (tmp_path / "0 link").symlink_to("tulip")
-    found = made(tmp_path)
-    assert found.ids == ["daisy/000.png", "tulip/000.png", "tulip/001.png"]
-    assert set(reasons(found)) == {"0 link", "daisy/0 link"}
+    catalog = build_catalog(tmp_path)
+    assert catalog.ids == ["daisy/000.png", "tulip/000.png", "tulip/001.png"]
+    assert set(reasons(catalog)) == {"0 link", "daisy/0 link"}
 
 
 def test_two_links_to_one_hidden_pool_are_entered_once(tmp_path: Path) -> None:
@@ -282,17 +282,17 @@ def test_two_links_to_one_hidden_pool_are_entered_once(tmp_path: Path) -> None:
     (tmp_path / "daisy").symlink_to(".pool/rose")
     (tmp_path / "rose").symlink_to(".pool/rose")
     (tmp_path / "zinnia").symlink_to(".pool")
-    found = made(tmp_path)
-    assert found.ids == ["daisy/000.png"]
-    assert {name for name, reason in reasons(found).items() if "already read" in reason} == {"rose", "zinnia/rose"}
+    catalog = build_catalog(tmp_path)
+    assert catalog.ids == ["daisy/000.png"]
+    assert {name for name, reason in reasons(catalog).items() if ALREADY_SCANNED in reason} == {"rose", "zinnia/rose"}
 
 
 def test_a_data_folder_that_is_itself_a_link(tmp_path: Path) -> None:
     folder(tmp_path / "real", rose=2)
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real" / "rose" / "again.png").symlink_to(tmp_path / "link" / "rose" / "000.png")
-    found = made(tmp_path / "link")
-    assert found.ids == ["rose/000.png", "rose/001.png", "rose/again.png"]
+    catalog = build_catalog(tmp_path / "link")
+    assert catalog.ids == ["rose/000.png", "rose/001.png", "rose/again.png"]
 
 
 def dug(root: Path, name: str, depth: int) -> None:
@@ -312,9 +312,9 @@ def test_very_deep_folders(tmp_path: Path) -> None:
     dug(tmp_path / "rose", "d", 700)  # a walk that calls itself twice a level ends at Python's recursion limit
     write(tmp_path / "rose" / "/".join("d" * 700) / "b.png", scene(1))
     dug(tmp_path / "rose", "x" * 250, 20)  # beyond the longest path that the system takes
-    found = made(tmp_path)
-    assert found.ids == ["rose/a.png", "rose/" + "d/" * 700 + "b.png"]
-    assert list(reasons(found).values()) == ["cannot be opened: File name too long"]
+    catalog = build_catalog(tmp_path)
+    assert catalog.ids == ["rose/a.png", "rose/" + "d/" * 700 + "b.png"]
+    assert list(reasons(catalog).values()) == ["cannot be opened: File name too long"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -324,13 +324,13 @@ def test_files_and_folders_without_permission(tmp_path: Path) -> None:
     (tmp_path / "tulip").chmod(0)
     (tmp_path / "violet").chmod(0o444)
     try:
-        found = made(tmp_path)
+        catalog = build_catalog(tmp_path)
     finally:
         for name in ("tulip", "violet"):
             (tmp_path / name).chmod(0o755)
-    assert found.ids == ["rose/001.png"]
-    assert set(reasons(found)) == {"rose/000.png", "tulip", "violet/000.png"}
-    assert set(reasons(found).values()) == {"cannot be opened: Permission denied"}
+    assert catalog.ids == ["rose/001.png"]
+    assert set(reasons(catalog)) == {"rose/000.png", "tulip", "violet/000.png"}
+    assert set(reasons(catalog).values()) == {"cannot be opened: Permission denied"}
 
 
 def test_a_file_that_goes_while_the_folder_is_read(tmp_path: Path) -> None:
@@ -341,9 +341,9 @@ def test_a_file_that_goes_while_the_folder_is_read(tmp_path: Path) -> None:
             path.unlink()
         return images.open_rgb(path)
 
-    found = made(tmp_path, decode=decode)
-    assert found.ids == ["rose/000.png", "rose/002.png"]
-    assert "No such file" in reasons(found)["rose/001.png"]
+    catalog = build_catalog(tmp_path, decode=decode)
+    assert catalog.ids == ["rose/000.png", "rose/002.png"]
+    assert "No such file" in reasons(catalog)["rose/001.png"]
 
 
 @pytest.mark.parametrize("prepare", ["missing", "file", "empty", "no class", "only bad", "loop"])
@@ -360,7 +360,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path, prepare
     if prepare == "only bad":
         write(root / "rose" / "a.jpg", b"")
     with pytest.raises(DataError, match="--data") as caught:
-        made(root)
+        build_catalog(root)
     assert str(root) in str(caught.value)
 
 
@@ -398,10 +398,10 @@ def test_another_seed_draws_independently() -> None:
 
 def test_the_split_does_not_move_when_pictures_come_and_go(tmp_path: Path) -> None:
     folder(tmp_path, rose=40, tulip=40)
-    before = dict(zip(made(tmp_path).ids, made(tmp_path).frame["split"], strict=True))
+    before = dict(zip(build_catalog(tmp_path).ids, build_catalog(tmp_path).frame["split"], strict=True))
     folder(tmp_path, aster=20)
     (tmp_path / "rose" / "000.png").unlink()
-    after = made(tmp_path)
+    after = build_catalog(tmp_path)
     assert len(after.frame) == 99
     now = dict(zip(after.ids, after.frame["split"], strict=True))
     assert {name: split for name, split in before.items() if name in now} == {
@@ -413,7 +413,7 @@ def test_copies_share_a_split_whatever_their_class_and_format(tmp_path: Path) ->
     for number in range(60):
         write(tmp_path / "rose" / f"{number}.png", scene(number))
         write(tmp_path / "tulip" / f"x{number}.bmp", scene(number), "BMP")
-    frame = made(tmp_path).frame
+    frame = build_catalog(tmp_path).frame
     assert set(frame["split"]) == {"train", "val", "test"}
     assert (frame.groupby("sha256")["split"].nunique() == 1).all()
     assert frame["sha256"].nunique() == 60
@@ -421,14 +421,14 @@ def test_copies_share_a_split_whatever_their_class_and_format(tmp_path: Path) ->
 
 def test_reseeding_is_building_with_that_seed(tmp_path: Path) -> None:
     folder(tmp_path, rose=40)
-    found = made(tmp_path)
-    other = found.reseeded(5)
-    assert other.frame.equals(made(tmp_path, seed=5).frame)
+    catalog = build_catalog(tmp_path)
+    other = catalog.reseeded(5)
+    assert other.frame.equals(build_catalog(tmp_path, seed=5).frame)
     assert other.seed == 5
-    assert list(other.frame["split"]) != list(found.frame["split"])
-    assert other.fingerprint == found.fingerprint
-    assert other.contents != found.contents
-    assert other.key != found.key
+    assert list(other.frame["split"]) != list(catalog.frame["split"])
+    assert other.fingerprint == catalog.fingerprint
+    assert other.contents != catalog.contents
+    assert other.key != catalog.key
 
 
 # --- Fingerprint -----------------------------------------------------------------------------------------------------
@@ -458,32 +458,36 @@ def test_the_fingerprint_sees_every_picture_and_label(listed: list[tuple[str, st
 
 def test_renaming_touching_and_another_format_keep_the_fingerprint(tmp_path: Path) -> None:
     folder(tmp_path / "one", rose=3, tulip=2)
-    before = made(tmp_path / "one").fingerprint
+    before = build_catalog(tmp_path / "one").fingerprint
     (tmp_path / "one" / "rose" / "000.png").rename(tmp_path / "one" / "rose" / "zzz.jpg")
     os.utime(tmp_path / "one" / "rose" / "001.png", (1, 1))
     write(tmp_path / "one" / "tulip" / "000.png", scene(1000), "BMP")
     (tmp_path / "one").rename(tmp_path / "two")
-    assert made(tmp_path / "two").fingerprint == before
+    assert build_catalog(tmp_path / "two").fingerprint == before
 
 
 def test_one_pixel_or_one_label_changes_the_fingerprint(tmp_path: Path) -> None:
     folder(tmp_path, rose=3, tulip=2)
-    before = made(tmp_path).fingerprint
+    before = build_catalog(tmp_path).fingerprint
     picture = scene(1)
     red, green, blue = picture.getpixel((0, 0))
     picture.putpixel((0, 0), (red, green, blue ^ 1))
     write(tmp_path / "rose" / "001.png", picture)
-    changed = made(tmp_path).fingerprint
+    changed = build_catalog(tmp_path).fingerprint
     assert changed != before
     write(tmp_path / "rose" / "001.png", scene(1))
-    assert made(tmp_path).fingerprint == before
+    assert build_catalog(tmp_path).fingerprint == before
     (tmp_path / "rose" / "001.png").rename(tmp_path / "tulip" / "x.png")
-    assert made(tmp_path).fingerprint not in {before, changed}
+    assert build_catalog(tmp_path).fingerprint not in {before, changed}
 
 
 def test_seed_and_limit_do_not_touch_the_fingerprint_of_the_same_pictures(tmp_path: Path) -> None:
     folder(tmp_path, rose=3)
-    assert made(tmp_path, seed=9).fingerprint == made(tmp_path, limit=3).fingerprint == made(tmp_path).fingerprint
+    assert (
+        build_catalog(tmp_path, seed=9).fingerprint
+        == build_catalog(tmp_path, limit=3).fingerprint
+        == build_catalog(tmp_path).fingerprint
+    )
 
 
 # --- Limit -----------------------------------------------------------------------------------------------------------
@@ -492,57 +496,57 @@ def test_seed_and_limit_do_not_touch_the_fingerprint_of_the_same_pictures(tmp_pa
 @pytest.mark.parametrize("limit", [1, 4, 5, 13, 40, 41, 100])
 def test_a_limit_is_exact_and_spread_over_the_classes(tmp_path: Path, limit: int) -> None:
     folder(tmp_path, aster=20, daisy=2, rose=10, tulip=9)
-    found = made(tmp_path, limit=limit)
-    assert len(found.frame) == min(limit, 41)
-    assert found.limit == limit
-    counts = {label: found.classes.get(label, 0) for label in ("aster", "daisy", "rose", "tulip")}
+    catalog = build_catalog(tmp_path, limit=limit)
+    assert len(catalog.frame) == min(limit, 41)
+    assert catalog.limit == limit
+    counts = {label: catalog.classes.get(label, 0) for label in ("aster", "daisy", "rose", "tulip")}
     most = max(counts.values())
     # Nobody is left behind who still has pictures.
     for label, count in counts.items():
         assert count >= most - 1 or count == {"aster": 20, "daisy": 2, "rose": 10, "tulip": 9}[label]
-    assert made(tmp_path, limit=limit).frame.equals(found.frame)
+    assert build_catalog(tmp_path, limit=limit).frame.equals(catalog.frame)
 
 
 def test_a_larger_limit_keeps_what_a_smaller_one_took(tmp_path: Path) -> None:
     folder(tmp_path, rose=20, tulip=5)
-    taken: set[str] = set()
+    previous_ids: set[str] = set()
     for limit in range(1, 26):
-        now = set(made(tmp_path, limit=limit).ids)
-        assert taken < now
-        taken = now
+        now = set(build_catalog(tmp_path, limit=limit).ids)
+        assert previous_ids < now
+        previous_ids = now
 
 
 def test_a_limit_replaces_unreadable_files_within_their_class(tmp_path: Path) -> None:
     folder(tmp_path, aster=30, rose=30, tulip=30)
-    first = set(made(tmp_path, limit=15).ids)
+    first = set(build_catalog(tmp_path, limit=15).ids)
     bad = [name for name in sorted(first) if name.startswith("tulip")][:4]
     for name in bad:
         write(tmp_path / name, b"broken")
-    found = made(tmp_path, limit=15)
-    assert found.classes == {"aster": 5, "rose": 5, "tulip": 5}
-    assert set(reasons(found)) == set(bad)
-    assert first - set(found.ids) == set(bad)
+    catalog = build_catalog(tmp_path, limit=15)
+    assert catalog.classes == {"aster": 5, "rose": 5, "tulip": 5}
+    assert set(reasons(catalog)) == set(bad)
+    assert first - set(catalog.ids) == set(bad)
 
 
 def test_a_limit_takes_all_there_is_when_the_rest_is_broken(tmp_path: Path) -> None:
     folder(tmp_path, rose=3)
     for number in range(300):
         write(tmp_path / "tulip" / f"{number}.jpg", b"")
-    found = made(tmp_path, limit=50)
-    assert found.classes == {"rose": 3}
-    assert len(found.skipped) == 300
+    catalog = build_catalog(tmp_path, limit=50)
+    assert catalog.classes == {"rose": 3}
+    assert len(catalog.skipped) == 300
 
 
 def test_a_limit_does_not_decode_the_rest(tmp_path: Path) -> None:
     folder(tmp_path, rose=40, tulip=40)
-    counting = Counting()
-    made(tmp_path, limit=6, decode=counting)
+    counting = CountingDecoder()
+    build_catalog(tmp_path, limit=6, decode=counting)
     assert len(counting.names) == 6
 
 
 def test_the_choice_is_not_the_first_names(tmp_path: Path) -> None:
     folder(tmp_path, rose=60)
-    assert made(tmp_path, limit=20).ids != [f"rose/{number:03}.png" for number in range(20)]
+    assert build_catalog(tmp_path, limit=20).ids != [f"rose/{number:03}.png" for number in range(20)]
 
 
 @pytest.mark.parametrize("limit", [None, 7])
@@ -550,12 +554,12 @@ def test_progress_ends_at_its_total(tmp_path: Path, limit: int | None) -> None:
     folder(tmp_path, rose=10, tulip=5)
     for number in range(40):
         write(tmp_path / "rose" / f"bad{number}.jpg", b"")
-    seen: list[tuple[int, int | None]] = []
-    made(tmp_path, limit=limit, progress=lambda done, total: seen.append((done, total)))
+    calls: list[tuple[int, int | None]] = []
+    build_catalog(tmp_path, limit=limit, progress=lambda done, total: calls.append((done, total)))
     total = 55 if limit is None else 7
-    assert seen[-1] == (total, total)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert {entry for _, entry in seen} == {total}
+    assert calls[-1] == (total, total)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+    assert {entry for _, entry in calls} == {total}
 
 
 # --- What was read before --------------------------------------------------------------------------------------------
@@ -563,26 +567,26 @@ def test_progress_ends_at_its_total(tmp_path: Path, limit: int | None) -> None:
 
 def test_unchanged_files_are_not_decoded_again(tmp_path: Path) -> None:
     folder(tmp_path, rose=5, tulip=3)
-    first = made(tmp_path)
-    counting = Counting()
-    again = made(tmp_path, previous=first, decode=counting)
+    first = build_catalog(tmp_path)
+    counting = CountingDecoder()
+    again = build_catalog(tmp_path, previous=first, decode=counting)
     assert counting.names == []
     assert again.frame.equals(first.frame)
     assert again.key == first.key
     write(tmp_path / "rose" / "new.png", scene(77))
-    assert len(made(tmp_path, previous=first, decode=counting).frame) == 9
+    assert len(build_catalog(tmp_path, previous=first, decode=counting).frame) == 9
     assert counting.names == ["new.png"]
 
 
 def test_a_previous_catalog_from_disk_serves_as_well(tmp_path: Path) -> None:
     folder(tmp_path / "photos", rose=5)
     (tmp_path / "photos" / "factors.csv").write_text("id,light\nrose/000.png,3\n")
-    first = made(tmp_path / "photos")
+    first = build_catalog(tmp_path / "photos")
     save(first, tmp_path / "catalog.parquet")
-    counting = Counting()
-    again = made(tmp_path / "photos", previous=load(tmp_path / "catalog.parquet"), seed=3, decode=counting)
+    counting = CountingDecoder()
+    again = build_catalog(tmp_path / "photos", previous=load(tmp_path / "catalog.parquet"), seed=3, decode=counting)
     assert counting.names == []
-    assert again.frame.equals(made(tmp_path / "photos", seed=3).frame)
+    assert again.frame.equals(build_catalog(tmp_path / "photos", seed=3).frame)
 
 
 Change = Callable[[Path], None]
@@ -613,14 +617,14 @@ def test_a_changed_file_is_noticed_even_with_its_old_size_and_date(tmp_path: Pat
     for number in range(2):
         write(tmp_path / "rose" / f"{number}.bmp", scene(number), "BMP")
         os.utime(tmp_path / "rose" / f"{number}.bmp", (date, date))
-    first = made(tmp_path)
+    first = build_catalog(tmp_path)
     change(tmp_path / "rose" / "0.bmp")
     assert changes(first) == {"added": 0, "removed": 0, "changed": 1}
-    counting = Counting()
-    again = made(tmp_path, previous=first, decode=counting)
+    counting = CountingDecoder()
+    again = build_catalog(tmp_path, previous=first, decode=counting)
     assert counting.names == ["0.bmp"]
     assert again.fingerprint != first.fingerprint
-    assert again.frame.drop(columns="changed_ns").equals(made(tmp_path).frame.drop(columns="changed_ns"))
+    assert again.frame.drop(columns="changed_ns").equals(build_catalog(tmp_path).frame.drop(columns="changed_ns"))
 
 
 def test_a_link_that_points_elsewhere_now_is_noticed(tmp_path: Path) -> None:
@@ -634,13 +638,13 @@ def test_a_link_that_points_elsewhere_now_is_noticed(tmp_path: Path) -> None:
             os.utime(path, (1, 1))
         if len({(path.stat().st_size, path.stat().st_ctime_ns) for path in pool}) == 1:
             break
-    first = made(tmp_path)
+    first = build_catalog(tmp_path)
     before = link.lstat().st_ctime_ns
     while link.lstat().st_ctime_ns == before:
         link.unlink()
         link.symlink_to("../.pool/1.bmp")
     assert changes(first)["changed"] == 1
-    assert made(tmp_path, previous=first).fingerprint != first.fingerprint
+    assert build_catalog(tmp_path, previous=first).fingerprint != first.fingerprint
 
 
 @pytest.mark.parametrize("year", [1902, 1969, 2039, 2445])
@@ -648,46 +652,46 @@ def test_dates_far_away_are_kept(tmp_path: Path, year: int) -> None:
     root = folder(tmp_path / "photos", rose=2)
     seconds = int((year - 1970) * 365.2425 * 86_400)
     os.utime(root / "rose" / "000.png", (seconds, seconds))
-    found = made(root)
-    save(found, tmp_path / "catalog.parquet")
-    kept = load(tmp_path / "catalog.parquet")
-    assert kept is not None
-    assert kept.frame.equals(found.frame)
-    counting = Counting()
-    made(root, previous=kept, decode=counting)
+    catalog = build_catalog(root)
+    save(catalog, tmp_path / "catalog.parquet")
+    loaded = load(tmp_path / "catalog.parquet")
+    assert loaded is not None
+    assert loaded.frame.equals(catalog.frame)
+    counting = CountingDecoder()
+    build_catalog(root, previous=loaded, decode=counting)
     assert counting.names == []
 
 
 def test_changes_are_counted(tmp_path: Path) -> None:
     folder(tmp_path, rose=5, tulip=5)
     write(tmp_path / "rose" / "bad.jpg", b"")
-    found = made(tmp_path)
-    assert changes(found) == {"added": 0, "removed": 0, "changed": 0}
+    catalog = build_catalog(tmp_path)
+    assert changes(catalog) == {"added": 0, "removed": 0, "changed": 0}
     (tmp_path / "rose" / "000.png").unlink()
     (tmp_path / "rose" / "001.png").rename(tmp_path / "tulip" / "moved.png")
     rewritten(tmp_path / "tulip" / "000.png", encoded(scene(55)))
     write(tmp_path / "aster" / "new.png", scene(56))
-    assert changes(found) == {"added": 2, "removed": 2, "changed": 1}
-    limited = made(tmp_path, limit=3)
+    assert changes(catalog) == {"added": 2, "removed": 2, "changed": 1}
+    limited = build_catalog(tmp_path, limit=3)
     assert changes(limited) == {"added": 0, "removed": 0, "changed": 0}
 
 
 def test_a_repaired_file_counts_as_added(tmp_path: Path) -> None:
     folder(tmp_path, rose=2)
     write(tmp_path / "rose" / "bad.jpg", b"")
-    found = made(tmp_path)
+    catalog = build_catalog(tmp_path)
     write(tmp_path / "rose" / "bad.jpg", scene(9), "JPEG")
-    assert changes(found) == {"added": 1, "removed": 0, "changed": 0}
+    assert changes(catalog) == {"added": 1, "removed": 0, "changed": 0}
 
 
 def test_a_folder_that_has_gone_is_a_clear_error(tmp_path: Path) -> None:
     root = folder(tmp_path / "photos", rose=2)
-    found = made(root)
+    catalog = build_catalog(root)
     shutil.rmtree(root)
     with pytest.raises(DataError, match="--data"):
-        changes(found)
+        changes(catalog)
     with pytest.raises(DataError, match="--data"):
-        made(root, previous=found)
+        build_catalog(root, previous=catalog)
 
 
 # --- Factors ---------------------------------------------------------------------------------------------------------
@@ -704,7 +708,7 @@ def test_factors_are_joined_by_id(tmp_path: Path) -> None:
         }
     )
     table.to_csv(tmp_path / "factors.csv", index=False)
-    frame = made(tmp_path).frame.set_index("id")
+    frame = build_catalog(tmp_path).frame.set_index("id")
     assert list(frame.columns[-2:]) == ["factor_light", "factor_colour"]
     assert frame.loc["rose/000.png", "factor_light"] == 1.5
     assert frame.loc["rose/002.png", "factor_colour"] == "red"
@@ -731,7 +735,7 @@ def test_a_broken_factor_table_is_named(tmp_path: Path, kind: str) -> None:
     folder(tmp_path, rose=2)
     write(tmp_path / "factors.csv", BROKEN[kind])
     with pytest.raises(DataError, match=r"factors\.csv is not a table with an `id` column; repair or remove it"):
-        made(tmp_path)
+        build_catalog(tmp_path)
 
 
 ODD_TABLES = {
@@ -751,40 +755,40 @@ ODD_TABLES = {
 def test_odd_factor_tables_are_kept(tmp_path: Path, kind: str) -> None:
     folder(tmp_path / "photos", rose=2)
     write(tmp_path / "photos" / "factors.csv", ODD_TABLES[kind])
-    found = made(tmp_path / "photos")
-    assert len(found.frame) == 2
-    assert set(found.frame["label"]) == {"rose"}
-    assert not pd.isna(found.frame["factor_x"].iloc[0])
-    save(found, tmp_path / "catalog.parquet")
-    kept = load(tmp_path / "catalog.parquet")
-    assert kept is not None
-    assert kept.frame.equals(found.frame)
+    catalog = build_catalog(tmp_path / "photos")
+    assert len(catalog.frame) == 2
+    assert set(catalog.frame["label"]) == {"rose"}
+    assert not pd.isna(catalog.frame["factor_x"].iloc[0])
+    save(catalog, tmp_path / "catalog.parquet")
+    loaded = load(tmp_path / "catalog.parquet")
+    assert loaded is not None
+    assert loaded.frame.equals(catalog.frame)
 
 
 def test_a_table_of_other_pictures_adds_no_empty_columns(tmp_path: Path) -> None:
     folder(tmp_path, rose=2)
     (tmp_path / "factors.csv").write_text("id,x\nelsewhere/a.png,1\n")
-    assert list(made(tmp_path).frame.columns) == catalogs.COLUMNS
+    assert list(build_catalog(tmp_path).frame.columns) == catalogs.COLUMNS
 
 
 def test_a_factor_table_outside_the_folder_is_not_read(tmp_path: Path) -> None:
     root = folder(tmp_path / "photos", rose=2)
     table = write(tmp_path / "secret.csv", b"id,x\nrose/000.png,1\n")
     (root / "factors.csv").symlink_to(table)
-    found = made(root)
-    assert list(found.frame.columns) == catalogs.COLUMNS
-    assert "out of the data folder" in reasons(found)["factors.csv"]
+    catalog = build_catalog(root)
+    assert list(catalog.frame.columns) == catalogs.COLUMNS
+    assert "out of the data folder" in reasons(catalog)["factors.csv"]
     table.rename(root / "table.txt")
     (root / "factors.csv").unlink()
     (root / "factors.csv").symlink_to("table.txt")
-    assert "factor_x" in made(root).frame
+    assert "factor_x" in build_catalog(root).frame
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
 def test_a_factor_table_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
     folder(tmp_path, rose=2)
     os.mkfifo(tmp_path / "factors.csv")
-    assert len(made(tmp_path).frame) == 2
+    assert len(build_catalog(tmp_path).frame) == 2
 
 
 # --- On disk ---------------------------------------------------------------------------------------------------------
@@ -795,13 +799,13 @@ def test_a_catalog_comes_back_as_it_was(tmp_path: Path, limit: int | None) -> No
     folder(tmp_path / "photos", rose=3, tulip=2)
     write(tmp_path / "photos" / "rose" / "bad\n.jpg", b"")
     (tmp_path / "photos" / "factors.csv").write_text("id,x\nrose/000.png,1\n")
-    found = replace(made(tmp_path / "photos", limit=limit, seed=4), name='a "name"\nof 花')
-    save(found, tmp_path / "new folder" / "catalog.parquet")
-    kept = load(tmp_path / "new folder" / "catalog.parquet")
-    assert kept is not None
-    assert kept.frame.equals(found.frame)
-    assert replace(kept, frame=found.frame) == found
-    assert (kept.key, kept.contents) == (found.key, found.contents)
+    catalog = replace(build_catalog(tmp_path / "photos", limit=limit, seed=4), name='a "name"\nof 花')
+    save(catalog, tmp_path / "new folder" / "catalog.parquet")
+    loaded = load(tmp_path / "new folder" / "catalog.parquet")
+    assert loaded is not None
+    assert loaded.frame.equals(catalog.frame)
+    assert replace(loaded, frame=catalog.frame) == catalog
+    assert (loaded.key, loaded.contents) == (catalog.key, catalog.contents)
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["catalog.parquet"]
 
 
@@ -825,9 +829,9 @@ def test_a_stranger_s_table_is_damaged(tmp_path: Path) -> None:
 
 def test_a_damaged_catalog_is_never_taken_for_a_sound_one(tmp_path: Path) -> None:
     folder(tmp_path / "photos", rose=3, tulip=2)
-    found = made(tmp_path / "photos")
+    catalog = build_catalog(tmp_path / "photos")
     path = tmp_path / "catalog.parquet"
-    save(found, path)
+    save(catalog, path)
     sound = path.read_bytes()
     noise = random.Random(0)
     refused = 0
@@ -839,13 +843,13 @@ def test_a_damaged_catalog_is_never_taken_for_a_sound_one(tmp_path: Path) -> Non
             del content[noise.randrange(len(content)) :]
         path.write_bytes(content)
         try:
-            kept = load(path)
+            loaded = load(path)
         except ArtifactError as error:
             assert str(path) in str(error)
             refused += 1
             continue
-        # Bits that nobody reads.
-        assert kept is None or (kept.frame.equals(found.frame) and replace(kept, frame=found.frame) == found)
+        if loaded is not None:  # the changed bit carries no information
+            assert loaded.frame.equals(catalog.frame) and replace(loaded, frame=catalog.frame) == catalog
     assert refused > 150
 
 

@@ -1,4 +1,4 @@
-"""Which photos: the named folder, else flower_photos, else drawn ones; nothing else, and with a word about why."""
+"""The data set: the named folder, else flower_photos, else synthetic flowers with a note about the reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from lib.data import datasets
 from lib.data.datasets import Dataset
-from lib.errors import ArtifactError, DataError, OfflineError
+from lib.errors import COMMAND_LINE, ArtifactError, DataError, OfflineError, Remedy
 from lib.settings import Settings
 from lib.synthetic_flowers import dataset
 from tests.helpers.image_files import folder
@@ -24,23 +24,23 @@ from tests.helpers.image_files import folder
 
 @dataclass
 class World:
-    """What a download and a drawing would do, and what was asked of them."""
+    """A fake download and a fake renderer that record their calls and their reports."""
 
     online: bool = True
     error: Exception | None = None
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     stages: set[tuple[str, int, int | None]] = field(default_factory=set)
 
     def fetch(self, into: Path, *, offline: bool, progress: Any) -> None:
-        self.asked.append(f"fetch {offline}")
+        self.calls.append(f"fetch {offline}")
         if offline or not self.online:
             raise OfflineError("There is no network.")
         progress(5, 10)
         folder(into / "flower_photos", rose=1)
 
     def draw(self, root: Path, *, progress: Any) -> None:
-        self.asked.append("draw")
+        self.calls.append("draw")
         if self.error is not None:
             raise self.error
         dataset.generate(root, per_class=1, size=16, workers=1, progress=progress)
@@ -49,7 +49,7 @@ class World:
         def report(stage: str, done: int, total: int | None) -> None:
             self.stages.add((stage, done, total))
 
-        return datasets.obtain(settings, report, self.said.append, fetch=self.fetch, draw=self.draw)
+        return datasets.obtain(settings, report, self.messages.append, fetch=self.fetch, draw=self.draw)
 
 
 @pytest.fixture
@@ -66,39 +66,40 @@ def test_the_named_folder_goes_before_everything(settings: Settings, tmp_path: P
     folder(settings.artifacts / "data" / "flower_photos", rose=1)
     for name in ("my photos", "synthetic", "flower_photos"):
         root = folder(tmp_path / name, rose=1)
-        named = Settings(data=root, artifacts=settings.artifacts)
+        named_settings = Settings(data=root, artifacts=settings.artifacts)
         world = World()
-        assert world.obtain(named) == datasets.find(named) == Dataset(name, root)
-        assert world.asked == world.said == []
+        assert world.obtain(named_settings) == datasets.find(named_settings) == Dataset(name, root)
+        assert world.calls == world.messages == []
 
 
 def test_a_folder_has_a_name_even_without_one(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "photos" / "rose").mkdir(parents=True)
     for root, name in ((tmp_path / "photos" / "rose" / "..", "photos"), (Path("/"), "data")):
-        found = datasets.find(Settings(data=root, artifacts=settings.artifacts))
-        assert found is not None
-        assert found.name == name
+        obtained = datasets.find(Settings(data=root, artifacts=settings.artifacts))
+        assert obtained is not None
+        assert obtained.name == name
 
 
-@pytest.mark.parametrize(("kind", "says"), [("missing", "does not exist"), ("file", "is not a folder")])
-def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Path, kind: str, says: str) -> None:
+@pytest.mark.parametrize(("kind", "problem"), [("missing", "does not exist"), ("file", "is not a folder")])
+def test_a_named_folder_that_is_none_is_refused(settings: Settings, tmp_path: Path, kind: str, problem: str) -> None:
     root = tmp_path / "photos"
     if kind == "file":
         root.write_bytes(b"")
     world = World()
-    with pytest.raises(DataError, match=f"{says}; name one with --data or PETALSCOPE_DATA"):
+    with pytest.raises(DataError, match=problem) as raised:
         world.obtain(Settings(data=root, artifacts=settings.artifacts))
-    assert world.asked == []
+    assert str(raised.value).endswith(f"; {COMMAND_LINE[Remedy.CHOOSE_DATA]}.")
+    assert world.calls == []
 
 
 def test_online_the_photos_are_fetched_once(settings: Settings) -> None:
     world = World()
-    found = world.obtain(settings)
-    assert found == Dataset("flower_photos", settings.artifacts / "data" / "flower_photos")
-    assert world.obtain(settings) == found
-    assert world.asked == ["fetch False"]
+    obtained = world.obtain(settings)
+    assert obtained == Dataset("flower_photos", settings.artifacts / "data" / "flower_photos")
+    assert world.obtain(settings) == obtained
+    assert world.calls == ["fetch False"]
     assert world.stages == {("download flower_photos", 5, 10)}
-    assert world.said == []
+    assert world.messages == []
 
 
 def test_an_empty_folder_is_no_download(settings: Settings) -> None:
@@ -109,27 +110,27 @@ def test_an_empty_folder_is_no_download(settings: Settings) -> None:
 
 def test_offline_flowers_are_drawn_and_say_so(settings: Settings) -> None:
     world = World(online=False)
-    found = world.obtain(settings)
-    assert found.name == "synthetic"
-    assert "Drawn by Petalscope" in found.note
-    assert world.said == ["There is no network. Drawing synthetic flowers instead."]
+    obtained = world.obtain(settings)
+    assert obtained.name == "synthetic"
+    assert obtained.note == datasets.SYNTHETIC_NOTE
+    assert world.messages == ["There is no network. Drawing synthetic flowers instead."]
     assert ("draw flowers", 5, 5) in world.stages
-    assert datasets.find(settings) == found
+    assert datasets.find(settings) == obtained
 
 
 def test_drawn_flowers_are_not_drawn_twice_and_give_way_to_photos(settings: Settings) -> None:
     World(online=False).obtain(settings)
     again = World(online=False)
     assert again.obtain(settings).name == "synthetic"
-    assert (again.asked, again.said) == (["fetch False"], [])
+    assert (again.calls, again.messages) == (["fetch False"], [])
     assert World().obtain(settings).name == "flower_photos"
 
 
 def test_who_is_offline_by_choice_is_not_asked_again(settings: Settings) -> None:
     world = World()
-    found = world.obtain(Settings(artifacts=settings.artifacts, offline=True))
-    assert found.name == "synthetic"
-    assert world.asked == ["fetch True", "draw"]
+    obtained = world.obtain(Settings(artifacts=settings.artifacts, offline=True))
+    assert obtained.name == "synthetic"
+    assert world.calls == ["fetch True", "draw"]
 
 
 def test_the_real_download_is_off_when_the_user_is_offline(settings: Settings) -> None:
@@ -144,17 +145,17 @@ def test_the_real_download_is_off_when_the_user_is_offline(settings: Settings) -
 
 
 @pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "is full"), (errno.EROFS, "--artifacts or PETALSCOPE_ARTIFACTS")]
+    ("number", "problem"), [(errno.ENOSPC, "is full"), (errno.EROFS, COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS])]
 )
-def test_a_disk_that_takes_no_drawings_is_named(settings: Settings, number: int, says: str) -> None:
+def test_a_disk_that_takes_no_drawings_is_named(settings: Settings, number: int, problem: str) -> None:
     world = World(online=False, error=OSError(number, os.strerror(number)))
-    with pytest.raises(ArtifactError, match=says):
+    with pytest.raises(ArtifactError, match=problem):
         world.obtain(settings)
 
 
 def test_half_a_drawn_set_is_none(settings: Settings) -> None:
-    found = World(online=False).obtain(settings)
-    next(found.root.glob("*/*.jpg")).unlink()
+    obtained = World(online=False).obtain(settings)
+    next(obtained.root.glob("*/*.jpg")).unlink()
     assert datasets.find(settings) is None
 
 

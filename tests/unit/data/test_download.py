@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -19,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from lib.data.download import fetch, flower_photos
+from lib.data.download import fetch, flower_photos, switched_off
 from lib.data.remote import FLOWER_PHOTOS, IMAGENET_RESNET18, Remote
-from lib.errors import ChecksumError, DownloadError, OfflineError
+from lib.errors import COMMAND_LINE, ChecksumError, DownloadError, OfflineError, Remedy
 from lib.settings import PROJECT
 from tests.helpers.archives import PHOTOS, names, tgz, tree
 from tests.helpers.http_server import Fault, FileServer, serving
@@ -50,9 +51,9 @@ def remote_of(server: FileServer, body: bytes | None = None, **changes: Any) -> 
     return dataclasses.replace(remote, **changes)
 
 
-def get(remote: Remote, folder: Path, **named: Any) -> Path:
+def get(remote: Remote, folder: Path, **options: Any) -> Path:
     """`fetch` with short limits. Pooch waits a second before the second try, and two before the third."""
-    return fetch(remote, folder, **{"stall_s": 0.3, "retries": 1, **named})
+    return fetch(remote, folder, **{"stall_s": 0.3, "retries": 1, **options})
 
 
 # --- transfers -----------------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def test_passing_fault_is_met_by_another_try(server: FileServer, tmp_path: Path,
     ],
 )
 def test_lasting_fault_ends_in_one_sentence(server: FileServer, tmp_path: Path, fault: Fault, reason: str) -> None:
-    server.always = fault
+    server.every_fault = fault
     with pytest.raises(DownloadError, match=rf"failed \(.*{reason}.*\); try again later .*{REMEDY}\.$"):
         get(remote_of(server), tmp_path)
     assert names(tmp_path) == set()
@@ -214,7 +215,7 @@ def test_disk_that_fills_up_during_the_transfer(server: FileServer, tmp_path: Pa
     done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=PROJECT)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        f"The disk that holds {tmp_path} is full; free some space, then start again.",
+        f"The disk that holds {tmp_path} is full; {COMMAND_LINE[Remedy.FREE_SPACE]}.",
         "['much']",
     ]
     assert len(server.gets) == 1
@@ -222,7 +223,7 @@ def test_disk_that_fills_up_during_the_transfer(server: FileServer, tmp_path: Pa
 
 def test_folder_that_cannot_be_made(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DownloadError, match=r"Cannot write to .*; make it writable or choose another folder"):
+    with pytest.raises(DownloadError, match=f"Cannot write to .*; {COMMAND_LINE[Remedy.MAKE_WRITABLE]}"):
         get(remote_of(server), tmp_path / "file" / "folder")
     assert server.gets == []
 
@@ -230,7 +231,7 @@ def test_folder_that_cannot_be_made(server: FileServer, tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written(server: FileServer, tmp_path: Path) -> None:
     # A file in the way of pooch's folder stops root as well, whom permissions do not stop.
     (tmp_path / ".file.bin.tmp").write_text("")
-    with pytest.raises(DownloadError, match=r"Cannot write to .*; make it writable or choose another folder"):
+    with pytest.raises(DownloadError, match=f"Cannot write to .*; {COMMAND_LINE[Remedy.MAKE_WRITABLE]}"):
         get(remote_of(server), tmp_path)
 
 
@@ -239,10 +240,12 @@ def test_folder_that_cannot_be_written(server: FileServer, tmp_path: Path) -> No
 
 def test_offline_flag_asks_nobody_and_names_the_ways_out(server: FileServer, tmp_path: Path) -> None:
     remote = remote_of(server)
-    switched_off = r"is not there and downloads are switched off .PETALSCOPE_OFFLINE.; unset it .*put http.* yourself"
-    for download in (get, lambda remote, folder, **named: flower_photos(folder, remote=remote, **named)):
-        with pytest.raises(OfflineError, match=switched_off):
-            download(remote, tmp_path / "absent", offline=True)
+    absent = tmp_path / "absent"
+    sentence = str(switched_off(remote, absent / "file.bin"))
+    assert re.search(r"file.bin is missing .*PETALSCOPE_OFFLINE.*put http.* yourself", sentence)
+    for download in (get, lambda remote, folder, **options: flower_photos(folder, remote=remote, **options)):
+        with pytest.raises(OfflineError, match=re.escape(sentence)):
+            download(remote, absent, offline=True)
     assert not (tmp_path / "absent").exists()
     (tmp_path / "file.bin").write_bytes(b"damaged")
     with pytest.raises(OfflineError, match="is damaged"):
@@ -303,7 +306,7 @@ def test_only_https_and_this_machine(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["http://example.org/x", "//example.org/x", "ftp://example.org/x", "file:///x"])
 def test_redirects_out_of_https_are_refused(server: FileServer, tmp_path: Path, target: str) -> None:
-    server.always = Fault(status=302, headers={"Location": target})
+    server.every_fault = Fault(status=302, headers={"Location": target})
     with pytest.raises(DownloadError, match="only https"):
         get(remote_of(server), tmp_path)
     assert len(server.gets) == 1 and names(tmp_path) == set()
@@ -324,7 +327,7 @@ def test_https_does_not_redirect_to_http(
 
 def test_redirect_within_this_machine_is_followed(server: FileServer, tmp_path: Path) -> None:
     with serving() as front:
-        front.always = Fault(status=302, headers={"Location": server.url})
+        front.every_fault = Fault(status=302, headers={"Location": server.url})
         assert get(remote_of(server, url=front.url), tmp_path).read_bytes() == BODY
 
 
@@ -356,7 +359,7 @@ def test_two_threads_share_one_transfer(server: FileServer, tmp_path: Path) -> N
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get, remote_of(server), tmp_path, stall_s=30)
-        assert server.got.wait(10)
+        assert server.requested.wait(10)
         second = pool.submit(get, remote_of(server), tmp_path, stall_s=30, progress=watch)
         assert first.result(20) == second.result(20)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -386,7 +389,7 @@ def test_two_processes_share_one_download(tmp_path: Path) -> None:
             return subprocess.Popen(code, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
 
         with start() as first:
-            assert server.got.wait(20)
+            assert server.requested.wait(20)
             with start() as second:
                 assert second.stdout is not None
                 assert second.stdout.readline() == "progress\n"  # it waits behind the first

@@ -64,10 +64,10 @@ def test_lossless_formats_give_the_very_pixels(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FILES)
 def test_every_format_gives_the_first_picture(kind: str) -> None:
-    found = open_rgb(FILES[kind])
-    assert found.size == (60, 40)
-    assert apart(rows(found), rows(scene())) < 16  # GIF has 64 colours here
-    assert apart(rows(found), rows(scene(1))) > 30
+    decoded = open_rgb(FILES[kind])
+    assert decoded.size == (60, 40)
+    assert apart(rows(decoded), rows(scene())) < 16  # GIF has 64 colours here
+    assert apart(rows(decoded), rows(scene(1))) > 30
 
 
 def test_the_first_frame_is_told_from_the_second_by_its_very_pixels() -> None:
@@ -95,9 +95,9 @@ def test_grey_and_one_bit_and_palette() -> None:
 
 
 def test_grey_jpeg() -> None:
-    found = rows(open_rgb(encoded(scene().convert("L"), "JPEG", quality=95)))
-    assert np.array_equal(found[..., 0], found[..., 2])
-    assert apart(found[..., 0], np.asarray(scene().convert("L"))) < 2
+    decoded = rows(open_rgb(encoded(scene().convert("L"), "JPEG", quality=95)))
+    assert np.array_equal(decoded[..., 0], decoded[..., 2])
+    assert apart(decoded[..., 0], np.asarray(scene().convert("L"))) < 2
 
 
 def by_pillow(data: bytes) -> np.ndarray | None:
@@ -123,25 +123,25 @@ def test_ordinary_jpegs_have_the_pixels_that_pillow_sees(kind: str, size: tuple[
 
 def test_a_damaged_jpeg_is_what_pillow_makes_of_it() -> None:
     rng, whole = np.random.default_rng(0), FILES["JPEG"]
-    seen = refused = 0
+    readable_count = refused = 0
     for _ in range(300):
         data = bytearray(whole)
         for at in rng.integers(20, len(data), 2):
             data[at] = rng.integers(0, 256)
         try:
-            found = np.asarray(open_rgb(bytes(data)))
+            decoded = np.asarray(open_rgb(bytes(data)))
         except ImageError:
             refused += 1
             continue
         expected = by_pillow(bytes(data))
-        seen += 1
-        assert expected is not None and np.array_equal(found, expected)
-    assert seen > 50 and refused > 10
+        readable_count += 1
+        assert expected is not None and np.array_equal(decoded, expected)
+    assert readable_count > 50 and refused > 10
 
 
 def test_cmyk_jpeg() -> None:
-    found = rows(open_rgb(encoded(scene().convert("CMYK"), "JPEG", quality=95)))
-    assert apart(found, rows(scene())) < 6
+    decoded = rows(open_rgb(encoded(scene().convert("CMYK"), "JPEG", quality=95)))
+    assert apart(decoded, rows(scene())) < 6
 
 
 def test_sixteen_bits_keep_the_upper_byte() -> None:
@@ -151,8 +151,8 @@ def test_sixteen_bits_keep_the_upper_byte() -> None:
         encoded(Image.frombytes("I;16B", (60, 40), ramp.astype(">u2").tobytes())),
         png(60, 40, b"".join(b"\0" + row.tobytes() for row in ramp.astype(">u2").repeat(3, axis=1)), depth=16),
     ):
-        found = rows(open_rgb(file))
-        assert np.array_equal(found, (ramp >> 8).astype(np.uint8)[..., None].repeat(3, axis=2))
+        decoded = rows(open_rgb(file))
+        assert np.array_equal(decoded, (ramp >> 8).astype(np.uint8)[..., None].repeat(3, axis=2))
 
 
 # --- Transparency ----------------------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ def test_transparency_is_laid_on_white() -> None:
         picture = scene()
         picture.putalpha(Image.fromarray(alpha))
         options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-        found = rows(open_rgb(encoded(picture, kind, **options)))
-        assert np.abs(found - on_white(alpha, rows(scene()))).max() <= 1, kind
+        decoded = rows(open_rgb(encoded(picture, kind, **options)))
+        assert np.abs(decoded - on_white(alpha, rows(scene()))).max() <= 1, kind
     grey = scene().convert("L")
     grey.putalpha(Image.fromarray(alpha))
     assert grey.mode == "LA"
@@ -196,8 +196,8 @@ def test_a_palette_with_degrees_of_transparency() -> None:
     few = scene().quantize(4)
     alpha = np.array([0, 85, 170, 255], np.uint8)
     expected = on_white(alpha[np.asarray(few)], rows(few.convert("RGB")))
-    found = rows(open_rgb(encoded(few, transparency=alpha.tobytes())))
-    assert np.abs(found - expected).max() <= 1
+    decoded = rows(open_rgb(encoded(few, transparency=alpha.tobytes())))
+    assert np.abs(decoded - expected).max() <= 1
 
 
 def test_a_transparent_colour_is_white() -> None:
@@ -208,15 +208,15 @@ def test_a_transparent_colour_is_white() -> None:
     assert np.array_equal(rows(open_rgb(encoded(Image.fromarray(flat), transparency=(1, 2, 3)))), expected)
     grey = np.asarray(scene().convert("L")).copy()
     grey[grey == 7], grey[:10] = 8, 7
-    found = rows(open_rgb(encoded(Image.fromarray(grey), transparency=7)))
-    assert np.array_equal(found[..., 0], np.where(grey == 7, 255, grey))
+    decoded = rows(open_rgb(encoded(Image.fromarray(grey), transparency=7)))
+    assert np.array_equal(decoded[..., 0], np.where(grey == 7, 255, grey))
 
 
 def test_a_transparent_sixteen_bit_grey_is_white() -> None:
     ramp = np.arange(0, 20_000, 1000, np.uint16).reshape(4, 5)
     lines = b"".join(b"\0" + row.tobytes() for row in ramp.astype(">u2"))
-    found = rows(open_rgb(png(5, 4, lines, chunk(b"tRNS", b"\x03\xe8"), depth=16, colour=0)))
-    assert np.array_equal(found[..., 0], np.where(ramp == 1000, 255, ramp >> 8))
+    decoded = rows(open_rgb(png(5, 4, lines, chunk(b"tRNS", b"\x03\xe8"), depth=16, colour=0)))
+    assert np.array_equal(decoded[..., 0], np.where(ramp == 1000, 255, ramp >> 8))
 
 
 def test_a_text_named_transparency_is_a_text() -> None:
@@ -239,16 +239,16 @@ def turned(orientation: int) -> tuple[Image.Image, Image.Exif]:
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_all_eight_orientations_give_the_upright_original(kind: str, orientation: int) -> None:
     stored, exif = turned(orientation)
-    found = open_rgb(encoded(stored, kind, exif=exif, **LOSSLESS[kind]))
-    assert np.array_equal(rows(found), rows(scene()))
+    decoded = open_rgb(encoded(stored, kind, exif=exif, **LOSSLESS[kind]))
+    assert np.array_equal(rows(decoded), rows(scene()))
 
 
 @pytest.mark.parametrize("orientation", image_files.STORED)
 def test_jpegs_are_turned_too(orientation: int) -> None:
     stored, exif = turned(orientation)
-    found = rows(open_rgb(encoded(stored, "JPEG", quality=95, exif=exif)))
-    assert found.shape == (40, 60, 3)
-    assert apart(found, rows(scene())) < 3
+    decoded = rows(open_rgb(encoded(stored, "JPEG", quality=95, exif=exif)))
+    assert decoded.shape == (40, 60, 3)
+    assert apart(decoded, rows(scene())) < 3
 
 
 def test_a_turned_picture_with_a_transparent_palette_entry() -> None:
@@ -256,8 +256,8 @@ def test_a_turned_picture_with_a_transparent_palette_entry() -> None:
     exif = turned(6)[1]
     expected = rows(few.convert("RGB")).copy()
     expected[np.asarray(few) == 3] = 255
-    found = open_rgb(encoded(few.transpose(Image.Transpose.ROTATE_90), exif=exif, transparency=3))
-    assert np.array_equal(rows(found), expected)
+    decoded = open_rgb(encoded(few.transpose(Image.Transpose.ROTATE_90), exif=exif, transparency=3))
+    assert np.array_equal(rows(decoded), expected)
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])
@@ -282,10 +282,10 @@ def test_broken_exif_and_icc_say_nothing_about_the_pixels() -> None:
     for block in blocks:
         for kind in ("PNG", "WEBP"):
             data = encoded(scene(), kind, exif=block, icc_profile=noise.randbytes(50), **LOSSLESS[kind])
-            found = rows(open_rgb(data))
+            decoded = rows(open_rgb(data))
             # Noise may by chance be a tag that turns the picture.
-            assert found.shape in {(40, 60, 3), (60, 40, 3)}
-            assert np.array_equal(np.sort(found, axis=None), np.sort(rows(scene()), axis=None))
+            assert decoded.shape in {(40, 60, 3), (60, 40, 3)}
+            assert np.array_equal(np.sort(decoded, axis=None), np.sort(rows(scene()), axis=None))
 
 
 def test_exif_that_cannot_be_written_back_still_turns_the_picture() -> None:
@@ -298,9 +298,9 @@ def test_exif_that_cannot_be_written_back_still_turns_the_picture() -> None:
 
 def test_metadata_is_left_behind(tmp_path: Path) -> None:
     comment = encoded(scene(), "JPEG", comment=b"x" * 60_000, exif=turned(3)[1], icc_profile=b"y" * 1000)
-    found = open_rgb(write(tmp_path / "a.jpg", comment))
-    assert found.info == {}
-    assert len(encoded(found, "JPEG")) < 5_000
+    decoded = open_rgb(write(tmp_path / "a.jpg", comment))
+    assert decoded.info == {}
+    assert len(encoded(decoded, "JPEG")) < 5_000
 
 
 # --- Files that are not what they seem -------------------------------------------------------------------------------
@@ -363,13 +363,13 @@ def test_flipped_bits_give_a_picture_or_a_reason(kind: str) -> None:
         for _ in range(noise.randint(1, 4)):
             data[noise.randrange(len(data))] ^= 1 << noise.randrange(8)
         try:
-            found = open_rgb(bytes(data))
+            decoded = open_rgb(bytes(data))
         except ImageError as error:
             assert str(error)
             continue
-        assert found.mode == "RGB"
-        assert min(found.size) > 0
-        assert len(found.tobytes()) == found.width * found.height * 3
+        assert decoded.mode == "RGB"
+        assert min(decoded.size) > 0
+        assert len(decoded.tobytes()) == decoded.width * decoded.height * 3
 
 
 def test_noise_after_a_known_beginning_is_refused() -> None:
@@ -384,10 +384,10 @@ def test_noise_after_a_known_beginning_is_refused() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (30_000, 1), (1, 30_000)])
 def test_extreme_shapes(size: tuple[int, int]) -> None:
-    found = open_rgb(encoded(Image.new("RGB", size, (9, 8, 7))))
-    assert found.size == size
-    assert images.resized(found, 8, 8).tolist() == np.full((8, 8, 3), (9, 8, 7)).tolist()
-    assert len(pixel_hash(found)) == 64
+    decoded = open_rgb(encoded(Image.new("RGB", size, (9, 8, 7))))
+    assert decoded.size == size
+    assert images.resized(decoded, 8, 8).tolist() == np.full((8, 8, 3), (9, 8, 7)).tolist()
+    assert len(pixel_hash(decoded)) == 64
 
 
 def test_the_limit_is_64_megapixels() -> None:

@@ -1,4 +1,4 @@
-"""Petalscope's own folders among the photos: artifacts, stores and leftovers never become photos, and that is said."""
+"""Petalscope's own folders among the photos: artifacts, stores and leftovers are skipped, and reported."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from lib.commands import prepare as prepare_commands
 from lib.commands.progress import Progress
 from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
-from lib.data.scanning import scan
-from lib.errors import DataError
+from lib.data.scanning import ALREADY_SCANNED, scan
+from lib.errors import COMMAND_LINE, DataError, Remedy
 from lib.prepare import doctor, pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import Settings
 from tests.conftest import draw_photos
 from tests.helpers.image_files import encoded, folder, scene, write
@@ -119,7 +119,7 @@ def test_artifacts_behind_links(photos: Path, tmp_path: Path) -> None:
     outside = artifacts_in(tmp_path / "outside")
     links = {
         "a hidden one": (hidden, own_folders.ARTIFACTS),
-        "a link": (photos / "artifacts", "leads to a folder that is already read"),
+        "a link": (photos / "artifacts", ALREADY_SCANNED),
         "small": (photos / "artifacts" / "thumbnails", own_folders.INSIDE),
         "smaller": (hidden / "thumbnails" / "160" / "ab", own_folders.INSIDE),
         "rose/one.jpg": (photos / "artifacts" / "thumbnails" / THUMBNAIL, own_folders.INSIDE),
@@ -188,8 +188,8 @@ def test_artifacts_as_data_folder_are_refused(tmp_path: Path, part: str, marked:
     artifacts_in(tmp_path / "artifacts", marked=marked)
     with pytest.raises(DataError, match=r"Petalscope.*|Milvus Lite store.*") as caught:
         scan(tmp_path / "artifacts" / part)
-    assert "name a folder of photos with --data or PETALSCOPE_DATA" in str(caught.value)
-    assert (f"or delete {own_folders.MARK} in it" in str(caught.value)) == (marked and part == ".")
+    assert COMMAND_LINE[Remedy.CHOOSE_DATA] in str(caught.value)
+    assert (f"delete {own_folders.MARK} in it" in str(caught.value)) == (marked and part == ".")
 
 
 @pytest.mark.parametrize("name", ["flower_photos", "synthetic-1"])
@@ -213,11 +213,11 @@ def test_a_folder_with_other_files_gets_no_mark(photos: Path, tmp_path: Path) ->
     own_folders.mark(photos)
     own_folders.mark(tmp_path / "nowhere" / "file")
     assert not (photos / own_folders.MARK).exists()
-    mine = artifacts_in(tmp_path / "artifacts")
-    before = (mine / own_folders.MARK).stat()
-    own_folders.mark(mine)
-    assert (mine / own_folders.MARK).stat().st_mtime_ns == before.st_mtime_ns
-    assert "never read as photos" in (mine / own_folders.MARK).read_text(encoding="utf-8")
+    marked_folder = artifacts_in(tmp_path / "artifacts")
+    before = (marked_folder / own_folders.MARK).stat()
+    own_folders.mark(marked_folder)
+    assert (marked_folder / own_folders.MARK).stat().st_mtime_ns == before.st_mtime_ns
+    assert "never read as photos" in (marked_folder / own_folders.MARK).read_text(encoding="utf-8")
 
 
 # --- One listing a folder ---------------------------------------------------------------------------------------------
@@ -248,8 +248,8 @@ def settings(tmp_path: Path, quick_weights: str) -> Settings:
 
 
 def prepare(settings: Settings, *names: str) -> tuple[dict[str, Any], list[str]]:
-    said: list[str] = []
-    return pipeline.prepare(settings, names=names or ["pixels"], reporter=Reporter(say=said.append)), said
+    messages: list[str] = []
+    return pipeline.prepare(settings, names=names or ["pixels"], reporter=Reporter(say=messages.append)), messages
 
 
 def look(settings: Settings) -> None:
@@ -270,13 +270,13 @@ def test_prepare_with_artifacts_among_the_photos(
 ) -> None:
     assert settings.data is not None
     settings = replace(settings, artifacts=settings.data / place)
-    first, said = prepare(settings)
+    first, messages = prepare(settings)
     sentence = f"Left out of the photos: {place} is an artifacts folder of Petalscope."
-    assert said == [sentence]
+    assert messages == [sentence]
     look(settings)
     between(settings)
-    second, said = prepare(settings)
-    assert said == [sentence]
+    second, messages = prepare(settings)
+    assert messages == [sentence]
     assert "artifacts" not in second["dataset"]["classes"]
     assert second["dataset"] == first["dataset"]
     assert second["dataset"]["skipped"] == [{"id": place, "reason": own_folders.ARTIFACTS}]
@@ -294,12 +294,12 @@ def test_artifacts_of_an_earlier_run_under_another_name(settings: Settings) -> N
     first, _ = prepare(settings)
     look(settings)
     moved = replace(settings, artifacts=(settings.data or Path()) / "rose" / "new")
-    second, said = prepare(moved)
+    second, messages = prepare(moved)
     assert second["dataset"]["fingerprint"] == first["dataset"]["fingerprint"]
     assert {entry["id"] for entry in second["dataset"]["skipped"]} == {"artifacts", "rose/new"}
-    assert len(said) == 1
-    assert "artifacts is an artifacts folder" in said[0]
-    assert "rose/new is an artifacts folder" in said[0]
+    assert len(messages) == 1
+    assert "artifacts is an artifacts folder" in messages[0]
+    assert "rose/new is an artifacts folder" in messages[0]
 
 
 def test_the_data_folder_is_not_the_artifacts_folder(settings: Settings, tmp_path: Path) -> None:
@@ -308,11 +308,11 @@ def test_the_data_folder_is_not_the_artifacts_folder(settings: Settings, tmp_pat
     before = sorted(settings.data.rglob("*"))
     for same in (settings.data, tmp_path / "link", settings.data / "rose" / ".."):
         wrong = replace(settings, artifacts=same)
-        with pytest.raises(DataError, match="name another folder for the artifacts with --artifacts or PETALSCOPE_ART"):
+        with pytest.raises(DataError, match=COMMAND_LINE[Remedy.CHOOSE_ARTIFACTS]):
             prepare(wrong)
         checks = {check["name"]: check for check in doctor.examine(wrong, look_into_store=False)["checks"]}
         assert not checks["data"]["ready"]
-        assert "named as the data folder and as the artifacts folder" in checks["data"]["detail"]
+        assert "is both the data folder and the artifacts folder" in checks["data"]["detail"]
     assert sorted(settings.data.rglob("*")) == before
 
 
@@ -320,13 +320,13 @@ def test_a_store_among_the_photos(settings: Settings) -> None:
     assert settings.data is not None
     settings = replace(settings, milvus_uri=str(settings.data / "rose" / "x.db"))
     first, _ = prepare(settings, "resnet18")
-    second, said = prepare(settings, "resnet18")
+    second, messages = prepare(settings, "resnet18")
     assert second["dataset"]["fingerprint"] == first["dataset"]["fingerprint"]
     assert {entry["id"]: entry["reason"] for entry in second["dataset"]["skipped"]} == {
         "artifacts": own_folders.ARTIFACTS,
         "rose/x.db": own_folders.STORE,
     }
-    assert "rose/x.db is a Milvus Lite store" in said[0]
+    assert "rose/x.db is a Milvus Lite store" in messages[0]
 
 
 def test_drawn_flowers_inside_marked_artifacts_are_prepared_again(tmp_path: Path) -> None:
@@ -334,17 +334,17 @@ def test_drawn_flowers_inside_marked_artifacts_are_prepared_again(tmp_path: Path
 
     settings = Settings(artifacts=tmp_path / "artifacts", weights="bundled", offline=True, store_wait_s=0.0)
     dataset.generate(settings.artifacts / "data" / "synthetic-1", per_class=1, size=16, workers=1)
-    first, said = prepare(settings)
+    first, messages = prepare(settings)
     look(settings)
     second, _ = prepare(settings)
-    assert all("Left out" not in sentence for sentence in said)
+    assert all("Left out" not in sentence for sentence in messages)
     assert second["dataset"] == first["dataset"]
     assert second["dataset"]["skipped"] == []
-    found = datasets.find(settings)
-    assert found is not None
+    dataset = datasets.find(settings)
+    assert dataset is not None
     # The same folder by its name works, too.
-    named, _ = prepare(replace(settings, data=found.root))
-    assert named["dataset"]["fingerprint"] == first["dataset"]["fingerprint"]
+    named_document, _ = prepare(replace(settings, data=dataset.root))
+    assert named_document["dataset"]["fingerprint"] == first["dataset"]["fingerprint"]
 
 
 def test_home_names_what_is_left_out(settings: Settings, start: Callable[[Settings], Any]) -> None:

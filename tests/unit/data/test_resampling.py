@@ -52,9 +52,9 @@ def test_any_other_shape_is_within_one_of_pillow() -> None:
     rng, differ = np.random.default_rng(0), 0
     for width, height, to_width, to_height in rng.integers(1, 200, (150, 4)).tolist():
         picture = noise(width, height, width)
-        found = resampling.bilinear(picture, to_width, to_height)
-        assert found.shape == (to_height, to_width, 3)
-        apart = np.abs(found.astype(int) - pillow(picture, to_width, to_height)).max()
+        result = resampling.bilinear(picture, to_width, to_height)
+        assert result.shape == (to_height, to_width, 3)
+        apart = np.abs(result.astype(int) - pillow(picture, to_width, to_height)).max()
         assert apart <= 1
         differ += apart > 0
     assert differ < 75  # most are equal
@@ -134,9 +134,9 @@ def test_what_is_no_plain_jpeg_comes_as_an_upright_image() -> None:
     scene(160, 123).convert("L").save(grey, "JPEG")
     scene(160, 123).save(png, "PNG")
     for buffer in (turned, grey, png):
-        found = images.open_pixels(buffer.getvalue(), 64)
-        assert isinstance(found, Image.Image)
-        np.testing.assert_array_equal(np.asarray(found), np.asarray(images.open_rgb(buffer.getvalue())))
+        result = images.open_pixels(buffer.getvalue(), 64)
+        assert isinstance(result, Image.Image)
+        np.testing.assert_array_equal(np.asarray(result), np.asarray(images.open_rgb(buffer.getvalue())))
     assert resampling.size(images.open_pixels(turned.getvalue())) == (123, 160)
 
 

@@ -46,10 +46,10 @@ def test_it_shows_the_picture_upright_and_on_white(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = write(tmp_path / "a.png", picture.transpose(Image.Transpose.ROTATE_90), exif=exif)
-    found = opened(thumbnail(path, images.pixel_hash(picture), 100, tmp_path / "kept"))
-    expected = rows(picture.resize(found.size, Image.Resampling.BILINEAR)).astype(int)
-    assert found.size == (100, 67)
-    assert np.abs(rows(found) - expected).mean() < 3
+    small = opened(thumbnail(path, images.pixel_hash(picture), 100, tmp_path / "kept"))
+    expected = rows(picture.resize(small.size, Image.Resampling.BILINEAR)).astype(int)
+    assert small.size == (100, 67)
+    assert np.abs(rows(small) - expected).mean() < 3
     clear, white = Image.new("RGBA", (300, 300), (0, 0, 0, 0)), Image.new("RGB", (300, 300), (255, 255, 255))
     path = write(tmp_path / "clear.png", clear)
     assert rows(opened(thumbnail(path, images.pixel_hash(white), 50, tmp_path / "kept"))).min() > 250
@@ -62,36 +62,36 @@ def test_a_picture_with_a_long_comment_has_a_short_thumbnail() -> None:
 
 
 def test_it_is_made_once_and_kept_by_picture_and_size(tmp_path: Path) -> None:
-    path, kept = write(tmp_path / "a.png", scene(0, 300, 200)), tmp_path / "kept"
+    path, cache = write(tmp_path / "a.png", scene(0, 300, 200)), tmp_path / "kept"
     sha256 = images.pixel_hash(scene(0, 300, 200))
-    first = thumbnail(path, sha256, 96, kept)
-    assert [file.name for file in files(kept)] == [f"{sha256}.jpg"]
+    first = thumbnail(path, sha256, 96, cache)
+    assert [file.name for file in files(cache)] == [f"{sha256}.jpg"]
     path.unlink()
-    assert thumbnail(path, sha256, 96, kept) == first  # from the folder: the photo is not there any more
+    assert thumbnail(path, sha256, 96, cache) == first  # from the folder: the photo is not there any more
     with pytest.raises(ImageError):
-        thumbnail(path, sha256, 97, kept)
+        thumbnail(path, sha256, 97, cache)
     write(path, scene(0, 300, 200), "BMP")
-    assert opened(thumbnail(path, sha256, 40, kept)).size == (40, 27)
-    assert len(files(kept)) == 2
+    assert opened(thumbnail(path, sha256, 40, cache)).size == (40, 27)
+    assert len(files(cache)) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\xd8\xff", b"not a jpeg"])
 def test_a_damaged_one_is_made_again(tmp_path: Path, damage: bytes) -> None:
-    path, kept = write(tmp_path / "a.png", scene()), tmp_path / "kept"
-    first = thumbnail(path, images.pixel_hash(scene()), 96, kept)
-    files(kept)[0].write_bytes(damage)
-    assert thumbnail(path, images.pixel_hash(scene()), 96, kept) == first
-    assert files(kept)[0].read_bytes() == first
+    path, cache = write(tmp_path / "a.png", scene()), tmp_path / "kept"
+    first = thumbnail(path, images.pixel_hash(scene()), 96, cache)
+    files(cache)[0].write_bytes(damage)
+    assert thumbnail(path, images.pixel_hash(scene()), 96, cache) == first
+    assert files(cache)[0].read_bytes() == first
 
 
 def test_a_replaced_photo_is_neither_shown_nor_kept_under_the_old_hash(tmp_path: Path) -> None:
-    path, kept = write(tmp_path / "a.png", scene(1)), tmp_path / "kept"
+    path, cache = write(tmp_path / "a.png", scene(1)), tmp_path / "kept"
     sha256 = images.pixel_hash(scene(0))
     with pytest.raises(ImageError, match="is another picture now"):
-        thumbnail(path, sha256, 96, kept)
-    assert not kept.exists()
+        thumbnail(path, sha256, 96, cache)
+    assert not cache.exists()
     write(path, scene(0))
-    assert thumbnail(path, sha256, 96, kept) == encode(scene(0), 96)
+    assert thumbnail(path, sha256, 96, cache) == encode(scene(0), 96)
 
 
 @pytest.mark.parametrize("content", [b"", b"words", encoded(scene())[:60]])

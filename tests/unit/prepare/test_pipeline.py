@@ -27,7 +27,8 @@ from lib.data.datasets import Dataset
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.prepare import pipeline, store_step, workspace
-from lib.prepare.job import PrepareJob, Reporter
+from lib.prepare.job import PrepareJob
+from lib.progress import Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import PROJECT, Settings

@@ -18,7 +18,7 @@ from lib.embed import procrustes, spaces
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, photo_dataset, run_all, runs
 from lib.prepare import doctor, pipeline, workspace
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings

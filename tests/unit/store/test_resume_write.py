@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from lib.prepare import pipeline
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.settings import PROJECT, Settings
 from lib.store import collections, rows, vector_search
 from lib.store import write as store_write

@@ -124,18 +124,18 @@ def test_the_table_tells_how_to_draw_a_picture_again(small_set: Path) -> None:
 
 
 def test_the_number_of_workers_does_not_matter(small_set: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     root = tmp_path / "two"
-    generate(root, per_class=2, size=SIZE, seed=3, workers=2, progress=lambda done, total: seen.append((done, total)))
+    generate(root, per_class=2, size=SIZE, seed=3, workers=2, progress=lambda done, total: calls.append((done, total)))
     assert files(root) == files(small_set)
-    assert seen == [(number, 10) for number in range(1, 11)]
+    assert calls == [(number, 10) for number in range(1, 11)]
 
 
 def test_another_seed_gives_other_pictures(small_set: Path, tmp_path: Path) -> None:
     root = tmp_path / "other"
     generate(root, per_class=1, size=SIZE, seed=4, workers=1)
-    mine, theirs = files(root), files(small_set)
-    assert all(mine[name] != theirs[name] for name in mine)
+    pictures, other_pictures = files(root), files(small_set)
+    assert all(pictures[name] != other_pictures[name] for name in pictures)
 
 
 def test_what_an_interrupted_run_left_is_replaced(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_what_an_interrupted_run_left_is_replaced(tmp_path: Path) -> None:
         generate(root, per_class=1, size=SIZE, workers=1, progress=interrupt)
     assert not root.exists()
     assert not is_complete(root)
-    (left,) = tmp_path.iterdir()
-    (left / "daisy" / "stray.jpg").write_bytes(b"not ours")
+    (partial,) = tmp_path.iterdir()
+    (partial / "daisy" / "stray.jpg").write_bytes(b"not ours")
     generate(root, per_class=1, size=SIZE, workers=1)
     assert is_complete(root)
     assert [path.name for path in tmp_path.iterdir()] == ["flowers"]
@@ -165,7 +165,7 @@ def test_a_complete_set_is_left_alone(small_set: Path) -> None:
 
 def test_a_folder_of_something_else_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="not empty"):
+    with pytest.raises(DataError, match="neither empty nor"):
         generate(tmp_path, per_class=1, size=SIZE, workers=1)
     assert (tmp_path / "holiday.jpg").read_bytes() == b"mine"
 

@@ -1,0 +1,38 @@
+"""Progress of long work: one signature for a single stage, one for named stages, and the two joined in a reporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Called with the units done and the units in total; the total is None while it is unknown.
+Progress = Callable[[int, int | None], None]
+# Called with the name of a stage, then as `Progress`.
+StageProgress = Callable[[str, int, int | None], None]
+
+
+def no_progress(done: int, total: int | None) -> None:
+    """Discards progress."""
+    del done, total
+
+
+def no_stage_progress(stage: str, done: int, total: int | None) -> None:
+    """Discards the progress of stages."""
+    del stage, done, total
+
+
+def no_message(sentence: str) -> None:
+    """Discards a sentence for the user."""
+    del sentence
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """How long work reports: `progress(stage, done, total)` many times, `say(sentence)` for the user."""
+
+    progress: StageProgress = no_stage_progress
+    say: Callable[[str], None] = no_message
+
+    def stage(self, name: str) -> Progress:
+        """The progress of one stage."""
+        return lambda done, total: self.progress(name, done, total)

@@ -1,0 +1,23 @@
+"""Text from outside: nothing that a terminal obeys, and no endless names."""
+
+from __future__ import annotations
+
+from lib import text
+
+ODD = "a\x1b[2J\nb\u202ec\x00"
+
+
+def test_control_characters_are_replaced() -> None:
+    assert text.visible(ODD) == "a�[2J�b�c�"
+    assert text.visible("Blüte 花 é") == "Blüte 花 é"
+
+
+def test_lines_stay_lines() -> None:
+    assert text.printable(["one", ODD]) == "one\na�[2J�b�c�"
+    assert text.one_line("one\n two\t\x1bthree ") == "one two �three"
+
+
+def test_long_names_end_in_an_ellipsis() -> None:
+    assert text.shortened("x" * 200) == "x" * 200
+    assert text.shortened("x" * 201) == "x" * 199 + "…"
+    assert text.shown_name("\n" * 300) == "�" * 199 + "…"
