@@ -146,7 +146,7 @@ def scored(together: Together, catalog: Catalog, split: str) -> tuple[loop.Evalu
     weights = backbone.from_file(path)
     network: Any = backbone.resnet18(weights, 5)
     network.load_state_dict(load_file(path))
-    wanted = photo_dataset.photos(catalog, split)
+    wanted = photo_dataset.split_photos(catalog, split)
     look = photo_dataset.Pictures(wanted, weights.preprocess)
     return loop.evaluate(network, look, wanted.labels, distributed.device()), wanted.labels
 

@@ -22,8 +22,8 @@ from lib.learn import backbone, checkpoints, live_status, loop, photo_dataset, p
 from lib.learn.backbone import Preprocess
 from lib.learn.plan import PlannedRun
 from lib.learn.recipes import Recipe
-from lib.learn.statistics import wilson
 from lib.settings import PROJECT, Settings
+from lib.statistics import wilson
 from tests.helpers import image_files as drawn
 from tests.helpers import quick_trainings
 
@@ -62,7 +62,7 @@ def trained(
     planned += quick_trainings.plan(catalog, quick_weights, ["transfer"], [1], probe=True)
     stages: list[str] = []
     with quick_trainings.one_thread():
-        records = run_all.train(settings, planned, watch=lambda stage, done, total: stages.append(stage))
+        records = run_all.train(settings, planned, on_progress=lambda stage, done, total: stages.append(stage))
     keys = [(run.regime, run.seed) for run in planned]
     yield Trained(
         settings,
@@ -122,7 +122,7 @@ def test_an_id_changes_with_whatever_changes_the_result(catalog: Catalog, quick_
     ],
 )
 def test_another_input_size_keeps_the_margin(before: Preprocess, side: int | None, after: Preprocess) -> None:
-    assert plan.sized(before, side) == after
+    assert plan.resized(before, side) == after
 
 
 def test_unknown_names_are_refused(catalog: Catalog, quick_weights: str) -> None:
@@ -134,7 +134,7 @@ def test_unknown_names_are_refused(catalog: Catalog, quick_weights: str) -> None
     ("counts", "says"),
     [
         ({"rose": 3, "tulip": 3}, "too few to train on .* use more photos or another --seed"),
-        ({"rose": 40}, "only one class to train on, so there is nothing to tell apart; add classes or photos"),
+        ({"rose": 40}, "only one class to train on, and a classifier needs two; add classes or photos"),
     ],
 )
 def test_what_cannot_be_trained_on_is_said(tmp_path: Path, quick_weights: str, counts: Any, says: str) -> None:
@@ -260,7 +260,7 @@ def kept_network(settings: Settings, run: PlannedRun) -> Any:
 def scored(settings: Settings, run: PlannedRun, split: str) -> loop.EvaluationResult:
     import torch
 
-    wanted = photo_dataset.photos(run.catalog, split)
+    wanted = photo_dataset.split_photos(run.catalog, split)
     look = photo_dataset.Pictures(wanted, run.weights.preprocess)
     return loop.evaluate(kept_network(settings, run), look, wanted.labels, torch.device("cpu"))
 
@@ -299,7 +299,7 @@ def test_frozen_features_are_taken_once_and_again_when_they_are_lost(
     def train() -> tuple[dict[str, Any], bool]:
         told: list[str] = []
         run = trained.planned["transfer", 0]
-        record = run_all.train(settings, [run], watch=lambda stage, done, total: told.append(stage))[0]
+        record = run_all.train(settings, [run], on_progress=lambda stage, done, total: told.append(stage))[0]
         return quick_trainings.lasting(record), any("features" in stage for stage in told)
 
     first, taken = train()
@@ -332,7 +332,7 @@ def test_test_photos_are_looked_at_once_and_last(
     def told(stage: str, done: int, total: int | None) -> None:
         watched.events.append(stage.rpartition(", ")[2])
 
-    run_all.train(settings, planned, watch=told)
+    run_all.train(settings, planned, on_progress=told)
     events = watched.events
     assert events.count("test") == 7 + events[-1:].count("test")  # the photos, and the stage of that name
     first = events.index("test")
@@ -392,8 +392,8 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 ) -> None:
     run, whole = trained.planned[regime, 0], trained.records[regime, 0]
     with pytest.raises(KeyboardInterrupt) as stopped:
-        run_all.train(settings, [run], watch=stopping(stage, done))
-    sentence = f"Stopped after epoch {epochs} of 2 of {regime}, seed 0; the same command with --resume goes on."
+        run_all.train(settings, [run], on_progress=stopping(stage, done))
+    sentence = run_all.stopped(f"{regime}, seed 0", epochs, 2)
     assert str(stopped.value) == sentence
     found = live_status.status(settings)
     assert found is not None
@@ -402,9 +402,9 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     said: list[str] = []
     told: list[str] = []
     record = run_all.train(
-        settings, [run], resume=True, watch=lambda stage, done, total: told.append(stage), say=said.append
+        settings, [run], resume=True, on_progress=lambda stage, done, total: told.append(stage), log=said.append
     )[0]
-    assert said == ([f"Going on after epoch {epochs}."] if epochs else [])
+    assert said == ([run_all.resumed(epochs)] if epochs else [])
     assert {stage for stage in told if "epoch" in stage} == {f"{run.title}, epoch {n}" for n in range(epochs + 1, 3)}
     assert quick_trainings.lasting(record) == quick_trainings.lasting(whole)
     assert weights_of(settings, record) == weights_of(trained.settings, whole)
@@ -419,11 +419,11 @@ def test_a_finished_run_is_taken_as_it_is_unless_asked_anew(trained: Trained, se
 
     def again(resume: bool) -> dict[str, Any]:
         return run_all.train(
-            settings, [run], resume=resume, watch=lambda stage, done, total: told.append(stage), say=said.append
+            settings, [run], resume=resume, on_progress=lambda stage, done, total: told.append(stage), log=said.append
         )[0]
 
     assert again(True) == first
-    assert (told, said) == ([], ["transfer, seed 0: done before."])
+    assert (told, said) == ([], [run_all.already_finished("transfer, seed 0")])
     anew = again(False)
     assert f"{run.title}, epoch 1" in told
     assert quick_trainings.lasting(anew) == quick_trainings.lasting(first)
@@ -440,17 +440,17 @@ def test_a_damaged_checkpoint_is_said_and_training_starts_anew(trained: Trained,
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half of one")
     said: list[str] = []
-    record = run_all.train(settings, [run], resume=True, say=said.append)[0]
-    assert said == [f"The checkpoint {path} is damaged; training starts anew."]
+    record = run_all.train(settings, [run], resume=True, log=said.append)[0]
+    assert said == [run_all.damaged_checkpoint(path)]
     assert quick_trainings.lasting(record) == quick_trainings.lasting(trained.records["transfer", 0])
 
 
 def test_without_resume_a_checkpoint_is_left_aside(trained: Trained, settings: Settings) -> None:
     run = trained.planned["transfer", 0]
     with pytest.raises(KeyboardInterrupt):
-        run_all.train(settings, [run], watch=stopping("epoch 2"))
+        run_all.train(settings, [run], on_progress=stopping("epoch 2"))
     told: list[str] = []
-    run_all.train(settings, [run], watch=lambda stage, done, total: told.append(stage))
+    run_all.train(settings, [run], on_progress=lambda stage, done, total: told.append(stage))
     assert f"{run.title}, epoch 1" in told
 
 
@@ -460,9 +460,7 @@ def test_without_resume_a_checkpoint_is_left_aside(trained: Trained, settings: S
 def test_a_recipe_that_diverges_ends_with_a_sentence(catalog: Catalog, settings: Settings, quick_weights: str) -> None:
     planned = quick_trainings.plan(catalog, quick_weights, ["transfer", "init"], ema=0.0)
     wild = replace(planned[1], recipe=replace(planned[1].recipe, lr=1e30))
-    with pytest.raises(
-        TrainingError, match=r"loss became (nan|inf) in epoch 1; what was trained before is kept"
-    ) as caught:
+    with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch 1\. Finished epochs are kept") as caught:
         run_all.train(settings, [planned[0], wild])
     assert "\n" not in str(caught.value)
     assert [run["id"] for run in runs.load(settings, settings.artifacts / "none")] == [planned[0].id]
@@ -479,7 +477,7 @@ def test_a_test_photo_that_broke_costs_nothing_that_was_trained(
     shutil.copytree(pictures, root)
     photos = quick_trainings.catalog(root)
     run = quick_trainings.plan(photos, quick_weights, ["finetune"], epochs=1)[0]
-    broken = photos.path(photo_dataset.photos(photos, "test").ids[3])
+    broken = photos.path(photo_dataset.split_photos(photos, "test").ids[3])
     whole = broken.read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=f"^{broken.relative_to(root).as_posix()} "):
@@ -490,7 +488,7 @@ def test_a_test_photo_that_broke_costs_nothing_that_was_trained(
     assert not checkpoints.record_file(settings, run.id).exists()
     broken.write_bytes(whole)
     told: list[str] = []
-    record = run_all.train(settings, [run], resume=True, watch=lambda stage, done, total: told.append(stage))[0]
+    record = run_all.train(settings, [run], resume=True, on_progress=lambda stage, done, total: told.append(stage))[0]
     assert not any("epoch" in stage for stage in told)
     assert record["epochs"] == kept["epochs"]
 
@@ -502,7 +500,7 @@ def test_a_photo_that_broke_ends_the_run_with_its_name(
     root = tmp_path / "photos"
     shutil.copytree(pictures, root)
     photos = quick_trainings.catalog(root)
-    name = photo_dataset.photos(photos, split).ids[1]
+    name = photo_dataset.split_photos(photos, split).ids[1]
     photos.path(name).unlink()
     with pytest.raises(DataError, match=f"^{name} .*run the command again") as caught:
         run_all.train(settings, quick_trainings.plan(photos, quick_weights, ["transfer"]))
@@ -537,7 +535,7 @@ def attempt(**how):
     kept = checkpoints.load(checkpoints.checkpoint_file(settings, run.id))
     print(len(kept["epochs"]) if kept else None, checkpoints.record_file(settings, run.id).exists())
 
-attempt(watch=fill)  # too full for a checkpoint
+attempt(on_progress=fill)  # too full for a checkpoint
 (disk / "much").unlink()
 attempt()  # too small for the network
 subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
