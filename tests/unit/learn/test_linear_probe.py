@@ -72,11 +72,15 @@ def test_activations_are_the_stages_outputs_averaged() -> None:
     network.train()
     torch.manual_seed(0)
     pixels = torch.randn(40, 3, 32, 32)
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     found = linear_probe.activations(
-        network, lambda places: pixels[places], 40, torch.device("cpu"), lambda done, total: told.append((done, total))
+        network,
+        lambda places: pixels[places],
+        40,
+        torch.device("cpu"),
+        lambda done, total: reports.append((done, total)),
     )
-    assert told[-1] == (40, 40)
+    assert reports[-1] == (40, 40)
     network.eval()
     with torch.inference_mode():
         value = network.maxpool(network.relu(network.bn1(network.conv1(pixels))))

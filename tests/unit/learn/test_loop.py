@@ -312,9 +312,9 @@ def test_an_evaluation_equals_a_plain_loop(cpu: Any, count: int) -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(48, 5))
     network.train()
     pixels, labels = torch.randn(count, 3, 4, 4), np.random.default_rng(0).integers(0, 5, count)
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     scores = loop.evaluate(
-        network, lambda places: pixels[places], labels, cpu, lambda done, total: told.append((done, total))
+        network, lambda places: pixels[places], labels, cpu, lambda done, total: reports.append((done, total))
     )
     network.eval()
     with torch.inference_mode():
@@ -326,7 +326,7 @@ def test_an_evaluation_equals_a_plain_loop(cpu: Any, count: int) -> None:
     assert scores.loss == pytest.approx(float(-np.log(chosen).mean()), rel=10 * near)
     assert scores.accuracy(labels) == float((scores.probabilities.argmax(1) == labels).mean())
     assert scores.accuracy(scores.probabilities.argmax(1)) == 1.0
-    assert told[-1] == (count, count)
+    assert reports[-1] == (count, count)
 
 
 # --- A run -----------------------------------------------------------------------------------------------------------
@@ -380,17 +380,17 @@ def test_the_best_epoch_is_kept(cpu: Any, judged: list[tuple[float, float]], bes
         after.append(bits(network))
         return next(waiting)
 
-    kept, told = [], []
+    kept, reports = [], []
     state = fit(
         head_state(PLAIN),
         cpu,
         judge,
         save=lambda state: kept.append(len(state.epochs)),
-        epoch=lambda r: told.append(len(r)),
+        epoch=lambda r: reports.append(len(r)),
     )
     assert state.best_epoch == best
     assert all(torch.equal(value, after[best - 1][name]) for name, value in state.best.items())
-    assert kept == told == [1, 2, 3, 4]
+    assert kept == reports == [1, 2, 3, 4]
     assert [row["epoch"] for row in state.epochs] == [1, 2, 3, 4]
     assert [(row["val_loss"], row["val_accuracy"]) for row in state.epochs] == judged
     assert all(row["images"] == 40 and 0 <= row["train_accuracy"] <= 1 for row in state.epochs)

@@ -164,14 +164,14 @@ def test_photos_beyond_the_memory_are_read_each_time_and_look_the_same(
     import torch
 
     kept = training(catalog)
-    told: list[tuple[int, int | None]] = []
-    kept.load(lambda done, total: told.append((done, total)))
-    assert all(one is not None for one in kept.kept)
-    assert told[-1] == (51, 51)
+    reports: list[tuple[int, int | None]] = []
+    kept.load(lambda done, total: reports.append((done, total)))
+    assert all(one is not None for one in kept.decoded)
+    assert reports[-1] == (51, 51)
     monkeypatch.setattr(photo_dataset, "MEMORY_BYTES", 1)
     short = training(catalog)
     short.load()
-    assert [one is None for one in short.kept] == [False] * photo_dataset.BLOCK + [True] * (51 - photo_dataset.BLOCK)
+    assert [one is None for one in short.decoded] == [False] * photo_dataset.BLOCK + [True] * (51 - photo_dataset.BLOCK)
     for place in (0, photo_dataset.BLOCK, 50):
         assert torch.equal(kept[(2, place)][0], short[(2, place)][0])
 

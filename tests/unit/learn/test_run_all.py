@@ -151,8 +151,10 @@ def test_what_cannot_be_trained_on_is_said(tmp_path: Path, quick_weights: str, c
 def test_a_record_holds_what_the_contract_says(trained: Trained, catalog: Catalog, which: tuple[str, int]) -> None:
     run, record = trained.planned[which], trained.records[which]
     regime, seed = which
-    said = {name: record[name] for name in ("id", "regime", "preset", "weights", "weights_sha256", "seed", "classes")}
-    assert said == {
+    identity = {
+        name: record[name] for name in ("id", "regime", "preset", "weights", "weights_sha256", "seed", "classes")
+    }
+    assert identity == {
         "id": run.id,
         "regime": regime,
         "preset": "quick",
@@ -198,16 +200,16 @@ def test_a_record_holds_what_the_contract_says(trained: Trained, catalog: Catalo
 def test_what_was_said_of_the_test_photos_adds_up(trained: Trained, catalog: Catalog, which: tuple[str, int]) -> None:
     record = trained.records[which]
     test = catalog.frame[catalog.frame["split"] == "test"]
-    said = record["predictions"]
-    assert [row["id"] for row in said] == sorted(test["id"])
-    assert [row["label"] for row in said] == list(test["label"])
-    assert all(1 / 5 < row["confidence"] <= 1 for row in said)
-    right = sum(row["label"] == row["predicted"] for row in said)
+    predictions = record["predictions"]
+    assert [row["id"] for row in predictions] == sorted(test["id"])
+    assert [row["label"] for row in predictions] == list(test["label"])
+    assert all(1 / 5 < row["confidence"] <= 1 for row in predictions)
+    right = sum(row["label"] == row["predicted"] for row in predictions)
     assert record["test_accuracy"] == right / 7
     assert record["test_ci95"] == list(wilson(right, 7))
     confusion = np.array(record["confusion"])
     assert (confusion.shape, confusion.sum(), confusion.trace()) == ((5, 5), 7, right)
-    for row in said:
+    for row in predictions:
         confusion[record["classes"].index(row["label"]), record["classes"].index(row["predicted"])] -= 1
     assert not confusion.any()
     assert math.isfinite(record["test_loss"])
@@ -260,9 +262,9 @@ def kept_network(settings: Settings, run: PlannedRun) -> Any:
 def scored(settings: Settings, run: PlannedRun, split: str) -> loop.EvaluationResult:
     import torch
 
-    wanted = photo_dataset.split_photos(run.catalog, split)
-    look = photo_dataset.Pictures(wanted, run.weights.preprocess)
-    return loop.evaluate(kept_network(settings, run), look, wanted.labels, torch.device("cpu"))
+    photos = photo_dataset.split_photos(run.catalog, split)
+    inputs = photo_dataset.Pictures(photos, run.weights.preprocess)
+    return loop.evaluate(kept_network(settings, run), inputs, photos.labels, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
@@ -286,21 +288,21 @@ def test_transfer_from_random_weights_tests_the_network_whose_features_it_took(
 
 def test_every_stage_of_every_run_is_told(trained: Trained) -> None:
     for regime in ("scratch", "finetune", "init"):
-        told = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith(f"{regime}, ")]
-        assert told == ["read photos", "epoch 1", "epoch 2", "test"]
-    told = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith("transfer, seed 0")]
-    assert told[-3:] == ["epoch 1", "epoch 2", "test"]
-    assert told[0].startswith("features")
+        stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith(f"{regime}, ")]
+        assert stages == ["read photos", "epoch 1", "epoch 2", "test"]
+    stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith("transfer, seed 0")]
+    assert stages[-3:] == ["epoch 1", "epoch 2", "test"]
+    assert stages[0].startswith("features")
 
 
 def test_frozen_features_are_taken_once_and_again_when_they_are_lost(
     trained: Trained, settings: Settings, catalog: Catalog
 ) -> None:
     def train() -> tuple[dict[str, Any], bool]:
-        told: list[str] = []
+        stages: list[str] = []
         run = trained.planned["transfer", 0]
-        record = run_all.train(settings, [run], on_progress=lambda stage, done, total: told.append(stage))[0]
-        return quick_trainings.lasting(record), any("features" in stage for stage in told)
+        record = run_all.train(settings, [run], on_progress=lambda stage, done, total: stages.append(stage))[0]
+        return quick_trainings.lasting(record), any("features" in stage for stage in stages)
 
     first, taken = train()
     assert taken
@@ -329,10 +331,10 @@ def test_test_photos_are_looked_at_once_and_last(
     object.__setattr__(watched, "events", [])
     planned = quick_trainings.plan(watched, quick_weights, [regime], epochs=1)
 
-    def told(stage: str, done: int, total: int | None) -> None:
+    def on_progress(stage: str, done: int, total: int | None) -> None:
         watched.events.append(stage.rpartition(", ")[2])
 
-    run_all.train(settings, planned, on_progress=told)
+    run_all.train(settings, planned, on_progress=on_progress)
     events = watched.events
     assert events.count("test") == 7 + events[-1:].count("test")  # the photos, and the stage of that name
     first = events.index("test")
@@ -369,13 +371,13 @@ def weights_of(settings: Settings, record: dict[str, Any]) -> bytes:
 
 
 def stopping(stage: str, done: int = 1) -> Callable[[str, int, int | None], None]:
-    """A watcher that interrupts when this stage has so many photos through."""
+    """A progress callback that interrupts when `done` photos of `stage` are processed."""
 
-    def watch(told: str, through: int, total: int | None) -> None:
-        if told.endswith(stage) and through >= done:
+    def interrupt(current: str, processed: int, total: int | None) -> None:
+        if current.endswith(stage) and processed >= done:
             raise KeyboardInterrupt
 
-    return watch
+    return interrupt
 
 
 @pytest.mark.parametrize(
@@ -399,13 +401,13 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     assert found is not None
     assert (found.running, found.message, found.epoch) == (False, sentence, epochs)
     assert runs.load(settings, settings.artifacts / "none") == []
-    said: list[str] = []
-    told: list[str] = []
+    messages: list[str] = []
+    stages: list[str] = []
     record = run_all.train(
-        settings, [run], resume=True, on_progress=lambda stage, done, total: told.append(stage), log=said.append
+        settings, [run], resume=True, on_progress=lambda stage, done, total: stages.append(stage), log=messages.append
     )[0]
-    assert said == ([run_all.resumed(epochs)] if epochs else [])
-    assert {stage for stage in told if "epoch" in stage} == {f"{run.title}, epoch {n}" for n in range(epochs + 1, 3)}
+    assert messages == ([run_all.resumed(epochs)] if epochs else [])
+    assert {stage for stage in stages if "epoch" in stage} == {f"{run.title}, epoch {n}" for n in range(epochs + 1, 3)}
     assert quick_trainings.lasting(record) == quick_trainings.lasting(whole)
     assert weights_of(settings, record) == weights_of(trained.settings, whole)
     assert not checkpoints.checkpoint_file(settings, run.id).exists()
@@ -414,24 +416,28 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 def test_a_finished_run_is_taken_as_it_is_unless_asked_anew(trained: Trained, settings: Settings) -> None:
     run = trained.planned["transfer", 0]
     first = run_all.train(settings, [run])[0]
-    told: list[str] = []
-    said: list[str] = []
+    stages: list[str] = []
+    messages: list[str] = []
 
     def again(resume: bool) -> dict[str, Any]:
         return run_all.train(
-            settings, [run], resume=resume, on_progress=lambda stage, done, total: told.append(stage), log=said.append
+            settings,
+            [run],
+            resume=resume,
+            on_progress=lambda stage, done, total: stages.append(stage),
+            log=messages.append,
         )[0]
 
     assert again(True) == first
-    assert (told, said) == ([], [run_all.already_finished("transfer, seed 0")])
+    assert (stages, messages) == ([], [run_all.already_finished("transfer, seed 0")])
     anew = again(False)
-    assert f"{run.title}, epoch 1" in told
+    assert f"{run.title}, epoch 1" in stages
     assert quick_trainings.lasting(anew) == quick_trainings.lasting(first)
     # A record without its network is not done.
     checkpoints.weights_file(settings, run.id).unlink()
-    told.clear()
+    stages.clear()
     again(True)
-    assert f"{run.title}, epoch 1" in told
+    assert f"{run.title}, epoch 1" in stages
 
 
 def test_a_damaged_checkpoint_is_said_and_training_starts_anew(trained: Trained, settings: Settings) -> None:
@@ -439,9 +445,9 @@ def test_a_damaged_checkpoint_is_said_and_training_starts_anew(trained: Trained,
     path = checkpoints.checkpoint_file(settings, run.id)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half of one")
-    said: list[str] = []
-    record = run_all.train(settings, [run], resume=True, log=said.append)[0]
-    assert said == [run_all.damaged_checkpoint(path)]
+    messages: list[str] = []
+    record = run_all.train(settings, [run], resume=True, log=messages.append)[0]
+    assert messages == [run_all.damaged_checkpoint(path)]
     assert quick_trainings.lasting(record) == quick_trainings.lasting(trained.records["transfer", 0])
 
 
@@ -449,9 +455,9 @@ def test_without_resume_a_checkpoint_is_left_aside(trained: Trained, settings: S
     run = trained.planned["transfer", 0]
     with pytest.raises(KeyboardInterrupt):
         run_all.train(settings, [run], on_progress=stopping("epoch 2"))
-    told: list[str] = []
-    run_all.train(settings, [run], on_progress=lambda stage, done, total: told.append(stage))
-    assert f"{run.title}, epoch 1" in told
+    stages: list[str] = []
+    run_all.train(settings, [run], on_progress=lambda stage, done, total: stages.append(stage))
+    assert f"{run.title}, epoch 1" in stages
 
 
 # --- What goes wrong -------------------------------------------------------------------------------------------------
@@ -487,9 +493,9 @@ def test_a_test_photo_that_broke_costs_nothing_that_was_trained(
     assert len(kept["epochs"]) == 1
     assert not checkpoints.record_file(settings, run.id).exists()
     broken.write_bytes(whole)
-    told: list[str] = []
-    record = run_all.train(settings, [run], resume=True, on_progress=lambda stage, done, total: told.append(stage))[0]
-    assert not any("epoch" in stage for stage in told)
+    stages: list[str] = []
+    record = run_all.train(settings, [run], resume=True, on_progress=lambda stage, done, total: stages.append(stage))[0]
+    assert not any("epoch" in stage for stage in stages)
     assert record["epochs"] == kept["epochs"]
 
 
