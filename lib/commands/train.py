@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.commands.progress import Progress
+from lib.documents.runs import EpochRow
 from lib.progress import Reporter
 from lib.settings import Settings
 from lib.text import printable
@@ -44,19 +45,19 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
             settings,
             planned,
             resume=options.resume,
-            teller=teller,
-            watch=reporter.progress,
-            epoch=_epochs_told(reporter.say),
-            say=reporter.say,
+            writer=teller,
+            on_progress=reporter.progress,
+            on_epoch=_epochs_told(reporter.say),
+            log=reporter.say,
         )
         return {"runs": done} if talks else None
 
 
-def _epochs_told(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[dict[str, Any]]], None]:
+def _epochs_told(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
     """A line after an epoch, unless there was one a moment ago: a hundred short epochs need no hundred lines."""
     last = time.monotonic()
 
-    def tell(run: Any, rows: list[dict[str, Any]]) -> None:
+    def tell(run: Any, rows: list[EpochRow]) -> None:
         nonlocal last
         if rows and time.monotonic() - last > every_s:
             last = time.monotonic()

@@ -1,6 +1,7 @@
-"""The ResNet18 backbone and its weights: which ones this machine has, what input they want, and how they are loaded.
+"""The ResNet18 backbone and its weights: which weights are available, their preprocessing, and loading them.
 
-Weights carry their own preprocessing. No pickle is ever run: safetensors files, or torch files with `weights_only`.
+Every set of weights has its own preprocessing. Loading never runs pickled code: files are safetensors, or torch files
+read with `weights_only`.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
 
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
-# Sides of a photo that a card may ask for, px: ResNet18 halves its input five times.
-SMALLEST, LARGEST = 32, 4096
+# Sides that a card may set, px. ResNet18 halves its input five times, so 32 px is the smallest.
+SMALLEST_SIDE, LARGEST_SIDE = 32, 4096
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a photo becomes the network's input: resize, centre crop, scale to 0–1, normalise per channel.
+    """The evaluation transform of a photo: resize, centre crop, scale to 0–1, normalise per channel.
 
-    `resize` is the new (height, width), or one number for the shorter side; `crop` is a centre crop in px or None.
+    `resize` is the new (height, width), or one number for the shorter side; `crop` is the side of the centre crop, px,
+    or None.
     """
 
     resize: tuple[int, ...]
@@ -58,7 +60,7 @@ IMAGENET_PREPROCESS = Preprocess(resize=(256,), crop=224)
 
 @dataclass(frozen=True)
 class Weights:
-    """Named backbone weights. `path` is None for random ones; `about` is one line for screens."""
+    """Named backbone weights. Random weights have a `seed` and no `path`; `about` describes the weights on screens."""
 
     name: str
     sha256: str
@@ -68,13 +70,13 @@ class Weights:
     seed: int = 0
 
     def provenance(self) -> dict[str, Any]:
-        """What an artifact records of its weights, in JSON's own types, so that it equals what is read back."""
-        steps = asdict(self.preprocess).items()
-        listed = {name: list(value) if isinstance(value, tuple) else value for name, value in steps}
-        return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": listed}
+        """The weights' part of an artifact's provenance, in JSON types only, so that it equals its copy read back."""
+        fields = asdict(self.preprocess).items()
+        preprocess = {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
+        return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": preprocess}
 
     def record(self) -> dict[str, Any]:
-        """What is needed to find these weights again on this machine, beside their provenance."""
+        """Provenance, and the path and seed by which `from_kept` finds these weights again on this machine."""
         return {**self.provenance(), "path": str(self.path) if self.path else None, "seed": self.seed}
 
 
@@ -85,11 +87,11 @@ def choose(
     warn: Callable[[str], None] = lambda _: None,
     remote: Remote | None = None,
 ) -> Weights:
-    """The weights the user named, else ImageNet's (from torch's cache or downloaded), else the bundled ones.
+    """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
 
-    `remote` is where ImageNet's are published, unless that is torchvision's place.
-    Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet weights cannot be
-    fetched.
+    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a sentence when the bundled weights
+    replace them. Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet
+    weights cannot be downloaded.
     """
     named = settings.weights
     if named == "bundled":
@@ -103,8 +105,8 @@ def choose(
 
     folder = settings.torch_home / "hub" / "checkpoints"
     try:
-        published = remote or IMAGENET_RESNET18
-        return _imagenet(download.fetch(published, folder, offline=settings.offline, progress=progress))
+        source = remote or IMAGENET_RESNET18
+        return _imagenet(download.fetch(source, folder, offline=settings.offline, progress=progress))
     except DownloadError as error:
         if named == "imagenet":
             raise
@@ -118,7 +120,7 @@ def bundled() -> Weights:
 
 
 def random(seed: int = DEFAULT_SEED) -> Weights:
-    """An untrained ResNet18, initialised by torch from `seed` (which is not the seed of the split)."""
+    """An untrained ResNet18, initialised by torch under `seed` (not the seed of the split)."""
     return Weights(
         name="random",
         sha256=artifacts.digest("random", seed),
@@ -130,10 +132,10 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
 
 
 def from_kept(record: dict[str, Any]) -> Weights:
-    """The weights that `Weights.record` described. Raises WeightsError when their file is gone."""
+    """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))
-    if record["name"] == "bundled":  # wherever this copy of Petalscope lies by now
+    if record["name"] == "bundled":  # this copy of Petalscope may have moved
         return bundled()
     path = Path(record["path"])
     if record["name"] == "imagenet" and path.is_file():
@@ -152,17 +154,19 @@ def _imagenet(path: Path) -> Weights:
 
 
 def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
-    """Weights in torchvision's layout (`.safetensors`, `.pth`, `.pt`); a JSON of the same name may give preprocessing.
+    """Weights in torchvision's layout (`.safetensors`, `.pth`, `.pt`).
 
-    Raises WeightsError when the file is missing or its card is damaged.
+    A card, which is a JSON file of the same name, may give their preprocessing and SHA-256; without it, the
+    preprocessing is ImageNet's. Raises WeightsError when the file is missing, or its card is damaged or of other
+    weights.
     """
     if not path.is_file():
         raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
     card = path.with_suffix(".json")
-    facts = _read_card(card) if card.is_file() else None
-    preprocess = IMAGENET_PREPROCESS if facts is None else _preprocess(facts, card)
+    content = _read_card(card) if card.is_file() else None
+    preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)
     sha256 = _file_hash(path)
-    if facts is not None and facts.get("sha256", sha256) != sha256:
+    if content is not None and content.get("sha256", sha256) != sha256:
         raise WeightsError(
             f"The weights file {path} is damaged, or {card.name} beside it belongs to other weights; fetch both again."
         )
@@ -177,46 +181,49 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
 
 def _read_card(card: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(card.read_text(encoding="utf-8"))
-        if not isinstance(facts, dict):
+        content = json.loads(card.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
             raise ValueError
-        return facts
+        return content
     except (OSError, ValueError) as error:
-        raise _unclear(card) from error
+        raise _invalid(card) from error
 
 
-def _preprocess(facts: dict[str, Any], card: Path) -> Preprocess:
+def _preprocess(content: dict[str, Any], card: Path) -> Preprocess:
     try:
-        resize = facts["resize"] if isinstance(facts["resize"], list) else [facts["resize"]]
-        found = Preprocess(
-            resize=tuple(int(side) for side in resize),
-            crop=int(facts["crop"]) if facts.get("crop") is not None else None,
-            mean=tuple(float(value) for value in facts["mean"]),
-            std=tuple(float(value) for value in facts["std"]),
+        sides = content["resize"] if isinstance(content["resize"], list) else [content["resize"]]
+        preprocess = Preprocess(
+            resize=tuple(int(side) for side in sides),
+            crop=int(content["crop"]) if content.get("crop") is not None else None,
+            mean=tuple(float(value) for value in content["mean"]),
+            std=tuple(float(value) for value in content["std"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _unclear(card) from error
-    # Without a crop one number for the shorter side would leave every photo with a size of its own.
-    square = found.crop is not None or (len(found.resize) == 2 and found.resize[0] == found.resize[1])
-    sides = [*found.resize, *([found.crop] if found.crop is not None else [])]
+        raise _invalid(card) from error
+    resize, crop = preprocess.resize, preprocess.crop
+    # Without a crop, a single number for the shorter side would give every photo another size.
+    square = crop is not None or (len(resize) == 2 and resize[0] == resize[1])
     usable = (
-        len(found.resize) in {1, 2}
+        len(resize) in {1, 2}
         and square
-        and all(SMALLEST <= side <= LARGEST for side in sides)
-        and (found.crop or 0) <= min(found.resize)
-        and len(found.mean) == len(found.std) == 3
-        and all(math.isfinite(value) for value in (*found.mean, *found.std))
-        and min(found.std) > 0
+        and all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (*resize, *([crop] if crop is not None else [])))
+        and (crop or 0) <= min(resize)
+        and len(preprocess.mean) == len(preprocess.std) == 3
+        and all(math.isfinite(value) for value in (*preprocess.mean, *preprocess.std))
+        and min(preprocess.std) > 0
     )
     if not usable:
-        raise _unclear(card)
-    return found
+        raise _invalid(card)
+    return preprocess
 
 
-def _unclear(card: Path) -> WeightsError:
-    return WeightsError(
-        f"{card} does not say how its weights want their photos (resize, crop, mean and std); repair or remove it."
-    )
+def invalid_card(card: Path) -> str:
+    """The error of a card without usable preprocessing."""
+    return f"{card} has no valid preprocessing (resize, crop, mean and std); repair or remove it."
+
+
+def _invalid(card: Path) -> WeightsError:
+    return WeightsError(invalid_card(card))
 
 
 def _file_hash(path: Path) -> str:
@@ -239,23 +246,23 @@ def features(weights: Weights) -> torch.nn.Module:
     network: Any = resnet18(weights)
     network.fc = torch.nn.Identity()
     network.eval()
-    for block in [network, *(part for stage in stages(network) for part in stage)]:
+    for module in [network, *(block for stage in stages(network) for block in stage)]:
         for conv, norm in (("conv1", "bn1"), ("conv2", "bn2")):
-            if hasattr(block, conv):
-                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
-                setattr(block, norm, torch.nn.Identity())
-        if getattr(block, "downsample", None) is not None:
-            block.downsample = fuse_conv_bn_eval(block.downsample[0], block.downsample[1])
+            if hasattr(module, conv):
+                setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+                setattr(module, norm, torch.nn.Identity())
+        if getattr(module, "downsample", None) is not None:
+            module.downsample = fuse_conv_bn_eval(module.downsample[0], module.downsample[1])
     return network.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[no-any-return]
 
 
 def stages(network: Any) -> list[Any]:
-    """The four stages of a ResNet18, each of two blocks."""
+    """The four stages of a ResNet18, of two blocks each."""
     return [network.layer1, network.layer2, network.layer3, network.layer4]
 
 
 def resnet18(weights: Weights, classes: int = 1000) -> torch.nn.Module:
-    """torchvision's ResNet18 with `weights` in everything but the classifier, which is new, with `classes` outputs.
+    """torchvision's ResNet18 with `weights` everywhere except in its new classifier of `classes` outputs.
 
     Raises WeightsError when the weights do not fit the network.
     """
@@ -296,5 +303,5 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         return {str(name): value for name, value in state.items()}
     except WeightsError:
         raise
-    except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
+    except Exception as error:  # torch and safetensors raise many types for a damaged or foreign file
         raise WeightsError(f"The weights file {path} is damaged or not a weights file; fetch it again.") from error

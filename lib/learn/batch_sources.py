@@ -1,4 +1,4 @@
-"""Where the inputs of training come from: photos augmented anew in each epoch, or frozen features."""
+"""Sources of training batches: photos that are augmented anew in each epoch, or frozen features."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from lib.learn.backbone import Preprocess
 
 @dataclass(frozen=True)
 class Source:
-    """Where inputs come from. `batches(epoch, passes)` yields, for each array of places, the input tensor (n, …) of the
-    training photos there; `count` is how many there are, `labels` (count,) their classes."""
+    """`count` training photos of classes `labels` (count,), and the network inputs made from them.
+
+    `batches(epoch, passes)` yields one input tensor (n, …) for each array of n photo indices in `passes`.
+    """
 
     count: int
     labels: np.ndarray
@@ -24,7 +26,7 @@ class Source:
 
 
 def photo_source(training: photo_dataset.TrainingPhotos, preprocess: Preprocess, device: Any) -> Source:
-    """The training photos, augmented anew in each epoch. On a GPU several processes prepare them ahead."""
+    """The training photos, augmented anew in each epoch. For a GPU, worker processes prepare them ahead."""
     import os
 
     import torch
@@ -35,36 +37,35 @@ def photo_source(training: photo_dataset.TrainingPhotos, preprocess: Preprocess,
     def batches(epoch: int, passes: Sequence[np.ndarray]) -> Iterator[Any]:
         loader: Any = torch.utils.data.DataLoader(
             training,  # type: ignore[arg-type]
-            batch_sampler=[[(epoch, int(place)) for place in places] for places in passes],
+            batch_sampler=[[(epoch, int(index)) for index in indices] for indices in passes],
             num_workers=workers,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),
         )
-        for pixels in _told_plainly(loader):
+        for pixels in _unwrapped(loader):
             scaled = (pixels.float() / 255 - mean) / std
             yield scaled.contiguous(memory_format=torch.channels_last)
 
-    return Source(len(training), training.wanted.labels, batches)
+    return Source(len(training), training.photos.labels, batches)
 
 
-def _told_plainly(loader: Any) -> Iterator[Any]:
-    """The pictures of each batch; what a process that prepares them ahead could not do is told in its own sentence."""
+def _unwrapped(loader: Any) -> Iterator[Any]:
+    """The pixels of each batch. Raises a worker's DataError with its own one-line message."""
     try:
         for pixels, _ in loader:
             yield pixels
-    except DataError as error:  # torch wraps the sentence into the other process's traceback
+    except DataError as error:  # torch puts the worker's traceback around the message
         raise DataError(str(error).strip().splitlines()[-1].removeprefix("lib.errors.DataError: ")) from error
 
 
 def feature_source(views: np.ndarray, labels: np.ndarray, seed: int) -> Source:
-    """Frozen features (views, n, 512): in each epoch every photo is one of its views, by lot."""
+    """Frozen features (views, n, 512): in each epoch every photo is represented by a random one of its views."""
     import torch
 
     def batches(epoch: int, passes: Sequence[np.ndarray]) -> Iterator[Any]:
-        chosen = np.random.default_rng(photo_dataset.shuffled(seed, "view", epoch)).integers(
-            len(views), size=len(labels)
-        )
-        for places in passes:
-            yield torch.from_numpy(views[chosen[places], places])
+        rng = np.random.default_rng(photo_dataset.derived_seed(seed, "view", epoch))
+        view_of_photo = rng.integers(len(views), size=len(labels))
+        for indices in passes:
+            yield torch.from_numpy(views[view_of_photo[indices], indices])
 
     return Source(len(labels), labels, batches)

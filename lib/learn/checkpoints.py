@@ -1,7 +1,8 @@
-"""A run on disk while it trains, and the network it leaves: written whole or not at all, read without running code.
+"""Files of a run: its checkpoint while it trains, then its record and network.
 
-`<artifacts>/runs/<id>.json` is a finished run's record, `runs/weights/<id>.safetensors` its best network with a card
-beside it, `runs/unfinished/<id>.pt` the last finished epoch of one that is not done.
+`<artifacts>/runs/<id>.json` is the record of a finished run, `runs/weights/<id>.safetensors` its best network with a
+card beside it, and `runs/unfinished/<id>.pt` the checkpoint of an unfinished run after its last finished epoch. Files
+are written whole or not at all, and reading one runs no code.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SCHEMA = 1
 
 
 def folder(settings: Settings) -> Path:
-    """Where runs lie."""
+    """The folder of all runs."""
     return settings.artifacts / "runs"
 
 
@@ -36,60 +37,63 @@ def weights_file(settings: Settings, run_id: str) -> Path:
 
 
 def checkpoint_file(settings: Settings, run_id: str) -> Path:
-    """The last finished epoch of a run that is not done."""
+    """The checkpoint of an unfinished run."""
     return folder(settings) / "unfinished" / f"{run_id}.pt"
 
 
-def save(path: Path, kept: dict[str, Any]) -> None:
-    """Write a checkpoint. Raises ArtifactError when the disk is full; the one before then stays."""
+def save(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint. Raises ArtifactError when the disk is full; the previous checkpoint then stays."""
     import torch
 
-    # In memory first, since torch's own writer ends the process in other ways than by OSError on a full disk.
+    # Into memory first: on a full disk torch's own writer can end the process without an OSError.
     buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, **kept}, buffer)
+    torch.save({"schema": SCHEMA, **checkpoint}, buffer)
     with artifacts.replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """A checkpoint; None when there is none. Raises ArtifactError when it is damaged or of another version."""
+    """Read a checkpoint; None when the file is missing.
+
+    Raises ArtifactError when it is damaged or of another schema.
+    """
     import torch
 
     if not path.is_file():
         return None
     try:
-        kept = torch.load(path, "cpu", weights_only=True)
-        if not isinstance(kept, dict) or kept.pop("schema") != SCHEMA:
+        checkpoint = torch.load(path, "cpu", weights_only=True)
+        if not isinstance(checkpoint, dict) or checkpoint.pop("schema") != SCHEMA:
             raise ValueError
-    except Exception as error:  # torch raises many kinds for a damaged file
+    except Exception as error:  # torch raises many types for a damaged file
         raise artifacts.damaged(path) from error
-    return kept
+    return checkpoint
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Keep arrays that are worth not computing again. Raises ArtifactError when the disk is full."""
+    """Cache arrays in a file. Raises ArtifactError when the disk is full."""
     with artifacts.replacing(path, lasting=False) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """What `save_arrays` kept; None when there is nothing, or nothing that can be read: then it is computed anew."""
+    """Read the arrays that `save_arrays` cached; None when the file is missing or damaged: then they are recomputed."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            found = {name: kept[name] for name in kept.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None
-    # NumPy hands out as bytes what a foreign zip holds besides arrays.
-    return found if all(isinstance(value, np.ndarray) for value in found.values()) else None
+    # NumPy returns the other files of a foreign zip as bytes.
+    return arrays if all(isinstance(value, np.ndarray) for value in arrays.values()) else None
 
 
 def save_weights(path: Path, state: dict[str, Any], preprocess: Preprocess, about: dict[str, Any]) -> None:
-    """Write a trained network (torchvision's names) and beside it the card that says how it wants its photos."""
+    """Write a trained network (torchvision's parameter names) and its card: SHA-256, preprocessing, and `about`."""
     import hashlib
 
-    from safetensors.torch import save as packed
+    from safetensors.torch import save as serialise
 
-    data = packed({name: value.detach().cpu().contiguous() for name, value in state.items()})
+    data = serialise({name: value.detach().cpu().contiguous() for name, value in state.items()})
     card = {
         "sha256": hashlib.sha256(data).hexdigest(),
         "resize": list(preprocess.resize),
@@ -98,7 +102,7 @@ def save_weights(path: Path, state: dict[str, Any], preprocess: Preprocess, abou
         "std": list(preprocess.std),
         **about,
     }
-    # The card last: weights without one are taken for ImageNet's in size, so a card of other weights must not stay.
+    # Weights without a card are read with ImageNet's preprocessing, so the card of older weights must go first.
     artifacts.remove(path.with_suffix(".json"))
     with artifacts.replacing(path) as temporary:
         temporary.write_bytes(data)

@@ -1,6 +1,6 @@
-"""Several processes that train one network: started by `torchrun`, each with its share of every batch.
+"""The processes that train one network together: started by `torchrun`, each with its share of every batch.
 
-Alone, every function here does nothing or answers for one process, so that the training code has one path.
+In a single process every function works on that process alone, so that the training code has one path.
 """
 
 from __future__ import annotations
@@ -16,17 +16,30 @@ from typing import Any, NoReturn
 
 
 def size() -> int:
-    """How many processes train together."""
+    """Number of processes in the group; 1 without a group."""
+    if not _initialised():
+        return 1
     import torch.distributed as dist
 
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size()
 
 
 def rank() -> int:
-    """Which of them this one is; 0 writes and talks."""
+    """Rank of this process, from 0. Rank 0 writes files and reports progress."""
+    if not _initialised():
+        return 0
     import torch.distributed as dist
 
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank()
+
+
+def _initialised() -> bool:
+    # A process that has not imported torch is in no group, and need not import it to find out.
+    if "torch.distributed" not in sys.modules:
+        return False
+    import torch.distributed as dist
+
+    return dist.is_available() and dist.is_initialized()
 
 
 def _launched() -> bool:
@@ -38,9 +51,9 @@ def _launched() -> bool:
 
 @contextmanager
 def group(backend: str | None = None, patience: datetime.timedelta | None = None) -> Iterator[None]:
-    """Join the processes that `torchrun` started; alone, nothing happens.
+    """Join the process group that `torchrun` started; without `torchrun`, do nothing.
 
-    They talk by `backend` (None: NCCL on GPUs, gloo on CPUs), and wait for each other as long as `patience`.
+    `backend` None is NCCL on GPUs and gloo on CPUs; `patience` is the timeout of a collective operation.
     """
     import torch
     import torch.distributed as dist
@@ -56,55 +69,55 @@ def group(backend: str | None = None, patience: datetime.timedelta | None = None
 
 
 def leave(status: int) -> NoReturn:
-    """End this process with everything said and closed. To be called last.
+    """End this process with exit code `status`, after its exit handlers and its output. Must be the last call.
 
-    One that has talked to others ends without taking the interpreter apart: a thread of gloo that lets go of a message
-    just then is stopped inside C++, which aborts the process, and `torchrun` with it all the others.
+    A process of a group ends without finalising the interpreter. Finalising can stop a gloo thread that is releasing a
+    message inside C++, which aborts the process, and `torchrun` then ends the whole group.
     """
     if "torch.distributed" not in sys.modules or not _launched():
         sys.exit(status)
-    atexit._run_exitfuncs()  # what is open says goodbye as at any other end
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads it
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or without a reader
             stream.flush()
     os._exit(status)
 
 
-def all_gather(rows: Any) -> list[Any]:
-    """What every process has, in order of rank."""
+def all_gather(value: Any) -> list[Any]:
+    """Every process's `value`, in order of rank, in every process."""
     import torch.distributed as dist
 
     if size() == 1:
-        return [rows]
-    found: list[Any] = [None] * size()
-    dist.all_gather_object(found, rows)
-    return found
+        return [value]
+    values: list[Any] = [None] * size()
+    dist.all_gather_object(values, value)
+    return values
 
 
-def gather(rows: Any) -> list[Any]:
-    """What every process has, in order of rank, at rank 0; nothing at the others."""
+def gather(value: Any) -> list[Any]:
+    """Every process's `value`, in order of rank, at rank 0; an empty list at the other ranks."""
     import torch.distributed as dist
 
     if size() == 1:
-        return [rows]
-    found: list[Any] | None = [None] * size() if rank() == 0 else None
-    dist.gather_object(rows, found, dst=0)
-    return found or []
+        return [value]
+    values: list[Any] | None = [None] * size() if rank() == 0 else None
+    dist.gather_object(value, values, dst=0)
+    return values or []
 
 
 def broadcast(value: Any) -> Any:
-    """The value that rank 0 has, in every process."""
+    """Rank 0's `value`, in every process."""
     import torch.distributed as dist
 
     if size() == 1:
         return value
-    box = [value]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def broadcast_buffers(network: Any) -> None:
-    """Give every process rank 0's running statistics of the norms, so that all hold one network."""
+    """Copy rank 0's running statistics of the batch norms to every process, so that all hold one network."""
     import torch.distributed as dist
 
     if size() > 1:
@@ -113,10 +126,9 @@ def broadcast_buffers(network: Any) -> None:
 
 
 def device() -> Any:
-    """The GPU of this process when there is one, else the CPU."""
+    """This process's GPU if there is one, else the CPU. Processes on one machine take its GPUs in turn."""
     import torch
 
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    # The processes of one machine share its GPUs out among themselves.
     return torch.device("cuda", rank() % torch.cuda.device_count())

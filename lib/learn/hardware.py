@@ -1,4 +1,4 @@
-"""What training computes with: the precision that the hardware multiplies fastest."""
+"""The number format of training: bfloat16 where the hardware multiplies it, else float32."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def precision(device: torch.device) -> str:
-    """What a forward pass of training computes in: bfloat16 where the hardware multiplies it, else float32."""
+    """`bfloat16` where `device` multiplies it in hardware, else `float32`: the precision of a training forward pass."""
     import torch
 
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    able = torch.cpu.get_capabilities()
-    return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bfloat16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "float32"
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """A forward pass of training in the device's `precision`."""
+    """A context in which a forward pass computes in the device's `precision`."""
     import torch
 
     return torch.autocast(device.type, torch.bfloat16) if precision(device) == "bfloat16" else nullcontext()

@@ -1,6 +1,6 @@
-"""Linear probes: how much a linear classifier makes of what each stage of a network computes.
+"""Linear probes: the test accuracy of a linear classifier on the activations of each stage of a network.
 
-Early stages hold features of any picture (edges, colours), late ones features of the task they were trained on
+Early stages hold features of any picture (edges, colours), late stages features of the task they were trained on
 (Yosinski et al. 2014; linear probes: Alain and Bengio 2016).
 """
 
@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lib.documents.runs import ProbeRow
 from lib.learn import photo_dataset
 from lib.learn.results import LAYERS
-from lib.learn.statistics import wilson
+from lib.statistics import wilson
 
 if TYPE_CHECKING:
     import torch
 
-# Photos a class in the probe that stands for a small data set.
-FEW = 20
+# Photos per class of the probe that stands for a small data set.
+FEW_PER_CLASS = 20
 # Photos per forward pass.
 BATCH = 32
+# Candidates for scikit-learn's C, the inverse strength of regularisation.
 STRENGTHS = (0.01, 0.1, 1.0)
 
 
@@ -33,27 +35,30 @@ def activations(
     progress: Callable[[int, int | None], None] = lambda done, total: None,
     passes: Sequence[np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The output of each stage, averaged over the picture: layer → (count, channels) float32, that of layer4 being the
-    network's features. `inputs(places)` gives the tensor of some pictures, `passes` which ones go together."""
+    """The output of each stage, averaged over the photo's area: layer → (count, channels) float32.
+
+    The values of layer4 are the network's features. `inputs(indices)` is the input tensor of these photos; `passes`
+    are the photo indices of each forward pass, by default batches of `BATCH`.
+    """
     import torch
 
     network.eval()
-    found: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
+    batches: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
     hooks = [
         getattr(network, layer).register_forward_hook(
-            lambda module, given, output, layer=layer: found[layer].append(output.mean((2, 3)).cpu().numpy())
+            lambda module, inputs, output, layer=layer: batches[layer].append(output.mean((2, 3)).cpu().numpy())
         )
         for layer in LAYERS
     ]
     try:
         with torch.inference_mode():
-            for places in passes or np.array_split(np.arange(count), -(-count // BATCH)):
-                network(inputs(places).to(device))
-                progress(int(places[-1]) + 1, count)
+            for indices in passes or np.array_split(np.arange(count), -(-count // BATCH)):
+                network(inputs(indices).to(device))
+                progress(int(indices[-1]) + 1, count)
     finally:
         for hook in hooks:
             hook.remove()
-    return {layer: np.concatenate(parts) for layer, parts in found.items()}
+    return {layer: np.concatenate(arrays) for layer, arrays in batches.items()}
 
 
 def accuracies(
@@ -61,36 +66,36 @@ def accuracies(
     val: tuple[dict[str, np.ndarray], np.ndarray],
     test: tuple[dict[str, np.ndarray], np.ndarray],
     seed: int,
-) -> list[dict[str, Any]]:
-    """Test accuracy of a probe per layer, from `FEW` training photos a class and from all.
+) -> list[ProbeRow]:
+    """Test accuracy of a probe per layer, fitted on `FEW_PER_CLASS` training photos per class and on all of them.
 
-    A probe is multinomial logistic regression on standardised activations (scikit-learn's), its strength of
-    regularisation (C) the one of `STRENGTHS` that is best on the validation photos.
+    Each split is (activations by layer, labels). A probe is scikit-learn's multinomial logistic regression on
+    standardised activations; its C is the one of `STRENGTHS` with the highest accuracy on the validation photos.
     """
-    rows = []
-    places = few(train[1], seed)
-    for chosen in (places, np.arange(len(train[1]))) if len(places) < len(train[1]) else (places,):
+    rows: list[ProbeRow] = []
+    subset = few_per_class(train[1], seed)
+    everything = np.arange(len(train[1]))
+    for indices in (subset, everything) if len(subset) < len(everything) else (subset,):
         for layer in LAYERS:
-            fitted = [_probe(train[0][layer][chosen], train[1][chosen], strength) for strength in STRENGTHS]
+            fitted = [_probe(train[0][layer][indices], train[1][indices], strength) for strength in STRENGTHS]
             best = max(fitted, key=lambda probe: probe.score(val[0][layer], val[1]))
-            right = int((best.predict(test[0][layer]) == test[1]).sum())
+            correct = int((best.predict(test[0][layer]) == test[1]).sum())
             rows.append(
                 {
                     "layer": layer,
                     "dim": train[0][layer].shape[1],
-                    "photos": len(chosen),
-                    "accuracy": right / len(test[1]),
-                    "ci95": list(wilson(right, len(test[1]))),
+                    "photos": len(indices),
+                    "accuracy": correct / len(test[1]),
+                    "ci95": list(wilson(correct, len(test[1]))),
                 }
             )
     return rows
 
 
-def few(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Places of up to `FEW` photos of each class, by lot."""
-    order = np.random.default_rng(photo_dataset.shuffled(seed, "probe")).permutation(len(labels))
-    kept = [order[labels[order] == label][:FEW] for label in np.unique(labels)]
-    return np.sort(np.concatenate(kept))
+def few_per_class(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Sorted indices of up to `FEW_PER_CLASS` random photos of each class."""
+    order = np.random.default_rng(photo_dataset.derived_seed(seed, "probe")).permutation(len(labels))
+    return np.sort(np.concatenate([order[labels[order] == label][:FEW_PER_CLASS] for label in np.unique(labels)]))
 
 
 def _probe(features: np.ndarray, labels: np.ndarray, strength: float) -> Any:

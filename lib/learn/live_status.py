@@ -1,7 +1,7 @@
-"""What is being trained right now, for every session and command to see; and how a page starts and stops it.
+"""The status of the training in progress, shared by all sessions and commands; and how a page starts and stops it.
 
-A run is a process of its own (`python -m lib train`), so that it outlives a page, a session and the app. It holds a
-lock while it lives and tells how it goes in one small file.
+A training is a process of its own (`python -m lib train`), so that it outlives a page, a session and the app. It holds
+a lock while it runs and writes its status into one small file, `live.state`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lib import artifacts, documents
+from lib.documents.runs import EpochRow, StatusDocument
 from lib.errors import ArtifactError, TrainingError
 from lib.learn import checkpoints, photo_dataset
 from lib.learn.recipes import Recipe
 from lib.settings import PROJECT, Settings
 
-# Seconds between two writes of the file.
+# Least seconds between two writes of the status file during a stage.
 PERIOD = 1.0
+EXITED_UNEXPECTEDLY = "The training process exited unexpectedly; start it again."
 
 
 @dataclass(frozen=True)
 class Status:
-    """How training goes or went. `queue` holds a title for each run asked for, `place` is the current one's index;
-    `done` of `total` photos of `stage` are through; `curve` has the finished epochs' rows, as in a record."""
+    """The status of a training, running or ended.
+
+    `queue` holds the titles of all planned runs, `place` is the index of the current run in it. `done` of the `total`
+    photos of `stage` are processed. `curve` has one row per finished epoch, as in a record. `started` and `updated` are
+    seconds since the epoch; `message` says why the training ended, and is empty when it finished.
+    """
 
     running: bool = False
     pid: int = 0
@@ -48,7 +54,7 @@ class Status:
     total: int | None = None
     images_per_s: float | None = None
     seconds_left: float | None = None
-    curve: list[dict[str, Any]] = field(default_factory=list)
+    curve: list[EpochRow] = field(default_factory=list)
     message: str = ""
     started: float = 0.0
     updated: float = 0.0
@@ -65,36 +71,38 @@ def _lock(settings: Settings) -> Any:
 
 
 def status(settings: Settings) -> Status | None:
-    """How training goes or went last; None when none was ever started with these artifacts, or the file is damaged."""
+    """The status of the running or the last training; None before the first training, or when the file is damaged."""
     try:
-        told = artifacts.read_json(_file(settings))
-        if told is None:
+        document = artifacts.read_json(_file(settings))
+        if document is None:
             return None
-        known = {one.name for one in fields(Status)}
-        found = Status(**{name: value for name, value in told.items() if name in known})
+        names = {field.name for field in fields(Status)}
+        current = Status(**{name: value for name, value in document.items() if name in names})
     except ArtifactError:
         return None
-    if not _sound(found):
+    if not _has_valid_types(current):
         return None
-    running = found.running and _held(settings)
-    if found.running and not running:
-        return replace(found, running=False, message="The training process ended without a word; start it again.")
-    return found
+    if current.running and not _is_training(settings):
+        return replace(current, running=False, message=EXITED_UNEXPECTEDLY)
+    return current
 
 
-def _sound(found: Status) -> bool:
-    """Whether every part is of the type of its default; a file from elsewhere may hold anything."""
+def _has_valid_types(status: Status) -> bool:
+    """Whether every field has the type of its default; a file from another program may hold anything."""
     plain = (bool, int, str, list, float)
-    kinds = {one.name: type(getattr(Status(), one.name)) for one in fields(Status)}
+    types = {field.name: type(getattr(Status(), field.name)) for field in fields(Status)}
     return all(
-        isinstance(getattr(found, name), (int, float) if kind is float else kind)
-        for name, kind in kinds.items()
-        if kind in plain
-    ) and all(isinstance(row, dict) for row in found.curve)
+        isinstance(getattr(status, name), (int, float) if type_ is float else type_)
+        for name, type_ in types.items()
+        if type_ in plain
+    ) and all(isinstance(row, dict) for row in status.curve)
 
 
-def _held(settings: Settings, patience_s: float = 0.0) -> bool:
-    """Whether a training process lives. Others who look hold the lock for a moment: `patience_s` tells them apart."""
+def _is_training(settings: Settings, patience_s: float = 0.0) -> bool:
+    """Whether a training process holds the lock.
+
+    Another call of this function holds it too, for a moment: a lock held for longer than `patience_s` is a training's.
+    """
     from filelock import Timeout
 
     lock = _lock(settings)
@@ -102,7 +110,7 @@ def _held(settings: Settings, patience_s: float = 0.0) -> bool:
         lock.acquire(timeout=patience_s)
     except Timeout:
         return True
-    except OSError:  # artifacts that may only be read: nobody trains into them
+    except OSError:  # in a read-only folder nothing can train
         return False
     lock.release()
     return False
@@ -115,35 +123,35 @@ def start(
     preset: str,
     seeds: Sequence[int],
 ) -> bool:
-    """Train in a process of its own, taking up what was begun; False when training goes on already.
+    """Start a training process, which resumes unfinished runs; False when a training is already running.
 
-    Of several who start at once one does, and the others are told False when it has. Raises ArtifactError when nothing
-    can be written.
+    Of several simultaneous calls one starts a process; the others wait for it and return False. Raises ArtifactError
+    when the folder cannot be written.
     """
     from filelock import FileLock
 
     folder = checkpoints.folder(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        alone = FileLock(folder / "starting.lock")
-        alone.acquire()
+        starting = FileLock(folder / "starting.lock")
+        starting.acquire()
     except OSError as error:
         raise artifacts.unwritable(folder, error) from error
     try:
-        return not _held(settings, 0.5) and _start(settings, regimes, preset, seeds)
+        return not _is_training(settings, 0.5) and _start(settings, regimes, preset, seeds)
     finally:
-        alone.release()
+        starting.release()
 
 
 def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Sequence[int]) -> bool:
     command = [sys.executable, "-m", "lib", "train", "--resume", "--preset", preset]
     command += ["--regime", ",".join(regimes), "--seeds", ",".join(map(str, seeds))]
     command += settings.options()
-    # Also what goes wrong before the process can tell it itself.
+    # Catches errors from before the process can write its own status.
     log = checkpoints.folder(settings) / "training.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        _tell(settings, Status(running=True, stage="starting", started=time.time(), updated=time.time()))
+        _write(settings, Status(running=True, stage="starting", started=time.time(), updated=time.time()))
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,
@@ -155,63 +163,64 @@ def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Seque
             )
     except OSError as error:
         raise artifacts.unwritable(log.parent, error) from error
-    # Somebody has to take note of its end.
+    # Reap the process when it ends.
     threading.Thread(target=process.wait, daemon=True, name="petalscope-training").start()
-    # Until it holds the lock, a second start would not see it, and a look would take it for dead: on a busy machine its
-    # imports alone may take a minute.
+    # Until the process holds the lock, a second start would not notice it and `status` would report it as ended. On a
+    # busy machine its imports alone may take a minute.
     for _ in range(6_000):
-        if _held(settings) or process.poll() is not None:
+        if _is_training(settings) or process.poll() is not None:
             break
         time.sleep(0.1)
     if process.poll():
-        # A process that was killed leaves half a progress bar as its last line: only sentences are told.
+        # The last line of a killed process is half a progress bar; errors start with the name of the program.
         lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
-        said = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
-        ended = f"The training process ended with status {process.returncode}; see {log}."
-        _tell(settings, Status(message=said[-1] if said else ended))
+        errors = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
+        unexplained = f"The training process exited with status {process.returncode}; see {log}."
+        _write(settings, Status(message=errors[-1] if errors else unexplained))
     return True
 
 
 def stop(settings: Settings) -> bool:
-    """Ask the running process to stop; it keeps its finished epochs. False when none runs."""
-    found = status(settings)
-    if found is None or not found.running or not found.pid:
+    """Stop the training process, which keeps its finished epochs; False when no training is running."""
+    current = status(settings)
+    if current is None or not current.running or not current.pid:
         return False
     try:
-        os.kill(found.pid, signal.SIGTERM)
+        os.kill(current.pid, signal.SIGTERM)
     except OSError:
         return False
     return True
 
 
-def _tell(settings: Settings, told: Status) -> None:
+def _write(settings: Settings, status: Status) -> None:
+    document = cast(StatusDocument, asdict(status))
     with artifacts.replacing(_file(settings), lasting=False) as temporary:
-        temporary.write_text(documents.text(asdict(told)), encoding="utf-8")
+        temporary.write_text(documents.text(document), encoding="utf-8")
 
 
 class StatusWriter:
-    """Writes the live file while this process trains."""
+    """Writes the status file of the training in this process."""
 
     def __init__(self, settings: Settings, queue: Sequence[str]) -> None:
         self.settings = settings
-        self.told = Status(running=True, pid=os.getpid(), queue=list(queue), started=time.time())
+        self.status = Status(running=True, pid=os.getpid(), queue=list(queue), started=time.time())
         self._written = 0.0
-        self._stage_began = (time.perf_counter(), 0)
-        self._sizes: list[int] = []
+        self._stage_start = (time.perf_counter(), 0)
+        self._sides: list[int] = []
 
-    def change(self, *, now: bool = True, **changed: Any) -> None:
-        """Note what has changed; written at once, or when the last writing is a while ago."""
-        self.told = replace(self.told, updated=time.time(), **changed)
+    def update(self, *, now: bool = True, **changes: Any) -> None:
+        """Change fields of the status, and write it: `now`, or only when the last write is `PERIOD` ago."""
+        self.status = replace(self.status, updated=time.time(), **changes)
         if now or time.perf_counter() - self._written > PERIOD:
-            # A full disk must not end a run that can still train; its checkpoint will say so.
+            # A full disk must not end a run that can still train; the run fails when it writes its checkpoint.
             with contextlib.suppress(ArtifactError):
-                _tell(self.settings, self.told)
+                _write(self.settings, self.status)
             self._written = time.perf_counter()
 
     def begin(self, place: int, regime: str, seed: int, run_id: str, recipe: Recipe, side: int) -> None:
-        """A run of the queue begins; `side` is the network's input, px."""
-        self._sizes = [photo_dataset.side_of(recipe, epoch, side) for epoch in range(recipe.epochs)]
-        self.change(
+        """Begin the run at index `place` of the queue; `side` is the network's input in evaluation, px."""
+        self._sides = [photo_dataset.input_side(recipe, epoch, side) for epoch in range(recipe.epochs)]
+        self.update(
             place=place,
             regime=regime,
             seed=seed,
@@ -227,34 +236,38 @@ class StatusWriter:
         )
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Photos of a stage that are through."""
+        """Report that `done` of the `total` photos of a stage are processed."""
         now = time.perf_counter()
-        if stage != self.told.stage or done < self.told.done:
-            self._stage_began = (now, done)
-        since, before = self._stage_began
-        rate = (done - before) / (now - since) if now - since > 0.2 and done > before else None
-        left = self._left(done, total, rate)
-        self.change(
-            now=stage != self.told.stage, stage=stage, done=done, total=total, images_per_s=rate, seconds_left=left
+        if stage != self.status.stage or done < self.status.done:
+            self._stage_start = (now, done)
+        start, done_at_start = self._stage_start
+        rate = (done - done_at_start) / (now - start) if now - start > 0.2 and done > done_at_start else None
+        self.update(
+            now=stage != self.status.stage,
+            stage=stage,
+            done=done,
+            total=total,
+            images_per_s=rate,
+            seconds_left=self._seconds_left(done, total, rate),
         )
 
-    def _left(self, done: int, total: int | None, rate: float | None) -> float | None:
-        """Seconds that the rest of this run takes, when a photo costs as much as its area."""
-        if rate is None or total is None or self.told.epoch >= len(self._sizes):
+    def _seconds_left(self, done: int, total: int | None, rate: float | None) -> float | None:
+        """Seconds until the last epoch of this run ends, if the time per photo grows with the area of the input."""
+        if rate is None or total is None or self.status.epoch >= len(self._sides):
             return None
-        areas = [size * size for size in self._sizes[self.told.epoch :]]
+        areas = [side * side for side in self._sides[self.status.epoch :]]
         return (total - done) / rate + sum(area / areas[0] for area in areas[1:]) * total / rate
 
-    def epoch(self, rows: list[dict[str, Any]]) -> None:
-        """An epoch is finished."""
-        self.change(epoch=len(rows), curve=list(rows))
+    def epoch(self, rows: list[EpochRow]) -> None:
+        """Report the rows of all finished epochs, after each epoch."""
+        self.update(epoch=len(rows), curve=list(rows))
 
 
 @contextmanager
 def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]:
-    """Only one training at a time writes into these artifacts.
+    """Hold the training lock of these artifacts, and write the status: at the start, and with the error at the end.
 
-    Raises TrainingError when another one does, ArtifactError when the folder cannot be written.
+    Raises TrainingError when another process holds the lock, ArtifactError when the folder cannot be written.
     """
     from filelock import Timeout
 
@@ -262,24 +275,24 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(settings)
-        # A page that looks whether somebody trains holds the lock for a moment.
+        # `_is_training` in another process holds the lock for a moment.
         lock.acquire(timeout=2)
     except Timeout as error:
-        found = status(settings)
-        who = f" (process {found.pid})" if found is not None and found.pid else ""
+        current = status(settings)
+        process = f" (process {current.pid})" if current is not None and current.pid else ""
         raise TrainingError(
-            f"Another training{who} writes into {folder}; wait for it, stop it on the Training regimes page, or name "
-            "another folder with --artifacts."
+            f"Another training{process} writes into {folder}; wait for it, stop it on the Training regimes page, or "
+            "name another folder with --artifacts."
         ) from error
     except OSError as error:
         raise artifacts.unwritable(folder, error) from error
-    teller = StatusWriter(settings, queue)
+    writer = StatusWriter(settings, queue)
     try:
-        teller.change()
-        yield teller
-        teller.change(running=False, message="")
+        writer.update()
+        yield writer
+        writer.update(running=False, message="")
     except BaseException as error:
-        teller.change(running=False, message=str(error) or type(error).__name__)
+        writer.update(running=False, message=str(error) or type(error).__name__)
         raise
     finally:
         lock.release()

@@ -1,34 +1,43 @@
-"""Training records in one shape, whoever wrote them and when: what a record lacks, or has of another type, is empty."""
+"""Training records in one shape, whichever version wrote them: a value that is missing or of another type is empty.
+
+Invariant: `normalise` never raises, whatever JSON a record holds. One damaged value does not hide the others.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 
-from lib.learn.results import QUANTITIES, Run
-from lib.learn.statistics import wilson
+from lib.documents.runs import NormalisedEpoch, NormalisedPrediction, NormalisedProbe, NormalisedRun
+from lib.learn.results import QUANTITIES
+from lib.statistics import wilson
 
 
-def normalise(record: dict[str, Any]) -> Run:
-    """A record in one shape: every part is there, of the right type, and None or empty where the record lacks it.
+def normalise(record: Mapping[str, Any]) -> NormalisedRun:
+    """`record` with every key present and of the right type; None or empty where the record lacks the value.
 
-    The record itself stays under `record`.
+    A missing confusion matrix is counted from the predictions, and a missing interval computed from the accuracy. The
+    record itself is under `record`.
     """
     data, split = _dict(record.get("dataset")), _dict(_dict(record.get("dataset")).get("split"))
     classes = [str(name) for name in _list(record.get("classes"))]
     parameters = _dict(record.get("parameters"))
-    interval = [_float(bound) for bound in _list(record.get("test_ci95"))]
     predictions = _predictions(record.get("predictions"))
     confusion = _confusion(record.get("confusion"), classes)
     if not confusion and predictions:
-        classes = sorted({row[key] for row in predictions for key in ("label", "predicted")} | set(classes))
+        predicted = {name for row in predictions for name in (row["label"], row["predicted"])}
+        classes = sorted(predicted | set(classes))
         confusion = _counted(predictions, classes)
     tested = len(predictions) or sum(map(sum, confusion)) or _int(split.get("test"))
+    if tested is not None and tested < 0:
+        tested = None
     accuracy = _float(record.get("test_accuracy"))
-    own = wilson(round(accuracy * tested), tested) if accuracy is not None and 0 <= accuracy <= 1 and tested else None
-    given = (interval[0], interval[1]) if len(interval) == 2 and None not in interval else None
+    computed = None
+    if accuracy is not None and 0 <= accuracy <= 1 and tested:
+        computed = wilson(round(accuracy * tested), tested)
     return {
         "id": str(record.get("id", "")),
         "regime": str(record.get("regime", "")),
@@ -40,12 +49,16 @@ def normalise(record: dict[str, Any]) -> Run:
         "best_epoch": _int(record.get("best_epoch")),
         "val_accuracy": _float(record.get("val_accuracy")),
         "test_accuracy": accuracy,
-        "test_ci95": given or own,
+        "test_ci95": _interval(record.get("test_ci95")) or computed,
         "tested": tested,
         "classes": classes,
         "confusion": confusion,
         "predictions": predictions,
-        "parameters": {name: _int(parameters.get(name)) for name in ("total", "trainable", "frozen_tensors")},
+        "parameters": {
+            "total": _int(parameters.get("total")),
+            "trainable": _int(parameters.get("trainable")),
+            "frozen_tensors": _int(parameters.get("frozen_tensors")),
+        },
         "probe": _probe(record.get("probe")),
         "dataset": {
             "name": str(data.get("name", "unnamed data")),
@@ -87,16 +100,21 @@ def _int(value: object) -> int | None:
     return int(number) if number is not None and number == int(number) else None
 
 
-def _epochs(value: object) -> list[dict[str, Any]]:
+def _interval(value: object) -> tuple[float, float] | None:
+    bounds = [bound for bound in map(_float, _list(value)) if bound is not None]
+    return (bounds[0], bounds[1]) if len(bounds) == len(_list(value)) == 2 else None
+
+
+def _epochs(value: object) -> list[NormalisedEpoch]:
     rows = []
-    for place, row in enumerate(_list(value), start=1):
+    for number, row in enumerate(_list(value), start=1):
         if isinstance(row, dict):
-            numbers = {name: _float(row.get(name)) for name in QUANTITIES}
-            rows.append({"epoch": _int(row.get("epoch")) or place, **numbers})
+            quantities = {name: _float(row.get(name)) for name in QUANTITIES}
+            rows.append(cast(NormalisedEpoch, {"epoch": _int(row.get("epoch")) or number, **quantities}))
     return rows
 
 
-def _predictions(value: object) -> list[dict[str, Any]]:
+def _predictions(value: object) -> list[NormalisedPrediction]:
     return [
         {
             "id": row["id"],
@@ -115,28 +133,26 @@ def _confusion(value: object, classes: list[str]) -> list[list[int]]:
     return [[count or 0 for count in row] for row in rows] if square else []
 
 
-def _counted(predictions: list[dict[str, Any]], classes: list[str]) -> list[list[int]]:
-    place = {name: i for i, name in enumerate(classes)}
+def _counted(predictions: list[NormalisedPrediction], classes: list[str]) -> list[list[int]]:
+    index = {name: i for i, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     for row in predictions:
-        counts[place[row["label"]], place[row["predicted"]]] += 1
-    found: list[list[int]] = counts.tolist()
-    return found
+        counts[index[row["label"]], index[row["predicted"]]] += 1
+    return cast(list[list[int]], counts.tolist())
 
 
-def _probe(value: object) -> list[dict[str, Any]]:
-    rows = []
+def _probe(value: object) -> list[NormalisedProbe]:
+    rows: list[NormalisedProbe] = []
     for row in map(_dict, _list(value)):
-        photos, accuracy = _int(row.get("photos")), _float(row.get("accuracy"))
-        if isinstance(row.get("layer"), str) and photos is not None and accuracy is not None:
-            bounds = [_float(bound) for bound in _list(row.get("ci95"))]
+        layer, photos, accuracy = row.get("layer"), _int(row.get("photos")), _float(row.get("accuracy"))
+        if isinstance(layer, str) and photos is not None and accuracy is not None:
             rows.append(
                 {
-                    "layer": row["layer"],
+                    "layer": layer,
                     "dim": _int(row.get("dim")),
                     "photos": photos,
                     "accuracy": accuracy,
-                    "ci95": bounds if len(bounds) == 2 and None not in bounds else None,
+                    "ci95": _interval(row.get("ci95")),
                 }
             )
     return rows

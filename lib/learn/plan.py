@@ -1,4 +1,4 @@
-"""Which runs there are to train: regime, seed, recipe, and the weights that each starts from."""
+"""The plan of a training: one run per regime and seed, with its recipe and initial weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run before it begins. `weights` are the ones that its network starts from, with its own input size."""
+    """One run before it starts. `weights` are its initial weights, with the input size of its recipe."""
 
     regime: str
     preset: str
@@ -29,14 +29,14 @@ class PlannedRun:
 
     @property
     def id(self) -> str:
-        """Readable, and different for whatever makes the result different."""
+        """Regime, preset, seed, and a hash of everything else that changes the result."""
         weights = (self.weights.sha256, asdict(self.weights.preprocess))
-        made_of = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, self.catalog.fingerprint, self.catalog.seed)
-        return f"{self.regime}-{self.preset}-s{self.seed}-{made_of[:8]}"
+        inputs = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, self.catalog.fingerprint, self.catalog.seed)
+        return f"{self.regime}-{self.preset}-s{self.seed}-{inputs[:8]}"
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The name of the run on screens."""
         return f"{self.regime}, seed {self.seed}"
 
     @property
@@ -52,34 +52,34 @@ def plan(
     names: Sequence[str],
     preset: str,
     seeds: Sequence[int],
-    **changed: Any,
+    **overrides: Any,
 ) -> list[PlannedRun]:
-    """The runs that were asked for: every regime under each seed, `changed` replacing fields of their recipes.
+    """One run of every regime in `names` under each seed, by seed; `overrides` replace fields of the recipes.
 
-    Raises TrainingError when a split has too few photos, QueryError for unknown names.
+    Raises TrainingError when a split has too few photos or classes, QueryError for unknown names.
     """
     _check(catalog)
-    found = []
+    runs = []
     for seed in seeds:
         for name in names:
-            made = recipe(name, preset, **changed)
-            preprocess = sized(weights.preprocess, made.image_size)
+            hyperparameters = recipe(name, preset, **overrides)
+            # Random weights get the input size of the named weights, too, so that all regimes see the same photos.
+            preprocess = resized(weights.preprocess, hyperparameters.image_size)
             side = preprocess.input_size
             from_file = regimes.REGIMES[name].pretrained and weights.path is not None
-            start = replace(weights, seed=seed) if from_file else backbone.random(seed)
-            about = start.about if start.preprocess == preprocess else f"{start.about}, used at {side} px"
-            # From scratch at the same size as the others, so that they see the same photos.
-            found.append(
+            initial = replace(weights, seed=seed) if from_file else backbone.random(seed)
+            about = initial.about if initial.preprocess == preprocess else f"{initial.about}, used at {side} px"
+            runs.append(
                 PlannedRun(
                     name,
                     preset,
                     seed,
-                    replace(made, image_size=side),
-                    replace(start, preprocess=preprocess, about=about),
+                    replace(hyperparameters, image_size=side),
+                    replace(initial, preprocess=preprocess, about=about),
                     catalog,
                 )
             )
-    return found
+    return runs
 
 
 def _check(catalog: Catalog) -> None:
@@ -93,14 +93,14 @@ def _check(catalog: Catalog) -> None:
     trained = catalog.frame["label"][catalog.frame["split"] == "train"].nunique()
     if len(catalog.classes) < 2 or trained < 2:
         raise TrainingError(
-            f"{catalog.name} has only one class to train on, so there is nothing to tell apart; add classes or photos."
+            f"{catalog.name} has only one class to train on, and a classifier needs two; add classes or photos."
         )
 
 
-def sized(preprocess: Preprocess, side: int | None) -> Preprocess:
-    """`preprocess` for another input size, its margin around the crop in proportion."""
+def resized(preprocess: Preprocess, side: int | None) -> Preprocess:
+    """`preprocess` with input size `side` (px, None for no change), and the margin around the crop in proportion."""
     if side is None or side == preprocess.input_size:
         return preprocess
     share = side / preprocess.input_size
     crop = side if preprocess.crop is not None else None
-    return replace(preprocess, resize=tuple(round(one * share) for one in preprocess.resize), crop=crop)
+    return replace(preprocess, resize=tuple(round(length * share) for length in preprocess.resize), crop=crop)

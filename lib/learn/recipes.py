@@ -1,7 +1,7 @@
-"""Training recipes: every hyperparameter of a run in one frozen record, per regime and preset.
+"""Training recipes: every hyperparameter of a run in one frozen dataclass, per regime and preset.
 
-`full` is the careful recipe, in hours on two CPU cores; `quick` shows all four regimes on small images in minutes.
-What each choice of `full` bought on the photos is in `benchmarks/training.md`.
+`full` takes hours on two CPU cores; `quick` trains all four regimes on small images in minutes. The gain from each
+choice of `full` is measured in `benchmarks/training.md`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ PRESETS = ("quick", "full")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one regime is trained. Sizes are sides of square inputs in px, shares are fractions of all steps."""
+    """The hyperparameters of one regime. Sizes are sides of square inputs in px, shares are fractions of all steps."""
 
     # Passes over the training photos.
     epochs: int
     # Photos per optimiser step, over all processes; the published figures were made with 256.
     batch_size: int = 256
-    # Photos per forward pass on a CPU: a step's gradient is summed over as many passes as it needs. A GPU takes more.
+    # Photos per forward pass on a CPU (on a GPU: `loop.GPU_BATCH`); a step's gradient is accumulated over its passes.
     micro_batch: int = 64
-    # Input in evaluation. None is the size that the backbone's weights were made for.
+    # Input in evaluation. None is the input size of the backbone's weights.
     image_size: int | None = None
     # Input in the first epoch, as a fraction of `image_size`; it grows evenly to `last_size` at `growth` of the run
     # (progressive resizing: Howard 2018; Tan and Le 2021). Training a little below the test size corrects for random
@@ -35,12 +35,12 @@ class Recipe:
     growth: float = 0.75
     # "sgd" is Nesterov momentum 0.9, "adamw" Loshchilov and Hutter 2019 with betas 0.9 and 0.999.
     optimizer: str = "sgd"
-    # Highest learning rate; it rises over `warmup` and falls to nothing along a cosine (one cycle, Smith 2018).
+    # Maximum learning rate; it rises over `warmup` and falls to zero along a cosine (one cycle, Smith 2018).
     lr: float = 0.1
     warmup: float = 0.15
     # L2 penalty of SGD, decoupled decay of AdamW; never on norms and biases (He et al. 2019).
     weight_decay: float = 5e-4
-    # Learning rate of each stage over that of the one after it (discriminative rates, Howard and Ruder 2018).
+    # Learning rate of each stage over that of the stage after it (discriminative rates, Howard and Ruder 2018).
     layer_decay: float = 1.0
     # Share of the target spread over all classes (Szegedy et al. 2016).
     label_smoothing: float = 0.1
@@ -48,22 +48,23 @@ class Recipe:
     crop: float = 0.35
     # "trivial" is TrivialAugmentWide (Müller and Hutter 2021), "light" mirror and mild colour jitter, "none" mirror.
     policy: str = "trivial"
-    # Beta parameters of mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019); 0 is off, both on take turns by lot.
+    # Beta parameters of mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019); 0 is off. With both on, each forward
+    # pass takes one of the two at random.
     mixup: float = 0.0
     cutmix: float = 0.0
     # Share of the run, at its end, without mixup and CutMix.
     unmixed: float = 0.1
     # Decay per step of the averaged weights that are evaluated; 0 evaluates the weights themselves.
     ema: float = 0.0
-    # The last norm of each residual block starts at 0, so that blocks start as identities (Goyal et al. 2017).
+    # Whether the last norm of each residual block starts at 0, which makes the block an identity (Goyal et al. 2017).
     zero_init_residual: bool = False
-    # Transfer only: times the frozen features of each training photo are taken, the first plain, the others augmented.
+    # Transfer only: feature vectors per training photo, the first of the plain photo, the others of augmented copies.
     views: int = 1
     # Transfer only: whether linear probes are fitted on the frozen layer1 … layer4 at the end.
     probe: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """For records."""
+        """The hyperparameters as a record stores them."""
         return asdict(self)
 
 
@@ -130,14 +131,14 @@ _QUICK = {
 }
 
 
-def recipe(regime: str, preset: str = "full", **changed: Any) -> Recipe:
-    """The recipe of a regime; fields in `changed` that are not None replace its own.
+def recipe(regime: str, preset: str = "full", **overrides: Any) -> Recipe:
+    """The recipe of a regime, with the fields in `overrides` that are not None replaced.
 
-    Raises QueryError for a regime or preset that there is not.
+    Raises QueryError for an unknown regime or preset.
     """
     if regime not in REGIMES:
         raise QueryError(f"There is no regime called {regime!r}; choose one of {', '.join(REGIMES)} or all.")
     if preset not in PRESETS:
         raise QueryError(f"There is no preset called {preset!r}; choose one of {', '.join(PRESETS)}.")
-    found = (_FULL if preset == "full" else _QUICK)[regime]
-    return replace(found, **{name: value for name, value in changed.items() if value is not None})
+    default = (_FULL if preset == "full" else _QUICK)[regime]
+    return replace(default, **{name: value for name, value in overrides.items() if value is not None})

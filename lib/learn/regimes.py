@@ -1,11 +1,11 @@
-"""The four training regimes: what starts pretrained and what trains, tensor by tensor."""
+"""The four training regimes: which weights start pretrained and which train, tensor by tensor."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-# In `named_parameters()` order: up to the second block of layer4, its BatchNorms counted.
+# In `named_parameters()` order, batch norms included: up to layer4.0.bn2.weight.
 FROZEN_IN_FINETUNE = 50
 PUBLISHED_CONDITIONS = (
     "ImageNet weights, batch 256, split 0.9 : 0.1 : 0.1 (the course's slides; its table prints 93.11 % for fine-tuning)"
@@ -44,28 +44,28 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """Number of values."""
         return math.prod(self.shape)
 
 
 def tensors(classes: int) -> list[Tensor]:
     """ResNet18's 62 parameter tensors in `named_parameters()` order, for a classifier with `classes` outputs.
 
-    Written out (He et al. 2016, torchvision's layout), so that a page can show them without importing torch.
+    Listed by hand (He et al. 2016, torchvision's layout), so that a page can show them without importing torch.
     """
-    found = [Tensor("conv1.weight", (64, 3, 7, 7)), *_norm("bn1", 64)]
+    layout = [Tensor("conv1.weight", (64, 3, 7, 7)), *_norm("bn1", 64)]
     width = 64
     for stage, channels in _STAGES:
         for block in (0, 1):
             name = f"layer{stage}.{block}"
             inputs = width if block == 0 else channels
-            found += [Tensor(f"{name}.conv1.weight", (channels, inputs, 3, 3)), *_norm(f"{name}.bn1", channels)]
-            found += [Tensor(f"{name}.conv2.weight", (channels, channels, 3, 3)), *_norm(f"{name}.bn2", channels)]
+            layout += [Tensor(f"{name}.conv1.weight", (channels, inputs, 3, 3)), *_norm(f"{name}.bn1", channels)]
+            layout += [Tensor(f"{name}.conv2.weight", (channels, channels, 3, 3)), *_norm(f"{name}.bn2", channels)]
             if inputs != channels:
-                found += [Tensor(f"{name}.downsample.0.weight", (channels, inputs, 1, 1))]
-                found += _norm(f"{name}.downsample.1", channels)
+                layout += [Tensor(f"{name}.downsample.0.weight", (channels, inputs, 1, 1))]
+                layout += _norm(f"{name}.downsample.1", channels)
         width = channels
-    return [*found, Tensor("fc.weight", (classes, width)), Tensor("fc.bias", (classes,))]
+    return [*layout, Tensor("fc.weight", (classes, width)), Tensor("fc.bias", (classes,))]
 
 
 def _norm(name: str, channels: int) -> list[Tensor]:
@@ -73,12 +73,12 @@ def _norm(name: str, channels: int) -> list[Tensor]:
 
 
 def frozen(regime: Regime, classes: int) -> int:
-    """How many of the first tensors stay as they are under `regime`."""
+    """How many of the first tensors are frozen under `regime`."""
     counts = {"transfer": len(tensors(classes)) - 2, "finetune": FROZEN_IN_FINETUNE}
     return counts.get(regime.name, 0)
 
 
 def parameters(regime: Regime, classes: int) -> tuple[int, int]:
-    """(total, trainable) parameters of the network under `regime`."""
+    """(total, trainable) number of parameters of the network under `regime`."""
     sizes = [tensor.size for tensor in tensors(classes)]
     return sum(sizes), sum(sizes[frozen(regime, classes) :])

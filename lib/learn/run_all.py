@@ -1,19 +1,67 @@
-"""Training what was planned, one run after another: taken up where it was left, recorded when it is done."""
+"""Training planned runs one after another: resumed after the last finished epoch, recorded when finished."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 from lib import artifacts
+from lib.documents.runs import EpochRow, RunRecord
 from lib.errors import ArtifactError, TrainingError
 from lib.learn import checkpoints, distributed, live_status, loop, run_record, runs, trainee
-from lib.learn.loop import Watch
+from lib.learn.loop import Callbacks
 from lib.learn.plan import PlannedRun
 from lib.learn.state import State
 from lib.settings import Settings
+
+
+def stopped(title: str, epochs: int, total: int) -> str:
+    """The message of a run that was interrupted after `epochs` of `total` epochs."""
+    return f"Stopped after epoch {epochs} of {total} of {title}; the same command with --resume goes on."
+
+
+def resumed(epochs: int) -> str:
+    """The message of a run that continues after `epochs` finished epochs."""
+    return f"Resuming after epoch {epochs}."
+
+
+def already_finished(title: str) -> str:
+    """The message of a run that has a record and a network already."""
+    return f"{title}: already finished."
+
+
+def damaged_checkpoint(path: Path) -> str:
+    """The message of a run whose checkpoint cannot be read."""
+    return f"The checkpoint {path} is damaged; training starts over."
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Where a training reports: see `train`."""
+
+    writer: live_status.StatusWriter | None
+    on_progress: Callable[[str, int, int | None], None]
+    on_epoch: Callable[[PlannedRun, list[EpochRow]], None]
+    log: Callable[[str], None]
+
+    def callbacks(self, run: PlannedRun) -> Callbacks:
+        """Callbacks of `run`, which report to the status file as well."""
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            self.on_progress(f"{run.title}, {stage}", done, total)
+            if self.writer is not None:
+                self.writer.progress(stage, done, total)
+
+        def epoch(rows: list[EpochRow]) -> None:
+            self.on_epoch(run, rows)
+            if self.writer is not None:
+                self.writer.epoch(rows)
+
+        return Callbacks(progress, epoch)
 
 
 def train(
@@ -21,18 +69,18 @@ def train(
     planned: Sequence[PlannedRun],
     *,
     resume: bool = False,
-    teller: live_status.StatusWriter | None = None,
-    watch: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
-    epoch: Callable[[PlannedRun, list[dict[str, Any]]], None] = lambda run, rows: None,
-    say: Callable[[str], None] = lambda sentence: None,
-) -> list[dict[str, Any]]:
-    """Train what was planned, one run after another; returns their records.
+    writer: live_status.StatusWriter | None = None,
+    on_progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+    on_epoch: Callable[[PlannedRun, list[EpochRow]], None] = lambda run, rows: None,
+    log: Callable[[str], None] = lambda message: None,
+) -> list[RunRecord]:
+    """Train the planned runs one after another; returns their records.
 
-    With `resume` a finished run is taken as it is and one that was begun goes on after its last finished epoch.
-    `watch` is told of each stage's photos, `epoch` of the rows of a run's finished epochs, each time there is one more;
-    `teller` is what `alone` gave, when the caller holds that already. Raises TrainingError when the loss is no number
-    any more or another process trains into these artifacts, DataError when a photo cannot be read, ArtifactError when
-    the disk is full; KeyboardInterrupt says what is kept.
+    With `resume`, finished runs are not trained again, and unfinished ones continue after their last finished epoch.
+    `on_progress(stage, done, total)` counts the photos of a stage, `on_epoch(run, rows)` gets the rows of all finished
+    epochs after each epoch, `log` gets messages. `writer` is the result of `alone`, if the caller holds it already.
+    Raises TrainingError when the loss is not finite or another process trains into these artifacts, DataError when a
+    photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the message of `stopped`.
     """
     small = [run for run in planned if run.recipe.batch_size < 2 * distributed.size()]
     if small:
@@ -40,121 +88,107 @@ def train(
             f"A batch of {small[0].recipe.batch_size} leaves {distributed.size()} processes with fewer than two photos "
             f"each; use --batch-size {2 * distributed.size()} or more."
         )
-    with contextlib.nullcontext(teller) if teller is not None else alone(settings) as told:
-        if told is not None:
-            told.change(queue=[run.title for run in planned])
-        return [_one(settings, run, place, resume, told, watch, epoch, say) for place, run in enumerate(planned)]
+    with contextlib.nullcontext(writer) if writer is not None else alone(settings) as status_writer:
+        if status_writer is not None:
+            status_writer.update(queue=[run.title for run in planned])
+        output = _Output(status_writer, on_progress, on_epoch, log)
+        return [_train_or_read(settings, run, place, resume, output) for place, run in enumerate(planned)]
 
 
 @contextlib.contextmanager
 def alone(settings: Settings) -> Iterator[live_status.StatusWriter | None]:
-    """The one training of these artifacts; of several processes that train together, the first speaks for all."""
+    """Hold the training lock of these artifacts. Of the processes of a group, rank 0 holds it; the others get None."""
     if distributed.rank() > 0:
         yield None
         return
-    with live_status.training(settings, []) as teller:
-        yield teller
+    with live_status.training(settings, []) as writer:
+        yield writer
 
 
-def _one(
-    settings: Settings,
-    run: PlannedRun,
-    place: int,
-    resume: bool,
-    teller: live_status.StatusWriter | None,
-    watch: Callable[[str, int, int | None], None],
-    epoch: Callable[[PlannedRun, list[dict[str, Any]]], None],
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def _train_or_read(settings: Settings, run: PlannedRun, place: int, resume: bool, output: _Output) -> RunRecord:
     finished = _finished(settings, run) if resume else None
     if distributed.broadcast(finished is not None):
-        say(f"{run.title}: done before.")
-        if distributed.rank() == 0:  # left by a process that was killed after it had written the record
+        output.log(already_finished(run.title))
+        if distributed.rank() == 0:  # a process may have been killed between writing the record and removing this
             artifacts.remove(checkpoints.checkpoint_file(settings, run.id))
-        return distributed.broadcast(finished)  # type: ignore[no-any-return]
+        return cast(RunRecord, distributed.broadcast(finished))
+    if output.writer is not None:
+        output.writer.begin(place, run.regime, run.seed, run.id, run.recipe, run.weights.preprocess.input_size)
+    return _train(settings, run, resume, output)
 
-    def told(stage: str, done: int, total: int | None) -> None:
-        watch(f"{run.title}, {stage}", done, total)
-        if teller is not None:
-            teller.progress(stage, done, total)
 
-    def after_epoch(rows: list[dict[str, Any]]) -> None:
-        epoch(run, rows)
-        if teller is not None:
-            teller.epoch(rows)
-
-    if teller is not None:
-        teller.begin(place, run.regime, run.seed, run.id, run.recipe, run.weights.preprocess.input_size)
-    both = Watch(told, after_epoch)
-    began, worked = time.perf_counter(), time.process_time()
-    saved = 0
+def _train(settings: Settings, run: PlannedRun, resume: bool, output: _Output) -> RunRecord:
+    callbacks = output.callbacks(run)
+    wall_start, cpu_start = time.perf_counter(), time.process_time()
+    saved_epochs = 0
     try:
         device = distributed.device()
-        pupil = trainee.make(settings, run, device, both)
-        state = pupil.state
+        learner = trainee.make(settings, run, device, callbacks)
+        state = learner.state
         checkpoint = checkpoints.checkpoint_file(settings, run.id)
-        _take_up(state, checkpoint, resume, say)
-        saved = len(state.epochs)
+        _restore(state, checkpoint, resume, output.log)
+        saved_epochs = len(state.epochs)
 
-        def keep(kept: State) -> None:
-            nonlocal saved
-            checkpoints.save(checkpoint, kept.kept())
-            saved = len(kept.epochs)
+        def save(state: State) -> None:
+            nonlocal saved_epochs
+            checkpoints.save(checkpoint, state.checkpoint())
+            saved_epochs = len(state.epochs)
 
-        before, worked_before = (
-            spent + sum(row[name] for row in state.epochs)
-            for spent, name in zip(pupil.spent, ("seconds", "cpu_seconds"), strict=True)
-        )
-        both.epoch(state.epochs)
+        earlier_wall = learner.feature_seconds[0] + sum(row["seconds"] for row in state.epochs)
+        earlier_cpu = learner.feature_seconds[1] + sum(row["cpu_seconds"] for row in state.epochs)
+        callbacks.epoch(state.epochs)
         loop.fit(
             state,
-            pupil.source,
-            pupil.judge,
+            learner.source,
+            learner.validate,
             run.recipe,
             seed=run.seed,
             classes=len(run.classes),
             device=device,
-            watch=both,
-            keep=keep,
+            callbacks=callbacks,
+            save=save,
         )
-        network = pupil.best()
-        record = run_record.record(run, pupil, network, device, both)
-        record["seconds"] = round(before + time.perf_counter() - began, 3)
-        record["cpu_seconds"] = round(worked_before + time.process_time() - worked, 3)
+        network = learner.best_network()
+        record = run_record.record(run, learner, network, device, callbacks)
+        record["seconds"] = round(earlier_wall + time.perf_counter() - wall_start, 3)
+        record["cpu_seconds"] = round(earlier_cpu + time.process_time() - cpu_start, 3)
         if distributed.rank() == 0:
-            # Until the record is written this run is not done: an old one of the same name must not vouch for a network
-            # of which half is written. The checkpoint has all that it takes to write both again.
-            artifacts.remove(checkpoints.record_file(settings, run.id))
-            checkpoints.save_weights(
-                checkpoints.weights_file(settings, run.id),
-                network.state_dict(),
-                run.weights.preprocess,
-                {"run": run.id, "regime": run.regime, "classes": list(run.classes)},
-            )
-            artifacts.write_json(checkpoints.record_file(settings, run.id), record)
-            artifacts.remove(checkpoint)
+            _write(settings, run, record, network)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"Stopped after epoch {saved} of {run.recipe.epochs} of {run.title}; "
-            "the same command with --resume goes on."
-        ) from error
-    return record | {"recorded": False}
+        raise KeyboardInterrupt(stopped(run.title, saved_epochs, run.recipe.epochs)) from error
+    return {**record, "recorded": False}
 
 
-def _finished(settings: Settings, run: PlannedRun) -> dict[str, Any] | None:
+def _write(settings: Settings, run: PlannedRun, record: RunRecord, network: Any) -> None:
+    # A run is finished when it has a record. An old record of the same id must not stand beside a half-written network,
+    # so it goes first; the checkpoint, from which both files can be made again, goes last.
+    artifacts.remove(checkpoints.record_file(settings, run.id))
+    checkpoints.save_weights(
+        checkpoints.weights_file(settings, run.id),
+        network.state_dict(),
+        run.weights.preprocess,
+        {"run": run.id, "regime": run.regime, "classes": list(run.classes)},
+    )
+    artifacts.write_json(checkpoints.record_file(settings, run.id), record)
+    artifacts.remove(checkpoints.checkpoint_file(settings, run.id))
+
+
+def _finished(settings: Settings, run: PlannedRun) -> RunRecord | None:
     path = checkpoints.record_file(settings, run.id)
-    has_all = path.is_file() and checkpoints.weights_file(settings, run.id).is_file()
-    return runs.read(path) | {"recorded": False} if has_all else None
+    if not path.is_file() or not checkpoints.weights_file(settings, run.id).is_file():
+        return None
+    return {**runs.read(path), "recorded": False}
 
 
-def _take_up(state: State, checkpoint: Any, resume: bool, say: Callable[[str], None]) -> None:
-    kept = None
+def _restore(state: State, path: Path, resume: bool, log: Callable[[str], None]) -> None:
+    """Load the checkpoint at `path` into `state`, if there is one and the run is to be resumed."""
+    checkpoint = None
     if resume and distributed.rank() == 0:
         try:
-            kept = checkpoints.load(checkpoint)
+            checkpoint = checkpoints.load(path)
         except ArtifactError:
-            say(f"The checkpoint {checkpoint} is damaged; training starts anew.")
-    kept = distributed.broadcast(kept)
-    if kept is not None:
-        state.restore(kept)
-        say(f"Going on after epoch {len(state.epochs)}.")
+            log(damaged_checkpoint(path))
+    checkpoint = distributed.broadcast(checkpoint)
+    if checkpoint is not None:
+        state.restore(checkpoint)
+        log(resumed(len(state.epochs)))

@@ -1,4 +1,4 @@
-"""The record of a finished run: what it was made of and how it did, on photos that it had not seen before."""
+"""The record of a finished run: its inputs, its curves, and its predictions for the test photos."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
+from lib.documents.runs import Prediction, ProbeRow, RunRecord
 from lib.learn import distributed, hardware, linear_probe, loop, photo_dataset, regimes
-from lib.learn.loop import EvaluationResult, Watch
+from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.results import LAYERS
-from lib.learn.statistics import wilson
 from lib.learn.trainee import Trainee
 from lib.settings import VERSION
+from lib.statistics import wilson
 
 
-def record(run: PlannedRun, pupil: Trainee, network: Any, device: Any, watch: Watch) -> dict[str, Any]:
-    """The record of the contract. Only here, with the best epoch chosen, are the test photos looked at."""
-    state, classes = pupil.state, run.classes
-    test = photo_dataset.photos(run.catalog, "test")
-    look = photo_dataset.Pictures(test, run.weights.preprocess)
-    scores = loop.evaluate(network, look, test.labels, device, lambda done, total: watch.progress("test", done, total))
-    predicted = scores.probabilities.argmax(1)
-    right = int((predicted == test.labels).sum())
+def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbacks: Callbacks) -> RunRecord:
+    """The record of `run`, whose best network is `network`. Only here are the test photos used.
+
+    Its times are set by the caller. Raises DataError when a test photo cannot be read.
+    """
+    state, classes = trainee.state, run.classes
+    test = photo_dataset.split_photos(run.catalog, "test")
+    inputs = photo_dataset.Pictures(test, run.weights.preprocess)
+    result = loop.evaluate(
+        network, inputs, test.labels, device, lambda done, total: callbacks.progress("test", done, total)
+    )
+    predicted = result.probabilities.argmax(1)
+    correct = int((predicted == test.labels).sum())
     total, trainable = regimes.parameters(regimes.REGIMES[run.regime], len(classes))
     return {
         "schema": SCHEMA,
@@ -40,18 +46,18 @@ def record(run: PlannedRun, pupil: Trainee, network: Any, device: Any, watch: Wa
         "epochs": state.epochs,
         "best_epoch": state.best_epoch,
         "val_accuracy": state.epochs[state.best_epoch - 1]["val_accuracy"],
-        "test_accuracy": right / len(test),
-        "test_ci95": list(wilson(right, len(test))),
-        "test_loss": scores.loss,
+        "test_accuracy": correct / len(test),
+        "test_ci95": list(wilson(correct, len(test))),
+        "test_loss": result.loss,
         "classes": list(classes),
         "confusion": _confusion(test.labels, predicted, len(classes)),
-        "predictions": _predictions(test, scores, classes),
+        "predictions": _predictions(test, result, classes),
         "parameters": {
             "total": total,
             "trainable": trainable,
             "frozen_tensors": regimes.frozen(regimes.REGIMES[run.regime], len(classes)),
         },
-        "probe": _probes(run, pupil.frozen, network, look, test, device),
+        "probe": _probes(run, trainee.features, network, inputs, test, device),
         "dataset": {
             "name": run.catalog.name,
             "fingerprint": run.catalog.fingerprint,
@@ -71,11 +77,11 @@ def record(run: PlannedRun, pupil: Trainee, network: Any, device: Any, watch: Wa
 
 
 def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
-    """Photos of each class (row) by what they were taken for (column)."""
+    """Counts of photos by true class (row) and predicted class (column)."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes).tolist()
 
 
-def _predictions(test: photo_dataset.Photos, scores: EvaluationResult, classes: Sequence[str]) -> list[dict[str, Any]]:
+def _predictions(test: photo_dataset.Photos, result: EvaluationResult, classes: Sequence[str]) -> list[Prediction]:
     return [
         {
             "id": image_id,
@@ -83,32 +89,34 @@ def _predictions(test: photo_dataset.Photos, scores: EvaluationResult, classes: 
             "predicted": classes[int(row.argmax())],
             "confidence": round(float(row.max()), 6),
         }
-        for image_id, label, row in zip(test.ids, test.labels, scores.probabilities, strict=True)
+        for image_id, label, row in zip(test.ids, test.labels, result.probabilities, strict=True)
     ]
 
 
 def _probes(
     run: PlannedRun,
-    frozen: dict[str, np.ndarray] | None,
+    features: dict[str, np.ndarray] | None,
     network: Any,
-    look: photo_dataset.Pictures,
+    inputs: photo_dataset.Pictures,
     test: photo_dataset.Photos,
     device: Any,
-) -> list[dict[str, Any]]:
-    """Linear probes on the frozen network's stages, where the recipe asks for them."""
-    if frozen is None or not run.recipe.probe or distributed.rank() > 0:
+) -> list[ProbeRow]:
+    """Linear probes on the stages of the frozen network, if the recipe has `probe`."""
+    if features is None or not run.recipe.probe or distributed.rank() > 0:
         return []
-    parts = [
-        ({layer: frozen[f"{split}_{layer}"] for layer in LAYERS}, photo_dataset.photos(run.catalog, split).labels)
+    train, val = (
+        (
+            {layer: features[f"{split}_{layer}"] for layer in LAYERS},
+            photo_dataset.split_photos(run.catalog, split).labels,
+        )
         for split in ("train", "val")
-    ]
-    return linear_probe.accuracies(
-        parts[0], parts[1], (linear_probe.activations(network, look, len(test), device), test.labels), run.seed
     )
+    test_activations = linear_probe.activations(network, inputs, len(test), device)
+    return linear_probe.accuracies(train, val, (test_activations, test.labels), run.seed)
 
 
 def environment(device: Any) -> dict[str, Any]:
-    """What a run was made with, for its record."""
+    """Software and hardware of this process, for a record."""
     import torch
 
     name = (

@@ -1,4 +1,4 @@
-"""What a run is made of while it trains: network, optimiser, schedule and averaged weights; and how it is kept."""
+"""The state of a run in training: network, optimiser, schedule and averaged weights; and its checkpoint."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lib.documents.runs import EpochRow
 from lib.learn import distributed, photo_dataset
 from lib.learn.backbone import FEATURES
 from lib.learn.recipes import Recipe
@@ -16,26 +17,31 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """Everything that a run is made of while it trains, and that a checkpoint keeps."""
+    """Everything that changes while a run trains, and that its checkpoint stores.
+
+    `epochs` has a row per finished epoch; `best` is the state dict of the network of `best_epoch` (from 1, 0 before the
+    first epoch ends).
+    """
 
     network: torch.nn.Module
-    # The network as it is called in training: the same one, or the one that averages gradients over processes.
-    shared: Any
+    # `network`, wrapped in DistributedDataParallel when several processes train it.
+    parallel: Any
+    # Exponential moving average of the weights, or None.
     average: Any
     optimizer: torch.optim.Optimizer
     schedule: Any
-    epochs: list[dict[str, Any]] = field(default_factory=list)
+    epochs: list[EpochRow] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def judged(self) -> torch.nn.Module:
-        """The network that is evaluated: the averaged one where there is one."""
-        found: torch.nn.Module = self.average.module if self.average is not None else self.network
-        return found
+    def evaluated(self) -> torch.nn.Module:
+        """The network to evaluate: that of the averaged weights, if the recipe averages them."""
+        network: torch.nn.Module = self.average.module if self.average is not None else self.network
+        return network
 
-    def kept(self) -> dict[str, Any]:
-        """For a checkpoint: tensors, numbers and texts only, so that it can be read without running code."""
+    def checkpoint(self) -> dict[str, Any]:
+        """The state as tensors, numbers and strings only, so that it can be loaded without running code."""
         import torch
 
         return {
@@ -49,28 +55,28 @@ class State:
             "best": self.best,
         }
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what `kept` was."""
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Load what `checkpoint` stored, and set torch's random generator to its state."""
         import torch
 
-        self.network.load_state_dict(kept["network"])
+        self.network.load_state_dict(checkpoint["network"])
         if self.average is not None:
-            self.average.load_state_dict(kept["average"])
-        self.optimizer.load_state_dict(kept["optimizer"])
-        self.schedule.last_epoch = kept["schedule"]["last_epoch"]
-        torch.set_rng_state(kept["random"])
-        self.epochs = list(kept["epochs"])
-        self.best_epoch, self.best = kept["best_epoch"], kept["best"]
+            self.average.load_state_dict(checkpoint["average"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.schedule.last_epoch = checkpoint["schedule"]["last_epoch"]
+        torch.set_rng_state(checkpoint["random"])
+        self.epochs = list(checkpoint["epochs"])
+        self.best_epoch, self.best = checkpoint["best_epoch"], checkpoint["best"]
 
 
 def freeze(network: torch.nn.Module, count: int) -> None:
-    """Fix the first `count` parameter tensors."""
-    for place, parameter in enumerate(network.parameters()):
-        parameter.requires_grad_(place >= count)
+    """Freeze the first `count` parameter tensors."""
+    for index, parameter in enumerate(network.parameters()):
+        parameter.requires_grad_(index >= count)
 
 
 def train_mode(network: torch.nn.Module) -> None:
-    """Switch `network` to training, but for the norms whose weight is fixed: these keep their statistics."""
+    """Switch `network` to training mode, except its frozen batch norms, which keep their running statistics."""
     import torch
 
     network.train()
@@ -80,7 +86,7 @@ def train_mode(network: torch.nn.Module) -> None:
 
 
 def new_state(network: torch.nn.Module, recipe: Recipe, total_steps: int) -> State:
-    """A run before its first step: optimiser, schedule and averaged weights for `network`."""
+    """The state before the first step: optimiser, schedule and averaged weights for `network`."""
     import torch
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -94,42 +100,45 @@ def new_state(network: torch.nn.Module, recipe: Recipe, total_steps: int) -> Sta
     )
 
     def average(averaged: Any, current: Any, updates: Any) -> None:
-        # Young averages follow fast, so that they do not drag the first weights along.
+        # The decay grows with the number of updates, so that the initial weights are forgotten fast.
         decay = min(recipe.ema, (1 + int(updates)) / (10 + int(updates)))
         get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]
 
     averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if recipe.ema else None
-    return State(network, _shared(network), averaged, optimizer, schedule)
+    return State(network, _parallel(network), averaged, optimizer, schedule)
 
 
 def one_cycle(done: float, warmup: float) -> float:
-    """The learning rate over its highest after the share `done` of all steps: up in a line, down along a cosine."""
+    """Learning rate as a fraction of its maximum, at the share `done` of all steps: a linear rise, a cosine fall."""
     if done < warmup:
         return 0.04 + 0.96 * done / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warmup) / (1 - warmup))))
 
 
 def parameter_groups(network: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The tensors that train, by learning rate and decay: none on norms and biases, less change in early stages."""
+    """torch's parameter groups of the trainable tensors, by learning rate and weight decay.
+
+    Norms and biases have no weight decay; each stage has `layer_decay` times the learning rate of the stage after it.
+    """
     groups: dict[tuple[float, float], list[Any]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             key = (
-                recipe.lr * recipe.layer_decay ** _distance(name),
+                recipe.lr * recipe.layer_decay ** _stages_before_classifier(name),
                 recipe.weight_decay if parameter.ndim > 1 else 0.0,
             )
             groups.setdefault(key, []).append(parameter)
-    return [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
+    return [{"params": tensors, "lr": lr, "weight_decay": decay} for (lr, decay), tensors in groups.items()]
 
 
-def _distance(name: str) -> int:
-    """Stages between a tensor and the classifier's: 0 for the classifier itself, 5 for the first convolution."""
+def _stages_before_classifier(name: str) -> int:
+    """How many stages before the classifier a tensor lies: 0 for the classifier, 5 for the first convolution."""
     stage = name.partition(".")[0]
     return 5 - int(stage[-1]) if stage.startswith("layer") else 0 if stage in {"fc", "weight", "bias"} else 5
 
 
-def _shared(network: torch.nn.Module) -> Any:
-    """`network` so that a backward pass averages the gradients of all processes."""
+def _parallel(network: torch.nn.Module) -> Any:
+    """`network`, wrapped so that a backward pass averages the gradients of all processes."""
     import torch
 
     if distributed.size() == 1:
@@ -138,9 +147,9 @@ def _shared(network: torch.nn.Module) -> Any:
 
 
 def classifier(classes: int, seed: int) -> torch.nn.Module:
-    """A new linear classifier on ResNet18's features, as torch initialises it."""
+    """A new linear classifier on ResNet18's features, with torch's default initialisation under `seed`."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(photo_dataset.shuffled(seed, "classifier"))
+        torch.manual_seed(photo_dataset.derived_seed(seed, "classifier"))
         return torch.nn.Linear(FEATURES, classes)

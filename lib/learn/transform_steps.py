@@ -1,4 +1,4 @@
-"""What a network is given: a batch of photos at each step from file to normalised tensor, to look at."""
+"""A batch of photos at each step from file to normalised tensor, for display."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from lib.learn.backbone import Preprocess
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of n photos. `originals` and `augmented` are pictures, `resized` is (n, side, side, 3) uint8;
-    `normalised` is (n, 3, side, side) float32, exactly what the network sees in evaluation."""
+    """One batch of n photos.
+
+    `originals` and `augmented` are RGB images, `resized` is (n, side, side, 3) uint8, and `normalised` is the network's
+    input in evaluation, (n, 3, side, side) float32.
+    """
 
     originals: list[Image.Image]
     resized: np.ndarray
@@ -24,7 +27,7 @@ class Batch:
 
 
 def batch(photos: Sequence[Image.Image], preprocess: Preprocess, seed: int) -> Batch:
-    """Upright RGB photos through every step; `seed` fixes the random augmentation. Imports torch."""
+    """Every step for upright RGB `photos`; `seed` fixes the random augmentation."""
     import torch
 
     resized = np.stack([transforms.resize(image, preprocess) for image in photos])
@@ -36,7 +39,7 @@ def batch(photos: Sequence[Image.Image], preprocess: Preprocess, seed: int) -> B
 
 
 def viewable(tensor: np.ndarray) -> Image.Image:
-    """One normalised photo (3, h, w) as a picture: its lowest value black, its highest white."""
+    """One normalised photo (3, h, w) as an image, scaled so that its lowest value is black and its highest white."""
     low, high = float(tensor.min()), float(tensor.max())
     scaled = (tensor - low) / max(high - low, 1e-9) * 255
     return Image.fromarray(scaled.transpose(1, 2, 0).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""From photo to network input: the evaluation transform and, beside it, the augmenting one for training."""
+"""From photo to network input: the evaluation transform, and the augmenting transform of training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lib.learn.backbone import Preprocess
 if TYPE_CHECKING:
     from torchvision.transforms import v2
 
-# Pictures that are longer than so many times their shorter side lose their ends.
-LONGEST = 8
+# Highest aspect ratio; the ends of longer pictures are cut off.
+MAX_ASPECT = 8
 
 
 def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
@@ -26,7 +26,7 @@ def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
 
 
 def _stretched(width: int, height: int, preprocess: Preprocess) -> tuple[int, int]:
-    """Width and height to which a picture is stretched before it is cropped."""
+    """Width and height of a picture after resizing, before the crop."""
     if len(preprocess.resize) == 2:
         return preprocess.resize[1], preprocess.resize[0]
     # Rounded down on the longer side, as torchvision does.
@@ -44,22 +44,21 @@ def _cropped(small: np.ndarray, preprocess: Preprocess) -> np.ndarray:
 
 
 def shrink(picture: Image.Image | np.ndarray, preprocess: Preprocess) -> np.ndarray:
-    """As `resize`, for photos that are embedded: faster, and a picture of more than four times the size is divided by
-    2, 4 or 8 first, as `images.open_rgb` does with a JPEG of which so little is needed.
+    """As `resize`, but faster, for embedding: a picture of more than four times the size is divided by 2, 4 or 8 first.
 
-    `picture` is an RGB image or its uint8 pixels (h, w, 3).
+    `images.open_rgb` does the same while it decodes a JPEG. `picture` is an RGB image or its uint8 pixels (h, w, 3).
     """
     width, height = resampling.size(picture)
     factor = resampling.halvings(width, height, preprocess.short)
-    if factor > 1 or (len(preprocess.resize) == 1 and max(width, height) > LONGEST * min(width, height)):
+    if factor > 1 or (len(preprocess.resize) == 1 and max(width, height) > MAX_ASPECT * min(width, height)):
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         image = image.reduce(factor) if factor > 1 else image
         picture = _within_aspect(image) if len(preprocess.resize) == 1 else image
     return _cropped(resampling.bilinear(picture, *_stretched(*resampling.size(picture), preprocess)), preprocess)
 
 
-def _within_aspect(image: Image.Image, most: int = LONGEST) -> Image.Image:
-    """The middle of a very long picture: the rest would be cropped off anyway, after taking gigabytes to enlarge."""
+def _within_aspect(image: Image.Image, most: int = MAX_ASPECT) -> Image.Image:
+    """The middle of a very long picture. The centre crop removes the rest anyway, after an enlargement of gigabytes."""
     width, height = image.size
     if max(width, height) <= most * min(width, height):
         return image
@@ -76,11 +75,11 @@ def normalise(batch: np.ndarray, preprocess: Preprocess) -> np.ndarray:
 
 
 def augment(side: int, crop: float = 0.35, policy: str = "trivial") -> v2.Transform:
-    """The training transform before normalisation: random resized crop, mirror image, and a policy of distortions.
+    """The training transform before normalisation: random resized crop, random mirroring, and a policy of distortions.
 
-    Takes an RGB PIL image and gives one of `side` px; draws from torch's global generator.
-    `crop` is the least share of the area that is kept. Policies: "trivial" (TrivialAugmentWide, Müller and Hutter
-    2021), "light" (mild colour jitter), "none".
+    It takes an RGB PIL image and returns one of `side` px; its random numbers come from torch's global generator.
+    `crop` is the smallest share of the area that a crop keeps. Policies: "trivial" (TrivialAugmentWide, Müller and
+    Hutter 2021), "light" (mild colour jitter), "none".
     """
     from torchvision.transforms import v2
 
@@ -96,7 +95,7 @@ def augment(side: int, crop: float = 0.35, policy: str = "trivial") -> v2.Transf
 
 
 def shorten(image: Image.Image, short: int) -> np.ndarray:
-    """`image` with its shorter side at most `short` px, never enlarged: uint8 (h, w, 3), what crops are cut from."""
+    """`image` with its shorter side reduced to at most `short` px: uint8 (h, w, 3), from which crops are cut."""
     image = _within_aspect(image)
     share = short / min(image.size)
     if share < 1:

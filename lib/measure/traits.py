@@ -5,7 +5,7 @@ Every trait is row for row with the catalog and says in one sentence what it is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,7 +40,9 @@ class Trait:
     high: float = 1.0
 
 
-def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[dict[str, Any]] = ()) -> dict[str, Trait]:
+def traits(
+    catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Trait]:
     """The traits of every image in a space by name; `runs` are training records, of which the one of this space's
     network tells what it took the test images for."""
     labels = catalog.frame["label"].to_numpy(dtype=object)
@@ -118,7 +120,7 @@ def _top(values: np.ndarray) -> float:
     return top if not len(known) or top > known.min() else float(known.min()) + 1.0
 
 
-def _tested(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[dict[str, Any]]) -> list[Trait]:
+def _tested(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> list[Trait]:
     """What the network of this space took the test images for, by the best run on these very photos."""
     regime = spaces.get(space).regime or ("transfer" if spaces.get(space).needs_weights else None)
     fitting = [

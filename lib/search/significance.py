@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,9 @@ import numpy as np
 from lib.errors import QueryError
 from lib.search.blocks import CELLS
 from lib.search.metrics import Floats
+from lib.statistics import holm
+
+__all__ = ["RESAMPLES", "Difference", "difference", "holm"]
 
 RESAMPLES = 10_000
 
@@ -61,14 +63,3 @@ def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
     return Difference(
         n, mean, (float(low), float(high)), (1 + extreme) / (1 + RESAMPLES), wins, losses, n - wins - losses
     )
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """p values corrected for being that many, None left out (Holm's step-down procedure, 1979)."""
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    least = 0.0
-    for done, (p, place) in enumerate(known):
-        least = max(least, min(1.0, p * (len(known) - done)))
-        corrected[place] = least
-    return corrected

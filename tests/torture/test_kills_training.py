@@ -132,7 +132,7 @@ def test_a_training_that_a_page_started(
             killed += 1
             tally.note("kills")
             told = live_status.status(settings)
-            assert told is not None and told.message == "The training process ended without a word; start it again."
+            assert told is not None and told.message == live_status.EXITED_UNEXPECTEDLY
         is_sound(settings, expected)
     begin(settings)
     wait(lambda: over(settings))

@@ -107,7 +107,9 @@ def _train(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
     torch.set_num_threads(1)
     photos = pipeline.catalog(settings, reporter=Reporter(progress=steps.progress))
     planned = quick_trainings.plan(photos, str(settings.weights), [task["regime"]])
-    run_all.train(settings, planned, resume=task["resume"], watch=lambda stage, done, total: steps.progress(stage))
+    run_all.train(
+        settings, planned, resume=task["resume"], on_progress=lambda stage, done, total: steps.progress(stage)
+    )
 
 
 def jumping_clock(seed: int) -> None:

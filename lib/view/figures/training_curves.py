@@ -27,7 +27,7 @@ _NAMES = {"accuracy": "accuracy", "loss": "loss (cross-entropy)"}
 _RAW = 0.38
 
 
-def names(runs: Sequence[results.Run]) -> dict[results.Key, str]:
+def names(runs: Sequence[results.Run]) -> dict[results.Configuration, str]:
     """What to call each group of runs: the regime, and of preset, weights, data and recipe what tells them apart."""
     keys = list(results.by_key(runs))
     found = {}

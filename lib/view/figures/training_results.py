@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -35,7 +35,7 @@ def published_bars(published: dict[str, float]) -> go.Figure:
     return figure
 
 
-def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
+def final(rows: Sequence[Mapping[str, Any]], called: list[str]) -> go.Figure:
     """Test accuracy of each row of `results.table`: the mean, every seed, one run's interval, the published one.
 
     One trace for each of these and not for each row, since a browser pays for every trace.
@@ -87,7 +87,7 @@ def final(rows: list[dict[str, Any]], called: list[str]) -> go.Figure:
     return figure
 
 
-def _reach(shown: Sequence[tuple[dict[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
+def _reach(shown: Sequence[tuple[Mapping[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
     """How far the intervals go from the means, for Plotly's error bars."""
     return {
         "array": [high - row["accuracy"] for (row, _), (_, high) in zip(shown, bounds, strict=True)],
@@ -96,7 +96,7 @@ def _reach(shown: Sequence[tuple[dict[str, Any], str]], bounds: list[tuple[float
     }
 
 
-def costs(rows: list[dict[str, Any]], called: list[str], time: str) -> go.Figure:
+def costs(rows: Sequence[Mapping[str, Any]], called: list[str], time: str) -> go.Figure:
     """Test accuracy against what it costs, on logarithmic axes: trainable parameters, and beside them `time` (`seconds`
     or `cpu_seconds`). One figure with one accuracy axis, so that a point is level with itself."""
     figure = go.Figure()
@@ -199,7 +199,7 @@ def confusion(run: results.Run) -> go.Figure:
     return figure
 
 
-def probe(rows: list[dict[str, Any]]) -> go.Figure:
+def probe(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Linear-probe accuracy from general (layer1) to specific (layer4) features, per regime and number of photos."""
     figure = go.Figure()
     sizes = sorted({row["photos"] for row in rows})

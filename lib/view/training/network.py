@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -133,14 +133,14 @@ def _guide(runs: list[results.Run]) -> None:
     )
 
 
-def _probed(rows: list[dict[str, Any]], layers: Sequence[str]) -> str:
+def _probed(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
     fewest = min((row["photos"] for row in rows), default=0)
     found = {row["layer"]: row["accuracy"] for row in rows if row["photos"] == fewest}
     shown = [f"{layer} **{found[layer]:.1%}**" for layer in layers if layer in found]
     return f"Measured with {fewest:,} photos, pretrained {', '.join(shown)}" if shown else "*Not measured yet*"
 
 
-def _trained(rows: list[dict[str, Any]], regimes: Sequence[str]) -> str:
+def _trained(rows: Sequence[Mapping[str, Any]], regimes: Sequence[str]) -> str:
     shown = [
         f"{plain(row['title'])} **{row['accuracy']:.1%}**"
         for regime in regimes

@@ -188,5 +188,8 @@ def draw_curves(shown: list[Run]) -> None:
 
 
 def _epochs(shown: list[Run]) -> pd.DataFrame:
-    names = ("id", "regime", "preset", "weights", "seed")
-    return pd.DataFrame([{name: run[name] for name in names} | row for run in shown for row in run["epochs"]])
+    rows = []
+    for run in shown:
+        named = {key: run[key] for key in ("id", "regime", "preset", "weights", "seed")}
+        rows += [{**named, **row} for row in run["epochs"]]
+    return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -22,12 +23,12 @@ def headline(shown: list[Run]) -> None:
     rows = [row for row in results.table(shown) if row["accuracy"] is not None]
     if not rows:
         return
-    best = max(rows, key=lambda row: row["accuracy"])
+    best = max(rows, key=lambda row: row["accuracy"] or 0.0)
     seeds = f"Mean of {len(best['accuracies'])} seeds" if best["band"] else "1 seed"
     tested = f" of {best['tested']:,} test photos" if best["tested"] else ""
     others = ", ".join(
         f"{plain(row['title'])} {row['accuracy']:.1%}"
-        for row in sorted(rows, key=lambda row: -row["accuracy"])
+        for row in sorted(rows, key=lambda row: -(row["accuracy"] or 0.0))
         if row is not best
     )
     st.markdown(
@@ -98,7 +99,7 @@ def final(shown: list[Run], opened: Workspace) -> None:
     _every_run(shown, opened)
 
 
-def _frame(rows: list[dict[str, Any]], called: list[str], here: str) -> pd.DataFrame:
+def _frame(rows: Sequence[Mapping[str, Any]], called: list[str], here: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {

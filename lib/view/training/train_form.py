@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
+from lib.documents.runs import NormalisedEpoch
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.learn import live_status as own
@@ -235,9 +236,8 @@ def _as_run(told: Status) -> Run:
     return normalise(record)
 
 
-def _rows(told: Status) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = _as_run(told)["epochs"]
-    return rows
+def _rows(told: Status) -> list[NormalisedEpoch]:
+    return _as_run(told)["epochs"]
 
 
 @st.fragment(run_every=3.0)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lib.commands import cli
-from lib.learn import checkpoints, live_status
+from lib.learn import checkpoints, live_status, run_all
 from lib.learn.regimes import REGIMES
 from lib.settings import PROJECT, Settings
 from tests.helpers import quick_trainings
@@ -134,7 +134,7 @@ def test_resume_takes_finished_runs_as_they_are(everything: Said, capsys: pytest
     heard = capsys.readouterr()
     wanted = {run["regime"]: run for run in everything.runs}
     assert json.loads(heard.out)["runs"] == [wanted["init"], wanted["transfer"]]
-    assert "init, seed 0: done before." in heard.err
+    assert run_all.already_finished("init, seed 0") in heard.err
 
 
 # --- What is refused -------------------------------------------------------------------------------------------------
@@ -259,14 +259,14 @@ def test_a_killed_training_ends_like_an_undisturbed_one(
     assert (process.returncode, out) == (-signal.SIGKILL, "")
     found = live_status.status(place.settings)
     assert found is not None
-    assert (found.running, found.message) == (False, "The training process ended without a word; start it again.")
+    assert (found.running, found.message) == (False, live_status.EXITED_UNEXPECTEDLY)
     assert found.epoch < 3
     whole = Place(quick_trainings.settings(pictures, tmp_path / "whole", quick_weights))
     records = []
     for one, more in ((place, ["--resume"]), (whole, [])):
         assert cli.main(["train", *one.words, *words, *more]) == 0
         heard = capsys.readouterr()
-        assert (f"Going on after epoch {found.epoch}." in heard.err) is (one is place)
+        assert (run_all.resumed(found.epoch) in heard.err) is (one is place)
         records.append(json.loads(heard.out)["runs"][0])
     assert quick_trainings.lasting(records[0]) == quick_trainings.lasting(records[1])
     weights = [checkpoints.weights_file(one.settings, records[0]["id"]).read_bytes() for one in (place, whole)]

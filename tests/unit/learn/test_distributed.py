@@ -126,8 +126,8 @@ def test_two_processes_answer_once(together: Together) -> None:
 
 def test_two_processes_test_every_photo_once(together: Together, pictures: Path) -> None:
     catalog = quick_trainings.catalog(pictures)
-    said = together.record["predictions"]
-    assert [row["id"] for row in said] == list(catalog.frame["id"][catalog.frame["split"] == "test"])
+    predictions = together.record["predictions"]
+    assert [row["id"] for row in predictions] == list(catalog.frame["id"][catalog.frame["split"] == "test"])
     assert runs.load(together.settings, together.settings.artifacts / "none") == [together.record]
 
 
@@ -146,9 +146,9 @@ def scored(together: Together, catalog: Catalog, split: str) -> tuple[loop.Evalu
     weights = backbone.from_file(path)
     network: Any = backbone.resnet18(weights, 5)
     network.load_state_dict(load_file(path))
-    wanted = photo_dataset.photos(catalog, split)
-    look = photo_dataset.Pictures(wanted, weights.preprocess)
-    return loop.evaluate(network, look, wanted.labels, distributed.device()), wanted.labels
+    photos = photo_dataset.split_photos(catalog, split)
+    inputs = photo_dataset.Pictures(photos, weights.preprocess)
+    return loop.evaluate(network, inputs, photos.labels, distributed.device()), photos.labels
 
 
 def test_two_processes_make_the_steps_of_one(together: Together, pictures: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib.learn import backbone, linear_probe
-from lib.learn.statistics import wilson
+from lib.statistics import wilson
 from tests.helpers import quick_trainings
 
 DIMS = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
@@ -58,11 +58,11 @@ def test_a_stage_is_scored_by_its_own_activations() -> None:
 
 def test_few_are_up_to_twenty_of_each_class() -> None:
     labels = np.repeat([0, 1, 3], [50, 7, 20])
-    found = linear_probe.few(labels, seed=0)
+    found = linear_probe.few_per_class(labels, seed=0)
     assert list(found) == sorted(set(found))
     assert dict(zip(*np.unique(labels[found], return_counts=True), strict=True)) == {0: 20, 1: 7, 3: 20}
-    assert np.array_equal(found, linear_probe.few(labels, seed=0))
-    assert not np.array_equal(found, linear_probe.few(labels, seed=1))
+    assert np.array_equal(found, linear_probe.few_per_class(labels, seed=0))
+    assert not np.array_equal(found, linear_probe.few_per_class(labels, seed=1))
 
 
 def test_activations_are_the_stages_outputs_averaged() -> None:
@@ -72,11 +72,15 @@ def test_activations_are_the_stages_outputs_averaged() -> None:
     network.train()
     torch.manual_seed(0)
     pixels = torch.randn(40, 3, 32, 32)
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     found = linear_probe.activations(
-        network, lambda places: pixels[places], 40, torch.device("cpu"), lambda done, total: told.append((done, total))
+        network,
+        lambda places: pixels[places],
+        40,
+        torch.device("cpu"),
+        lambda done, total: reports.append((done, total)),
     )
-    assert told[-1] == (40, 40)
+    assert reports[-1] == (40, 40)
     network.eval()
     with torch.inference_mode():
         value = network.maxpool(network.relu(network.bn1(network.conv1(pixels))))

@@ -75,21 +75,21 @@ def test_fields_of_other_versions_do_no_harm(settings: Settings) -> None:
 def test_a_training_tells_how_it_goes(settings: Settings) -> None:
     queue = ["scratch, seed 0", "init, seed 0"]
     before = time.time()
-    with live_status.training(settings, queue) as teller:
+    with live_status.training(settings, queue) as writer:
         assert seen(settings) == live_status.Status(
-            running=True, pid=os.getpid(), queue=queue, started=teller.told.started, updated=teller.told.updated
+            running=True, pid=os.getpid(), queue=queue, started=writer.status.started, updated=writer.status.updated
         )
         assert before <= seen(settings).started <= seen(settings).updated <= time.time()
-        teller.begin(1, "init", 3, "init-full-s3-1", Recipe(epochs=4), 64)
+        writer.begin(1, "init", 3, "init-full-s3-1", Recipe(epochs=4), 64)
         found = seen(settings)
         assert (found.place, found.regime, found.seed, found.run_id) == (1, "init", 3, "init-full-s3-1")
         assert (found.epoch, found.epochs, found.stage, found.curve) == (0, 4, "starting", [])
-        teller.progress("epoch 1", 8, 40)
+        writer.progress("epoch 1", 8, 40)
         assert (seen(settings).stage, seen(settings).done, seen(settings).total) == ("epoch 1", 8, 40)
         rows = [{"epoch": 1, "val_accuracy": 0.5}]
-        teller.epoch(rows)
+        writer.epoch(rows)
         assert (seen(settings).epoch, seen(settings).curve) == (1, rows)
-        teller.begin(0, "scratch", 0, "scratch-full-s0-1", Recipe(epochs=2), 64)
+        writer.begin(0, "scratch", 0, "scratch-full-s0-1", Recipe(epochs=2), 64)
         assert (seen(settings).epoch, seen(settings).epochs, seen(settings).curve) == (0, 2, [])
     found = seen(settings)
     assert (found.running, found.message, found.run_id) == (False, "", "scratch-full-s0-1")
@@ -97,26 +97,26 @@ def test_a_training_tells_how_it_goes(settings: Settings) -> None:
 
 
 def test_time_left_counts_the_larger_inputs_of_later_epochs(settings: Settings) -> None:
-    with live_status.training(settings, ["init, seed 0"]) as teller:
+    with live_status.training(settings, ["init, seed 0"]) as writer:
         # Sides 32, 64, 64: an epoch of the larger ones costs four times as much.
-        teller.begin(0, "init", 0, "id", Recipe(epochs=3, first_size=0.5, last_size=1.0, growth=0.5), 64)
-        teller.progress("epoch 1", 0, 100)
-        assert teller.told.seconds_left is None  # nothing to go by yet
+        writer.begin(0, "init", 0, "id", Recipe(epochs=3, first_size=0.5, last_size=1.0, growth=0.5), 64)
+        writer.progress("epoch 1", 0, 100)
+        assert writer.status.seconds_left is None  # nothing to go by yet
         time.sleep(0.3)
-        teller.progress("epoch 1", 50, 100)
-        rate = teller.told.images_per_s
+        writer.progress("epoch 1", 50, 100)
+        rate = writer.status.images_per_s
         assert rate is not None
         assert 0 < rate < 50 / 0.3
-        assert teller.told.seconds_left == pytest.approx((50 + 400 + 400) / rate)
+        assert writer.status.seconds_left == pytest.approx((50 + 400 + 400) / rate)
 
 
 def test_words_between_two_writings_wait(settings: Settings) -> None:
-    with live_status.training(settings, ["init, seed 0"]) as teller:
-        teller.progress("epoch 1", 1, 100)
-        teller.progress("epoch 1", 2, 100)
-        assert (seen(settings).done, teller.told.done) == (1, 2)
+    with live_status.training(settings, ["init, seed 0"]) as writer:
+        writer.progress("epoch 1", 1, 100)
+        writer.progress("epoch 1", 2, 100)
+        assert (seen(settings).done, writer.status.done) == (1, 2)
         time.sleep(live_status.PERIOD)
-        teller.progress("epoch 1", 3, 100)
+        writer.progress("epoch 1", 3, 100)
         assert seen(settings).done == 3
 
 
@@ -168,7 +168,7 @@ def test_a_training_that_was_killed_is_known_to_be_over(settings: Settings) -> N
         process.wait()
     found = seen(settings)
     assert (found.running, found.epoch) == (False, 1)
-    assert found.message == "The training process ended without a word; start it again."
+    assert found.message == live_status.EXITED_UNEXPECTEDLY
     assert live_status.stop(settings) is False
     with live_status.training(settings, []):
         assert seen(settings).pid == os.getpid()

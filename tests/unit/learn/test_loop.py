@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from lib.errors import DataError, TrainingError
 from lib.learn import backbone, checkpoints, hardware, loop, photo_dataset, regimes, transforms
 from lib.learn.backbone import FEATURES, Preprocess
 from lib.learn.batch_sources import Source, feature_source, photo_source
-from lib.learn.loop import Watch
+from lib.learn.loop import Callbacks
 from lib.learn.recipes import Recipe
 from lib.learn.state import State, classifier, freeze, new_state, one_cycle, parameter_groups, train_mode
 from tests.helpers import quick_trainings
@@ -55,7 +56,9 @@ def head_state(recipe: Recipe, steps: int = 12) -> State:
 
 
 def epoch_of(state: State, source: Source, recipe: Recipe, cpu: Any, epoch: int = 0) -> dict[str, Any]:
-    return loop.train_one_epoch(state, source, recipe, epoch=epoch, seed=0, classes=5, device=cpu, watch=Watch())
+    return loop.train_one_epoch(
+        state, source, recipe, epoch=epoch, seed=0, classes=5, device=cpu, callbacks=Callbacks()
+    )
 
 
 def bits(network: Any) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
     import torch
 
     recipe = Recipe(epochs=1, batch_size=16, micro_batch=8, ema=ema, optimizer="adamw", lr=1e-2, weight_decay=0.1)
-    photos = photo_dataset.TrainingPhotos(photo_dataset.photos(catalog, "train"), recipe, PREPROCESS, 0)
+    photos = photo_dataset.TrainingPhotos(photo_dataset.split_photos(catalog, "train"), recipe, PREPROCESS, 0)
     network = backbone.resnet18(backbone.bundled(), 5)
     freeze(network, regimes.frozen(regimes.REGIMES["finetune"], 5))
     state = new_state(network, recipe, 4)
@@ -89,7 +92,7 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
     row = epoch_of(state, photo_source(photos, PREPROCESS, cpu), recipe, cpu)
     assert (row["images"], row["lr"] <= 1e-2) == (51, True)
     fixed = {tensor.name for tensor in regimes.tensors(5)[: regimes.FROZEN_IN_FINETUNE]}
-    for judged in (state.network, state.judged):
+    for judged in (state.network, state.evaluated):
         after = bits(judged)
         for name, value in before.items():
             norm = name.rpartition(".")[0]
@@ -225,7 +228,7 @@ def test_the_average_follows_fast_when_young() -> None:
     import torch
 
     state = head_state(replace(PLAIN, ema=0.9))
-    assert state.judged is not state.network
+    assert state.evaluated is not state.network
     values, average = (1.0, 2.0, 4.0), 1.0  # the first is taken as it is
     for number, value in enumerate(values):
         with torch.no_grad():
@@ -235,14 +238,14 @@ def test_the_average_follows_fast_when_young() -> None:
         if number:
             decay = min(0.9, (1 + number) / (10 + number))
             average = decay * average + (1 - decay) * value
-    for one in state.judged.parameters():
+    for one in state.evaluated.parameters():
         torch.testing.assert_close(one, torch.full_like(one, average))
 
 
 def test_without_an_average_the_network_itself_is_judged() -> None:
     state = head_state(PLAIN)
     assert state.average is None
-    assert state.judged is state.network
+    assert state.evaluated is state.network
 
 
 def test_the_precision_is_one_of_two(cpu: Any) -> None:
@@ -259,7 +262,7 @@ def test_the_precision_is_one_of_two(cpu: Any) -> None:
 
 
 def test_photos_reach_the_network_normalised(catalog: Catalog, cpu: Any) -> None:
-    photos = photo_dataset.TrainingPhotos(photo_dataset.photos(catalog, "train"), PLAIN, PREPROCESS, 0)
+    photos = photo_dataset.TrainingPhotos(photo_dataset.split_photos(catalog, "train"), PLAIN, PREPROCESS, 0)
     source = photo_source(photos, PREPROCESS, cpu)
     passes = [np.array([3, 1]), np.array([50])]
     found = list(source.batches(2, passes))
@@ -273,10 +276,10 @@ def test_a_photo_that_is_unreadable_in_the_middle_of_an_epoch_is_named(
     catalog: Catalog, cpu: Any, tmp_path: Path
 ) -> None:
     away = replace(catalog, root=tmp_path)
-    photos = photo_dataset.TrainingPhotos(photo_dataset.photos(away, "train"), PLAIN, PREPROCESS, 0)
+    photos = photo_dataset.TrainingPhotos(photo_dataset.split_photos(away, "train"), PLAIN, PREPROCESS, 0)
     with pytest.raises(DataError) as caught:
         epoch_of(head_state(PLAIN), photo_source(photos, PREPROCESS, cpu), PLAIN, cpu)
-    assert str(caught.value).split(" ")[0] in " ".join(photos.wanted.ids)
+    assert str(caught.value).split(" ")[0] in " ".join(photos.photos.ids)
     assert "\n" not in str(caught.value)
 
 
@@ -309,9 +312,9 @@ def test_an_evaluation_equals_a_plain_loop(cpu: Any, count: int) -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(48, 5))
     network.train()
     pixels, labels = torch.randn(count, 3, 4, 4), np.random.default_rng(0).integers(0, 5, count)
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     scores = loop.evaluate(
-        network, lambda places: pixels[places], labels, cpu, lambda done, total: told.append((done, total))
+        network, lambda places: pixels[places], labels, cpu, lambda done, total: reports.append((done, total))
     )
     network.eval()
     with torch.inference_mode():
@@ -323,7 +326,7 @@ def test_an_evaluation_equals_a_plain_loop(cpu: Any, count: int) -> None:
     assert scores.loss == pytest.approx(float(-np.log(chosen).mean()), rel=10 * near)
     assert scores.accuracy(labels) == float((scores.probabilities.argmax(1) == labels).mean())
     assert scores.accuracy(scores.probabilities.argmax(1)) == 1.0
-    assert told[-1] == (count, count)
+    assert reports[-1] == (count, count)
 
 
 # --- A run -----------------------------------------------------------------------------------------------------------
@@ -336,7 +339,7 @@ def fit(
     *,
     recipe: Recipe = PLAIN,
     source: Source | None = None,
-    keep: Callable[[State], None] = lambda state: None,
+    save: Callable[[State], None] = lambda state: None,
     epoch: Callable[[list[dict[str, Any]]], None] = lambda rows: None,
 ) -> State:
     return loop.fit(
@@ -347,8 +350,8 @@ def fit(
         seed=0,
         classes=5,
         device=cpu,
-        watch=Watch(epoch=epoch),
-        keep=keep,
+        callbacks=Callbacks(epoch=epoch),
+        save=save,
     )
 
 
@@ -377,17 +380,17 @@ def test_the_best_epoch_is_kept(cpu: Any, judged: list[tuple[float, float]], bes
         after.append(bits(network))
         return next(waiting)
 
-    kept, told = [], []
+    kept, reports = [], []
     state = fit(
         head_state(PLAIN),
         cpu,
         judge,
-        keep=lambda state: kept.append(len(state.epochs)),
-        epoch=lambda r: told.append(len(r)),
+        save=lambda state: kept.append(len(state.epochs)),
+        epoch=lambda r: reports.append(len(r)),
     )
     assert state.best_epoch == best
     assert all(torch.equal(value, after[best - 1][name]) for name, value in state.best.items())
-    assert kept == told == [1, 2, 3, 4]
+    assert kept == reports == [1, 2, 3, 4]
     assert [row["epoch"] for row in state.epochs] == [1, 2, 3, 4]
     assert [(row["val_loss"], row["val_accuracy"]) for row in state.epochs] == judged
     assert all(row["images"] == 40 and 0 <= row["train_accuracy"] <= 1 for row in state.epochs)
@@ -404,11 +407,11 @@ def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(cpu: Any, tmp_p
         weight = network.weight.detach()
         return float(weight.abs().sum()), float(weight[0, 0])
 
-    def keep(state: State) -> None:
+    def save(state: State) -> None:
         if len(state.epochs) == 2:
-            checkpoints.save(tmp_path / "run.pt", state.kept())
+            checkpoints.save(tmp_path / "run.pt", state.checkpoint())
 
-    whole = fit(head_state(recipe), cpu, judge, recipe=recipe, keep=keep)
+    whole = fit(head_state(recipe), cpu, judge, recipe=recipe, save=save)
     kept = checkpoints.load(tmp_path / "run.pt")
     assert kept is not None
     later = head_state(recipe)
@@ -418,7 +421,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(cpu: Any, tmp_p
     timeless = [[{**row, "seconds": 0, "cpu_seconds": 0} for row in state.epochs] for state in (whole, later)]
     assert timeless[0] == timeless[1]
     assert whole.best_epoch == later.best_epoch
-    for one, other in ((whole.network, later.network), (whole.judged, later.judged)):
+    for one, other in ((whole.network, later.network), (whole.evaluated, later.evaluated)):
         assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
     assert all(torch.equal(value, later.best[name]) for name, value in whole.best.items())
 
@@ -430,13 +433,13 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_before(cpu: An
         for values in healthy.batches(epoch, passes):
             yield values * math.nan if epoch == 2 else values
 
-    with pytest.raises(TrainingError, match="became nan in epoch 3; what was trained before is kept") as caught:
+    with pytest.raises(TrainingError, match=re.escape(loop.divergence(math.nan, 3))) as caught:
         fit(
             head_state(PLAIN),
             cpu,
             lambda network: (1.0, 0.5),
             source=Source(healthy.count, healthy.labels, batches),
-            keep=lambda state: kept.append(len(state.epochs)),
+            save=lambda state: kept.append(len(state.epochs)),
         )
     assert kept == [1, 2]
     assert "\n" not in str(caught.value)
@@ -445,8 +448,8 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_before(cpu: An
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_validation_loss_that_is_no_number_ends_the_run_as_well(cpu: Any, loss: float) -> None:
     kept: list[int] = []
-    with pytest.raises(TrainingError, match=f"validation loss became {loss} in epoch 2"):
+    with pytest.raises(TrainingError, match=re.escape(loop.divergence(loss, 2, "validation loss"))):
         fit(
-            head_state(PLAIN), cpu, scripted((1.0, 0.5), (loss, 0.5)), keep=lambda state: kept.append(len(state.epochs))
+            head_state(PLAIN), cpu, scripted((1.0, 0.5), (loss, 0.5)), save=lambda state: kept.append(len(state.epochs))
         )
     assert kept == [1]

@@ -41,7 +41,7 @@ def own(pictures: Path, tmp_path: Path) -> Catalog:
 
 
 def training(catalog: Catalog, seed: int = 0, recipe: Recipe = RECIPE) -> photo_dataset.TrainingPhotos:
-    return photo_dataset.TrainingPhotos(photo_dataset.photos(catalog, "train"), recipe, PREPROCESS, seed)
+    return photo_dataset.TrainingPhotos(photo_dataset.split_photos(catalog, "train"), recipe, PREPROCESS, seed)
 
 
 # --- Which photos ----------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def test_every_photo_is_in_the_split_that_the_catalog_says(catalog: Catalog) -> 
     known = catalog.frame.set_index("id")
     seen = []
     for split in ("train", "val", "test"):
-        found = photo_dataset.photos(catalog, split)
+        found = photo_dataset.split_photos(catalog, split)
         assert set(known.loc[found.ids, "split"]) == {split}
         assert [found.classes[label] for label in found.labels] == list(known.loc[found.ids, "label"])
         assert len(found) == catalog.splits[split]
@@ -61,8 +61,8 @@ def test_every_photo_is_in_the_split_that_the_catalog_says(catalog: Catalog) -> 
 
 
 def test_some_of_the_photos(catalog: Catalog) -> None:
-    found = photo_dataset.photos(catalog, "train")
-    some = found.among(np.array([5, 2]))
+    found = photo_dataset.split_photos(catalog, "train")
+    some = found.subset(np.array([5, 2]))
     assert some.ids == [found.ids[5], found.ids[2]]
     assert list(some.labels) == [found.labels[5], found.labels[2]]
 
@@ -100,9 +100,9 @@ def test_the_order_is_another_in_every_epoch_and_under_every_seed() -> None:
 
 def test_seeds_drawn_for_different_purposes_differ_and_are_the_same_everywhere() -> None:
     # Written down, so that records made on other machines and by later versions can be compared.
-    assert photo_dataset.shuffled(0, "order", 0) == 0xE13079005C5CA62
+    assert photo_dataset.derived_seed(0, "order", 0) == 0xE13079005C5CA62
     found = [
-        photo_dataset.shuffled(seed, what, *more)
+        photo_dataset.derived_seed(seed, what, *more)
         for seed in (0, 1)
         for what in ("order", "photo")
         for more in ((0,), (1,))
@@ -119,7 +119,7 @@ def test_seeds_drawn_for_different_purposes_differ_and_are_the_same_everywhere()
 @pytest.mark.parametrize("epochs", [1, 2, 7, 100])
 def test_inputs_grow_in_sixteens_within_bounds(full: int, first: float, last: float, epochs: int) -> None:
     recipe = Recipe(epochs=epochs, first_size=first, last_size=last)
-    sides = [photo_dataset.side_of(recipe, epoch, full) for epoch in range(epochs)]
+    sides = [photo_dataset.input_side(recipe, epoch, full) for epoch in range(epochs)]
     assert sides == sorted(sides)
     assert all(32 <= side <= full and (side % 16 == 0 or side == full) for side in sides)
     assert abs(sides[0] - max(32, first * full)) <= 8
@@ -153,7 +153,7 @@ def test_a_picture_follows_from_seed_epoch_and_photo_alone(catalog: Catalog) -> 
 
 def test_pictures_have_the_side_of_their_epoch(catalog: Catalog) -> None:
     large = photo_dataset.TrainingPhotos(
-        photo_dataset.photos(catalog, "train"), RECIPE, replace(PREPROCESS, resize=(96, 96)), 0
+        photo_dataset.split_photos(catalog, "train"), RECIPE, replace(PREPROCESS, resize=(96, 96)), 0
     )
     assert [tuple(large[(epoch, 0)][0].shape) for epoch in (0, 9)] == [(3, 48, 48), (3, 80, 80)]
 
@@ -164,14 +164,14 @@ def test_photos_beyond_the_memory_are_read_each_time_and_look_the_same(
     import torch
 
     kept = training(catalog)
-    told: list[tuple[int, int | None]] = []
-    kept.load(lambda done, total: told.append((done, total)))
-    assert all(one is not None for one in kept.kept)
-    assert told[-1] == (51, 51)
-    monkeypatch.setattr(photo_dataset, "MEMORY", 1)
+    reports: list[tuple[int, int | None]] = []
+    kept.load(lambda done, total: reports.append((done, total)))
+    assert all(one is not None for one in kept.decoded)
+    assert reports[-1] == (51, 51)
+    monkeypatch.setattr(photo_dataset, "MEMORY_BYTES", 1)
     short = training(catalog)
     short.load()
-    assert [one is None for one in short.kept] == [False] * photo_dataset.BLOCK + [True] * (51 - photo_dataset.BLOCK)
+    assert [one is None for one in short.decoded] == [False] * photo_dataset.BLOCK + [True] * (51 - photo_dataset.BLOCK)
     for place in (0, photo_dataset.BLOCK, 50):
         assert torch.equal(kept[(2, place)][0], short[(2, place)][0])
 
@@ -180,7 +180,7 @@ def test_photos_beyond_the_memory_are_read_each_time_and_look_the_same(
 @pytest.mark.parametrize("when", ["read ahead", "in the middle"])
 def test_a_photo_that_is_another_one_now_is_named(own: Catalog, spoil: str, when: str) -> None:
     made = training(own)
-    name = made.wanted.ids[40]
+    name = made.photos.ids[40]
     path = own.path(name)
     if spoil == "changed":
         Image.new("RGB", (50, 50), (1, 2, 3)).save(path)
@@ -202,6 +202,6 @@ def test_the_networks_input() -> None:
 
     rng = np.random.default_rng(0)
     pixels = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(3)]
-    made = photo_dataset.tensor(pixels, PREPROCESS)
+    made = photo_dataset.network_input(pixels, PREPROCESS)
     np.testing.assert_array_equal(made.numpy(), transforms.normalise(np.stack(pixels), PREPROCESS))
     assert made.is_contiguous(memory_format=torch.channels_last)

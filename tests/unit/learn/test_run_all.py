@@ -22,8 +22,8 @@ from lib.learn import backbone, checkpoints, live_status, loop, photo_dataset, p
 from lib.learn.backbone import Preprocess
 from lib.learn.plan import PlannedRun
 from lib.learn.recipes import Recipe
-from lib.learn.statistics import wilson
 from lib.settings import PROJECT, Settings
+from lib.statistics import wilson
 from tests.helpers import image_files as drawn
 from tests.helpers import quick_trainings
 
@@ -62,7 +62,7 @@ def trained(
     planned += quick_trainings.plan(catalog, quick_weights, ["transfer"], [1], probe=True)
     stages: list[str] = []
     with quick_trainings.one_thread():
-        records = run_all.train(settings, planned, watch=lambda stage, done, total: stages.append(stage))
+        records = run_all.train(settings, planned, on_progress=lambda stage, done, total: stages.append(stage))
     keys = [(run.regime, run.seed) for run in planned]
     yield Trained(
         settings,
@@ -122,7 +122,7 @@ def test_an_id_changes_with_whatever_changes_the_result(catalog: Catalog, quick_
     ],
 )
 def test_another_input_size_keeps_the_margin(before: Preprocess, side: int | None, after: Preprocess) -> None:
-    assert plan.sized(before, side) == after
+    assert plan.resized(before, side) == after
 
 
 def test_unknown_names_are_refused(catalog: Catalog, quick_weights: str) -> None:
@@ -134,7 +134,7 @@ def test_unknown_names_are_refused(catalog: Catalog, quick_weights: str) -> None
     ("counts", "says"),
     [
         ({"rose": 3, "tulip": 3}, "too few to train on .* use more photos or another --seed"),
-        ({"rose": 40}, "only one class to train on, so there is nothing to tell apart; add classes or photos"),
+        ({"rose": 40}, "only one class to train on, and a classifier needs two; add classes or photos"),
     ],
 )
 def test_what_cannot_be_trained_on_is_said(tmp_path: Path, quick_weights: str, counts: Any, says: str) -> None:
@@ -151,8 +151,10 @@ def test_what_cannot_be_trained_on_is_said(tmp_path: Path, quick_weights: str, c
 def test_a_record_holds_what_the_contract_says(trained: Trained, catalog: Catalog, which: tuple[str, int]) -> None:
     run, record = trained.planned[which], trained.records[which]
     regime, seed = which
-    said = {name: record[name] for name in ("id", "regime", "preset", "weights", "weights_sha256", "seed", "classes")}
-    assert said == {
+    identity = {
+        name: record[name] for name in ("id", "regime", "preset", "weights", "weights_sha256", "seed", "classes")
+    }
+    assert identity == {
         "id": run.id,
         "regime": regime,
         "preset": "quick",
@@ -198,16 +200,16 @@ def test_a_record_holds_what_the_contract_says(trained: Trained, catalog: Catalo
 def test_what_was_said_of_the_test_photos_adds_up(trained: Trained, catalog: Catalog, which: tuple[str, int]) -> None:
     record = trained.records[which]
     test = catalog.frame[catalog.frame["split"] == "test"]
-    said = record["predictions"]
-    assert [row["id"] for row in said] == sorted(test["id"])
-    assert [row["label"] for row in said] == list(test["label"])
-    assert all(1 / 5 < row["confidence"] <= 1 for row in said)
-    right = sum(row["label"] == row["predicted"] for row in said)
+    predictions = record["predictions"]
+    assert [row["id"] for row in predictions] == sorted(test["id"])
+    assert [row["label"] for row in predictions] == list(test["label"])
+    assert all(1 / 5 < row["confidence"] <= 1 for row in predictions)
+    right = sum(row["label"] == row["predicted"] for row in predictions)
     assert record["test_accuracy"] == right / 7
     assert record["test_ci95"] == list(wilson(right, 7))
     confusion = np.array(record["confusion"])
     assert (confusion.shape, confusion.sum(), confusion.trace()) == ((5, 5), 7, right)
-    for row in said:
+    for row in predictions:
         confusion[record["classes"].index(row["label"]), record["classes"].index(row["predicted"])] -= 1
     assert not confusion.any()
     assert math.isfinite(record["test_loss"])
@@ -260,9 +262,9 @@ def kept_network(settings: Settings, run: PlannedRun) -> Any:
 def scored(settings: Settings, run: PlannedRun, split: str) -> loop.EvaluationResult:
     import torch
 
-    wanted = photo_dataset.photos(run.catalog, split)
-    look = photo_dataset.Pictures(wanted, run.weights.preprocess)
-    return loop.evaluate(kept_network(settings, run), look, wanted.labels, torch.device("cpu"))
+    photos = photo_dataset.split_photos(run.catalog, split)
+    inputs = photo_dataset.Pictures(photos, run.weights.preprocess)
+    return loop.evaluate(kept_network(settings, run), inputs, photos.labels, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
@@ -286,21 +288,21 @@ def test_transfer_from_random_weights_tests_the_network_whose_features_it_took(
 
 def test_every_stage_of_every_run_is_told(trained: Trained) -> None:
     for regime in ("scratch", "finetune", "init"):
-        told = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith(f"{regime}, ")]
-        assert told == ["read photos", "epoch 1", "epoch 2", "test"]
-    told = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith("transfer, seed 0")]
-    assert told[-3:] == ["epoch 1", "epoch 2", "test"]
-    assert told[0].startswith("features")
+        stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith(f"{regime}, ")]
+        assert stages == ["read photos", "epoch 1", "epoch 2", "test"]
+    stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith("transfer, seed 0")]
+    assert stages[-3:] == ["epoch 1", "epoch 2", "test"]
+    assert stages[0].startswith("features")
 
 
 def test_frozen_features_are_taken_once_and_again_when_they_are_lost(
     trained: Trained, settings: Settings, catalog: Catalog
 ) -> None:
     def train() -> tuple[dict[str, Any], bool]:
-        told: list[str] = []
+        stages: list[str] = []
         run = trained.planned["transfer", 0]
-        record = run_all.train(settings, [run], watch=lambda stage, done, total: told.append(stage))[0]
-        return quick_trainings.lasting(record), any("features" in stage for stage in told)
+        record = run_all.train(settings, [run], on_progress=lambda stage, done, total: stages.append(stage))[0]
+        return quick_trainings.lasting(record), any("features" in stage for stage in stages)
 
     first, taken = train()
     assert taken
@@ -329,10 +331,10 @@ def test_test_photos_are_looked_at_once_and_last(
     object.__setattr__(watched, "events", [])
     planned = quick_trainings.plan(watched, quick_weights, [regime], epochs=1)
 
-    def told(stage: str, done: int, total: int | None) -> None:
+    def on_progress(stage: str, done: int, total: int | None) -> None:
         watched.events.append(stage.rpartition(", ")[2])
 
-    run_all.train(settings, planned, watch=told)
+    run_all.train(settings, planned, on_progress=on_progress)
     events = watched.events
     assert events.count("test") == 7 + events[-1:].count("test")  # the photos, and the stage of that name
     first = events.index("test")
@@ -369,13 +371,13 @@ def weights_of(settings: Settings, record: dict[str, Any]) -> bytes:
 
 
 def stopping(stage: str, done: int = 1) -> Callable[[str, int, int | None], None]:
-    """A watcher that interrupts when this stage has so many photos through."""
+    """A progress callback that interrupts when `done` photos of `stage` are processed."""
 
-    def watch(told: str, through: int, total: int | None) -> None:
-        if told.endswith(stage) and through >= done:
+    def interrupt(current: str, processed: int, total: int | None) -> None:
+        if current.endswith(stage) and processed >= done:
             raise KeyboardInterrupt
 
-    return watch
+    return interrupt
 
 
 @pytest.mark.parametrize(
@@ -392,20 +394,20 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 ) -> None:
     run, whole = trained.planned[regime, 0], trained.records[regime, 0]
     with pytest.raises(KeyboardInterrupt) as stopped:
-        run_all.train(settings, [run], watch=stopping(stage, done))
-    sentence = f"Stopped after epoch {epochs} of 2 of {regime}, seed 0; the same command with --resume goes on."
+        run_all.train(settings, [run], on_progress=stopping(stage, done))
+    sentence = run_all.stopped(f"{regime}, seed 0", epochs, 2)
     assert str(stopped.value) == sentence
     found = live_status.status(settings)
     assert found is not None
     assert (found.running, found.message, found.epoch) == (False, sentence, epochs)
     assert runs.load(settings, settings.artifacts / "none") == []
-    said: list[str] = []
-    told: list[str] = []
+    messages: list[str] = []
+    stages: list[str] = []
     record = run_all.train(
-        settings, [run], resume=True, watch=lambda stage, done, total: told.append(stage), say=said.append
+        settings, [run], resume=True, on_progress=lambda stage, done, total: stages.append(stage), log=messages.append
     )[0]
-    assert said == ([f"Going on after epoch {epochs}."] if epochs else [])
-    assert {stage for stage in told if "epoch" in stage} == {f"{run.title}, epoch {n}" for n in range(epochs + 1, 3)}
+    assert messages == ([run_all.resumed(epochs)] if epochs else [])
+    assert {stage for stage in stages if "epoch" in stage} == {f"{run.title}, epoch {n}" for n in range(epochs + 1, 3)}
     assert quick_trainings.lasting(record) == quick_trainings.lasting(whole)
     assert weights_of(settings, record) == weights_of(trained.settings, whole)
     assert not checkpoints.checkpoint_file(settings, run.id).exists()
@@ -414,24 +416,28 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 def test_a_finished_run_is_taken_as_it_is_unless_asked_anew(trained: Trained, settings: Settings) -> None:
     run = trained.planned["transfer", 0]
     first = run_all.train(settings, [run])[0]
-    told: list[str] = []
-    said: list[str] = []
+    stages: list[str] = []
+    messages: list[str] = []
 
     def again(resume: bool) -> dict[str, Any]:
         return run_all.train(
-            settings, [run], resume=resume, watch=lambda stage, done, total: told.append(stage), say=said.append
+            settings,
+            [run],
+            resume=resume,
+            on_progress=lambda stage, done, total: stages.append(stage),
+            log=messages.append,
         )[0]
 
     assert again(True) == first
-    assert (told, said) == ([], ["transfer, seed 0: done before."])
+    assert (stages, messages) == ([], [run_all.already_finished("transfer, seed 0")])
     anew = again(False)
-    assert f"{run.title}, epoch 1" in told
+    assert f"{run.title}, epoch 1" in stages
     assert quick_trainings.lasting(anew) == quick_trainings.lasting(first)
     # A record without its network is not done.
     checkpoints.weights_file(settings, run.id).unlink()
-    told.clear()
+    stages.clear()
     again(True)
-    assert f"{run.title}, epoch 1" in told
+    assert f"{run.title}, epoch 1" in stages
 
 
 def test_a_damaged_checkpoint_is_said_and_training_starts_anew(trained: Trained, settings: Settings) -> None:
@@ -439,19 +445,19 @@ def test_a_damaged_checkpoint_is_said_and_training_starts_anew(trained: Trained,
     path = checkpoints.checkpoint_file(settings, run.id)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half of one")
-    said: list[str] = []
-    record = run_all.train(settings, [run], resume=True, say=said.append)[0]
-    assert said == [f"The checkpoint {path} is damaged; training starts anew."]
+    messages: list[str] = []
+    record = run_all.train(settings, [run], resume=True, log=messages.append)[0]
+    assert messages == [run_all.damaged_checkpoint(path)]
     assert quick_trainings.lasting(record) == quick_trainings.lasting(trained.records["transfer", 0])
 
 
 def test_without_resume_a_checkpoint_is_left_aside(trained: Trained, settings: Settings) -> None:
     run = trained.planned["transfer", 0]
     with pytest.raises(KeyboardInterrupt):
-        run_all.train(settings, [run], watch=stopping("epoch 2"))
-    told: list[str] = []
-    run_all.train(settings, [run], watch=lambda stage, done, total: told.append(stage))
-    assert f"{run.title}, epoch 1" in told
+        run_all.train(settings, [run], on_progress=stopping("epoch 2"))
+    stages: list[str] = []
+    run_all.train(settings, [run], on_progress=lambda stage, done, total: stages.append(stage))
+    assert f"{run.title}, epoch 1" in stages
 
 
 # --- What goes wrong -------------------------------------------------------------------------------------------------
@@ -460,9 +466,7 @@ def test_without_resume_a_checkpoint_is_left_aside(trained: Trained, settings: S
 def test_a_recipe_that_diverges_ends_with_a_sentence(catalog: Catalog, settings: Settings, quick_weights: str) -> None:
     planned = quick_trainings.plan(catalog, quick_weights, ["transfer", "init"], ema=0.0)
     wild = replace(planned[1], recipe=replace(planned[1].recipe, lr=1e30))
-    with pytest.raises(
-        TrainingError, match=r"loss became (nan|inf) in epoch 1; what was trained before is kept"
-    ) as caught:
+    with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch 1\. Finished epochs are kept") as caught:
         run_all.train(settings, [planned[0], wild])
     assert "\n" not in str(caught.value)
     assert [run["id"] for run in runs.load(settings, settings.artifacts / "none")] == [planned[0].id]
@@ -479,7 +483,7 @@ def test_a_test_photo_that_broke_costs_nothing_that_was_trained(
     shutil.copytree(pictures, root)
     photos = quick_trainings.catalog(root)
     run = quick_trainings.plan(photos, quick_weights, ["finetune"], epochs=1)[0]
-    broken = photos.path(photo_dataset.photos(photos, "test").ids[3])
+    broken = photos.path(photo_dataset.split_photos(photos, "test").ids[3])
     whole = broken.read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=f"^{broken.relative_to(root).as_posix()} "):
@@ -489,9 +493,9 @@ def test_a_test_photo_that_broke_costs_nothing_that_was_trained(
     assert len(kept["epochs"]) == 1
     assert not checkpoints.record_file(settings, run.id).exists()
     broken.write_bytes(whole)
-    told: list[str] = []
-    record = run_all.train(settings, [run], resume=True, watch=lambda stage, done, total: told.append(stage))[0]
-    assert not any("epoch" in stage for stage in told)
+    stages: list[str] = []
+    record = run_all.train(settings, [run], resume=True, on_progress=lambda stage, done, total: stages.append(stage))[0]
+    assert not any("epoch" in stage for stage in stages)
     assert record["epochs"] == kept["epochs"]
 
 
@@ -502,7 +506,7 @@ def test_a_photo_that_broke_ends_the_run_with_its_name(
     root = tmp_path / "photos"
     shutil.copytree(pictures, root)
     photos = quick_trainings.catalog(root)
-    name = photo_dataset.photos(photos, split).ids[1]
+    name = photo_dataset.split_photos(photos, split).ids[1]
     photos.path(name).unlink()
     with pytest.raises(DataError, match=f"^{name} .*run the command again") as caught:
         run_all.train(settings, quick_trainings.plan(photos, quick_weights, ["transfer"]))
@@ -537,7 +541,7 @@ def attempt(**how):
     kept = checkpoints.load(checkpoints.checkpoint_file(settings, run.id))
     print(len(kept["epochs"]) if kept else None, checkpoints.record_file(settings, run.id).exists())
 
-attempt(watch=fill)  # too full for a checkpoint
+attempt(on_progress=fill)  # too full for a checkpoint
 (disk / "much").unlink()
 attempt()  # too small for the network
 subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lib.errors import QueryError
-from lib.search.significance import RESAMPLES, difference, holm
+from lib.search.significance import RESAMPLES, difference
 
 
 def test_the_p_value_is_that_of_all_sign_flips() -> None:
@@ -60,10 +60,3 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     a, b = rng.random(40), rng.random(40)
     assert difference(a, b, seed=3) == difference(a, b, seed=3)
     assert difference(a, b, seed=3) != difference(a, b, seed=4)
-
-
-def test_holm_by_hand() -> None:
-    # 0.01·4, then at least that and 0.02·3, 0.03·2, and 0.4·1.
-    assert holm([0.4, 0.01, None, 0.03, 0.02]) == pytest.approx([0.4, 0.04, None, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
