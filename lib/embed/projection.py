@@ -80,7 +80,7 @@ class MapParameters:
 
 def default(space: Space, seed: int, method: str = "umap") -> MapParameters:
     """The map that every prepared space has."""
-    return MapParameters(method, metric="cosine" if space.needs_weights else "euclidean", seed=seed)
+    return MapParameters(method, metric="euclidean" if space.pixels else "cosine", seed=seed)
 
 
 def file_name(vectors: str, parameters: MapParameters) -> str:

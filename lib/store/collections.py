@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lib.errors import QueryError, StoreError
+from lib.errors import StoreError
+from lib.search.metrics import metric as find_metric
 from lib.store.connection import Store
 
 Array = npt.NDArray[np.float32]
@@ -47,14 +48,8 @@ SIBLINGS: Final[Mapping[str, tuple[str, bool]]] = {
 PROPERTY: Final = "petalscope"  # the collection property that carries the provenance where descriptions are dropped
 
 
-# What each of our metrics asks for: the metric of the index, and whether the vectors are centred.
-_ASKS: Final = {
-    "mse": ("L2", False),
-    "l2": ("L2", False),
-    "cosine": ("COSINE", False),
-    "l1": ("COSINE", False),
-    "ncc": ("COSINE", True),
-}
+# The index that supplies the candidates of a metric that Milvus does not have.
+CANDIDATES: Final = ("COSINE", False)
 
 
 def collection_names(space: str, fingerprint: str) -> dict[str, str]:
@@ -69,9 +64,8 @@ def collection_names(space: str, fingerprint: str) -> dict[str, str]:
 
 def collection_for(base: str, metric: str) -> str:
     """The one of `base`'s collections that answers `metric`."""
-    if metric not in _ASKS:
-        raise QueryError(f"There is no metric {metric!r}: use one of {', '.join(_ASKS)}.")
-    return base + next(suffix for suffix, built in SIBLINGS.items() if built == _ASKS[metric])
+    wanted = find_metric(metric).milvus or CANDIDATES
+    return base + next(suffix for suffix, built in SIBLINGS.items() if built == wanted)
 
 
 def version(store: Store) -> tuple[int, ...]:

@@ -9,13 +9,24 @@ from typing import Any, Final
 import numpy as np
 
 from lib.errors import QueryError
-from lib.store.collections import _ASKS, VECTOR, Array, centre, collection_for, dimension, ensure_loaded, primary_key
+from lib.search.metrics import metric as find_metric
+from lib.search.metrics import reference
+from lib.store.collections import (
+    CANDIDATES,
+    VECTOR,
+    Array,
+    centre,
+    collection_for,
+    dimension,
+    ensure_loaded,
+    primary_key,
+)
 from lib.store.connection import Store
 
 MAX_ANSWERS: Final = 16_384  # Milvus' limit for `limit` of one search
 
 
-_L1_CANDIDATES = 200
+_CANDIDATES = 200
 
 
 _TIE_MARGIN = 8  # answers beyond k, so that equal values at the k-th place break by id and not by chance
@@ -79,8 +90,9 @@ def search_collection(
     """The k closest rows to every query under one of our metrics: `(id, label, value)`, closest first.
 
     `base` is the space's base name; the metric picks its collection, which is loaded if it is not. `leave_out` names
-    ids that must not be among the answers. `search_params` go to the index, by default `ef` = max(128, 2k). `l1` is
-    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan. `filter` is a
+    ids that must not be among the answers. `search_params` go to the index, by default `ef` = max(128, 2k). A
+    metric without an index (`Metric.milvus`), such as `l1`, is exact on max(200, 20k) COSINE candidates, so it can miss
+    rows; measure it against the full scan. `filter` is a
     Milvus expression that answers must meet.
     """
     queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
@@ -95,7 +107,8 @@ def search_collection(
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
     ask, planned = plan(metric, k, len(leave_out), cloud=store.cloud)
     params = planned if search_params is None else search_params
-    metric_type, centred = _ASKS[metric]
+    chosen = find_metric(metric)
+    metric_type, centred = chosen.milvus or CANDIDATES
     answers = search_vectors(
         store,
         name,
@@ -103,10 +116,10 @@ def search_collection(
         ask,
         metric_type=metric_type,
         search_params=params,
-        output_fields=["label", VECTOR] if metric == "l1" else ["label"],
+        output_fields=["label", VECTOR] if chosen.milvus is None else ["label"],
         filter=filter,
     )
-    sign = -1.0 if metric in {"cosine", "ncc"} else 1.0
+    sign = -1.0 if chosen.higher_is_closer else 1.0
     ranked = []
     for query, hits in zip(queries, answers, strict=True):
         rows = [
@@ -120,18 +133,20 @@ def search_collection(
 
 def plan(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
     """How many answers to ask a collection for, so that k remain in the right order, and the index's parameters."""
-    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
+    by_candidates = find_metric(metric).milvus is None
+    wanted = max(_CANDIDATES, 20 * k) if by_candidates else k + _TIE_MARGIN
     ask = min(MAX_ANSWERS, max(k, wanted + left_out))
     # Zilliz Cloud chooses its index and that index's parameters.
-    return ask, {} if cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
+    return ask, {} if cloud else {"ef": max(128, 2 * k, ask if by_candidates else 0)}
 
 
 def _value(metric: str, hit: dict[str, Any], query: Array) -> float:
     """Milvus' answer in our unit; undefined (a zero vector has no direction) is 0."""
-    if metric == "l1":
-        return float(np.abs(np.asarray(hit[VECTOR], dtype=np.float64) - query.astype(np.float64)).sum())
+    chosen = find_metric(metric)
+    if chosen.milvus is None:
+        return float(reference(metric, query, np.asarray([hit[VECTOR]], dtype=np.float64))[0])
     raw = float(hit["distance"])
-    if metric in {"cosine", "ncc"}:
+    if chosen.milvus[0] == "COSINE":
         return 0.0 if math.isnan(raw) else min(1.0, max(-1.0, raw))
     squared = max(0.0, raw)  # rounding can leave a tiny negative
     return squared / len(query) if metric == "mse" else squared**0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pandas as pd
 import streamlit as st
 
@@ -15,8 +17,9 @@ from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
 
-# As many metrics as there are, told apart by colours that are safe for the colour-blind.
-_COLOURS = dict(zip(METRICS, ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73"), strict=True))
+# Colours that are safe for the colour-blind (Okabe and Ito); further metrics take them again.
+_PALETTE = ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#D55E00", "#F0E442")
+_COLOURS = dict(zip(METRICS, cycle(_PALETTE), strict=False))
 
 
 def show(opened: Workspace) -> None:
@@ -50,7 +53,7 @@ def show(opened: Workspace) -> None:
         width="stretch",
         key="roc",
         config=config("roc"),
-        alt="ROC curves of the five metrics; the threshold is marked",
+        alt="ROC curves of all metrics; the threshold is marked",
     )
     st.caption(
         f"Every pair of {chosen.queries:,} test photos and {scored.facts['gallery']:,} others in "

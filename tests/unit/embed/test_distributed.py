@@ -27,7 +27,7 @@ from lib.embed import distributed as shared, extract, spaces
 from lib.errors import PetalscopeError
 from lib.learn import distributed
 root, target = (Path(word) for word in sys.argv[1:])
-with shared.group(True) as leads:
+with shared.group(True, extract.parts) as leads:
     if leads:
         catalog = catalogs.build("photos", root, seed=0)
         path = catalog.path(catalog.ids[extract.BATCH])
@@ -61,7 +61,7 @@ def test_shares_are_all_batches_once() -> None:
 
 
 def test_alone_there_is_nobody_to_wait_for() -> None:
-    with distributed.group(False) as leads:
+    with distributed.group(False, extract.parts) as leads:
         assert leads
         assert distributed.size() == 1
 

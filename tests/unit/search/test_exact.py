@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from lib.errors import QueryError
 from lib.search.blocks import FEW
-from lib.search.exact import Gallery, all_values, gallery, top_k, values_by_metric
+from lib.search.exact import EMPTY_GALLERY, Gallery, all_values, gallery, too_few_answers, top_k, values_by_metric
 from lib.search.features import MARGIN
 from lib.search.gallery import RECENT
 from lib.search.metrics import METRICS, order, reference
@@ -250,10 +251,10 @@ PIXELS = np.ones((3, 4), dtype=np.uint8)
         (FEATURES, np.array([1, np.nan, 0, 0], dtype=np.float32), {}, "NaN"),
         (FEATURES, np.array([1, np.inf, 0, 0], dtype=np.float32), {}, "infinite"),
         (FEATURES, np.array([1e300, 0, 0, 0]), {}, "infinite"),
-        (FEATURES, FEATURES, {"k": 0}, "At least one"),
-        (FEATURES[:0], FEATURES, {}, "empty"),
-        (PIXELS[:0], PIXELS, {}, "empty"),
-        (FEATURES, FEATURES, {"rows": np.array([], dtype=np.int64)}, "empty"),
+        (FEATURES, FEATURES, {"k": 0}, re.escape(too_few_answers(0))),
+        (FEATURES[:0], FEATURES, {}, EMPTY_GALLERY),
+        (PIXELS[:0], PIXELS, {}, EMPTY_GALLERY),
+        (FEATURES, FEATURES, {"rows": np.array([], dtype=np.int64)}, EMPTY_GALLERY),
         (FEATURES, FEATURES, {"rows": np.array([3])}, "from 0 to 2"),
         (FEATURES, FEATURES, {"rows": np.array([0.5])}, "whole numbers"),
         (FEATURES, FEATURES, {"leave_out": [[0]]}, "each of 3 queries"),
