@@ -124,9 +124,9 @@ def _checked_leave_out(gallery: Gallery, leave_out: Sequence[Sequence[int]] | No
     return [existing_rows(gallery, rows) for rows in leave_out]
 
 
-def existing_rows(gallery: Gallery, rows: Array | Sequence[int]) -> Rows:
+def existing_rows(gallery: Gallery, rows: Array | Sequence[int], which: str = "rows") -> Rows:
     """`rows` as int64 (m,). Raises QueryError when one is no row of the gallery."""
     given = np.asarray(rows).reshape(-1)
     if given.size and (not np.issubdtype(given.dtype, np.integer) or given.min() < 0 or given.max() >= len(gallery)):
-        raise QueryError(f"Rows must be whole numbers from 0 to {len(gallery) - 1}, the rows of the gallery.")
+        raise QueryError(f"The {which} must be whole numbers from 0 to {len(gallery) - 1}.")
     return given.astype(np.int64)

@@ -40,8 +40,8 @@ def test_every_threshold_lets_in_what_counting_lets_in(name: str) -> None:
         at = found.cost(edge)
         line = found.edges[edge]
         closer = (lambda x, t=line: x >= t) if METRICS[name].higher_is_closer else (lambda x, t=line: x <= t)
-        assert (at.friends, at.false_friends) == (int(closer(same).sum()), int(closer(different).sum()))
-        assert (at.friends_total, at.false_friends_total) == (len(same), len(different))
+        assert (at.true_positives, at.false_positives) == (int(closer(same).sum()), int(closer(different).sum()))
+        assert (at.positives, at.negatives) == (len(same), len(different))
     loosest = found.cost(found.thresholds[0 if METRICS[name].higher_is_closer else -1])
     assert (loosest.recall, loosest.fall_out) == (1.0, 1.0)
     best = found.cost(found.best())
