@@ -24,7 +24,8 @@ PIXEL_SCALE = 255.0
 @dataclass(frozen=True)
 class Metric:
     """One metric; `short` is its name in a sentence, `formula` LaTeX over a stored vector x and a query q, `unit` what
-    its value counts."""
+    its value counts. `milvus` is the metric type of its index and whether the vectors are centred; None if Milvus does
+    not have it, and cosine candidates are re-ranked with `reference`."""
 
     name: str
     title: str
@@ -33,6 +34,7 @@ class Metric:
     unit: str
     higher_is_closer: bool
     note: str
+    milvus: tuple[str, bool] | None
 
 
 METRICS: dict[str, Metric] = {
@@ -46,6 +48,7 @@ METRICS: dict[str, Metric] = {
             "squared value, mean over the dimensions",
             False,
             "Always ranks like L2, of which it is a monotone function.",
+            ("L2", False),
         ),
         Metric(
             "l1",
@@ -55,6 +58,7 @@ METRICS: dict[str, Metric] = {
             "value, summed over the dimensions",
             False,
             "Counts every difference in proportion, so a few large ones weigh less than in L2.",
+            None,
         ),
         Metric(
             "l2",
@@ -64,6 +68,7 @@ METRICS: dict[str, Metric] = {
             "value, Euclidean length",
             False,
             "Always ranks like MSE; on vectors of length 1 it also ranks like cosine.",
+            ("L2", False),
         ),
         Metric(
             "cosine",
@@ -73,6 +78,7 @@ METRICS: dict[str, Metric] = {
             "from -1 to 1",
             True,
             "Compares directions and ignores lengths; 0 where a vector is zero.",
+            ("COSINE", False),
         ),
         Metric(
             "ncc",
@@ -83,6 +89,7 @@ METRICS: dict[str, Metric] = {
             True,
             "Cosine after each vector's own mean is taken away, so it ignores brightness and contrast; "
             "0 where a vector is constant.",
+            ("COSINE", True),
         ),
     )
 }
