@@ -69,7 +69,7 @@ def test_a_fingerprint_ignores_where_weights_lie_and_what_they_are_called() -> N
 @pytest.mark.parametrize("weights", [None, WEIGHTS, backbone.random(), backbone.bundled()])
 def test_provenance_is_the_same_after_it_was_written_down(weights: Weights | None) -> None:
     # Vectors are reused when this equals what is stored, so a tuple that comes back as a list would cost everything.
-    made = spaces.provenance(spaces.get("resnet18"), weights)
-    assert json.loads(json.dumps(made)) == made
+    provenance = spaces.provenance(spaces.get("resnet18"), weights)
+    assert json.loads(json.dumps(provenance)) == provenance
     if weights is not None:
         assert json.loads(json.dumps(weights.record())) == weights.record()

@@ -64,19 +64,19 @@ def test_the_collector_sees_every_pair_but_copies(name: str) -> None:
     labels = rng.choice(["a", "b", "c"], 40)
     pictures = np.arange(40)
     pictures[3] = pictures[30]
-    asked, searched = np.arange(10), np.arange(10, 40)
-    collector = Collector(len(asked), len(searched))
+    query_rows, searched = np.arange(10), np.arange(10, 40)
+    collector = Collector(len(query_rows), len(searched))
     evaluate_metrics(
         gallery(vectors),
         labels,
         metrics=[name],
-        query_rows=asked,
+        query_rows=query_rows,
         gallery_rows=searched,
         same_picture=pictures,
         observe=collector.observe,
     )
     found = collector.calibrations()[name]
-    pairs = [(q, x) for q in asked for x in searched if pictures[q] != pictures[x]]
+    pairs = [(q, x) for q in query_rows for x in searched if pictures[q] != pictures[x]]
     same = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] == labels[x]])
     different = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] != labels[x]])
     assert (int(found.same.sum()), int(found.different.sum())) == (len(same), len(different))
