@@ -109,7 +109,10 @@ def _scan(part: Array, queries: Array, kernel: Kernel | None, fetch: int) -> tup
     """Float32 scores and local rows (q, fetch) of the rows of one block nearest to each query."""
     import faiss
 
-    kinds = {"absolute differences": faiss.METRIC_L1, "squared differences": faiss.METRIC_L2}
+    kinds: dict[Kernel | None, int] = {
+        "absolute differences": faiss.METRIC_L1,
+        "squared differences": faiss.METRIC_L2,
+    }
     scores, local = faiss.knn(queries, part, fetch, metric=kinds.get(kernel, faiss.METRIC_INNER_PRODUCT))
     return (scores if kernel in kinds else -scores), local
 
@@ -143,9 +146,10 @@ def all_values(gallery: Gallery, queries: Array, names: list[str], rows: Rows | 
     for block in slices(size, BLOCK):
         part = (gallery.vectors[block] if rows is None else gallery.vectors[rows[block]]).astype(np.float64)
         for group, kind in ((absolute, "cityblock"), (squared, "sqeuclidean")):
-            sums = _pairwise(wide, part, kind) if group else None
-            for name in group:
-                values[name][:, block] = distance(name, sums, d, pixels=False)
+            if group:
+                sums = _pairwise(wide, part, kind)
+                for name in group:
+                    values[name][:, block] = distance(name, sums, d, pixels=False)
         for name, unit in units.items():
             values[name][:, block] = np.clip(unit @ unit_vectors(part, centre[name]).T, -1.0, 1.0)
     for name in names:
