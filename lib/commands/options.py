@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lib.commands import inspect, prepare, search, train
+from lib.embed import spaces
+from lib.search.metrics import METRICS
 from lib.settings import Settings
 
-METRIC_NAMES = ("mse", "l1", "l2", "cosine", "ncc")
 SPLITS = ("train", "val", "test")
-PRECISIONS = ("fp32", "bf16")
 Run = Callable[[Settings, argparse.Namespace], Any]
 Show = Callable[[Any], str]
 
@@ -34,8 +34,7 @@ def parser() -> argparse.ArgumentParser:
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
-    known = "pixels, resnet18 (= transfer), scratch, finetune or init"
-    space.add_argument("--space", default="resnet18", metavar="S", help=known)
+    space.add_argument("--space", default="resnet18", metavar="S", help=_space_names())
     query = _query_options()
 
     def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -52,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         seed,
         store,
     )
-    _space_options(command, "pixels,resnet18")
+    _space_options(command, ",".join(spaces.UNTRAINED))
     help_ = "make catalog and vectors only, alone or under torchrun; `prepare` then takes them up"
     _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
     add("audit", prepare.audit, prepare.show_audit, "find duplicates, contradicting labels and unreadable files", seed)
@@ -67,19 +66,19 @@ def parser() -> argparse.ArgumentParser:
         seed,
         store,
     )
-    command.add_argument("--metric", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
     command.add_argument("--engine", choices=("exact", "milvus"), default="exact")
     command = add(
         "compare", search.compare, search.show_compare, "one query under two metrics", query, space, weights, seed
     )
-    command.add_argument("--a", choices=METRIC_NAMES, default="l1")
-    command.add_argument("--b", choices=METRIC_NAMES, default="cosine")
+    command.add_argument("--a", choices=tuple(METRICS), default="l1")
+    command.add_argument("--b", choices=tuple(METRICS), default="cosine")
     command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
     command = add(
         "evaluate", search.evaluate, search.show_evaluate, "score retrieval for every space and metric", weights, seed
     )
     command.add_argument("--space", metavar="S", help="only this space")
-    command.add_argument("--metric", choices=METRIC_NAMES, help="only this metric")
+    command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
     command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
     command.add_argument("--queries", choices=("test", "all"), default="test")
     command = add(
@@ -127,13 +126,20 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _space_names() -> str:
+    """The spaces and their other names: "a, b (= c) or d"."""
+    aliases = {name: f" (= {alias})" for alias, name in spaces.ALIASES.items()}
+    *names, last = (name + aliases.get(name, "") for name in spaces.SPACES)
+    return f"{', '.join(names)} or {last}"
+
+
 def _space_options(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument("--spaces", default=default, metavar="A,B", help=f"default: {default}")
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
     about = (
         "what networks compute in (default: as before, fp32 at first); bf16 is twice as fast, and a space of its own"
     )
-    command.add_argument("--precision", choices=PRECISIONS, help=about)
+    command.add_argument("--precision", choices=spaces.PRECISIONS, help=about)
 
 
 def _query_options() -> argparse.ArgumentParser:

@@ -30,12 +30,12 @@ def embed(settings: Settings, options: argparse.Namespace) -> Any:
 
 def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., Any]) -> Any:
     """What `make` makes of the spaces that the user named; nothing in a process that only helped another with it."""
-    from lib.embed import distributed
+    from lib.embed import distributed, extract
 
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched) as leads:
+    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)

@@ -1,8 +1,8 @@
-"""One catalog embedded by several processes, on one machine or many, that `torchrun` started.
+"""One catalog embedded by several processes that `torchrun` started, on one machine or many.
 
-The first process leads: it alone makes catalog, files and maps, and talks to the store. The others wait for work, each
-takes every n-th batch, reads its photos itself and sends the vectors back. Batches are those of a process alone, so the
-result is too. All must see the photos, and a weights file, under the same path.
+The first process is the leader: it alone makes catalog, files and maps, and connects to the store. Each helper takes
+every n-th batch, reads its photos itself and returns the vectors. Batches are those of a single process, and so is the
+result. Every process must see the photos, and a weights file, under the same path.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,14 +22,16 @@ from lib.errors import ArtifactError, PetalscopeError
 from lib.learn import distributed
 from lib.learn.backbone import Weights
 
-# While the leader reads photos or lays out maps, the others hear nothing. If it ends, they hear that at once.
+# Helpers wait this long while the leader scans photos or computes maps; if the leader ends, they notice at once.
 PATIENCE = datetime.timedelta(days=7)
+HELPER_ENDED = "A process that helped to embed has ended; run the command again."
+# Rows of the catalog, and their vectors (n, dim).
 Part = tuple[list[int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Task:
-    """The rows of a catalog that are to be embedded, cut into batches, all by the same `engine`."""
+    """Rows of a catalog to embed, in batches, all by the same `engine`."""
 
     space: Space
     catalog: Catalog
@@ -38,19 +40,23 @@ class Task:
     engine: dict[str, str] | None = None
 
     def share(self, rank: int, size: int) -> Sequence[list[int]]:
-        """The batches of one of `size` processes."""
+        """The batches of process `rank` out of `size`."""
         return self.batches[rank::size]
 
     def rounds(self, size: int) -> int:
-        """How many batches the first process has, which has the most."""
+        """The number of batches of the first process, the largest of all shares."""
         return -(-len(self.batches) // size)
 
 
-@contextmanager
-def group(launched: bool) -> Iterator[bool]:
-    """Join the processes that `torchrun` started, if any; gives whether this one leads.
+# Computes the parts of one process: `extract.parts`.
+Compute = Callable[[Task, int, int], Generator[Part, None, None]]
 
-    One that does not lead has done all its work when the block begins.
+
+@contextmanager
+def group(launched: bool, compute: Compute) -> Iterator[bool]:
+    """Join the processes that `torchrun` started, if it did; yields whether this process leads.
+
+    A helper computes its parts with `compute`, and has finished all work when the block begins.
     """
     if not launched:
         yield True
@@ -58,7 +64,7 @@ def group(launched: bool) -> Iterator[bool]:
     with distributed.group("gloo", PATIENCE):
         if distributed.rank() > 0:
             while (task := distributed.broadcast(None)) is not None:
-                _help(task)
+                _help(task, compute)
             yield False
             return
         try:
@@ -70,30 +76,30 @@ def group(launched: bool) -> Iterator[bool]:
 
 
 def _dismiss() -> None:
-    with contextlib.suppress(RuntimeError):  # somebody died, so that nobody waits
+    with contextlib.suppress(RuntimeError):  # a helper died, so none waits
         distributed.broadcast(None)
 
 
 def size() -> int:
-    """How many processes embed together, without loading torch to find out that it is one."""
+    """The number of processes that embed together. Does not load torch to learn that it is one."""
     return distributed.size() if "torch.distributed" in sys.modules else 1
 
 
-def lead(task: Task, mine: Iterator[Part]) -> Generator[Part, None, None]:
-    """All parts of `task`, of which this process computes `mine`. To be closed when not read to the end.
+def lead(task: Task, own_parts: Iterator[Part]) -> Generator[Part, None, None]:
+    """All parts of `task`; this process computes `own_parts`. Close it when it is not read to the end.
 
-    Raises what went wrong in any of the processes.
+    Raises the error of any process.
     """
     if size() == 1:
-        yield from mine
+        yield from own_parts
         return
     try:
         distributed.broadcast(task)
         for _ in range(task.rounds(size())):
-            own = _next(mine)
-            theirs = distributed.gather(None)[1:]
+            own_part = _next(own_parts)
+            helper_parts = distributed.gather(None)[1:]
             try:
-                for part in (own, *theirs):
+                for part in (own_part, *helper_parts):
                     if isinstance(part, Exception):
                         raise part
                     if part is not None:
@@ -103,25 +109,23 @@ def lead(task: Task, mine: Iterator[Part]) -> Generator[Part, None, None]:
                 raise
             distributed.broadcast(True)
     except RuntimeError as error:
-        raise ArtifactError("A process that helped to embed has ended; run the command again.") from error
+        raise ArtifactError(HELPER_ENDED) from error
 
 
-def _help(task: Task) -> None:
-    from lib.embed import extract
-
-    # Closed at once, so that no thread of it is left when the process ends.
-    with contextlib.closing(extract.parts(task, distributed.rank(), distributed.size())) as mine:
+def _help(task: Task, compute: Compute) -> None:
+    # Closed at once, so that none of its threads outlives the process.
+    with contextlib.closing(compute(task, distributed.rank(), distributed.size())) as own_parts:
         for _ in range(task.rounds(distributed.size())):
-            distributed.gather(_next(mine))
+            distributed.gather(_next(own_parts))
             if not distributed.broadcast(None):
                 return
 
 
 def _next(parts: Iterator[Part]) -> Part | Exception | None:
-    """The next part; None when there is none; what went wrong, to be raised where the others hear of it."""
+    """The next part; None after the last; an error as a value, so that the leader can raise it."""
     try:
         return next(parts, None)
     except PetalscopeError as error:
         return error
-    except Exception as error:  # of a helper only the leader can tell
+    except Exception as error:  # only the leader can report a helper's error
         return ArtifactError(f"A process that embeds failed: {' '.join(str(error).split())[:200]}.")

@@ -1,4 +1,4 @@
-"""The vector of one picture: how a space shrinks and embeds it, with its network loaded once."""
+"""The vectors of single images: how a space shrinks and embeds them, with its network loaded once."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lib.data import images
-from lib.embed import spaces
 from lib.embed.spaces import Space
+from lib.errors import WeightsError
 from lib.learn import transforms
 from lib.learn.backbone import Weights
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """How pictures become vectors: `shrink` makes an upright RGB picture as small as the space sees it, `embed` turns n
-    of these into (n, dim) of the space's type. Apart, so that full-size pictures need not wait in memory.
+    """Turns images into vectors in two steps, so that full-size images need not wait in memory: `shrink` makes an
+    upright RGB image as small as the space needs it, `embed` makes vectors (n, dim) of n shrunk images.
 
-    `batch` is how many `embed` is best given; `side` what `shrink` aims at, px, if it need not be given all pixels of a
-    larger picture, and takes pixels (h, w, 3) as well as images; `engine` names what computes, and its version. So many
-    `workers` of the `crew` may call `embed` at once."""
+    `batch` is the best n for `embed`. `side` is the shorter side that `shrink` reduces to, px: given one, `shrink` also
+    takes pixels (h, w, 3) that are no smaller than that. `engine` names the computing library and its version. Up to
+    `workers` threads of the `crew` may call `embed` at the same time.
+    """
 
     shrink: Callable[[Any], Any]
     embed: Callable[[Sequence[Any]], np.ndarray]
@@ -37,17 +37,20 @@ class Embedder:
 
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
-    """How pictures become vectors of `space`. Loads the network when the space needs one.
+    """The embedder of `space`. Loads the network when the space needs one.
 
-    Raises WeightsError when the weights do not fit, or this machine does not compute in the space's precision.
+    Raises WeightsError when weights are missing or do not fit, or when this machine does not compute in the space's
+    precision.
     """
-    if not space.needs_weights or weights is None:
-        return Embedder(_pixels, np.stack)
+    if space.shrink is not None:
+        return Embedder(space.shrink, space.embed)
+    if weights is None:
+        raise WeightsError(f"The space {space.name} needs a network's weights; name some with --weights.")
     from lib.embed import inference
 
     engine, preprocess = inference.engine(weights, space.precision), weights.preprocess
     return Embedder(
-        shrink=lambda picture: transforms.shrink(picture, preprocess),
+        shrink=lambda image: transforms.shrink(image, preprocess),
         embed=lambda shrunk: engine.run(np.stack(shrunk)),
         batch=engine.batch,
         side=preprocess.short,
@@ -57,10 +60,6 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
     )
 
 
-def _pixels(picture: Image.Image) -> np.ndarray:
-    return images.resized(picture, spaces.PIXEL_SIDE, spaces.PIXEL_SIDE).reshape(-1)
-
-
-def query_vector(embed: Embedder, picture: Image.Image) -> np.ndarray:
-    """The vector of one picture, (dim,)."""
-    return np.asarray(embed.embed([embed.shrink(picture)])[0])
+def query_vector(embed: Embedder, image: Image.Image) -> np.ndarray:
+    """The vector of one image, (dim,)."""
+    return np.asarray(embed.embed([embed.shrink(image)])[0])

@@ -1,7 +1,7 @@
-"""Vectors of all images of a catalog, row for row, in one memory-mapped file; and the vector of a single query.
+"""Vectors of all images of a catalog, row for row, in one memory-mapped file.
 
-Invariant: row i of `vectors` belongs to row i of the catalog. Memory is bounded by a few batches, whatever the size of
-the catalog.
+Invariant: row i of `vectors` belongs to row i of the catalog. Memory is bounded by a few batches, however large the
+catalog is.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from lib.errors import ArtifactError, WeightsError
 from lib.learn.backbone import Weights
 from lib.progress import Progress
 
-# Pictures that are embedded at a time, where the embedder does not say otherwise.
+# Images that are embedded at a time by default.
 BATCH = 16
-
-
-# Threads that read photos; more than these a GPU does not use up.
+# Threads that read photos; a GPU does not keep up with more.
 READERS = 32
+
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The stored vectors of a space. `values` is (n, dim), memory-mapped; `pictures` the pixel hash of each row."""
+    """The stored vectors of a space: `values` (n, dim), memory-mapped, and the pixel hash of each row's image,
+    `pictures` (n,)."""
 
     values: np.ndarray
     pictures: np.ndarray
@@ -52,7 +52,7 @@ class Vectors:
         return str(self.meta["fingerprint"])
 
     def of(self, catalog: Catalog) -> bool:
-        """Whether row i of the vectors belongs to the picture in row i of `catalog`, for every i."""
+        """Whether row i of the vectors belongs to the image in row i of `catalog`, for every i."""
         return np.array_equal(self.pictures, np.asarray(catalog.frame["sha256"], dtype="S64"))
 
 
@@ -66,46 +66,47 @@ def extract(
     progress: Progress | None = None,
     make_embedder: Callable[[Space, Weights | None], Embedder] = embedder,
 ) -> None:
-    """Embed every image of `catalog` and write the folder `target` (vectors, picture hashes, provenance), atomically.
+    """Embed every image of `catalog` and write the folder `target` (vectors, pixel hashes, provenance), atomically.
 
-    Rows of `previous` that were made in the same way from the same pixels are copied instead of computed, and every
-    picture is embedded once however often it occurs. Raises DataError when a photo changed since the catalog was made,
-    WeightsError when the network's answer is not finite, ArtifactError when the disk is full.
+    Rows of `previous` that were computed in the same way from the same pixels are copied, and images with equal pixels
+    are embedded once. Raises DataError when a photo changed since the catalog was made, WeightsError when the network's
+    output is not finite, ArtifactError when the disk is full.
     """
-    made_as = spaces.provenance(space, weights if space.needs_weights else None)
-    known = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == made_as else {}
+    provenance = spaces.provenance(space, weights if space.needs_weights else None)
+    reusable = _rows_by_picture(previous) if previous is not None and previous.meta["space"] == provenance else {}
     engine = previous.meta.get("engine") if previous is not None else None
     pictures = np.asarray(catalog.frame["sha256"], dtype="S64")
-    # The first row of every picture: what is computed, and what its copies are filled from.
-    first = {sha256: row for row, sha256 in reversed(list(enumerate(pictures)))}
-    wanted = [row for row, sha256 in enumerate(pictures) if first[sha256] == row and sha256 not in known]
+    # The first row of every picture is computed; rows with the same pixels are copied from it.
+    first_row = {sha256: row for row, sha256 in reversed(list(enumerate(pictures)))}
+    pending = [row for row, sha256 in enumerate(pictures) if first_row[sha256] == row and sha256 not in reusable]
     with artifacts.replacing(target) as folder:
         folder.mkdir()
-        embed = make_embedder(space, weights) if wanted else None
+        embed = make_embedder(space, weights) if pending else None
         if embed is not None and embed.engine != engine:  # one file, one engine
-            known, engine = {}, embed.engine
-            wanted = sorted(first.values())
+            reusable, engine = {}, embed.engine
+            pending = sorted(first_row.values())
         values = _new_file(folder / "vectors.npy", space, len(pictures))
         if embed is not None:
-            batches = [wanted[start : start + embed.batch] for start in range(0, len(wanted), embed.batch)]
-            task = distributed.Task(space, catalog, weights, batches, embed.engine)
+            batches = [pending[start : start + embed.batch] for start in range(0, len(pending), embed.batch)]
+            task = Task(space, catalog, weights, batches, embed.engine)
             done = 0
-            with closing(distributed.lead(task, parts(task, 0, distributed.size(), embed))) as found:
-                for rows, vectors in found:
+            own_parts = parts(task, 0, distributed.size(), embed)
+            with closing(distributed.lead(task, own_parts)) as all_parts:
+                for rows, vectors in all_parts:
                     values[rows] = vectors
                     done += len(rows)
                     if progress is not None:
-                        progress(done, len(wanted))
+                        progress(done, len(pending))
         for row, sha256 in enumerate(pictures):
-            if sha256 in known and previous is not None:
-                values[row] = previous.values[known[sha256]]
-            elif first[sha256] != row:
-                values[row] = values[first[sha256]]
+            if sha256 in reusable and previous is not None:
+                values[row] = previous.values[reusable[sha256]]
+            elif first_row[sha256] != row:
+                values[row] = values[first_row[sha256]]
         values.flush()
         del values
         np.save(folder / "pictures.npy", pictures, allow_pickle=False)
         meta = {
-            "space": made_as,
+            "space": provenance,
             "fingerprint": spaces.fingerprint(space, catalog.fingerprint, weights if space.needs_weights else None),
             "data_fingerprint": catalog.fingerprint,
             "count": len(pictures),
@@ -115,9 +116,9 @@ def extract(
 
 
 def _new_file(path: Path, space: Space, rows: int) -> np.memmap[Any, Any]:
-    """A memory-mapped (rows, dim) array whose place on the disk is taken already.
+    """A memory-mapped (rows, dim) array whose disk space is already allocated.
 
-    Writing through a map into a full disk kills the process with a signal, so the disk is asked first.
+    Writing through a map into a full disk kills the process with a signal. Allocating first raises OSError instead.
     """
     values: np.memmap[Any, Any] = np.lib.format.open_memmap(
         path, mode="w+", dtype=np.dtype(space.dtype), shape=(rows, space.dim)
@@ -135,78 +136,83 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
+def not_finite(weights: Weights | None) -> str:
+    """The error for vectors with NaN or infinity."""
+    return (
+        f"The {weights.name if weights else 'damaged'} weights give NaN or infinite features; name other weights with "
+        "--weights."
+    )
+
+
+def other_engine(rank: int, own: dict[str, str] | None, first: dict[str, str] | None) -> str:
+    """The error for a process whose engine is not that of the first process."""
+    own_name, first_name = (" ".join(engine.values()) if engine else "no engine" for engine in (own, first))
+    return (
+        f"Process {rank} computes with {own_name}, the first process with {first_name}: start processes on machines of "
+        "one kind, with the same libraries."
+    )
+
+
 def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Generator[Part, None, None]:
     """Rows and vectors of one process' share of `task`, a batch at a time.
 
-    Raises DataError when a photo changed since the catalog was made, WeightsError when the network's answer is not
-    finite, ArtifactError when this process computes with another engine than the first one does.
+    Raises DataError when a photo changed since the catalog was made, WeightsError when the network's output is not
+    finite, ArtifactError when this process' engine is not that of the first process.
     """
     if embed is None:
         embed = embedder(task.space, task.weights)
         if embed.engine != task.engine:
-            raise ArtifactError(
-                f"Process {rank} computes with {_named(embed.engine)}, the first one with {_named(task.engine)}: start "
-                "processes on machines of one kind, with the same libraries."
-            )
+            raise ArtifactError(other_engine(rank, embed.engine, task.engine))
 
-    def answer(batch: list[Any]) -> np.ndarray:
+    def vectors_of(batch: list[Any]) -> np.ndarray:
         # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
         filled = batch + [batch[-1]] * (embed.batch - len(batch))
-        found = np.asarray(embed.embed(filled)[: len(batch)])
-        if not np.isfinite(found).all():
-            raise WeightsError(
-                f"The {task.weights.name if task.weights else 'damaged'} weights answer with NaN or infinite numbers; "
-                "name other weights with --weights."
-            )
-        return found
+        vectors = np.asarray(embed.embed(filled)[: len(batch)])
+        if not np.isfinite(vectors).all():
+            raise WeightsError(not_finite(task.weights))
+        return vectors
 
-    read = _batches(task.catalog, task.share(rank, size), embed)
+    batches = _batches(task.catalog, task.share(rank, size), embed)
     with embed.crew(embed.workers) as pool:
-        # One more waits for each that is at work, so that none of these ever does.
-        ahead: deque[tuple[list[int], Future[np.ndarray]]] = deque()
+        # One batch waits for each batch at work, so that no worker ever waits.
+        queue: deque[tuple[list[int], Future[np.ndarray]]] = deque()
         try:
-            for rows, batch in read:
-                ahead.append((rows, pool.submit(answer, batch)))
-                if len(ahead) > 2 * embed.workers:
-                    yield _first(ahead)
-            while ahead:
-                yield _first(ahead)
+            for rows, batch in batches:
+                queue.append((rows, pool.submit(vectors_of, batch)))
+                if len(queue) > 2 * embed.workers:
+                    yield _finished(queue.popleft())
+            while queue:
+                yield _finished(queue.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _first(ahead: deque[tuple[list[int], Future[np.ndarray]]]) -> Part:
-    rows, found = ahead.popleft()
-    return rows, found.result()
-
-
-def _named(engine: dict[str, str] | None) -> str:
-    return " ".join(engine.values()) if engine else "no engine"
+def _finished(pending: tuple[list[int], Future[np.ndarray]]) -> Part:
+    return pending[0], pending[1].result()
 
 
 def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:
-    """Shrunk pictures of the rows, a batch at a time; meanwhile as many more are read as `embed` has workers, two at
-    least."""
+    """Shrunk images of the rows, a batch at a time; as many more are read ahead as `embed` has workers, at least 2."""
 
     def read(row: int) -> Any:
         return embed.shrink(catalog.open(row) if embed.side is None else catalog.pixels(row, embed.side))
 
     with ThreadPoolExecutor(max_workers=min(READERS, os.cpu_count() or 1)) as pool:
-        ahead: list[tuple[list[int], list[Any]]] = []
+        queue: deque[tuple[list[int], list[Future[Any]]]] = deque()
         for group in groups:
-            ahead.append((group, [pool.submit(read, row) for row in group]))
-            if len(ahead) > max(2, embed.workers):
-                yield _collect(ahead.pop(0))
-        while ahead:
-            yield _collect(ahead.pop(0))
+            queue.append((group, [pool.submit(read, row) for row in group]))
+            if len(queue) > max(2, embed.workers):
+                yield _read(queue.popleft())
+        while queue:
+            yield _read(queue.popleft())
 
 
-def _collect(waiting: tuple[list[int], list[Any]]) -> tuple[list[int], list[Any]]:
-    return waiting[0], [future.result() for future in waiting[1]]
+def _read(pending: tuple[list[int], list[Future[Any]]]) -> tuple[list[int], list[Any]]:
+    return pending[0], [future.result() for future in pending[1]]
 
 
 def load(folder: Path) -> Vectors | None:
-    """The vectors in `folder`, memory-mapped; None when there are none.
+    """The vectors in `folder`, memory-mapped; None when the folder does not exist.
 
     Raises ArtifactError when the folder is damaged.
     """

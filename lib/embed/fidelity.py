@@ -1,11 +1,11 @@
-"""How far a map can be trusted: what of the neighbourhoods in all dimensions is left on the plane.
+"""Fidelity of a map: how much of the neighbourhoods in the space is preserved on the plane.
 
 Preservation is a share per image: of its k nearest in the space, those that are among its k nearest on the map.
-Trustworthiness and continuity (Venna and Kaski 2001) also weigh how far off the others are: the first falls when the
-map shows neighbours that are none, the second when it tears neighbours apart. All three are 1 on a perfect map.
+Trustworthiness and continuity (Venna and Kaski 2001) also weigh ranks: trustworthiness falls when the map shows false
+neighbours, continuity when it separates true ones. All three are 1 on a perfect map.
 
-Of very many images the neighbours in the space are approximate ones, found elsewhere: preservation is then measured
-against these, while the other two, taken over a sample, still know the sample's exact neighbours.
+For very many images the neighbours in the space are approximate: preservation is then measured against these, while
+trustworthiness and continuity still use the exact neighbours of a sample.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import numpy as np
 from lib.embed.neighbours import nearest, nearest_of_rows, nearest_on_map
 from lib.embed.scratch_arrays import room, unit
 
-# Neighbours looked at, unless there are too few images.
+# Neighbours of each image, unless there are too few images.
 K = 15
-# Images whose neighbourhoods are ranked; of more a random sample is, since ranking costs their number times all.
+# Images whose neighbourhoods are ranked: a random sample of more, since ranking costs their number times all.
 MOST = 2_000
 _BLOCK = 128
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """`preserved` is (n,) float32, NaN where nothing can be measured, as the two means are then None. `ranked` images
-    were looked at for the means, with `k` neighbours each."""
+    """`preserved` (n,) float32 is each image's preservation. The two means are over `ranked` images with `k` neighbours
+    each. Too few images give NaN, None and k = 0."""
 
     preserved: np.ndarray
     trustworthiness: float | None
@@ -50,35 +50,36 @@ def fidelity(
     most: int = MOST,
     approximate: np.ndarray | None = None,
 ) -> Fidelity:
-    """Measure a map `xy` (n, 2) against what it was made from: `points` (n, d) under `cosine` or `euclidean`.
+    """Measure a map `xy` (n, 2) of `points` (n, d) under `cosine` or `euclidean`.
 
-    Means are taken over all images, or over a sample of `most` that is always the same. `approximate` (n, more than k)
-    holds each image's nearest, itself first, where finding the exact ones would take too long.
+    Means are over all images, or over a fixed sample of `most`. `approximate` (n, more than k) holds each image's
+    nearest rows, itself first, where exact search would take too long.
     """
     n = len(points)
     # Beyond half of all images the measures lose their meaning.
     k = min(k, (n - 1) // 2)
     if k < 1:
         return Fidelity(np.full(n, np.nan, np.float32), None, None, 0, 0)
-    wide, flat = _comparable(points, metric), _comparable(xy, "euclidean")
+    space, plane = _comparable(points, metric), _comparable(xy, "euclidean")
     sample = np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
     if approximate is None:
-        near, shown = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (wide, flat))
-        true = near[sample]
+        in_space, on_map = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (space, plane))
+        true = in_space[sample]
     else:
-        near, shown, true = approximate[:, 1 : k + 1], nearest_on_map(flat, k), nearest_of_rows(wide, sample, k)
+        in_space, on_map = approximate[:, 1 : k + 1], nearest_on_map(plane, k)
+        true = nearest_of_rows(space, sample, k)
     preserved = np.concatenate(
         [
-            (near[block][:, :, None] == shown[block][:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
+            (in_space[block][:, :, None] == on_map[block][:, None, :]).any(axis=2).mean(axis=1, dtype=np.float32)
             for block in _blocks(np.arange(n))
         ]
     )
-    false, torn = 0, 0
-    for rows, theirs in zip(_blocks(sample), _blocks(true), strict=True):
-        false += _beyond(_distances(wide, rows), shown[rows], k)
-        torn += _beyond(_distances(flat, rows), theirs, k)
+    false, missed = 0, 0
+    for rows, true_rows in zip(_blocks(sample), _blocks(true), strict=True):
+        false += _excess_rank(_distances(space, rows), on_map[rows], k)
+        missed += _excess_rank(_distances(plane, rows), true_rows, k)
     scale = 2 / (len(sample) * k * (2 * n - 3 * k - 1))
-    return Fidelity(preserved, 1 - scale * false, 1 - scale * torn, k, len(sample))
+    return Fidelity(preserved, 1 - scale * false, 1 - scale * missed, k, len(sample))
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:
@@ -86,7 +87,7 @@ def _blocks(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _comparable(points: np.ndarray, metric: str) -> np.ndarray:
-    """Points whose squared differences order as the metric does; centred, so that float32 loses little."""
+    """Points (n, d) whose squared distances order as the metric does; centred, so that float32 loses little."""
     values = np.asarray(points, dtype=np.float32)
     if metric == "cosine":
         values = unit(values)
@@ -97,15 +98,15 @@ def _comparable(points: np.ndarray, metric: str) -> np.ndarray:
 
 
 def _distances(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Squared distances (len(rows), n) float32 to all points, each row's own infinite."""
+    """Squared distances (len(rows), n) float32 to all points, infinite to itself."""
     squares = np.einsum("ij,ij->i", points, points)
-    found: np.ndarray = squares[rows, None] + squares[None, :] - 2 * (points[rows] @ points.T)
-    found[np.arange(len(rows)), rows] = np.inf
-    return found
+    distances: np.ndarray = squares[rows, None] + squares[None, :] - 2 * (points[rows] @ points.T)
+    distances[np.arange(len(rows)), rows] = np.inf
+    return distances
 
 
-def _beyond(distances: np.ndarray, chosen: np.ndarray, k: int) -> int:
-    """How far the `chosen` (m, k) lie beyond rank k, in all. Of equal distances each counts as the nearest of them."""
+def _excess_rank(distances: np.ndarray, chosen: np.ndarray, k: int) -> int:
+    """How far the `chosen` rows (m, k) lie beyond rank k, summed. Equal distances share the lowest of their ranks."""
     total = 0
     for column in chosen.T:
         limit = np.take_along_axis(distances, column[:, None], 1)

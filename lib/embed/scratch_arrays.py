@@ -1,4 +1,4 @@
-"""Copies of vectors, of which laying out very many of them takes several."""
+"""Scratch float32 arrays for projections: in memory when small, in an unlinked temporary file when large."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import tempfile
 
 import numpy as np
 
-# Up to this many bytes memory is taken. What is more lies in a file without a name: the system writes its pages out
-# when something else needs the memory, and the file is gone with the array.
+# Larger arrays lie in an unlinked file: the system writes its pages out when other programs need the memory, and the
+# file disappears with the array.
 MOST_BYTES = 100_000_000
 _BLOCK = 4_096
 
 
 def room(shape: tuple[int, ...], most_bytes: int = MOST_BYTES) -> np.ndarray:
-    """An array of float32, not filled. Where the disk has no room for it either, it is memory after all."""
+    """An uninitialised float32 array. In memory up to `most_bytes`, and where the disk has no room for a larger one."""
     size = int(np.prod(shape)) * 4
     if size <= most_bytes or not hasattr(os, "posix_fallocate"):
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile() as file:
         try:
-            # Writing through a map into a full disk kills the process with a signal, so the disk is asked first.
+            # Writing through a map into a full disk kills the process with a signal. Allocating first raises OSError.
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError:
             return np.empty(shape, np.float32)
@@ -28,10 +28,10 @@ def room(shape: tuple[int, ...], most_bytes: int = MOST_BYTES) -> np.ndarray:
 
 
 def unit(values: np.ndarray) -> np.ndarray:
-    """Each row of float32 (n, d) at length 1, block by block: equal to the bit to all at once, without more copies."""
-    made = room(values.shape)
+    """Rows of float32 (n, d) scaled to length 1, block by block: bit for bit as all at once, with one copy only."""
+    scaled = room(values.shape)
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK]
         length = np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
-        np.divide(block, length, out=made[start : start + _BLOCK])
-    return made
+        np.divide(block, length, out=scaled[start : start + _BLOCK])
+    return scaled

@@ -183,6 +183,8 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
         with target.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
             facts = artifacts.from_json(str(stored["facts"]))
             arrays = {name: stored[name] for name in stored.files if name != "facts"}
+        if not METRICS.keys() <= facts["auc"].keys():  # a metric is new since
+            return None
         scores, calibrations = {}, {}
         for name in METRICS:
             kept = PerQuery(

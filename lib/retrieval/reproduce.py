@@ -14,6 +14,7 @@ from lib.embed import spaces
 from lib.errors import ArtifactError
 from lib.prepare.workspace import Workspace
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter
+from lib.search.metrics import metric
 from lib.store import collections, filters, vector_search
 
 YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
@@ -84,15 +85,16 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
 def faiss_program(recipe: Reproduction, place: Place) -> str:
     """A program that finds the same ids in the stored vectors: with faiss, or, for the mean rank over several queries,
     with SciPy. A picture from outside comes as its vector, in `query.npy`."""
-    several = len(recipe.images) > 1
+    several, fast = len(recipe.images) > 1, metric(recipe.metric).kernel is not None
     lines = [
         "import os",
         "from pathlib import Path",
         "",
-        *([] if several else ["import faiss"]),
+        *([] if several or not fast else ["import faiss"]),
         "import numpy as np",
         "import pandas as pd",
-        *(["from scipy.spatial.distance import cdist"] if several else []),
+        *(["from scipy.spatial.distance import cdist"] if several and fast else []),
+        *([] if fast else [_REFERENCE]),
         "",
         'home = Path(os.environ.get("PETALSCOPE_ARTIFACTS", "artifacts"))',
         f"photos = pd.read_parquet(home / {place.catalog!r})",
@@ -118,8 +120,17 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
     return "\n".join([*lines, *(_several(recipe) if several else _single(recipe))])
 
 
+# What neither faiss nor Milvus computes; to be run in Petalscope's folder.
+_REFERENCE = "from lib.search.metrics import order, reference"
+
+
 def _single(recipe: Reproduction) -> list[str]:
-    similar = recipe.metric in {"cosine", "ncc"}
+    if metric(recipe.metric).kernel is None:
+        return [
+            f"best = order(reference({recipe.metric!r}, q[0], x), {recipe.metric!r})[:{recipe.k}]",
+            'print(*photos["id"][keep].iloc[best], sep="\\n")',
+        ]
+    similar = metric(recipe.metric).higher_is_closer
     lines = ["x, q = (v - v.mean(axis=1, keepdims=True) for v in (x, q))"] if recipe.metric == "ncc" else []
     lines += ["faiss.normalize_L2(x), faiss.normalize_L2(q)"] if similar else []
     kind = {"l1": "METRIC_L1", "mse": "METRIC_L2", "l2": "METRIC_L2"}.get(recipe.metric, "METRIC_INNER_PRODUCT")
@@ -135,10 +146,14 @@ def _single(recipe: Reproduction) -> list[str]:
 
 def _several(recipe: Reproduction) -> list[str]:
     kinds = {"l1": "cityblock", "mse": "sqeuclidean", "l2": "sqeuclidean", "cosine": "cosine", "ncc": "correlation"}
+    if recipe.metric in kinds:
+        ranked = f'cdist(q, x, "{kinds[recipe.metric]}").argsort(axis=1, kind="stable")'
+    else:
+        ranked = f"np.stack([order(reference({recipe.metric!r}, each, x), {recipe.metric!r}) for each in q])"
     return [
-        f'order = cdist(q, x, "{kinds[recipe.metric]}").argsort(axis=1, kind="stable")',
-        "ranks = np.empty(order.shape)",
-        "np.put_along_axis(ranks, order, np.arange(1.0, len(x) + 1)[None], axis=1)",
+        f"ranking = {ranked}",
+        "ranks = np.empty(ranking.shape)",
+        "np.put_along_axis(ranks, ranking, np.arange(1.0, len(x) + 1)[None], axis=1)",
         f'best = ranks.mean(axis=0).argsort(kind="stable")[:{recipe.k}]  # the lowest mean rank',
         'print(*photos["id"][keep].iloc[best], sep="\\n")',
     ]
@@ -149,14 +164,16 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
     if not place.collection or len(recipe.images) > 1 or recipe.unit:
         return None
     name = collections.collection_for(place.collection, recipe.metric)
+    by_candidates = metric(recipe.metric).milvus is None  # which Milvus does not have
     limit, params = vector_search.plan(recipe.metric, recipe.k, len(recipe.left_out))
     outside = not recipe.images or bool(recipe.part)
     lines = [
         "import os",
         "",
-        *(["import numpy as np"] if outside or recipe.metric == "l1" else []),
+        *(["import numpy as np"] if outside or by_candidates else []),
         *(["import pandas as pd"] if not outside and not recipe.keep_duplicates else []),
         "from pymilvus import MilvusClient",
+        *([_REFERENCE] if by_candidates and recipe.metric != "l1" else []),
         "",
         "# One process at a time owns a Milvus Lite store: stop the app first, or use a server.",
         'home = os.environ.get("PETALSCOPE_ARTIFACTS", "artifacts")',
@@ -183,17 +200,21 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
                 f'same = photos["sha256"] == photos["sha256"][{image!r}]  # the query and its exact copies',
                 "left_out = set(photos.index[same])",
             ]
-    fields = '["vector"]' if recipe.metric == "l1" else '["id"]'
+    fields = '["vector"]' if by_candidates else '["id"]'
     lines += [
         "hits = client.search(",
         f'    name, data=[q], anns_field="vector", limit={limit}, search_params={{"params": {params!r}}},',
         f"    filter={recipe.among.expression()!r}, output_fields={fields},",
         ")[0]",
     ]
-    if recipe.metric == "l1":  # which Milvus does not have
+    sign = "-" if metric(recipe.metric).higher_is_closer else ""
+    if recipe.metric == "l1":
         value = 'float(np.abs(np.array(hit["entity"]["vector"], float) - np.array(q, float)).sum())'
+    elif by_candidates:
+        vectors = 'np.array(q, float), np.array([hit["entity"]["vector"]], float)'
+        value = f"{sign}reference({recipe.metric!r}, {vectors})[0]"
     else:
-        value = ("-" if recipe.metric in {"cosine", "ncc"} else "") + 'hit["distance"]'
+        value = f'{sign}hit["distance"]'
     lines += [
         f'found = sorted(({value}, hit["id"]) for hit in hits if hit["id"] not in left_out)',
         f'print(*[image_id for _, image_id in found[:{recipe.k}]], sep="\\n")',

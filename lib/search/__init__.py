@@ -1,1 +1,1 @@
-"""Which pictures are alike: five metrics, exact search, how good a retrieval is, how far two rankings agree."""
+"""Similarity search: metrics, exact top-k, neighbourhoods, retrieval measures, agreement and significance."""

@@ -1,4 +1,4 @@
-"""How far two rankings of the same pictures agree; None where there is nothing to compare."""
+"""Agreement of two rankings of the same images; None where it is undefined."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from lib.errors import QueryError
 from lib.search.metrics import Array
 
+REPEATED = "A ranked list may name each image only once."
+
 
 def overlap(a_ids: Sequence[Hashable], b_ids: Sequence[Hashable]) -> float | None:
-    """The share of answers that both lists give: shared / k, where k is the longer list's length; order is ignored."""
+    """Shared results / k, where k is the length of the longer list; order is ignored. None if both are empty."""
     a, b = _distinct(a_ids), _distinct(b_ids)
     longest = max(len(a), len(b))
     return len(a & b) / longest if longest else None
@@ -21,8 +23,9 @@ def rbo(a: Sequence[Hashable], b: Sequence[Hashable], p: float = 0.9) -> float |
     """Extrapolated rank-biased overlap of two ranked lists without repeats, from 0 (disjoint) to 1 (identical).
 
     RBO_ext, equation 32 of Webber, Moffat and Zobel, "A similarity measure for indefinite rankings" (ACM TOIS 28:4,
-    2010), which also takes lists of unequal length. `p` is how likely a reader is to look one rank further: with 0.9
-    the first ten ranks hold about 86 % of the weight.
+    2010), which also takes lists of unequal length. `p` is the probability that a reader goes on to the next rank: with
+    0.9 the first ten ranks hold about 86 % of the weight. Raises QueryError for p outside 0 to 1, and for a list with
+    repeats.
     """
     if not 0 < p < 1:
         raise QueryError(f"The persistence p of rank-biased overlap must lie between 0 and 1, not {p}.")
@@ -37,7 +40,7 @@ def rbo(a: Sequence[Hashable], b: Sequence[Hashable], p: float = 0.9) -> float |
     s, length = len(short), len(long)
     seen_short: set[Hashable] = set()
     seen_long: set[Hashable] = set()
-    shared = [0]  # shared[d] = how many answers both lists have given by depth d
+    shared = [0]  # shared[d] = the number of results in both lists down to depth d
     for depth in range(length):
         seen_long.add(long[depth])
         new = int(long[depth] in seen_short)
@@ -52,9 +55,9 @@ def rbo(a: Sequence[Hashable], b: Sequence[Hashable], p: float = 0.9) -> float |
 
 
 def kendall_tau(a_values: Array, b_values: Array, a_higher: bool, b_higher: bool) -> float | None:
-    """Kendall's tau-b between two metrics' values (n,) of the same rows, both turned so that larger = closer.
+    """Kendall's tau-b between two metrics' values (n,) of the same rows, both signed so that larger = closer.
 
-    `a_higher` and `b_higher` are the metrics' `higher_is_closer`. None with fewer than two rows or where one side
+    `a_higher` and `b_higher` are the metrics' `higher_is_closer`. None with fewer than two rows, or where one side
     gives every row the same value.
     """
     from scipy.stats import kendalltau
@@ -69,7 +72,7 @@ def kendall_tau(a_values: Array, b_values: Array, a_higher: bool, b_higher: bool
 
 
 def _distinct(ids: Sequence[Hashable]) -> set[Hashable]:
-    found = set(ids)
-    if len(found) != len(ids):
-        raise QueryError("A ranked list may name each picture only once.")
-    return found
+    distinct = set(ids)
+    if len(distinct) != len(ids):
+        raise QueryError(REPEATED)
+    return distinct

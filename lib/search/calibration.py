@@ -1,7 +1,7 @@
-"""Whether a metric's value alone tells a photo of the same class from one of another: pairs of a query and an answer.
+"""Whether a threshold on a metric's value separates pairs of one class from pairs of two: counts, ROC, AUC.
 
-A *friend* is an answer of the query's class. A threshold lets in every pair that is at least as close; what it lets in
-wrongly are false friends, what it keeps out wrongly are lost ones.
+A pair is a query and a gallery image. It is positive if both are of one class. A threshold accepts every pair that is
+at least as close.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lib.search.metrics import Array, Floats, metric
 
-# Thresholds that a histogram can tell apart, and pairs that are held in memory at most: beyond, every n-th query.
+# Bins of a histogram, and so thresholds; and pairs in memory at most: beyond, only every n-th query is used.
 BINS = 240
 MOST_PAIRS = 4_000_000
 
@@ -24,8 +24,8 @@ Counts = npt.NDArray[np.int64]
 class Calibration:
     """Values of one metric between queries and answers, counted by `edges` (BINS + 1,) from the least to the largest.
 
-    `same` and `different` (BINS,) count the pairs of one class and of two. `auc` is the chance that a friend is closer
-    than a pair of two classes (ties half); None where one kind of pair is missing. `queries` is how many were asked.
+    `same` and `different` (BINS,) count the pairs of one class and of two. `auc` is the probability that a pair of one
+    class is closer than a pair of two (ties half); None where one kind of pair is missing. `queries` is their number.
     """
 
     metric: str
@@ -37,11 +37,11 @@ class Calibration:
 
     @property
     def thresholds(self) -> range:
-        """Which edges are thresholds, from the first that lets something in (or keeps something out)."""
+        """The edges that are thresholds: all but the one that would accept no bin."""
         return range(BINS) if metric(self.metric).higher_is_closer else range(1, BINS + 1)
 
     def cost(self, edge: int) -> Cost:
-        """What the threshold `edges[edge]` does, exactly; `edge` is one of `thresholds`."""
+        """The exact counts at the threshold `edges[edge]`; `edge` is one of `thresholds`."""
         closer = slice(edge, None) if metric(self.metric).higher_is_closer else slice(0, edge)
         return Cost(
             float(self.edges[edge]),
@@ -52,41 +52,42 @@ class Calibration:
         )
 
     def best(self) -> int:
-        """The edge with the most right decisions, of friends and of others each as a share (Youden's index)."""
+        """The edge that maximises Youden's J: recall less fall-out."""
         costs = [self.cost(edge) for edge in self.thresholds]
-        gains = [(cost.recall or 0.0) - (cost.fall_out or 0.0) for cost in costs]
-        return self.thresholds[int(np.argmax(gains))]
+        youden = [(cost.recall or 0.0) - (cost.fall_out or 0.0) for cost in costs]
+        return self.thresholds[int(np.argmax(youden))]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A threshold and the pairs that it lets in: `friends` of all `friends_total`, `false_friends` of all."""
+    """A threshold and the pairs that it accepts: true positives out of all positives, false positives out of all
+    negatives."""
 
     threshold: float
-    friends: int
-    friends_total: int
-    false_friends: int
-    false_friends_total: int
+    true_positives: int
+    positives: int
+    false_positives: int
+    negatives: int
 
     @property
     def recall(self) -> float | None:
-        """Share of the friends that it lets in."""
-        return self.friends / self.friends_total if self.friends_total else None
+        """Share of the positive pairs that it accepts."""
+        return self.true_positives / self.positives if self.positives else None
 
     @property
     def fall_out(self) -> float | None:
-        """Share of the pairs of two classes that it lets in."""
-        return self.false_friends / self.false_friends_total if self.false_friends_total else None
+        """Share of the negative pairs that it accepts."""
+        return self.false_positives / self.negatives if self.negatives else None
 
     @property
     def precision(self) -> float | None:
-        """Share of friends among all that it lets in."""
-        let_in = self.friends + self.false_friends
-        return self.friends / let_in if let_in else None
+        """Share of positive pairs among those that it accepts."""
+        accepted = self.true_positives + self.false_positives
+        return self.true_positives / accepted if accepted else None
 
 
 class Collector:
-    """Gathers the values that `evaluation.evaluate_metrics` lets it observe; `calibrations` are what they amount to."""
+    """Collects the values of `evaluation.evaluate_metrics`, of which it makes `calibrations`."""
 
     def __init__(self, queries: int, gallery: int) -> None:
         self._every = max(1, -(-queries * gallery // MOST_PAIRS))
@@ -95,14 +96,14 @@ class Collector:
 
     def observe(self, name: str, block: slice, values: Floats, relevant: Array, excluded: Array) -> None:
         """An `evaluation.Observer`."""
-        taken = np.nonzero(np.arange(block.start, block.stop) % self._every == 0)[0]
+        sampled = np.nonzero(np.arange(block.start, block.stop) % self._every == 0)[0]
         same, different = self._values.setdefault(name, ([], []))
-        same.append(values[taken][relevant[taken] & ~excluded[taken]])
-        different.append(values[taken][~relevant[taken] & ~excluded[taken]])
-        self._queries[name] = self._queries.get(name, 0) + len(taken)
+        same.append(values[sampled][relevant[sampled] & ~excluded[sampled]])
+        different.append(values[sampled][~relevant[sampled] & ~excluded[sampled]])
+        self._queries[name] = self._queries.get(name, 0) + len(sampled)
 
     def calibrations(self) -> dict[str, Calibration]:
-        """One per metric, once all was observed."""
+        """A calibration for each observed metric."""
         return {
             name: calibrate(name, np.concatenate(same), np.concatenate(different), self._queries[name])
             for name, (same, different) in self._values.items()
@@ -111,35 +112,36 @@ class Collector:
 
 def calibrate(name: str, same: Floats, different: Floats, queries: int) -> Calibration:
     """The calibration of the values `same` (s,) of pairs of one class and `different` (t,) of pairs of two."""
-    both = [each for each in (same, different) if len(each)]
-    low = min((float(each.min()) for each in both), default=0.0)
-    high = max((float(each.max()) for each in both), default=1.0)
+    parts = [values for values in (same, different) if len(values)]
+    low = min((float(values.min()) for values in parts), default=0.0)
+    high = max((float(values.max()) for values in parts), default=1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
     return Calibration(
         name,
         edges,
-        _counted(same, edges, name),
-        _counted(different, edges, name),
+        _histogram(same, edges, name),
+        _histogram(different, edges, name),
         auc(same, different, metric(name).higher_is_closer),
         queries,
     )
 
 
-def _counted(values: Floats, edges: Floats, name: str) -> Counts:
-    """How many values lie in each bin; one on an edge belongs to the bin on the closer side of it, so that a threshold
-    lets in what is at least as close as it."""
+def _histogram(values: Floats, edges: Floats, name: str) -> Counts:
+    """Counts of the values in each bin. A value on an edge belongs to the bin on its closer side, so that a threshold
+    accepts values equal to it."""
     side = "right" if metric(name).higher_is_closer else "left"
-    places = np.searchsorted(edges, values, side=side) - 1  # type: ignore[call-overload]
-    return np.bincount(np.clip(places, 0, len(edges) - 2), minlength=len(edges) - 1)
+    bins = np.searchsorted(edges, values, side=side) - 1  # type: ignore[call-overload]
+    return np.bincount(np.clip(bins, 0, len(edges) - 2), minlength=len(edges) - 1)
 
 
 def auc(same: Floats, different: Floats, higher_is_closer: bool) -> float | None:
-    """The area under the ROC curve, exactly: the Mann–Whitney U of all pairs of pairs over their number, ties half."""
+    """The exact area under the ROC curve: the Mann–Whitney U over |same| · |different|, ties half. None where either is
+    empty."""
     if not len(same) or not len(different):
         return None
     ordered = np.sort(different)
-    wanted = np.sort(same)  # sorted look-ups stay in cache
-    below = np.searchsorted(ordered, wanted, side="left").sum(dtype=np.int64)
-    not_above = np.searchsorted(ordered, wanted, side="right").sum(dtype=np.int64)
+    lookups = np.sort(same)  # sorted look-ups stay in cache
+    below = np.searchsorted(ordered, lookups, side="left").sum(dtype=np.int64)
+    not_above = np.searchsorted(ordered, lookups, side="right").sum(dtype=np.int64)
     share = float(int(below) + int(not_above)) / 2 / (len(same) * len(different))
     return share if higher_is_closer else 1.0 - share

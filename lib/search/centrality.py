@@ -1,4 +1,4 @@
-"""A group of images as a whole: which of them is typical of it, and which are not."""
+"""How central each image of a group is: medoids and outliers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ _BLOCK = 512
 
 
 def closeness(vectors: np.ndarray, rows: np.ndarray) -> npt.NDArray[np.float64]:
-    """Mean cosine of each image in `rows` to the others of them, (len(rows),); 0 for a single one.
+    """Mean cosine of each image in `rows` to the other images in `rows`, (len(rows),); 0 for a single image.
 
-    The highest is the group's medoid under cosine distance, the lowest are its outliers. `vectors` (n, d) are float32
-    features or uint8 pixels, perhaps memory-mapped; of a zero vector every cosine is 0.
+    The image with the highest mean is the group's medoid under cosine distance; the lowest are its outliers.
+    `vectors` (n, d) are float32 features or uint8 pixels, perhaps memory-mapped; every cosine of a zero vector is 0.
     """
-    # The mean cosine to all others follows from one product with the sum of all unit vectors.
+    # One product with the sum of all unit vectors gives each row's summed cosines.
     total = np.zeros(vectors.shape[1])
     for start in range(0, len(rows), _BLOCK):
         total += _unit(vectors[rows[start : start + _BLOCK]]).sum(axis=0)
-    found = np.zeros(len(rows))
+    sums = np.zeros(len(rows))
     for start in range(0, len(rows), _BLOCK):
         block = _unit(vectors[rows[start : start + _BLOCK]])
-        found[start : start + len(block)] = block @ total - np.einsum("ij,ij->i", block, block)
-    return found / max(1, len(rows) - 1)
+        sums[start : start + len(block)] = block @ total - np.einsum("ij,ij->i", block, block)
+    return sums / max(1, len(rows) - 1)
 
 
 def _unit(vectors: np.ndarray) -> npt.NDArray[np.float64]:

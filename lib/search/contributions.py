@@ -1,4 +1,4 @@
-"""Why two vectors are as near as a metric says: what each dimension contributes, and what lengths and directions do.
+"""Why a metric gives two vectors its value: the contribution of each dimension, of lengths and of directions.
 
 Vectors are (d,), both float features or both uint8 pixels in units of 1/255, as in `metrics`; all sums are float64.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.search.metrics import PIXEL_SCALE, Array, Floats, centred, metric
+from lib.search.metrics import PIXEL_SCALE, Array, Floats, Metric, metric
 
 
 @dataclass(frozen=True)
@@ -22,56 +22,56 @@ class Contributions:
 
     @property
     def shares(self) -> Floats:
-        """Each dimension's share of all that is summed, signs left out, (d,): they sum to 1, or are 0."""
+        """Each dimension's share of the summed absolute contributions, (d,): they sum to 1, or all are 0."""
         sizes = np.abs(self.parts)
         whole = sizes.sum()
         return np.asarray(sizes / whole if whole > 0 else sizes)
 
     @property
     def order(self) -> Array:
-        """Dimensions from the largest share to the smallest; equal ones by number."""
+        """Dimensions from the largest share to the smallest; equal shares by number."""
         return np.argsort(-self.shares, kind="stable")
 
     @property
     def curve(self) -> Floats:
-        """The share that the largest 1, 2, … d contributions have together, (d,)."""
+        """Summed share of the largest 1, 2, … d contributions, (d,)."""
         return np.asarray(np.cumsum(self.shares[self.order]))
 
     def holding(self, share: float) -> int:
-        """How few dimensions hold this share together; 0 where there is nothing to share."""
+        """The fewest dimensions whose shares sum to `share`; 0 where all contributions are 0."""
         curve = self.curve
         # Rounding may leave the last sum a little below 1.
         return int(np.searchsorted(curve, share * curve[-1] * (1 - 1e-12)) + 1) if curve[-1] > 0 else 0
 
     @property
     def effective(self) -> float:
-        """How many equal contributions would be as concentrated: 1 / sum of squared shares (the inverse of Simpson's
-        index, the participation ratio of physics)."""
+        """Effective number of dimensions: 1 / sum of squared shares (the inverse of Simpson's index, or the
+        participation ratio). d equal contributions give d."""
         squares = float((self.shares**2).sum())
         return 1 / squares if squares > 0 else 0.0
 
 
 def contributions(name: str, query: Array, row: Array) -> Contributions:
-    """What each dimension contributes to a metric between two vectors (d,). A zero or constant vector contributes 0 to
-    a similarity. Raises QueryError for an unknown metric."""
-    metric(name)
-    q, x = _values(query), _values(row)
-    if name == "l1":
-        parts = np.abs(x - q)
-    elif name in {"mse", "l2"}:
-        parts = (x - q) ** 2 / (len(q) if name == "mse" else 1)
-    else:
-        if name == "ncc":
-            q, x = centred(q[None])[0], centred(x[None])[0]
-        product = np.sqrt((q * q).sum() * (x * x).sum())
-        parts = x * q / product if product > 0 else np.zeros(len(q))
+    """What each dimension contributes to a metric between two vectors (d,): its `terms`; a metric without them has its
+    value apportioned. Where a similarity is undefined every contribution is 0. Raises QueryError for an unknown
+    metric."""
+    chosen, q, x = metric(name), _values(query), _values(row)
+    parts = chosen.terms(x, q) if chosen.terms is not None else _apportioned(chosen, x, q)
     return Contributions(name, parts, float(parts.sum()))
+
+
+def _apportioned(metric: Metric, x: Floats, q: Floats) -> Floats:
+    """The value in proportion to each dimension's |x - q| (of a similarity: |x·q|), or in equal parts if all are 0."""
+    weights = np.abs(x * q if metric.higher_is_closer else x - q)
+    total = weights.sum()
+    shares = weights / total if total > 0 else np.full(len(q), 1 / len(q))
+    return np.asarray(metric.values(x[None], q)[0] * shares)
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """The squared L2 distance of two vectors, split: `of_length` is the squared difference of their lengths, and
-    `of_direction` what remains, 2‖q‖‖x‖(1 - cosine), which is all that cosine sees."""
+    """The squared L2 distance of two vectors, split: `of_length` is the squared difference of their lengths,
+    `of_direction` the rest, 2‖q‖‖x‖(1 - cosine), on which alone cosine depends."""
 
     query: float
     row: float

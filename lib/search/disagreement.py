@@ -1,7 +1,7 @@
-"""Where L1 and cosine disagree, over a whole data set: on which images, for which classes, and on which hubs.
+"""Where L1 and cosine disagree over a whole data set: on which images, for which classes, and on which hubs.
 
-Everything follows from each image's nearest under both metrics (`neighbourhoods`), every image a query against all
-others, its copies left out.
+Everything derives from each image's nearest neighbours under both metrics (`neighbourhoods`): every image is a query
+against all other images, without its copies.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ TOP = 12
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Row for row with the catalog, at a depth of `k` answers: `overlap` (n,) of the answers by L1 and by cosine, their
-    rank-biased overlap `rbo` (n,) over all answers kept, and the share of right answers by each metric, (n,). NaN for
-    an image without neighbours."""
+    """Row for row with the catalog: `overlap` (n,) of the first `k` results by L1 and by cosine, rank-biased overlap
+    `rbo` (n,) of all stored results, and for each metric the share `right` (n,) of the first `k` results that are of
+    the image's class. NaN for an image without neighbours."""
 
     k: int
     overlap: Floats
@@ -32,20 +32,20 @@ class Disagreement:
     right: dict[str, Floats]
 
     def worst(self) -> npt.NDArray[np.int64]:
-        """Rows from the least overlap on; of equals, the less rank-biased overlap first."""
-        known = np.nonzero(~np.isnan(self.overlap))[0]
-        return known[np.lexsort((known, self.rbo[known], self.overlap[known]))]
+        """Rows by ascending overlap; equal overlaps by ascending rank-biased overlap."""
+        defined = np.nonzero(~np.isnan(self.overlap))[0]
+        return defined[np.lexsort((defined, self.rbo[defined], self.overlap[defined]))]
 
     def torn(self, winner: str) -> npt.NDArray[np.int64]:
-        """Rows where one metric finds more of the image's class than the other does, the largest difference first."""
+        """Rows where the `winner` finds more of the image's class than the other metric, largest difference first."""
         loser = next(name for name in self.right if name != winner)
         ahead = self.right[winner] - self.right[loser]
-        known = np.nonzero(np.nan_to_num(ahead) > 0)[0]
-        return known[np.lexsort((known, self.overlap[known], -ahead[known]))]
+        rows = np.nonzero(np.nan_to_num(ahead) > 0)[0]
+        return rows[np.lexsort((rows, self.overlap[rows], -ahead[rows]))]
 
 
 def measure(near: Neighbourhoods, labels: np.ndarray, k: int) -> Disagreement:
-    """How far the first `k` answers (at most `DEPTH`) of every image differ; `labels` (n,) are the classes."""
+    """How far the first `k` results (at most `DEPTH`) of every image differ; `labels` (n,) are the classes."""
     k = min(k, DEPTH, near.rows["l1"].shape[1])
     codes = np.unique(labels, return_inverse=True)[1]
     cosine, l1 = near.rows["cosine"], near.rows["l1"]
@@ -58,13 +58,14 @@ def measure(near: Neighbourhoods, labels: np.ndarray, k: int) -> Disagreement:
 
 
 def _rbo(a: neighbourhoods.Rows, b: neighbourhoods.Rows) -> float:
-    found = agreement.rbo(a[a >= 0].tolist(), b[b >= 0].tolist())
-    return np.nan if found is None else found
+    value = agreement.rbo(a[a >= 0].tolist(), b[b >= 0].tolist())
+    return np.nan if value is None else value
 
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class: how many images, the mean overlap, the mean share of right answers by each metric, and cosine − L1."""
+    """One class: its number of images, mean overlap, mean share `right` by each metric, and the `difference` of these
+    shares, cosine − L1."""
 
     label: str
     images: int
@@ -81,18 +82,18 @@ class ClassResult:
         return "cosine" if self.difference.mean > 0 else "l1"
 
 
-def by_class(found: Disagreement, labels: np.ndarray) -> list[ClassResult]:
-    """Every class, with the p value of its difference corrected for there being several classes (Holm)."""
+def by_class(measured: Disagreement, labels: np.ndarray) -> list[ClassResult]:
+    """The result of every class; p values are corrected for the number of classes (Holm)."""
     names: Sequence[str] = sorted(set(labels.tolist()))
     parts = [labels == name for name in names]
-    tested = [significance.difference(found.right["cosine"][part], found.right["l1"][part]) for part in parts]
+    tested = [significance.difference(measured.right["cosine"][part], measured.right["l1"][part]) for part in parts]
     corrected = significance.holm([each.p for each in tested])
     return [
         ClassResult(
             str(name),
             int(part.sum()),
-            _mean(found.overlap[part]),
-            {metric: _mean(values[part]) for metric, values in found.right.items()},
+            _mean(measured.overlap[part]),
+            {metric: _mean(values[part]) for metric, values in measured.right.items()},
             difference,
             p,
         )
@@ -101,14 +102,14 @@ def by_class(found: Disagreement, labels: np.ndarray) -> list[ClassResult]:
 
 
 def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 @dataclass(frozen=True)
 class Hubs:
-    """How unevenly one metric hands out its answers. `counts` (n,) is how often each image is among the k nearest of
-    another, `bad` (n,) how often of one of another class."""
+    """Hubness under one metric. `counts` (n,) is the k-occurrence: how often each image is among the k nearest of
+    another image; `bad` (n,) counts only images of another class."""
 
     metric: str
     counts: npt.NDArray[np.int64]
@@ -126,25 +127,24 @@ class Hubs:
 
     @property
     def never(self) -> float:
-        """Share of the images that no other image finds."""
+        """Share of anti-hubs: images that are never among another's k nearest."""
         return float((self.counts == 0).mean()) if len(self.counts) else 0.0
 
     @property
     def top(self) -> npt.NDArray[np.int64]:
-        """Rows of the greatest hubs."""
+        """Rows of the `TOP` greatest hubs."""
         return np.argsort(-self.counts, kind="stable")[:TOP]
 
     @property
     def top_share(self) -> float:
-        """Share of all answers that the greatest hundredth of the images (at least one) takes."""
+        """Share of all results that are one of the greatest hundredth of the images (at least one image)."""
         size = max(1, len(self.counts) // 100)
         whole = int(self.counts.sum())
         return float(np.sort(self.counts)[::-1][:size].sum() / whole) if whole else 0.0
 
 
 def hubs(near: Neighbourhoods, labels: np.ndarray, metric: str, k: int) -> Hubs:
-    """The hubs of `metric` (`l1` or `cosine`) among the first `k` answers of every image."""
+    """The hubs of `metric` (`l1` or `cosine`) among the first `k` results of every image."""
     rows = near.rows[metric][:, :k]
-    there = rows >= 0
-    wrong = there & (labels[rows] != labels[:, None])
+    wrong = (rows >= 0) & (labels[rows] != labels[:, None])
     return Hubs(metric, neighbourhoods.hubness(rows, k), np.bincount(rows[wrong], minlength=len(rows)))

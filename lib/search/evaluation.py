@@ -1,7 +1,7 @@
-"""How good a retrieval is: precision, recall and average precision of full rankings, against the labels.
+"""Retrieval measures: precision, recall and average precision of full rankings, against the labels.
 
-A relevant answer is one with the query's label. A query's own row, and rows of the same picture, are never answers.
-What cannot be defined (no answers, no relevant ones) is None, or NaN per query, and does not enter a mean.
+A result is relevant if it has the query's label. The query's own row, and rows of the same picture, are never results.
+An undefined measure (no results, no relevant results) is None, or NaN per query, and does not enter a mean.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from lib.errors import QueryError
 from lib.progress import Progress
 from lib.search.blocks import CELLS, Rows
-from lib.search.exact import Gallery, values_by_metric
+from lib.search.exact import Gallery, existing_rows, values_by_metric
 from lib.search.metrics import Array, Floats, order
 
-# Hears of each metric's name, the queries' places in the list of queries, and arrays (q, n) of a block of them: values,
-# which answers are of the query's class, which are the query itself or copies of it. It may keep none of the arrays.
+# Receives a metric's name, a block of the list of queries, and arrays (q, n) of that block: values, whether a result is
+# of the query's class, whether it is the query itself or a copy. It must copy what it stores.
 Observer = Callable[[str, slice, Floats, Array, Array], None]
 
 RECALL_AT = 10
@@ -103,12 +103,14 @@ def evaluate_metrics(
 
     `labels` (n,) and `same_picture` (n,) have one entry for each row of the gallery's vectors; rows with equal
     `same_picture` are copies of one picture. Precision at k is the relevant among the first k, divided by k also when
-    there are fewer answers; recall at 10 is the relevant among the first 10, divided by all relevant; average
+    there are fewer results; recall at 10 is the relevant among the first 10, divided by all relevant; average
     precision is the mean, over the relevant answers, of the precision at their rank. Queries may lie inside the
-    gallery (leave-one-out). The metrics share one pass over the vectors. `progress` hears (queries done, queries),
-    `observe` sees every value on its way.
+    gallery (leave-one-out). The metrics share one pass over the vectors. `progress` receives (queries done,
+    queries), `observe` all values. Raises QueryError for a rank below 1, a row that does not exist, and labels or
+    pictures of another length.
     """
-    queries, among = _rows(gallery, query_rows, "query"), np.unique(_rows(gallery, gallery_rows, "gallery"))
+    queries = existing_rows(gallery, query_rows, "query rows")
+    searched = np.unique(existing_rows(gallery, gallery_rows, "gallery rows"))
     label_codes = _codes(gallery, labels, "labels")
     picture_codes = np.arange(len(gallery)) if same_picture is None else _codes(gallery, same_picture, "same_picture")
     depths = sorted(set(ks))
@@ -116,37 +118,37 @@ def evaluate_metrics(
         raise QueryError(f"Precision is measured at ranks from 1 on, not at {list(ks)}.")
 
     names = list(dict.fromkeys(metrics))
-    found = {name: PerQuery(queries, *_undefined(len(queries), depths)) for name in names}
+    measured = {name: PerQuery(queries, *_undefined(len(queries), depths)) for name in names}
     seconds = dict.fromkeys(names, 0.0)
-    step = max(1, min(QUERY_BLOCK, CELLS // max(1, len(among))))
-    for start in range(0, len(queries) if len(among) else 0, step):
+    step = max(1, min(QUERY_BLOCK, CELLS // max(1, len(searched))))
+    for start in range(0, len(queries) if len(searched) else 0, step):
         block = slice(start, min(start + step, len(queries)))
         rows = queries[block]
         began = time.perf_counter()
-        values = values_by_metric(gallery, gallery.vectors[rows], names, rows=among)
-        relevant = label_codes[rows, None] == label_codes[among]
-        excluded = picture_codes[rows, None] == picture_codes[among]
+        values = values_by_metric(gallery, gallery.vectors[rows], names, rows=searched)
+        relevant = label_codes[rows, None] == label_codes[searched]
+        excluded = picture_codes[rows, None] == picture_codes[searched]
         shared = (time.perf_counter() - began) / len(names)
         for name in names:
             began = time.perf_counter()
             if observe is not None:
                 observe(name, block, values[name], relevant, excluded)
-            _score_block(order(values.pop(name), name), relevant, excluded, found[name], block)
+            _score_block(order(values.pop(name), name), relevant, excluded, measured[name], block)
             seconds[name] += shared + time.perf_counter() - began
         if progress is not None:
             progress(block.stop, len(queries))
-    return {name: summary(name, found[name], len(among), seconds[name], seed) for name in names}
+    return {name: summary(name, measured[name], len(searched), seconds[name], seed) for name in names}
 
 
 def _score_block(ranking: Rows, relevant: Array, excluded: Array, into: PerQuery, block: slice) -> None:
-    """Score rankings (q, n) of columns of `relevant` and `excluded` (q, n) into one block of queries."""
+    """Score the rankings (q, n) of one block of queries; `relevant` and `excluded` (q, n) are in column order."""
     answered = ~np.take_along_axis(excluded, ranking, axis=1)
     hits = np.take_along_axis(relevant, ranking, axis=1) & answered
     rank = np.cumsum(answered, axis=1, dtype=np.int32)  # an excluded row takes no rank
-    found = np.cumsum(hits, axis=1, dtype=np.int32)
-    total = found[:, -1]
+    hits_so_far = np.cumsum(hits, axis=1, dtype=np.int32)
+    total = hits_so_far[:, -1]
     some, any_answer = total > 0, rank[:, -1] > 0
-    summed = np.divide(found, rank, out=np.zeros(hits.shape), where=hits).sum(axis=1)
+    summed = np.divide(hits_so_far, rank, out=np.zeros(hits.shape), where=hits).sum(axis=1)
     into.average_precision[block][some] = summed[some] / total[some]
     for k, precision in into.precision.items():
         precision[block][any_answer] = (hits & (rank <= k)).sum(axis=1)[any_answer] / k
@@ -155,37 +157,37 @@ def _score_block(ranking: Rows, relevant: Array, excluded: Array, into: PerQuery
 
 
 def _undefined(queries: int, ks: Sequence[int]) -> tuple[Floats, dict[int, Floats], dict[int, Floats]]:
-    def nothing() -> Floats:
+    def undefined() -> Floats:
         return np.full(queries, np.nan)
 
-    return nothing(), {k: nothing() for k in ks}, {RECALL_AT: nothing()}
+    return undefined(), {k: undefined() for k in ks}, {RECALL_AT: undefined()}
 
 
-def summary(name: str, found: PerQuery, gallery_size: int, seconds: float, seed: int = 0) -> Scores:
-    """Means and intervals of one metric's scores per query; their own time is added to `seconds`."""
+def summary(name: str, per_query: PerQuery, gallery_size: int, seconds: float, seed: int = 0) -> Scores:
+    """Means and intervals of one metric's scores per query; the time to compute them is added to `seconds`."""
     began = time.perf_counter()
-    interval = bootstrap_interval(found.average_precision, seed)
-    precision_ci95 = {k: bootstrap_interval(values, seed) for k, values in found.precision.items()}
-    recall_ci95 = {k: bootstrap_interval(values, seed) for k, values in found.recall.items()}
+    interval = bootstrap_interval(per_query.average_precision, seed)
+    precision_ci95 = {k: bootstrap_interval(values, seed) for k, values in per_query.precision.items()}
+    recall_ci95 = {k: bootstrap_interval(values, seed) for k, values in per_query.recall.items()}
     return Scores(
         metric=name,
-        queries=len(found.rows),
+        queries=len(per_query.rows),
         gallery=gallery_size,
-        precision={k: mean(values) for k, values in found.precision.items()},
-        recall={k: mean(values) for k, values in found.recall.items()},
-        map=mean(found.average_precision),
+        precision={k: mean(values) for k, values in per_query.precision.items()},
+        recall={k: mean(values) for k, values in per_query.recall.items()},
+        map=mean(per_query.average_precision),
         map_ci95=interval,
         precision_ci95=precision_ci95,
         recall_ci95=recall_ci95,
         seconds=seconds + time.perf_counter() - began,
-        per_query=found,
+        per_query=per_query,
     )
 
 
 def bootstrap_interval(values: Floats, seed: int = 0) -> tuple[float, float] | None:
     """The 95 % percentile-bootstrap interval (2,000 resamples) of the mean of the values that are not NaN, else None.
 
-    It says how the mean would vary over other queries of the same kind (Efron and Tibshirani, An Introduction to the
+    It estimates how the mean varies over other queries of the same kind (Efron and Tibshirani, An Introduction to the
     Bootstrap, chapter 13).
     """
     defined = values[~np.isnan(values)]
@@ -212,10 +214,3 @@ def _codes(gallery: Gallery, names: Array | Sequence[str], what: str) -> npt.NDA
     if len(names) != len(gallery):
         raise QueryError(f"One entry in {what} is needed for each of {len(gallery)} rows, not {len(names)}.")
     return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)
-
-
-def _rows(gallery: Gallery, rows: Array, what: str) -> Rows:
-    given = np.asarray(rows).reshape(-1)
-    if given.size and (not np.issubdtype(given.dtype, np.integer) or given.min() < 0 or given.max() >= len(gallery)):
-        raise QueryError(f"The {what} rows must be whole numbers from 0 to {len(gallery) - 1}.")
-    return given.astype(np.int64)

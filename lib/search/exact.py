@@ -2,7 +2,8 @@
 
 Invariants: rows of a gallery are sorted by image id, so equal values keep the lower row first; every fast path gives
 what `metrics.reference` followed by `metrics.order` would give, ties included. A gallery is either features, float32
-(n, d), or pixels, uint8 (n, d) in units of 1/255: `features` and `pixels` search the two.
+(n, d), or pixels, uint8 (n, d) in units of 1/255. `features` and `pixels` search the two by the metric's kernel;
+`plain_scan` searches both by a metric without one.
 """
 
 from __future__ import annotations
@@ -13,17 +14,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.errors import QueryError
-from lib.search import features, pixels
+from lib.search import features, pixels, plain_scan
 from lib.search.blocks import Rows
 from lib.search.gallery import Gallery, gallery
-from lib.search.metrics import Array, Floats, metric
+from lib.search.metrics import Array, Floats
+from lib.search.metrics import metric as find_metric
 
-__all__ = ["Gallery", "RankedRows", "all_values", "gallery", "top_k", "values_by_metric"]
+__all__ = ["Gallery", "RankedRows", "all_values", "existing_rows", "gallery", "top_k", "values_by_metric"]
+
+EMPTY_GALLERY = "The gallery is empty; prepare some photos, or widen the filter."
+
+
+def too_few_answers(k: int) -> str:
+    """The error for k < 1."""
+    return f"k must be at least 1 (got {k})."
 
 
 @dataclass(frozen=True)
 class RankedRows:
-    """Answers to q queries, best first: `rows` (q, k) with -1 and `values` (q, k) with NaN where there are fewer."""
+    """Results of q queries, best first: `rows` (q, k) with -1 and `values` (q, k) with NaN where there are fewer."""
 
     rows: Rows
     values: Floats
@@ -40,25 +49,27 @@ def top_k(
 ) -> RankedRows:
     """The k rows closest to each query; all of them when the gallery has fewer.
 
-    `queries` is (d,) or (q, d), of the gallery's kind. `leave_out` lists, per query, rows that may not be answers.
-    `rows` limits the search to these rows. QueryError for a query of another kind or dimension, NaN or infinity,
-    k < 1, a row that does not exist, or nothing to search.
+    `queries` is (d,) or (q, d), of the gallery's kind. `leave_out` lists, per query, rows that may not be results.
+    `rows` limits the search to these rows. Raises QueryError for a query of another kind or dimension, NaN or infinity,
+    k < 1, a row that does not exist, or an empty gallery.
     """
-    wanted = _checked_queries(gallery, queries)
-    among = _checked_rows(gallery, rows)
+    probes = _checked_queries(gallery, queries)
+    searched = None if rows is None else np.unique(existing_rows(gallery, rows))
     if k < 1:
-        raise QueryError(f"At least one answer must be asked for, not {k}.")
-    size = len(gallery) if among is None else len(among)
+        raise QueryError(too_few_answers(k))
+    size = len(gallery) if searched is None else len(searched)
     if size == 0:
-        raise QueryError("There is nothing to search: the gallery is empty.")
-    without = _checked_leave_out(gallery, leave_out, len(wanted))
+        raise QueryError(EMPTY_GALLERY)
+    excluded = _checked_leave_out(gallery, leave_out, len(probes))
     width = min(k, size)
-    found = RankedRows(np.full((len(wanted), width), -1, dtype=np.int64), np.full((len(wanted), width), np.nan))
-    search = pixels.top_k if gallery.pixels else features.top_k
-    for i, answers, values in search(gallery, wanted, _metric_name(metric), k=width, without=without, among=among):
-        found.rows[i, : len(answers)] = answers
-        found.values[i, : len(answers)] = values
-    return found
+    ranked = RankedRows(np.full((len(probes), width), -1, dtype=np.int64), np.full((len(probes), width), np.nan))
+    search = plain_scan.top_k
+    if find_metric(metric).kernel is not None:
+        search = pixels.top_k if gallery.pixels else features.top_k
+    for i, answers, values in search(gallery, probes, metric, k=width, leave_out=excluded, rows=searched):
+        ranked.rows[i, : len(answers)] = answers
+        ranked.values[i, : len(answers)] = values
+    return ranked
 
 
 def all_values(gallery: Gallery, queries: Array, metric: str, *, rows: Array | None = None) -> Floats:
@@ -71,25 +82,24 @@ def values_by_metric(
 ) -> dict[str, Floats]:
     """For each metric the values (q, n) between queries (d,) or (q, d) and every row, or those in `rows`, ascending.
 
-    Metrics asked for together share their common work. Values equal the reference: bit for bit for pixels, within
-    rounding for features, whose order, ties included, is nevertheless the reference's. Memory is the answer's size
-    and some blocks; pass queries in groups where (q, n) is too much.
+    Metrics computed together share their common work. Values equal the reference: bit for bit for pixels, within
+    rounding for features, whose order, ties included, is nevertheless the reference's. Memory is the result's size
+    and some blocks; pass queries in groups where (q, n) is too much. Raises QueryError as `top_k`.
     """
-    names = list(dict.fromkeys(_metric_name(name) for name in metrics))
-    wanted = _checked_queries(gallery, queries)
-    among = _checked_rows(gallery, rows)
+    names = list(dict.fromkeys(metrics))
+    fast = [name for name in names if find_metric(name).kernel is not None]
+    probes = _checked_queries(gallery, queries)
+    searched = None if rows is None else np.unique(existing_rows(gallery, rows))
     compute = pixels.all_values if gallery.pixels else features.all_values
-    return compute(gallery, wanted, names, among)
-
-
-def _metric_name(name: str) -> str:
-    return metric(name).name
+    values = compute(gallery, probes, fast, searched) if fast else {}
+    values |= plain_scan.all_values(gallery, probes, [name for name in names if name not in fast], searched)
+    return {name: values[name] for name in names}
 
 
 def _checked_queries(gallery: Gallery, queries: Array) -> Array:
     """Queries (q, d) of the gallery's type, contiguous."""
     given = np.asarray(queries)
-    wanted = np.atleast_2d(given)
+    probes = np.atleast_2d(given)
     kind = "uint8 pixels" if gallery.pixels else "float features"
     if (
         (given.dtype == np.uint8) != gallery.pixels
@@ -97,18 +107,13 @@ def _checked_queries(gallery: Gallery, queries: Array) -> Array:
         or np.iscomplexobj(given)
     ):
         raise QueryError(f"This gallery holds {kind}; a query of {given.dtype} belongs to another space.")
-    if wanted.ndim != 2 or wanted.shape[1] != gallery.dimension:
+    if probes.ndim != 2 or probes.shape[1] != gallery.dimension:
         raise QueryError(f"A query needs {gallery.dimension} values as the gallery has, not shape {given.shape}.")
-    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
-        wanted = np.ascontiguousarray(wanted, dtype=gallery.vectors.dtype)
-    if not gallery.pixels and not np.isfinite(wanted).all():
+    with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
+        probes = np.ascontiguousarray(probes, dtype=gallery.vectors.dtype)
+    if not gallery.pixels and not np.isfinite(probes).all():
         raise QueryError("The query holds NaN or infinite values; check the picture or vector it comes from.")
-    return wanted
-
-
-def _checked_rows(gallery: Gallery, rows: Array | None) -> Rows | None:
-    """The rows to search, ascending and once each."""
-    return None if rows is None else np.unique(_existing(gallery, rows))
+    return probes
 
 
 def _checked_leave_out(gallery: Gallery, leave_out: Sequence[Sequence[int]] | None, queries: int) -> list[Rows]:
@@ -116,11 +121,12 @@ def _checked_leave_out(gallery: Gallery, leave_out: Sequence[Sequence[int]] | No
         return [np.empty(0, dtype=np.int64)] * queries
     if len(leave_out) != queries:
         raise QueryError(f"Rows to leave out are needed for each of {queries} queries, not for {len(leave_out)}.")
-    return [_existing(gallery, each) for each in leave_out]
+    return [existing_rows(gallery, rows) for rows in leave_out]
 
 
-def _existing(gallery: Gallery, rows: Array | Sequence[int]) -> Rows:
+def existing_rows(gallery: Gallery, rows: Array | Sequence[int], which: str = "rows") -> Rows:
+    """`rows` as int64 (m,). Raises QueryError when one is no row of the gallery."""
     given = np.asarray(rows).reshape(-1)
     if given.size and (not np.issubdtype(given.dtype, np.integer) or given.min() < 0 or given.max() >= len(gallery)):
-        raise QueryError(f"Rows must be whole numbers from 0 to {len(gallery) - 1}, the rows of the gallery.")
+        raise QueryError(f"The {which} must be whole numbers from 0 to {len(gallery) - 1}.")
     return given.astype(np.int64)

@@ -1,6 +1,6 @@
 """Exact search among features, float32 (n, d): candidates in float32, ranked by the float64 reference.
 
-Rounding is bounded, and a query whose answer that bound does not settle gets a full float64 scan.
+The rounding error is bounded. A query that this bound does not decide gets a full float64 scan.
 """
 
 from __future__ import annotations
@@ -13,100 +13,108 @@ from functools import partial
 
 import numpy as np
 
+from lib.search import plain_scan
 from lib.search.blocks import BLOCK, FEW, Answer, Rows, best_of, by_blocks, slices
 from lib.search.gallery import Gallery, feature_squares, unit_vectors
-from lib.search.metrics import Array, Floats, distance, metric, reference
+from lib.search.metrics import Array, Floats, Kernel, distance, metric, reference
 
-MARGIN = 32  # candidates fetched beyond those asked for, so that rounding at the k-th rank rarely matters
+MARGIN = 32  # candidates fetched beyond k, so that rounding at the k-th rank rarely matters
 
 
 def top_k(
-    gallery: Gallery, queries: Array, name: str, *, k: int, without: list[Rows], among: Rows | None
+    gallery: Gallery, queries: Array, name: str, *, k: int, leave_out: list[Rows], rows: Rows | None
 ) -> Iterator[Answer]:
-    """The k rows closest to each query, of `among` (ascending; None: of all) without those `without`; as they come."""
-    size = len(gallery) if among is None else len(among)
-    fetch = k + MARGIN + max(map(len, without), default=0)
-    near = _near(gallery, queries, name, fetch, among) if fetch < size else None
+    """The k rows closest to each query, of `rows` (ascending; None: all) without those in its `leave_out`."""
+    size = len(gallery) if rows is None else len(rows)
+    fetch = k + MARGIN + max(map(len, leave_out), default=0)
+    nearest = _candidates(gallery, queries, name, fetch, rows) if fetch < size else None
+    if nearest is None:
+        yield from plain_scan.top_k(gallery, queries, name, k=k, leave_out=leave_out, rows=rows)
+        return
     for i, query in enumerate(queries):
-        if near is not None:
-            candidates = np.sort(near.rows[i])
-            values = reference(name, query, gallery.vectors[candidates])
-            best = best_of(values, name, k, np.isin(candidates, without[i]))
-            # Rows that were not fetched lie beyond `limit`, so a worst answer before it proves the answers complete.
-            if _score(values[best[-1]], name, gallery.dimension) < near.limits[i]:
-                yield i, candidates[best], values[best]
-                continue
-        candidates = np.arange(size) if among is None else among
-        values = by_blocks(partial(reference, name, query), gallery.vectors, among)
-        best = best_of(values, name, k, np.isin(candidates, without[i]))
-        yield i, candidates[best], values[best]
+        candidates = np.sort(nearest.rows[i])
+        values = reference(name, query, gallery.vectors[candidates])
+        best = best_of(values, name, k, np.isin(candidates, leave_out[i]))
+        # Rows that were not fetched lie beyond `limit`, so a k-th answer before it proves the answers complete.
+        if _score(values[best[-1]], name, gallery.dimension) < nearest.limits[i]:
+            yield i, candidates[best], values[best]
+            continue
+        full = plain_scan.top_k(gallery, query[None], name, k=k, leave_out=leave_out[i : i + 1], rows=rows)
+        for _, answers, values in full:
+            yield i, answers, values
 
 
 @dataclass(frozen=True)
-class _Near:
-    """Candidates `rows` (q, fetch), unordered, and `limits` (q,): the score below which no other row can be."""
+class _Candidates:
+    """`rows` (q, fetch), unordered, and `limits` (q,): no other row has a score below its query's limit."""
 
     rows: Rows
     limits: Floats
 
 
-def _near(gallery: Gallery, queries: Array, name: str, fetch: int, among: Rows | None) -> _Near | None:
+def _candidates(gallery: Gallery, queries: Array, name: str, fetch: int, rows: Rows | None) -> _Candidates | None:
     """The rows nearest in float32 arithmetic; None where that would overflow.
 
     Scores are smaller = closer: summed differences, summed squares, or minus the product of unit vectors. The error
     bounds are the classical ones of a float32 sum of d terms, n·2⁻²⁴ of the sum of magnitudes (Higham, Accuracy and
     Stability of Numerical Algorithms, chapter 3), doubled.
     """
+    kernel = metric(name).kernel
     slack = (gallery.dimension + 16) * 2.0**-23
-    squares, lengths = None, feature_squares(queries)
-    if name == "l1":
-        matrix, wanted, tolerance = gallery.vectors, queries, np.zeros(len(queries))
-    elif name in {"mse", "l2"}:
-        matrix, wanted, squares = gallery.vectors, queries, gallery.squares()
+    squares, query_squares = None, feature_squares(queries)
+    if kernel == "absolute differences":
+        matrix, probes, tolerance = gallery.vectors, queries, np.zeros(len(queries))
+    elif kernel == "squared differences":
+        matrix, probes, squares = gallery.vectors, queries, gallery.squares()
         # Not relative to the distance: a matrix product, ours or one inside faiss, rounds relative to the lengths.
-        longest = np.sqrt(squares.max()) + np.sqrt(lengths)
+        longest = np.sqrt(squares.max()) + np.sqrt(query_squares)
         if longest.max() > 1e18:
             return None
         tolerance = slack * longest**2
     else:
-        matrix = gallery.unit(name == "ncc")
-        wanted = unit_vectors(queries, name == "ncc").astype(np.float32)
+        centre = kernel == "centred products"
+        matrix = gallery.unit(centre)
+        probes = unit_vectors(queries, centre).astype(np.float32)
         tolerance = np.full(len(queries), slack)
 
-    size = len(matrix) if among is None else len(among)
-    scores, rows = [], []
-    # For one query faiss meets its threads at the end of each L1 call, slow on a busy machine: few, large blocks.
+    size = len(matrix) if rows is None else len(rows)
+    scores, positions = [], []
+    # For one query faiss joins its threads at the end of each L1 call, slow on a busy machine: few, large blocks.
     # Its other two metrics use threads, to no gain, only in large blocks. Batches want blocks that stay in cache.
-    for block in slices(size, 16 * BLOCK if name == "l1" and len(wanted) == 1 else BLOCK):
-        places = block if among is None else among[block]
-        part = matrix[places]
-        wide = min(fetch, len(part))
-        if name == "l1" or len(wanted) <= FEW:
-            part_scores, local = _scan(part, wanted, name, wide)
+    absolute = kernel == "absolute differences"
+    for block in slices(size, 16 * BLOCK if absolute and len(probes) == 1 else BLOCK):
+        block_rows = block if rows is None else rows[block]
+        part = matrix[block_rows]
+        width = min(fetch, len(part))
+        if absolute or len(probes) <= FEW:
+            part_scores, local = _scan(part, probes, kernel, width)
         elif squares is None:
-            part_scores, local = _multiply(part, wanted, 0.0, wide)
+            part_scores, local = _multiply(part, probes, 0.0, width)
         else:
-            base = np.add.outer(lengths, squares[places]).astype(np.float32)
-            part_scores, local = _multiply(part, 2 * wanted, base, wide)
-        if (local < 0).any():  # faiss leaves out what is beyond float32
+            base = np.add.outer(query_squares, squares[block_rows]).astype(np.float32)
+            part_scores, local = _multiply(part, 2 * probes, base, width)
+        if (local < 0).any():  # faiss leaves out values beyond float32
             return None
         scores.append(part_scores)
-        rows.append(local + block.start)
-    joined, joined_rows = np.concatenate(scores, axis=1), np.concatenate(rows, axis=1)
-    keep = np.argpartition(joined, fetch - 1, axis=1)[:, :fetch]
-    last = np.take_along_axis(joined, keep, axis=1).max(axis=1).astype(np.float64)
-    kept = np.take_along_axis(joined_rows, keep, axis=1)
-    limits = last * (1 - slack) if name == "l1" else last - tolerance
-    return _Near(kept if among is None else among[kept], limits)
+        positions.append(local + block.start)
+    joined, joined_positions = np.concatenate(scores, axis=1), np.concatenate(positions, axis=1)
+    best = np.argpartition(joined, fetch - 1, axis=1)[:, :fetch]
+    last = np.take_along_axis(joined, best, axis=1).max(axis=1).astype(np.float64)
+    fetched = np.take_along_axis(joined_positions, best, axis=1)
+    limits = last * (1 - slack) if absolute else last - tolerance
+    return _Candidates(fetched if rows is None else rows[fetched], limits)
 
 
-def _scan(part: Array, queries: Array, name: str, fetch: int) -> tuple[Array, Rows]:
+def _scan(part: Array, queries: Array, kernel: Kernel | None, fetch: int) -> tuple[Array, Rows]:
     """Float32 scores and local rows (q, fetch) of the rows of one block nearest to each query."""
     import faiss
 
-    kinds = {"l1": faiss.METRIC_L1, "mse": faiss.METRIC_L2, "l2": faiss.METRIC_L2}
-    found, local = faiss.knn(queries, part, fetch, metric=kinds.get(name, faiss.METRIC_INNER_PRODUCT))
-    return (found if name in kinds else -found), local
+    kinds: dict[Kernel | None, int] = {
+        "absolute differences": faiss.METRIC_L1,
+        "squared differences": faiss.METRIC_L2,
+    }
+    scores, local = faiss.knn(queries, part, fetch, metric=kinds.get(kernel, faiss.METRIC_INNER_PRODUCT))
+    return (scores if kernel in kinds else -scores), local
 
 
 def _multiply(part: Array, queries: Array, base: Array | float, fetch: int) -> tuple[Array, Rows]:
@@ -121,35 +129,38 @@ def _multiply(part: Array, queries: Array, base: Array | float, fetch: int) -> t
 
 
 def _score(value: float, name: str, d: int) -> float:
-    """A metric's value as the score of `_near`."""
+    """A metric's value as a score of `_candidates`."""
     return {"mse": value * d, "l2": value**2, "l1": value}.get(name, -value)
 
 
-def all_values(gallery: Gallery, queries: Array, names: list[str], among: Rows | None) -> dict[str, Floats]:
-    """For each metric the values (q, n) between queries (q, d) and every row, or those `among`."""
-    size, d = len(gallery) if among is None else len(among), gallery.dimension
-    out = {name: np.empty((len(queries), size)) for name in names}
-    wanted = queries.astype(np.float64)
-    units = {name: unit_vectors(queries, name == "ncc") for name in names if metric(name).higher_is_closer}
+def all_values(gallery: Gallery, queries: Array, names: list[str], rows: Rows | None) -> dict[str, Floats]:
+    """For each metric the values (q, n) between queries (q, d) and every row, or those in `rows`."""
+    size, d = len(gallery) if rows is None else len(rows), gallery.dimension
+    values = {name: np.empty((len(queries), size)) for name in names}
+    wide = queries.astype(np.float64)
+    kernels = {name: metric(name).kernel for name in names}
+    absolute = [name for name in names if kernels[name] == "absolute differences"]
+    squared = [name for name in names if kernels[name] == "squared differences"]
+    centre = {name: kernels[name] == "centred products" for name in names if name not in {*absolute, *squared}}
+    units = {name: unit_vectors(queries, of_centred) for name, of_centred in centre.items()}
     for block in slices(size, BLOCK):
-        part = (gallery.vectors[block] if among is None else gallery.vectors[among[block]]).astype(np.float64)
-        if "l1" in out:
-            out["l1"][:, block] = _pairwise(wanted, part, "cityblock")
-        if "mse" in out or "l2" in out:
-            squares = _pairwise(wanted, part, "sqeuclidean")
-            for name in {"mse", "l2"} & out.keys():
-                out[name][:, block] = distance(name, squares, d, pixels=False)
+        part = (gallery.vectors[block] if rows is None else gallery.vectors[rows[block]]).astype(np.float64)
+        for group, kind in ((absolute, "cityblock"), (squared, "sqeuclidean")):
+            if group:
+                sums = _pairwise(wide, part, kind)
+                for name in group:
+                    values[name][:, block] = distance(name, sums, d, pixels=False)
         for name, unit in units.items():
-            out[name][:, block] = np.clip(unit @ unit_vectors(part, name == "ncc").T, -1.0, 1.0)
-    for name, values in out.items():
-        _settle(gallery, queries, name, values, among)
-    return out
+            values[name][:, block] = np.clip(unit @ unit_vectors(part, centre[name]).T, -1.0, 1.0)
+    for name in names:
+        _settle(gallery, queries, name, values[name], rows)
+    return values
 
 
 def _pairwise(queries: Floats, part: Floats, kind: str) -> Floats:
-    """scipy's distances (q, n), each pair summed by itself: no cancellation, and equal rows get equal bits.
+    """SciPy's distances (q, n), each pair summed by itself: no cancellation, and equal rows get equal bits.
 
-    SciPy lets go of the interpreter lock, so that threads share the queries.
+    SciPy releases the interpreter lock, so threads share the queries.
     """
     from scipy.spatial.distance import cdist
 
@@ -161,8 +172,8 @@ def _pairwise(queries: Floats, part: Floats, kind: str) -> Floats:
         return np.concatenate(list(shares))
 
 
-def _settle(gallery: Gallery, queries: Array, name: str, values: Floats, among: Rows | None) -> None:
-    """Replace, in place, values that rounding could have put in another order than the reference's by the reference."""
+def _settle(gallery: Gallery, queries: Array, name: str, values: Floats, rows: Rows | None) -> None:
+    """Replace, in place, values so close that rounding may have changed their order by those of the reference."""
     slack = (gallery.dimension + 16) * 2.0**-50
     for i, query in enumerate(queries):
         ascending = np.argsort(values[i])
@@ -170,6 +181,6 @@ def _settle(gallery: Gallery, queries: Array, name: str, values: Floats, among: 
         magnitude = 1.0 if metric(name).higher_is_closer else sorted_values[1:]
         close = np.diff(sorted_values) <= slack * magnitude
         if close.any():
-            members = ascending[np.append(close, False) | np.append(False, close)]
-            places = members if among is None else among[members]
-            values[i, members] = by_blocks(partial(reference, name, query), gallery.vectors, places)
+            positions = ascending[np.append(close, False) | np.append(False, close)]
+            of = positions if rows is None else rows[positions]
+            values[i, positions] = by_blocks(partial(reference, name, query), gallery.vectors, of)

@@ -1,4 +1,4 @@
-"""Vectors to search, and what searches derive from them."""
+"""Vectors to search, and the quantities that searches derive from them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lib.errors import QueryError
 from lib.search.blocks import BLOCK, by_blocks, slices
 from lib.search.metrics import Array, Floats, centred
 
-RECENT = 16  # queries of pixels whose squared distances a gallery keeps
+RECENT = 16  # pixel queries whose squared distances a gallery caches
 
 
 @dataclass(eq=False)
 class Gallery:
-    """Vectors to search, perhaps memory-mapped, and what searches derive from them: made when first needed, once.
+    """Vectors to search, perhaps memory-mapped. Derived quantities are computed at first use, once.
 
-    Make one with `gallery`. Safe to share between threads.
+    Construct one with `gallery`, which checks the vectors. Safe to share between threads.
     """
 
     vectors: Array
-    _made: dict[str, Any] = field(default_factory=dict, repr=False)
+    _derived: dict[str, Any] = field(default_factory=dict, repr=False)
     _recent: dict[bytes, Array] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -44,7 +44,7 @@ class Gallery:
         return self.vectors.dtype == np.uint8
 
     def unit(self, centre: bool) -> Array:
-        """Features scaled to length 1, float32 (n, d), after taking each one's mean away if `centre`."""
+        """Features scaled to length 1, float32 (n, d), each less its own mean first if `centre`."""
         return self._once(
             f"unit {centre}", lambda: by_blocks(lambda x: unit_vectors(x, centre).astype(np.float32), self.vectors)
         )
@@ -55,46 +55,47 @@ class Gallery:
 
     def squares(self) -> Array:
         """Each row's squared length (n,): int64 of pixels, float64 of features."""
-        make = pixel_squares if self.pixels else partial(by_blocks, feature_squares)
-        return self._once("squares", lambda: make(self.vectors))
+        compute = pixel_squares if self.pixels else partial(by_blocks, feature_squares)
+        return self._once("squares", lambda: compute(self.vectors))
 
     def apart(self, query: Array) -> Array:
-        """Squared distances of all rows of pixels to one query (d,), int64 (n,), kept for the last few queries: four of
-        the five metrics are made of them, and are mostly asked for one after the other."""
+        """Squared distances of all rows of pixels to one query (d,), int64 (n,), cached for the last few queries:
+        several metrics derive from them, and are mostly computed one after the other."""
         key = hashlib.sha256(query.tobytes()).digest()
         with self._lock:
-            found = self._recent.pop(key, None)
-        if found is None:
-            found = by_blocks(lambda x: pixel_distances(x, query[None], squared=True)[:, 0], self.vectors)
+            squared = self._recent.pop(key, None)
+        if squared is None:
+            squared = by_blocks(lambda x: pixel_distances(x, query[None], squared=True)[:, 0], self.vectors)
         with self._lock:
-            self._recent[key] = found
+            self._recent[key] = squared
             while len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
-        return found
+        return squared
 
-    def _once(self, name: str, make: Callable[[], Array]) -> Array:
+    def _once(self, name: str, compute: Callable[[], Array]) -> Array:
         with self._lock:
-            if name not in self._made:
-                self._made[name] = make()
-            made: Array = self._made[name]
-            return made
+            if name not in self._derived:
+                self._derived[name] = compute()
+            derived: Array = self._derived[name]
+            return derived
 
 
 def gallery(vectors: Array) -> Gallery:
-    """A gallery of float32 features or uint8 pixels (n, d); QueryError if they are neither, or hold NaN or infinity."""
+    """A gallery of float32 features or uint8 pixels (n, d). Raises QueryError for anything else, NaN and infinity."""
     if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype not in (np.uint8, np.float32):
         raise QueryError(
             f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}; "
             "run prepare again."
         )
-    held = np.ascontiguousarray(vectors)
-    if held.dtype == np.float32 and not all(np.isfinite(held[block]).all() for block in slices(len(held), BLOCK)):
+    contiguous = np.ascontiguousarray(vectors)
+    blocks = slices(len(contiguous), BLOCK)
+    if contiguous.dtype == np.float32 and not all(np.isfinite(contiguous[block]).all() for block in blocks):
         raise QueryError("The gallery holds NaN or infinite features; run prepare again.")
-    return Gallery(held)
+    return Gallery(contiguous)
 
 
 def unit_vectors(vectors: Array, centre: bool) -> Floats:
-    """Vectors of length 1 in float64, zero where they have no direction."""
+    """Vectors scaled to length 1, float64 (n, d), first less their own mean if `centre`; a zero vector stays zero."""
     x = centred(vectors) if centre else vectors.astype(np.float64)
     length = np.sqrt(feature_squares(x))[:, None]
     unit: Floats = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
@@ -112,16 +113,16 @@ def pixel_distances(part: Array, queries: Array, *, squared: bool) -> Array:
     import cv2
 
     kind = cv2.NORM_L2SQR if squared else cv2.NORM_L1
-    step = 2**15 if squared else 2**22  # so many columns sum to less than 2^31 at 255² or 255 each
+    step = 2**15 if squared else 2**22  # columns whose sum stays below 2^31 at 255² or 255 each
     total = np.zeros((len(part), len(queries)), dtype=np.int64)
-    for group in slices(len(queries), 16):  # few enough to stay in cache while each gallery row passes
+    for group in slices(len(queries), 16):  # few enough to stay in cache while every gallery row is compared
         for columns in slices(part.shape[1], step):
-            near = queries[group, columns]
-            # From Python OpenCV only gives distances sorted with their indices: asking for all of them, then putting
-            # them back in place, is the full table.
-            found, index = cv2.batchDistance(part[:, columns], near, cv2.CV_32S, normType=kind, K=len(near))
-            table = np.empty(found.shape, dtype=np.int64)
-            np.put_along_axis(table, np.asarray(index, dtype=np.int64), found, axis=1)
+            probes = queries[group, columns]
+            # In Python, OpenCV returns distances only sorted, with their indices: with K = all, and put back in
+            # place, they are the full table.
+            nearest, index = cv2.batchDistance(part[:, columns], probes, cv2.CV_32S, normType=kind, K=len(probes))
+            table = np.empty(nearest.shape, dtype=np.int64)
+            np.put_along_axis(table, np.asarray(index, dtype=np.int64), nearest, axis=1)
             total[:, group] += table
     return total
 

@@ -1,14 +1,17 @@
-"""The five ways to say how alike two vectors are, and the plain reference that every fast path must equal.
+"""The registry of metrics, and the plain reference that every fast path must equal.
 
-Invariants: `mse`, `l1` and `l2` are distances (smaller = closer), `cosine` and `ncc` similarities (larger = closer);
-where a similarity is undefined (a zero vector, for `ncc` a constant one) it is 0; equal values rank by lower row, and
-rows are sorted by image id. uint8 vectors are pixels in units of 1/255, so that their values run from 0 to 1.
+Everything else follows from a metric's entry in `METRICS`: exact search, scores, commands, pages and Milvus.
+
+Invariants: of a distance the smaller value is closer, of a similarity the larger one (`higher_is_closer`). Where a
+similarity is undefined (a zero vector, for `ncc` a constant vector) it is 0. Equal values rank by the lower row, and
+rows are sorted by image id. uint8 vectors are pixels in units of 1/255, so their values run from 0 to 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +20,28 @@ from lib.errors import QueryError
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+# Stored vectors x (n, d) and a query q (d,) to values (n,).
+Values = Callable[[Array, Array], Floats]
+# The sums over the dimensions that `features` and `pixels` compute fast.
+Kernel = Literal["absolute differences", "squared differences", "products", "centred products"]
 
 PIXEL_SCALE = 255.0
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; `short` is its name in a sentence, `formula` LaTeX over a stored vector x and a query q, `unit` what
-    its value counts."""
+    """One metric between stored vectors x and a query q.
+
+    `title` names it in a heading, `short` in a sentence; `formula` is LaTeX; `unit` is the unit of its values, and
+    `note` says what is peculiar to it. `values` computes it: x (n, d) and q (d,), float64, to finite float64 (n,),
+    each row's value from that row alone; pixels come divided by 255.
+
+    The other fields are for speed and precision. `pixel_values` computes it from pixels as int64 from 0 to 255, so that
+    sums are exact. `terms` splits it: x (d,) and q (d,) to what each dimension adds (d,). `kernel` names the sums from
+    which exact search makes it fast; without one, exact search computes `values` block by block. `milvus` is the metric
+    type of its Milvus index, and whether the stored vectors are centred; without it, candidates by cosine are ranked
+    again by `values`.
+    """
 
     name: str
     title: str
@@ -33,95 +50,49 @@ class Metric:
     unit: str
     higher_is_closer: bool
     note: str
+    values: Values
+    pixel_values: Values | None = None
+    terms: Callable[[Floats, Floats], Floats] | None = None
+    kernel: Kernel | None = None
+    milvus: tuple[str, bool] | None = None
 
 
-METRICS: dict[str, Metric] = {
-    each.name: each
-    for each in (
-        Metric(
-            "mse",
-            "Mean squared error",
-            "MSE",
-            r"\frac{1}{d}\sum_{i=1}^{d}(x_i-q_i)^2",
-            "squared value, mean over the dimensions",
-            False,
-            "Always ranks like L2, of which it is a monotone function.",
-        ),
-        Metric(
-            "l1",
-            "L1 distance",
-            "L1",
-            r"\sum_{i=1}^{d}\lvert x_i-q_i\rvert",
-            "value, summed over the dimensions",
-            False,
-            "Counts every difference in proportion, so a few large ones weigh less than in L2.",
-        ),
-        Metric(
-            "l2",
-            "L2 distance",
-            "L2",
-            r"\sqrt{\sum_{i=1}^{d}(x_i-q_i)^2}",
-            "value, Euclidean length",
-            False,
-            "Always ranks like MSE; on vectors of length 1 it also ranks like cosine.",
-        ),
-        Metric(
-            "cosine",
-            "Cosine similarity",
-            "cosine",
-            r"\frac{x\cdot q}{\lVert x\rVert\,\lVert q\rVert}",
-            "from -1 to 1",
-            True,
-            "Compares directions and ignores lengths; 0 where a vector is zero.",
-        ),
-        Metric(
-            "ncc",
-            "Normalised cross-correlation",
-            "NCC",
-            r"\frac{(x-\bar{x})\cdot(q-\bar{q})}{\lVert x-\bar{x}\rVert\,\lVert q-\bar{q}\rVert}",
-            "from -1 to 1",
-            True,
-            "Cosine after each vector's own mean is taken away, so it ignores brightness and contrast; "
-            "0 where a vector is constant.",
-        ),
-    )
-}
+METRICS: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> None:
+    """Add a metric; one of the same name is replaced."""
+    METRICS[metric.name] = metric
 
 
 def metric(name: str) -> Metric:
-    """The metric called `name`; QueryError names those that exist."""
+    """The metric called `name`. Raises QueryError that lists the metrics."""
     if name not in METRICS:
         raise QueryError(f"There is no metric {name!r}; choose one of {', '.join(METRICS)}.")
     return METRICS[name]
 
 
 def reference(name: str, query: Array, gallery: Array) -> Floats:
-    """The metric between one query (d,) and every row of a gallery (n, d), in float64: obvious and slow.
+    """The metric between one query (d,) and every row of a gallery (n, d), float64 (n,): obvious and slow.
 
     Both are float vectors, or both uint8 pixels. A row's value depends on that row alone, so equal rows get equal
-    bits. Pixels are summed as integers and scaled once at the end: their sums are exact, and so are their ties.
+    bits. Where the metric has `pixel_values`, pixels are summed as integers: their sums are exact, and so are ties.
     """
-    metric(name)
-    pixels = gallery.dtype == np.uint8
-    x, q = (each.astype(np.int64 if pixels else np.float64) for each in (gallery, query))
-    d = gallery.shape[1]
-    if name == "l1":
-        return distance(name, np.abs(x - q).sum(axis=1), d, pixels)
-    if name in {"mse", "l2"}:
-        return distance(name, ((x - q) ** 2).sum(axis=1), d, pixels)
-    if name == "cosine":
-        return similarity((x * q).sum(axis=1), (x * x).sum(axis=1), (q * q).sum())
-    if pixels:  # d times the centred product, which is an integer where the mean is not
-        return similarity(
-            d * (x * q).sum(axis=1) - x.sum(axis=1) * q.sum(),
-            d * (x * x).sum(axis=1) - x.sum(axis=1) ** 2,
-            d * (q * q).sum() - q.sum() ** 2,
-        )
-    return reference("cosine", centred(q[None])[0], centred(x))
+    chosen = metric(name)
+    if gallery.dtype != np.uint8:
+        return chosen.values(gallery.astype(np.float64), query.astype(np.float64))
+    if chosen.pixel_values is not None:
+        return chosen.pixel_values(gallery.astype(np.int64), query.astype(np.int64))
+    return chosen.values(gallery / PIXEL_SCALE, query / PIXEL_SCALE)
+
+
+def order(values: Array, name: str) -> npt.NDArray[np.int64]:
+    """Row indices from the closest to the farthest; equal values keep the lower row first. `values` is (..., n)."""
+    return np.argsort(-values if metric(name).higher_is_closer else values, axis=-1, kind="stable")
 
 
 def centred(vectors: Array) -> Floats:
-    """Float vectors (n, d) less their own mean each; a constant vector gives exact zeros."""
+    """Float vectors (n, d), each less its own mean; a constant vector gives exact zeros."""
     x = vectors.astype(np.float64)
     # The rounded mean of equal numbers need not be that number, which would leave noise to be normalised.
     constant = x.max(axis=1, keepdims=True) == x.min(axis=1, keepdims=True)
@@ -129,7 +100,7 @@ def centred(vectors: Array) -> Floats:
 
 
 def distance(name: str, total: Array, d: int, pixels: bool) -> Floats:
-    """`l1` from summed absolute differences, `mse` and `l2` from summed squares, of d dimensions."""
+    """`l1` from summed absolute differences, `mse` and `l2` from summed squared differences, of d dimensions."""
     scale = PIXEL_SCALE if pixels else 1.0
     sums = total.astype(np.float64)
     if name == "l1":
@@ -150,6 +121,118 @@ def similarity(dot: Array, x_squared: Array, q_squared: Array) -> Floats:
     return np.clip(quotient, -1.0, 1.0)
 
 
-def order(values: Array, name: str) -> npt.NDArray[np.int64]:
-    """Row indices from the closest to the farthest; equal values keep the lower row first. `values` is (..., n)."""
-    return np.argsort(-values if metric(name).higher_is_closer else values, axis=-1, kind="stable")
+def _absolute(x: Array, q: Array) -> Array:
+    return np.asarray(np.abs(x - q).sum(axis=1))
+
+
+def _squared(x: Array, q: Array) -> Array:
+    return np.asarray(((x - q) ** 2).sum(axis=1))
+
+
+def _distance(name: str, sums: Callable[[Array, Array], Array], *, pixels: bool) -> Values:
+    return lambda x, q: distance(name, sums(x, q), x.shape[1], pixels)
+
+
+def _cosine(x: Array, q: Array) -> Floats:
+    return similarity((x * q).sum(axis=1), (x * x).sum(axis=1), (q * q).sum())
+
+
+def _ncc(x: Array, q: Array) -> Floats:
+    return _cosine(centred(x), centred(q[None])[0])
+
+
+def _pixel_ncc(x: Array, q: Array) -> Floats:
+    # d times the centred product: an integer, where the mean is not.
+    d = x.shape[1]
+    return similarity(
+        d * (x * q).sum(axis=1) - x.sum(axis=1) * q.sum(),
+        d * (x * x).sum(axis=1) - x.sum(axis=1) ** 2,
+        d * (q * q).sum() - q.sum() ** 2,
+    )
+
+
+def _cosine_terms(x: Floats, q: Floats) -> Floats:
+    product = np.sqrt((q * q).sum() * (x * x).sum())
+    return x * q / product if product > 0 else np.zeros(len(q))
+
+
+register(
+    Metric(
+        name="mse",
+        title="Mean squared error",
+        short="MSE",
+        formula=r"\frac{1}{d}\sum_{i=1}^{d}(x_i-q_i)^2",
+        unit="squared value, mean over the dimensions",
+        higher_is_closer=False,
+        note="Always ranks like L2, of which it is a monotone function.",
+        values=_distance("mse", _squared, pixels=False),
+        pixel_values=_distance("mse", _squared, pixels=True),
+        terms=lambda x, q: (x - q) ** 2 / len(q),
+        kernel="squared differences",
+        milvus=("L2", False),
+    )
+)
+register(
+    Metric(
+        name="l1",
+        title="L1 distance",
+        short="L1",
+        formula=r"\sum_{i=1}^{d}\lvert x_i-q_i\rvert",
+        unit="value, summed over the dimensions",
+        higher_is_closer=False,
+        note="Counts every difference in proportion, so a few large ones weigh less than in L2.",
+        values=_distance("l1", _absolute, pixels=False),
+        pixel_values=_distance("l1", _absolute, pixels=True),
+        terms=lambda x, q: np.abs(x - q),
+        kernel="absolute differences",
+    )
+)
+register(
+    Metric(
+        name="l2",
+        title="L2 distance",
+        short="L2",
+        formula=r"\sqrt{\sum_{i=1}^{d}(x_i-q_i)^2}",
+        unit="value, Euclidean length",
+        higher_is_closer=False,
+        note="Always ranks like MSE; on vectors of length 1 it also ranks like cosine.",
+        values=_distance("l2", _squared, pixels=False),
+        pixel_values=_distance("l2", _squared, pixels=True),
+        terms=lambda x, q: (x - q) ** 2,  # of the square, since a root cannot be split into a sum
+        kernel="squared differences",
+        milvus=("L2", False),
+    )
+)
+register(
+    Metric(
+        name="cosine",
+        title="Cosine similarity",
+        short="cosine",
+        formula=r"\frac{x\cdot q}{\lVert x\rVert\,\lVert q\rVert}",
+        unit="from -1 to 1",
+        higher_is_closer=True,
+        note="Compares directions and ignores lengths; 0 where a vector is zero.",
+        values=_cosine,
+        pixel_values=_cosine,
+        terms=_cosine_terms,
+        kernel="products",
+        milvus=("COSINE", False),
+    )
+)
+register(
+    Metric(
+        name="ncc",
+        title="Normalised cross-correlation",
+        short="NCC",
+        formula=r"\frac{(x-\bar{x})\cdot(q-\bar{q})}{\lVert x-\bar{x}\rVert\,\lVert q-\bar{q}\rVert}",
+        unit="from -1 to 1",
+        higher_is_closer=True,
+        note="Cosine after each vector's own mean is taken away, so it ignores brightness and contrast; "
+        "0 where a vector is constant.",
+        values=_ncc,
+        pixel_values=_pixel_ncc,
+        terms=lambda x, q: _cosine_terms(centred(x[None])[0], centred(q[None])[0]),
+        kernel="centred products",
+        milvus=("COSINE", True),
+    )
+)

@@ -1,8 +1,8 @@
-"""Every image's nearest images under cosine and L1, found once, and what they say of each image.
+"""Every image's nearest neighbours under cosine and L1, computed once, and measures of each image derived from them.
 
-Rows are catalog rows, (n, depth) int32, nearest first, -1 where there are fewer. As in every search here an image is
-not its own neighbour, and neither are its pixel-identical copies. Above 100,000 pictures, where comparing each with
-each would take too long, they are approximate: see `told`, and show that wherever you show what rests on them.
+Rows are catalog rows, (n, depth) int32, nearest first, -1 where there are fewer. As in every search, an image is not
+its own neighbour, and neither are its pixel-identical copies. Above 100,000 different pictures, where exact search
+would take too long, neighbourhoods are approximate: show `approximation_note` beside every figure derived from them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from lib.search.metrics import METRICS as ALL_METRICS
 
 SCHEMA = 1
 METRICS = ("cosine", "l1")
-# How many are kept, and how many of them the measures below look at.
+# Stored neighbours of each image, and how many of them the measures use by default.
 DEPTH = 30
 K = 10
-# Raw pixels of more images than this would take longer to compare than all the rest of a `prepare`.
+# Beyond this many images, comparing raw pixels would take longer than the rest of a `prepare`.
 MOST_PIXELS = 4_500
 _BATCH = 256
 
@@ -38,7 +38,8 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """`rows` and `values` per metric, (n, depth) each: int32 rows and the float32 metric between."""
+    """For each metric the neighbours' int32 `rows` and float32 `values`, (n, depth) each; `facts` say how they were
+    found."""
 
     rows: dict[str, Rows]
     values: dict[str, Floats]
@@ -46,7 +47,7 @@ class Neighbourhoods:
 
 
 def key() -> str:
-    """Short name of how neighbourhoods are found."""
+    """Hash of how neighbourhoods are computed, for file names."""
     return artifacts.digest("petalscope-neighbourhoods", SCHEMA, METRICS, DEPTH)[:8]
 
 
@@ -58,11 +59,12 @@ def k_nearest(
     seed: int = 0,
     most_exact: int = MOST_EXACT,
 ) -> Neighbourhoods:
-    """The neighbourhoods in `vectors` (n, d), float32 features or uint8 pixels; `copies` has for each row the rows of
-    the same picture, its own included. Very many raw pixels are averaged first, as for a map; the facts say so.
+    """The neighbourhoods in `vectors` (n, d), float32 features or uint8 pixels; `copies` lists for each row the rows
+    of the same picture, itself included. Raw pixels of very many images are averaged first, as for a map; the facts
+    say so.
 
-    Of more than `most_exact` different pictures they are approximate, with exact values; `seed` decides which are
-    found, and the facts have their recall.
+    For more than `most_exact` different pictures the neighbourhoods are approximate, with exact values: they depend on
+    `seed`, and the facts hold their recall.
     """
     source = "the vectors as stored"
     if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
@@ -71,13 +73,13 @@ def k_nearest(
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
     facts["depth"] = depth
     if len({min(same) for same in copies}) > most_exact:
-        answers, how = approximate_neighbours.nearest(
+        results, method = approximate_neighbours.nearest(
             gallery, copies, METRICS, depth, seed=seed, sample=SAMPLE, cuts=(K, DEPTH), progress=progress
         )
         return Neighbourhoods(
-            {name: found for name, (found, _) in answers.items()},
-            {name: known.astype(np.float32) for name, (_, known) in answers.items()},
-            facts | how,
+            {name: rows for name, (rows, _) in results.items()},
+            {name: values.astype(np.float32) for name, (_, values) in results.items()},
+            facts | method,
         )
     rows = {name: np.full((len(vectors), depth), -1, np.int32) for name in METRICS}
     values = {name: np.full((len(vectors), depth), np.nan, np.float32) for name in METRICS}
@@ -85,24 +87,24 @@ def k_nearest(
     for name in METRICS:
         for start in range(0, len(vectors), _BATCH):
             block = slice(start, min(len(vectors), start + _BATCH))
-            found = exact.top_k(gallery, vectors[block], name, depth, leave_out=copies[block])
-            rows[name][block], values[name][block] = found.rows, found.values
+            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=copies[block])
+            rows[name][block], values[name][block] = ranked.rows, ranked.values
             done += block.stop - start
             progress(done, total)
     return Neighbourhoods(rows, values, facts | {"found": "exact"})
 
 
 def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
-    """What to know of neighbourhoods that are not exact: by what, and how many of the first `k` are true; else "".
+    """A note on approximate neighbourhoods: the method, and the recall of the first `k`; "" for exact neighbourhoods.
 
-    To be shown wherever something is that rests on them.
+    Show it beside every figure derived from them.
     """
     share = recall_note(facts, metrics, k)
     return f"approximate, by {facts['by']}: {share}, measured on {facts['sample']:,} of them" if share else ""
 
 
 def recall_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
-    """How many of the first `k` neighbours are true ones, by metric, in words; "" where all are."""
+    """The recall of the first `k` neighbours by metric, in words; "" for exact neighbourhoods."""
     if facts.get("found") != "approximate":
         return ""
     cut = K if k <= K else DEPTH
@@ -110,15 +112,15 @@ def recall_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int 
     return f"of the true {cut} nearest it has found {' and '.join(shares)}"
 
 
-def save(found: Neighbourhoods, path: Path) -> None:
+def save(neighbourhoods: Neighbourhoods, path: Path) -> None:
     """Write to the `.npz` file `path`, atomically and without pickle."""
-    arrays = {f"{kind}_{name}": getattr(found, kind)[name] for kind in ("rows", "values") for name in METRICS}
+    arrays = {f"{kind}_{name}": getattr(neighbourhoods, kind)[name] for kind in ("rows", "values") for name in METRICS}
     with artifacts.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, facts=np.array(artifacts.to_json(found.facts)), allow_pickle=False, **arrays)
+        np.savez(file, facts=np.array(artifacts.to_json(neighbourhoods.facts)), allow_pickle=False, **arrays)
 
 
 def load(path: Path) -> Neighbourhoods | None:
-    """The neighbourhoods at `path`; None when there are none. Raises ArtifactError when the file is damaged."""
+    """The neighbourhoods at `path`; None when there is no file. Raises ArtifactError when the file is damaged."""
     if not path.is_file():
         return None
     try:
@@ -136,32 +138,30 @@ def load(path: Path) -> Neighbourhoods | None:
 
 def purity(rows: Rows, codes: np.ndarray, k: int = K) -> Floats:
     """Share of each image's k nearest that are of its class, (n,); NaN for an image without neighbours."""
-    near, there = rows[:, :k], rows[:, :k] >= 0
-    same = (codes[near] == codes[:, None]) & there
+    near, valid = rows[:, :k], rows[:, :k] >= 0
+    same = (codes[near] == codes[:, None]) & valid
     with np.errstate(invalid="ignore"):
-        return np.asarray(same.sum(axis=1) / there.sum(axis=1), dtype=np.float32)
+        return np.asarray(same.sum(axis=1) / valid.sum(axis=1), dtype=np.float32)
 
 
 def votes(rows: Rows, codes: np.ndarray, k: int = K) -> tuple[npt.NDArray[np.int64], Floats]:
-    """What its k nearest take each image for: the most frequent class, of equals the one with nearer members, and the
-    share of the votes that it had. -1 and NaN for an image without neighbours.
-
-    This is a k-nearest-neighbours classifier, leave-one-out.
+    """Leave-one-out k-nearest-neighbours classification: each image's predicted class (n,), by majority, ties to the
+    class with nearer members, and its share of the votes (n,). -1 and NaN for an image without neighbours.
     """
-    near, there = rows[:, :k], rows[:, :k] >= 0
+    near, valid = rows[:, :k], rows[:, :k] >= 0
     n, width = near.shape
     counts = np.zeros((n, int(codes.max(initial=0)) + 1), dtype=np.float64)
-    # A vote of a nearer neighbour weighs more by less than any whole vote could.
-    weights = np.where(there, 1 + (width - np.arange(width)) * 1e-6, 0.0)
-    np.add.at(counts, (np.arange(n)[:, None], np.where(there, codes[near], 0)), weights)
+    # A nearer neighbour weighs more, by too little to outvote a majority.
+    weights = np.where(valid, 1 + (width - np.arange(width)) * 1e-6, 0.0)
+    np.add.at(counts, (np.arange(n)[:, None], np.where(valid, codes[near], 0)), weights)
     chosen = counts.argmax(axis=1)
     with np.errstate(invalid="ignore"):
-        share = ((codes[near] == chosen[:, None]) & there).sum(axis=1) / there.sum(axis=1)
-    return np.where(there.any(axis=1), chosen, -1), share.astype(np.float32)
+        share = ((codes[near] == chosen[:, None]) & valid).sum(axis=1) / valid.sum(axis=1)
+    return np.where(valid.any(axis=1), chosen, -1), share.astype(np.float32)
 
 
 def hubness(rows: Rows, k: int = K) -> npt.NDArray[np.int64]:
-    """How often each image is among the k nearest of another, (n,) (k-occurrence: Radovanović et al. 2010)."""
+    """k-occurrence: how often each image is among the k nearest of another, (n,) (Radovanović et al. 2010)."""
     near = rows[:, :k]
     return np.bincount(near[near >= 0], minlength=len(rows))
 
@@ -177,7 +177,7 @@ def disagreement(one: Rows, other: Rows, k: int = K) -> Floats:
 def mean_knn_distance(values: Floats, k: int = K) -> Floats:
     """Mean cosine distance of each image to its k nearest, (n,), from their cosines; NaN without neighbours."""
     near = values[:, :k]
-    there = np.isfinite(near)
+    valid = np.isfinite(near)
     with np.errstate(invalid="ignore"):
-        mean = np.where(there, 1 - near, 0).sum(axis=1) / there.sum(axis=1)
+        mean = np.where(valid, 1 - near, 0).sum(axis=1) / valid.sum(axis=1)
     return np.asarray(mean, dtype=np.float32)

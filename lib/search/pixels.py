@@ -8,53 +8,58 @@ import numpy as np
 
 from lib.search.blocks import CELLS, FEW, PIXEL_BLOCK, Answer, Rows, best_of, slices
 from lib.search.gallery import Gallery, pixel_distances, pixel_squares, pixel_sums
-from lib.search.metrics import Array, Floats, distance, similarity
+from lib.search.metrics import Array, Floats, Kernel, distance, metric, similarity
 
 
 def top_k(
-    gallery: Gallery, queries: Array, name: str, *, k: int, without: list[Rows], among: Rows | None
+    gallery: Gallery, queries: Array, name: str, *, k: int, leave_out: list[Rows], rows: Rows | None
 ) -> Iterator[Answer]:
-    """The k rows closest to each query, of `among` (ascending; None: of all) without those `without`; as they come."""
-    places = np.arange(len(gallery)) if among is None else among
-    for group in slices(len(queries), max(1, CELLS // len(places))):
-        values = all_values(gallery, queries[group], [name], among)[name]
+    """The k rows closest to each query, of `rows` (ascending; None: all) without those in its `leave_out`."""
+    searched = np.arange(len(gallery)) if rows is None else rows
+    for group in slices(len(queries), max(1, CELLS // len(searched))):
+        values = all_values(gallery, queries[group], [name], rows)[name]
         for i, row in enumerate(values, start=group.start):
-            best = best_of(row, name, k, np.isin(places, without[i]))
-            yield i, places[best], row[best]
+            best = best_of(row, name, k, np.isin(searched, leave_out[i]))
+            yield i, searched[best], row[best]
 
 
-def all_values(gallery: Gallery, queries: Array, names: list[str], among: Rows | None) -> dict[str, Floats]:
-    """For each metric the values (q, n) between queries (q, d) and every row, or those `among`."""
-    size, d = len(gallery) if among is None else len(among), gallery.dimension
-    out = {name: np.empty((len(queries), size)) for name in names}
-    products = [name for name in names if name != "l1"]
-    if products:
-        q_sums, q_squares = pixel_sums(queries), pixel_squares(queries)
+def all_values(gallery: Gallery, queries: Array, names: list[str], rows: Rows | None) -> dict[str, Floats]:
+    """For each metric the values (q, n) between queries (q, d) and every row, or those in `rows`."""
+    size, d = len(gallery) if rows is None else len(rows), gallery.dimension
+    values = {name: np.empty((len(queries), size)) for name in names}
+    by_kernel: dict[Kernel | None, list[str]] = {}
+    for name in names:
+        by_kernel.setdefault(metric(name).kernel, []).append(name)
+    absolute = by_kernel.pop("absolute differences", [])
+    query_sums, query_squares = (pixel_sums(queries), pixel_squares(queries)) if by_kernel else (None, None)
     for block in slices(size, PIXEL_BLOCK):
-        places = block if among is None else among[block]
-        part = gallery.vectors[places]
-        if "l1" in out:
-            out["l1"][:, block] = distance("l1", pixel_distances(part, queries, squared=False), d, pixels=True).T
-        if not products:
+        block_rows = block if rows is None else rows[block]
+        part = gallery.vectors[block_rows]
+        if absolute:
+            total = pixel_distances(part, queries, squared=False)
+            for name in absolute:
+                values[name][:, block] = distance(name, total, d, pixels=True).T
+        if query_sums is None or query_squares is None:
             continue
-        sums, squares = gallery.sums()[places, None], gallery.squares()[places, None]
+        sums, squares = gallery.sums()[block_rows, None], gallery.squares()[block_rows, None]
         if len(queries) <= FEW:
-            known = len(queries) == 1 and among is None
-            apart = gallery.apart(queries[0])[block, None] if known else pixel_distances(part, queries, squared=True)
-            dot = (squares + q_squares - apart) // 2
+            cached = len(queries) == 1 and rows is None
+            apart = gallery.apart(queries[0])[block, None] if cached else pixel_distances(part, queries, squared=True)
+            dot = (squares + query_squares - apart) // 2
         else:
             dot = _products(part, queries)
-            apart = squares + q_squares - 2 * dot
-        for name in products:
-            if name == "cosine":
-                block_values = similarity(dot, squares, q_squares)
-            elif name == "ncc":
-                spread, q_spread = d * squares - sums**2, d * q_squares - q_sums**2
-                block_values = similarity(d * dot - sums * q_sums, spread, q_spread)
-            else:
-                block_values = distance(name, apart, d, pixels=True)
-            out[name][:, block] = block_values.T
-    return out
+            apart = squares + query_squares - 2 * dot
+        for kernel, group in by_kernel.items():
+            for name in group:
+                if kernel == "products":
+                    block_values = similarity(dot, squares, query_squares)
+                elif kernel == "centred products":
+                    spread, query_spread = d * squares - sums**2, d * query_squares - query_sums**2
+                    block_values = similarity(d * dot - sums * query_sums, spread, query_spread)
+                else:
+                    block_values = distance(name, apart, d, pixels=True)
+                values[name][:, block] = block_values.T
+    return values
 
 
 def _products(part: Array, queries: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Whether the difference between two ways to search is more than chance: paired tests over the same queries."""
+"""Whether two searches differ significantly: paired tests over the same queries."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Difference:
 
 
 def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
-    """How far scores `a` and `b` (q,) of the same queries lie apart; NaN marks an undefined one.
+    """The difference between scores `a` and `b` (q,) of the same queries; NaN marks an undefined score.
 
     The interval is a paired percentile bootstrap, the p value a sign-flip permutation test (Fisher's randomisation
     test, for retrieval: Smucker, Allan and Carterette, CIKM 2007), both with 10,000 seeded resamples of the queries.
-    The smallest p value that it can give is 1/10,001.
+    The smallest possible p value is 1/10,001. Raises QueryError for scores of different queries.
     """
     if a.shape != b.shape or a.ndim != 1:
         raise QueryError(f"A paired test needs two scores of the same queries, not {a.shape} and {b.shape}.")
@@ -47,7 +47,7 @@ def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
         return Difference(0, None, None, None, 0, 0, 0)
     wins, losses = int((apart > 0).sum()), int((apart < 0).sum())
     mean = float(apart.mean())
-    if wins == losses == 0:  # nothing to flip or to resample
+    if wins == losses == 0:  # all resamples would be equal
         return Difference(n, 0.0, (0.0, 0.0), 1.0, 0, 0, n)
     generator = np.random.default_rng(seed)
     means, flipped = np.empty(RESAMPLES), np.empty(RESAMPLES)
@@ -58,7 +58,7 @@ def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
         signs = generator.integers(0, 2, (size, n), dtype=np.int8) * 2 - 1
         flipped[start : start + size] = signs @ apart / n
     low, high = np.percentile(means, [2.5, 97.5])
-    # A rounding error more or less must not decide whether a flip is as extreme as what was seen.
+    # A rounding error must not decide whether a flip is as extreme as the observed mean.
     extreme = int((np.abs(flipped) >= abs(mean) * (1 - 1e-9)).sum())
     return Difference(
         n, mean, (float(low), float(high)), (1 + extreme) / (1 + RESAMPLES), wins, losses, n - wins - losses

@@ -1,4 +1,4 @@
-"""The worked example: four vectors and a query, small enough to check by hand, through the product's own search."""
+"""The worked example: four vectors and a query, small enough to check by hand, computed by the product's own search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VECTORS = {"A": (3.0, 2.0, 1.0), "B": (2.0, 4.0, 1.0), "C": (3.0, 1.0, 4.0), "D"
 
 @dataclass(frozen=True)
 class MetricResult:
-    """One metric on the example: each vector's value, and their names from the closest to the farthest."""
+    """One metric on the example: the value of each vector, and the vectors' names from the closest to the farthest."""
 
     metric: str
     values: dict[str, float]
@@ -27,19 +27,19 @@ class MetricResult:
 def compute(
     vectors: Mapping[str, Sequence[float]] = VECTORS, query: Sequence[float] = QUERY
 ) -> dict[str, MetricResult]:
-    """Every metric between `query` and the `vectors`, all of one dimension. Raises QueryError for what is no number."""
+    """Every metric between `query` and the `vectors`. Raises QueryError unless all hold the same count of numbers."""
     try:
         rows = np.array(list(vectors.values()), dtype=np.float32)
-        asked = np.array(query, dtype=np.float32)
+        probe = np.array(query, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise QueryError("Every vector of the example needs the same count of numbers.") from error
     names = list(vectors)
-    values = exact.values_by_metric(exact.gallery(rows), asked, list(METRICS))
+    values = exact.values_by_metric(exact.gallery(rows), probe, list(METRICS))
     return {
         name: MetricResult(
             name,
-            dict(zip(names, found[0].tolist(), strict=True)),
-            [names[row] for row in order(found[0], name)],
+            dict(zip(names, of_metric[0].tolist(), strict=True)),
+            [names[row] for row in order(of_metric[0], name)],
         )
-        for name, found in values.items()
+        for name, of_metric in values.items()
     }

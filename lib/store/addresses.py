@@ -1,4 +1,4 @@
-"""Where a Milvus is: a path of Milvus Lite, or a server's address with or without credentials and a database."""
+"""Milvus addresses: the path of a Lite store, or a server's URI with or without credentials and a database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lib.errors import StoreError
 
 
 def local_path(uri: str) -> Path | None:
-    """The absolute path of a Lite store, or None if `uri` is a server's address."""
+    """The absolute path of a Lite store, or None if `uri` is a server's address. Raises StoreError for neither."""
     if not uri:
         raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
     if "://" in uri or uri.startswith("unix:"):
@@ -24,16 +24,16 @@ def local_path(uri: str) -> Path | None:
         return None
     if not uri.endswith(".db"):
         raise StoreError(
-            f"{uri} is neither a Milvus Lite store, whose name ends in .db, nor a server's address such as "
-            "http://localhost:19530: name one of them."
+            f"{uri} is neither a Milvus Lite store (a path ending in .db) nor a server's address (such as "
+            "http://localhost:19530): use one of these."
         )
     path = Path(uri).expanduser().absolute()
     real = path.resolve()
-    return real if real.name.endswith(".db") else path  # one name per store, however it was reached
+    return real if real.name.endswith(".db") else path  # one name per store, whatever links lead to it
 
 
 def split_database(address: str) -> tuple[str, str]:
-    """`http://host:19530/roses` → (`http://host:19530`, `roses`): the database is a part of our addresses."""
+    """`http://host:19530/roses` → (`http://host:19530`, `roses`): our addresses include the database."""
     if address.startswith("unix:"):
         return address, ""
     parts = urlsplit(address)
@@ -41,12 +41,12 @@ def split_database(address: str) -> tuple[str, str]:
 
 
 def split_credentials(uri: str) -> tuple[str, str]:
-    """`https://user:password@host/db` → (`https://host/db`, `user:password`), so that the address can be shown."""
+    """`https://user:password@host/db` → (`https://host/db`, `user:password`); the first part can be shown."""
     if uri.startswith("unix:"):
         return uri, ""
     try:
         parts = urlsplit(uri)
-    except ValueError:  # a bracket that does not close: whoever opens it says so
+    except ValueError:  # an unclosed bracket, which opening the store reports
         scheme, mark, rest = uri.partition("://")
         return f"{scheme}{mark}{rest.rpartition('@')[2]}", ""
     userinfo, at, host = parts.netloc.rpartition("@")
@@ -54,13 +54,13 @@ def split_credentials(uri: str) -> tuple[str, str]:
 
 
 def is_server_address(address: str) -> bool:
-    """Whether an address names a host, and a port that there can be, or is that of a socket on this machine."""
+    """Whether an address names a host and a valid port, or a socket on this machine."""
     if address.startswith("unix:"):
         return True
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
-        host.encode("idna")  # as it will be looked up: no empty or endless part
+        host.encode("idna")  # the form in which it is looked up: no empty or overlong part
         return bool(host) and parts.port != 0
     except ValueError:
         return False

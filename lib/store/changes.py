@@ -1,7 +1,7 @@
-"""What may be changed in a store from a page, each as a plan: what it will do, in words and as pymilvus code; and
-its run, which makes the same calls.
+"""Changes of a store: each as a plan, with its effect in words and as pymilvus code, and its execution.
 
-Invariant: the code that is shown and the calls that are made come from one list. Nothing here asks for leave: pages do.
+Invariant: the code that is shown and the calls that are made come from one list. Nothing here asks for confirmation;
+the page does.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lib.documents.inspect import CollectionDocument
 from lib.errors import QueryError
-from lib.store import collections, recall
+from lib.store import collections, field_search, index_types
 from lib.store.connection import Store
 
 TITLES: Final[Mapping[str, str]] = {
@@ -27,7 +28,7 @@ TITLES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class StoreCall:
-    """One call of the client: `method(*args)`; `index` is for `create_index`, whose parameters need preparing."""
+    """One call of the client: `method(*args)`; `index` are the index parameters of `create_index`."""
 
     method: str
     args: tuple[Any, ...]
@@ -36,7 +37,7 @@ class StoreCall:
 
 @dataclass(frozen=True)
 class ChangePlan:
-    """What a change will do: in `words`, as `calls`, and as `code` on a `client`."""
+    """A change: its effect in `words`, its `calls`, and the `code` that makes them with a `client`."""
 
     title: str
     words: str
@@ -49,8 +50,8 @@ class ChangePlan:
         for call in self.calls:
             args = ", ".join(repr(arg) for arg in call.args)
             if call.index is not None:
-                words = ", ".join(f"{name}={value!r}" for name, value in call.index.items())
-                lines += ["params = client.prepare_index_params()", f"params.add_index({words})"]
+                keywords = ", ".join(f"{name}={value!r}" for name, value in call.index.items())
+                lines += ["params = client.prepare_index_params()", f"params.add_index({keywords})"]
                 args += ", params"
             lines.append(f"client.{call.method}({args})")
         return "\n".join(lines)
@@ -58,7 +59,7 @@ class ChangePlan:
 
 def plan(
     store: Store,
-    entry: Mapping[str, Any],
+    entry: CollectionDocument,
     action: str,
     *,
     field: str = "",
@@ -66,89 +67,93 @@ def plan(
     metric: str = "",
     params: Mapping[str, Any] | None = None,
 ) -> ChangePlan:
-    """The plan of one action on a collection. Raises QueryError when it cannot work, before anything is called."""
+    """The plan of one action (see `TITLES`) on a collection. `kind`, `metric` and `params` are those of a new index.
+    Raises QueryError if the action cannot work, before anything is called."""
     if action not in TITLES:
         raise QueryError(f"There is no change called {action!r}: choose one of {', '.join(TITLES)}.")
-    name, rows = str(entry["name"]), entry["rows"]["count"] or entry["rows"]["row_count"]
-    counted = "all rows" if rows is None else f"{rows:,} rows"
-    loaded = entry["load_state"] == "Loaded"
-    simple = {
-        "load": ("load_collection", f"Reads {counted} of {name} and their indexes into memory. Nothing is changed."),
+    if action == "drop_index":
+        return _drop_index(store, entry, field)
+    if action == "create_index":
+        return _create_index(store, entry, field, kind, metric, dict(params or {}))
+    name, count = entry["name"], entry["rows"]["count"] or entry["rows"]["row_count"]
+    rows = "all rows" if count is None else f"{count:,} rows"
+    method, words = {
+        "load": ("load_collection", f"Reads {rows} of {name} and their indexes into memory. Nothing is changed."),
         "release": (
             "release_collection",
-            f"Takes {name} out of memory: it cannot be searched until it is loaded again. Nothing is deleted.",
+            f"Removes {name} from memory: it cannot be searched until it is loaded again. Nothing is deleted.",
         ),
         "flush": ("flush", f"Closes the growing segment of {name}, so that its newest rows use the index, too."),
-        "compact": ("compact", f"Merges small segments of {name} and drops what was deleted. Rows stay as they are."),
+        "compact": ("compact", f"Merges small segments of {name} and drops deleted rows. The other rows stay."),
         "drop_collection": (
             "drop_collection",
-            f"Deletes {name} with {counted}, its indexes and its aliases, for ever and for everybody.",
+            f"Deletes {name} with {rows}, its indexes and its aliases, permanently and for everybody.",
         ),
-    }
-    if action in simple:
-        method, words = simple[action]
-        return ChangePlan(TITLES[action], words, (StoreCall(method, (name,)),))
-    again = (StoreCall("load_collection", (name,)),) if loaded else ()
-    before = (StoreCall("release_collection", (name,)),) if loaded else ()
-    pause = f" {name} cannot be searched meanwhile." if loaded else ""
-    if action == "drop_index":
-        index = next((each for each in entry["indexes"] if each["field"] == field), None)
-        if index is None:
-            raise QueryError(f"{field or 'This field'} has no index that could be dropped.")
-        words = f"Deletes the {index['index_type']} index on {field}: searches there scan all rows on Milvus Lite, and "
-        words += "a server does not load the collection until there is another." + pause
-        # A server loads nothing whose vectors have no index.
-        after = again if store.engine == "lite" else ()
-        return ChangePlan(
-            TITLES[action], words, (*before, StoreCall("drop_index", (name, index["name"] or field)), *after)
-        )
-    return _index_plan(store, entry, field, kind, metric, dict(params or {}), before, again, pause)
+    }[action]
+    return ChangePlan(TITLES[action], words, (StoreCall(method, (name,)),))
 
 
-def _index_plan(
-    store: Store,
-    entry: Mapping[str, Any],
-    field: str,
-    kind: str,
-    metric: str,
-    params: dict[str, Any],
-    before: tuple[StoreCall, ...],
-    again: tuple[StoreCall, ...],
-    pause: str,
+def _reload(entry: CollectionDocument) -> tuple[tuple[StoreCall, ...], tuple[StoreCall, ...], str]:
+    """The calls before and after a change of an index, which a loaded collection does not allow, and their effect."""
+    name = entry["name"]
+    if entry["load_state"] != "Loaded":
+        return (), (), ""
+    release, load = StoreCall("release_collection", (name,)), StoreCall("load_collection", (name,))
+    return (release,), (load,), f" Meanwhile, {name} cannot be searched."
+
+
+def _drop_index(store: Store, entry: CollectionDocument, field: str) -> ChangePlan:
+    index = field_search.index_on(entry, field)
+    if index is None:
+        raise QueryError(f"{field or 'This field'} has no index that could be dropped.")
+    before, after, pause = _reload(entry)
+    words = (
+        f"Deletes the {index['index_type']} index on {field}: searches there scan all rows on Milvus Lite, and a "
+        f"server does not load the collection until it has another.{pause}"
+    )
+    drop = StoreCall("drop_index", (entry["name"], index["name"] or field))
+    # A server loads no collection whose vectors have no index.
+    return ChangePlan(TITLES["drop_index"], words, (*before, drop, *(after if store.engine == "lite" else ())))
+
+
+def _create_index(
+    store: Store, entry: CollectionDocument, field: str, kind: str, metric: str, params: dict[str, Any]
 ) -> ChangePlan:
-    name = str(entry["name"])
-    about = next((each for each in entry["fields"] if each["name"] == field), None)
-    if about is None or "VECTOR" not in about["type"]:
-        raise QueryError(f"{entry['name']} has no vector field {field!r}: choose another.")
-    if any(each["field"] == field for each in entry["indexes"]):
+    name = entry["name"]
+    target = next((each for each in entry["fields"] if each["name"] == field), None)
+    if target is None or "VECTOR" not in target["type"]:
+        raise QueryError(f"{name} has no vector field {field!r}: choose another.")
+    if field_search.index_on(entry, field) is not None:
         raise QueryError(f"{field} has an index already: drop it first.")
-    if about["type"] == "FLOAT_VECTOR":
-        known, refused = recall.offered(store)
-        known = [*known, "AUTOINDEX"]
-        if kind not in known:
-            why = refused.get(kind, "this engine does not know it")
-            raise QueryError(f"{kind} cannot be built: {why}. Choose one of {', '.join(dict.fromkeys(known))}.")
+    if target["type"] == "FLOAT_VECTOR":
+        buildable, refused = index_types.buildable_types(store)
+        buildable = [*buildable, "AUTOINDEX"]
+        if kind not in buildable:
+            why = refused.get(kind, "it is not a known type")
+            raise QueryError(f"{kind} cannot be built: {why}. Choose one of {', '.join(dict.fromkeys(buildable))}.")
+    before, after, pause = _reload(entry)
     index = {"field_name": field, "index_type": kind, "metric_type": metric, "params": {"params": params}}
-    told = ", ".join(f"{key} {value}" for key, value in params.items())
-    words = f"Builds {kind}{f' ({told})' if told else ''} for {metric} on {field} of {name}.{pause}"
-    return ChangePlan(TITLES["create_index"], words, (*before, StoreCall("create_index", (name,), index), *again))
+    listed = ", ".join(f"{key} {value}" for key, value in params.items())
+    words = f"Builds {kind}{f' ({listed})' if listed else ''} for {metric} on {field} of {name}.{pause}"
+    create = StoreCall("create_index", (name,), index)
+    return ChangePlan(TITLES["create_index"], words, (*before, create, *after))
 
 
-def run(store: Store, made: ChangePlan, told: Callable[[str], None] = lambda words: None) -> list[str]:
-    """Make the calls; gives the engine's answers as text. Raises StoreError at the first that fails: those before it
-    stay done."""
-    answers = []
-    for call in made.calls:
-        told(call.method)
+def run(store: Store, change: ChangePlan, on_call: Callable[[str], None] = lambda method: None) -> list[str]:
+    """Make the calls of a plan and return the engine's replies as text. `on_call` is called with each method before it
+    runs. Raises StoreError at the first failure; the calls before it stay done."""
+    replies = []
+    for call in change.calls:
+        on_call(call.method)
         args = call.args
         if call.index is not None:
             params = store.client.prepare_index_params()
             params.add_index(**call.index)
             args = (*args, params)
         doing = call.method.replace("_", " ")
-        answer = store.call(call.method, *args, doing=f"{doing} on {call.args[0]}", slow=True)
-        answers.append(f"{call.method}: {answer!r}")
-    if any(call.method == "create_index" for call in made.calls):
-        name = str(made.calls[0].args[0])
-        answers.append(f"load state: {collections.load_state(store, name)}")
-    return answers
+        reply = store.call(call.method, *args, doing=f"{doing} on {call.args[0]}", slow=True)
+        replies.append(f"{call.method}: {reply!r}")
+    if any(call.method == "create_index" for call in change.calls):
+        name = str(change.calls[0].args[0])
+        replies.append(f"load state: {collections.load_state(store, name)}")
+    return replies

@@ -1,15 +1,16 @@
 """A connection to Milvus: Milvus Lite, a server and Zilliz Cloud through one client.
 
 Invariants:
-- Nothing but `PetalscopeError`s leaves `open_store` and `Store.call`, no library logs through them, every call has a
-  timeout, and a token never stands in a text.
-- One process owns a Lite store, with one client per path, shared by everybody who opens it in that process.
+- `open_store` and `Store.call` raise only `PetalscopeError`s, let no library log, give every call a timeout, and put
+  no token into a text.
+- One process owns a Lite store, with one client per path, which all `Store`s of that process share.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
@@ -26,19 +27,19 @@ from lib.store.addresses import is_server_address, local_path, split_credentials
 from lib.store.lite_owner import forget_owner, owner_text, write_owner
 from lib.store.pymilvus_import import import_pymilvus, last_logged
 
-_CONNECT_S = 5.0  # a server that does not answer in this time is called dead
-_PATIENCE_S = 2.0  # a server that has just let a call run out of time gets no more for the next ones
-# pymilvus pings every 10 s. A server that minds (gRPC's default, and a Lite's) answers by hanging up: after a minute of
-# silence, with lines of gRPC on stderr, or after three minutes of one call, which then fails (an index asked for again
-# "already exists"). It allows one ping in five minutes, during calls only. Should a connection die in silence, the next
-# call makes it anew.
-_CALM = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
+_CONNECT_S = 5.0  # a server that does not answer in this time counts as dead
+_PATIENCE_S = 2.0  # the timeout of each call after one that ran out of time
+# pymilvus pings every 10 s. gRPC's default server (and that of Lite) allows one ping in five minutes, during calls
+# only, and otherwise closes the connection: after a minute of idling, with lines of gRPC on stderr, or after three
+# minutes of one call, which then fails (its retry finds that the index "already exists"). A connection that dies
+# unnoticed is made anew by the next call.
+_RARE_PINGS = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
 @dataclass
-class _Local:
-    """The one client of a Lite path in this process and how many open `Store`s use it."""
+class _LiteClient:
+    """The one client of a Lite path in this process, and how many open `Store`s use it."""
 
     client: Any
     version: str
@@ -47,31 +48,32 @@ class _Local:
     users: int
 
 
-_LOCK = threading.RLock()  # guards `_LOCAL`, and the first import of pymilvus
-_LOCAL: dict[Path, _Local] = {}
+_LOCK = threading.RLock()  # guards `_LITE_CLIENTS`, and the first import of pymilvus
+_LITE_CLIENTS: dict[Path, _LiteClient] = {}
 
 
 class Store:
-    """An open Milvus; use it with `with`, or `close()` it, which really gives a Lite store back.
+    """An open Milvus. Use it in a `with` block, or `close()` it, which releases a Lite store's lock.
 
-    `uri` is the Lite path or the server's address without credentials; `engine` is `lite` or `server` by what answers
-    there (a Lite served over http is still `lite`); `version` is its own name for itself; `cloud` tells Zilliz Cloud.
-    `lost` is set once a call found the connection gone: only opening it anew helps. `late` is set while the last call
-    ran out of time: until one is answered the others get `_PATIENCE_S` each, so that a page of many cannot hang.
+    `uri` is the Lite path or the server's address without credentials. `engine` is `lite` or `server`, by the version
+    that the engine reports (a Lite served over http is `lite`); `version` is that text; `cloud` marks Zilliz Cloud.
+    `lost` is set once a call found the connection gone: only a new `Store` helps. `late` is set while the last call ran
+    out of time: until a call succeeds, the timeout of each is `_PATIENCE_S`, so that a page of many calls cannot hang.
+    `loaded` names the collections loaded through it, for reopening.
     """
 
     def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
         self.client = client
         self.uri = uri
         self.version = version
-        self.engine = "lite" if version.startswith("milvus_lite") else "server"
+        self.engine: Literal["lite", "server"] = "lite" if version.startswith("milvus_lite") else "server"
         self.cloud = "zilliz" in f"{urlsplit(uri).hostname or ''} {version}".lower()
         self.timeout_s = timeout_s
         self._token = token
-        self._local: _Local | None = None
+        self._lite: _LiteClient | None = None
         self.lost = False
         self.late = False
-        self.loaded: set[str] = set()  # what was loaded through it, for whoever has to open it anew
+        self.loaded: set[str] = set()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -86,42 +88,48 @@ class Store:
         self.close()
 
     def call(self, method: str, *args: Any, doing: str, slow: bool = False, **kwargs: Any) -> Any:
-        """`client.method(...)` under a timeout; whatever it raises becomes a StoreError «Milvus cannot <doing>»."""
+        """`client.method(...)` under a timeout. Any error becomes a StoreError «Milvus cannot <doing>»."""
         if self._closed:
             raise StoreError(f"The store {self.uri} has been closed: open it again.")
         wait = self.timeout_s * (_SLOW if slow else 1)
         if self.late and not slow:
             wait = min(wait, _PATIENCE_S)
         try:
-            answer = getattr(self.client, method)(*args, timeout=wait, **kwargs)
+            reply = getattr(self.client, method)(*args, timeout=wait, **kwargs)
             self.late = False
             if method == "load_collection":
                 self.loaded.add(str(args[0]))
             elif method in {"release_collection", "drop_collection"}:
                 self.loaded.discard(str(args[0]))
-            return answer
-        except Exception as error:  # MilvusException, gRPC's errors, and from Lite whatever its Python runs into
+            return reply
+        except Exception as error:  # MilvusException, gRPC's errors, and from Lite any Python error
             self.lost = self.lost or errors.is_lost(error)
             self.late = errors.is_late(error)
             if self.late:
                 raise StoreError(
-                    f"Milvus at {self.uri} cannot {doing}: it did not answer within {wait:g} s. It is busy, or the way "
-                    "to it is slow: try again in a moment."
+                    f"Milvus at {self.uri} cannot {doing}: it did not answer within {wait:g} s. The server or the "
+                    "network is busy: try again in a moment."
                 ) from error
             raise StoreError(f"Milvus at {self.uri} cannot {doing}: {self.reason(error)}.") from error
 
     def reason(self, error: BaseException) -> str:
-        """Why the engine refused, in its own words: one line, no token."""
+        """The engine's message of an error: one line, no token."""
         return errors.reason(error, self._token)
 
     def discard(self) -> None:
-        """Close it, and with it the engine of a Lite store for everybody in this process: a dead one helps nobody."""
-        local = self._local
+        """Close a dead store; a Lite engine is stopped for all its users in this process."""
+        lite = self._lite
         self.close()
-        if local is not None and local.users > 0:
+        if lite is not None and lite.users > 0:
             with _LOCK:
-                local.users = 0
-                _release(local)
+                lite.users = 0
+                _release(lite)
+
+    @property
+    def version_info(self) -> tuple[int, ...]:
+        """The engine's version as numbers: `v2.3.5-lite` is (2, 3, 5)."""
+        match = re.search(r"\d{1,9}(?:\.\d{1,9})*", self.version)
+        return tuple(int(part) for part in match[0].split(".")) if match else ()
 
     @property
     def has_token(self) -> bool:
@@ -130,21 +138,21 @@ class Store:
 
     @property
     def closed(self) -> bool:
-        """Whether somebody has closed it."""
+        """Whether it has been closed."""
         return self._closed
 
     def close(self) -> None:
-        """Let go of the connection; the last user of a Lite store in this process releases its lock. Idempotent."""
+        """Close the connection; the last user of a Lite store in this process releases its lock. Idempotent."""
         with _LOCK:
             if self._closed:
                 return
             self._closed = True
-            if self._local is None:
+            if self._lite is None:
                 _quietly(self.client.close)
                 return
-            self._local.users = max(0, self._local.users - 1)
-            if self._local.users == 0 and _LOCAL.get(self._local.path) is self._local:
-                _release(self._local)
+            self._lite.users = max(0, self._lite.users - 1)
+            if self._lite.users == 0 and _LITE_CLIENTS.get(self._lite.path) is self._lite:
+                _release(self._lite)
 
 
 def open_store(
@@ -152,13 +160,13 @@ def open_store(
 ) -> Store:
     """Open a Milvus Lite path (`….db`), a server (`http://host:19530`) or Zilliz Cloud (`https://…`, with a token).
 
-    A Lite store that another process owns is tried again for `wait_s` seconds. `role` is what we call ourselves in
-    `<path>.owner.json`, from which others read who owns the store. Opening the same path twice in one process shares
-    the client. `timeout_s` bounds every ordinary call; building and loading may take twenty times that.
+    A Lite store that another process owns is tried again for `wait_s` seconds. `role` describes this process in
+    `<path>.owner.json`, which names the owner to other processes. Opening the same path twice in one process shares the
+    client. `timeout_s` limits every ordinary call; building and loading may take twenty times that.
 
     Raises:
-        StoreLockedError: another process keeps the Lite store; the text names it if it can.
-        StoreError: no such folder, not a Lite store, one of Milvus Lite 2.x, a dead server, a refused token.
+        StoreLockedError: another process owns the Lite store; the text names it if the owner's note can be read.
+        StoreError: no such folder, not a Lite store, a store of Milvus Lite 2.x, a dead server, a refused token.
     """
     path = local_path(uri)
     if path is None:
@@ -167,48 +175,48 @@ def open_store(
     while True:
         try:
             with _LOCK:
-                return _open_local(path, role, timeout_s)
+                return _open_lite(path, role, timeout_s)
         except StoreLockedError:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
 
 
-def _check_local(path: Path) -> None:
-    """Refuse what Milvus Lite would fail on without saying why, or would scatter its files into."""
+def _check_lite_path(path: Path) -> None:
+    """Refuse paths on which Milvus Lite fails without a reason, or into which it would scatter its files."""
     if not path.parent.is_dir():
         raise StoreError(f"The folder {path.parent} for the Milvus Lite store does not exist: create it first.")
     if path.is_file():
         with path.open("rb") as file:
-            old = file.read(15) == b"SQLite format 3"
-        if old:
+            is_version_2 = file.read(15) == b"SQLite format 3"
+        if is_version_2:
             raise StoreError(
                 f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
                 "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
             )
         raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
     if path.is_dir():
-        inside = {item.name for item in path.iterdir()}
-        if inside and not inside & {"LOCK", "collections"}:
-            raise StoreError(f"{path} is a folder of something else, not a Milvus Lite store: name another path.")
+        names = {item.name for item in path.iterdir()}
+        if names and not names & {"LOCK", "collections"}:
+            raise StoreError(f"{path} is a folder with other contents, not a Milvus Lite store: name another path.")
 
 
-def _open_local(path: Path, role: str, timeout_s: float) -> Store:
-    local = _LOCAL.get(path)
-    if local is not None and local.pid != os.getpid():  # inherited by a fork: the connection is the parent's
-        del _LOCAL[path]
-        local = None
-    if local is None:
-        _check_local(path)
-        local = _LOCAL[path] = _start_local(path)
+def _open_lite(path: Path, role: str, timeout_s: float) -> Store:
+    lite = _LITE_CLIENTS.get(path)
+    if lite is not None and lite.pid != os.getpid():  # inherited through a fork: the connection is the parent's
+        del _LITE_CLIENTS[path]
+        lite = None
+    if lite is None:
+        _check_lite_path(path)
+        lite = _LITE_CLIENTS[path] = _start_lite(path)
         write_owner(path, role)
-    local.users += 1
-    store = Store(local.client, str(path), local.version, timeout_s)
-    store._local = local
+    lite.users += 1
+    store = Store(lite.client, str(path), lite.version, timeout_s)
+    store._lite = lite
     return store
 
 
-def _start_local(path: Path) -> _Local:
+def _start_lite(path: Path) -> _LiteClient:
     pymilvus = import_pymilvus()
     options = {
         "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
@@ -221,8 +229,8 @@ def _start_local(path: Path) -> _Local:
         try:
             client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
             version = str(client.get_server_version(timeout=_CONNECT_S))
-        except Exception as error:  # of a damaged store Lite's reader raises anything
-            # Lite only logs why it did not start, and pymilvus raises the same sentence for everything.
+        except Exception as error:  # Lite's reader raises anything for a damaged store
+            # Lite only logs the cause, and pymilvus raises the same sentence for every cause.
             cause = logged[-1] if logged else error
             if client is not None:
                 _quietly(client.close)
@@ -233,29 +241,29 @@ def _start_local(path: Path) -> _Local:
                 f"Milvus Lite cannot open {path} ({errors.reason(cause)}): check that the folder is complete and "
                 "writable, or name another path."
             ) from error
-    return _Local(client, version, path, os.getpid(), 0)
+    return _LiteClient(client, version, path, os.getpid(), 0)
 
 
 def _open_server(uri: str, token: str, timeout_s: float) -> Store:
-    address, found = split_credentials(uri)
+    address, userinfo = split_credentials(uri)
     if not is_server_address(address):
         raise StoreError(f"{address[:200]} is not a server's address: write http://host:19530.")
-    token = token or found
+    token = token or userinfo
     wait = min(timeout_s, _CONNECT_S)
     server, database = split_database(address)
     with _LOCK:
         pymilvus = import_pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
-    known = None if uri.startswith("unix:") else errors.at_once(server, wait)
-    if known is not None:
-        raise StoreError(f"No Milvus server answers at {address} ({known[0]}): {known[1]}.")
+    failure = None if uri.startswith("unix:") else errors.certain_failure(server, wait)
+    if failure is not None:
+        raise StoreError(f"No Milvus server answers at {address} ({failure[0]}): {failure[1]}.")
     try:
         store.client = pymilvus.MilvusClient(
-            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_CALM
+            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_RARE_PINGS
         )
         version = str(store.client.get_server_version(timeout=wait))
-        store.client.list_collections(timeout=wait)  # the first call that needs a right
-    except Exception as error:  # MilvusException, gRPC's errors, ValueError for an address that is none, and more
+        store.client.list_collections(timeout=wait)  # the first call that needs a permission
+    except Exception as error:  # MilvusException, gRPC's errors, ValueError for an invalid address, and more
         if store.client is not None:
             _quietly(store.client.close)
         if errors.is_refused(error):
@@ -278,16 +286,16 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
     return Store(store.client, address, version, timeout_s, token=token)
 
 
-def _release(local: _Local) -> None:
-    """Stop the Lite engine behind `local` and give its lock back; caller holds `_LOCK`."""
-    if _LOCAL.get(local.path) is local:
-        del _LOCAL[local.path]
-    if local.pid != os.getpid():
+def _release(lite: _LiteClient) -> None:
+    """Stop the Lite engine behind `lite` and release its lock; the caller holds `_LOCK`."""
+    if _LITE_CLIENTS.get(lite.path) is lite:
+        del _LITE_CLIENTS[lite.path]
+    if lite.pid != os.getpid():
         return
-    _quietly(local.client.close)
-    # Remove our name first: once the lock is free another owner may write its own.
-    forget_owner(local.path)
-    _release_server(local.path)
+    _quietly(lite.client.close)
+    # Remove the owner's note first: once the lock is free, another owner may write its own.
+    forget_owner(lite.path)
+    _release_server(lite.path)
 
 
 def _release_server(path: Path) -> None:
@@ -301,10 +309,10 @@ def _release_server(path: Path) -> None:
 @atexit.register
 def _release_all() -> None:
     with _LOCK:
-        for local in list(_LOCAL.values()):
-            _release(local)
+        for lite in list(_LITE_CLIENTS.values()):
+            _release(lite)
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> None:
-    with suppress(Exception):  # what is closed anyway has nothing to say any more, whatever it raises
+    with suppress(Exception):  # errors while closing do not matter
         function(*args)

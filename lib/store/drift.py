@@ -1,6 +1,6 @@
-"""How a collection of ours differs from today's artifacts, row by row, and its repair.
+"""Differences between a collection of ours and today's artifacts, row by row, and their repair.
 
-Invariant: vectors are compared bit by bit (Milvus keeps float32 as it is), so a row is changed or it is not.
+Invariant: vectors are compared bit by bit (Milvus stores float32 unchanged), so a row either differs or it does not.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lib.progress import Progress
-from lib.store import collections, filters, rows
+from lib.store import filters, rows
 from lib.store.collections import VECTOR
 from lib.store.connection import Store
 from lib.store.write import Rows
 
-_STEP = 200
+_BATCH = 200
 
 
 @dataclass
 class Drift:
-    """Ids that the artifacts have and the collection lacks (`missing`), the reverse (`extra`), and those whose vector
-    (`moved`) or label, path or split (`renamed`) differ; `same` counts the rest."""
+    """Ids that the artifacts have and the collection lacks (`missing`), the reverse (`extra`), and ids whose vector
+    (`moved`) or label, path or split (`renamed`) differs; `same` counts the rest."""
 
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
@@ -32,76 +32,72 @@ class Drift:
 
     @property
     def none(self) -> bool:
-        """Whether the collection is exactly what the artifacts say."""
+        """Whether the collection equals the artifacts."""
         return not (self.missing or self.extra or self.moved or self.renamed)
 
 
-def drift(store: Store, collection: str, wanted: Rows, *, centred: bool, progress: Progress | None = None) -> Drift:
-    """Compare a loaded collection with `wanted`; `centred` takes each vector's mean off first, as when it was written.
+def drift(store: Store, collection: str, artifacts: Rows, *, centred: bool, progress: Progress | None = None) -> Drift:
+    """Compare a loaded collection with the rows of the artifacts; `centred` subtracts each vector's mean first, as when
+    the collection was written.
 
     Raises StoreError when the collection cannot be read.
     """
-    places = {image_id: place for place, image_id in enumerate(wanted.ids)}
-    found = Drift()
-    seen: set[str] = set()
+    place_by_id = {image_id: place for place, image_id in enumerate(artifacts.ids)}
+    result = Drift()
+    stored_ids: set[str] = set()
     done = 0
     for page in rows.pages(store, collection, vectors=[VECTOR], size=500, strong=True):
-        known = [row for row in page if row["id"] in places]
-        found.extra += [str(row["id"]) for row in page if row["id"] not in places]
-        at = np.array([places[row["id"]] for row in known], dtype=np.int64)
-        if len(at):
-            vectors = np.asarray([wanted.vectors[place] for place in at], dtype=np.float32)
-            vectors = collections.centre(vectors) if centred else vectors
-            stored = np.asarray([row[VECTOR] for row in known], dtype=np.float32)
-            equal = (stored == vectors).all(axis=1) if stored.shape == vectors.shape else np.zeros(len(at), dtype=bool)
-            for row, place, alike in zip(known, at, equal, strict=True):
-                said = (row["path"], row["label"], row["split"])
-                if not alike:
-                    found.moved.append(str(row["id"]))
-                elif said != (wanted.paths[place], wanted.labels[place], wanted.splits[place]):
-                    found.renamed.append(str(row["id"]))
+        shared = [row for row in page if row["id"] in place_by_id]
+        result.extra += [str(row["id"]) for row in page if row["id"] not in place_by_id]
+        places = [place_by_id[row["id"]] for row in shared]
+        if shared:
+            vectors = artifacts.block(places, centred=centred)
+            stored = np.asarray([row[VECTOR] for row in shared], dtype=np.float32)
+            same_shape = stored.shape == vectors.shape
+            equal = (stored == vectors).all(axis=1) if same_shape else np.zeros(len(shared), dtype=bool)
+            for row, place, is_equal in zip(shared, places, equal, strict=True):
+                fields = (artifacts.paths[place], artifacts.labels[place], artifacts.splits[place])
+                if not is_equal:
+                    result.moved.append(str(row["id"]))
+                elif fields != (row["path"], row["label"], row["split"]):
+                    result.renamed.append(str(row["id"]))
                 else:
-                    found.same += 1
-        seen |= {str(row["id"]) for row in known}
+                    result.same += 1
+        stored_ids |= {str(row["id"]) for row in shared}
         done += len(page)
         if progress is not None:
             progress(done, None)
-    found.missing = [image_id for image_id in wanted.ids if image_id not in seen]
-    return found
+    result.missing = [image_id for image_id in artifacts.ids if image_id not in stored_ids]
+    return result
 
 
 def repair(
-    store: Store, collection: str, found: Drift, wanted: Rows, *, centred: bool, progress: Progress | None = None
+    store: Store,
+    collection: str,
+    difference: Drift,
+    artifacts: Rows,
+    *,
+    centred: bool,
+    progress: Progress | None = None,
 ) -> int:
-    """Write the missing and changed rows, delete the extra ones, flush; returns how many rows were touched.
+    """Write the missing and changed rows, delete the extra ones, flush; returns the number of rows written or deleted.
 
-    Raises StoreError, after which what was written stays: compare again.
+    Raises StoreError; rows written until then stay, so compare again.
     """
-    places = {image_id: place for place, image_id in enumerate(wanted.ids)}
-    write = [*found.missing, *found.moved, *found.renamed]
-    total, done = len(write) + len(found.extra), 0
-    for start in range(0, len(write), _STEP):
-        part = [places[image_id] for image_id in write[start : start + _STEP]]
-        vectors = np.asarray([wanted.vectors[place] for place in part], dtype=np.float32)
-        vectors = collections.centre(vectors) if centred else vectors
-        data = [
-            {
-                "id": wanted.ids[place],
-                "path": wanted.paths[place],
-                "label": wanted.labels[place],
-                "split": wanted.splits[place],
-                VECTOR: vector,
-            }
-            for place, vector in zip(part, vectors, strict=True)
-        ]
-        store.call("upsert", collection, data, doing=f"write rows into {collection}")
-        done += len(part)
+    place_by_id = {image_id: place for place, image_id in enumerate(artifacts.ids)}
+    changed = [*difference.missing, *difference.moved, *difference.renamed]
+    total, done = len(changed) + len(difference.extra), 0
+    for start in range(0, len(changed), _BATCH):
+        places = [place_by_id[image_id] for image_id in changed[start : start + _BATCH]]
+        entities = artifacts.entities(places, centred=centred)
+        store.call("upsert", collection, entities, doing=f"write rows into {collection}")
+        done += len(places)
         if progress is not None:
             progress(done, total)
-    for start in range(0, len(found.extra), _STEP):
-        part_ids = found.extra[start : start + _STEP]
-        store.call("delete", collection, filter=_among(part_ids), doing=f"delete rows of {collection}")
-        done += len(part_ids)
+    for start in range(0, len(difference.extra), _BATCH):
+        ids = difference.extra[start : start + _BATCH]
+        store.call("delete", collection, filter=_id_filter(ids), doing=f"delete rows of {collection}")
+        done += len(ids)
         if progress is not None:
             progress(done, total)
     if total:  # rows that are not flushed never use an index
@@ -109,5 +105,5 @@ def repair(
     return total
 
 
-def _among(ids: Sequence[str]) -> str:
+def _id_filter(ids: Sequence[str]) -> str:
     return f"id in [{', '.join(filters.quoted(image_id) for image_id in ids)}]"

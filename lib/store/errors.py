@@ -1,11 +1,12 @@
-"""What went wrong between us and a Milvus, in words: why a call failed, and why a server does not open.
+"""Failures of Milvus in words: why a call failed, and why a server does not open.
 
-Invariants: no text holds a token, and every text is one line. `why_silent` looks with sockets of its own, since
-pymilvus says "fail connecting to server" to everything.
+Invariants: no text holds a token, and every text is one line. `why_silent` opens sockets of its own, since pymilvus
+reports "fail connecting to server" for every cause.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from pathlib import Path
@@ -18,7 +19,7 @@ _LOST_WORDS = ("unavailable", "channel is closed", "closed channel", "connection
 
 
 def reason(error: BaseException, token: str = "") -> str:
-    """The library's own words in one line, without the token and without gRPC's dump."""
+    """The library's message in one line, without the token and without gRPC's dump."""
     details, code = getattr(error, "details", None), getattr(error, "code", None)
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
     if is_late(error):
@@ -32,12 +33,12 @@ def reason(error: BaseException, token: str = "") -> str:
 
 
 def is_refused(error: BaseException | None) -> bool:
-    """Whether the server turned us away, however deep pymilvus has wrapped that."""
+    """Whether the server refused the credentials, however deep pymilvus has wrapped that error."""
     for each in _chain(error):
-        words = str(getattr(each, "message", "")).lower()
+        text = str(getattr(each, "message", "")).lower()
         if _status(each) in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
             return True
-        if "unauthenticated" in words or "auth check failure" in words or "permission deny" in words:
+        if "unauthenticated" in text or "auth check failure" in text or "permission deny" in text:
             return True
     return False
 
@@ -45,8 +46,8 @@ def is_refused(error: BaseException | None) -> bool:
 def is_lost(error: BaseException | None) -> bool:
     """Whether the connection itself is gone, so that only a new client helps."""
     for each in _chain(error):
-        words = f"{getattr(each, 'message', '')} {each}".lower()
-        if _status(each) == "UNAVAILABLE" or any(sign in words for sign in _LOST_WORDS):
+        text = f"{getattr(each, 'message', '')} {each}".lower()
+        if _status(each) == "UNAVAILABLE" or any(sign in text for sign in _LOST_WORDS):
             return True
     return False
 
@@ -65,44 +66,46 @@ def _status(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and all(error is not each for each in found):  # pymilvus' errors can be their own cause
-        found.append(error)
+    """An error and its causes, outermost first."""
+    chain: list[BaseException] = []
+    while error is not None and all(error is not each for each in chain):  # pymilvus' errors can be their own cause
+        chain.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return chain
 
 
-def at_once(address: str, wait_s: float) -> tuple[str, str] | None:
-    """`why_silent` where that is certain without asking for Milvus: nobody listens, there is no such host, or its TLS
-    cannot be used. pymilvus would try until its time is over. None if it may work, or only a proxy would know."""
+def certain_failure(address: str, wait_s: float) -> tuple[str, str] | None:
+    """`why_silent`, if a connection alone shows the cause: nothing listens, an unknown host, or unusable TLS. pymilvus
+    would retry until its timeout. None if the address may work, or if only a proxy could reach it."""
     if settings.behind_proxy():
         return None
+    host_port = _host_port(address)
     try:
-        with socket.create_connection(_place(address), timeout=wait_s) as plain:
-            return _tls_trouble(plain, _place(address)[0]) if urlsplit(address).scheme == "https" else None
+        with socket.create_connection(host_port, timeout=wait_s) as plain:
+            return _tls_failure(plain, host_port[0]) if urlsplit(address).scheme == "https" else None
     except (ConnectionRefusedError, socket.gaierror):
         return why_silent(address, wait_s)
     except (OSError, ValueError):
         return None
 
 
-def _place(address: str) -> tuple[str, int]:
+def _host_port(address: str) -> tuple[str, int]:
     parts = urlsplit(address)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 19530)
 
 
 def why_silent(address: str, wait_s: float) -> tuple[str, str]:
-    """Why no Milvus answers at `address` (http or https), and what to do: two halves of a sentence."""
-    (host, port), secure = _place(address), urlsplit(address).scheme == "https"
+    """Why no Milvus answers at `address` (http or https), and the remedy: two halves of a sentence."""
+    (host, port), secure = _host_port(address), urlsplit(address).scheme == "https"
     try:
         with socket.create_connection((host, port), timeout=wait_s) as plain:
-            return (_tls_trouble(plain, host) or _mute(host)) if secure else _spoken(plain, host, wait_s)
+            return (_tls_failure(plain, host) or _no_milvus(host)) if secure else _plain_failure(plain, host, wait_s)
     except socket.gaierror:
         return f"there is no host called {host}", "correct the address, or check the network"
     except TimeoutError:
         return (
             f"{host} takes no connection on port {port} within {wait_s:g} s",
-            "check that the machine is up and that no firewall is between",
+            "check that the machine is up and that no firewall blocks the port",
         )
     except ConnectionRefusedError:
         return f"nothing listens on port {port} of {host}", "start Milvus there, or correct the port"
@@ -110,14 +113,14 @@ def why_silent(address: str, wait_s: float) -> tuple[str, str]:
         return f"{error.strerror or error}", "check the address and the network"
 
 
-def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str] | None:
-    """What hinders TLS; None if nothing does, or the time is over."""
+def _tls_failure(plain: socket.socket, host: str) -> tuple[str, str] | None:
+    """Why TLS fails on a connection; None if it works or times out."""
     try:
-        ssl.create_default_context(cafile=_authorities()).wrap_socket(plain, server_hostname=host).close()
+        ssl.create_default_context(cafile=_root_certificates()).wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
         return (
             f"the certificate of {host} is not trusted: {error.verify_message}",
-            "let GRPC_DEFAULT_SSL_ROOTS_FILE_PATH name its authority's certificate, or correct the host's name",
+            "set GRPC_DEFAULT_SSL_ROOTS_FILE_PATH to the certificate of its authority, or correct the host name",
         )
     except (ssl.SSLError, ConnectionError):
         return f"{host} does not speak TLS on this port", "write http:// instead of https://, or correct the port"
@@ -126,28 +129,30 @@ def _tls_trouble(plain: socket.socket, host: str) -> tuple[str, str] | None:
     return None
 
 
-def _authorities() -> str | None:
-    """The file of the authorities that gRPC trusts: its own list, not the system's, unless it is told of another."""
+def _root_certificates() -> str | None:
+    """The file of root certificates that gRPC trusts: the list bundled with gRPC (not the system's), unless the
+    settings name another file."""
     import grpc
 
-    own = Path(grpc.__file__).parent / "_cython" / "_credentials" / "roots.pem"
-    named = settings.grpc_roots() or str(own)
-    return named if Path(named).is_file() else None
+    bundled = Path(grpc.__file__).parent / "_cython" / "_credentials" / "roots.pem"
+    path = settings.grpc_roots() or str(bundled)
+    return path if Path(path).is_file() else None
 
 
-def _spoken(plain: socket.socket, host: str, wait_s: float) -> tuple[str, str]:
-    """A listener that understands a TLS greeting wants https; Milvus without TLS hangs up on it, or says nothing."""
+def _plain_failure(plain: socket.socket, host: str, wait_s: float) -> tuple[str, str]:
+    """Why a listener does not answer plain gRPC. One that completes a TLS handshake expects https; Milvus without TLS
+    hangs up on the handshake, or stays silent."""
     plain.settimeout(min(1.0, wait_s))
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent over it
     try:
         context.wrap_socket(plain, server_hostname=host).close()
     except OSError:  # SSLError and timeouts are OSErrors
-        return _mute(host)
+        return _no_milvus(host)
     return f"{host} expects TLS on this port", "write https:// instead of http://"
 
 
-def _mute(host: str) -> tuple[str, str]:
+def _no_milvus(host: str) -> tuple[str, str]:
     return (
         f"something listens at {host} but did not answer as Milvus in time",
         "wait until it has started, or check that it is Milvus' port (19530) and not its web interface (9091)",
@@ -155,20 +160,18 @@ def _mute(host: str) -> tuple[str, str]:
 
 
 def position(text: str) -> int | None:
-    """The column, from 0, at which an engine stopped reading an expression, from its words; None if it does not say.
+    """The column, from 0, at which an engine stopped parsing an expression; None if its message names none.
 
     Lite: `… at column 5`, counted from 1. Servers (ANTLR): `line 1:4 …`, counted from 0.
     """
-    import re
-
-    if found := re.search(r"at column (\d{1,9})", text):
-        return int(found[1]) - 1
-    if found := re.search(r"line 1:(\d{1,9})", text):
-        return int(found[1])
+    if match := re.search(r"at column (\d{1,9})", text):
+        return int(match[1]) - 1
+    if match := re.search(r"line 1:(\d{1,9})", text):
+        return int(match[1])
     return None
 
 
-def message(error: BaseException) -> str:
-    """All of an engine's words, with their line breaks; for reading positions out of, not for the screen."""
+def full_message(error: BaseException) -> str:
+    """An engine's whole message with its line breaks: for parsing positions, not for the screen."""
     cause: Any = error.__cause__ or error
     return str(getattr(cause, "message", "") or cause)

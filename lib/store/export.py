@@ -1,7 +1,7 @@
 """A collection's rows as a file: CSV, JSON or Parquet, written page by page, so that memory stays bounded.
 
-Invariants: the file appears under its name only when it is whole; vectors are in it only when asked for; 64-bit keys
-and text come through unchanged.
+Invariants: the file appears under its name only when it is complete; it holds vectors only on request; 64-bit keys and
+text are unchanged.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from lib import documents
+from lib.documents.inspect import FieldDocument
 from lib.errors import ArtifactError
 from lib.store import collections, inspect, rows
 from lib.store.connection import Store
@@ -36,24 +37,24 @@ def export(
     vectors: Sequence[str] = (),
     progress: Callable[[int, int | None], None] | None = None,
 ) -> int:
-    """Write the rows that meet `filter` to `target` and return how many. `progress(done, total)` after every page; the
-    total is None with a filter.
+    """Write the rows that meet `filter` to `target`, as `kind` (see `KINDS`), and return their number. `vectors` names
+    the vector fields to include. `progress(done, total)` is called after every page; the total is None with a filter.
 
     Raises:
         StoreError: the collection cannot be read.
         ArtifactError: the file cannot be written.
     """
-    about = inspect.inspect(store, collection)["collections"][0]
-    fields = [field for field in about["fields"] if "VECTOR" not in field["type"] or field["name"] in vectors]
+    entry = inspect.inspect(store, collection)["collections"][0]
+    fields = [field for field in entry["fields"] if "VECTOR" not in field["type"] or field["name"] in vectors]
     total = None if filter.strip() else collections.count_rows(store, collection)
     part = target.with_name(f".{target.name}.part")
     done = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _WRITERS[kind](part, fields, about["dynamic"]) as writer:
-            # Long vectors come in smaller pages: a page must fit one message.
-            widest = sum(field["dim"] or 0 for field in fields)
-            size = max(50, min(PAGE, 1_000_000 // max(1, widest)))
+        with _WRITERS[kind](part, fields, entry["dynamic"]) as writer:
+            # Long vectors are read in smaller pages: a page must fit one message.
+            numbers_per_row = sum(field["dim"] or 0 for field in fields)
+            size = max(50, min(PAGE, 1_000_000 // max(1, numbers_per_row)))
             for page in rows.pages(store, collection, filter=filter, vectors=vectors, size=size, strong=True):
                 writer.write(page)
                 done += len(page)
@@ -69,14 +70,14 @@ def export(
 
 
 def _split(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A row with its dynamic fields under one name."""
+    """A row with its dynamic fields under one name, `META`."""
     extra = {name: value for name, value in row.items() if name not in names}
     return {**{name: row.get(name) for name in names}, META: extra or None}
 
 
 @contextmanager
-def _csv(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_Writer]:
-    names = [str(field["name"]) for field in fields]
+def _csv(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator[_Writer]:
+    names = [field["name"] for field in fields]
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, [*names, META] if dynamic else names, extrasaction="ignore")
         table.writeheader()
@@ -90,7 +91,7 @@ def _csv(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_W
 
 
 @contextmanager
-def _json(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_Writer]:
+def _json(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator[_Writer]:
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
         first = True
@@ -108,11 +109,11 @@ def _json(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_
 
 
 @contextmanager
-def _parquet(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterator[_Writer]:
+def _parquet(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator[_Writer]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    plain = {
+    column_types = {
         "BOOL": pa.bool_(),
         "INT8": pa.int8(),
         "INT16": pa.int16(),
@@ -126,20 +127,20 @@ def _parquet(path: Path, fields: list[dict[str, Any]], dynamic: bool) -> Iterato
         "INT8_VECTOR": pa.list_(pa.int8()),
         "BINARY_VECTOR": pa.list_(pa.int8()),
     }
-    names = [str(field["name"]) for field in fields]
-    # Everything else (JSON, arrays, sparse vectors) is JSON text, as in CSV.
-    kinds = {name: plain.get(field["type"], pa.string()) for name, field in zip(names, fields, strict=True)}
+    names = [field["name"] for field in fields]
+    # All other types (JSON, arrays, sparse vectors) become JSON text, as in CSV.
+    types = {name: column_types.get(field["type"], pa.string()) for name, field in zip(names, fields, strict=True)}
     if dynamic:
-        kinds[META] = pa.string()
-    schema = pa.schema(list(kinds.items()))
+        types[META] = pa.string()
+    schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(path, schema) as file:
 
         class Writer:
             def write(self, page: list[dict[str, Any]]) -> None:
                 split = [_split(row, names) for row in page]
                 columns = {
-                    name: [rows.cell(row[name]) if pa.types.is_string(kind) else row[name] for row in split]
-                    for name, kind in kinds.items()
+                    name: [rows.cell(row[name]) if pa.types.is_string(type_) else row[name] for row in split]
+                    for name, type_ in types.items()
                 }
                 file.write_table(pa.table(columns, schema=schema))
 

@@ -1,8 +1,8 @@
-"""Milvus filter expressions: built from conditions with all quoting done, and their errors put at their place.
+"""Milvus filter expressions: built from conditions, with all quoting, and their syntax errors located.
 
 Literals are escaped here and nowhere else: templates (`{p}`) fail on Lite and on servers before 2.5.
-Grammar: https://milvus.io/docs/boolean.md. What each engine takes is pinned by tests/unit/store/test_filters.py and
-test_server.py beside it.
+Grammar: https://milvus.io/docs/boolean.md. Which expressions each engine accepts is pinned by
+tests/unit/store/test_filters.py and test_server.py beside it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from lib.documents.inspect import FieldDocument
 from lib.errors import QueryError
-from lib.store import collections, errors
+from lib.store import errors
 from lib.store.connection import Store
 
+BROKEN_LIST: Final = "This is not a JSON list: close its quotes and brackets."
 _WHOLE: Final = frozenset({"INT8", "INT16", "INT32", "INT64"})
 _NUMBERS: Final = _WHOLE | {"FLOAT", "DOUBLE"}
 _COMPARE: Final = ("==", "!=", ">", ">=", "<", "<=")
 _TEXT: Final = ("==", "!=", "in", "not in", "starts with", "ends with", "contains")
 _ARRAY: Final = ("contains", "contains any of", "contains all of", "length ==")
 _NULLS: Final = ("is null", "is not null")
-# Words of an expression that are no field names.
-_WORDS: Final = frozenset(
+# Words of an expression that are not field names.
+_KEYWORDS: Final = frozenset(
     {
         "and",
         "or",
@@ -49,13 +51,13 @@ _WORDS: Final = frozenset(
         "st_within",
     }
 )
-# A string that is not closed goes to the end: were it skipped, each later quote would look for its end once more.
+# An unclosed string extends to the end: if it were skipped, each later quote would search for its end once more.
 _NAME: Final = re.compile(r'"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?|(?<![\w.$])([A-Za-z_]\w*)', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One line of the builder. `key` is the key inside a JSON or dynamic field, where there is one (`a` or `a/b`)."""
+    """One line of the builder. `key` is the key inside a JSON or dynamic field, if any (`a` or `a/b`)."""
 
     field: str
     operator: str
@@ -65,13 +67,13 @@ class Condition:
 
 @dataclass(frozen=True)
 class FilterProblem:
-    """What an engine says against an expression; `column` counts from 0, None where it does not say."""
+    """An engine's objection to an expression; `column` counts from 0, None if the engine names none."""
 
     column: int | None
     words: str
 
-    def drawn(self, expression: str) -> str:
-        """The expression with a mark under the place, as text for a fixed-width font."""
+    def with_marker(self, expression: str) -> str:
+        """The expression with a mark under the column, as text for a fixed-width font."""
         line = " ".join(expression.split()) if "\n" in expression else expression
         if self.column is None:
             return f"{line}\n{self.words}"
@@ -79,37 +81,38 @@ class FilterProblem:
 
 
 def operators(kind: str, *, nullable: bool = False) -> tuple[str, ...]:
-    """What can be asked of a field of this type; none of vectors."""
+    """The operators for a field of this type; none for vectors."""
     if "VECTOR" in kind:
         return ()
-    found: tuple[str, ...] = _TEXT
+    result: tuple[str, ...] = _TEXT
     if kind in _NUMBERS:
-        found = (*_COMPARE, "in", "not in")
+        result = (*_COMPARE, "in", "not in")
     elif kind == "BOOL":
-        found = ("is true", "is false")
+        result = ("is true", "is false")
     elif kind == "ARRAY":
-        found = _ARRAY
+        result = _ARRAY
     elif kind == "JSON":
-        found = (*_COMPARE, "in", "contains", "exists")
-    return (*found, *_NULLS) if nullable else found
+        result = (*_COMPARE, "in", "contains", "exists")
+    return (*result, *_NULLS) if nullable else result
 
 
 def expression(
-    conditions: Sequence[Condition], fields: Sequence[Mapping[str, Any]], store: Store | None = None, *, joined: str
+    conditions: Sequence[Condition], fields: Sequence[FieldDocument], store: Store | None = None, *, joined: str
 ) -> str:
     """All conditions as one expression, `joined` by `and` or `or`. `fields` as in `inspect`; a field that is not among
-    them is a dynamic one. Raises QueryError for a value that does not fit its field."""
-    known = {field["name"]: field for field in fields}
-    parts = [_condition(condition, known.get(condition.field), _wildcards(store)) for condition in conditions]
+    them is dynamic. Raises QueryError for a value that does not fit its field."""
+    fields_by_name = {field["name"]: field for field in fields}
+    escapes = _escapes_wildcards(store)
+    parts = [_condition(condition, fields_by_name.get(condition.field), escapes) for condition in conditions]
     return parts[0] if len(parts) == 1 else f" {joined} ".join(f"({part})" for part in parts)
 
 
 def escape(text: object) -> str:
-    """`text` as it must stand between double quotes in an expression."""
-    out = str(text)
-    for raw, written in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-        out = out.replace(raw, written)
-    return out
+    """`text` escaped for double quotes in an expression."""
+    result = str(text)
+    for raw, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        result = result.replace(raw, escaped)
+    return result
 
 
 def quoted(text: object) -> str:
@@ -117,18 +120,19 @@ def quoted(text: object) -> str:
     return f'"{escape(text)}"'
 
 
-def key_literal(field: Mapping[str, Any], key: str | int) -> str:
-    """A primary key as a literal. Raises QueryError for words where keys are numbers."""
-    return literal(str(key), str(field["type"]), str(field["name"]))
+def key_literal(name: str, kind: str, key: str | int) -> str:
+    """A key of primary field `name` as a literal of the field's type. Raises QueryError for text where keys are
+    numbers."""
+    return literal(str(key), kind, name)
 
 
 def literal(value: str, kind: str, name: str) -> str:
-    """What a user typed for field `name`, as a literal of its type; JSON and dynamic values say themselves what they
-    are (numbers, true, false, anything else is text)."""
+    """A typed value for field `name`, as a literal of the field's type. JSON and dynamic values have no type of their
+    own: numbers, true and false are themselves, and anything else is text. Raises QueryError if it does not fit."""
     text = value.strip()
     if kind in _WHOLE:
         if not re.fullmatch(r"[+-]?\d{1,19}", text):
-            raise QueryError(f"{name} holds whole numbers; {value[:40]!r} is none.")
+            raise QueryError(f"{name} holds whole numbers, and {value[:40]!r} is not one.")
         return str(int(text))
     if kind in _NUMBERS:
         try:
@@ -136,7 +140,7 @@ def literal(value: str, kind: str, name: str) -> str:
         except ValueError:
             number = float("nan")
         if not math.isfinite(number):
-            raise QueryError(f"{name} holds numbers; {value[:40]!r} is none.")
+            raise QueryError(f"{name} holds numbers, and {value[:40]!r} is not one.")
         return repr(number)
     if kind in {"JSON", ""}:
         if text in {"true", "false"} or re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", text):
@@ -146,26 +150,25 @@ def literal(value: str, kind: str, name: str) -> str:
 
 
 def values(text: str) -> list[str]:
-    """Several values typed with commas between them; a JSON list keeps commas inside a value."""
+    """Values typed with commas between them; a JSON list allows commas inside a value. Raises QueryError for a broken
+    list."""
     if text.strip().startswith("["):
         try:
-            found = json.loads(text)
-            return [item if isinstance(item, str) else json.dumps(item) for item in found]
-        except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets inside each other
-            raise QueryError("This is no JSON list: close its quotes and brackets.") from error
+            items = json.loads(text)
+            return [item if isinstance(item, str) else json.dumps(item) for item in items]
+        except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
+            raise QueryError(BROKEN_LIST) from error
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _wildcards(store: Store | None) -> bool:
-    """Whether `like` knows an escape for its wildcards: Lite and servers since 2.4 do."""
-    if store is None or store.engine == "lite":
-        return True
-    return collections.version(store) >= (2, 4)
+def _escapes_wildcards(store: Store | None) -> bool:
+    """Whether wildcards of `like` can be escaped: on Lite and on servers since 2.4."""
+    return store is None or store.engine == "lite" or store.version_info >= (2, 4)
 
 
-def _condition(condition: Condition, field: Mapping[str, Any] | None, wildcards: bool) -> str:
-    kind = "" if field is None else str(field["type"])
-    name = _place(condition, kind)
+def _condition(condition: Condition, field: FieldDocument | None, escapes: bool) -> str:
+    kind = "" if field is None else field["type"]
+    name = _accessor(condition, kind)
     simple = {
         "is null": f"{name} is null",
         "is not null": f"{name} is not null",
@@ -176,64 +179,65 @@ def _condition(condition: Condition, field: Mapping[str, Any] | None, wildcards:
     if condition.operator in simple:
         return simple[condition.operator]
     if kind == "ARRAY":
-        return _of_array(name, condition, str((field or {}).get("element_type") or ""))
+        element = "" if field is None else field.get("element_type", "")
+        return _array_condition(name, condition, element)
     if condition.operator in {"in", "not in"}:
-        found = [literal(value, kind, condition.field) for value in values(condition.value)]
-        if not found:
+        literals = [literal(value, kind, condition.field) for value in values(condition.value)]
+        if not literals:
             raise QueryError(f"Type one or more values for {condition.field}, with commas between them.")
-        return f"{name} {condition.operator} [{', '.join(found)}]"
+        return f"{name} {condition.operator} [{', '.join(literals)}]"
     if condition.operator == "contains" and kind in {"JSON", ""}:
         return f"json_contains({name}, {literal(condition.value, kind, condition.field)})"
     if condition.operator in {"starts with", "ends with", "contains"}:
-        return f"{name} like {quoted(_pattern(condition, wildcards))}"
+        return f"{name} like {quoted(_pattern(condition, escapes))}"
     return f"{name} {condition.operator} {literal(condition.value, kind, condition.field)}"
 
 
-def _place(condition: Condition, kind: str) -> str:
-    """The field, or the place inside it, as an expression names it."""
+def _accessor(condition: Condition, kind: str) -> str:
+    """The field, or the key inside it, as an expression names it."""
     path = "".join(f"[{quoted(part)}]" for part in condition.key.split("/") if part)
     if not kind:
         return f"$meta[{quoted(condition.field)}]{path}"
     if kind == "JSON" and not path:
-        raise QueryError(f"Name the key inside {condition.field} that you ask for.")
+        raise QueryError(f"Name the key inside {condition.field} to filter by.")
     return condition.field + path if kind == "JSON" else condition.field
 
 
-def _pattern(condition: Condition, wildcards: bool) -> str:
-    part = condition.value
-    for wild in ("\\", "%", "_") if wildcards else ():
-        part = part.replace(wild, f"\\{wild}")
+def _pattern(condition: Condition, escapes: bool) -> str:
+    """The pattern of `like` for a condition on a part of a text."""
+    text = condition.value
+    for wildcard in ("\\", "%", "_") if escapes else ():
+        text = text.replace(wildcard, f"\\{wildcard}")
     before = "" if condition.operator == "starts with" else "%"
-    return before + part + ("" if condition.operator == "ends with" else "%")
+    return before + text + ("" if condition.operator == "ends with" else "%")
 
 
-def _of_array(name: str, condition: Condition, element: str) -> str:
+def _array_condition(name: str, condition: Condition, element: str) -> str:
     if condition.operator == "length ==":
         return f"array_length({name}) == {literal(condition.value, 'INT64', f'the length of {name}')}"
     if condition.operator == "contains":
         return f"array_contains({name}, {literal(condition.value, element, name)})"
-    found = ", ".join(literal(value, element, name) for value in values(condition.value))
+    literals = ", ".join(literal(value, element, name) for value in values(condition.value))
     call = "array_contains_any" if condition.operator == "contains any of" else "array_contains_all"
-    return f"{call}({name}, [{found}])"
+    return f"{call}({name}, [{literals}])"
 
 
-def unknown_names(text: str, fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names in an expression that no field has: with dynamic fields, an engine takes them for a key and finds none."""
-    known = {str(field["name"]) for field in fields}
-    found = [match[1] for match in _NAME.finditer(text) if match[1]]
-    return [name for name in dict.fromkeys(found) if name not in known and name.lower() not in _WORDS]
+def unknown_names(text: str, fields: Sequence[FieldDocument]) -> list[str]:
+    """Names in an expression that are not fields. With dynamic fields, an engine reads them as keys that no row has."""
+    field_names = {field["name"] for field in fields}
+    names = [match[1] for match in _NAME.finditer(text) if match[1]]
+    return [name for name in dict.fromkeys(names) if name not in field_names and name.lower() not in _KEYWORDS]
 
 
 def filter_problem(store: Store, error: BaseException, expression: str) -> FilterProblem | None:
-    """What the engine has against `expression`, if `error` is about that; None when it is about something else."""
-    whole = errors.message(error)
-    column = errors.position(whole)
-    words = store.reason(error.__cause__ or error)
-    about = "cannot parse expression" in whole or "predicate is not" in whole
-    if column is None and not about:
+    """The engine's objection to `expression`; None if `error` has another cause."""
+    message = errors.full_message(error)
+    column = errors.position(message)
+    if column is None and "cannot parse expression" not in message and "predicate is not" not in message:
         return None
-    lines = [line.strip() for line in whole.splitlines() if line.strip()]
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     hint = lines[-1].rstrip(")>") if len(lines) > 1 and "^" not in lines[-1] else ""
+    words = store.reason(error.__cause__ or error)
     words = re.sub(r"^cannot parse expression: .*?, error: (line 1:\d+ )?", "", words)
     words = re.sub(r" expecting \{.*", "", re.sub(r" at column \d+$", "", words))
     return FilterProblem(column, f"{words}; {hint}" if hint and hint != words else words)

@@ -1,8 +1,8 @@
-"""Other index types built over the same vectors, on a scratch copy, to compare what they find, cost and take.
+"""Comparing index types over the same vectors, on a scratch copy: recall, latency, build time and size.
 
-Invariants: the collection that is compared is only read. The copy lies in a Lite store of its own that is deleted
-afterwards, or on a server (which alone can build its index types) in a collection named `petalscope_scratch_…`, which
-is dropped afterwards whatever happens. Types that an engine only pretends to build are never tried.
+Invariants: the compared collection is only read. The copy lies in a Lite store of its own, which is deleted afterwards,
+or on a server (only a server can build its index types) in a collection named `petalscope_scratch_…`, which is dropped
+afterwards in any case. Types that an engine reports without building them are never tried.
 """
 
 from __future__ import annotations
@@ -11,26 +11,46 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import numpy as np
 
+from lib.documents.inspect import CollectionDocument, RecallRow
 from lib.errors import QueryError, StoreError
-from lib.store import inspect, recall, rows, sizing
+from lib.store import index_types, inspect, recall, rows
 from lib.store.connection import Store, open_store
-from lib.store.recall import TYPES
+from lib.store.recall import GroundTruth
 
 PREFIX: Final = "petalscope_scratch_"
 _VECTOR: Final = "vector"
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
+
+
+class ComparedRow(RecallRow):
+    """A row of `recall`, with the build parameters, the build time in seconds, and the size by formula in bytes."""
+
+    build: dict[str, Any]
+    build_s: float
+    bytes: int | None
+
+
+class Comparison(TypedDict):
+    """The rows of all index types; `failed` has the engine's reason for each type that it did not build."""
+
+    rows: list[ComparedRow]
+    failed: dict[str, str]
+    gallery: int
+    k: int
+    queries: int
+    warning: str
 
 
 def compare(
     store: Store,
-    entry: Mapping[str, Any],
+    entry: CollectionDocument,
     field: str,
     metric: str,
     kinds: Sequence[str],
@@ -39,45 +59,50 @@ def compare(
     k: int = 10,
     queries: int = 50,
     folder: Path | None = None,
-    tell: Tell = lambda words: None,
-) -> dict[str, Any]:
-    """`rows` as `recall` has them, for every index type in `kinds`, each with `build_s` and `bytes` (by formula); and
-    `failed`: the engine's reason for each type that it did not build.
+    report: Report = lambda text: None,
+) -> Comparison:
+    """Build every index type in `kinds` over the first `most` vectors of `field`, and measure each.
 
-    `folder` is where the scratch store of a Lite collection is made. `tell` is told what is being done.
+    `folder` is where the scratch store of a Lite collection is created. `report` is called with each step's name.
 
     Raises:
-        QueryError: a type that this engine does not build.
+        QueryError: a type that this engine does not build, or vectors that are not finite.
         StoreError: the copy cannot be made.
     """
-    known, refused = recall.offered(store)
+    buildable, refused = index_types.buildable_types(store)
     for kind in kinds:
-        if kind not in known:
-            why = refused.get(kind, "it is not known here")
+        if kind not in buildable:
+            why = refused.get(kind, "it is not a known type")
             raise QueryError(f"{kind} cannot be compared on this engine: {why}.")
-    tell("reading the vectors")
-    _, vectors, _ = rows.sample(store, str(entry["name"]), field, most, also=["-"])
+    report("reading the vectors")
+    _, vectors, _ = rows.sample(store, entry["name"], field, most, also=["-"])
     if not np.isfinite(vectors).all():
-        raise QueryError(f"{field} holds vectors that are not finite (see Health): mend them first.")
+        raise QueryError(f"{field} holds vectors that are not finite: correct or delete their rows first.")
     chosen = np.sort(np.random.default_rng(0).permutation(len(vectors))[:queries])
     pages = ((range(i, min(i + 1000, len(vectors))), vectors[i : i + 1000]) for i in range(0, len(vectors), 1000))
-    right = recall.truth(pages, [(int(place), vectors[place]) for place in chosen], metric, k)
-    found: list[dict[str, Any]] = []
+    truth = recall.ground_truth(pages, [(int(place), vectors[place]) for place in chosen], metric, k)
+    measured: list[ComparedRow] = []
     failed: dict[str, str] = {}
-    with _place(store, folder) as home, _copy(home, vectors, tell) as name:
+    with _scratch_store(store, folder) as scratch, _scratch_collection(scratch, vectors, report) as name:
         for kind in kinds:
-            tell(f"building {kind}")
+            report(f"building {kind}")
             try:
-                found += _one(home, name, kind, metric, right, vectors.shape)
+                measured += _build_and_measure(scratch, name, kind, metric, truth, vectors.shape)
             except StoreError as error:
-                failed[kind] = home.reason(error.__cause__ or error)
-    warning = recall.small(store, len(vectors))
-    about = {"gallery": len(vectors), "k": right.k, "queries": len(right.keys), "warning": warning}
-    return {"rows": found, "failed": failed, **about}
+                failed[kind] = scratch.reason(error.__cause__ or error)
+    return {
+        "rows": measured,
+        "failed": failed,
+        "gallery": len(vectors),
+        "k": truth.k,
+        "queries": len(truth.keys),
+        "warning": recall.unindexed_warning(store, len(vectors)),
+    }
 
 
 @contextmanager
-def _place(store: Store, folder: Path | None) -> Iterator[Store]:
+def _scratch_store(store: Store, folder: Path | None) -> Iterator[Store]:
+    """The store for the copy: a new Lite store in `folder`, deleted afterwards, or the server itself."""
     if store.engine != "lite" or "://" in store.uri:
         yield store
         return
@@ -85,14 +110,15 @@ def _place(store: Store, folder: Path | None) -> Iterator[Store]:
         folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
     try:
-        with open_store(str(home / "scratch.db"), role="scratch") as opened:
-            yield opened
+        with open_store(str(home / "scratch.db"), role="scratch") as scratch:
+            yield scratch
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
-def _copy(store: Store, vectors: np.ndarray, tell: Tell) -> Iterator[str]:
+def _scratch_collection(store: Store, vectors: np.ndarray, report: Report) -> Iterator[str]:
+    """The name of a new collection with these vectors (n, d), under their row numbers; dropped afterwards."""
     from pymilvus import DataType
 
     name = PREFIX + uuid.uuid4().hex[:8]
@@ -103,7 +129,7 @@ def _copy(store: Store, vectors: np.ndarray, tell: Tell) -> Iterator[str]:
     try:
         step = max(50, min(1000, 8_000_000 // (4 * vectors.shape[1])))
         for start in range(0, len(vectors), step):
-            tell(f"copying, {start:,} of {len(vectors):,} rows")
+            report(f"copying, {start:,} of {len(vectors):,} rows")
             block = [{"id": start + i, _VECTOR: row} for i, row in enumerate(vectors[start : start + step])]
             store.call("insert", name, block, doing="fill a scratch collection")
         store.call("flush", name, doing="flush a scratch collection", slow=True)
@@ -113,39 +139,45 @@ def _copy(store: Store, vectors: np.ndarray, tell: Tell) -> Iterator[str]:
             store.call("drop_collection", name, doing="drop a scratch collection", slow=True)
 
 
-def _one(
-    store: Store, name: str, kind: str, metric: str, right: recall.Truth, shape: tuple[int, ...]
-) -> list[dict[str, Any]]:
-    build = dict(TYPES.get(kind, {}))
-    if "nlist" in build:  # faiss wants some 39 rows for each cell
-        build["nlist"] = max(1, min(int(build["nlist"]), shape[0] // 39 or 1))
-    if "m" in build:
-        build["m"] = next(m for m in (16, 8, 4, 2, 1) if shape[1] % m == 0)
+def _build_parameters(kind: str, rows: int, dim: int) -> dict[str, Any]:
+    """The build parameters of a type, adapted to the number of rows and dimensions."""
+    params = dict(index_types.TYPES.get(kind, {}))
+    if "nlist" in params:  # faiss wants some 39 rows for each cell
+        params["nlist"] = max(1, min(int(params["nlist"]), rows // 39 or 1))
+    if "m" in params:
+        params["m"] = next(m for m in (16, 8, 4, 2, 1) if dim % m == 0)
+    return params
+
+
+def _build_and_measure(
+    store: Store, name: str, kind: str, metric: str, truth: GroundTruth, shape: tuple[int, ...]
+) -> list[ComparedRow]:
+    """One row for each search setting of an index of type `kind`, which is built on `name` and dropped again."""
+    lite = store.engine == "lite"
+    build = _build_parameters(kind, shape[0], shape[1])
     params = store.client.prepare_index_params()
     params.add_index(_VECTOR, index_type=kind, metric_type=metric, params={"params": build})
     start = time.perf_counter()
     try:
-        wait = {"sync": store.engine != "lite"}
-        store.call("create_index", name, params, doing=f"build {kind}", slow=True, **wait)
+        store.call("create_index", name, params, doing=f"build {kind}", slow=True, sync=not lite)
         store.call("load_collection", name, doing=f"load {kind}", slow=True)
-        took = time.perf_counter() - start
-        made = inspect.inspect(store, name)["collections"][0]["indexes"]
-        if [index["index_type"] for index in made] != [kind] or made[0].get("pretended"):
-            raise StoreError(f"The engine says that it built something else than {kind}.")
-        size = sizing.size(kind, "FLOAT_VECTOR", shape[0], shape[1], build, lite=store.engine == "lite")
-        lite = store.engine == "lite"
+        seconds = round(time.perf_counter() - start, 3)
+        indexes = inspect.inspect(store, name)["collections"][0]["indexes"]
+        if [index["index_type"] for index in indexes] != [kind] or indexes[0].get("pretended"):
+            raise StoreError(f"The engine reports another index than {kind}.")
+        size = index_types.estimated_size(kind, "FLOAT_VECTOR", shape[0], shape[1], build, lite=lite)
         return [
             {
                 "index_type": kind,
                 "params": setting,
-                **recall.measured(store, name, _VECTOR, metric, right, setting, key="id"),
+                **recall.measure(store, name, _VECTOR, metric, truth, setting, key="id"),
                 "build": build,
-                "build_s": round(took, 3),
+                "build_s": seconds,
                 "bytes": size.memory,
             }
-            for setting in recall.ladder(kind, build, right.k, lite=lite)
+            for setting in recall.search_settings(indexes[0], truth.k, lite=lite)
         ]
     finally:
-        for undo in ("release_collection", "drop_index"):
+        for method, args in (("release_collection", ()), ("drop_index", (_VECTOR,))):
             with suppress(StoreError):
-                store.call(undo, name, *([_VECTOR] if undo == "drop_index" else []), doing="clear an index", slow=True)
+                store.call(method, name, *args, doing="clear an index", slow=True)

@@ -1,4 +1,4 @@
-"""Who owns a Milvus Lite store: a note beside it, `<path>.owner.json`, for those who find it taken."""
+"""The owner of a Milvus Lite store: a note beside the store, `<path>.owner.json`, for processes that find it locked."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ def _owner_file(path: Path) -> Path:
 
 
 def write_owner(path: Path, role: str) -> None:
-    """Put our name on the store at `path`: process, host, since when, and as what."""
+    """Record this process as the owner of the store at `path`: process id, host, start and role."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"pid": os.getpid(), "role": role, "since": since, "host": socket.gethostname()}
-    with suppress(OSError):  # a note for others; the lock itself is Lite's
+    with suppress(OSError):  # only a note; Lite holds the lock itself
         _owner_file(path).write_text(json.dumps(owner), encoding="utf-8")
 
 
 def forget_owner(path: Path) -> None:
-    """Take our name off the store at `path`."""
+    """Remove the note of the store at `path`."""
     with suppress(OSError):
         _owner_file(path).unlink()
 
 
 def owner_text(path: Path) -> str:
-    """One sentence: who has the store at `path`, and the two ways out."""
-    who = "another process"
+    """One sentence: which process owns the store at `path`, and the two remedies."""
+    owner = "another process"
     try:
-        owner = json.loads(_owner_file(path).read_text(encoding="utf-8"))
-        pid, host = int(owner["pid"]), str(owner["host"])
+        note = json.loads(_owner_file(path).read_text(encoding="utf-8"))
+        pid, host = int(note["pid"]), str(note["host"])
         if host != socket.gethostname():
-            who = f"{owner['role']} (process {pid} on {host}, since {owner['since']})"
+            owner = f"{note['role']} (process {pid} on {host}, since {note['since']})"
         elif _is_alive(pid):
-            who = f"{owner['role']} (process {pid}, since {owner['since']})"
+            owner = f"{note['role']} (process {pid}, since {note['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return (
-        f"The Milvus Lite store {path} is in use by {who}, and only one process can own it: stop that process (the "
+        f"The Milvus Lite store {path} is in use by {owner}, and only one process can own it: stop that process (the "
         "app, if it is running), or give --milvus-uri a server."
     )
 

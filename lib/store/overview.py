@@ -1,21 +1,22 @@
-"""What a store says at a glance: cheap enough to be asked for a page of thousands of collections.
+"""Summaries of a store's collections, cheap enough for a page of thousands.
 
-Invariant: what an engine does not answer is listed with its reason (`unavailable`), once for each call.
+Invariant: calls that an engine does not answer are listed with their reason (`unavailable`), once each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypedDict
 
+from lib.documents.inspect import CollectionDocument, IndexDocument
 from lib.errors import StoreError
 from lib.store.collections import load_state
 from lib.store.connection import Store
-from lib.store.index_parameters import read_index
-from lib.store.inspect import at_once
+from lib.store.index_types import index_document
+from lib.store.inspect import map_calls
 
-# What a server can be asked about itself, and what the answer is.
-SERVER_CALLS = {
+# Calls about a server itself, and what each lists.
+SERVER_CALLS: Final[Mapping[str, str]] = {
     "list_databases": "databases",
     "list_users": "users",
     "list_roles": "roles",
@@ -23,26 +24,34 @@ SERVER_CALLS = {
 }
 
 
-def unasked(name: str) -> dict[str, Any]:
-    """The summary of a collection about which nothing is known but its name."""
+class CollectionSummary(TypedDict):
+    """One line of the overview; `indexes` is text. None and an empty text stand for failed calls."""
+
+    name: str
+    row_count: int | None
+    load_state: str | None
+    indexes: str
+
+
+def unasked(name: str) -> CollectionSummary:
+    """A summary with nothing but the name."""
     return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
 
 
-def some(store: Store, names: Sequence[str], told: Callable[[dict[str, Any]], None]) -> None:
-    """Give `told` the `summary` of each of these collections, as they come. Once the engine lets one wait too long, the
-    others are not asked."""
+def some(store: Store, names: Sequence[str], on_summary: Callable[[CollectionSummary], None]) -> None:
+    """Call `on_summary` with the `summary` of each of these collections, in the order of the replies. Once a call runs
+    out of time, the collections after it get an empty summary without a call."""
 
-    def one(name: str) -> None:
-        told(unasked(name) if store.late else summary(store, name))
+    def summarise(name: str) -> None:
+        on_summary(unasked(name) if store.late else summary(store, name))
 
-    at_once(store, one, names)
+    map_calls(store, summarise, names)
 
 
-def summary(store: Store, name: str) -> dict[str, Any]:
-    """`name`, `row_count`, `load_state`, and `indexes` as text; None (and nothing else) where the engine refused or,
-    for this call or one before, did not answer in time."""
+def summary(store: Store, name: str) -> CollectionSummary:
+    """The summary of one collection. A value is None where its call, or one before it, failed or ran out of time."""
 
-    def ask(method: str, *args: Any) -> Any:
+    def call(method: str, *args: Any) -> Any:
         try:
             if store.late:
                 return None
@@ -50,49 +59,50 @@ def summary(store: Store, name: str) -> dict[str, Any]:
         except StoreError:
             return None
 
-    stats = ask("get_collection_stats") or {}
+    stats = call("get_collection_stats") or {}
     try:
         state: str | None = None if store.late else load_state(store, name)
     except StoreError:
         state = None
     lite = store.engine == "lite"
-    answers = [ask("describe_index", index) for index in ask("list_indexes") or []]
+    replies = [call("describe_index", index) for index in call("list_indexes") or []]
     return {
         "name": name,
         "row_count": int(stats["row_count"]) if "row_count" in stats else None,
         "load_state": state,
-        "indexes": _told([read_index(raw, lite=lite) for raw in answers if raw]),
+        "indexes": _index_text([index_document(reply, lite=lite) for reply in replies if reply]),
     }
 
 
-def of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary of a collection that `inspect` has told all about: nothing is asked twice."""
+def of(entry: CollectionDocument) -> CollectionSummary:
+    """The summary of a collection that has been inspected, without another call."""
     return {
         "name": entry["name"],
         "row_count": entry["rows"]["row_count"],
         "load_state": entry["load_state"],
-        "indexes": _told(entry["indexes"]),
+        "indexes": _index_text(entry["indexes"]),
     }
 
 
-def _told(indexes: Sequence[Mapping[str, Any]]) -> str:
-    """Indexes, as `inspect` has them, in one line."""
-    told = []
+def _index_text(indexes: Sequence[IndexDocument]) -> str:
+    """Indexes in one line."""
+    parts = []
     for index in indexes:
         metric = f" ({index['metric_type']})" if index["metric_type"] else ""
-        told.append(f"{index['index_type']}{metric}" + (", only pretended" if index.get("pretended") else ""))
-    return " · ".join(told)
+        parts.append(f"{index['index_type']}{metric}" + (", not really built" if index.get("pretended") else ""))
+    return " · ".join(parts)
 
 
 def server(store: Store) -> dict[str, Any]:
-    """What the engine says about itself beside its collections, and what it does not."""
-    found: dict[str, Any] = {"unavailable": []}
-    for call, what in SERVER_CALLS.items():
+    """What the engine reports about itself beside its collections: a list of names for each of `SERVER_CALLS`, and
+    under `unavailable` the calls that failed."""
+    facts: dict[str, Any] = {"unavailable": []}
+    for method, title in SERVER_CALLS.items():
         try:
-            found[what] = [_name(item) for item in store.call(call, doing=f"list its {what}")]
+            facts[title] = [_name(item) for item in store.call(method, doing=f"list its {title}")]
         except StoreError as error:
-            found["unavailable"].append({"call": call, "reason": store.reason(error.__cause__ or error)})
-    return found
+            facts["unavailable"].append({"call": method, "reason": store.reason(error.__cause__ or error)})
+    return facts
 
 
 def _name(item: Any) -> str:

@@ -1,10 +1,10 @@
-"""Which Milvus may be opened, by which name, and the open ones: one client per address for a whole process.
+"""Which Milvus may be opened, under which name, and the open ones: one client per address for a whole process.
 
 Invariants:
-- What a page or a link names as a Lite store, or as a socket, lies in one of the folders that the settings allow, and
-  exists: looking at a path never makes a store. A link alone never makes us call a server (see `Connection.source`).
-- A token goes to the address that it was given for, never to another, and is in no repr.
-- The pool opens each connection once, however many ask at the same time, and opens it anew when it died.
+- A Lite store or a socket that a page or a link names must lie in a folder that the settings allow, and must exist:
+  checking a path never creates a store. A link alone never opens a server (see `Connection.source`).
+- A token is sent only to the address that it was given for, and is in no repr.
+- The pool opens each connection once, however many threads request it, and reopens it when it is lost.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from lib.store.addresses import is_server_address, split_credentials
 from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
-_PING_S = 5.0
+_PING_S: Final = 5.0
 _SALT: Final = os.urandom(16)
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One Milvus that may be opened. `name` is what pages and links call it, `address` what may be shown.
+    """A Milvus that may be opened. `name` identifies it on pages and in links.
 
     `source` is `settings` (the store of this app), `secrets` (`.streamlit/secrets.toml`), or `typed` (by this user).
     """
@@ -49,7 +49,7 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """The address without credentials."""
+        """The address without credentials, which may be shown."""
         return split_credentials(self.uri)[0]
 
     @property
@@ -59,8 +59,9 @@ class Connection:
 
     @property
     def key(self) -> str:
-        """Tells connections apart within this process, credentials included; holds none of them. Widgets' names are
-        made of it, and go to browsers, so a plain hash would let them guess at passwords."""
+        """Identifies the connection within this process, credentials included, without containing them. The hash is
+        salted: keys become parts of widget names, which browsers see, and a plain hash would allow guessing passwords.
+        """
         return f"{self.address} {hashlib.sha256(_SALT + f'{self.uri} {self.token}'.encode()).hexdigest()[:16]}"
 
 
@@ -75,19 +76,19 @@ def own(settings: Settings) -> Connection:
 
 
 def configured(settings: Settings, secrets: Mapping[str, Any]) -> dict[str, Connection]:
-    """The connections that whoever runs the app has set up, by name: its own store, and each `[milvus.NAME]` of the
-    secrets with its `uri` and, where needed, `token`."""
-    found = {MAIN: own(settings)}
+    """The connections that the app's operator has configured, by name: the app's own store, and each `[milvus.NAME]` of
+    the secrets with its `uri` and, if needed, `token`."""
+    connections = {MAIN: own(settings)}
     section = secrets.get("milvus")
     for name, entry in section.items() if isinstance(section, Mapping) else ():
         if name != MAIN and isinstance(entry, Mapping) and isinstance(entry.get("uri"), str):
-            found[str(name)] = Connection(str(name), entry["uri"], str(entry.get("token") or ""), "secrets")
-    return found
+            connections[str(name)] = Connection(str(name), entry["uri"], str(entry.get("token") or ""), "secrets")
+    return connections
 
 
 def typed(settings: Settings, uri: str, token: str = "") -> Connection:
-    """What a user or a link names, checked. Raises QueryError when it is too long, no address, or a path that may not
-    be opened."""
+    """The connection to an address from a user or a link. Raises QueryError if it is too long, not an address, or a
+    path that may not be opened."""
     uri = limits.check(uri, "The address of the Milvus", limits.ADDRESS).strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
@@ -99,12 +100,14 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
         if not is_server_address(address):
             raise QueryError(f"{_shown(address)} is not a server's address: write http://host:19530.")
         if _is_link_local(urlsplit(address).hostname or ""):
-            raise QueryError(f"{_shown(address)} is a link-local address, where clouds keep secrets: name another.")
+            raise QueryError(
+                f"{_shown(address)} is a link-local address, where clouds keep secrets: use another address."
+            )
         return Connection(address, uri, token)
     path = confined(settings, uri)
     if not path.name.endswith(".db"):
         raise QueryError(
-            f"{_shown(uri)} is no Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
+            f"{_shown(uri)} is not a Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
         )
     if path.is_dir() and not any(path.iterdir()):
         raise QueryError(f"{_shown(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
@@ -112,26 +115,27 @@ def typed(settings: Settings, uri: str, token: str = "") -> Connection:
 
 
 def _is_link_local(host: str) -> bool:
-    """Whether a host is an address at which clouds tell a machine its own secrets, however it is written."""
+    """Whether a host is a link-local address, however it is written: there, clouds give a machine its own secrets."""
     with suppress(OSError):
-        host = inet_ntoa(inet_aton(host))  # 0xA9FEA9FE and 169.16689662, too
+        host = inet_ntoa(inet_aton(host))  # also 0xA9FEA9FE and 169.16689662
     with suppress(ValueError):
-        found = ip_address(host)
-        return (getattr(found, "ipv4_mapped", None) or found).is_link_local
+        ip = ip_address(host)
+        return (getattr(ip, "ipv4_mapped", None) or ip).is_link_local
     return False
 
 
 def folders(settings: Settings) -> list[Path]:
-    """Where pages may open stores and photos: the artifacts, the photos, and what PETALSCOPE_FOLDERS names."""
-    named = [settings.artifacts, *([settings.data] if settings.data else []), *settings.folders]
+    """The folders in which pages may open stores and photos: those of the artifacts, the photos, the app's Lite store,
+    and PETALSCOPE_FOLDERS."""
+    allowed = [settings.artifacts, *([settings.data] if settings.data else []), *settings.folders]
     if settings.lite_path is not None:
-        named.append(settings.lite_path.parent)
-    return list(dict.fromkeys(path.resolve() for path in named))
+        allowed.append(settings.lite_path.parent)
+    return list(dict.fromkeys(path.resolve() for path in allowed))
 
 
 def confined(settings: Settings, path: str) -> Path:
-    """`path`, followed through all links, if it lies in one of `folders`; QueryError otherwise, whether it exists or
-    not, so that nobody learns by trying which files there are."""
+    """`path` with all links resolved, if it lies in one of `folders`. Raises QueryError otherwise, whether it exists or
+    not, so that the reply does not reveal which files exist."""
     try:
         real = Path(path).expanduser().resolve()
     except (OSError, ValueError, RuntimeError) as error:
@@ -145,26 +149,25 @@ def confined(settings: Settings, path: str) -> Path:
 
 
 def _shown(path: str) -> str:
-    """A path as it may stand in a sentence: not without end, and without a password, since it may be an address that
-    was typed without its http://."""
-    # Only from where a word begins: tried at every letter, a long word without an @ would be read once for each.
-    hidden = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
-    return hidden if len(hidden) <= 200 else f"{hidden[:200]}…"
+    """A path for a sentence: shortened, and without a password, since it may be an address typed without http://."""
+    # The lookbehind starts matches at word beginnings only: otherwise a long word without an @ takes quadratic time.
+    redacted = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
+    return redacted if len(redacted) <= 200 else f"{redacted[:200]}…"
 
 
 def found_stores(settings: Settings, most: int = 50) -> list[Path]:
-    """Lite stores in the allowed folders or one level below."""
-    found: set[Path] = set()
+    """Lite stores in the allowed folders and one level below, sorted; at most `most`."""
+    stores: set[Path] = set()
     for folder in folders(settings):
         with suppress(OSError):
             for pattern in ("*.db", "*/*.db"):
-                found |= {path for path in folder.glob(pattern) if path.is_dir() and (path / "LOCK").exists()}
-    return sorted(found)[:most]
+                stores |= {path for path in folder.glob(pattern) if path.is_dir() and (path / "LOCK").exists()}
+    return sorted(stores)[:most]
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """How a connection is: `milliseconds` is the time of one small call there and back, as measured here."""
+    """The state of a connection. `milliseconds` is the round trip of one small call, as measured by this client."""
 
     milliseconds: float
     version: str
@@ -173,7 +176,8 @@ class Pulse:
 
 
 class Pool:
-    """The open stores of a process. `on_open` is called with each newly opened one, and may raise StoreError."""
+    """The open stores of a process. `on_open` is called with each newly opened store, and may raise StoreError to
+    refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store."""
 
     def __init__(self, on_open: Callable[[Connection, Store], None] | None = None, *, wait_s: float = 1.0) -> None:
         self._on_open = on_open
@@ -181,46 +185,50 @@ class Pool:
         self._stores: dict[str, Store] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self.generation = 0  # goes up whenever all is closed: what was read before may be of another store
+        self.generation = 0
 
     def get(self, connection: Connection) -> Store:
-        """The open store of a connection, opened if it is not, and anew if it died. Raises StoreError."""
+        """The open store of a connection; opened if it is not, and reopened if it is lost. Raises StoreError."""
         with self._lock:
-            gate = self._locks.setdefault(connection.key, threading.Lock())
-        with gate:  # one opens, the others wait for it; other connections are not held up
-            held = self._stores.get(connection.key)
-            if held is not None and not held.lost and not held.closed:
-                return held
+            opening = self._locks.setdefault(connection.key, threading.Lock())
+        with opening:  # other threads wait for this connection, but not for others
+            store = self._stores.get(connection.key)
+            if store is not None and not store.lost and not store.closed:
+                return store
             loaded: set[str] = set()
-            if held is not None:
-                loaded = held.loaded
-                held.discard()
+            if store is not None:
+                loaded = store.loaded
+                store.discard()
                 del self._stores[connection.key]
-            if connection.lite and not Path(connection.uri).exists():  # opening would make one
-                make = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
-                raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {make}.")
-            opened = open_store(connection.uri, connection.token, role="app", wait_s=self._wait_s)
-            try:
-                if self._on_open is not None:
-                    self._on_open(connection, opened)
-                if opened.engine == "lite":  # it forgets on closing what was loaded
-                    for name in loaded:
-                        with suppress(StoreError):
-                            opened.call("load_collection", name, doing=f"load {name}", slow=True)
-            except BaseException:
-                opened.close()
-                raise
-            self._stores[connection.key] = opened
+            self._stores[connection.key] = opened = self._open(connection, loaded)
             return opened
 
+    def _open(self, connection: Connection, loaded: set[str]) -> Store:
+        """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
+        if connection.lite and not Path(connection.uri).exists():  # opening would create a store
+            remedy = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
+            raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {remedy}.")
+        store = open_store(connection.uri, connection.token, role="app", wait_s=self._wait_s)
+        try:
+            if self._on_open is not None:
+                self._on_open(connection, store)
+            if store.engine == "lite":
+                for name in loaded:
+                    with suppress(StoreError):
+                        store.call("load_collection", name, doing=f"load {name}", slow=True)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
     def pulse(self, connection: Connection) -> Pulse:
-        """How the connection is, now; a dead one is opened anew first. Raises StoreError when that fails."""
+        """The state of a connection now; a lost one is reopened first. Raises StoreError when that fails."""
         for attempt in (1, 2):
             store = self.get(connection)
             try:
                 start = time.perf_counter()
                 store.client.get_server_version(timeout=_PING_S)
-                took = (time.perf_counter() - start) * 1000
+                milliseconds = (time.perf_counter() - start) * 1000
                 break
             except Exception as error:  # MilvusException, gRPC's errors, ValueError of a closed channel: all mean no
                 store.lost = True
@@ -233,7 +241,7 @@ class Pool:
             databases = sorted(str(name) for name in store.call("list_databases", doing="list its databases"))
         except StoreError:  # servers before 2.2.9 have none
             databases = []
-        return Pulse(took, store.version, store.engine, databases)
+        return Pulse(milliseconds, store.version, store.engine, databases)
 
     def close(self, connection: Connection) -> None:
         """Close a connection; the next `get` opens it again."""

@@ -1,4 +1,4 @@
-"""pymilvus, imported without what its import does to a process, and kept quiet."""
+"""pymilvus, imported without the side effects of its import and without its logging."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from lib.errors import StoreError
 
 
 def import_pymilvus() -> Any:
-    """Import pymilvus without what its import does to a process; one thread at a time, which the caller sees to.
+    """Import pymilvus without the side effects of its import. The caller makes sure that one thread does so at a time.
 
-    pymilvus reads MILVUS_URI when imported and raises if it holds a path, which is what our users put there; it loads
-    any `.env` it finds above itself into the environment; and it prints a traceback for every error that it raises.
+    On import, pymilvus raises if MILVUS_URI holds a path, as ours may; it loads any `.env` above itself into the
+    environment; and it logs a traceback for every error that it raises. Raises StoreError if it is not installed.
     """
-    real, me = os.getenv, threading.get_ident()
+    getenv, thread = os.getenv, threading.get_ident()
 
     def without_milvus(key: str, default: Any = None) -> Any:
-        return default if key.startswith("MILVUS_") and threading.get_ident() == me else real(key, default)
+        return default if key.startswith("MILVUS_") and threading.get_ident() == thread else getenv(key, default)
 
     dotenv = os.environ.get("PYTHON_DOTENV_DISABLED")
-    # os.getenv and not os.environ, so that other threads still see MILVUS_URI meanwhile.
+    # os.getenv and not os.environ, so that other threads still read MILVUS_URI.
     os.getenv = without_milvus
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"
     try:
         import pymilvus
     except ImportError as error:
         raise StoreError(
-            f"Milvus cannot be used without its client ({error}): run pip install 'pymilvus[milvus-lite]'."
+            f"Milvus needs its Python client ({error}): run pip install 'pymilvus[milvus-lite]'."
         ) from error
     finally:
-        os.getenv = real
+        os.getenv = getenv
         if dotenv is None:
             os.environ.pop("PYTHON_DOTENV_DISABLED", None)
         else:
@@ -48,17 +48,17 @@ def import_pymilvus() -> Any:
 
 @contextmanager
 def last_logged(name: str) -> Iterator[list[BaseException]]:
-    """The exceptions that logger `name` reports meanwhile."""
-    seen: list[BaseException] = []
+    """A list that fills with the exceptions which logger `name` reports inside the `with` block."""
+    exceptions: list[BaseException] = []
 
-    class Keep(logging.Handler):
+    class ExceptionHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.exc_info and record.exc_info[1] is not None:
-                seen.append(record.exc_info[1])
+                exceptions.append(record.exc_info[1])
 
-    logger, handler = logging.getLogger(name), Keep()
+    logger, handler = logging.getLogger(name), ExceptionHandler()
     logger.addHandler(handler)
     try:
-        yield seen
+        yield exceptions
     finally:
         logger.removeHandler(handler)

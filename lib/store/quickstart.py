@@ -1,8 +1,8 @@
-"""From nothing to a search in five steps, with the user's own photos: on a scratch Lite store, or on a server in a
-scratch collection.
+"""A lesson in five steps, from connecting to a search, with the user's own photos: in a scratch Lite store, or on a
+server in a scratch collection.
 
-Invariants: the code that a step shows is the code that is run, statement by statement, with a timeout on every call.
-On a server nothing is touched but collections named `petalscope_five_steps_…`.
+Invariants: the code that a step shows is the code that runs, statement by statement, with a timeout on every call. On a
+server, only collections named `petalscope_five_steps_…` are written or dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lib.store.connection import Store, open_store
 from lib.store.plain_values import plain
 
 PREFIX: Final = "petalscope_five_steps_"
-_OLD_S: Final = 86_400
+_ABANDONED_S: Final = 86_400  # the age at which remains of other lessons are deleted
 # The calls that go to the engine, and how many of the store's timeouts each may take.
 _CALLS: Final = {
     "create_collection": 1,
@@ -43,7 +43,7 @@ _CALLS: Final = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what it is for, and its code, which leaves the engine's answer in `answer`."""
+    """One step: its purpose in `words`, and its code, which leaves the engine's reply in `answer`."""
 
     title: str
     words: str
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step gave: the engine's `answer` as JSON types, and its time in milliseconds."""
+    """The result of a step: the engine's `answer` as JSON types, and the time it took."""
 
     answer: Any
     milliseconds: float
@@ -60,27 +60,27 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Server:
-    """Where a lesson may be held instead of a Lite store: an address and, where needed, a token."""
+    """A server to run a lesson on instead of a Lite store: its address and, if needed, a token."""
 
     uri: str = field(repr=False)
     token: str = field(default="", repr=False)
 
 
 class _Client:
-    """A pymilvus client whose calls end in time, whether the code names a timeout or not."""
+    """A pymilvus client with a timeout on every call, although the code of the steps names none."""
 
     def __init__(self, client: Any, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
     def __getattr__(self, name: str) -> Any:
-        real: Callable[..., Any] = getattr(self._client, name)
-        return partial(real, timeout=self._timeout_s * _CALLS[name]) if name in _CALLS else real
+        method: Callable[..., Any] = getattr(self._client, name)
+        return partial(method, timeout=self._timeout_s * _CALLS[name]) if name in _CALLS else method
 
 
 class Lesson:
-    """The five steps over some photos: in a Lite store of its own in `folder`, or on `server`. `close()` deletes what
-    they made."""
+    """The five steps over some photos: in a new Lite store in `folder`, or on `server`. `done` are the results so far;
+    `close()` deletes everything that the steps created."""
 
     def __init__(
         self,
@@ -91,19 +91,19 @@ class Lesson:
         *,
         server: Server | None = None,
     ) -> None:
-        _forget_old(folder)
+        _delete_abandoned(folder)
         self.home = folder / f"steps-{uuid.uuid4().hex[:8]}"
         self.home.mkdir(parents=True)
         self.store: Store | None = None
         self.server = server
         self.done: list[StepResult] = []
         self.ids = list(ids)
-        # The time in the name tells later lessons which ones nobody will come back to.
+        # From the time in the name, later lessons see which collections are abandoned.
         self.collection = f"{PREFIX}{int(time.time())}_{uuid.uuid4().hex[:6]}" if server else "five_steps"
         self._names: dict[str, Any] = {}
         data = self.home / "photos.npz"
         np.savez(data, id=np.array(list(ids)), label=np.array(list(labels)), vector=np.asarray(vectors, np.float32))
-        connect = _connecting(server) if server else f"client = MilvusClient({str(self._path)!r})"
+        connect = _connect_code(server) if server else f"client = MilvusClient({str(self._path)!r})"
         self.steps = _steps(connect, self.collection, str(data), int(vectors.shape[1]))
 
     @property
@@ -116,25 +116,25 @@ class Lesson:
         start = time.perf_counter()
         try:
             if not self.done:
-                # What `MilvusClient(…)` in the first step does, but its lock can be given back afterwards.
+                # As `MilvusClient(…)` in the first step, but the store's lock can be released afterwards.
                 uri, token = (self.server.uri, self.server.token) if self.server else (str(self._path), "")
                 self.store = store = open_store(uri, token, role="five steps")
                 self._names = {"client": _Client(store.client, store.timeout_s), "answer": store.version}
             else:
-                exec(step.code, self._names)  # noqa: S102 (our own code, shown beside)
+                exec(step.code, self._names)  # noqa: S102 (our own code, which the page shows)
         except StoreError:
             raise
-        except Exception as error:  # the step calls pymilvus as a user would, without `Store.call` around it
+        except Exception as error:  # a step calls pymilvus directly, without `Store.call`
             why = errors.reason(error, self.server.token if self.server else "")
             raise StoreError(f"Step {len(self.done) + 1} failed: {why}.") from error
-        done = StepResult(plain(self._names["answer"]), (time.perf_counter() - start) * 1000)
-        self.done.append(done)
+        result = StepResult(plain(self._names["answer"]), (time.perf_counter() - start) * 1000)
+        self.done.append(result)
         if len(self.done) == 1 and self.server and self.store:
-            _drop_old(self.store)
-        return done
+            _drop_abandoned(self.store)
+        return result
 
     def close(self) -> None:
-        """Delete what the steps made, and close the store. Idempotent."""
+        """Delete everything that the steps created, and close the store. Idempotent."""
         if self.store is not None:
             if self.server:
                 with contextlib.suppress(StoreError):
@@ -144,25 +144,25 @@ class Lesson:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-def _forget_old(folder: Path) -> None:
-    """Delete what sessions that ended without saying so have left."""
+def _delete_abandoned(folder: Path) -> None:
+    """Delete the stores of lessons that were never closed."""
     with contextlib.suppress(OSError):
         for home in folder.glob("steps-*"):
-            if time.time() - home.stat().st_mtime > _OLD_S:
+            if time.time() - home.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(home, ignore_errors=True)
 
 
-def _drop_old(store: Store) -> None:
-    """The same on a server."""
+def _drop_abandoned(store: Store) -> None:
+    """Drop the collections of lessons on this server that were never closed."""
     with contextlib.suppress(StoreError):
         for name in collections.names(store):
-            made = name.removeprefix(PREFIX).partition("_")[0] if name.startswith(PREFIX) else ""
-            if made.isdigit() and time.time() - int(made) > _OLD_S:
+            created = name.removeprefix(PREFIX).partition("_")[0] if name.startswith(PREFIX) else ""
+            if created.isdigit() and time.time() - int(created) > _ABANDONED_S:
                 collections.drop(store, name)
 
 
-def _connecting(server: Server) -> str:
-    """The statement that connects to a server; a token is named, never shown."""
+def _connect_code(server: Server) -> str:
+    """The statement that connects to a server; a token is read from the environment, never shown."""
     address = split_credentials(server.uri)[0]
     parts = urlsplit(address)
     arguments = [repr(parts._replace(path="").geturl() if parts.scheme != "unix" else address)]
@@ -183,8 +183,8 @@ def _steps(connect: str, name: str, data: str, dim: int) -> list[Step]:
         ),
         Step(
             "Create a collection",
-            "Fields have types that cannot be changed later. The primary key tells rows apart, and a vector field has "
-            "a fixed number of dimensions.",
+            "The types of fields cannot be changed later. The primary key identifies a row, and a vector field has a "
+            "fixed number of dimensions.",
             "from pymilvus import DataType\n\nschema = client.create_schema(auto_id=False)\n"
             'schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=4096)\n'
             'schema.add_field("label", DataType.VARCHAR, max_length=1024)\n'
@@ -194,8 +194,7 @@ def _steps(connect: str, name: str, data: str, dim: int) -> list[Step]:
         ),
         Step(
             "Insert",
-            "Rows go in as dictionaries, best some hundred at a time. Flush closes the segment: only flushed rows use "
-            "an index.",
+            "Insert dicts in batches of a few hundred. Flush closes the segment: only flushed rows use an index.",
             f"import numpy as np\n\nphotos = np.load({data!r})\n"
             'columns = zip(photos["id"], photos["label"], photos["vector"])\n'
             'rows = [{"id": str(i), "label": str(name), "vector": vector} for i, name, vector in columns]\n'
@@ -204,7 +203,7 @@ def _steps(connect: str, name: str, data: str, dim: int) -> list[Step]:
         ),
         Step(
             "Index",
-            "HNSW is a graph of near neighbours. The metric is fixed here: searches must use the same. (The doubled "
+            "HNSW is a graph of near neighbours. The metric is fixed here: searches must use the same. (The nested "
             "`params` are for Milvus Lite, which drops build parameters in the usual form.)",
             "params = client.prepare_index_params()\n"
             "params.add_index(\n"
@@ -216,7 +215,7 @@ def _steps(connect: str, name: str, data: str, dim: int) -> list[Step]:
         ),
         Step(
             "Search",
-            "The first photo's own vector asks. Name the output fields: without, Lite sends the vectors, too.",
+            "Query with the first photo's vector. Name the output fields: without names, Lite also sends the vectors.",
             f'found = client.search(\n    "{name}",\n    data=[photos["vector"][0]],\n    anns_field="vector",\n'
             '    limit=6,\n    search_params={"metric_type": "COSINE", "params": {"ef": 64}},\n'
             '    output_fields=["label"],\n)\n'

@@ -1,10 +1,10 @@
-"""How much of the truth an index finds, and how fast: recall@k against an exact scan of the stored vectors.
+"""Recall and latency of an index: recall@k against an exact scan of the stored vectors.
 
 Invariants:
-- Queries are rows of the collection, and a row is never its own answer. The truth is computed here, in float64, by the
-  index's own metric; rows as close as the k-th count as right, so that ties cost nothing.
-- Latency is that of one query at a time, there and back, as this client sees it, answers discarded but for their keys.
-- Memory stays bounded: of a large collection the rows are read page by page, twice.
+- Queries are rows of the collection, and a row is never its own result. The exact neighbours are computed here, in
+  float64, by the index's own metric; rows as close as the k-th count as neighbours, so that ties cost nothing.
+- Latency is that of one query at a time, as a round trip measured by this client; results carry only their keys.
+- Memory stays bounded: the rows of a large collection are read page by page, twice.
 """
 
 from __future__ import annotations
@@ -12,39 +12,53 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from lib.documents.inspect import CollectionDocument, IndexDocument, RecallDocument, RecallRow
 from lib.errors import QueryError, StoreError
 from lib.progress import Progress
-from lib.store import collections, field_search, inspect, rows
+from lib.store import field_search, index_types, inspect, rows
 from lib.store.connection import Store
 
 Floats = npt.NDArray[np.float64]
 
 METRICS: Final = ("COSINE", "L2", "IP")
-HELD: Final = 20_000  # rows among which queries are drawn; as many are kept in memory
+ROWS_IN_MEMORY: Final = 20_000  # the first rows by key, among which queries are drawn
 _TIE: Final = 1e-6  # two values that differ by less, relative to the larger, are as close
 _MARGIN: Final = 64  # rows kept beyond the k-th, for ties
 _PAGE: Final = 1000
-_SMALL: Final = 1024  # rows of a segment below which servers build no index (rootCoord.minSegmentSizeToEnableIndex)
+_MIN_SEGMENT: Final = 1024  # rows below which a server builds no index (rootCoord.minSegmentSizeToEnableIndex)
+
+# Old names, until their callers are renamed.
+TYPES = index_types.TYPES
+offered = index_types.buildable_types
 
 
 @dataclass(frozen=True)
-class Truth:
-    """For each query its key, its vector, and the set of keys that are right answers (k of them, or more with ties)."""
+class GroundTruth:
+    """For each query its key, its vector (d,), and the keys of its exact neighbours (k of them, or more with ties).
+    `rows` counts the rows searched."""
 
     keys: list[str]
     vectors: list[np.ndarray]
-    right: list[set[str]]
+    neighbours: list[set[str]]
     k: int
     rows: int
 
 
+class Measurement(TypedDict):
+    """Recall (a fraction, mean over the queries) and latency of an index at one setting."""
+
+    recall: float
+    p50_ms: float
+    p95_ms: float
+
+
 def scores(block: np.ndarray, queries: np.ndarray, metric: str) -> Floats:
-    """How close each row of `block` (n, d) is to each query (q, d): (q, n), larger = closer, in float64."""
+    """The closeness of each row of `block` (n, d) to each query (q, d): (q, n), larger = closer, in float64."""
     x, q = np.asarray(block, dtype=np.float64), np.asarray(queries, dtype=np.float64)
     if metric == "COSINE":
         x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
@@ -56,88 +70,88 @@ def scores(block: np.ndarray, queries: np.ndarray, metric: str) -> Floats:
     return np.where(np.isfinite(values), values, -np.inf)
 
 
-def truth(
+def ground_truth(
     pages: Iterable[tuple[Sequence[Any], np.ndarray]],
     queries: Sequence[tuple[Any, np.ndarray]],
     metric: str,
     k: int,
     progress: Callable[[int], None] | None = None,
-) -> Truth:
-    """The right answers to `queries` (key, vector) among all rows of `pages` (keys, (n, d) vectors)."""
-    asked = np.stack([vector for _, vector in queries])
-    own = [str(key) for key, _ in queries]
+) -> GroundTruth:
+    """The exact neighbours of `queries` (key, vector) among all rows of `pages` (keys, (n, d) vectors). Raises
+    QueryError if there are no other rows."""
+    vectors = np.stack([vector for _, vector in queries])
+    query_keys = [str(key) for key, _ in queries]
     keep = k + _MARGIN + 1
-    best = np.full((len(own), 0), -np.inf)
-    names = np.empty((len(own), 0), dtype=object)
-    seen = 0
+    best = np.full((len(query_keys), 0), -np.inf)
+    best_keys = np.empty((len(query_keys), 0), dtype=object)
+    count = 0
     for keys, block in pages:
-        found = scores(block, asked, metric)
-        words = np.array([str(key) for key in keys], dtype=object)
-        best = np.concatenate([best, found], axis=1)
-        names = np.concatenate([names, np.broadcast_to(words, (len(own), len(words)))], axis=1)
+        block_keys = np.array([str(key) for key in keys], dtype=object)
+        best = np.concatenate([best, scores(block, vectors, metric)], axis=1)
+        best_keys = np.concatenate([best_keys, np.broadcast_to(block_keys, (len(query_keys), len(block_keys)))], axis=1)
         if best.shape[1] > keep:
-            places = np.argpartition(-best, keep - 1, axis=1)[:, :keep]
-            best, names = np.take_along_axis(best, places, 1), np.take_along_axis(names, places, 1)
-        seen += len(keys)
+            columns = np.argpartition(-best, keep - 1, axis=1)[:, :keep]
+            best, best_keys = np.take_along_axis(best, columns, 1), np.take_along_axis(best_keys, columns, 1)
+        count += len(keys)
         if progress is not None:
-            progress(seen)
-    right = []
-    for row, me in enumerate(own):
-        others = [(value, name) for value, name in zip(best[row], names[row], strict=True) if name != me]
+            progress(count)
+    neighbours = []
+    for row, query_key in enumerate(query_keys):
+        others = [(value, key) for value, key in zip(best[row], best_keys[row], strict=True) if key != query_key]
         others.sort(key=lambda pair: -pair[0])
         if not others:
-            raise QueryError("There is nothing to find: a collection needs at least two rows.")
+            raise QueryError("Recall needs a collection with at least two rows: insert more.")
         last = others[min(k, len(others)) - 1][0]
-        right.append({name for value, name in others if value >= last - _TIE * max(1e-12, abs(last))})
-    return Truth(own, list(asked.astype(np.float32)), right, min(k, seen - 1), seen)
+        neighbours.append({key for value, key in others if value >= last - _TIE * max(1e-12, abs(last))})
+    return GroundTruth(query_keys, list(vectors.astype(np.float32)), neighbours, min(k, count - 1), count)
 
 
-def ladder(kind: str, params: Mapping[str, Any], k: int, *, lite: bool) -> list[dict[str, int]]:
-    """The settings at which an index of this type is measured, from hasty to thorough."""
-    index = {"index_type": kind, "params": dict(params)}
-    offered = field_search.parameters(index, k + 1, lite=lite)
-    if not offered:
+def search_settings(index: IndexDocument, k: int, *, lite: bool) -> list[dict[str, int]]:
+    """The search parameters at which an index is measured, from fast to thorough."""
+    parameters = index_types.search_parameters(index, k + 1, lite=lite)
+    if not parameters:
         return [{}]
-    name = offered[0].name
+    name = parameters[0].name
     if name == "nprobe":
-        most = int(offered[0].most)
+        most = int(parameters[0].most)
         steps = [step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if step < most]
-        # SCANN's codes are coarse: it must look at the real vectors of more candidates than it answers.
-        more = {"reorder_k": 10 * (k + 1)} if kind == "SCANN" else {}
-        return [{name: step, **more} for step in [*steps, most]]
+        # SCANN's codes are coarse: it must compare the full vectors of more candidates than it returns.
+        extra = {"reorder_k": 10 * (k + 1)} if index["index_type"] == "SCANN" else {}
+        return [{name: step, **extra} for step in [*steps, most]]
     least = k + 1
     return [{name: step} for step in dict.fromkeys([least, *(s for s in (16, 32, 64, 128, 256, 512) if s > least)])]
 
 
-def measured(
+def measure(
     store: Store,
     collection: str,
     field: str,
     metric: str,
-    right: Truth,
+    truth: GroundTruth,
     params: Mapping[str, Any],
     *,
     key: str,
-) -> dict[str, float]:
-    """`recall` (mean over the queries), `p50_ms` and `p95_ms` of one setting. One query warms up, unmeasured."""
-    found, times = [], []
-    for place in [0, *range(len(right.keys))]:
+) -> Measurement:
+    """Recall and latency at one setting; `key` names the primary field. The first query runs once more, unmeasured, to
+    warm up."""
+    recalls, times = [], []
+    for place in [0, *range(len(truth.keys))]:
         start = time.perf_counter()
         hits = store.call(
             "search",
             collection,
-            data=[right.vectors[place]],
+            data=[truth.vectors[place]],
             anns_field=field,
-            limit=right.k + 1,
+            limit=truth.k + 1,
             search_params={"metric_type": metric, "params": dict(params)},
             output_fields=[key],
             doing=f"search {collection}",
         )[0]
         times.append((time.perf_counter() - start) * 1000)
-        answers = [str(hit.id) for hit in hits if str(hit.id) != right.keys[place]][: right.k]
-        found.append(len(set(answers) & right.right[place]) / right.k)
+        results = [str(hit.id) for hit in hits if str(hit.id) != truth.keys[place]][: truth.k]
+        recalls.append(len(set(results) & truth.neighbours[place]) / truth.k)
     return {
-        "recall": float(np.mean(found[1:])),
+        "recall": float(np.mean(recalls[1:])),
         "p50_ms": round(float(np.percentile(times[1:], 50)), 3),
         "p95_ms": round(float(np.percentile(times[1:], 95)), 3),
     }
@@ -152,126 +166,105 @@ def recall(
     field: str = "",
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """The `recall` document of the contract: one row for each setting of a collection's index, with what was measured
-    and how. `field` is its vector field, by default the first float vector that is indexed. `progress(done,
-    total)` counts rows read.
+) -> RecallDocument:
+    """The `recall` document: one row for each setting of a collection's index, and how it was measured.
+
+    `field` is its vector field, by default the first float vector field with an index. `progress(done, total)` counts
+    rows read.
 
     Raises:
-        QueryError: no float vector field with an index, a metric that is not known here, too few rows.
-        StoreError: the collection is not there or not loaded, or the engine failed.
+        QueryError: no float vector field with an index, a metric other than `METRICS`, or too few rows.
+        StoreError: the collection does not exist or is not loaded, or the engine failed.
     """
     entry = inspect.inspect(store, collection)["collections"][0]
-    index = _index(entry, field)
-    metric, name = index["metric_type"], index["field"]
+    index = _float_index(entry, field)
+    name, metric = index["field"], index["metric_type"]
     if entry["load_state"] != "Loaded":
         raise StoreError(f"{collection} is not loaded ({entry['load_state']}): load it first.")
-    right = truth_of(store, entry, name, metric, k=k, queries=queries, seed=seed, progress=progress)
-    lite = store.engine == "lite"
-    kind = "BRUTE_FORCE" if index.get("pretended") else index["index_type"]
-    key = next(str(each["name"]) for each in entry["fields"] if each["primary"])
-    found = []
-    for params in ladder(kind, index["params"], right.k, lite=lite):
-        values = measured(store, entry["name"], name, metric, right, params, key=key)
-        found.append({"index_type": index["index_type"], "params": params, **values})
-    warning = index.get("warning") or small(store, right.rows)
-    build = {param: value for param, value in index["params"].items() if param in index["source"]}
-    return {
-        "rows": found,
+    truth = _sampled_truth(store, entry, name, metric, k=k, queries=queries, seed=seed, progress=progress)
+    key = inspect.primary_field(entry)["name"]
+    settings: list[RecallRow] = [
+        {
+            "index_type": index["index_type"],
+            "params": params,
+            **measure(store, entry["name"], name, metric, truth, params, key=key),
+        }
+        for params in search_settings(index, truth.k, lite=store.engine == "lite")
+    ]
+    document: RecallDocument = {
+        "rows": settings,
         "collection": entry["name"],
         "field": name,
         "metric": metric,
-        "build": build,
-        "k": right.k,
-        "queries": len(right.keys),
-        "gallery": right.rows,
-        **({"warning": warning} if warning else {}),
+        "build": {param: value for param, value in index["params"].items() if param in index["source"]},
+        "k": truth.k,
+        "queries": len(truth.keys),
+        "gallery": truth.rows,
     }
+    if warning := index.get("warning") or unindexed_warning(store, truth.rows):
+        document["warning"] = warning
+    return document
 
 
-def small(store: Store, count: int) -> str:
-    """What must be said of so few rows: servers scan them, whatever index they report; empty otherwise."""
-    if store.engine == "lite" or count >= _SMALL:
+def unindexed_warning(store: Store, count: int) -> str:
+    """A warning if there are so few rows that a server scans them, whatever index it reports; empty otherwise."""
+    if store.engine == "lite" or count >= _MIN_SEGMENT:
         return ""
     return (
-        f"A server builds no index over segments of fewer than {_SMALL:,} rows, and there are {count:,} in all: these "
-        "searches scan every row, whatever the index is called."
+        f"A server builds no index over segments of fewer than {_MIN_SEGMENT:,} rows, and there are {count:,} in all: "
+        "these searches scan every row, whatever index is reported."
     )
 
 
-def truth_of(
+def _sampled_truth(
     store: Store,
-    entry: Mapping[str, Any],
+    entry: CollectionDocument,
     field: str,
     metric: str,
     *,
     k: int,
     queries: int,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Truth:
-    """The right answers to rows of the collection drawn at random among the first `HELD` by key."""
+    seed: int,
+    progress: Progress | None,
+) -> GroundTruth:
+    """The exact neighbours of `queries` rows, drawn at random among the first `ROWS_IN_MEMORY`."""
     if metric not in METRICS:
         raise QueryError(f"Recall is measured for {', '.join(METRICS)}, not for {metric or 'an unknown metric'}.")
-    collection = str(entry["name"])
-    keys, vectors, _ = rows.sample(store, collection, field, HELD, also=["-"])
+    collection = entry["name"]
+    keys, vectors, _ = rows.sample(store, collection, field, ROWS_IN_MEMORY, also=["-"])
     if len(keys) < 2:
-        raise QueryError(f"{collection} has one row, so there is nothing to find: insert more.")
-    sound = np.nonzero(np.isfinite(vectors).all(axis=1))[0]
-    chosen = np.sort(np.random.default_rng(seed).permutation(sound)[:queries])
-    asked = [(keys[place], vectors[place]) for place in chosen]
+        raise QueryError(f"{collection} has one row, and recall needs at least two: insert more.")
+    finite = np.nonzero(np.isfinite(vectors).all(axis=1))[0]
+    chosen = np.sort(np.random.default_rng(seed).permutation(finite)[:queries])
     total = entry["rows"]["count"]
+    pages = _pages_of(keys, vectors) if len(keys) < ROWS_IN_MEMORY else _read_pages(store, entry, field)
+    return ground_truth(
+        pages,
+        [(keys[place], vectors[place]) for place in chosen],
+        metric,
+        k,
+        None if progress is None else lambda done: progress(done, total),
+    )
 
-    def tell(done: int) -> None:
-        if progress is not None:
-            progress(done, total)
 
-    pages = _blocks(keys, vectors) if len(keys) < HELD else _read(store, entry, field)
-    return truth(pages, asked, metric, k, tell)
-
-
-def _blocks(keys: list[Any], vectors: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:
+def _pages_of(keys: list[Any], vectors: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:
     for start in range(0, len(keys), _PAGE):
         yield keys[start : start + _PAGE], vectors[start : start + _PAGE]
 
 
-def _read(store: Store, entry: Mapping[str, Any], field: str) -> Iterator[tuple[list[Any], np.ndarray]]:
-    key = next(str(each["name"]) for each in entry["fields"] if each["primary"])
-    for page in rows.pages(store, str(entry["name"]), vectors=[field], size=_PAGE):
-        held = [row for row in page if row.get(field) is not None]
-        if held:
-            yield [row[key] for row in held], np.asarray([row[field] for row in held], dtype=np.float32)
+def _read_pages(store: Store, entry: CollectionDocument, field: str) -> Iterator[tuple[list[Any], np.ndarray]]:
+    key = inspect.primary_field(entry)["name"]
+    for page in rows.pages(store, entry["name"], vectors=[field], size=_PAGE):
+        complete = [row for row in page if row.get(field) is not None]
+        if complete:
+            yield [row[key] for row in complete], np.asarray([row[field] for row in complete], dtype=np.float32)
 
 
-def _index(entry: Mapping[str, Any], field: str) -> dict[str, Any]:
-    dense = [each["name"] for each in field_search.vector_fields(entry, ("FLOAT_VECTOR",))]
-    found = [index for index in entry["indexes"] if index["field"] in dense and field in {"", index["field"]}]
-    if not found:
-        which = f"the field {field}" if field else "any float vector field"
-        raise QueryError(f"{entry['name']} has no index on {which}, so there is nothing to measure: build one first.")
-    return dict(found[0])
-
-
-def offered(store: Store) -> tuple[list[str], dict[str, str]]:
-    """The index types that this engine really builds over float vectors, and why others are refused."""
-    if store.engine == "lite":
-        pretends = "Milvus Lite takes the name, reports it as finished, and searches every row without an index"
-        refused = dict.fromkeys(("IVF_PQ", "SCANN", "DISKANN", "HNSW_PQ", "IVF_RABITQ", "GPU_CAGRA"), pretends)
-        return [kind for kind in TYPES if kind in collections.LITE_INDEXES], refused
-    if store.cloud:
-        return ["AUTOINDEX"], dict.fromkeys(TYPES, "Zilliz Cloud builds AUTOINDEX only")
-    known = [kind for kind in TYPES if kind != "HNSW_SQ" or collections.version(store) >= (2, 5)]
-    gone = {} if "HNSW_SQ" in known else {"HNSW_SQ": "needs Milvus 2.5"}
-    return known, gone | {"GPU_CAGRA": "needs a server that is built for GPUs"}
-
-
-TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "FLAT": {},
-    "IVF_FLAT": {"nlist": 64},
-    "IVF_SQ8": {"nlist": 64},
-    "HNSW": {"M": 16, "efConstruction": 200},
-    "HNSW_SQ": {"M": 16, "efConstruction": 200, "sq_type": "SQ8"},
-    "IVF_PQ": {"nlist": 64, "m": 16, "nbits": 8},
-    "SCANN": {"nlist": 64},
-    "DISKANN": {},
-}
+def _float_index(entry: CollectionDocument, field: str) -> IndexDocument:
+    """The index on `field`, or without a name the first one on a float vector field. Raises QueryError without one."""
+    names = {each["name"] for each in field_search.vector_fields(entry, ("FLOAT_VECTOR",))}
+    indexes = [index for index in entry["indexes"] if index["field"] in names and field in {"", index["field"]}]
+    if not indexes:
+        target = f"the field {field}" if field else "any float vector field"
+        raise QueryError(f"{entry['name']} has no index on {target}, so there is nothing to measure: build one first.")
+    return indexes[0]

@@ -1,7 +1,8 @@
-"""What an interrupted write left of a collection, so that the next one goes on from there.
+"""Resuming an interrupted write of a collection.
 
-Invariant: only a collection that says, word for word, what is about to be written, with vectors of that size and no
-other index, is gone on with; its rows are then known by their ids alone, since the description names their contents.
+Invariant: a collection is resumed only if its description equals that of the new write, word for word, with vectors of
+the same dimension and no other index. Its rows are then identified by id alone, since the description identifies their
+contents.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from typing import Any
 from lib.errors import StoreError
 from lib.store import collections, rows
 from lib.store.connection import Store
-from lib.store.index_parameters import read_index
+from lib.store.index_types import index_document
 
 
-def begun(
+def written_ids(
     store: Store,
     name: str,
+    ids: Collection[str],
     *,
     dim: int,
     description: str,
     metric: str,
     index: Mapping[str, Any],
-    wanted: Collection[str],
-    build: Callable[[], None],
+    build_index: Callable[[], None],
 ) -> set[str] | None:
-    """The ids that collection `name` holds already, or None when there is nothing of this write to go on with.
+    """The ids that collection `name` holds already, or None if it is not an interrupted write of these `ids`.
 
-    A server reads no rows before they have an index: `build` makes it, over those that are there. Raises StoreError
-    only when the connection to a server is lost; what else cannot be read is better written anew.
+    A server reads rows only with an index, which `build_index` builds over those that exist. Raises StoreError only
+    when the connection to a server is lost; a collection that cannot be read otherwise is to be written anew.
     """
     try:
         if not store.call("has_collection", name, doing=f"look for {name}"):
@@ -40,37 +41,38 @@ def begun(
             or collections.dimension(store, name) != dim
         ):
             return None
-        if not all(_fits(raw, index, metric) for raw in indexes(store, name)):
+        if not all(_matches(raw, index, metric) for raw in _raw_indexes(store, name)):
             return None
         # A server's statistic counts flushed rows.
         store.call("flush", name, doing=f"flush {name}", slow=True)
         if int(store.call("get_collection_stats", name, doing=f"count {name}")["row_count"]) == 0:
             return set()
         if store.engine != "lite":
-            build()
+            build_index()
         collections.ensure_loaded(store, name)
-        found = {str(key) for key in rows.every_key(store, name, strong=True)}
-        # Twice the same id is what a lost answer to an insert can leave on a server.
-        whole = len(found) == collections.count_rows(store, name)
-        return found if whole and found <= set(wanted) else None
+        written = {str(key) for key in rows.every_key(store, name, strong=True)}
+        # On a server, an insert whose reply was lost can leave an id twice.
+        unique = len(written) == collections.count_rows(store, name)
+        return written if unique and written <= set(ids) else None
     except StoreError:
         if store.lost and store.engine != "lite":
             raise
         return None
 
 
-def indexes(store: Store, name: str) -> list[dict[str, Any]]:
-    """The engine's raw answers about the indexes of collection `name`."""
+def _raw_indexes(store: Store, name: str) -> list[dict[str, Any]]:
+    """The engine's replies about the indexes of collection `name`."""
     listed = store.call("list_indexes", name, doing=f"describe {name}")
-    found = [store.call("describe_index", name, each, doing=f"describe {name}") for each in listed]
-    return [raw for raw in found if raw]
+    replies = [store.call("describe_index", name, each, doing=f"describe {name}") for each in listed]
+    return [reply for reply in replies if reply]
 
 
-def _fits(raw: Mapping[str, Any], index: Mapping[str, Any], metric: str) -> bool:
-    read = read_index(raw, lite=False)
+def _matches(raw: Mapping[str, Any], index: Mapping[str, Any], metric: str) -> bool:
+    """Whether an engine's reply describes the index that is about to be built."""
+    existing = index_document(raw, lite=False)
     params = dict(index.get("params") or {})
     return (
-        read["index_type"] == str(index["index_type"]).upper()
-        and read["metric_type"] == metric
-        and all(read["params"].get(key, value) == value for key, value in params.items())
+        existing["index_type"] == str(index["index_type"]).upper()
+        and existing["metric_type"] == metric
+        and all(existing["params"].get(key, value) == value for key, value in params.items())
     )

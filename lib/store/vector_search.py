@@ -1,4 +1,4 @@
-"""Searching our collections under the five metrics."""
+"""Searching Petalscope's collections under its metrics."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from typing import Any, Final
 import numpy as np
 
 from lib.errors import QueryError
-from lib.store.collections import _ASKS, VECTOR, Array, centre, collection_for, dimension, ensure_loaded, primary_key
+from lib.search import metrics
+from lib.store.collections import (
+    VECTOR,
+    Array,
+    centre,
+    collection_for,
+    dimension,
+    ensure_loaded,
+    index_of_metric,
+    primary_key,
+)
 from lib.store.connection import Store
 
-MAX_ANSWERS: Final = 16_384  # Milvus' limit for `limit` of one search
-
-
-_L1_CANDIDATES = 200
-
-
-_TIE_MARGIN = 8  # answers beyond k, so that equal values at the k-th place break by id and not by chance
+MAX_RESULTS: Final = 16_384  # Milvus' limit for `limit` of one search
+_MIN_CANDIDATES: Final = 200  # rows to re-rank, where Milvus does not have the metric
+_TIE_MARGIN: Final = 8  # results beyond k, so that equal values at the k-th place break by id and not by chance
 
 
 def search_vectors(
@@ -33,24 +39,25 @@ def search_vectors(
     output_fields: Sequence[str] = (),
     filter: str = "",
 ) -> list[list[dict[str, Any]]]:
-    """Milvus' own answer for every query, in any collection: `{"id", "distance", **output_fields}`, closest first.
+    """Milvus' own results for every query (q, d), in any collection: `{"id", "distance", **output_fields}`, closest
+    first.
 
     `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (see `filters` for its literals).
     """
-    if not 1 <= limit <= MAX_ANSWERS:
-        raise QueryError(f"Milvus gives 1 to {MAX_ANSWERS} answers to a query, not {limit}: ask for fewer.")
+    if not 1 <= limit <= MAX_RESULTS:
+        raise QueryError(f"Milvus gives 1 to {MAX_RESULTS} results for a query, not {limit}: use a smaller k.")
     params: dict[str, Any] = {"params": dict(search_params or {})}
     if metric_type:
         params["metric_type"] = metric_type
     # Never left to the engine: without names, Lite sends every field, vectors included.
     fields = list(output_fields) or [primary_key(store, name)]
-    # Answers are rebuilt row by row in Python on Lite and must fit one message on a server.
-    wide = queries.shape[1] if field in fields else 8
-    step = max(1, min(256, 8_000_000 // (limit * wide)))
-    found: list[list[dict[str, Any]]] = []
+    # Replies are rebuilt row by row in Python on Lite, and must fit one message on a server.
+    numbers_per_row = queries.shape[1] if field in fields else 8
+    step = max(1, min(256, 8_000_000 // (limit * numbers_per_row)))
+    results: list[list[dict[str, Any]]] = []
     for start in range(0, len(queries), step):
         block = np.ascontiguousarray(queries[start : start + step], dtype=np.float32)
-        answers = store.call(
+        reply = store.call(
             "search",
             name,
             data=list(block),
@@ -61,8 +68,8 @@ def search_vectors(
             output_fields=fields,
             doing=f"search {name}",
         )
-        found += [[{**hit["entity"], "id": hit.id, "distance": hit.distance} for hit in hits] for hits in answers]
-    return found
+        results += [[{**hit["entity"], "id": hit.id, "distance": hit.distance} for hit in hits] for hits in reply]
+    return results
 
 
 def search_collection(
@@ -76,62 +83,74 @@ def search_collection(
     search_params: dict[str, Any] | None = None,
     filter: str = "",
 ) -> list[list[tuple[str, str, float]]]:
-    """The k closest rows to every query under one of our metrics: `(id, label, value)`, closest first.
+    """The k closest rows to every query (q, d) under one of our metrics: `(id, label, value)`, closest first.
 
     `base` is the space's base name; the metric picks its collection, which is loaded if it is not. `leave_out` names
-    ids that must not be among the answers. `search_params` go to the index, by default `ef` = max(128, 2k). `l1` is
-    exact on max(200, 20k) COSINE candidates, so it can miss rows; measure it against the full scan. `filter` is a
-    Milvus expression that answers must meet.
+    ids to exclude from the results. `search_params` go to the index, by default `ef` = max(128, 2k). A metric that
+    Milvus does not have is computed exactly on max(200, 20k) COSINE candidates, so it can miss rows; measure its recall
+    against the full scan. `filter` is a Milvus expression that results must meet.
+
+    Raises:
+        QueryError: an unknown metric, a query that does not fit, or a k out of range.
+        StoreError: no such collection, or the engine failed.
     """
     queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
     if not np.isfinite(queries).all():
         raise QueryError("The query's vector is not finite (NaN or infinite): embed the picture again.")
-    if not 1 <= k <= MAX_ANSWERS:
-        raise QueryError(f"Milvus gives 1 to {MAX_ANSWERS} answers to a query, not {k}: ask for fewer, or exactly.")
+    if not 1 <= k <= MAX_RESULTS:
+        raise QueryError(
+            f"Milvus gives 1 to {MAX_RESULTS} results for a query, not {k}: use another k, or the exact engine."
+        )
     name = collection_for(base, metric)
     ensure_loaded(store, name)
     dim = dimension(store, name)
     if queries.shape[1] != dim:
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
-    ask, planned = plan(metric, k, len(leave_out), cloud=store.cloud)
-    params = planned if search_params is None else search_params
-    metric_type, centred = _ASKS[metric]
-    answers = search_vectors(
+    limit, default_params = plan(metric, k, len(leave_out), cloud=store.cloud)
+    metric_type, centred = index_of_metric(metric)
+    hits_by_query = search_vectors(
         store,
         name,
         centre(queries) if centred else queries,
-        ask,
+        limit,
         metric_type=metric_type,
-        search_params=params,
-        output_fields=["label", VECTOR] if metric == "l1" else ["label"],
+        search_params=default_params if search_params is None else search_params,
+        output_fields=["label", VECTOR] if _is_reranked(metric) else ["label"],
         filter=filter,
     )
-    sign = -1.0 if metric in {"cosine", "ncc"} else 1.0
-    ranked = []
-    for query, hits in zip(queries, answers, strict=True):
+    sign = -1.0 if metrics.metric(metric).higher_is_closer else 1.0
+    results = []
+    for query, hits in zip(queries, hits_by_query, strict=True):
         rows = [
             (str(hit["id"]), str(hit["label"]), _value(metric, hit, query))
             for hit in hits
             if hit["id"] not in leave_out
         ]
-        ranked.append(sorted(rows, key=lambda row: (sign * row[2], row[0]))[:k])
-    return ranked
+        results.append(sorted(rows, key=lambda row: (sign * row[2], row[0]))[:k])
+    return results
 
 
 def plan(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
-    """How many answers to ask a collection for, so that k remain in the right order, and the index's parameters."""
-    wanted = max(_L1_CANDIDATES, 20 * k) if metric == "l1" else k + _TIE_MARGIN
-    ask = min(MAX_ANSWERS, max(k, wanted + left_out))
+    """The number of results to request from a collection so that k remain in the right order, and the index's search
+    parameters."""
+    reranked = _is_reranked(metric)
+    enough = max(_MIN_CANDIDATES, 20 * k) if reranked else k + _TIE_MARGIN
+    limit = min(MAX_RESULTS, max(k, enough + left_out))
     # Zilliz Cloud chooses its index and that index's parameters.
-    return ask, {} if cloud else {"ef": max(128, 2 * k, ask if metric == "l1" else 0)}
+    return limit, {} if cloud else {"ef": max(128, 2 * k, limit if reranked else 0)}
+
+
+def _is_reranked(metric: str) -> bool:
+    """Whether Milvus does not have the metric, so that candidates of another are re-ranked."""
+    return metrics.metric(metric).milvus is None
 
 
 def _value(metric: str, hit: dict[str, Any], query: Array) -> float:
-    """Milvus' answer in our unit; undefined (a zero vector has no direction) is 0."""
-    if metric == "l1":
-        return float(np.abs(np.asarray(hit[VECTOR], dtype=np.float64) - query.astype(np.float64)).sum())
+    """Milvus' value in our unit; undefined values (a zero vector has no direction) are 0."""
+    if _is_reranked(metric):
+        return float(metrics.reference(metric, query, np.asarray([hit[VECTOR]], dtype=np.float64))[0])
     raw = float(hit["distance"])
-    if metric in {"cosine", "ncc"}:
+    if metrics.metric(metric).higher_is_closer:
         return 0.0 if math.isnan(raw) else min(1.0, max(-1.0, raw))
     squared = max(0.0, raw)  # rounding can leave a tiny negative
     return squared / len(query) if metric == "mse" else squared**0.5

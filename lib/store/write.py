@@ -11,25 +11,15 @@ from typing import Any
 import numpy as np
 
 from lib.errors import StoreError
-from lib.store.collections import (
-    BATCH,
-    HNSW,
-    LITE_INDEXES,
-    MAX_BYTES,
-    MAX_DIM,
-    PROPERTY,
-    VECTOR,
-    Array,
-    centre,
-    count_rows,
-    drop,
-)
+from lib.store import resume_write
+from lib.store.collections import BATCH, MAX_BYTES, MAX_DIM, PROPERTY, VECTOR, Array, centre, count_rows, drop
 from lib.store.connection import Store
+from lib.store.index_types import HNSW, LITE_INDEXES
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a collection holds, row by row: ids (unique), paths, labels and splits, and (n, d) float32 vectors.
+    """Rows of a collection, column by column: ids (unique), paths, labels and splits, and (n, d) float32 vectors.
 
     The vectors may be memory-mapped: they are read in blocks.
     """
@@ -39,6 +29,24 @@ class Rows:
     labels: Sequence[str]
     splits: Sequence[str]
     vectors: Array
+
+    def block(self, places: Sequence[int], *, centred: bool) -> Array:
+        """The vectors at these places, each less its mean if `centred`."""
+        vectors = np.asarray(self.vectors[np.asarray(places, dtype=np.int64)], dtype=np.float32)
+        return centre(vectors) if centred else vectors
+
+    def entities(self, places: Sequence[int], *, centred: bool) -> list[dict[str, Any]]:
+        """The rows at these places as Milvus takes them."""
+        return [
+            {
+                "id": self.ids[place],
+                "path": self.paths[place],
+                "label": self.labels[place],
+                "split": self.splits[place],
+                VECTOR: vector,
+            }
+            for place, vector in zip(places, self.block(places, centred=centred), strict=True)
+        ]
 
 
 def write_collection(
@@ -53,19 +61,19 @@ def write_collection(
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Make collection `name` anew from `rows`, with a built and loaded index, and return its number of rows.
+    """Create collection `name` from `rows`, with a built and loaded index, and return its number of rows.
 
-    Whatever has that name is dropped first, so pass the name of a new collection and switch to it afterwards. If
-    anything fails, what was made is dropped again. With `resume` neither is: what was written stays, and the same call
-    with the same `description`, which must name these very rows, goes on with it (see `resuming`).
+    A collection of that name is dropped first, so pass a new name and switch to it afterwards. On a failure, the new
+    collection is dropped again. With `resume`, neither is dropped: after a failure the same call continues the write if
+    it has the same `description`, which must identify these very rows (see `resume_write`).
 
-    `metric` is `COSINE` or `L2`; `centred` takes every vector's mean off first. `index` is `{"index_type": …,
-    "params": {…}}`, by default HNSW with M = 16 and efConstruction = 200 (AUTOINDEX on Zilliz Cloud, which builds
-    nothing else). `description` travels with the collection (see `provenance`). `progress(done, total)` is called
-    after every batch, and before the first when there are rows already.
+    `metric` is `COSINE` or `L2`; `centred` subtracts every vector's mean. `index` is `{"index_type": …, "params":
+    {…}}`, by default HNSW with M = 16 and efConstruction = 200 (AUTOINDEX on Zilliz Cloud, which builds nothing else).
+    `description` is stored with the collection (see `provenance`). `progress(done, total)` is called after every batch,
+    and before the first if rows exist already.
 
     Raises:
-        StoreError: rows that Milvus cannot hold, an index that this engine only pretends to build, or a failure of it.
+        StoreError: rows that Milvus cannot hold, an index that this engine does not build, or a failure of the engine.
     """
     index = index or ({"index_type": "AUTOINDEX"} if store.cloud else HNSW)
     kind = str(index.get("index_type", "")).upper()
@@ -73,41 +81,37 @@ def write_collection(
         raise StoreError(f"A collection is written for COSINE or L2, not for {metric!r}: name one of them.")
     if store.engine == "lite" and kind not in LITE_INDEXES:
         raise StoreError(
-            f"Milvus Lite does not build {kind or 'an unnamed index'}, it would only say so: use one of "
+            f"Milvus Lite does not build {kind or 'an unnamed index'}, it only reports that it did: use one of "
             f"{', '.join(sorted(LITE_INDEXES))}, or a server."
         )
     _check_rows(rows)
     total, dim = (int(size) for size in rows.vectors.shape)
-    # One batch of long vectors must stay below a server's 64 MB message limit.
-    batch = max(1, min(BATCH[store.engine], 32_000_000 // (4 * dim)))
-    there: set[str] | None = None
+    build_index = partial(_build_index, store, name, index, metric)
+    written: set[str] | None = None
     if resume:
-        from lib.store import resume_write
-
-        build = partial(_build, store, name, index, metric)
-        there = resume_write.begun(
+        written = resume_write.written_ids(
             store,
             name,
+            rows.ids,
             dim=dim,
             description=description,
             metric=metric,
             index=index,
-            wanted=rows.ids,
-            build=build,
+            build_index=build_index,
         )
-    if there is None:
+    if written is None:
         drop(store, name)
     try:
-        if there is None:
+        if written is None:
             _create(store, name, dim, description)
-        _insert(store, name, rows, there or set(), batch, centred, progress)
+        _insert(store, name, rows, written or set(), centred, progress)
         # Rows that are not flushed never use an index.
         store.call("flush", name, doing=f"flush {name}", slow=True)
-        _build(store, name, index, metric)
+        build_index()
         store.call("load_collection", name, doing=f"load {name}", slow=True)
         count = count_rows(store, name)
         if count != total:
-            with suppress(StoreError):  # not to be gone on with
+            with suppress(StoreError):  # so that no later call resumes it
                 drop(store, name)
             raise StoreError(f"{name} holds {count} of {total} rows after writing: check the server and write again.")
     except BaseException:
@@ -122,42 +126,31 @@ def _insert(
     store: Store,
     name: str,
     rows: Rows,
-    there: Collection[str],
-    batch: int,
+    written: Collection[str],
     centred: bool,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Insert the rows whose ids are not `there`, a batch at a time."""
-    total = len(rows.ids)
-    left = np.array([place for place, image_id in enumerate(rows.ids) if image_id not in there], dtype=np.int64)
-    if there and progress is not None:
-        progress(total - len(left), total)
-    for start in range(0, len(left), batch):
-        places = left[start : start + batch]
-        block = np.asarray(rows.vectors[places], dtype=np.float32)
-        block = centre(block) if centred else block
-        data = [
-            {
-                "id": rows.ids[place],
-                "path": rows.paths[place],
-                "label": rows.labels[place],
-                "split": rows.splits[place],
-                VECTOR: vector,
-            }
-            for place, vector in zip(places.tolist(), block, strict=True)
-        ]
-        store.call("insert", name, data, doing=f"insert into {name}")
+    """Insert the rows whose ids are not in `written`, a batch at a time."""
+    total, dim = rows.vectors.shape
+    # One batch of long vectors must stay below a server's 64 MB message limit.
+    batch = max(1, min(BATCH[store.engine], 32_000_000 // (4 * dim)))
+    missing = [place for place, image_id in enumerate(rows.ids) if image_id not in written]
+    if written and progress is not None:
+        progress(total - len(missing), total)
+    for start in range(0, len(missing), batch):
+        places = missing[start : start + batch]
+        store.call("insert", name, rows.entities(places, centred=centred), doing=f"insert into {name}")
         if progress is not None:
-            progress(total - len(left) + start + len(places), total)
+            progress(total - len(missing) + start + len(places), total)
 
 
-def _build(store: Store, name: str, index: Mapping[str, Any], metric: str) -> None:
+def _build_index(store: Store, name: str, index: Mapping[str, Any], metric: str) -> None:
     """Index the flushed rows of collection `name`, and on a server wait for it."""
     if store.engine == "lite" and store.call("list_indexes", name, doing=f"describe {name}"):
-        return  # it refuses what a server takes for the same again
+        return  # Lite refuses to build an index twice, which servers accept
     kind = str(index["index_type"]).upper()
     params = store.client.prepare_index_params()
-    # Only in this double form do the build parameters arrive on Lite; a server takes it too.
+    # Build parameters reach Lite only in this nested form; a server accepts it, too.
     nested = {"params": dict(index.get("params") or {})}
     params.add_index(VECTOR, index_type=kind, metric_type=metric, params=nested)
     # Lite builds while it loads, so there is nothing to wait for here.
@@ -178,7 +171,7 @@ def _create(store: Store, name: str, dim: int, description: str) -> None:
 
 
 def _check_rows(rows: Rows) -> None:
-    """Everything that would otherwise fail half-way, or not fail and be wrong."""
+    """Refuse rows on which a write would fail half-way, or succeed with wrong contents."""
     if rows.vectors.ndim != 2 or rows.vectors.shape[0] == 0:
         raise StoreError(f"There are no vectors to write (shape {rows.vectors.shape}): give an (n, d) array.")
     total, dim = rows.vectors.shape

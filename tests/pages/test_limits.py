@@ -108,7 +108,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "condition in": _condition("label", "in"),
     "condition like": _condition("label", "contains"),
     "condition of a key": _condition("facts", "=="),
-    "drawn": lambda text: filters.FilterProblem(3, "no").drawn(text),
+    "drawn": lambda text: filters.FilterProblem(3, "no").with_marker(text),
     "position": errors.position,
     "reason": lambda text: errors.reason(Exception(text), "root:secret"),
     "vector": lambda text: field_search.parsed(text, NUMBER),
@@ -180,7 +180,7 @@ def test_names_inside_a_string_that_is_not_closed_are_no_names() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "[" + "9" * 5_000 + "]", "[1,"])
 def test_a_list_that_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(QueryError, match="no JSON list"):
+    with pytest.raises(QueryError, match=filters.BROKEN_LIST):
         filters.values(text)
 
 

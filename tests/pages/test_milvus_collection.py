@@ -183,7 +183,7 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
     assert tables(app, "Rank")[0]["IP"].iloc[0] == pytest.approx(0.5)
     app.text_area(key="typed words").set_value("nonsense")
     fine(app.run())
-    assert "This is no vector" in words(app)
+    assert "This is not a vector" in words(app)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])

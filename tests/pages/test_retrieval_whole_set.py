@@ -194,24 +194,24 @@ def test_the_threshold_counts_friends(start: Start, scored: Settings) -> None:
     app = open_view(start, scored, "Calibration", space="resnet18", metric="l1")
     found = measured(scored, "resnet18").calibrations["l1"]
     at = found.cost(found.best())
-    assert cards(app)["True friends let in"] == f"{at.friends:,}"
-    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    assert cards(app)["True friends let in"] == f"{at.true_positives:,}"
+    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
     slider = app.select_slider[0]
     word = f"resnet18.l1.{found.edges[found.thresholds[3]]:.8g}"
     slider.set_value(word).run()
     assert app.query_params["threshold"] == word
     at = found.cost(found.thresholds[3])
-    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
-    assert cards(app)["True friends lost"] == f"{at.friends_total - at.friends:,}"
+    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
+    assert cards(app)["True friends lost"] == f"{at.positives - at.true_positives:,}"
     next(button for button in app.button if button.label == "Best").click().run()
-    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
+    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).true_positives:,}"
     assert "threshold" not in app.query_params
     app.query_params["threshold"] = word  # a link restores it; one of another metric means nothing here
     app.run()
-    assert cards(app)["False friends let in"] == f"{at.false_friends:,}"
+    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
     app.query_params["threshold"] = word.replace("l1", "l2")
     app.run()
-    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).friends:,}"
+    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).true_positives:,}"
     aucs = app.dataframe[0].value.set_index(["Space", "Metric"])["AUC"]
     assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(found.auc)
 

@@ -92,4 +92,4 @@ def failed(here: MilvusContext, error: StoreError, text: str) -> None:
         page_frame.failed(error)
         return
     st.error("The engine cannot read this filter; nothing was searched.", icon=":material/error:")
-    st.code(found.drawn(text), language=None)
+    st.code(found.with_marker(text), language=None)

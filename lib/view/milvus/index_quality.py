@@ -152,7 +152,7 @@ def _compare(here: MilvusContext, field: str, index: dict[str, Any] | None) -> N
                 k=k,
                 queries=queries,
                 folder=cached.current_settings().artifacts / "scratch",
-                tell=lambda words: status.update(label=words),
+                report=lambda text: status.update(label=text),
             )
             status.update(label="Compared", state="complete", expanded=False)
         st.session_state["compared"] = (asked, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pandas as pd
 import streamlit as st
 
@@ -15,8 +17,9 @@ from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
 
-# As many metrics as there are, told apart by colours that are safe for the colour-blind.
-_COLOURS = dict(zip(METRICS, ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73"), strict=True))
+# Colours that are safe for the colour-blind (Okabe and Ito); further metrics take them again.
+_PALETTE = ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#D55E00", "#F0E442")
+_COLOURS = dict(zip(METRICS, cycle(_PALETTE), strict=False))
 
 
 def show(opened: Workspace) -> None:
@@ -50,7 +53,7 @@ def show(opened: Workspace) -> None:
         width="stretch",
         key="roc",
         config=config("roc"),
-        alt="ROC curves of the five metrics; the threshold is marked",
+        alt="ROC curves of all metrics; the threshold is marked",
     )
     st.caption(
         f"Every pair of {chosen.queries:,} test photos and {scored.facts['gallery']:,} others in "
@@ -88,13 +91,13 @@ def threshold(chosen: Calibration, space: str) -> int:
 def cost(chosen: Calibration, edge: int, scored: SpaceScores) -> None:
     """What the threshold lets in and loses."""
     at = chosen.cost(edge)
-    lost = at.friends_total - at.friends
-    everywhere = at.friends_total / (at.friends_total + at.false_friends_total)
+    lost = at.positives - at.true_positives
+    everywhere = at.positives / (at.positives + at.negatives)
     page_controls.numbers(
         "cost",
-        ("True friends let in", f"{at.friends:,}", f"{at.recall or 0:.1%} of them", ""),
+        ("True friends let in", f"{at.true_positives:,}", f"{at.recall or 0:.1%} of them", ""),
         ("True friends lost", f"{lost:,}", f"{1 - (at.recall or 0):.1%} of them", ""),
-        ("False friends let in", f"{at.false_friends:,}", f"{at.fall_out or 0:.1%} of other pairs", ""),
+        ("False friends let in", f"{at.false_positives:,}", f"{at.fall_out or 0:.1%} of other pairs", ""),
         (
             "Of what it lets in, true",
             "–" if at.precision is None else f"{at.precision:.1%}",
@@ -104,8 +107,9 @@ def cost(chosen: Calibration, edge: int, scored: SpaceScores) -> None:
     )
     asked = max(1, chosen.queries)
     st.caption(
-        f"For one query, on average: {at.friends / asked:,.1f} true friends and {at.false_friends / asked:,.1f} false "
-        f"ones let in, {lost / asked:,.1f} true ones lost, among {scored.facts['gallery']:,} photos."
+        f"For one query, on average: {at.true_positives / asked:,.1f} true friends and "
+        f"{at.false_positives / asked:,.1f} false ones let in, {lost / asked:,.1f} "
+        f"true ones lost, among {scored.facts['gallery']:,} photos."
     )
 
 
@@ -123,8 +127,8 @@ def aucs(found: dict[str, SpaceScores]) -> None:
                     "Best threshold": at.threshold,
                     "Friends let in %": None if at.recall is None else 100 * at.recall,
                     "False friends let in %": None if at.fall_out is None else 100 * at.fall_out,
-                    "Pairs of one class": at.friends_total,
-                    "Pairs of two": at.false_friends_total,
+                    "Pairs of one class": at.positives,
+                    "Pairs of two": at.negatives,
                 }
             )
     listed = pd.DataFrame(rows)

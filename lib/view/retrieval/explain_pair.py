@@ -85,7 +85,7 @@ def show(
     with right:
         _lengths(opened, sides, found)
     for place, side in enumerate(dict.fromkeys(sides)):
-        if spaces.get(side.space).needs_weights:
+        if not spaces.get(side.space).pixels:
             _features(parts[sides.index(side)], side, *found[side], key=f"why_features_{place}")
 
 

@@ -77,7 +77,7 @@ def _follows(opened: Workspace, space: str) -> dict[str, Any]:
 
 
 def _side(metric: str, space: str, unit: bool) -> Side:
-    return Side(metric, space, unit and spaces.get(space).needs_weights)
+    return Side(metric, space, unit and not spaces.get(space).pixels)
 
 
 def _names(a: Side, b: Side) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from lib.commands.progress import Progress
 from lib.errors import QueryError
 from lib.learn import hardware
 from lib.prepare import workspace
+from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
 from tests.conftest import COPY, COPY_OF, draw_photos, draw_picture
 
@@ -315,9 +316,8 @@ def test_compare(run: Run) -> None:
 
 def test_evaluate(run: Run) -> None:
     rows = run("evaluate", "--json", "--k", "7").document["rows"]
-    metrics = ["mse", "l1", "l2", "cosine", "ncc"]
     assert [(row["space"], row["metric"]) for row in rows] == [
-        (space, metric) for space in ("pixels", "resnet18") for metric in metrics
+        (space, metric) for space in ("pixels", "resnet18") for metric in METRICS
     ]
     for row in rows:
         assert set(row) >= {"space", "metric", "queries", "gallery", "precision", "recall", "map", "ci95", "seconds"}
@@ -486,7 +486,7 @@ def test_a_k_beyond_all_bounds(run: Run) -> None:
     row = run("evaluate", "--json", "--metric", "l2", "--space", "resnet18", "--k", many).document["rows"][0]
     assert row["precision"][many] < 1e-20
     text = run("search", "rose/00.jpg", "--engine", "milvus", "--k", many).sentence
-    assert "Milvus gives 1 to 16384 answers" in text
+    assert "Milvus gives 1 to 16384 results" in text
 
 
 @pytest.mark.parametrize(

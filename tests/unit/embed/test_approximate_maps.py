@@ -35,29 +35,29 @@ def unit() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def made() -> Map:
+def approximate_map() -> Map:
     return projection.project(values(), PARAMETERS, most_exact=N - 1)
 
 
-def test_the_seed_decides_the_map(made: Map) -> None:
+def test_the_seed_decides_the_map(approximate_map: Map) -> None:
     again = projection.project(values(), PARAMETERS, most_exact=N - 1)
-    np.testing.assert_array_equal(made.xy, again.xy)
-    np.testing.assert_array_equal(made.preserved, again.preserved)
-    assert made.facts == again.facts
+    np.testing.assert_array_equal(approximate_map.xy, again.xy)
+    np.testing.assert_array_equal(approximate_map.preserved, again.preserved)
+    assert approximate_map.facts == again.facts
 
 
-def test_the_map_names_them_and_their_recall(made: Map) -> None:
-    told = made.facts["neighbours"]
-    assert (told["found"], told["sample"]) == ("approximate", N)
-    assert told["by"].startswith("NN-descent, pynndescent ")
+def test_the_map_names_them_and_their_recall(approximate_map: Map) -> None:
+    facts = approximate_map.facts["neighbours"]
+    assert (facts["found"], facts["sample"]) == ("approximate", N)
+    assert facts["by"].startswith("NN-descent, pynndescent ")
     found = neighbours.k_nearest(unit(), 16, "cosine", seed=3, most_exact=N - 1)
     wide = unit().astype(np.float64)
     apart = 1 - wide @ wide.T
     apart[np.arange(N), np.arange(N)] = -1  # itself first, before its twin
     farthest = np.sort(apart, axis=1)[:, 15]
     right = np.take_along_axis(apart, found.rows[:, 1:].astype(int), 1) <= farthest[:, None] + 1e-6
-    assert told["recall"] == found.facts["recall"] == pytest.approx(right.mean(), abs=1e-3)
-    assert 0.8 < told["recall"] <= 1
+    assert facts["recall"] == found.facts["recall"] == pytest.approx(right.mean(), abs=1e-3)
+    assert 0.8 < facts["recall"] <= 1
 
 
 def test_they_begin_with_oneself_and_are_true_distances() -> None:
@@ -70,16 +70,16 @@ def test_they_begin_with_oneself_and_are_true_distances() -> None:
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])
-def test_the_measure_is_nearly_that_over_exact_ones(made: Map, method: str) -> None:
+def test_the_measure_is_nearly_that_over_exact_ones(approximate_map: Map, method: str) -> None:
     if method == "pca":
-        made = projection.project(values(), MapParameters(method="pca"), most_exact=N - 1)
-        assert made.facts["neighbours"]["found"] == "approximate"
-    exact, told = fidelity(unit(), made.xy, "cosine"), made.facts["fidelity"]
+        approximate_map = projection.project(values(), MapParameters(method="pca"), most_exact=N - 1)
+        assert approximate_map.facts["neighbours"]["found"] == "approximate"
+    exact, facts = fidelity(unit(), approximate_map.xy, "cosine"), approximate_map.facts["fidelity"]
     # Their samples have exact neighbours either way.
-    assert told["trustworthiness"] == pytest.approx(exact.trustworthiness, abs=1e-3)
-    assert told["continuity"] == pytest.approx(exact.continuity, abs=1e-3)
-    assert told["preservation"] == pytest.approx(exact.preservation, abs=0.1)
-    assert told["preservation"] == pytest.approx(made.preserved.mean())
+    assert facts["trustworthiness"] == pytest.approx(exact.trustworthiness, abs=1e-3)
+    assert facts["continuity"] == pytest.approx(exact.continuity, abs=1e-3)
+    assert facts["preservation"] == pytest.approx(exact.preservation, abs=0.1)
+    assert facts["preservation"] == pytest.approx(approximate_map.preserved.mean())
 
 
 def test_up_to_the_threshold_they_are_exact() -> None:
@@ -104,22 +104,24 @@ def test_the_exact_ones_of_a_few_and_those_on_a_plane() -> None:
 def test_very_many_pixels_are_averaged_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection, "MOST_COARSE", 29)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 128, 128, 3), dtype=np.uint8)
-    made = projection.project(pixels.reshape(30, -1), MapParameters(metric="euclidean"))
-    assert made.facts["input"] == "pixels averaged to 16×16"
+    approximate_map = projection.project(pixels.reshape(30, -1), MapParameters(metric="euclidean"))
+    assert approximate_map.facts["input"] == "pixels averaged to 16×16"
     coarse = pixels.reshape(30, 16, 8, 16, 8, 3).mean(axis=(2, 4)).reshape(30, -1) / 255
     np.testing.assert_allclose(projection.points(pixels.reshape(30, -1))[0], coarse, rtol=1e-5)
     # A new picture is averaged as those are among which it is placed.
-    assert np.isfinite(place(made, pixels.reshape(30, -1), pixels[:2].reshape(2, -1))).all()
+    assert np.isfinite(place(approximate_map, pixels.reshape(30, -1), pixels[:2].reshape(2, -1))).all()
 
 
-def test_page_and_command_say_so(start: Start, copied: Settings, made: Map, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_and_command_say_so(
+    start: Start, copied: Settings, approximate_map: Map, capsys: pytest.CaptureFixture[str]
+) -> None:
     opened = workspace.open_workspace(copied)
     path = opened.map_file("resnet18", opened.map_parameters("resnet18"))
     usual = projection.load(path)
     assert usual is not None and usual.facts["neighbours"] == {"found": "exact"}
-    projection.save(replace(usual, facts={**usual.facts, "neighbours": made.facts["neighbours"]}), path)
+    projection.save(replace(usual, facts={**usual.facts, "neighbours": approximate_map.facts["neighbours"]}), path)
     app = start(copied).switch_page("pages/2_Embedding_Map.py").run()
-    share = f"{made.facts['neighbours']['recall']:.1%}"
+    share = f"{approximate_map.facts['neighbours']['recall']:.1%}"
     caption = next(each.value for each in app.caption if "approximate" in each.value)
     assert share in caption and "pynndescent" in caption
     assert any(f"(recall {share})" in each.proto.body for each in app.get("html"))

@@ -27,7 +27,7 @@ from lib.embed import distributed as shared, extract, spaces
 from lib.errors import PetalscopeError
 from lib.learn import distributed
 root, target = (Path(word) for word in sys.argv[1:])
-with shared.group(True) as leads:
+with shared.group(True, extract.parts) as leads:
     if leads:
         catalog = catalogs.build("photos", root, seed=0)
         path = catalog.path(catalog.ids[extract.BATCH])
@@ -61,7 +61,7 @@ def test_shares_are_all_batches_once() -> None:
 
 
 def test_alone_there_is_nobody_to_wait_for() -> None:
-    with distributed.group(False) as leads:
+    with distributed.group(False, extract.parts) as leads:
         assert leads
         assert distributed.size() == 1
 
@@ -71,15 +71,15 @@ def test_two_processes_make_what_one_makes(pictures: Path, quick_weights: str, t
     done = torchrun("-m", "lib", "embed", "--json", "--spaces", "pixels,resnet18", *words)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    said = json.loads(done.stdout)  # one document, of one process
+    printed = json.loads(done.stdout)  # one document, of one process
     alone = Settings(data=pictures, artifacts=tmp_path / "one", weights=quick_weights, offline=True)
-    wanted = pipeline.embed(alone, names=["pixels", "resnet18"])
-    for one, two in zip(wanted["spaces"], said["spaces"], strict=True):
+    expected = pipeline.embed(alone, names=["pixels", "resnet18"])
+    for one, two in zip(expected["spaces"], printed["spaces"], strict=True):
         assert one | {"seconds": 0} == two | {"seconds": 0}
     folder = workspace.folder_of(alone, Dataset(name=pictures.name, root=pictures)).relative_to(alone.artifacts)
-    made = sorted((tmp_path / "one" / folder / "spaces").iterdir())
-    assert len(made) == 2
-    for path in made:
+    folders = sorted((tmp_path / "one" / folder / "spaces").iterdir())
+    assert len(folders) == 2
+    for path in folders:
         one, two = extract.load(path), extract.load(tmp_path / "two" / folder / "spaces" / path.name)
         assert one is not None
         assert two is not None
@@ -94,10 +94,10 @@ def test_two_processes_prepare_what_one_does(prepared: Settings, tmp_path: Path)
     done = torchrun("-m", "lib", "prepare", "--json", *words)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    said = json.loads(done.stdout)  # one document, of one process
+    printed = json.loads(done.stdout)  # one document, of one process
     again = pipeline.prepare(replace(prepared, artifacts=tmp_path / "two"))  # one process takes it up
     assert all(space["cached"] for space in again["spaces"])
-    assert again["milvus"]["collections"] == said["milvus"]["collections"]
+    assert again["milvus"]["collections"] == printed["milvus"]["collections"]
     one, two = prepared.artifacts / "sets", tmp_path / "two" / "sets"
     files = sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
     assert {".npy", ".npz", ".parquet"} <= {path.suffix for path in files}
@@ -105,12 +105,12 @@ def test_two_processes_prepare_what_one_does(prepared: Settings, tmp_path: Path)
         assert (one / path).is_file()
         # The state names the times, and a network's last bits may depend on the threads that each process has.
         if path.parts[1] in {"neighbours", "maps"}:
-            with np.load(one / path) as ours, np.load(two / path) as theirs:
-                assert ours.files == theirs.files
-                for name in set(ours.files) - {"facts"}:
-                    assert ours[name].shape == theirs[name].shape
+            with np.load(one / path) as of_one, np.load(two / path) as of_two:
+                assert of_one.files == of_two.files
+                for name in set(of_one.files) - {"facts"}:
+                    assert of_one[name].shape == of_two[name].shape
                     if path.name.startswith("pixels-"):
-                        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{path} {name}")
+                        np.testing.assert_array_equal(of_one[name], of_two[name], err_msg=f"{path} {name}")
 
 
 def test_what_goes_wrong_in_the_first_process_ends_all_with_one_sentence(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_what_goes_wrong_in_the_first_process_ends_all_with_one_sentence(tmp_pat
     done = torchrun("-m", "lib", "prepare", "--json", *words)
     assert done.returncode == 1
     assert done.stdout == ""
-    said = [line for line in done.stderr.splitlines() if line.startswith("petalscope: ")]
-    assert len(said) == 1
-    assert said[0].startswith(f"petalscope: The data folder {tmp_path / 'nowhere'} does not exist")
+    printed = [line for line in done.stderr.splitlines() if line.startswith("petalscope: ")]
+    assert len(printed) == 1
+    assert printed[0].startswith(f"petalscope: The data folder {tmp_path / 'nowhere'} does not exist")
 
 
 def test_what_goes_wrong_in_a_helper_ends_it_for_all(pictures: Path, tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ class Counting:
     def make(self, space: Space, weights: Weights | None) -> Embedder:
         def embed(pictures: Sequence[Image.Image]) -> np.ndarray:
             self.batches.append([picture.tobytes() for picture in pictures])
-            made = np.zeros((len(pictures), space.dim), space.dtype)
-            made[:, :3] = [np.asarray(picture).reshape(-1, 3).mean(axis=0) for picture in pictures]
-            return made
+            embedded = np.zeros((len(pictures), space.dim), space.dtype)
+            embedded[:, :3] = [np.asarray(picture).reshape(-1, 3).mean(axis=0) for picture in pictures]
+            return embedded
 
         return Embedder(lambda picture: picture, embed)
 
@@ -175,7 +175,7 @@ def test_a_photo_that_changed_meanwhile_stops_it(root: Path, tmp_path: Path) -> 
 
 
 def test_workers_side_by_side_give_the_vectors_of_one_in_order(root: Path, tmp_path: Path) -> None:
-    def made(workers: int, threads: set[str]) -> np.ndarray:
+    def embedded(workers: int, threads: set[str]) -> np.ndarray:
         def embed(pictures: Sequence[np.ndarray]) -> np.ndarray:
             threads.add(threading.current_thread().name)
             time.sleep(0.02 if float(pictures[0].mean()) > 127 else 0.005)  # later batches may be done first
@@ -189,16 +189,16 @@ def test_workers_side_by_side_give_the_vectors_of_one_in_order(root: Path, tmp_p
         return np.load(target / "vectors.npy")
 
     one, three = set[str](), set[str]()
-    np.testing.assert_array_equal(made(1, one), made(3, three))
+    np.testing.assert_array_equal(embedded(1, one), embedded(3, three))
     assert (len(one), len(three)) == (1, 3)
 
 
 def test_an_answer_with_nan_stops_it_early(root: Path, tmp_path: Path) -> None:
-    asked = []
+    batch_sizes = []
 
     def broken(space: Space, weights: Weights | None) -> Embedder:
         def embed(pictures: Sequence[Image.Image]) -> np.ndarray:
-            asked.append(len(pictures))
+            batch_sizes.append(len(pictures))
             return np.full((len(pictures), space.dim), np.nan, np.float32)
 
         return Embedder(lambda picture: picture, embed, batch=1)
@@ -207,7 +207,7 @@ def test_an_answer_with_nan_stops_it_early(root: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="NaN"):
         extract.extract(RESNET18, catalog, WEIGHTS, tmp_path / "made", make_embedder=broken)
     # One was at work and two waited.
-    assert 1 <= len(asked) <= 3 < len(catalog.frame)
+    assert 1 <= len(batch_sizes) <= 3 < len(catalog.frame)
     assert not (tmp_path / "made").exists()
 
 

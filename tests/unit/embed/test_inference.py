@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,9 +78,9 @@ def test_every_engine_has_the_features_of_torchvisions_network(
 
 
 def test_a_gpu_would_be_given_what_a_cpu_is(weights: Weights, photos: np.ndarray) -> None:
-    made = inference.normalised(torch.from_numpy(photos), weights.preprocess)
-    assert made.is_contiguous(memory_format=torch.channels_last)
-    np.testing.assert_allclose(made.numpy(), transforms.normalise(photos, weights.preprocess), rtol=1e-6, atol=1e-6)
+    tensor = inference.normalised(torch.from_numpy(photos), weights.preprocess)
+    assert tensor.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(tensor.numpy(), transforms.normalise(photos, weights.preprocess), rtol=1e-6, atol=1e-6)
 
 
 def test_an_engine_that_answers_otherwise_is_not_taken(weights: Weights, photos: np.ndarray, plain: np.ndarray) -> None:
@@ -168,8 +169,8 @@ def test_embedding_and_preparing_keep_precisions_apart(settings: Settings) -> No
         stored.values[3][None],
     )
 
-    kept = pipeline.embed(settings)["spaces"][0]  # unnamed: as before
-    assert (kept["precision"], kept["cached"]) == ("bf16", True)
+    entry = pipeline.embed(settings)["spaces"][0]  # unnamed: as before
+    assert (entry["precision"], entry["cached"]) == ("bf16", True)
     whole = pipeline.embed(settings, precision="fp32")["spaces"][0]
     assert (whole["precision"], whole["cached"]) == ("fp32", False)
     assert whole["fingerprint"] != first["fingerprint"]
@@ -199,14 +200,14 @@ def test_rows_of_another_engine_are_computed_anew(pictures: Path, weights: Weigh
         seen: list[int | None] = []
         changed = extract.load(tmp_path / "made")
         assert changed is not None
-        known = replace(changed, pictures=changed.pictures.copy())
-        known.pictures[30] = b"0" * 64  # a picture that is not there, so that one is missing
+        previous = replace(changed, pictures=changed.pictures.copy())
+        previous.pictures[30] = b"0" * 64  # a picture that is not there, so that one is missing
         extract.extract(
             RESNET18,
             catalog,
             weights,
             tmp_path / "again",
-            previous=known,
+            previous=previous,
             progress=lambda done, total, seen=seen: seen.append(total),  # type: ignore[misc]
         )
         assert seen[-1] == expected  # of 60 different pictures
@@ -216,12 +217,12 @@ def test_a_crew_shares_torchs_threads_and_leaves_them_as_they_were(weights: Weig
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(4)
-        made = inference.engine(weights)
-        assert made.workers == 4
-        alone = made.run(photos)
+        engine = inference.engine(weights)
+        assert engine.workers == 4
+        alone = engine.run(photos)
         with inference.crew(2) as pool:
             assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {2}
-            found = list(pool.map(made.run, [photos] * 6))
+            found = list(pool.map(engine.run, [photos] * 6))
         assert torch.get_num_threads() == 4
         later: list[int] = []
         thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -292,8 +293,10 @@ def test_helpers_compute_as_the_first_process_does(pictures: Path, weights: Weig
     catalog = catalogs.build("photos", pictures, seed=0)
     other = {"name": "torch, NVIDIA T4", "version": "2.0"}
     task = distributed.Task(RESNET18, catalog, weights, [[0], [1]], other)
-    with pytest.raises(ArtifactError, match=r"Process 1 computes with .*, the first one with torch, NVIDIA T4 2\.0: "):
+    own = embedder.embedder(RESNET18, weights).engine
+    with pytest.raises(ArtifactError, match=re.escape(extract.other_engine(1, own, other))):
         next(extract.parts(task, 1, 2))
-    alike = replace(task, engine=embedder.embedder(RESNET18, weights).engine)
+    assert "the first process with torch, NVIDIA T4 2.0:" in extract.other_engine(1, own, other)
+    alike = replace(task, engine=own)
     rows, vectors = next(extract.parts(alike, 1, 2))
     assert (rows, vectors.shape) == ([1], (1, 512))

@@ -41,40 +41,40 @@ def test_a_new_image_lies_exactly_where_umap_puts_it(monkeypatch: pytest.MonkeyP
         return np.take_along_axis(distances, rows, 1).astype(np.float64) ** 2, rows
 
     monkeypatch.setattr(faiss, "knn", knn)
-    model, made, values = fitted("euclidean")
+    model, fitted_map, values = fitted("euclidean")
     new = clusters(6, seed=1)
-    same = np.isclose(place(made, values, new), model.transform(new), atol=1e-4).all(axis=1)
+    same = np.isclose(place(fitted_map, values, new), model.transform(new), atol=1e-4).all(axis=1)
     # The last bit of a starting place is not always the same either.
     assert same.sum() >= 4
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_new_image_lies_about_where_umap_puts_it(metric: str) -> None:
-    model, made, values = fitted(metric)
+    model, fitted_map, values = fitted(metric)
     new = clusters(30, seed=1)
-    away = np.linalg.norm(place(made, values, new) - model.transform(new), axis=1)
-    assert np.median(away) < 0.05 * np.ptp(made.xy, axis=0).max()
+    away = np.linalg.norm(place(fitted_map, values, new) - model.transform(new), axis=1)
+    assert np.median(away) < 0.05 * np.ptp(fitted_map.xy, axis=0).max()
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])
 def test_nobody_else_moves_and_a_twin_lies_beside_its_image(method: str) -> None:
     values = clusters(120)
-    made = projection.project(values, MapParameters(method=method, n_neighbors=8))
-    before = made.xy.copy()
-    placed = place(made, values, values[[5, 60]])
-    np.testing.assert_array_equal(made.xy, before)
-    extent = np.ptp(made.xy, axis=0).max()
-    assert np.linalg.norm(placed - made.xy[[5, 60]], axis=1).max() < (1e-4 if method == "pca" else 0.1) * extent
+    fitted_map = projection.project(values, MapParameters(method=method, n_neighbors=8))
+    before = fitted_map.xy.copy()
+    placed = place(fitted_map, values, values[[5, 60]])
+    np.testing.assert_array_equal(fitted_map.xy, before)
+    extent = np.ptp(fitted_map.xy, axis=0).max()
+    assert np.linalg.norm(placed - fitted_map.xy[[5, 60]], axis=1).max() < (1e-4 if method == "pca" else 0.1) * extent
 
 
 def test_pixels_are_averaged_as_for_the_map() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 49_152), dtype=np.uint8)
-    made = projection.project(pixels, MapParameters(method="pca", metric="euclidean"))
-    np.testing.assert_allclose(place(made, pixels, pixels[:3]), made.xy[:3], atol=1e-4)
+    fitted_map = projection.project(pixels, MapParameters(method="pca", metric="euclidean"))
+    np.testing.assert_allclose(place(fitted_map, pixels, pixels[:3]), fitted_map.xy[:3], atol=1e-4)
 
 
 def test_a_map_of_few_images_takes_more() -> None:
     values = clusters(5)
-    made = projection.project(values, MapParameters())
-    assert made.facts["method"] == "PCA"
-    assert np.isfinite(place(made, values, clusters(2, seed=1))).all()
+    fitted_map = projection.project(values, MapParameters())
+    assert fitted_map.facts["method"] == "PCA"
+    assert np.isfinite(place(fitted_map, values, clusters(2, seed=1))).all()

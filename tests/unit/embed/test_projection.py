@@ -24,10 +24,10 @@ def features(n: int, dim: int = 32, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
 
 
-def check(made: Map, n: int) -> None:
-    assert made.xy.shape == (n, 2)
-    assert made.xy.dtype == np.float32
-    assert np.isfinite(made.xy).all()
+def check(projected: Map, n: int) -> None:
+    assert projected.xy.shape == (n, 2)
+    assert projected.xy.dtype == np.float32
+    assert np.isfinite(projected.xy).all()
 
 
 # -- any number of pictures, of any kind ----------------------------------------------------------------------------
@@ -36,13 +36,13 @@ def check(made: Map, n: int) -> None:
 @pytest.mark.parametrize("parameters", [COSINE, EUCLIDEAN], ids=["cosine", "euclidean"])
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 9, 60])
 def test_any_number_of_pictures_has_a_repeatable_map(n: int, parameters: MapParameters) -> None:
-    made, again = (projection.project(features(n), parameters) for _ in range(2))
-    check(made, n)
-    np.testing.assert_array_equal(made.xy, again.xy)
-    assert made.facts["method"] == ("UMAP" if n >= projection.FEWEST else "PCA")
-    assert made.facts["seed"] == 3
+    projected, again = (projection.project(features(n), parameters) for _ in range(2))
+    check(projected, n)
+    np.testing.assert_array_equal(projected.xy, again.xy)
+    assert projected.facts["method"] == ("UMAP" if n >= projection.FEWEST else "PCA")
+    assert projected.facts["seed"] == 3
     if n >= projection.FEWEST:
-        assert (projection.project(features(n), replace(parameters, seed=4)).xy != made.xy).any()
+        assert (projection.project(features(n), replace(parameters, seed=4)).xy != projected.xy).any()
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_any_number_of_pictures_has_a_repeatable_map(n: int, parameters: MapPara
     ids=["all equal, few", "all equal", "all zero", "two", "three", "many copies of one", "two worlds", "equal pixels"],
 )
 def test_copies_and_far_clusters_have_a_repeatable_map(values: np.ndarray) -> None:
-    made, again = (projection.project(values, EUCLIDEAN) for _ in range(2))
-    check(made, len(values))
-    np.testing.assert_array_equal(made.xy, again.xy)
+    projected, again = (projection.project(values, EUCLIDEAN) for _ in range(2))
+    check(projected, len(values))
+    np.testing.assert_array_equal(projected.xy, again.xy)
 
 
 def test_groups_stay_together() -> None:
@@ -75,11 +75,11 @@ def test_groups_stay_together() -> None:
 
 def test_pixels_are_averaged_and_the_map_says_so() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 128, 128, 3), dtype=np.uint8)
-    made = projection.project(pixels.reshape(9, -1), EUCLIDEAN)
+    projected = projection.project(pixels.reshape(9, -1), EUCLIDEAN)
     coarse = pixels.reshape(9, 32, 4, 32, 4, 3).mean(axis=(2, 4)).reshape(9, -1) / 255
-    check(made, 9)
-    np.testing.assert_allclose(made.xy, projection.project(coarse.astype(np.float32), EUCLIDEAN).xy)
-    assert made.facts["input"] == "pixels averaged to 32×32"
+    check(projected, 9)
+    np.testing.assert_allclose(projected.xy, projection.project(coarse.astype(np.float32), EUCLIDEAN).xy)
+    assert projected.facts["input"] == "pixels averaged to 32×32"
     assert projection.project(features(9), COSINE).facts["input"] == "the vectors as stored"
 
 
@@ -89,28 +89,28 @@ def test_pixels_are_averaged_and_the_map_says_so() -> None:
 @pytest.mark.parametrize("shape", [(200, 12), (9, 40), (3, 2)])
 def test_pca_is_the_plane_of_most_variance(shape: tuple[int, int]) -> None:
     values = features(*shape) * np.linspace(3, 0.1, shape[1], dtype=np.float32)
-    made = projection.project(values, MapParameters(method="pca", metric="euclidean"))
-    check(made, shape[0])
+    projected = projection.project(values, MapParameters(method="pca", metric="euclidean"))
+    check(projected, shape[0])
     left, scale, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
-    np.testing.assert_allclose(np.abs(made.xy), np.abs(left * scale)[:, :2], atol=1e-4)
-    assert made.facts["variance"] == pytest.approx((scale[:2] ** 2).sum() / (scale**2).sum(), rel=1e-5)
-    assert made.facts["method"] == "PCA"
-    assert "n_neighbors" not in made.facts and "seed" not in made.facts
+    np.testing.assert_allclose(np.abs(projected.xy), np.abs(left * scale)[:, :2], atol=1e-4)
+    assert projected.facts["variance"] == pytest.approx((scale[:2] ** 2).sum() / (scale**2).sum(), rel=1e-5)
+    assert projected.facts["method"] == "PCA"
+    assert "n_neighbors" not in projected.facts and "seed" not in projected.facts
 
 
 def test_pca_of_copies_is_a_point() -> None:
-    made = projection.project(np.ones((30, 5), np.float32), MapParameters(method="pca"))
-    np.testing.assert_allclose(made.xy, 0, atol=1e-6)
-    assert made.facts["variance"] == 1
+    projected = projection.project(np.ones((30, 5), np.float32), MapParameters(method="pca"))
+    np.testing.assert_allclose(projected.xy, 0, atol=1e-6)
+    assert projected.facts["variance"] == 1
 
 
 @pytest.mark.parametrize("parameters", [COSINE, EUCLIDEAN], ids=["cosine", "euclidean"])
 def test_a_map_says_how_far_it_can_be_trusted(parameters: MapParameters) -> None:
     values = features(90)
-    made = projection.project(values, parameters)
-    expected = fidelity(values, made.xy, parameters.metric)
-    np.testing.assert_array_equal(made.preserved, expected.preserved)
-    assert made.facts["fidelity"] == {
+    projected = projection.project(values, parameters)
+    expected = fidelity(values, projected.xy, parameters.metric)
+    np.testing.assert_array_equal(projected.preserved, expected.preserved)
+    assert projected.facts["fidelity"] == {
         "trustworthiness": expected.trustworthiness,
         "continuity": expected.continuity,
         "preservation": expected.preservation,
@@ -120,10 +120,10 @@ def test_a_map_says_how_far_it_can_be_trusted(parameters: MapParameters) -> None
 
 
 def test_epochs_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[tuple[int, int | None]] = []
-    projection.project(features(40), COSINE, lambda done, total: told.append((done, total)))
-    assert told[-1][0] == told[-1][1] == 500
-    assert told == sorted(told)
+    progress: list[tuple[int, int | None]] = []
+    projection.project(features(40), COSINE, lambda done, total: progress.append((done, total)))
+    assert progress[-1][0] == progress[-1][1] == 500
+    assert progress == sorted(progress)
     assert capsys.readouterr() == ("", "")
 
 
@@ -184,15 +184,15 @@ def test_every_parameter_is_part_of_the_maps_name() -> None:
 
 
 def test_a_map_is_read_back_and_written_the_same_every_time(tmp_path: Path) -> None:
-    made = projection.project(features(5), COSINE)
-    projection.save(made, tmp_path / "one.npz")
-    projection.save(made, tmp_path / "two.npz")
+    projected = projection.project(features(5), COSINE)
+    projection.save(projected, tmp_path / "one.npz")
+    projection.save(projected, tmp_path / "two.npz")
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     found = projection.load(tmp_path / "one.npz")
     assert found is not None
-    np.testing.assert_array_equal(found.xy, made.xy)
-    np.testing.assert_array_equal(found.preserved, made.preserved)
-    assert found.facts == made.facts
+    np.testing.assert_array_equal(found.xy, projected.xy)
+    np.testing.assert_array_equal(found.preserved, projected.preserved)
+    assert found.facts == projected.facts
     assert projection.load(tmp_path / "none.npz") is None
 
 

@@ -45,6 +45,6 @@ def test_room_is_memory_where_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    made = scratch_arrays.room((3, 4), most_bytes=0)
-    made[:] = 1
-    assert made.sum() == 12
+    array = scratch_arrays.room((3, 4), most_bytes=0)
+    array[:] = 1
+    assert array.sum() == 12

@@ -58,8 +58,8 @@ def test_what_is_found_is_valued_and_ranked_exactly(rough: Neighbourhoods, name:
         near = rough.rows[name][row]
         assert (near >= 0).all() and len(set(near.tolist())) == len(near)
         assert not set(near.tolist()) & set(copies()[row])
-        known = reference(name, x[row], x[near])
-        np.testing.assert_array_equal(rough.values[name][row], known.astype(np.float32))
+        exact_values = reference(name, x[row], x[near])
+        np.testing.assert_array_equal(rough.values[name][row], exact_values.astype(np.float32))
         by_row = np.sort(near)
         np.testing.assert_array_equal(near, by_row[order(reference(name, x[row], x[by_row]), name)])
 
@@ -81,8 +81,8 @@ def test_the_recall_is_that_against_exact_ones(
 def test_copies_have_the_same_answers_and_are_answers_both(rough: Neighbourhoods) -> None:
     rows = rough.rows["l1"]
     np.testing.assert_array_equal(rows[:COPIES], rows[-COPIES:])
-    asked = [set(near.tolist()) for near in rows[COPIES:-COPIES]]
-    assert any(0 in near for near in asked)
+    results = [set(near.tolist()) for near in rows[COPIES:-COPIES]]
+    assert any(0 in near for near in results)
     # Where there is room for both, both are found, one after the other.
     for near in rows[COPIES:-COPIES].tolist():
         for place, row in enumerate(near[:-1]):
@@ -95,16 +95,16 @@ def test_a_picture_with_very_many_copies_leaves_room_for_nobody() -> None:
     x[100:400] = x[100]
     same = [list(range(100, 400)) if 100 <= row < 400 else [row] for row in range(N)]
     found = neighbourhoods.k_nearest(x, same, most_exact=10)
-    wanted = exact.top_k(exact.gallery(x), x[150], "l1", 30, leave_out=[same[150]])
-    shared = len(set(found.rows["l1"][150].tolist()) & set(wanted.rows[0].tolist()))
+    expected = exact.top_k(exact.gallery(x), x[150], "l1", 30, leave_out=[same[150]])
+    shared = len(set(found.rows["l1"][150].tolist()) & set(expected.rows[0].tolist()))
     assert not set(found.rows["l1"][150].tolist()) & set(same[150])
     assert shared >= 27
     # Of a hundred equal answers those with the lowest rows are given, as in every search.
     near_it = np.nonzero((found.rows["l1"] == 100).any(axis=1))[0]
     assert len(near_it)
     for row in near_it:
-        held = [answer for answer in found.rows["l1"][row].tolist() if 100 <= answer < 400]
-        assert held == list(range(100, 100 + len(held)))
+        members = [answer for answer in found.rows["l1"][row].tolist() if 100 <= answer < 400]
+        assert members == list(range(100, 100 + len(members)))
 
 
 def test_the_seed_decides(rough: Neighbourhoods) -> None:
@@ -142,25 +142,25 @@ def test_exact_distances_do_not_depend_on_threads() -> None:
     points = values() / np.linalg.norm(values(), axis=1, keepdims=True)
     before = faiss.omp_get_max_threads()
     try:
-        made = []
+        runs = []
         for threads in (1, 2):
             faiss.omp_set_num_threads(threads)
-            made.append(neighbours.nearest(points, 15, "cosine"))
+            runs.append(neighbours.nearest(points, 15, "cosine"))
     finally:
         faiss.omp_set_num_threads(before)
     wide = points.astype(np.float64)
-    for rows, distances in made:
-        wanted = 1 - np.einsum("ikj,ij->ik", wide[rows], wide)
-        wanted[:, 0] = 0  # itself
-        np.testing.assert_array_equal(distances, np.clip(wanted, 0, 2).astype(np.float32))
+    for rows, distances in runs:
+        expected = 1 - np.einsum("ikj,ij->ik", wide[rows], wide)
+        expected[:, 0] = 0  # itself
+        np.testing.assert_array_equal(distances, np.clip(expected, 0, 2).astype(np.float32))
 
 
 def test_what_there_is_to_say(rough: Neighbourhoods, true: Neighbourhoods) -> None:
     assert neighbourhoods.approximation_note(true.facts) == neighbourhoods.recall_note(true.facts) == ""
     assert neighbourhoods.approximation_note({}) == ""  # of before, when all were exact
-    told, recall = neighbourhoods.approximation_note(rough.facts), rough.facts["recall"]
-    assert f"{recall['cosine']['10']:.1%} under Cosine similarity and {recall['l1']['10']:.1%} under L1" in told
-    assert "NN-descent" in told and "true 10 nearest" in told
+    notes, recall = neighbourhoods.approximation_note(rough.facts), rough.facts["recall"]
+    assert f"{recall['cosine']['10']:.1%} under Cosine similarity and {recall['l1']['10']:.1%} under L1" in notes
+    assert "NN-descent" in notes and "true 10 nearest" in notes
     assert "true 30 nearest" in neighbourhoods.approximation_note(rough.facts, ["l1"], k=11)
 
 
@@ -183,9 +183,9 @@ def test_pages_and_the_doctor_name_it(start: Start, blurred: Settings, capsys: p
     app.query_params["panel"] = "findings"
     app.run()
     assert not app.exception
-    told = [each.value for each in app.caption if "approximate" in each.value]
-    assert any(each.startswith("**Purity**") and f"{0.8765:.1%} under Cosine" in each for each in told)
-    assert any(each.startswith("Each photo's nearest are approximate") and "pynndescent" in each for each in told)
+    notes = [each.value for each in app.caption if "approximate" in each.value]
+    assert any(each.startswith("**Purity**") and f"{0.8765:.1%} under Cosine" in each for each in notes)
+    assert any(each.startswith("Each photo's nearest are approximate") and "pynndescent" in each for each in notes)
     assert any("approximate, by NN-descent" in each.proto.body for each in app.get("html"))
     app.switch_page("pages/3_Retrieval.py")
     app.query_params["view"] = "Disagreements"

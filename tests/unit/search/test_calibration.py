@@ -40,8 +40,8 @@ def test_every_threshold_lets_in_what_counting_lets_in(name: str) -> None:
         at = found.cost(edge)
         line = found.edges[edge]
         closer = (lambda x, t=line: x >= t) if METRICS[name].higher_is_closer else (lambda x, t=line: x <= t)
-        assert (at.friends, at.false_friends) == (int(closer(same).sum()), int(closer(different).sum()))
-        assert (at.friends_total, at.false_friends_total) == (len(same), len(different))
+        assert (at.true_positives, at.false_positives) == (int(closer(same).sum()), int(closer(different).sum()))
+        assert (at.positives, at.negatives) == (len(same), len(different))
     loosest = found.cost(found.thresholds[0 if METRICS[name].higher_is_closer else -1])
     assert (loosest.recall, loosest.fall_out) == (1.0, 1.0)
     best = found.cost(found.best())
@@ -64,19 +64,19 @@ def test_the_collector_sees_every_pair_but_copies(name: str) -> None:
     labels = rng.choice(["a", "b", "c"], 40)
     pictures = np.arange(40)
     pictures[3] = pictures[30]
-    asked, searched = np.arange(10), np.arange(10, 40)
-    collector = Collector(len(asked), len(searched))
+    query_rows, searched = np.arange(10), np.arange(10, 40)
+    collector = Collector(len(query_rows), len(searched))
     evaluate_metrics(
         gallery(vectors),
         labels,
         metrics=[name],
-        query_rows=asked,
+        query_rows=query_rows,
         gallery_rows=searched,
         same_picture=pictures,
         observe=collector.observe,
     )
     found = collector.calibrations()[name]
-    pairs = [(q, x) for q in asked for x in searched if pictures[q] != pictures[x]]
+    pairs = [(q, x) for q in query_rows for x in searched if pictures[q] != pictures[x]]
     same = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] == labels[x]])
     different = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] != labels[x]])
     assert (int(found.same.sum()), int(found.different.sum())) == (len(same), len(different))

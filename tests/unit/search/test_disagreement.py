@@ -13,9 +13,9 @@ from lib.search.neighbourhoods import Neighbourhoods
 @pytest.fixture(scope="module")
 def vectors() -> np.ndarray:
     rng = np.random.default_rng(0)
-    made = rng.gamma(1.0, 1.0, (70, 8)).astype(np.float32)
-    made[5] = made[60]
-    return made
+    vectors = rng.gamma(1.0, 1.0, (70, 8)).astype(np.float32)
+    vectors[5] = vectors[60]
+    return vectors
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from lib.search.metrics import METRICS, reference
 @pytest.mark.parametrize("pixels", [False, True])
 def test_tau_equals_scipys_and_three_pairs_are_one(pixels: bool) -> None:
     rng = np.random.default_rng(0)
-    made = rng.gamma(1.0, 1.0, (50, 24))
-    vectors = (made * 40).astype(np.uint8) if pixels else made.astype(np.float32)
+    values = rng.gamma(1.0, 1.0, (50, 24))
+    vectors = (values * 40).astype(np.uint8) if pixels else values.astype(np.float32)
     found = equivalence.measure(exact.gallery(vectors))
     assert (found.queries, found.rows) == (20, 50)
     assert set(found.alike()) == {("mse", "l2"), ("cosine", UNIT_L2), ("ncc", CENTRED_COSINE)}

@@ -183,7 +183,7 @@ def test_bootstrap_is_seeded_and_covers_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"labels": ["a"]}, "labels"),
         ({"same_picture": ["a"]}, "same_picture"),
@@ -194,7 +194,7 @@ def test_bootstrap_is_seeded_and_covers_the_mean() -> None:
         ({"metric": "dot"}, "choose one of"),
     ],
 )
-def test_bad_questions(changed: dict[str, object], said: str) -> None:
+def test_bad_questions(changed: dict[str, object], message: str) -> None:
     given = {
         "labels": ["a", "b"],
         "metric": "l1",
@@ -202,5 +202,5 @@ def test_bad_questions(changed: dict[str, object], said: str) -> None:
         "gallery_rows": np.array([1]),
         **changed,
     }
-    with pytest.raises(QueryError, match=said):
+    with pytest.raises(QueryError, match=message):
         evaluate(gallery(np.eye(2, dtype=np.float32)), given.pop("labels"), **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from lib.errors import QueryError
 from lib.search.blocks import FEW
-from lib.search.exact import Gallery, all_values, gallery, top_k, values_by_metric
+from lib.search.exact import EMPTY_GALLERY, Gallery, all_values, gallery, too_few_answers, top_k, values_by_metric
 from lib.search.features import MARGIN
 from lib.search.gallery import RECENT
 from lib.search.metrics import METRICS, order, reference
@@ -24,7 +25,7 @@ NAMES = list(METRICS)
 
 
 def check_top_k(
-    held: Gallery,
+    stored: Gallery,
     queries: np.ndarray,
     name: str,
     k: int,
@@ -32,28 +33,28 @@ def check_top_k(
     rows: Sequence[int] | None = None,
 ) -> None:
     """Exactly the reference's answer, bit for bit."""
-    found = top_k(held, queries, name, k, leave_out=leave_out, rows=None if rows is None else np.array(rows))
-    among = range(len(held)) if rows is None else sorted(set(rows))
-    width = min(k, len(among))
+    found = top_k(stored, queries, name, k, leave_out=leave_out, rows=None if rows is None else np.array(rows))
+    candidates = range(len(stored)) if rows is None else sorted(set(rows))
+    width = min(k, len(candidates))
     assert found.rows.shape == found.values.shape == (len(queries), width)
     for i, query in enumerate(queries):
-        values = reference(name, query, held.vectors)
+        values = reference(name, query, stored.vectors)
         without = set() if leave_out is None else set(leave_out[i])
-        allowed = set(among) - without
+        allowed = set(candidates) - without
         answers = [int(row) for row in order(values, name) if row in allowed][:width]
         padding = width - len(answers)
         assert found.rows[i].tolist() == answers + [-1] * padding
         np.testing.assert_array_equal(found.values[i], [*values[answers], *[np.nan] * padding])
 
 
-def check_all_values(held: Gallery, queries: np.ndarray, name: str) -> None:
+def check_all_values(stored: Gallery, queries: np.ndarray, name: str) -> None:
     """The reference's values within rounding, in exactly the reference's order."""
-    expected = np.stack([reference(name, query, held.vectors) for query in queries])
-    got = all_values(held, queries, name)
+    expected = np.stack([reference(name, query, stored.vectors) for query in queries])
+    got = all_values(stored, queries, name)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(order(got, name), order(expected, name))
-    if held.pixels:
+    if stored.pixels:
         np.testing.assert_array_equal(got, expected)
 
 
@@ -89,17 +90,17 @@ pixels = st.integers(1, 6).flatmap(
 @settings(deadline=None, derandomize=True, max_examples=80)
 @given(st.data())
 def test_small_galleries_equal_the_reference(data: Any) -> None:
-    held = gallery(data.draw(st.one_of(features, pixels)))
-    n = len(held)
+    stored = gallery(data.draw(st.one_of(features, pixels)))
+    n = len(stored)
     some_rows = st.lists(st.integers(0, n - 1), max_size=4)
-    queries = held.vectors[data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=12))]
+    queries = stored.vectors[data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=12))]
     if data.draw(st.booleans()):
         queries = queries[:, ::-1]
     leave_out = data.draw(st.none() | st.lists(some_rows, min_size=len(queries), max_size=len(queries)))
     rows = data.draw(st.none() | st.lists(st.integers(0, n - 1), min_size=1, max_size=n))
     for name in NAMES:
-        check_top_k(held, queries, name, data.draw(st.integers(1, n + 2)), leave_out, rows)
-        check_all_values(held, queries, name)
+        check_top_k(stored, queries, name, data.draw(st.integers(1, n + 2)), leave_out, rows)
+        check_all_values(stored, queries, name)
 
 
 @pytest.mark.parametrize("queries", [1, 3 * FEW])
@@ -108,24 +109,24 @@ def test_small_galleries_equal_the_reference(data: Any) -> None:
 @given(seed=st.integers(0, 10**6), d=st.sampled_from([1, 2, 16, 33]))
 def test_the_float32_path_equals_the_reference(name: str, queries: int, seed: int, d: int) -> None:
     """Large enough that candidates are fetched by faiss or by a matrix product, and sometimes cannot be trusted."""
-    held = gallery(tangled(seed, 6 * MARGIN, d))
+    stored = gallery(tangled(seed, 6 * MARGIN, d))
     rng = np.random.default_rng(seed)
-    asked = np.concatenate([held.vectors[rng.integers(0, len(held), queries - 1)], tangled(seed + 1, 9, d)[:1]])
-    leave_out = [rng.integers(0, len(held), 5).tolist() for _ in asked]
-    check_top_k(held, asked, name, 10)
-    check_top_k(held, asked, name, 7, leave_out, np.sort(rng.permutation(len(held))[: 3 * MARGIN]).tolist())
-    check_all_values(held, asked, name)
+    probes = np.concatenate([stored.vectors[rng.integers(0, len(stored), queries - 1)], tangled(seed + 1, 9, d)[:1]])
+    leave_out = [rng.integers(0, len(stored), 5).tolist() for _ in probes]
+    check_top_k(stored, probes, name, 10)
+    check_top_k(stored, probes, name, 7, leave_out, np.sort(rng.permutation(len(stored))[: 3 * MARGIN]).tolist())
+    check_all_values(stored, probes, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_several_blocks_of_rows(name: str) -> None:
     rng = np.random.default_rng(3)
-    held = gallery(rng.normal(size=(9000, 8)).astype(np.float32))
-    asked = rng.normal(size=(2 * FEW, 8)).astype(np.float32)
-    check_top_k(held, asked, name, 20)
-    check_top_k(held, asked[:1], name, 20)
-    check_top_k(held, asked[:1], name, 20, [list(range(4000))], list(range(100, 8999)))
-    check_all_values(held, asked[:2], name)
+    stored = gallery(rng.normal(size=(9000, 8)).astype(np.float32))
+    probes = rng.normal(size=(2 * FEW, 8)).astype(np.float32)
+    check_top_k(stored, probes, name, 20)
+    check_top_k(stored, probes[:1], name, 20)
+    check_top_k(stored, probes[:1], name, 20, [list(range(4000))], list(range(100, 8999)))
+    check_all_values(stored, probes[:2], name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,8 +136,8 @@ def test_hundreds_of_copies_come_in_order_of_their_rows(name: str) -> None:
     vectors = rng.normal(size=(1200, 16)).astype(np.float32)
     copies = np.sort(rng.permutation(1200)[:500])
     vectors[copies] = vectors[copies[0]]
-    for asked in (vectors[copies[:1]], vectors[copies[: 2 * FEW]]):
-        found = top_k(gallery(vectors), asked, name, 30)
+    for probes in (vectors[copies[:1]], vectors[copies[: 2 * FEW]]):
+        found = top_k(gallery(vectors), probes, name, 30)
         assert (found.rows == copies[:30]).all()
 
 
@@ -167,38 +168,38 @@ def test_black_against_white_at_full_size() -> None:
     vectors = np.zeros((4, d), dtype=np.uint8)
     vectors[1:3] = 255
     vectors[3, ::2] = 255
-    held = gallery(vectors)
-    for asked in (vectors[:1], np.repeat(vectors[:2], FEW, axis=0)):  # by distances, by matrix products
-        values = values_by_metric(held, asked, NAMES)
+    stored = gallery(vectors)
+    for probes in (vectors[:1], np.repeat(vectors[:2], FEW, axis=0)):  # by distances, by matrix products
+        values = values_by_metric(stored, probes, NAMES)
         assert values["l1"][0].tolist() == [0, d, d, d / 2]
         assert values["mse"][0].tolist() == [0, 1, 1, 0.5]
         assert values["l2"][0] == pytest.approx([0, d**0.5, d**0.5, (d / 2) ** 0.5])
         assert values["cosine"][0].tolist() == [0, 0, 0, 0]
     for name in NAMES:
-        check_top_k(held, vectors, name, 4)
-        check_all_values(held, vectors, name)
-        check_all_values(held, np.repeat(vectors, FEW, axis=0), name)
+        check_top_k(stored, vectors, name, 4)
+        check_all_values(stored, vectors, name)
+        check_all_values(stored, np.repeat(vectors, FEW, axis=0), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pixels_in_several_blocks(name: str) -> None:
     rng = np.random.default_rng(4)
-    held = gallery(rng.integers(0, 4, (2100, 300), dtype=np.uint8) * np.uint8(85))
-    asked = rng.integers(0, 256, (3 * FEW, 300), dtype=np.uint8)
-    for queries in (asked, asked[:1]):
-        check_top_k(held, queries, name, 25)
-        check_all_values(held, queries, name)
-    check_top_k(held, asked[:2], name, 25, [[5, 6], []], list(range(50, 2050, 3)))
+    stored = gallery(rng.integers(0, 4, (2100, 300), dtype=np.uint8) * np.uint8(85))
+    probes = rng.integers(0, 256, (3 * FEW, 300), dtype=np.uint8)
+    for queries in (probes, probes[:1]):
+        check_top_k(stored, queries, name, 25)
+        check_all_values(stored, queries, name)
+    check_top_k(stored, probes[:2], name, 25, [[5, 6], []], list(range(50, 2050, 3)))
 
 
 def test_metrics_together_equal_metrics_alone() -> None:
     rng = np.random.default_rng(5)
     for vectors in (rng.normal(size=(40, 6)).astype(np.float32), rng.integers(0, 256, (40, 6), dtype=np.uint8)):
-        held, rows = gallery(vectors), np.array([3, 9, 30])
-        together = values_by_metric(held, vectors[:5], NAMES, rows=rows)
+        stored, rows = gallery(vectors), np.array([3, 9, 30])
+        together = values_by_metric(stored, vectors[:5], NAMES, rows=rows)
         assert list(together) == NAMES
         for name in NAMES:
-            np.testing.assert_array_equal(together[name], all_values(held, vectors[:5], name)[:, rows])
+            np.testing.assert_array_equal(together[name], all_values(stored, vectors[:5], name)[:, rows])
 
 
 def test_one_query_is_a_table_of_one() -> None:
@@ -212,27 +213,27 @@ def test_memory_mapped_read_only_vectors(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     for vectors in (rng.normal(size=(90, 8)).astype(np.float32), rng.integers(0, 256, (90, 8), dtype=np.uint8)):
         np.save(tmp_path / "v.npy", vectors)
-        held = gallery(np.load(tmp_path / "v.npy", mmap_mode="r"))
+        stored = gallery(np.load(tmp_path / "v.npy", mmap_mode="r"))
         for name in NAMES:
-            check_top_k(held, held.vectors[:3], name, 5)
-            check_all_values(held, held.vectors[:3], name)
+            check_top_k(stored, stored.vectors[:3], name, 5)
+            check_all_values(stored, stored.vectors[:3], name)
 
 
 def test_derived_vectors_are_made_once_for_all_threads() -> None:
-    held = gallery(np.random.default_rng(7).normal(size=(5000, 32)).astype(np.float32))
-    start, made = threading.Barrier(6), []
+    stored = gallery(np.random.default_rng(7).normal(size=(5000, 32)).astype(np.float32))
+    start, results = threading.Barrier(6), []
 
     def ask() -> None:
         start.wait()
-        made.append(held.unit(True))
+        results.append(stored.unit(True))
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == 6
-    assert all(each is made[0] for each in made)
+    assert len(results) == 6
+    assert all(each is results[0] for each in results)
 
 
 FEATURES = np.ones((3, 4), dtype=np.float32)
@@ -240,7 +241,7 @@ PIXELS = np.ones((3, 4), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("vectors", "query", "options", "said"),
+    ("vectors", "query", "options", "message"),
     [
         (PIXELS, np.ones(4, dtype=np.float32), {}, "uint8 pixels"),
         (FEATURES, np.ones(4, dtype=np.uint8), {}, "float features"),
@@ -250,10 +251,10 @@ PIXELS = np.ones((3, 4), dtype=np.uint8)
         (FEATURES, np.array([1, np.nan, 0, 0], dtype=np.float32), {}, "NaN"),
         (FEATURES, np.array([1, np.inf, 0, 0], dtype=np.float32), {}, "infinite"),
         (FEATURES, np.array([1e300, 0, 0, 0]), {}, "infinite"),
-        (FEATURES, FEATURES, {"k": 0}, "At least one"),
-        (FEATURES[:0], FEATURES, {}, "empty"),
-        (PIXELS[:0], PIXELS, {}, "empty"),
-        (FEATURES, FEATURES, {"rows": np.array([], dtype=np.int64)}, "empty"),
+        (FEATURES, FEATURES, {"k": 0}, re.escape(too_few_answers(0))),
+        (FEATURES[:0], FEATURES, {}, EMPTY_GALLERY),
+        (PIXELS[:0], PIXELS, {}, EMPTY_GALLERY),
+        (FEATURES, FEATURES, {"rows": np.array([], dtype=np.int64)}, EMPTY_GALLERY),
         (FEATURES, FEATURES, {"rows": np.array([3])}, "from 0 to 2"),
         (FEATURES, FEATURES, {"rows": np.array([0.5])}, "whole numbers"),
         (FEATURES, FEATURES, {"leave_out": [[0]]}, "each of 3 queries"),
@@ -262,9 +263,9 @@ PIXELS = np.ones((3, 4), dtype=np.uint8)
     ],
 )
 def test_questions_that_cannot_be_answered(
-    vectors: np.ndarray, query: np.ndarray, options: dict[str, Any], said: str
+    vectors: np.ndarray, query: np.ndarray, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(QueryError, match=said):
+    with pytest.raises(QueryError, match=message):
         top_k(gallery(vectors), query, **{"metric": "l1", "k": 1, **options})
 
 
@@ -280,10 +281,10 @@ def test_galleries_that_cannot_be_searched(vectors: np.ndarray) -> None:
 def test_what_is_kept_of_one_query_is_not_given_to_another() -> None:
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, size=(40, 48), dtype=np.uint8)
-    held = gallery(pixels)
+    stored = gallery(pixels)
     queries = rng.integers(0, 256, size=(RECENT + 5, 48), dtype=np.uint8)
     for _ in range(2):  # the second time some are kept, some are forgotten
         for query in queries:
             for name in METRICS:
-                assert all_values(held, query, name)[0].tolist() == reference(name, query, pixels).tolist()
-    assert len(held._recent) == RECENT
+                assert all_values(stored, query, name)[0].tolist() == reference(name, query, pixels).tolist()
+    assert len(stored._recent) == RECENT

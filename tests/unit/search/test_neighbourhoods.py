@@ -26,14 +26,14 @@ def alone(n: int) -> list[list[int]]:
 @pytest.mark.parametrize("pixels", [False, True])
 def test_they_are_what_a_search_finds(pixels: bool) -> None:
     vectors = features(300) if not pixels else np.random.default_rng(0).integers(0, 256, (300, 27), dtype=np.uint8)
-    told: list[tuple[int, int | None]] = []
-    found = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: told.append((done, total)))
+    calls: list[tuple[int, int | None]] = []
+    found = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: calls.append((done, total)))
     for name in ("cosine", "l1"):
         for row in (0, 255, 256, 299):
-            wanted = exact.top_k(exact.gallery(vectors), vectors[row], name, 30, leave_out=[[row]])
-            np.testing.assert_array_equal(found.rows[name][row], wanted.rows[0])
-            np.testing.assert_allclose(found.values[name][row], wanted.values[0], rtol=1e-6)
-    assert told[-1] == (600, 600)
+            expected = exact.top_k(exact.gallery(vectors), vectors[row], name, 30, leave_out=[[row]])
+            np.testing.assert_array_equal(found.rows[name][row], expected.rows[0])
+            np.testing.assert_allclose(found.values[name][row], expected.values[0], rtol=1e-6)
+    assert calls[-1] == (600, 600)
 
 
 def test_very_many_pixels_are_averaged_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,14 +105,14 @@ def test_missing_neighbours_have_no_vote() -> None:
 
 
 def test_they_are_read_back(tmp_path: Path) -> None:
-    made = neighbourhoods.k_nearest(features(40), alone(40))
-    neighbourhoods.save(made, tmp_path / "near.npz")
+    computed = neighbourhoods.k_nearest(features(40), alone(40))
+    neighbourhoods.save(computed, tmp_path / "near.npz")
     found = neighbourhoods.load(tmp_path / "near.npz")
     assert found is not None
     for name in ("cosine", "l1"):
-        np.testing.assert_array_equal(found.rows[name], made.rows[name])
-        np.testing.assert_array_equal(found.values[name], made.values[name])
-    assert found.facts == made.facts
+        np.testing.assert_array_equal(found.rows[name], computed.rows[name])
+        np.testing.assert_array_equal(found.values[name], computed.values[name])
+    assert found.facts == computed.facts
     assert neighbourhoods.load(tmp_path / "none.npz") is None
 
 

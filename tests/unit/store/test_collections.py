@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from lib.errors import PetalscopeError, QueryError, StoreError, StoreLockedError
-from lib.store import collections, vector_search
+from lib.settings import PROJECT
+from lib.store import collections, index_types, vector_search
 from lib.store.connection import Store, open_store
 from lib.store.vector_search import search_collection
 from lib.store.write import Rows, write_collection
 
-PROJECT = Path(__file__).resolve().parent.parent
 N, DIM = 500, 32
 METRICS = ("mse", "l1", "l2", "cosine", "ncc")
 # A quote, a backslash, a line break and non-ASCII: whatever a file name may hold.
@@ -208,7 +208,7 @@ def test_indexes_that_lite_only_pretends_to_build_are_refused(store: Store, kind
     assert "fake" not in collections.names(store)
 
 
-@pytest.mark.parametrize("kind", sorted(collections.LITE_INDEXES))
+@pytest.mark.parametrize("kind", sorted(index_types.LITE_INDEXES))
 def test_indexes_that_lite_builds(store: Store, kind: str) -> None:
     rows = make_rows(60)
     # 8 cells of 60 rows: more would make faiss complain about too few training points.
@@ -489,7 +489,7 @@ def foreign_folder(path: Path) -> None:
     [
         (single_file_database, "Milvus Lite 2.x"),
         (plain_file, "plain file"),
-        (foreign_folder, "folder of something else"),
+        (foreign_folder, "folder with other contents"),
     ],
 )
 def test_what_is_not_a_store_is_named_and_kept(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:

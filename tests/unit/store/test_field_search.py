@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lib.errors import ArtifactError, QueryError, StoreError
-from lib.store import export, field_search, rows
+from lib.store import export, field_search, index_types, rows
 from lib.store import inspect as reader
 from lib.store.connection import Store, open_store
 from tests.helpers import foreign_collection
@@ -119,7 +119,9 @@ def test_parameters_are_those_of_the_index(entry: dict[str, Any]) -> None:
     def names(kind: str, *, lite: bool = True, **more: Any) -> list[str]:
         return [
             each.name
-            for each in field_search.parameters({"index_type": kind, "params": {"nlist": 8}, **more}, 10, lite=lite)
+            for each in index_types.search_parameters(
+                {"index_type": kind, "params": {"nlist": 8}, **more}, 10, lite=lite
+            )
         ]
 
     assert names("HNSW") == names("AUTOINDEX") == ["ef"]
@@ -127,7 +129,7 @@ def test_parameters_are_those_of_the_index(entry: dict[str, Any]) -> None:
     assert names("IVF_SQ8") == ["nprobe"]
     assert names("IVF_PQ", pretended=True) == []
     assert names("FLAT") == []
-    probes = field_search.parameters({"index_type": "IVF_FLAT", "params": {"nlist": 8}}, 10, lite=True)[0]
+    probes = index_types.search_parameters({"index_type": "IVF_FLAT", "params": {"nlist": 8}}, 10, lite=True)[0]
     assert (probes.most, probes.default) == (8, 8)
 
 

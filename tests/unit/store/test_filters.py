@@ -94,7 +94,7 @@ def test_several_conditions_keep_together(store: Store, fields: list[Row], data:
         (Condition("score", ">", "nan"), "score holds numbers"),
         (Condition("score", ">", ""), "score holds numbers"),
         (Condition("title", "in", " , "), "one or more values for title"),
-        (Condition("title", "in", '["a'), "no JSON list"),
+        (Condition("title", "in", '["a'), filters.BROKEN_LIST),
         (Condition("doc", "==", "1"), "the key inside doc"),
         (Condition("tags", "length ==", "x"), "the length of tags holds whole numbers"),
     ],
@@ -139,9 +139,9 @@ def test_errors_are_shown_at_their_place(store: Store, text: str, column: int, w
 
 
 def test_the_mark_stands_under_the_place() -> None:
-    drawn = filters.FilterProblem(6, "no").drawn('title = "a"')
+    drawn = filters.FilterProblem(6, "no").with_marker('title = "a"')
     assert drawn.splitlines() == ['title = "a"', "      ^ no"]
-    assert filters.FilterProblem(None, "no").drawn("a\nb") == "a b\nno"
+    assert filters.FilterProblem(None, "no").with_marker("a\nb") == "a b\nno"
 
 
 def test_other_errors_are_not_the_filters(store: Store) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lib.errors import StoreError
-from lib.store import collections, filters, index_parameters, rows
+from lib.store import collections, filters, index_types, rows
 from lib.store import inspect as reader
 from lib.store.connection import Store, open_store
 from lib.store.write import Rows, write_collection
@@ -92,7 +92,7 @@ def index_of(collection: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def test_collections_are_listed_in_order(store: Store) -> None:
-    assert reader.collections(store) == ["foreign", "ours", "plain"]
+    assert collections.names(store) == ["foreign", "ours", "plain"]
     whole = reader.inspect(store)
     assert [item["name"] for item in whole["collections"]] == ["foreign", "ours", "plain"]
     assert (whole["uri"], whole["engine"]) == (store.uri, "lite")
@@ -150,12 +150,12 @@ def test_lite_really_uses_those_defaults() -> None:
     for kind in ("HNSW", "AUTOINDEX"):
         built = build_index_from_spec(IndexSpec("v", kind, "L2", {}), vectors[:50])
         graph = built._index.hnsw  # only valid while `built` lives
-        assert index_parameters.LITE_DEFAULTS[kind] == {
+        assert index_types.LITE_DEFAULTS[kind] == {
             "M": graph.nb_neighbors(1),
             "efConstruction": graph.efConstruction,
         }
     cells = build_index_from_spec(IndexSpec("v", "IVF_FLAT", "L2", {}), vectors)._index
-    assert cells.nlist == index_parameters.LITE_DEFAULTS["IVF_FLAT"]["nlist"]
+    assert cells.nlist == index_types.LITE_DEFAULTS["IVF_FLAT"]["nlist"]
 
 
 def test_index_that_lite_only_pretends_to_build(foreign: dict[str, Any]) -> None:
@@ -263,7 +263,7 @@ def test_filter_that_milvus_cannot_read(store: Store) -> None:
     ],
 )
 def test_index_of_a_server(raw: dict[str, Any], params: dict[str, Any], source: dict[str, str] | None) -> None:
-    index = index_parameters.read_index(raw, lite=False)
+    index = index_types.index_document(raw, lite=False)
     assert index["params"] == params
     assert index["source"] == (source or dict.fromkeys(params, "reported"))
     assert index["raw"] == raw

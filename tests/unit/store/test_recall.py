@@ -64,8 +64,8 @@ def test_the_truth_is_that_of_a_full_scan_whatever_the_pages() -> None:
     queries = [(rows.ids[i], rows.vectors[i]) for i in (0, 7, 299)]
     for step in (300, 100, 7):
         pages = [(rows.ids[i : i + step], rows.vectors[i : i + step]) for i in range(0, 300, step)]
-        found = recall.truth(pages, queries, "L2", 5)
-        for (key, vector), right in zip(queries, found.right, strict=True):
+        found = recall.ground_truth(pages, queries, "L2", 5)
+        for (key, vector), right in zip(queries, found.neighbours, strict=True):
             order = np.argsort(((rows.vectors - vector) ** 2).sum(axis=1), kind="stable")
             assert right == {rows.ids[i] for i in order[1:6]}
             assert key not in right
@@ -73,8 +73,8 @@ def test_the_truth_is_that_of_a_full_scan_whatever_the_pages() -> None:
 
 def test_ties_all_count_as_right_and_nan_as_far() -> None:
     vectors = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [9, 9], [np.nan, 0]], np.float32)
-    found = recall.truth([(list("abcdef"), vectors)], [("a", vectors[0])], "L2", 2)
-    assert found.right == [{"b", "c", "d"}]
+    found = recall.ground_truth([(list("abcdef"), vectors)], [("a", vectors[0])], "L2", 2)
+    assert found.neighbours == [{"b", "c", "d"}]
     assert found.k == 2
 
 
@@ -104,7 +104,7 @@ def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
 
 def test_large_collections_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recall.recall(store, "graph", k=5, queries=300)
-    monkeypatch.setattr(recall, "HELD", 300)  # so few are held: the rest is read a page at a time
+    monkeypatch.setattr(recall, "ROWS_IN_MEMORY", 300)  # so few are held: the rest is read a page at a time
     told: list[int] = []
     part = recall.recall(store, "graph", k=5, queries=300, progress=lambda done, total: told.append(done))
     assert part["gallery"] == whole["gallery"] == N
@@ -127,7 +127,7 @@ def test_other_types_are_compared_on_a_copy(store: Store, tmp_path: Path) -> Non
     kinds = ["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ"]
     said: list[str] = []
     found = index_comparison.compare(
-        store, entry(store, "ivf"), "vector", "L2", kinds, k=5, queries=20, folder=tmp_path, tell=said.append
+        store, entry(store, "ivf"), "vector", "L2", kinds, k=5, queries=20, folder=tmp_path, report=said.append
     )
     best = {kind: max(row["recall"] for row in found["rows"] if row["index_type"] == kind) for kind in kinds}
     assert best["FLAT"] == best["IVF_FLAT"] == 1

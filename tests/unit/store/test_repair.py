@@ -86,7 +86,7 @@ def test_every_kind_of_bad_vector_is_found(store: Store) -> None:
 def test_sound_vectors_are_called_sound(store: Store) -> None:
     found = vector_health.examine(store, entry(store, "f"), "dense")
     assert sum(found.counts.values()) == found.duplicate_rows == len(found.dead) == 0
-    with pytest.raises(QueryError, match="no field of dense or binary vectors"):
+    with pytest.raises(QueryError, match="is not a field of dense or binary vectors"):
         vector_health.examine(store, entry(store, "f"), "words")
 
 

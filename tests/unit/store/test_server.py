@@ -20,6 +20,7 @@ from lib.store import (
     field_search,
     filters,
     index_comparison,
+    index_types,
     overview,
     pool,
     recall,
@@ -228,13 +229,13 @@ def test_conditions_mean_the_same_as_on_lite(
     meant: Any,
 ) -> None:
     text = filters.expression([condition], fields, store, joined="and")
-    if condition.field == "title" and condition.operator in NEWER and collections.version(store) < (2, 4):
+    if condition.field == "title" and condition.operator in NEWER and store.version_info < (2, 4):
         with pytest.raises(StoreError, match="only prefix pattern match") as caught:
             rows.browse(store, "f", filter=text)
         assert filters.filter_problem(store, caught.value, text) is not None
         return
     found = [row["key"] for row in rows.browse(store, "f", filter=text, limit=100)]
-    lost = condition == BACKSLASH and collections.version(store) < (2, 4)
+    lost = condition == BACKSLASH and store.version_info < (2, 4)
     assert found == ([] if lost else [row["key"] for row in data if meant(row)])
 
 
@@ -312,7 +313,7 @@ def test_exports_are_those_of_lite(store: Store, tmp_path: Path) -> None:
 
 def test_a_servers_own_index_types_are_compared(store: Store) -> None:
     before = collections.names(store)
-    known, refused = recall.offered(store)
+    known, refused = index_types.buildable_types(store)
     assert {"IVF_PQ", "SCANN", "DISKANN"} <= set(known)
     assert "HNSW_SQ" in refused
     kinds = ["FLAT", "IVF_PQ", "SCANN"]

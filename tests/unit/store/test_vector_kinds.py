@@ -14,7 +14,7 @@ from pymilvus.grpc_gen import common_pb2
 
 from lib.errors import QueryError
 from lib.settings import Settings
-from lib.store import export, field_search, rows, sizing, vector_bytes, vector_health
+from lib.store import export, field_search, index_types, plain_values, rows, vector_health
 from lib.store import inspect as reader
 from lib.store.connection import Store, open_store
 from tests.helpers import recorded_servers
@@ -61,7 +61,9 @@ def test_sizes_count_the_width_of_a_number(entry: dict[str, Any]) -> None:
     widths = {"plain": 64, "half": 32, "brain": 32, "whole": 16, "bits": 2}
     for field in entry["fields"]:
         if field["name"] in widths:
-            size = sizing.size("FLAT", field["type"], recorded_servers.ROWS, field["dim"], {}, lite=False)
+            size = index_types.estimated_size(
+                "FLAT", field["type"], recorded_servers.ROWS, field["dim"], {}, lite=False
+            )
             assert size.memory == recorded_servers.ROWS * widths[field["name"]]
 
 
@@ -121,7 +123,8 @@ def test_a_search_sends_the_fields_own_kind(
 def test_bfloat16_queries_are_rounded_to_the_nearest() -> None:
     values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     back = np.array(
-        vector_bytes.numbers("BFLOAT16_VECTOR", vector_bytes.data("BFLOAT16_VECTOR", values)), dtype=np.float32
+        plain_values.decode_vector("BFLOAT16_VECTOR", plain_values.encode_query("BFLOAT16_VECTOR", values)),
+        dtype=np.float32,
     )
     assert not (back.view(np.uint32) & 0xFFFF).any()
     # The two bfloat16 around a number are what is left of it without its lower half, and one step further from zero.
@@ -141,13 +144,13 @@ def test_bfloat16_queries_are_rounded_to_the_nearest() -> None:
 )
 def test_what_a_kind_cannot_hold_is_refused(kind: str, numbers: list[float], why: str) -> None:
     with pytest.raises(QueryError, match=why):
-        vector_bytes.data(kind, np.array(numbers, dtype=np.float32))
+        plain_values.encode_query(kind, np.array(numbers, dtype=np.float32))
 
 
 def test_null_and_float_vectors_pass_unchanged() -> None:
-    assert vector_bytes.numbers("FLOAT16_VECTOR", None) is None
-    assert vector_bytes.numbers("FLOAT_VECTOR", [1.0]) == [1.0]
-    assert vector_bytes.numbers("SPARSE_FLOAT_VECTOR", {3: 1.0}) == {3: 1.0}
+    assert plain_values.decode_vector("FLOAT16_VECTOR", None) is None
+    assert plain_values.decode_vector("FLOAT_VECTOR", [1.0]) == [1.0]
+    assert plain_values.decode_vector("SPARSE_FLOAT_VECTOR", {3: 1.0}) == {3: 1.0}
 
 
 def test_exports_hold_numbers(store: Store, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""lib.store.sizing against the indexes that faiss really builds."""
+"""lib.store.index_types against the indexes that faiss really builds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.settings import PROJECT
-from lib.store import sizing
+from lib.store import index_types
 
 ROWS, DIM = 5000, 64
 PARAMS = {"M": 16, "nlist": 128, "m": 16, "nbits": 8}
@@ -29,12 +29,14 @@ def test_estimates_are_within_three_percent_of_the_real_thing(kind: str) -> None
     index.train(vectors)
     index.add(vectors)
     real = len(faiss.serialize_index(index))
-    assert sizing.size(kind, "FLOAT_VECTOR", ROWS, DIM, PARAMS, lite=False).memory == pytest.approx(real, rel=0.03)
+    assert index_types.estimated_size(kind, "FLOAT_VECTOR", ROWS, DIM, PARAMS, lite=False).memory == pytest.approx(
+        real, rel=0.03
+    )
 
 
 def test_other_vectors_and_unknown_types() -> None:
     def memory(kind: str, field: str, lite: bool = False) -> int | None:
-        return sizing.size(kind, field, 1000, 64, PARAMS, lite=lite).memory
+        return index_types.estimated_size(kind, field, 1000, 64, PARAMS, lite=lite).memory
 
     assert memory("FLAT", "FLOAT16_VECTOR") == memory("FLAT", "BFLOAT16_VECTOR") == 128_000
     assert memory("BIN_FLAT", "BINARY_VECTOR") == 8_000
@@ -43,14 +45,14 @@ def test_other_vectors_and_unknown_types() -> None:
     assert memory("AUTOINDEX", "FLOAT_VECTOR", lite=True) == memory("HNSW", "FLOAT_VECTOR")
     assert memory("DISKANN", "FLOAT_VECTOR") == 32_000
     with_raw = memory("SCANN", "FLOAT_VECTOR")
-    without = sizing.size("SCANN", "FLOAT_VECTOR", 1000, 64, {"with_raw_data": False}, lite=False).memory
+    without = index_types.estimated_size("SCANN", "FLOAT_VECTOR", 1000, 64, {"with_raw_data": False}, lite=False).memory
     assert with_raw is not None
     assert without is not None
     assert with_raw - without == 256_000
 
 
 def test_bytes_as_they_are_told() -> None:
-    assert [sizing.told(count) for count in (None, 0, 999, 8_319_000, 2.4e12)] == [
+    assert [index_types.format_bytes(count) for count in (None, 0, 999, 8_319_000, 2.4e12)] == [
         "not known",
         "0 B",
         "999 B",
@@ -70,7 +72,7 @@ def test_bytes_as_they_are_told() -> None:
     ],
 )
 def test_the_readmes_sizes_are_these(rows: int, told: str, kind: str, params: dict[str, int]) -> None:
-    size = sizing.size(kind, "FLOAT_VECTOR", rows, 512, params, lite=False)
+    size = index_types.estimated_size(kind, "FLOAT_VECTOR", rows, 512, params, lite=False)
     named = kind + (f" ({', '.join(f'{name} {value}' for name, value in params.items())})" if params else "")
-    line = f"| {told} | {named} | {sizing.told(size.memory)} | {sizing.told(size.disk)} |"
+    line = f"| {told} | {named} | {index_types.format_bytes(size.memory)} | {index_types.format_bytes(size.disk)} |"
     assert line in (PROJECT / "docs" / "milvus.md").read_text(encoding="utf-8")
