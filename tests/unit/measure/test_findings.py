@@ -58,7 +58,7 @@ def test_the_middle_of_a_star_is_a_hub() -> None:
     middle = np.ones((1, 60))
     found = look(np.concatenate([ends, middle]), ["a"] * 61)
     assert found["hubs"].ids[0] == "a/060.jpg"
-    assert found["hubs"].notes[0] == "near to 60"
+    assert found["hubs"].notes[0] == "neighbour of 60"
 
 
 def test_nobody_finds_an_image_that_others_come_before() -> None:

@@ -27,7 +27,7 @@ from lib.data.datasets import Dataset
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.prepare import pipeline, store_step, workspace
-from lib.prepare.job import PrepareJob, Reporter
+from lib.prepare.job import WAITING, PrepareJob, Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import PROJECT, Settings
@@ -613,10 +613,10 @@ def test_no_secret_is_written_down(settings: Settings, tmp_path: Path) -> None:
         replace(settings, milvus_uri="https://anna:p4ss@example.org"),
         Dataset("photos", settings.data or Path()),
         tmp_path,
-        {},
+        None,
         Reporter(),
     )
-    store_step.note(job, {"base"})
+    store_step.write_ledger(job, {"base"})
     assert artifacts.read_json(tmp_path / store_step.LEDGER) == {"https://example.org": ["base"]}
 
 
@@ -635,7 +635,7 @@ def test_a_second_prepare_waits_for_the_first(copied: Settings) -> None:
     threading.Timer(0.3, enough.set).start()
     document, told = prepare(settings)
     holding.join()
-    assert told.said == ["Another prepare of these photos is running; waiting for it to end."]
+    assert told.said == [WAITING]
     assert all(space["cached"] for space in document["spaces"])
 
 
