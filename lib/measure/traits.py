@@ -77,8 +77,8 @@ def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[di
         Trait(
             "disagreement",
             "L1 against cosine",
-            f"1 − overlap of the {K} nearest neighbours under L1 and under cosine: 0 for the same images, 1 for none in "
-            f"common{_approximation_note(near, 'cosine', 'l1')}.",
+            f"1 − overlap of the {K} nearest neighbours under L1 and under cosine: 0 for the same images, 1 for none "
+            f"in common{_approximation_note(near, 'cosine', 'l1')}.",
             "number",
             neighbourhoods.disagreement(cosine, near.rows["l1"]),
         ),

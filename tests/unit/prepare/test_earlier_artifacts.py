@@ -127,7 +127,7 @@ def test_prepare_recomputes_nothing(settings: Settings, recorded: dict[str, Any]
     document = pipeline.prepare(settings)
     assert [(space["name"], space["cached"]) for space in document["spaces"]] == [(name, True) for name in SPACES]
     assert same(document["dataset"], recorded["dataset"])
-    assert len(before) == 14
+    assert len(before) == 16
     assert _results(folder) == before
     after = workspace.read_state(folder)
     assert state is not None
