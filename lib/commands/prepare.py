@@ -140,9 +140,9 @@ def show_map(document: MapDocument) -> str:
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
         ]
     if document["neighbours"]["found"] == "approximate":
-        found = document["neighbours"]
+        search = document["neighbours"]
         lines += [
-            f"the neighbours are approximate ({found['by']}): {found['recall']:.1%} of them are exact, measured on "
-            f"{found['sample']:,} images"
+            f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
+            f"{search['sample']:,} images"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

@@ -49,10 +49,10 @@ def groups(column: pd.Series) -> list[str]:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return [str(value) for value in column.astype("object").where(column.notna(), "")]
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = values[np.isfinite(values)]
-    if len(set(known.tolist())) <= GROUPS + 1:
+    finite = values[np.isfinite(values)]
+    if len(set(finite.tolist())) <= GROUPS + 1:
         return [f"{value:g}" if np.isfinite(value) else "" for value in values]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, GROUPS + 1)))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, GROUPS + 1)))
     places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     names = [f"{low:.3g} to {high:.3g}" for low, high in itertools.pairwise(edges)]
     return [names[place] if np.isfinite(value) else "" for place, value in zip(places, values, strict=True)]

@@ -127,8 +127,8 @@ def _training(settings: Settings, catalog: Catalog) -> DoctorCheck:
         return _check("training", False, str(error), "delete the file it names")
     if not own:
         return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
-    kept = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
-    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {kept}")
+    trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
+    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {trained}")
 
 
 def _trained(opened: Workspace) -> list[str]:

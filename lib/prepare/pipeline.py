@@ -10,6 +10,7 @@ import datetime
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from lib import artifacts
 from lib.data import audit as audits
@@ -17,6 +18,7 @@ from lib.data.catalog import Catalog
 from lib.documents.prepare import (
     AuditDocument,
     CollectionEntry,
+    DatasetSummary,
     EmbedDocument,
     PreparedCollection,
     PrepareDocument,
@@ -71,9 +73,9 @@ def prepare(
             if store is not None:
                 store_step.drop_unused(job, store)
     return {
-        "dataset": catalog.summary(),
+        "dataset": cast("DatasetSummary", catalog.summary()),
         "spaces": [embedding.document(name) for name, embedding in embeddings.items()],
-        "milvus": {"uri": workspace.address(settings), "collections": rows},
+        "milvus": {"uri": settings.store_address, "collections": rows},
         "seconds": round(time.perf_counter() - start, 3),
     }
 
@@ -96,7 +98,7 @@ def embed(
         catalog, _ = catalog_step.catalog_of(job, limit)
         embeddings = vectors_step.embed(job, named, catalog, precision)
     return {
-        "dataset": catalog.summary(),
+        "dataset": cast("DatasetSummary", catalog.summary()),
         "spaces": [embedding.document(name) for name, embedding in embeddings.items()],
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -115,7 +117,7 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> AuditDocument
     """The `audit` document of the photos as they are now; writes the catalog unless it exists."""
     with begin(settings, reporter or Reporter()) as job:
         catalog, _ = catalog_step.catalog_of(job, None)
-    return audits.audit(catalog, job.reporter.stage("compare photos"))
+    return cast("AuditDocument", audits.audit(catalog, job.reporter.stage("compare photos")))
 
 
 def make_map(

@@ -200,19 +200,14 @@ class Workspace:
         # A store that was out of reach at the last `prepare` may still hold earlier rows under the same name.
         if entry is None or (entry["fingerprint"], entry["contents"]) != current:
             raise ArtifactError(
-                f"The space {space.name} is not stored in {address(self.settings)} yet: {remedy(self.settings)}."
+                f"The space {space.name} is not stored in {self.settings.store_address} yet: {remedy(self.settings)}."
             )
         return str(entry["base"])
 
 
-def address(settings: Settings) -> str:
-    """The store's address without a user name or password."""
-    return settings.store_address
-
-
 def store_key(settings: Settings) -> str:
     """The key of a store in `State["collections"]`: constant for our own store, which moves with the artifacts."""
-    return OWN_STORE if settings.store_uri == settings.own_store else address(settings)
+    return OWN_STORE if settings.store_uri == settings.own_store else settings.store_address
 
 
 def remedy(settings: Settings) -> str:
