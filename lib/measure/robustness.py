@@ -28,6 +28,7 @@ from lib.search.metrics import METRICS, Floats, order
 SCHEMA = 1
 FOLDER = "robustness"
 QUERIES, K = 48, 10
+NO_IMAGES = "There is no image to distort; prepare some photos first."
 # Distorted photos that are compared with the gallery at a time.
 BLOCK = 64
 Progress = Callable[[int, int | None], None]
@@ -127,7 +128,7 @@ def sweep(
     The level `neutral`, the stored vector itself, is the reference. Raises QueryError without images.
     """
     if not rows:
-        raise QueryError("There is no image to distort; prepare some photos first.")
+        raise QueryError(NO_IMAGES)
     levels = (kind.neutral, *kind.levels)
     originals = [row for row in rows for _ in levels]
     ranks = rank_originals(loaded, originals, _vectors(loaded, kind, embed, rows, progress), K + 1)
