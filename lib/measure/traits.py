@@ -56,7 +56,7 @@ def traits(catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[di
     hubness = neighbourhoods.hubness(cosine).astype(np.float64)
     distance = neighbourhoods.mean_knn_distance(near.values["cosine"]).astype(np.float64)
     columns = [
-        Trait("label", "Class", "Class = folder name.", "class", labels),
+        Trait("label", "Class", "The name of the image's folder.", "class", labels),
         Trait("split", "Split", "Training, validation or test.", "category", catalog.frame["split"].to_numpy(object)),
         Trait("predicted", "Prediction", f"The majority class of {neighbours}.", "class", predictions),
         Trait(

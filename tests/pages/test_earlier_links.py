@@ -49,7 +49,7 @@ def test_an_earlier_link_shows_what_it_showed(
     monkeypatch.chdir(folder)
     app = start(settings)
     app.query_params = dict(link["address"])
-    app.switch_page(link["page"]).run()
+    app.switch_page(link["page"]).run(timeout=300)  # a crop loads the network
     assert not app.exception, app.exception
     assert not app.error
     assert {key: app.session_state[key] for key in link["widgets"]} == link["widgets"]
