@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from lib.commands.progress import Progress
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
@@ -117,7 +117,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
     with Progress() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    return {
+    document = {
         "space": options.space,
         **parameters.facts(),
         "images": len(laid_out.xy),
@@ -126,6 +126,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
+    return cast("MapDocument", document)
 
 
 def show_map(document: MapDocument) -> str:
