@@ -1,1 +1,1 @@
-"""Each command is a function from settings and options to its document, and `show_…` makes text of that document."""
+"""The commands: each is a function from settings and options to a document, and `show_…` turns it into text."""

@@ -1,8 +1,7 @@
-"""The command line: the steps of the dashboard as commands. `python -m lib COMMAND --help` says what each takes.
+"""The command line, `python -m lib COMMAND`: runs a command, prints its document, and turns errors into one line.
 
 With `--json` exactly one JSON document goes to stdout. Everything else (progress, warnings, errors) goes to stderr.
-Exit status: 0 done, 1 could not, 2 usage that does not parse. Options are in `lib.commands.options`, what each command
-does and shows in the modules beside it.
+Exit status: 0 for success, 1 for an error, 2 for a command line that does not parse.
 """
 
 from __future__ import annotations
@@ -21,10 +20,11 @@ from lib import documents
 from lib import settings as settings_module
 from lib.commands.options import parser
 from lib.errors import PetalscopeError
+from lib.text import printable
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
-    """Run one command; returns the exit status. `overrides` are fields of Settings that have no option."""
+    """Run a command and return the exit status. `overrides` are fields of Settings without an option."""
     _occupy_standard_files()
     options = parser().parse_args(arguments)
     with _quiet_libraries():
@@ -32,12 +32,12 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
 
 
 def _occupy_standard_files() -> None:
-    """A closed stdin, stdout or stderr would give its number to the next file opened, and prints would land in it."""
+    """Open os.devnull for a closed stdin, stdout or stderr, since the next file would get its number and its prints."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
@@ -46,7 +46,7 @@ def _occupy_standard_files() -> None:
 def _quiet_libraries() -> Iterator[None]:
     """Keep the log lines and warnings of libraries off stderr.
 
-    Not by `logging.disable`: the store reads from Milvus Lite's log why it did not open.
+    `logging.disable` would go too far: the store reads from Milvus Lite's log why a database does not open.
     """
     root, nowhere = logging.getLogger(), logging.NullHandler()
     root.addHandler(nowhere)
@@ -88,24 +88,24 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         return _failed(
             f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
         )
-    # Of several processes that train together, one answers.
-    return _say(text, stdout) if document is not None else 0
+    # Of several processes that work together, only the leading one has a document.
+    return _print(text, stdout) if document is not None else 0
 
 
-def _say(text: str, stdout: TextIO | None) -> int:
+def _print(text: str, stdout: TextIO | None) -> int:
     if stdout is None:
-        return _failed("Standard output is closed, so the answer has nowhere to go.")
+        return _failed("Standard output is closed, so the result cannot be printed.")
     if isinstance(stdout, io.TextIOWrapper):
-        stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter still gets the rest
+        stdout.reconfigure(errors="backslashreplace")  # a terminal without a character still shows the rest
     try:
         print(text, file=stdout, flush=True)
     except OSError as error:
-        # Nothing more may be written there, also not by Python when it ends.
+        # Python flushes stdout once more when it exits, which must not fail again.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough (`| head`)
+        if isinstance(error, BrokenPipeError):  # the reader has closed the pipe (`| head`)
             return 0
-        return _failed(f"The answer could not be written: {error.strerror}.")
+        return _failed(f"The result could not be written: {error.strerror}.")
     return 0
 
 
@@ -115,5 +115,5 @@ def _failed(sentence: str) -> int:
 
 
 def _plain(text: str) -> str:
-    """`text` as one line without anything that a terminal would obey: file names may hold line breaks and worse."""
-    return "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))
+    """`text` in one line, without control characters: file names may contain line breaks and escape sequences."""
+    return printable([" ".join(text.split())])

@@ -1,4 +1,4 @@
-"""The commands that look at what is there: `inspect`, `recall` and `doctor`."""
+"""The read-only commands: `inspect`, `recall` and `doctor`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import argparse
 from typing import Any
 
 from lib.commands.progress import Progress
+from lib.documents.prepare import DoctorDocument
 from lib.settings import Settings
 from lib.store import collections
 from lib.text import printable
 
 
 def inspect(settings: Settings, options: argparse.Namespace) -> Any:
-    """What a store says of its collections: see `store.inspect`. Loads nothing."""
+    """The collections of a store: see `store.inspect`. Loads no collection."""
     from lib.prepare import workspace
     from lib.store import connection, inspect
 
@@ -24,7 +25,7 @@ def inspect(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_inspect(document: Any) -> str:
-    """Collections with fields and indexes; behind each parameter how it is known."""
+    """Collections with their fields and indexes; each index parameter with its source."""
     lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
     for entry in document["collections"]:
         rows = entry["rows"]
@@ -44,7 +45,7 @@ def show_inspect(document: Any) -> str:
 
 
 def recall(settings: Settings, options: argparse.Namespace) -> Any:
-    """How much of the truth an index finds: see `store.recall`. Loads the collection."""
+    """The recall and latency of an index: see `store.recall`. Loads the collection."""
     from lib.prepare import workspace
     from lib.store import connection, recall
 
@@ -67,7 +68,7 @@ def recall(settings: Settings, options: argparse.Namespace) -> Any:
 
 
 def show_recall(document: Any) -> str:
-    """A line for each setting of the index."""
+    """A line for each setting of the search parameters."""
     build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
     lines = [
         f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
@@ -83,14 +84,14 @@ def show_recall(document: Any) -> str:
     return printable(lines)
 
 
-def doctor(settings: Settings, options: argparse.Namespace) -> Any:
-    """What is ready and what mends the rest: see `doctor.examine`. Changes and fetches nothing."""
+def doctor(settings: Settings, options: argparse.Namespace) -> DoctorDocument:
+    """What is ready, and the remedy for the rest: see `doctor.examine`. Only reads, offline."""
     from lib.prepare import doctor
 
     return doctor.examine(settings)
 
 
-def show_doctor(document: Any) -> str:
+def show_doctor(document: DoctorDocument) -> str:
     """A line for each check, with its remedy."""
     marks = {True: "ready  ", False: "missing"}
     return printable(

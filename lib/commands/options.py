@@ -1,4 +1,4 @@
-"""What can be written on the command line: every command, its options, and which function runs and shows it."""
+"""The commands and options of the command line, and the functions that run and show each command."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ Show = Callable[[Any], str]
 
 
 def parser() -> argparse.ArgumentParser:
-    """What reads a command line into a namespace, in which `run` and `show` are the command's two functions."""
-    root = argparse.ArgumentParser(
-        prog="python -m lib", description="Petalscope: look inside an image-embedding space."
-    )
+    """The parser of the command line; `run` and `show` of its namespace are the two functions of the command."""
+    root = argparse.ArgumentParser(prog="python -m lib", description="Petalscope: explore image embeddings.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=_path, metavar="DIR", help="folder of class sub-folders with images")
-    common.add_argument("--artifacts", type=_path, metavar="DIR", help="where results are kept")
+    common.add_argument("--artifacts", type=_path, metavar="DIR", help="folder for results")
     common.add_argument("--json", action="store_true", help="print one JSON document")
     weights = argparse.ArgumentParser(add_help=False)
     weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
     seed = argparse.ArgumentParser(add_help=False)
-    seed.add_argument("--seed", type=_seed, metavar="N", help="decides the split and the map")
+    seed.add_argument("--seed", type=_seed, metavar="N", help="seed of the split and the map")
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
@@ -46,20 +44,20 @@ def parser() -> argparse.ArgumentParser:
         "prepare",
         prepare.prepare,
         prepare.show_prepare,
-        "make catalog, vectors, maps and collections",
+        "build catalog, vectors, maps and collections",
         weights,
         seed,
         store,
     )
     _space_options(command, ",".join(spaces.UNTRAINED))
-    help_ = "make catalog and vectors only, alone or under torchrun; `prepare` then takes them up"
+    help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
     _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
-    add("audit", prepare.audit, prepare.show_audit, "find duplicates, contradicting labels and unreadable files", seed)
+    add("audit", prepare.audit, prepare.show_audit, "find duplicates, conflicting labels and unreadable files", seed)
     command = add(
         "search",
         search.search,
         search.show_search,
-        "find the images closest to one",
+        "find the images closest to a query",
         query,
         space,
         weights,
@@ -69,13 +67,18 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
     command.add_argument("--engine", choices=("exact", "milvus"), default="exact")
     command = add(
-        "compare", search.compare, search.show_compare, "one query under two metrics", query, space, weights, seed
+        "compare", search.compare, search.show_compare, "run one query under two metrics", query, space, weights, seed
     )
     command.add_argument("--a", choices=tuple(METRICS), default="l1")
     command.add_argument("--b", choices=tuple(METRICS), default="cosine")
     command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
     command = add(
-        "evaluate", search.evaluate, search.show_evaluate, "score retrieval for every space and metric", weights, seed
+        "evaluate",
+        search.evaluate,
+        search.show_evaluate,
+        "score retrieval for every space and metric",
+        weights,
+        seed,
     )
     command.add_argument("--space", metavar="S", help="only this space")
     command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
@@ -83,9 +86,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--queries", choices=("test", "all"), default="test")
     command = add(
         "map",
-        prepare.lay_out,
+        prepare.make_map,
         prepare.show_map,
-        "lay a space out on a plane and measure that map",
+        "project a space to two dimensions and measure the map's fidelity",
         space,
         weights,
         seed,
@@ -95,30 +98,30 @@ def parser() -> argparse.ArgumentParser:
         "train",
         train.train,
         train.show_runs,
-        "train ResNet18 under a regime and record how it went",
+        "train ResNet18 under a regime and record the run",
         weights,
         seed,
     )
     _train_options(command)
-    add("runs", train.runs, train.show_runs, "list the training runs, recorded ones and your own")
-    command = add("inspect", inspect.inspect, inspect.show_inspect, "say what a Milvus store holds", store)
+    add("runs", train.runs, train.show_runs, "list the training runs, bundled and your own")
+    command = add("inspect", inspect.inspect, inspect.show_inspect, "describe the collections of a Milvus store", store)
     command.add_argument("--collection", metavar="C", help="only this collection")
     command = add(
         "recall",
         inspect.recall,
         inspect.show_recall,
-        "measure how much of the truth a collection's index finds",
+        "measure the recall of a collection's index",
         store,
     )
     command.add_argument("--collection", required=True, metavar="C", help="the collection")
     command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
     command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
-    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows that ask (default 50)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
     add(
         "doctor",
         inspect.doctor,
         inspect.show_doctor,
-        "say what is ready and what mends the rest",
+        "check what is ready, and name the remedy for the rest",
         weights,
         seed,
         store,
@@ -137,20 +140,23 @@ def _space_options(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument("--spaces", default=default, metavar="A,B", help=f"default: {default}")
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
     about = (
-        "what networks compute in (default: as before, fp32 at first); bf16 is twice as fast, and a space of its own"
+        "arithmetic of the networks (default: as before, fp32 at first); bf16 is twice as fast, and a separate space"
     )
     command.add_argument("--precision", choices=spaces.PRECISIONS, help=about)
 
 
 def _query_options() -> argparse.ArgumentParser:
+    """The options that `search` and `compare` share."""
     query = argparse.ArgumentParser(add_help=False)
     query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
     query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
     query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
-    query.add_argument("--also", action="append", default=[], metavar="IMAGE", help="one more query: best by mean rank")
+    query.add_argument(
+        "--also", action="append", default=[], metavar="IMAGE", help="one more query: results by mean rank"
+    )
     query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
-    query.add_argument("--label", action="append", default=[], metavar="CLASS", help="answers of this class only")
-    query.add_argument("--split", action="append", default=[], choices=SPLITS, help="answers of this split only")
+    query.add_argument("--label", action="append", default=[], metavar="CLASS", help="results of this class only")
+    query.add_argument("--split", action="append", default=[], choices=SPLITS, help="results of this split only")
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
 
@@ -170,9 +176,9 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--epochs", type=_positive, metavar="N", help="passes over the training photos")
     command.add_argument("--batch-size", type=_batch, metavar="N", help="photos per step (full: 256)")
     command.add_argument("--image-size", type=_side, metavar="N", help="input in px; default: the weights' own")
-    command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="of initialisation and order")
+    command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="seeds of initialisation and order")
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
-    command.add_argument("--resume", action="store_true", help="take up finished and interrupted runs")
+    command.add_argument("--resume", action="store_true", help="continue interrupted runs, skip finished ones")
 
 
 def _positive(text: str) -> int:
@@ -194,7 +200,7 @@ def _whole(text: str, least: int, most: int | None = None) -> int:
 
 
 def _batch(text: str) -> int:
-    return _whole(text, 2, 65_536)  # a batch norm cannot be fed one value
+    return _whole(text, 2, 65_536)  # batch normalisation needs two values
 
 
 def _side(text: str) -> int:

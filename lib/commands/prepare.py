@@ -1,35 +1,38 @@
-"""The commands that make things: `prepare`, `embed`, `audit` and `map`."""
+"""The commands that build artifacts: `prepare`, `embed`, `audit` and `map`."""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar, cast
 
 from lib.commands.progress import Progress
+from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
 from lib.text import printable
 
+Document = TypeVar("Document")
 
-def prepare(settings: Settings, options: argparse.Namespace) -> Any:
-    """Catalog, vectors, maps and collections: see `pipeline.prepare`. None in a process that only helped."""
+
+def prepare(settings: Settings, options: argparse.Namespace) -> PrepareDocument | None:
+    """Catalog, vectors, maps and collections: see `pipeline.prepare`. None in a helper process of torchrun."""
     from lib.prepare import pipeline
 
-    return _made(settings, options, pipeline.prepare)
+    return _run(settings, options, pipeline.prepare)
 
 
-def embed(settings: Settings, options: argparse.Namespace) -> Any:
-    """Catalog and vectors only: see `pipeline.embed`. None in a process that only helped."""
+def embed(settings: Settings, options: argparse.Namespace) -> EmbedDocument | None:
+    """Catalog and vectors only: see `pipeline.embed`. None in a helper process of torchrun."""
     from lib.prepare import pipeline
 
-    return _made(settings, options, pipeline.embed)
+    return _run(settings, options, pipeline.embed)
 
 
-def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., Any]) -> Any:
-    """What `make` makes of the spaces that the user named; nothing in a process that only helped another with it."""
+def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Document]) -> Document | None:
+    """Run `step` for the spaces that the user named, in the leading process."""
     from lib.embed import distributed, extract
 
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
@@ -39,24 +42,24 @@ def _made(settings: Settings, options: argparse.Namespace, make: Callable[..., A
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
-        return make(settings, names=names, limit=options.limit, precision=options.precision, reporter=reporter)
+        return step(settings, names=names, limit=options.limit, precision=options.precision, reporter=reporter)
 
 
-def show_prepare(document: Any) -> str:
-    """What was made, and in which time."""
-    lines = _made_lines(document)
+def show_prepare(document: PrepareDocument) -> str:
+    """The photos, spaces and collections, and the time taken."""
+    lines = _summary(document)
     lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
     lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
     return printable(lines)
 
 
-def show_embed(document: Any) -> str:
-    """What was made, and what takes it up."""
+def show_embed(document: EmbedDocument) -> str:
+    """The photos and spaces, and the next command."""
     done = f"embedded in {document['seconds']:.1f} s; `python -m lib prepare` makes maps and collections of it"
-    return printable([*_made_lines(document), done])
+    return printable([*_summary(document), done])
 
 
-def _made_lines(document: Any) -> list[str]:
+def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
     skipped = len(data["skipped"])
     lines = [
@@ -70,7 +73,7 @@ def _made_lines(document: Any) -> list[str]:
     return lines
 
 
-def audit(settings: Settings, options: argparse.Namespace) -> Any:
+def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib.prepare import pipeline
 
@@ -78,8 +81,8 @@ def audit(settings: Settings, options: argparse.Namespace) -> Any:
         return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
-def show_audit(document: Any) -> str:
-    """A summary, and a line for each group and each file or folder that is left out."""
+def show_audit(document: AuditDocument) -> str:
+    """A summary, and a line for each group of duplicates and each skipped file or folder."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
@@ -95,47 +98,52 @@ def show_audit(document: Any) -> str:
     return printable(lines)
 
 
-def lay_out(settings: Settings, options: argparse.Namespace) -> Any:
-    """A map of a space and how far it can be trusted; metric and seed, where not given, are `prepare`'s."""
+def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
+    """A map of a space and its fidelity; `--metric` and `--seed` default to those of `prepare`."""
     from dataclasses import replace
 
     from lib.prepare import pipeline, workspace
 
     start = time.perf_counter()
-    usual = workspace.open_workspace(settings).map_parameters(options.space)
+    defaults = workspace.open_workspace(settings).map_parameters(options.space)
     parameters = replace(
-        usual,
+        defaults,
         method=options.method,
         n_neighbors=options.n_neighbors,
         min_dist=options.min_dist,
-        metric=options.metric or usual.metric,
-        seed=usual.seed if options.seed is None else options.seed,
+        metric=options.metric or defaults.metric,
+        seed=defaults.seed if options.seed is None else options.seed,
     )
     with Progress() as progress:
         reporter = Reporter(progress.update, progress.say)
-        made, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    return {
+        laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
+    document = {
         "space": options.space,
         **parameters.facts(),
-        "images": len(made.xy),
-        **made.facts["fidelity"],
-        "neighbours": made.facts.get("neighbours", {"found": "exact"}),
+        "images": len(laid_out.xy),
+        **laid_out.facts["fidelity"],
+        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
+    return cast("MapDocument", document)
 
 
-def show_map(document: Any) -> str:
-    """The map's parameters and how faithful it is."""
-    chosen = [f"{name} {document[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in document]
-    lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(chosen)}"]
+def show_map(document: MapDocument) -> str:
+    """The map's parameters and its fidelity."""
+    values: dict[str, object] = {**document}
+    names = ("n_neighbors", "min_dist", "metric", "seed")
+    parameters = [f"{name} {values[name]}" for name in names if name in values]
+    lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(parameters)}"]
     if document["k"]:
         lines += [
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
         ]
     if document["neighbours"]["found"] == "approximate":
-        near = document["neighbours"]
-        told = f"{near['recall']:.1%} of them are exact, measured on {near['sample']:,} images"
-        lines += [f"the nearest are approximate ({near['by']}): {told}"]
-    return printable([*lines, "it was there already" if document["cached"] else f"made in {document['seconds']:.1f} s"])
+        search = document["neighbours"]
+        lines += [
+            f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
+            f"{search['sample']:,} images"
+        ]
+    return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

@@ -1,4 +1,4 @@
-"""How a command says how far it is, on stderr."""
+"""The progress of a command, on stderr."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lib.text import printable
 
 
 class Progress:
-    """Progress bars on stderr, one per stage, by tqdm; plain sentences in between.
+    """Progress bars of tqdm on stderr, one per stage, with plain sentences in between.
 
-    Remembers an interrupt, because a library that is just being imported may swallow it.
+    Remembers an interrupt, because a library that is being imported may swallow KeyboardInterrupt.
     """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
-        self._drawn = False  # a bar has begun a line that is not ended yet
+        self._line_open = False  # a bar has begun a line on stderr and not ended it
         self._interrupted = False
         self._handler: Any = None
 
@@ -45,7 +45,7 @@ class Progress:
             raise KeyboardInterrupt
         if stage != self._stage:
             self._close()
-            self._stage, self._drawn = stage, True
+            self._stage, self._line_open = stage, True
             self._bar = tqdm(total=total, desc=stage, file=sys.stderr, dynamic_ncols=True, mininterval=0.3)
         if total is not None and self._bar.total != total:
             self._bar.total = total
@@ -60,6 +60,6 @@ class Progress:
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self._drawn:  # interrupted between drawing the bar and knowing it
+        elif self._line_open:  # interrupted while tqdm drew the bar
             print(file=sys.stderr)
-        self._bar, self._drawn = None, False
+        self._bar, self._line_open = None, False

@@ -1,12 +1,13 @@
-"""The commands that ask: `search`, `compare` and `evaluate`."""
+"""The retrieval commands: `search`, `compare` and `evaluate`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lib.commands.progress import Progress
+from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
 from lib.errors import ArtifactError
 from lib.settings import Settings
 from lib.text import printable
@@ -17,39 +18,58 @@ if TYPE_CHECKING:
     from lib.retrieval.search import SearchableSpace
 
 
-def _asked(
-    settings: Settings, options: argparse.Namespace
-) -> tuple[Workspace, Callable[[str], SearchableSpace], list[Query], dict[str, Any]]:
-    """What `search` and `compare` have in common: how a space is loaded, the queries, and how answers are chosen."""
+@dataclass(frozen=True)
+class _Request:
+    """What `search` and `compare` share: the workspace, the queries, and `choices`, keyword arguments of both."""
+
+    workspace: Workspace
+    queries: list[Query]
+    choices: dict[str, Any]
+    normalise: bool
+
+    def load(self, space: str) -> SearchableSpace:
+        """A space, with vectors of length 1 where the user chose so."""
+        from lib.retrieval import search
+
+        loaded = search.load_space(self.workspace, space)
+        return search.normalised(loaded) if self.normalise else loaded
+
+
+def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     from lib.prepare import workspace
     from lib.retrieval import search
     from lib.retrieval.query import find_query, query_part
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
-
-    def load(space: str) -> SearchableSpace:
-        loaded = search.load_space(opened, space)
-        return search.normalised(loaded) if options.normalise else loaded
-
     queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
-    among = search.AnswerFilter(tuple(options.label), tuple(options.split))
-    return opened, load, queries, {"k": options.k, "keep_duplicates": options.keep_duplicates, "among": among}
+    choices = {
+        "k": options.k,
+        "keep_duplicates": options.keep_duplicates,
+        "among": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+    }
+    return _Request(opened, queries, choices, options.normalise)
 
 
-def search(settings: Settings, options: argparse.Namespace) -> Any:
-    """The images closest to one: see `retrieval.search`."""
+def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
+    """The images closest to a query: see `retrieval.search.search`."""
     from lib.retrieval import search
 
-    opened, load, queries, common = _asked(settings, options)
-    loaded = load(options.space)
-    return search.search(opened, loaded, queries, metric_name=options.metric, engine=options.engine, **common)
+    request = _request(settings, options)
+    return search.search(
+        request.workspace,
+        request.load(options.space),
+        request.queries,
+        metric_name=options.metric,
+        engine=options.engine,
+        **request.choices,
+    )
 
 
-def show_search(document: Any) -> str:
-    """A line for each answer, and what `milvus` found of the full scan's."""
+def show_search(document: SearchDocument) -> str:
+    """A line for each result, and the recall of the Milvus engine."""
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
         direction = f"mean rank of {len(document['queries'])} queries, {direction}"
@@ -64,27 +84,28 @@ def show_search(document: Any) -> str:
     return printable(lines)
 
 
-def compare(settings: Settings, options: argparse.Namespace) -> Any:
-    """One query under two metrics, or in two spaces: see `retrieval.compare`."""
+def compare(settings: Settings, options: argparse.Namespace) -> CompareDocument:
+    """A query under two metrics, or in two spaces: see `retrieval.search.compare`."""
     from lib.retrieval import search
 
-    opened, load, queries, common = _asked(settings, options)
-    loaded = load(options.space)
-    other = load(options.b_space) if options.b_space else None
-    return search.compare(opened, loaded, queries, a=options.a, b=options.b, other=other, **common)
-
-
-def show_compare(document: Any) -> str:
-    """Both sides, and how far they agree."""
-    overlap, rbo, tau = (
-        "undefined" if document[name] is None else f"{document[name]:.3f}" for name in ("overlap", "rbo", "kendall_tau")
+    request = _request(settings, options)
+    left = request.load(options.space)
+    right = request.load(options.b_space) if options.b_space else None
+    return search.compare(
+        request.workspace, left, request.queries, a=options.a, b=options.b, other=right, **request.choices
     )
+
+
+def show_compare(document: CompareDocument) -> str:
+    """Both sides, and the measures of their agreement."""
+    measured = (document["overlap"], document["rbo"], document["kendall_tau"])
+    overlap, rbo, tau = ("undefined" if value is None else f"{value:.3f}" for value in measured)
     measures = f"overlap {overlap} · rank-biased overlap {rbo} · Kendall's tau {tau}"
     return "\n\n".join([show_search(document["a"]), show_search(document["b"]), measures])
 
 
-def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
-    """A row for each space and metric: see `scores.evaluate`. Raises ArtifactError when nothing is prepared."""
+def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocument:
+    """A row for each space and metric: see `evaluation.evaluate`. Raises ArtifactError when no space is prepared."""
     from lib.measure import evaluation
     from lib.prepare import workspace
 
@@ -92,7 +113,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
     names = [options.space] if options.space else opened.spaces
     if not names:
         raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
-    rows: list[Any] = []
+    rows: list[EvaluationRow] = []
     with Progress() as progress:
         for name in names:
             rows += evaluation.evaluate(
@@ -106,8 +127,8 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> Any:
     return {"rows": rows}
 
 
-def show_evaluate(document: Any) -> str:
-    """The rows as a table; – where a figure is undefined."""
+def show_evaluate(document: EvaluateDocument) -> str:
+    """The rows as a table, with – for an undefined value."""
     cuts = list(document["rows"][0]["precision"]) if document["rows"] else []
     lines = [
         f"{'space':<10} {'metric':<8} "

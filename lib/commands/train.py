@@ -1,4 +1,4 @@
-"""The commands about training: `train` and `runs`."""
+"""The training commands: `train` and `runs`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from lib.text import printable
 
 
 def train(settings: Settings, options: argparse.Namespace) -> Any:
-    """The runs asked for, trained or taken up: see `study.train`. None in all but the first of several processes."""
+    """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
     from lib.learn import backbone, distributed, plan, recipes, regimes, run_all
     from lib.prepare import pipeline
 
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
-    for name in names:  # before anything is read or fetched
+    for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
-    with Progress() as progress, _ended_as_interrupted(), distributed.group(), run_all.alone(settings) as teller:
-        # Of processes that train together only the first talks.
-        talks = distributed.rank() == 0
-        reporter = Reporter(progress.update, progress.say) if talks else Reporter()
+    with Progress() as progress, _sigterm_interrupts(), distributed.group(), run_all.alone(settings) as teller:
+        # Of processes that train together only the first reports and prints.
+        leads = distributed.rank() == 0
+        reporter = Reporter(progress.update, progress.say) if leads else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
-        chosen = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
+        weights = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
         planned = plan.plan(
             photos,
-            chosen,
+            weights,
             names=names,
             preset=options.preset,
             seeds=options.seeds,
@@ -41,23 +41,23 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
             batch_size=options.batch_size,
             image_size=options.image_size,
         )
-        done = run_all.train(
+        records = run_all.train(
             settings,
             planned,
             resume=options.resume,
             writer=teller,
             on_progress=reporter.progress,
-            on_epoch=_epochs_told(reporter.say),
+            on_epoch=_epoch_lines(reporter.say),
             log=reporter.say,
         )
-        return {"runs": done} if talks else None
+        return {"runs": records} if leads else None
 
 
-def _epochs_told(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
-    """A line after an epoch, unless there was one a moment ago: a hundred short epochs need no hundred lines."""
+def _epoch_lines(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
+    """A callback that prints a line after an epoch, at most one every `every_s` seconds."""
     last = time.monotonic()
 
-    def tell(run: Any, rows: list[EpochRow]) -> None:
+    def print_line(run: Any, rows: list[EpochRow]) -> None:
         nonlocal last
         if rows and time.monotonic() - last > every_s:
             last = time.monotonic()
@@ -67,35 +67,35 @@ def _epochs_told(say: Callable[[str], None], every_s: float = 10.0) -> Callable[
                 f"(best {best:.1%})"
             )
 
-    return tell
+    return print_line
 
 
 @contextlib.contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """Being told to end (by the page, `kill`, or the system going down) is heard as an interrupt."""
+def _sigterm_interrupts() -> Iterator[None]:
+    """Treat SIGTERM (from the page, `kill` or a shutdown) as an interrupt, so that the state of the run is kept."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def heard(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, heard)
+    previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def runs(settings: Settings, options: argparse.Namespace) -> Any:
-    """All runs, recorded ones included: see `runs.load`."""
+    """All runs, including the bundled ones: see `runs.load`."""
     from lib.learn import runs
 
     return {"runs": runs.load(settings)}
 
 
 def show_runs(document: Any) -> str:
-    """A line for each run, accuracies in percent."""
+    """A line for each run, with accuracies in percent."""
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"
     lines = [f"{'run':<34} {'weights':<10} {'epochs':>6} {'best':>5} {'val':>7} {'test':>7}  95 % interval"]

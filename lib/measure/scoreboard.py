@@ -1,12 +1,11 @@
-"""Every space × metric, scored on the test images as queries: measured once, kept as an artifact, query by query.
+"""The scores of every space × metric with the test images as queries: measured once and kept as an artifact.
 
-The numbers are those of `scores.evaluate`; kept beside them is what each query scored, so that cells can be compared
-query by query, and how values of one class and of two are spread.
+The means are those of `evaluation.evaluate`. The artifact adds the score of each query, for paired comparisons, and the
+distributions of same-class and different-class values, for calibration.
 """
 
 from __future__ import annotations
 
-import datetime
 import time
 import zipfile
 import zlib
@@ -19,8 +18,10 @@ import numpy as np
 
 from lib import artifacts
 from lib.data.catalog import Catalog
+from lib.documents.search import EvaluationRow
 from lib.errors import ArtifactError
 from lib.measure.evaluation import asked_of, evaluation_row
+from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
 from lib.retrieval import search
 from lib.search import evaluation
@@ -31,41 +32,54 @@ from lib.search.metrics import METRICS, Floats
 SCHEMA = 1
 KS = (1, 5, 10)
 FOLDER = "scores"
-# What a cell can be judged by.
+# The measures by key, with their short titles.
 MEASURES = {"map": "mAP", "p1": "P@1", "p5": "P@5", "p10": "P@10", "r10": "R@10"}
 ABOUT = {
-    "map": "mean over queries of the average precision: the precision at each right answer, over the full ranking",
-    "p1": "share of queries whose first answer is of their class",
-    "p5": "share of the first 5 answers that are of the query's class",
-    "p10": "share of the first 10 answers that are of the query's class",
-    "r10": "share of the query's class that is among the first 10 answers",
+    "map": "mean over queries of the average precision: the precision at each correct result, over the full ranking",
+    "p1": "share of queries whose first result has their class",
+    "p5": "share of the first 5 results with the query's class",
+    "p10": "share of the first 10 results with the query's class",
+    "r10": "share of the photos of the query's class that are among the first 10 results",
 }
+
+
+class ScoreFacts(Provenance):
+    """The provenance of a space's scores, and what is kept beside the arrays; the dictionaries are by metric."""
+
+    queries: str
+    gallery: int
+    intervals: str
+    schema: int
+    seconds: float
+    seconds_by_metric: dict[str, float]
+    auc: dict[str, float | None]
+    calibration_queries: dict[str, int]
 
 
 @dataclass(frozen=True)
 class SpaceScores:
-    """One space's scores and calibrations by metric; `facts` say from what, when and in how many seconds."""
+    """A space's scores and calibrations by metric; `facts` are the provenance and the seconds taken."""
 
     space: str
     scores: dict[str, Scores]
     calibrations: dict[str, Calibration]
-    facts: dict[str, Any]
+    facts: ScoreFacts
 
-    def rows(self) -> list[dict[str, Any]]:
-        """As `python -m lib evaluate` prints them."""
+    def rows(self) -> list[EvaluationRow]:
+        """The rows of the `evaluate` document."""
         return [evaluation_row(self.space, scores) for scores in self.scores.values()]
 
 
 def per_query(scores: Scores, measure: str) -> Floats:
-    """What each query scored by one of `MEASURES`, (q,), NaN where undefined."""
-    found = scores.per_query
+    """The score of each query by one of `MEASURES`, (q,); NaN where undefined."""
+    queries = scores.per_query
     if measure == "map":
-        return found.average_precision
-    return found.recall[RECALL_AT] if measure == "r10" else found.precision[int(measure[1:])]
+        return queries.average_precision
+    return queries.recall[RECALL_AT] if measure == "r10" else queries.precision[int(measure[1:])]
 
 
 def total(scores: Scores, measure: str) -> tuple[float | None, tuple[float, float] | None]:
-    """A cell's mean by one of `MEASURES`, and its 95 % interval."""
+    """The mean over the queries by one of `MEASURES`, and its 95 % interval."""
     if measure == "map":
         return scores.map, scores.map_ci95
     if measure == "r10":
@@ -74,23 +88,22 @@ def total(scores: Scores, measure: str) -> tuple[float | None, tuple[float, floa
 
 
 def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tuple[int, float | None]]:
-    """For each class among the queries how many they are, and their mean by one of `MEASURES`; `labels` (n,) are the
-    catalog's."""
-    asked, values = labels[scores.per_query.rows], per_query(scores, measure)
+    """By class the number of queries and their mean by one of `MEASURES`; `labels` (n,) are the catalog's."""
+    query_labels, values = labels[scores.per_query.rows], per_query(scores, measure)
     return {
-        str(label): (int((asked == label).sum()), evaluation.mean(values[asked == label]))
-        for label in sorted(set(asked.tolist()))
+        str(label): (int((query_labels == label).sum()), evaluation.mean(values[query_labels == label]))
+        for label in sorted(set(query_labels.tolist()))
     }
 
 
 def cost(workspace: Workspace, catalog: Catalog) -> float:
-    """How many numbers scoring every space compares: queries × gallery × dimensions, summed over the spaces."""
-    asked, searched = asked_of(catalog)
-    return float(len(asked)) * len(searched) * sum(int(workspace.space(name)["dim"]) for name in workspace.spaces)
+    """Work to score every space: queries × gallery × dimensions, summed over the spaces."""
+    queries, gallery = asked_of(catalog)
+    return float(len(queries)) * len(gallery) * sum(int(workspace.space(name)["dim"]) for name in workspace.spaces)
 
 
 def path(workspace: Workspace, space: str, catalog: Catalog) -> Path:
-    """Where the scores of a space lie, or would: under a name made of all that they depend on."""
+    """The file of a space's scores, whether it exists or not; its name is a hash of all its inputs."""
     entry = workspace.space(space)
     contents, seed = catalog.contents, catalog.seed
     key = artifacts.digest("petalscope-scores", SCHEMA, KS, entry["fingerprint"], contents, seed, BINS)[:8]
@@ -102,39 +115,34 @@ def measure(
     space: str,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> SpaceScores:
-    """Score one space under every metric. Raises QueryError when there are no test images, ArtifactError when the
-    space is not prepared."""
-    began = time.perf_counter()
+    """Score a space under every metric.
+
+    Raises QueryError when there are no test images, ArtifactError when the space is not prepared.
+    """
+    start = time.perf_counter()
     loaded = search.load_space(workspace, space)
     catalog = loaded.catalog
-    asked, searched = asked_of(catalog)
-    collector = Collector(len(asked), len(searched))
+    query_rows, gallery_rows = asked_of(catalog)
+    collector = Collector(len(query_rows), len(gallery_rows))
     scores = evaluation.evaluate_metrics(
         loaded.gallery,
         catalog.frame["label"].to_numpy(),
         metrics=list(METRICS),
-        query_rows=asked,
-        gallery_rows=searched,
+        query_rows=query_rows,
+        gallery_rows=gallery_rows,
         ks=KS,
         same_picture=catalog.frame["sha256"].to_numpy(),
         progress=progress,
         observe=collector.observe,
     )
     calibrations = collector.calibrations()
-    entry = workspace.space(space)
-    facts = {
-        "space": loaded.space,
-        "space_fingerprint": entry["fingerprint"],
-        "data_fingerprint": entry["data_fingerprint"],
-        "weights": None if entry["weights"] is None else {key: entry["weights"][key] for key in ("name", "sha256")},
-        "split_seed": catalog.seed,
+    facts: ScoreFacts = {
+        **provenance(workspace, loaded.space, catalog),
         "queries": "test images",
-        "gallery": len(searched),
+        "gallery": len(gallery_rows),
         "intervals": f"percentile bootstrap, {evaluation.RESAMPLES} resamples, seed 0",
         "schema": SCHEMA,
-        "libraries": artifacts.libraries(),
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - began, 3),
+        "seconds": round(time.perf_counter() - start, 3),
         "seconds_by_metric": {name: each.seconds for name, each in scores.items()},
         "auc": {name: each.auc for name, each in calibrations.items()},
         "calibration_queries": {name: each.queries for name, each in calibrations.items()},
@@ -145,37 +153,37 @@ def measure(
 def measure_all(
     workspace: Workspace, stage: Callable[[str], Callable[[int, int | None], None]], *, again: bool = False
 ) -> list[SpaceScores]:
-    """The scores of every prepared space: read back, and measured and kept where they are not there (or `again`).
+    """The scores of every prepared space: read from its file, else (or with `again`) measured and written.
 
-    `stage` gives the progress function of each space by its name.
+    `stage` returns the progress function of a space.
     """
     catalog = workspace.catalog()
-    found = []
+    all_scores = []
     for space in workspace.spaces:
-        known = None if again else load(workspace, space, catalog)
-        if known is None:
-            known = measure(workspace, space, stage(space))
-            save(known, path(workspace, space, catalog))
-        found.append(known)
-    return found
+        scores = None if again else load(workspace, space, catalog)
+        if scores is None:
+            scores = measure(workspace, space, stage(space))
+            save(scores, path(workspace, space, catalog))
+        all_scores.append(scores)
+    return all_scores
 
 
-def save(found: SpaceScores, target: Path) -> None:
+def save(space_scores: SpaceScores, target: Path) -> None:
     """Write to the `.npz` file `target`, atomically and without pickle."""
     arrays: dict[str, Any] = {}
-    for name, scores in found.scores.items():
-        kept = scores.per_query
-        arrays[f"{name}_rows"], arrays[f"{name}_map"] = kept.rows, kept.average_precision
-        arrays |= {f"{name}_p{k}": values for k, values in kept.precision.items()}
-        arrays[f"{name}_r10"] = kept.recall[RECALL_AT]
-        calibration = found.calibrations[name]
+    for name, scores in space_scores.scores.items():
+        queries = scores.per_query
+        arrays[f"{name}_rows"], arrays[f"{name}_map"] = queries.rows, queries.average_precision
+        arrays |= {f"{name}_p{k}": values for k, values in queries.precision.items()}
+        arrays[f"{name}_r10"] = queries.recall[RECALL_AT]
+        calibration = space_scores.calibrations[name]
         arrays |= {f"{name}_{kind}": getattr(calibration, kind) for kind in ("edges", "same", "different")}
     with artifacts.replacing(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, facts=np.array(artifacts.to_json(found.facts)), allow_pickle=False, **arrays)
+        np.savez(file, facts=np.array(artifacts.to_json(space_scores.facts)), allow_pickle=False, **arrays)
 
 
 def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | None:
-    """The kept scores of a space; None when nobody has measured them. Raises ArtifactError when they are damaged."""
+    """The stored scores of a space; None while it is not scored. Raises ArtifactError when the file is damaged."""
     target = path(workspace, space, catalog)
     if not target.is_file():
         return None
@@ -187,13 +195,13 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
             return None
         scores, calibrations = {}, {}
         for name in METRICS:
-            kept = PerQuery(
+            queries = PerQuery(
                 arrays[f"{name}_rows"],
                 arrays[f"{name}_map"],
                 {k: arrays[f"{name}_p{k}"] for k in KS},
                 {RECALL_AT: arrays[f"{name}_r10"]},
             )
-            scores[name] = evaluation.summary(name, kept, facts["gallery"], facts["seconds_by_metric"][name])
+            scores[name] = evaluation.summary(name, queries, facts["gallery"], facts["seconds_by_metric"][name])
             edges, same, different = (arrays[f"{name}_{kind}"] for kind in ("edges", "same", "different"))
             calibrations[name] = Calibration(
                 name, edges, same, different, facts["auc"][name], facts["calibration_queries"][name]

@@ -1,6 +1,6 @@
-"""What is known of each image in a space, as columns that a map can be coloured by and a selection listed with.
+"""Properties of each image in a space, as columns that colour a map and describe a selection.
 
-Every trait is row for row with the catalog and says in one sentence what it is and how it was found.
+Every trait is row for row with the catalog; its `about` defines it in one sentence.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from lib.search import neighbourhoods
 from lib.search.neighbourhoods import K, Neighbourhoods
 
 FACTOR = "factor_"
-# Columns of files, not of pictures: nobody wants to see a map coloured by them.
+# Columns about files, and columns that are traits already.
 _NOT_SHOWN = {"id", "sha256", "changed_ns", "label", "split"}
-# More values than this are no categories that colours can tell apart.
+# Colours can distinguish at most this many categories.
 MOST_VALUES = 12
 RIGHT, WRONG = "right", "wrong"
 Kind = Literal["class", "category", "number"]
@@ -28,8 +28,8 @@ Kind = Literal["class", "category", "number"]
 
 @dataclass(frozen=True)
 class Trait:
-    """One column. `values` (n,) are strings ("" for unknown) or float (NaN for unknown); `kind` "class" has class names
-    as values, and a "number" goes from `low` to `high` on a colour scale."""
+    """A column. `values` (n,) are strings ("" for unknown) or floats (NaN for unknown); those of the kind "class" are
+    class names, and a "number" has a colour scale from `low` to `high`."""
 
     name: str
     title: str
@@ -43,85 +43,97 @@ class Trait:
 def traits(
     catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Trait]:
-    """The traits of every image in a space by name; `runs` are training records, of which the one of this space's
-    network tells what it took the test images for."""
+    """The traits of every image in a space, by name.
+
+    `runs` are training records; that of the space's own network adds its predictions for the test images.
+    """
     labels = catalog.frame["label"].to_numpy(dtype=object)
     classes = list(catalog.classes)
     codes = np.array([classes.index(label) for label in labels], dtype=np.int64)
     cosine = near.rows["cosine"]
     predicted, share = neighbourhoods.votes(cosine, codes)
-    guessed = np.array([classes[code] if code >= 0 else "" for code in predicted], dtype=object)
-    rough = _rough(near, "cosine")
-    voters = f"its {K} nearest under cosine (of those other images, copies left out{rough})"
-    hubs = neighbourhoods.hubness(cosine).astype(np.float64)
-    remote = neighbourhoods.mean_knn_distance(near.values["cosine"]).astype(np.float64)
-    found = [
-        Trait("label", "Class", "The folder that the image is in.", "class", labels),
+    predictions = np.array([classes[code] if code >= 0 else "" for code in predicted], dtype=object)
+    note = _approximation_note(near, "cosine")
+    neighbours = f"the {K} nearest neighbours under cosine (without copies of the image{note})"
+    hubness = neighbourhoods.hubness(cosine).astype(np.float64)
+    distance = neighbourhoods.mean_knn_distance(near.values["cosine"]).astype(np.float64)
+    columns = [
+        Trait("label", "Class", "The name of the image's folder.", "class", labels),
         Trait("split", "Split", "Training, validation or test.", "category", catalog.frame["split"].to_numpy(object)),
-        Trait("predicted", "Prediction", f"The class of most of {voters}.", "class", guessed),
+        Trait("predicted", "Prediction", f"The majority class of {neighbours}.", "class", predictions),
         Trait(
             "right",
             "Right or wrong",
-            f"Whether most of {voters} are of its class.",
+            f"Whether the majority class of {neighbours} is the image's class.",
             "category",
-            _right(guessed, labels),
+            _correctness(predictions, labels),
         ),
-        Trait("confidence", "Confidence", f"Share of {voters} that voted for the prediction.", "number", share),
+        Trait("confidence", "Confidence", f"Share of {neighbours} with the predicted class.", "number", share),
         Trait(
             "purity",
             "Purity",
-            f"Share of {voters} that are of its class.",
+            f"Share of {neighbours} with the image's class.",
             "number",
             neighbourhoods.purity(cosine, codes),
         ),
         Trait(
             "disagreement",
             "L1 against cosine",
-            f"1 − overlap of its {K} nearest under L1 and under cosine: 0 is the same images, 1 is none in common"
-            f"{_rough(near, 'cosine', 'l1')}.",
+            f"1 − overlap of the {K} nearest neighbours under L1 and under cosine: 0 for the same images, 1 for none "
+            f"in common{_approximation_note(near, 'cosine', 'l1')}.",
             "number",
             neighbourhoods.disagreement(cosine, near.rows["l1"]),
         ),
         Trait(
             "hubness",
             "Hubness",
-            f"How many images have it among their {K} nearest under cosine{rough}.",
+            f"The number of images that have this image among their {K} nearest neighbours under cosine{note}.",
             "number",
-            hubs,
+            hubness,
             0,
-            _top(hubs),
+            _upper_end(hubness),
         ),
-        Trait("remoteness", "Remoteness", f"Mean cosine distance to {voters}.", "number", remote, *_range(remote)),
-        *_tested(catalog, space, labels, runs),
+        Trait(
+            "remoteness",
+            "Mean k-NN distance",
+            f"Mean cosine distance to {neighbours}.",
+            "number",
+            distance,
+            *_scale(distance),
+        ),
+        *_network_traits(catalog, space, labels, runs),
         *_columns(catalog.frame),
     ]
-    return {trait.name: trait for trait in found}
+    return {trait.name: trait for trait in columns}
 
 
-def _rough(near: Neighbourhoods, *metrics: str) -> str:
-    """What to add where the nearest are approximate ones; "" where they are exact."""
-    told = neighbourhoods.recall_note(near.facts, metrics)
-    return f"; approximate: {told}" if told else ""
+def _approximation_note(near: Neighbourhoods, *metrics: str) -> str:
+    """The note on the recall of approximate neighbours; "" for exact neighbours."""
+    note = neighbourhoods.recall_note(near.facts, metrics)
+    return f"; approximate: {note}" if note else ""
 
 
-def _right(guessed: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return np.where(guessed == "", "", np.where(guessed == labels, RIGHT, WRONG)).astype(object)
+def _correctness(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.where(predictions == "", "", np.where(predictions == labels, RIGHT, WRONG)).astype(object)
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    """From the least to nearly the most: a few far-off values would leave one colour for all others."""
-    known = values[np.isfinite(values)]
-    return (float(known.min()), _top(values)) if len(known) else (0.0, 1.0)
+def _scale(values: np.ndarray) -> tuple[float, float]:
+    """The ends of a colour scale: without its upper end, a few extreme values would leave one colour for the rest."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), _upper_end(values)) if len(finite) else (0.0, 1.0)
 
 
-def _top(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    top = float(np.quantile(known, 0.99)) if len(known) else 1.0
-    return top if not len(known) or top > known.min() else float(known.min()) + 1.0
+def _upper_end(values: np.ndarray) -> float:
+    """The 99th percentile, or more where that is the minimum."""
+    finite = values[np.isfinite(values)]
+    top = float(np.quantile(finite, 0.99)) if len(finite) else 1.0
+    return top if not len(finite) or top > finite.min() else float(finite.min()) + 1.0
 
 
-def _tested(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> list[Trait]:
-    """What the network of this space took the test images for, by the best run on these very photos."""
+def _network_traits(
+    catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Mapping[str, Any]]
+) -> list[Trait]:
+    """Predictions of the space's network for the test images, from the best run on exactly these photos."""
     regime = spaces.get(space).regime or ("transfer" if spaces.get(space).needs_weights else None)
     fitting = [
         (run["val_accuracy"] or 0.0, run["id"], run)
@@ -131,22 +143,26 @@ def _tested(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Map
     if not fitting:
         return []
     _, name, run = max(fitting, key=lambda each: each[:2])
-    told = {row["id"]: row for row in run["predictions"]}
-    rows = [told.get(image_id) for image_id in catalog.ids]
-    guessed = np.array([str(row["predicted"]) if row else "" for row in rows], dtype=object)
-    sure = np.array([_number(row["confidence"]) if row else np.nan for row in rows])
-    by = f"the network of the run {name}, test images only"
+    by_id = {row["id"]: row for row in run["predictions"]}
+    rows = [by_id.get(image_id) for image_id in catalog.ids]
+    predictions = np.array([str(row["predicted"]) if row else "" for row in rows], dtype=object)
+    confidence = np.array([_number(row["confidence"]) if row else np.nan for row in rows])
+    source = f"the network of the run {name}, test images only"
     return [
-        Trait("network", "Network's prediction", f"The class that it has for {by}.", "class", guessed),
+        Trait("network", "Network's prediction", f"The class predicted by {source}.", "class", predictions),
         Trait(
             "network_right",
             "Network right or wrong",
-            f"Whether it is right: {by}.",
+            f"Whether the prediction is correct: {source}.",
             "category",
-            _right(guessed, labels),
+            _correctness(predictions, labels),
         ),
         Trait(
-            "network_confidence", "Network's confidence", f"The probability of its prediction: {by}.", "number", sure
+            "network_confidence",
+            "Network's confidence",
+            f"The probability of the predicted class: {source}.",
+            "number",
+            confidence,
         ),
     ]
 
@@ -156,8 +172,8 @@ def _number(value: object) -> float:
 
 
 def _columns(frame: pd.DataFrame) -> list[Trait]:
-    """The catalog's own columns, and those that the user brought, as far as colours can show them."""
-    found = []
+    """The catalog's own columns and the factors of the user, as far as colours can show them."""
+    columns = []
     for name in frame.columns:
         if name in _NOT_SHOWN:
             continue
@@ -165,9 +181,9 @@ def _columns(frame: pd.DataFrame) -> list[Trait]:
         about = f"The column {title} of {'factors.csv' if name.startswith(FACTOR) else 'the catalog'}."
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            found.append(Trait(name, title.capitalize(), about, "number", values, *_range(values)))
+            columns.append(Trait(name, title.capitalize(), about, "number", values, *_scale(values)))
         else:
             words = column.astype("object").where(column.notna(), "").astype(str).to_numpy(dtype=object)
             if 1 < len(set(words)) <= MOST_VALUES:
-                found.append(Trait(name, title.capitalize(), about, "category", words))
-    return found
+                columns.append(Trait(name, title.capitalize(), about, "category", words))
+    return columns

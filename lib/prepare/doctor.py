@@ -1,16 +1,16 @@
-"""What is ready, what is missing, and the command that mends it."""
+"""The checks of `doctor`: what is ready, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from lib import artifacts
 from lib.data import catalog_file, datasets, own_folders
 from lib.data.catalog import Catalog
 from lib.data.scanning import scan
+from lib.documents.prepare import DoctorCheck, DoctorDocument
 from lib.embed import spaces
 from lib.errors import ArtifactError, PetalscopeError, StoreError
 from lib.learn import backbone, runs
@@ -21,15 +21,15 @@ from lib.search import neighbourhoods
 from lib.settings import VERSION, Settings
 from lib.store import collections, connection
 
-# These are sound if their hash is; any other file has to be tried.
+# Their hash proves these sound; any other file must be loaded to know.
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
 
 
-def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, Any]:
-    """The `doctor` document: versions and a list of checks, each ready or with its remedy. Changes and fetches nothing.
+def examine(settings: Settings, *, look_into_store: bool = True) -> DoctorDocument:
+    """The `doctor` document: versions and a list of checks, each ready or with its remedy. Only reads, offline.
 
-    The app, which holds the store itself, leaves `look_into_store` off; then no weights file is tried either, since
-    that imports torch.
+    Without `look_into_store`, which is for the app (its process owns the store), no weights file is loaded either,
+    since that imports torch.
     """
     checks = [_libraries(), _data(settings), _weights(settings, thorough=look_into_store), _artifacts(settings)]
     try:
@@ -55,11 +55,11 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> dict[str, An
     }
 
 
-def _check(name: str, ready: bool, detail: str, remedy: str = "") -> dict[str, Any]:
+def _check(name: str, ready: bool, detail: str, remedy: str = "") -> DoctorCheck:
     return {"name": name, "ready": ready, "detail": detail, "remedy": "" if ready else remedy}
 
 
-def _libraries() -> dict[str, Any]:
+def _libraries() -> DoctorCheck:
     missing = [name for name, version in artifacts.libraries().items() if version == "missing"]
     return _check(
         "libraries",
@@ -69,57 +69,57 @@ def _libraries() -> dict[str, Any]:
     )
 
 
-def _data(settings: Settings) -> dict[str, Any]:
-    found = datasets.find(settings)
-    if found is None:
+def _data(settings: Settings) -> DoctorCheck:
+    dataset = datasets.find(settings)
+    if dataset is None:
         return _check("data", False, "no photos yet", settings.prepare_command)
     try:
         datasets.refuse_shared(settings)
-        files, skipped = scan(found.root)
+        files, skipped = scan(dataset.root)
     except PetalscopeError as error:
         return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
-    detail = f"{found.name} in {found.root}: {len(files):,} files in class folders"
+    detail = f"{dataset.name} in {dataset.root}: {len(files):,} files in class folders"
     if own := own_folders.summary(skipped):
         detail += f"; {own}"
     return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
 
 
-def _weights(settings: Settings, *, thorough: bool) -> dict[str, Any]:
-    said: list[str] = []
+def _weights(settings: Settings, *, thorough: bool) -> DoctorCheck:
+    warnings: list[str] = []
     try:
-        found = backbone.choose(replace(settings, offline=True), warn=said.append)
-        if thorough and found.name not in KNOWN_WEIGHTS:
-            backbone.resnet18(found)
+        weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
+        if thorough and weights.name not in KNOWN_WEIGHTS:
+            backbone.resnet18(weights)
     except PetalscopeError as error:
         return _check("weights", False, str(error), "name others with --weights imagenet, bundled or a file")
-    about = found.about
-    if said:
-        can = "downloads are switched off" if settings.offline else "prepare downloads them where it has a network"
-        about += f"; ImageNet's are not on this machine, and {can}"
+    about = weights.about
+    if warnings:
+        download = "downloads are switched off" if settings.offline else "prepare downloads them where it has a network"
+        about += f"; ImageNet's are not on this machine, and {download}"
     return _check("weights", True, about)
 
 
-def _artifacts(settings: Settings) -> dict[str, Any]:
-    # The nearest folder that is there decides, since the rest would be made.
+def _artifacts(settings: Settings) -> DoctorCheck:
+    # The nearest existing folder decides, since `prepare` creates the rest.
     folder = next((each for each in (settings.artifacts, *settings.artifacts.parents) if each.exists()), None)
     usable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     detail = str(settings.artifacts) if usable else f"{settings.artifacts} cannot be written"
     return _check("artifacts", usable, detail, "name another folder with --artifacts or PETALSCOPE_ARTIFACTS")
 
 
-def _catalog(opened: Workspace, catalog: Catalog) -> dict[str, Any]:
+def _catalog(opened: Workspace, catalog: Catalog) -> DoctorCheck:
     skipped = len(catalog.skipped)
     detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
-        return _check("catalog", False, f"{detail}; {error}", "bring the data folder back, or name another with --data")
+        return _check("catalog", False, f"{detail}; {error}", "restore the data folder, or name another with --data")
     if changes:
         detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
     return _check("catalog", not changes, detail, opened.settings.prepare_command)
 
 
-def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
+def _training(settings: Settings, catalog: Catalog) -> DoctorCheck:
     try:
         own = runs.own(settings)
         networks = [name for name in REGIMES if runs.best(settings, name, catalog)]
@@ -127,59 +127,60 @@ def _training(settings: Settings, catalog: Catalog) -> dict[str, Any]:
         return _check("training", False, str(error), "delete the file it names")
     if not own:
         return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
-    kept = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
-    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {kept}")
+    trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
+    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {trained}")
 
 
 def _trained(opened: Workspace) -> list[str]:
-    """The spaces of trained networks that are there; nobody has to have them."""
+    """The prepared spaces of trained networks; they are optional."""
     return [name for name in opened.spaces if spaces.SPACES[name].regime]
 
 
-def _space(opened: Workspace, name: str) -> dict[str, Any]:
-    def look() -> str:
+def _space(opened: Workspace, name: str) -> DoctorCheck:
+    def read() -> str:
         vectors, weights = opened.vectors(name), opened.weights(name)
         for method in ("umap", "pca"):
             opened.map(name, method)
-        told = neighbourhoods.approximation_note(opened.neighbourhoods(name).facts)
-        return f"{len(vectors.values):,} vectors, neighbours{f' ({told})' if told else ''} and maps" + (
+        note = neighbourhoods.approximation_note(opened.neighbourhoods(name).facts)
+        return f"{len(vectors.values):,} vectors, neighbours{f' ({note})' if note else ''} and maps" + (
             f", weights {weights.name}" if weights else ""
         )
 
-    return _tried(f"space {name}", look, opened.mending(name))
+    return _check_readable(f"space {name}", read, opened.rebuild_command(name))
 
 
 def _collections(opened: Workspace) -> dict[str, str]:
-    """The base name of every space that should be in the store, or why it is not."""
-    found = {}
+    """By space the base name of the collections that should be in the store; "" where the state file names none."""
+    bases = {}
     for name in opened.spaces:
         if spaces.get(name).in_milvus:
             try:
-                found[name] = opened.collection(name)
+                bases[name] = opened.collection(name)
             except PetalscopeError:
-                found[name] = ""
-    return found
+                bases[name] = ""
+    return bases
 
 
-def _store(settings: Settings, bases: dict[str, str]) -> dict[str, Any]:
-    def look() -> str:
+def _store(settings: Settings, bases: dict[str, str]) -> DoctorCheck:
+    def read() -> str:
         workspace.check_store(settings)
         with connection.open_store(
             settings.store_uri, settings.milvus_token, role="doctor", wait_s=settings.store_wait_s
         ) as store:
-            there = set(collections.names(store))
+            present = set(collections.names(store))
         for name, base in bases.items():
-            if not base or any(base + suffix not in there for suffix in collections.SIBLINGS):
+            if not base or any(base + suffix not in present for suffix in collections.SIBLINGS):
                 raise ArtifactError(f"{settings.store_address} does not hold all collections of the space {name}.")
-        return f"{settings.store_address}: {len(there)} collections"
+        return f"{settings.store_address}: {len(present)} collections"
 
-    return _tried("store", look, settings.prepare_command)
+    return _check_readable("store", read, settings.prepare_command)
 
 
-def _tried(name: str, look: Callable[[], str], remedy: str) -> dict[str, Any]:
+def _check_readable(name: str, read: Callable[[], str], remedy: str) -> DoctorCheck:
+    """Ready with the detail that `read` returns; not ready when it raises PetalscopeError."""
     try:
-        return _check(name, True, look())
-    except StoreError as error:  # it is there but does not open, which no `prepare` mends
+        return _check(name, True, read())
+    except StoreError as error:  # the store exists but does not open; `prepare` cannot fix that
         return _check(name, False, str(error), "stop the process that owns it, or correct --milvus-uri")
     except PetalscopeError as error:
         return _check(name, False, str(error), remedy)

@@ -1,4 +1,4 @@
-"""One run of the pipeline: what was asked, where its results go, who else works there, and how it talks."""
+"""A run of the pipeline: its settings, its folder of artifacts, its lock and its progress reports."""
 
 from __future__ import annotations
 
@@ -6,53 +6,66 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lib import artifacts
 from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
+from lib.documents.prepare import CollectionEntry, SpaceEntry, State
 from lib.errors import ArtifactError
 from lib.prepare import workspace
 from lib.progress import Reporter
 from lib.settings import DEFAULT_SEED, Settings
 
+WAITING = "Another prepare of these photos is running; waiting for it to end."
+
 
 @dataclass(frozen=True)
 class PrepareJob:
-    """One run: what was asked, where the results go, and the state in use when it began."""
+    """A run: its settings, the folder for its results, and the state in use when it began (None for the first run)."""
 
     settings: Settings
     dataset: Dataset
     folder: Path
-    old: dict[str, Any]
-    talk: Reporter
+    previous: State | None
+    reporter: Reporter
 
     @property
     def seed(self) -> int:
-        """Decides split and map: the one the user named, else the one used before."""
-        named = self.settings.seed
-        return named if named is not None else int(self.old.get("dataset", {}).get("seed", DEFAULT_SEED))
+        """The seed of split and map: the user's, else that of the previous state."""
+        if self.settings.seed is not None:
+            return self.settings.seed
+        return DEFAULT_SEED if self.previous is None else self.previous["dataset"]["seed"]
 
     @property
-    def old_collections(self) -> dict[str, Any]:
-        """What the old state says of the store at the current address."""
-        return dict(self.old.get("collections", {}).get(workspace.store_key(self.settings), {}))
+    def previous_spaces(self) -> dict[str, SpaceEntry]:
+        """The spaces of the previous state."""
+        return {} if self.previous is None else self.previous["spaces"]
+
+    @property
+    def previous_stores(self) -> dict[str, dict[str, CollectionEntry]]:
+        """The collections of the previous state by store and space."""
+        return {} if self.previous is None else self.previous["collections"]
+
+    @property
+    def previous_collections(self) -> dict[str, CollectionEntry]:
+        """The collections of the previous state at the current address, by space."""
+        return self.previous_stores.get(workspace.store_key(self.settings), {})
 
 
 @contextmanager
-def begin(settings: Settings, talk: Reporter) -> Iterator[PrepareJob]:
-    """Find or fetch the photos, then wait until nobody else works on their artifacts."""
-    dataset = datasets.obtain(settings, talk.progress, talk.say)
+def begin(settings: Settings, reporter: Reporter) -> Iterator[PrepareJob]:
+    """Find or download the photos, then lock their artifacts; waits while another process holds the lock."""
+    dataset = datasets.obtain(settings, reporter.progress, reporter.say)
     folder = workspace.folder_of(settings, dataset)
-    with _alone(folder, talk):
+    with _lock(folder, reporter):
         # Before the photos are read, since the artifacts may lie among them.
         own_folders.mark(settings.artifacts)
-        yield PrepareJob(settings, dataset, folder, state_of(folder), talk)
+        yield PrepareJob(settings, dataset, folder, usable_state(folder), reporter)
 
 
 @contextmanager
-def _alone(folder: Path, talk: Reporter) -> Iterator[None]:
-    """Only one `prepare` per data set at a time; the second waits and then finds everything done."""
+def _lock(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """At most one `prepare` per data set at a time: the second waits and then finds everything done."""
     from filelock import FileLock, Timeout
 
     try:
@@ -61,7 +74,7 @@ def _alone(folder: Path, talk: Reporter) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            talk.say("Another prepare of these photos is running; waiting for it to end.")
+            reporter.say(WAITING)
             lock.acquire()
     except OSError as error:
         raise artifacts.unwritable(folder, error) from error
@@ -71,9 +84,9 @@ def _alone(folder: Path, talk: Reporter) -> Iterator[None]:
         lock.release()
 
 
-def state_of(folder: Path) -> dict[str, Any]:
-    """The state in use; empty when there is none, it is damaged, or another version wrote it: all is made anew."""
+def usable_state(folder: Path) -> State | None:
+    """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
     try:
-        return workspace.read_state(folder) or {}
+        return workspace.read_state(folder)
     except ArtifactError:
-        return {}
+        return None

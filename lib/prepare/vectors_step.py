@@ -1,12 +1,15 @@
-"""The vectors, neighbours and maps of a run's spaces, each made only where it is not there already."""
+"""The vectors, neighbours and maps of a run's spaces; each is computed only where its file is missing or stale."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from lib.data.catalog import Catalog
+from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry, WeightsRecord
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.spaces import Space
@@ -18,104 +21,138 @@ from lib.prepare.job import PrepareJob
 from lib.search import neighbourhoods
 
 
-def complete(job: PrepareJob, wanted: list[str], catalog: Catalog, precision: str | None) -> dict[str, Any]:
-    """Vectors, neighbours and maps of every space in `wanted`."""
-    entries = embedded(job, wanted, catalog, precision)
-    for name, entry in entries.items():
-        space = spaces.SPACES[name]
-        entries[name] = entry | {
-            "neighbours": _neighbours(job, space, catalog, entry),
-            "pca": _map(job, space, catalog, entry, "pca"),
-            "map": _map(job, space, catalog, entry, "umap"),
+@dataclass(frozen=True)
+class Embedding:
+    """A space whose vectors exist; `cached` when this run found them, else it took `seconds` to compute them."""
+
+    entry: EmbeddedSpace
+    cached: bool
+    seconds: float
+
+    def document(self, name: str) -> PreparedSpace:
+        """The space as `prepare` and `embed` print it."""
+        entry = self.entry
+        return {
+            "name": name,
+            "dim": entry["dim"],
+            "count": entry["count"],
+            "weights": entry["weights"]["name"] if entry["weights"] else None,
+            "precision": entry["precision"],
+            "engine": entry["engine"],
+            "fingerprint": entry["fingerprint"],
+            "seconds": self.seconds,
+            "cached": self.cached,
         }
-    return entries
 
 
-def embedded(job: PrepareJob, wanted: list[str], catalog: Catalog, precision: str | None) -> dict[str, Any]:
-    """Vectors of every space in `wanted`."""
+def embed(job: PrepareJob, names: Sequence[str], catalog: Catalog, precision: str | None) -> dict[str, Embedding]:
+    """The vectors of the spaces `names`, by name."""
     chosen = None
-    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in wanted):
-        chosen = backbone.choose(job.settings, progress=job.talk.stage("download weights"), warn=job.talk.say)
-    entries = {}
-    for name in wanted:
-        space = spaces.at(spaces.SPACES[name], precision or job.old.get("spaces", {}).get(name, {}).get("precision"))
+    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in names):
+        chosen = backbone.choose(job.settings, progress=job.reporter.stage("download weights"), warn=job.reporter.say)
+    embeddings = {}
+    for name in names:
+        previous = job.previous_spaces.get(name)
+        space = spaces.at(spaces.SPACES[name], precision or (previous.get("precision") if previous else None))
         weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
-        entries[name] = _space(job, space, catalog, weights if space.needs_weights else None)
-    return entries
+        embeddings[name] = _embed_space(job, space, catalog, weights if space.needs_weights else None)
+    return embeddings
 
 
-def _space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weights | None) -> dict[str, Any]:
+def complete(job: PrepareJob, embeddings: dict[str, Embedding], catalog: Catalog) -> dict[str, SpaceEntry]:
+    """State entries of embedded spaces, with the files of their neighbours and maps."""
+    return {
+        name: {
+            **embedding.entry,
+            "neighbours": _neighbours(job, spaces.SPACES[name], catalog, embedding.entry),
+            "pca": _map(job, spaces.SPACES[name], catalog, embedding.entry, "pca"),
+            "map": _map(job, spaces.SPACES[name], catalog, embedding.entry, "umap"),
+        }
+        for name, embedding in embeddings.items()
+    }
+
+
+def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weights | None) -> Embedding:
     start = time.perf_counter()
     fingerprint = spaces.fingerprint(space, catalog.fingerprint, weights)
-    name = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
-    found = _vectors(job.folder / name, fingerprint, catalog)
-    cached = found is not None
-    if found is None:
-        before = job.old.get("spaces", {}).get(space.name)
+    folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
+    vectors = _valid_vectors(job.folder / folder, fingerprint, catalog)
+    cached = vectors is not None
+    if vectors is None:
+        previous = job.previous_spaces.get(space.name)
         extract.extract(
             space,
             catalog,
             weights,
-            job.folder / name,
-            previous=_load_or_none(job.folder / before["folder"]) if before else None,
-            progress=job.talk.stage(f"embed {space.name}"),
+            job.folder / folder,
+            previous=_load_or_none(job.folder / previous["folder"]) if previous else None,
+            progress=job.reporter.stage(f"embed {space.name}"),
         )
-        found = extract.load(job.folder / name)
-    return {
+        vectors = extract.load(job.folder / folder)
+    entry: EmbeddedSpace = {
         "fingerprint": fingerprint,
         "data_fingerprint": catalog.fingerprint,
         "pictures": catalog_step.pictures(catalog),
-        "folder": name,
+        "folder": folder,
         "dim": space.dim,
         "count": len(catalog.frame),
-        "weights": weights.record() if weights is not None else None,
+        "weights": cast("WeightsRecord", weights.record()) if weights is not None else None,
         "precision": space.precision if weights is not None else None,
-        "engine": found.meta.get("engine") if found is not None else None,
-        "cached": cached,
-        "seconds": round(time.perf_counter() - start, 3),
+        "engine": vectors.meta.get("engine") if vectors is not None else None,
     }
+    return Embedding(entry, cached, round(time.perf_counter() - start, 3))
 
 
-def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, Any]:
-    """The old state's spaces that are of these very photos, can be read, and are as this version makes them."""
+def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
+    """The previous state's spaces of these very photos whose files can be read and have this version's schema."""
     return {
         name: entry
-        for name, entry in job.old.get("spaces", {}).items()
+        for name, entry in job.previous_spaces.items()
         if entry["data_fingerprint"] == catalog.fingerprint
-        and (found := _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)) is not None
-        and found.meta["space"].get("schema") == spaces.SPACES[name].schema
-        and all(_is_map(job.folder / entry[kind], catalog) for kind in ("map", "pca"))
-        and _near(job.folder / entry["neighbours"], catalog)
+        and (vectors := _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)) is not None
+        and vectors.meta["space"].get("schema") == spaces.SPACES[name].schema
+        and all(_is_map(path, catalog) for path in (job.folder / entry["map"], job.folder / entry["pca"]))
+        and _are_neighbours(job.folder / entry["neighbours"], catalog)
     }
 
 
-def to_mend(job: PrepareJob, catalog: Catalog, sound: set[str]) -> list[str]:
-    """The old state's other spaces of these photos that can be made anew: an upgrade must cost nobody a space.
+def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
+    """The previous state's spaces of these photos, apart from `ready`, that can be rebuilt: an upgrade loses no space.
 
-    One whose network is gone is left out of state and store, and the user is told what brings it back.
+    A space whose network is missing leaves state and store; the user is told which command brings it back.
     """
-    found = []
-    for name, entry in job.old.get("spaces", {}).items():
-        if name in sound or entry["data_fingerprint"] != catalog.fingerprint:
+    rebuilt = []
+    for name, entry in job.previous_spaces.items():
+        if name in ready or entry["data_fingerprint"] != catalog.fingerprint:
             continue
         space = spaces.SPACES[name]
+        reason = _why_invalid(job, entry, space)
         if space.regime and runs.best(job.settings, space.regime, catalog) is None:
-            job.talk.say(
-                f"The space {name} is left out: {_ailing(job, entry, space)}, and its network is gone. To have it "
-                f"again run `{workspace.training_command(job.settings, space)}`."
-            )
+            job.reporter.say(removed(name, reason, workspace.training_command(job.settings, space)))
             continue
-        job.talk.say(f"The space {name} is made anew: {_ailing(job, entry, space)}.")
-        found.append(name)
-    return found
+        job.reporter.say(rebuilding(name, reason))
+        rebuilt.append(name)
+    return rebuilt
 
 
-def _ailing(job: PrepareJob, entry: dict[str, Any], space: Space) -> str:
-    """Why a space cannot stay as it is."""
-    found = _load_or_none(job.folder / entry["folder"])
-    if found is not None and found.meta["space"].get("schema") != space.schema:
-        return "its vectors were made by another version of Petalscope"
-    return "its files are damaged or gone"
+def removed(name: str, reason: str, command: str) -> str:
+    """The sentence for a space that leaves the state because its network is missing."""
+    return f"The space {name} is removed: {reason}, and its network is missing. To restore it, run `{command}`."
+
+
+def rebuilding(name: str, reason: str) -> str:
+    """The sentence for a space that this run rebuilds, although the user did not name it."""
+    return f"The space {name} is rebuilt: {reason}."
+
+
+OTHER_VERSION = "its vectors were made by another version of Petalscope"
+DAMAGED = "its files are damaged or missing"
+
+
+def _why_invalid(job: PrepareJob, entry: SpaceEntry, space: Space) -> str:
+    vectors = _load_or_none(job.folder / entry["folder"])
+    schema = space.schema if vectors is None else vectors.meta["space"].get("schema")
+    return DAMAGED if schema == space.schema else OTHER_VERSION
 
 
 def _load_or_none(folder: Path) -> Vectors | None:
@@ -125,49 +162,50 @@ def _load_or_none(folder: Path) -> Vectors | None:
         return None
 
 
-def _vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
-    """The vectors in `folder` if they are what the fingerprint says, row for row with the catalog."""
-    found = _load_or_none(folder)
-    fits = found is not None and found.fingerprint == fingerprint and found.of(catalog)
-    return found if fits else None
+def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
+    """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
+    vectors = _load_or_none(folder)
+    valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.of(catalog)
+    return vectors if valid else None
 
 
-def read(job: PrepareJob, entry: dict[str, Any], catalog: Catalog) -> Vectors:
-    found = _vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
-    if found is None:
+def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
+    """The vectors of a space of this run. Raises ArtifactError when another process has changed them."""
+    vectors = _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
+    if vectors is None:
         raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use; run the command again.")
-    return found
+    return vectors
 
 
-def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: dict[str, Any], method: str) -> str:
+def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, method: str) -> str:
     parameters = projection.default(space, job.seed, method)
     name = projection.file_name(entry["folder"], parameters)
     if not _is_map(job.folder / name, catalog):
-        stage = job.talk.stage(f"map {space.name}")
-        stage(0, None)
-        projection.save(projection.project(read(job, entry, catalog).values, parameters, stage), job.folder / name)
+        progress = job.reporter.stage(f"map {space.name}")
+        progress(0, None)
+        projection.save(projection.project(read(job, entry, catalog).values, parameters, progress), job.folder / name)
     return name
 
 
 def _is_map(path: Path, catalog: Catalog) -> bool:
     try:
-        found = projection.load(path)
+        laid_out = projection.load(path)
     except ArtifactError:
         return False
-    return found is not None and len(found.xy) == len(catalog.frame)
+    return laid_out is not None and len(laid_out.xy) == len(catalog.frame)
 
 
-def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: dict[str, Any]) -> str:
+def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace) -> str:
     name = f"neighbours/{Path(entry['folder']).name}-{neighbourhoods.key()}.npz"
-    if not _near(job.folder / name, catalog):
-        values, stage = read(job, entry, catalog).values, job.talk.stage(f"neighbours {space.name}")
-        neighbourhoods.save(neighbourhoods.k_nearest(values, catalog.all_copies(), stage), job.folder / name)
+    if not _are_neighbours(job.folder / name, catalog):
+        values, progress = read(job, entry, catalog).values, job.reporter.stage(f"neighbours {space.name}")
+        neighbourhoods.save(neighbourhoods.k_nearest(values, catalog.all_copies(), progress), job.folder / name)
     return name
 
 
-def _near(path: Path, catalog: Catalog) -> bool:
+def _are_neighbours(path: Path, catalog: Catalog) -> bool:
     try:
-        found = neighbourhoods.load(path)
+        neighbours = neighbourhoods.load(path)
     except ArtifactError:
         return False
-    return found is not None and len(found.rows["l1"]) == len(catalog.frame)
+    return neighbours is not None and len(neighbours.rows["l1"]) == len(catalog.frame)

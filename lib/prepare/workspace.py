@@ -1,7 +1,7 @@
-"""What `prepare` has made for a data set, read back and checked: the only way in for searches, commands and pages.
+"""The artifacts that `prepare` wrote for a data set, read and checked: searches, commands and pages start here.
 
-Invariant: everything a workspace hands out belongs together (same photos, labels, weights); what does not is refused
-by name, with the command that mends it.
+Invariant: all that a workspace returns belongs together (same photos, labels, weights). A stale or missing artifact
+raises ArtifactError, which names the artifact and the command that rebuilds it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lib import artifacts
 from lib.data import catalog_file, datasets
 from lib.data.catalog import Catalog
 from lib.data.datasets import Dataset
-from lib.embed import extract, projection, spaces
+from lib.documents.prepare import SpaceEntry, State, WeightsRecord
+from lib.embed import embedder, extract, projection, spaces
+from lib.embed.embedder import Embedder
 from lib.embed.extract import Vectors
 from lib.embed.projection import Map, MapParameters
 from lib.embed.spaces import Space
@@ -30,7 +32,7 @@ from lib.settings import Settings
 
 OWN_STORE = "artifacts"
 SCHEMA = 2
-# What each part of a state must hold, and of which type: a file that was written by hand or half lost is damaged.
+# The keys and types that each part of a state file needs; a file that lacks some is damaged.
 _DATASET = {"name": str, "root": str, "fingerprint": str, "seed": int, "images": int}
 _SPACE = {"fingerprint": str, "data_fingerprint": str, "pictures": str, "folder": str, "count": int}
 _SPACE |= {"map": str, "pca": str, "neighbours": str}
@@ -39,178 +41,187 @@ _COLLECTION = {"base": str, "fingerprint": str, "contents": str}
 
 @dataclass(frozen=True)
 class Workspace:
-    """One data set's folder of artifacts and the state file that names the current ones."""
+    """A data set's folder of artifacts, and its state file, which names the artifacts in use."""
 
     settings: Settings
     dataset: Dataset
     folder: Path
-    state: dict[str, Any]
+    state: State
 
     @property
     def spaces(self) -> list[str]:
         """Names of the spaces that are ready."""
-        return [name for name in spaces.SPACES if name in self.state.get("spaces", {})]
+        return [name for name in spaces.SPACES if name in self.state["spaces"]]
 
     @cached_property
     def version(self) -> str:
-        """Changes whenever anything in this workspace does: the key under which pages cache what they read."""
+        """Hash of the state and the folder: a cache key that changes with every artifact."""
         return artifacts.digest(self.state, str(self.folder))
 
     def catalog(self) -> Catalog:
-        """The current catalog, split by the seed the user named. Raises ArtifactError when there is none."""
-        name = self.state.get("catalog")
-        found = catalog_file.load(self.folder / name) if name else None
-        if found is None:
+        """The catalog, split by the user's seed. Raises ArtifactError when it is missing."""
+        catalog = catalog_file.load(self.folder / self.state["catalog"])
+        if catalog is None:
             raise ArtifactError(f"There is no catalog of {self.dataset.root} yet: {remedy(self.settings)}.")
         seed = self.settings.seed
-        return found if seed is None or seed == found.seed else found.reseeded(seed)
+        return catalog if seed is None or seed == catalog.seed else catalog.reseeded(seed)
 
-    def space(self, name: str) -> dict[str, Any]:
-        """The state's entry of a space. Raises ArtifactError when it is not ready or was made with other weights."""
+    def space(self, name: str) -> SpaceEntry:
+        """The entry of a space in the state file.
+
+        Raises ArtifactError when the space is not prepared, or was prepared with weights other than the user's.
+        """
         space = spaces.get(name)
-        entry: dict[str, Any] | None = self.state.get("spaces", {}).get(space.name)
+        entry = self.state["spaces"].get(space.name)
         if entry is None:
             way = _space_remedy(self.settings, space)
             raise ArtifactError(f"The space {space.name} of {self.dataset.name} is not prepared yet: {way}.")
-        if space.needs_weights and not space.regime and not self._weights_fit(entry["weights"]):
+        weights = entry["weights"]
+        if weights is not None and not space.regime and not self._are_user_weights(weights):
             raise ArtifactError(
-                f"The space {space.name} was prepared with the {entry['weights']['name']} weights, not with "
+                f"The space {space.name} was prepared with the {weights['name']} weights, not with "
                 f"{self.settings.weights}: run `python -m lib prepare --weights {self.settings.weights}`."
             )
         return entry
 
-    def _weights_fit(self, kept: dict[str, Any]) -> bool:
-        named = self.settings.weights
-        # There is only one file of that name in the world, so there is no need to have it here.
-        if named is None or named == kept["name"] == "imagenet":
+    def _are_user_weights(self, recorded: WeightsRecord) -> bool:
+        name = self.settings.weights
+        # ImageNet's file is the same everywhere, so it need not be on this machine.
+        if name is None or name == recorded["name"] == "imagenet":
             return True
-        return named != "imagenet" and backbone.choose(self.settings).sha256 == kept["sha256"]
+        return name != "imagenet" and backbone.choose(self.settings).sha256 == recorded["sha256"]
 
-    def made_as(self, name: str) -> Space:
-        """The space in the precision in which it was prepared: what a query has to be embedded in."""
+    def prepared_space(self, name: str) -> Space:
+        """The space in the precision of its stored vectors."""
         return spaces.at(spaces.get(name), self.space(name).get("precision"))
+
+    def embedder(self, name: str) -> Embedder:
+        """The function that embeds new photos as the photos of a space were embedded. Loads its network.
+
+        Raises ArtifactError when the weights are no longer on this machine.
+        """
+        return embedder.embedder(self.prepared_space(name), self.weights(name))
 
     def vectors(self, name: str) -> Vectors:
         """The vectors of a space, row for row with the catalog. Raises ArtifactError when missing or stale."""
-        entry = self.space(name)
-        found = extract.load(self.folder / entry["folder"])
-        if found is None:
-            raise ArtifactError(f"The vectors of {spaces.get(name).name} are gone: {self._mend(name)}.")
-        if found.fingerprint != entry["fingerprint"] or not found.of(self.catalog()):
+        entry, space = self.space(name), spaces.get(name)
+        vectors = extract.load(self.folder / entry["folder"])
+        if vectors is None:
+            raise ArtifactError(f"The vectors of {space.name} are gone: {self._remedy(name)}.")
+        if vectors.fingerprint != entry["fingerprint"] or not vectors.of(self.catalog()):
+            raise ArtifactError(f"The vectors of {space.name} belong to other photos or weights: {self._remedy(name)}.")
+        if vectors.meta["space"].get("schema") != space.schema:
             raise ArtifactError(
-                f"The vectors of {spaces.get(name).name} belong to other photos or weights: {self._mend(name)}."
+                f"The vectors of {space.name} were made by another version of Petalscope, which resized photos "
+                f"differently: {self._remedy(name)}."
             )
-        if found.meta["space"].get("schema") != spaces.get(name).schema:
-            raise ArtifactError(
-                f"The vectors of {spaces.get(name).name} were made by another version of Petalscope, which shrank "
-                f"photos in another way: {self._mend(name)}."
-            )
-        return found
+        return vectors
 
     def map(self, name: str, method: str = "umap") -> Map:
-        """The map of a space that `prepare` made, by `umap` or `pca`, row for row with the catalog.
+        """The map that `prepare` made of a space by `umap` or `pca`, row for row with the catalog.
 
-        Raises ArtifactError when missing.
+        Raises ArtifactError when it is missing.
         """
         entry = self.space(name)
-        found = self._read_map(self.folder / entry["pca" if method == "pca" else "map"], entry)
-        if found is None:
-            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {self._mend(name)}.")
-        return found
+        laid_out = self._read_map(self.folder / entry["pca" if method == "pca" else "map"], entry)
+        if laid_out is None:
+            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {self._remedy(name)}.")
+        return laid_out
 
     def other_map(self, name: str, parameters: MapParameters) -> Map | None:
-        """The map of a space that was made with these parameters; None when nobody made it yet."""
+        """The map of a space with these parameters; None while it is not computed."""
         return self._read_map(self.map_file(name, parameters), self.space(name))
 
     def map_file(self, name: str, parameters: MapParameters) -> Path:
-        """Where the map of a space with these parameters lies, or would."""
+        """The file of a map with these parameters, whether it exists or not."""
         return self.folder / projection.file_name(self.space(name)["folder"], parameters)
 
     def map_parameters(self, name: str) -> MapParameters:
-        """With what `prepare` makes the map of a space."""
+        """The parameters of the UMAP map that `prepare` makes of a space."""
         return projection.default(spaces.get(name), self.state["dataset"]["seed"])
 
     @staticmethod
-    def _read_map(path: Path, entry: dict[str, Any]) -> Map | None:
-        found = projection.load(path)
-        return found if found is not None and len(found.xy) == entry["count"] else None
+    def _read_map(path: Path, entry: SpaceEntry) -> Map | None:
+        laid_out = projection.load(path)
+        return laid_out if laid_out is not None and len(laid_out.xy) == entry["count"] else None
 
     def neighbourhoods(self, name: str) -> Neighbourhoods:
-        """Each image's nearest in a space, row for row with the catalog. Raises ArtifactError when missing."""
+        """The nearest neighbours of each image in a space, row for row with the catalog.
+
+        Raises ArtifactError when they are missing.
+        """
         entry = self.space(name)
-        found = neighbourhoods.load(self.folder / entry["neighbours"])
-        if found is None or len(found.rows["l1"]) != entry["count"]:
-            raise ArtifactError(f"The neighbours in {spaces.get(name).name} are gone: {self._mend(name)}.")
-        return found
+        neighbours = neighbourhoods.load(self.folder / entry["neighbours"])
+        if neighbours is None or len(neighbours.rows["l1"]) != entry["count"]:
+            raise ArtifactError(f"The neighbours in {spaces.get(name).name} are gone: {self._remedy(name)}.")
+        return neighbours
 
     def weights(self, name: str) -> Weights | None:
-        """The weights with which a space was made, to embed a query in the same way; None for spaces without.
+        """The weights that embedded a space; None for spaces without a network.
 
         Raises ArtifactError when those weights are no longer on this machine.
         """
-        kept = self.space(name)["weights"]
-        if kept is None:
+        recorded = self.space(name)["weights"]
+        if recorded is None:
             return None
         try:
-            found = backbone.from_kept(kept)
+            weights = backbone.from_kept(cast("dict[str, Any]", recorded))
         except WeightsError as error:
             raise ArtifactError(
-                f"The {kept['name']} weights that {spaces.get(name).name} was made with are not at {kept['path']} "
-                f"any more: put them back, or {self._mend(name)}."
+                f"The {recorded['name']} weights that {spaces.get(name).name} was made with are not at "
+                f"{recorded['path']} any more: put them back, or {self._remedy(name)}."
             ) from error
-        if found.sha256 != kept["sha256"]:
+        if weights.sha256 != recorded["sha256"]:
             raise ArtifactError(
-                f"The {kept['name']} weights are not the ones that {spaces.get(name).name} was made with: "
-                f"{self._mend(name)}."
+                f"The {recorded['name']} weights are not the ones that {spaces.get(name).name} was made with: "
+                f"{self._remedy(name)}."
             )
-        return found
+        return weights
 
-    def _mend(self, name: str) -> str:
-        return f"run `{self.mending(name)}`" if spaces.get(name).regime else remedy(self.settings)
+    def _remedy(self, name: str) -> str:
+        return f"run `{self.rebuild_command(name)}`" if spaces.get(name).regime else remedy(self.settings)
 
-    def mending(self, name: str) -> str:
-        """The command line that makes a space again, with the training before it where its network is gone."""
+    def rebuild_command(self, name: str) -> str:
+        """The command line that rebuilds a space; it trains first when the network of the space is missing."""
         space = spaces.get(name)
-        with contextlib.suppress(ArtifactError):  # of a damaged record the training page tells
+        with contextlib.suppress(ArtifactError):  # a damaged training record is reported on its own page
             if space.regime and runs.best(self.settings, space.regime, self.catalog()) is None:
                 return training_command(self.settings, space)
         return space_command(self.settings, space)
 
     def collection(self, name: str) -> str:
-        """The Milvus collection of a space at the current address. Raises ArtifactError when there is none."""
+        """Base name of the Milvus collections of a space at the current address.
+
+        Raises ArtifactError when the store does not hold the current vectors and rows.
+        """
         space = spaces.get(name)
-        entry = self.state.get("collections", {}).get(store_key(self.settings), {}).get(space.name)
-        mine = {"fingerprint": self.space(name)["fingerprint"], "contents": self.state["contents"]}
-        # A store that was not there at the last `prepare` may still hold other rows under the same name.
-        if entry is None or {key: entry[key] for key in mine} != mine:
+        entry = self.state["collections"].get(store_key(self.settings), {}).get(space.name)
+        current = self.space(name)["fingerprint"], self.state["contents"]
+        # A store that was out of reach at the last `prepare` may still hold earlier rows under the same name.
+        if entry is None or (entry["fingerprint"], entry["contents"]) != current:
             raise ArtifactError(
-                f"The space {space.name} is not stored in {address(self.settings)} yet: {remedy(self.settings)}."
+                f"The space {space.name} is not stored in {self.settings.store_address} yet: {remedy(self.settings)}."
             )
         return str(entry["base"])
 
 
-def address(settings: Settings) -> str:
-    """The store's address as it may be written down: without a user name or password in it."""
-    return settings.store_address
-
-
 def store_key(settings: Settings) -> str:
-    """Under which name a state file notes what a store holds: our own store may move along with the artifacts."""
-    return OWN_STORE if settings.store_uri == settings.own_store else address(settings)
+    """The key of a store in `State["collections"]`: constant for our own store, which moves with the artifacts."""
+    return OWN_STORE if settings.store_uri == settings.own_store else settings.store_address
 
 
 def remedy(settings: Settings) -> str:
-    """How a sentence ends that says what is missing."""
+    """The end of an error sentence: how to prepare what is missing."""
     return f"run `{settings.prepare_command}` (or press Prepare on the Home page)"
 
 
 def space_command(settings: Settings, space: Space) -> str:
-    """The command line that makes a space whose network, if it needs a trained one, is there."""
+    """The command line that prepares a space; a space of a trained network needs that network."""
     return settings.prepare_command + (f" --spaces {space.name}" if space.regime else "")
 
 
 def training_command(settings: Settings, space: Space) -> str:
-    """The command line that makes a space of a trained network which is not there either."""
+    """The command line that trains the network of a space, then prepares the space."""
     train = settings.command("train", "--regime", str(space.regime), "--preset", "quick")
     return f"{train} && {space_command(settings, space)}"
 
@@ -222,19 +233,19 @@ def _space_remedy(settings: Settings, space: Space) -> str:
 
 
 def check_store(settings: Settings) -> None:
-    """Raises QueryError when the address is a Lite store that is not there: only looking at it would make one."""
+    """Raises QueryError when the address is a missing Lite store, which opening would create."""
     path = settings.lite_path
     if path is not None and path.name.endswith(".db") and not path.exists():
         raise QueryError(f"There is no Milvus Lite store at {path} yet: run `{settings.prepare_command}`.")
 
 
 def folder_of(settings: Settings, dataset: Dataset) -> Path:
-    """Where the artifacts of a data set lie."""
+    """The folder of a data set's artifacts."""
     return settings.artifacts / "sets" / artifacts.key(dataset.name, dataset.root)
 
 
-def read_state(folder: Path) -> dict[str, Any] | None:
-    """The state file of a data set's artifacts; None when there is none.
+def read_state(folder: Path) -> State | None:
+    """The state file in a data set's folder of artifacts; None when there is none.
 
     Raises ArtifactError when it is damaged or another version of Petalscope wrote it.
     """
@@ -244,36 +255,41 @@ def read_state(folder: Path) -> dict[str, Any] | None:
         return None
     if state.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} was written by another version of Petalscope; run `python -m lib prepare`.")
+    if not _is_sound(state):
+        raise artifacts.damaged(path)
+    return cast("State", state)
+
+
+def _is_sound(state: dict[str, Any]) -> bool:
     stores = state.get("collections")
-    sound = (
-        _holds(state, {"dataset": dict, "catalog": str, "contents": str, "spaces": dict, "collections": dict})
-        and _holds(state["dataset"], _DATASET)
+    return (
+        _has_types(state, {"dataset": dict, "catalog": str, "contents": str, "spaces": dict, "collections": dict})
+        and _has_types(state["dataset"], _DATASET)
         and all(
-            name in spaces.SPACES and _holds(entry, _SPACE) and _weights_recorded(name, entry)
+            name in spaces.SPACES and _has_types(entry, _SPACE) and _has_weights(name, entry)
             for name, entry in state["spaces"].items()
         )
         and isinstance(stores, dict)
         and all(isinstance(store, dict) for store in stores.values())
-        and all(_holds(entry, _COLLECTION) for store in stores.values() for entry in store.values())
+        and all(_has_types(entry, _COLLECTION) for store in stores.values() for entry in store.values())
     )
-    if not sound:
-        raise artifacts.damaged(path)
-    return state
 
 
-def _holds(value: Any, wanted: Mapping[str, type]) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in wanted.items())
+def _has_types(value: Any, types: Mapping[str, type]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in types.items())
 
 
-def _weights_recorded(name: str, entry: dict[str, Any]) -> bool:
+def _has_weights(name: str, entry: dict[str, Any]) -> bool:
     if not spaces.SPACES[name].needs_weights:
         return True
-    kept = entry.get("weights") or {}
-    return _holds(kept, {"name": str, "sha256": str, "seed": int}) and isinstance(kept.get("path", 0), str | None)
+    weights = entry.get("weights") or {}
+    return _has_types(weights, {"name": str, "sha256": str, "seed": int}) and isinstance(
+        weights.get("path", 0), str | None
+    )
 
 
 def open_workspace(settings: Settings) -> Workspace:
-    """The workspace of the user's data set. Raises ArtifactError when nothing was prepared yet."""
+    """The workspace of the user's data set. Raises ArtifactError when the data set is not prepared."""
     dataset = datasets.find(settings)
     if dataset is None:
         raise ArtifactError(f"No photos are prepared yet: {remedy(settings)}.")

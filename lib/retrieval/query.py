@@ -1,4 +1,4 @@
-"""What is searched for: an image of the catalog, a picture from outside, a part of either."""
+"""Queries: an image of the catalog, a picture from outside, a crop of either, or a vector."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from PIL import Image
 from lib.data import images
 from lib.data.catalog import Catalog
 from lib.errors import ImageError, QueryError
+from lib.text import printable
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is searched for. `row` is its catalog row, or None for a picture from outside; `copies` are the rows with
-    exactly its pixels, itself included; `picture` is None where the stored vector serves. `key` tells it from others.
-    `values` is the vector itself, (dim,), of a query that has no picture: a row of somebody's collection."""
+    """A query. `row` is its catalog row, None for a picture from outside; `copies` are the catalog rows with exactly
+    its pixels, its own included. `picture` is None when the stored vector serves. `key` identifies the query in caches.
+    `values` (dim,) is the vector of a query without a picture, such as a row of another collection."""
 
     name: str
     row: int | None
@@ -28,14 +29,14 @@ class Query:
     values: np.ndarray | None = field(default=None, compare=False)
 
     def left_out(self, *, keep_duplicates: bool) -> list[int]:
-        """Rows that may not be answers: the query itself, and its pixel-identical copies unless they are asked for."""
+        """Rows that may not be results: the query itself and, unless `keep_duplicates`, its pixel-identical copies."""
         if keep_duplicates:
             return [] if self.row is None else [self.row]
         return self.copies
 
 
 def find_query(catalog: Catalog, name: str) -> Query:
-    """The query that a user means by a catalog id or the path of a file. Raises QueryError when it is neither."""
+    """The query that a catalog id or the path of a file names. Raises QueryError when `name` is neither."""
     try:
         row = catalog.row(name)
         if row is None:
@@ -47,7 +48,7 @@ def find_query(catalog: Catalog, name: str) -> Query:
             return query_picture(catalog, images.open_rgb(path), name)
     except ImageError as error:
         raise QueryError(f"{shown_name(name)} {error}; choose another picture.") from error
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
+    except (OSError, ValueError, RuntimeError):  # an impossible file name, or a loop of links
         pass
     raise QueryError(
         f"{shown_name(name) or 'An empty name'} is neither an image id of the catalog nor a file; ids look like "
@@ -62,8 +63,8 @@ def _row_of_file(catalog: Catalog, path: Path) -> int | None:
 
 
 def shown_name(name: str) -> str:
-    """A name as it may stand in one line of text: nothing unprintable, and not without end."""
-    return "".join(letter if letter.isprintable() else "�" for letter in name)[:200]
+    """A name for one line of text: printable, and at most 200 characters."""
+    return printable([name])[:200]
 
 
 def query_row(catalog: Catalog, row: int) -> Query:
@@ -79,18 +80,18 @@ def query_picture(catalog: Catalog, picture: Image.Image, name: str) -> Query:
 
 
 def query_part(catalog: Catalog, query: Query, box: tuple[float, float, float, float]) -> Query:
-    """A part of a query's picture as a query from outside: `box` is left, top, right and bottom in percent.
+    """A crop of a query's picture as a query from outside: `box` is left, top, right and bottom in percent.
 
-    The whole picture may be among its answers. Raises QueryError for a box without area or a query without picture,
-    DataError when the photo cannot be read any more.
+    The crop counts as a new image, so the whole picture may be a result. Raises QueryError for a box without area or a
+    query without a picture, DataError when the photo can no longer be read.
     """
     left, top, right, bottom = box
     if not (0 <= left < right <= 100 and 0 <= top < bottom <= 100):
-        raise QueryError("A part is left,top,right,bottom in percent of the picture, such as 25,25,75,75.")
+        raise QueryError("A crop is left,top,right,bottom in percent of the picture, such as 25,25,75,75.")
     if query.row is None and query.picture is None:
-        raise QueryError(f"{shown_name(query.name)} is a vector without a picture, so it has no parts.")
+        raise QueryError(f"{shown_name(query.name)} is a vector without a picture, so it cannot be cropped.")
     whole = query.picture if query.picture is not None else catalog.open(query.row or 0)
     across, down = whole.width / 100, whole.height / 100
     x, y = int(left * across), int(top * down)
-    part = whole.crop((x, y, max(x + 1, round(right * across)), max(y + 1, round(bottom * down))))
-    return query_picture(catalog, part, f"part {left:g},{top:g},{right:g},{bottom:g} of {query.name}")
+    crop = whole.crop((x, y, max(x + 1, round(right * across)), max(y + 1, round(bottom * down))))
+    return query_picture(catalog, crop, f"part {left:g},{top:g},{right:g},{bottom:g} of {query.name}")

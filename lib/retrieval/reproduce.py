@@ -1,7 +1,7 @@
-"""What is on the screen as a command and as short programs: text only, made from plain values.
+"""A search on screen as a command line and as short programs that reproduce it.
 
-Invariants: neither tokens nor local paths are ever in it (places come from the environment, as everywhere), and
-whatever came from outside (ids, labels) stands there quoted for the language that will read it.
+Invariants: the text holds no tokens and no local paths (programs read places from the environment), and every string
+from outside (ids, labels) is quoted for the shell, Python or Milvus.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """One question. `images` are the ids of the queries, none for a picture or vector from outside; `left_out` are the
-    ids that may not be answers; `part` is "" or "left,top,right,bottom"."""
+    """A search. `images` are the ids of the queries, empty for a picture or vector from outside; `left_out` are the ids
+    that may not be results; `part` is the crop, "" or "left,top,right,bottom"."""
 
     images: Sequence[str]
     space: str
@@ -39,8 +39,8 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Place:
-    """Where things lie, relative to the artifacts folder: the catalog's file and the file of a space's vectors; and the
-    base name of the space's collections, "" when it has none."""
+    """The files of the catalog and of a space's vectors, relative to the artifacts folder, and the base name of the
+    space's collections ("" when it has none)."""
 
     catalog: str
     vectors: str
@@ -48,18 +48,18 @@ class Place:
 
 
 def places(opened: Workspace, space: str) -> Place:
-    """Where the photos' table and a space's vectors lie inside the artifacts folder."""
-    inside = opened.folder.relative_to(opened.settings.artifacts).as_posix()
+    """The files of a space and its collections, as the programs name them."""
+    folder = opened.folder.relative_to(opened.settings.artifacts).as_posix()
     try:
         base = opened.collection(space) if spaces.get(space).in_milvus else ""
     except ArtifactError:  # not stored at this address
         base = ""
-    folder = opened.space(space)["folder"]
-    return Place(f"{inside}/{opened.state['catalog']}", f"{inside}/{folder}/vectors.npy", base)
+    vectors = opened.space(space)["folder"]
+    return Place(f"{folder}/{opened.state['catalog']}", f"{folder}/{vectors}/vectors.npy", base)
 
 
 def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
-    """The command line that prints the same answers; with `other`, the one that compares both."""
+    """The command line that prints the same results; with `other`, the one that compares both searches."""
     first, *more = recipe.images or (YOURS,)
     words = ["python", "-m", "lib", "compare" if other else "search", *([] if first.startswith("-") else [first])]
     for image in more:
@@ -83,8 +83,11 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
 
 
 def faiss_program(recipe: Reproduction, place: Place) -> str:
-    """A program that finds the same ids in the stored vectors: with faiss, or, for the mean rank over several queries,
-    with SciPy. A picture from outside comes as its vector, in `query.npy`."""
+    """A program that finds the same ids in the stored vectors.
+
+    It uses faiss, or SciPy for the mean rank over several queries. The vector of a picture from outside is read from
+    `query.npy`.
+    """
     several, fast = len(recipe.images) > 1, metric(recipe.metric).kernel is not None
     lines = [
         "import os",
@@ -102,9 +105,9 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
     ]
     lines += ["x /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []
     if recipe.images and not recipe.part:
-        lines += [f'asked = photos.index[photos["id"].isin({list(recipe.images)!r})]', "q = x[asked]"]
-        left_out = 'photos["id"].isin(photos["id"][asked])' if recipe.keep_duplicates else ""
-        left_out = left_out or 'photos["sha256"].isin(photos["sha256"][asked])'
+        lines += [f'queries = photos.index[photos["id"].isin({list(recipe.images)!r})]', "q = x[queries]"]
+        column = "id" if recipe.keep_duplicates else "sha256"
+        left_out = f'photos["{column}"].isin(photos["{column}"][queries])'
         lines.append(f"keep = ~{left_out}  # {'the query' if recipe.keep_duplicates else 'the query and exact copies'}")
     else:
         lines += [
@@ -112,8 +115,8 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
             *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
             f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
         ]
-    for column, wanted in (("label", recipe.among.labels), ("split", recipe.among.splits)):
-        lines += [f'keep &= photos["{column}"].isin({list(wanted)!r})'] if wanted else []
+    for column, allowed in (("label", recipe.among.labels), ("split", recipe.among.splits)):
+        lines += [f'keep &= photos["{column}"].isin({list(allowed)!r})'] if allowed else []
     lines += ["x = np.ascontiguousarray(x[keep])"]
     if recipe.unit:
         lines += ["x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))  # to length 1"]
@@ -160,7 +163,7 @@ def _several(recipe: Reproduction) -> list[str]:
 
 
 def milvus_program(recipe: Reproduction, place: Place) -> str | None:
-    """A program that asks the space's collection the same with pymilvus; None where Milvus cannot be asked that."""
+    """A program that searches the space's collection with pymilvus; None for searches that Milvus does not support."""
     if not place.collection or len(recipe.images) > 1 or recipe.unit:
         return None
     name = collections.collection_for(place.collection, recipe.metric)
@@ -190,8 +193,8 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
         lines += ["q -= q.mean()"] if recipe.metric == "ncc" else []
     else:
         image = recipe.images[0]
-        one = f"id == {filters.quoted(image)}"
-        lines += [f'row = client.query(name, filter={one!r}, output_fields=["vector"])[0]', 'q = row["vector"]']
+        expression = f"id == {filters.quoted(image)}"
+        lines += [f'row = client.query(name, filter={expression!r}, output_fields=["vector"])[0]', 'q = row["vector"]']
         if recipe.keep_duplicates:
             lines += [f"left_out = {{{image!r}}}"]
         else:
@@ -208,7 +211,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
         ")[0]",
     ]
     sign = "-" if metric(recipe.metric).higher_is_closer else ""
-    if recipe.metric == "l1":
+    if recipe.metric == "l1":  # Milvus has no L1: its candidates are ranked again
         value = 'float(np.abs(np.array(hit["entity"]["vector"], float) - np.array(q, float)).sum())'
     elif by_candidates:
         vectors = 'np.array(q, float), np.array([hit["entity"]["vector"]], float)'
@@ -216,7 +219,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
     else:
         value = f'{sign}hit["distance"]'
     lines += [
-        f'found = sorted(({value}, hit["id"]) for hit in hits if hit["id"] not in left_out)',
-        f'print(*[image_id for _, image_id in found[:{recipe.k}]], sep="\\n")',
+        f'results = sorted(({value}, hit["id"]) for hit in hits if hit["id"] not in left_out)',
+        f'print(*[image_id for _, image_id in results[:{recipe.k}]], sep="\\n")',
     ]
     return "\n".join(lines)

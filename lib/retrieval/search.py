@@ -1,21 +1,23 @@
-"""Questions asked of a workspace, and their answers as the command-line contract prints them.
+"""Search and compare: from queries over their vectors to the documents of the command-line contract.
 
-Commands and pages both come through here, so that what a page shows is what the command prints.
+Commands and pages both call these functions, so a page shows what the command prints. The way of a query is
+`query_vectors` → `search` (one metric) or `compare` (two).
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from lib.data.catalog import Catalog
-from lib.embed import embedder, spaces
-from lib.embed.embedder import Embedder
+from lib.documents.search import CompareDocument, SearchDocument, SearchResult
+from lib.embed import spaces
+from lib.embed.embedder import Embedder, query_vector
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
 from lib.retrieval.query import Query, shown_name
@@ -24,11 +26,14 @@ from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, vector_search
 
+NO_QUERY = "There is nothing to search with; choose a photo."
+EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
+Queries = Query | Sequence[Query]
+
 
 @dataclass(frozen=True)
 class SearchableSpace:
-    """A space that is ready to be searched: its catalog, and its gallery row for row; `unit` when every vector was
-    brought to length 1."""
+    """A prepared space: its catalog, and its gallery row for row; `unit` when its vectors are scaled to length 1."""
 
     space: str
     catalog: Catalog
@@ -38,62 +43,70 @@ class SearchableSpace:
 
 @dataclass(frozen=True)
 class AnswerFilter:
-    """Which images may be answers: those of these classes and splits; an empty tuple allows all."""
+    """The classes and splits whose images may be results; an empty tuple allows all."""
 
     labels: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
 
     def rows(self, catalog: Catalog) -> np.ndarray | None:
-        """Their rows, ascending; None for all. Raises QueryError when there are none."""
+        """The catalog rows that pass, ascending; None when all do. Raises QueryError when no image passes."""
         if not (self.labels or self.splits):
             return None
-        keep = np.ones(len(catalog.frame), dtype=bool)
-        for column, wanted in (("label", self.labels), ("split", self.splits)):
-            if wanted:
-                keep &= catalog.frame[column].isin(wanted).to_numpy()
-        if not keep.any():
-            said = [shown_name(word) for word in (*self.labels, *self.splits)]
-            raise QueryError(f"No image is of {' and '.join(said)}; the classes are {_some(catalog.classes)}.")
-        return np.nonzero(keep)[0]
+        passes = np.ones(len(catalog.frame), dtype=bool)
+        for column, allowed in (("label", self.labels), ("split", self.splits)):
+            if allowed:
+                passes &= catalog.frame[column].isin(allowed).to_numpy()
+        if not passes.any():
+            raise QueryError(no_image_passes((*self.labels, *self.splits), catalog.classes))
+        return np.nonzero(passes)[0]
 
     def expression(self) -> str:
-        """The same as a Milvus filter; "" for all."""
+        """The same filter in Milvus' language; "" when all images pass."""
         parts = [("label", self.labels), ("split", self.splits)]
         return " and ".join(
-            f"{column} in [{', '.join(filters.quoted(word) for word in wanted)}]" for column, wanted in parts if wanted
+            f"{column} in [{', '.join(filters.quoted(word) for word in allowed)}]"
+            for column, allowed in parts
+            if allowed
         )
 
 
 ANY_ANSWER = AnswerFilter()
 
 
-def _some(names: Iterable[str], most: int = 12) -> str:
-    shown = [shown_name(name) for name in names]
-    return ", ".join(shown[:most]) + (" and others" if len(shown) > most else "")
+def no_image_passes(names: Iterable[str], classes: Iterable[str]) -> str:
+    """The sentence for a filter that leaves no image; it lists at most twelve classes."""
+    shown = [shown_name(name) for name in classes]
+    listed = ", ".join(shown[:12]) + (" and others" if len(shown) > 12 else "")
+    return f"No image passes the filter {' and '.join(shown_name(name) for name in names)}; the classes are {listed}."
+
+
+def k_too_small(k: int) -> str:
+    """The sentence for a search for no results."""
+    return f"k must be at least 1 (got {k})."
 
 
 def load_space(workspace: Workspace, space: str) -> SearchableSpace:
-    """The space called `space`. Raises ArtifactError when it is not prepared."""
+    """Load the vectors of a space. Raises ArtifactError when it is not prepared."""
     return SearchableSpace(spaces.get(space).name, workspace.catalog(), exact.gallery(workspace.vectors(space).values))
 
 
 def normalised(loaded: SearchableSpace) -> SearchableSpace:
-    """The same space with every vector scaled to length 1 (a zero vector stays as it is), in float32.
+    """The same space with every vector scaled to length 1, in float32 (a zero vector stays as it is).
 
-    Raises QueryError for pixels, whose whole numbers are what makes their search exact.
+    Raises QueryError for pixels: their search is exact because they are whole numbers.
     """
     if loaded.gallery.pixels:
         raise QueryError(
-            f"{spaces.get(loaded.space).title} are whole numbers and stay so; vectors of length 1 are for spaces of "
-            "features."
+            f"{spaces.get(loaded.space).title} are whole numbers and stay so; only feature vectors are scaled to "
+            "length 1."
         )
     return loaded if loaded.unit else replace(loaded, gallery=exact.gallery(loaded.gallery.unit(False)), unit=True)
 
 
 def vector(workspace: Workspace, loaded: SearchableSpace, query: Query, embed: Embedder | None = None) -> np.ndarray:
-    """The vector of `query`, (dim,): the stored one when the catalog holds its very pixels, else computed.
+    """The vector of a query, (dim,): the stored one when the catalog has its pixels, else computed.
 
-    `embed` saves loading the network again; without it the space's own weights are loaded.
+    `embed` is the embedder of the space; without it, the network is loaded from the workspace when it is needed.
     """
     if query.copies:
         return np.asarray(loaded.gallery.vectors[query.copies[0] if query.row is None else query.row])
@@ -103,22 +116,26 @@ def vector(workspace: Workspace, loaded: SearchableSpace, query: Query, embed: E
                 f"{shown_name(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "
                 f"{loaded.gallery.dimension:,}; choose a space of as many."
             )
-        found = query.values
+        values = query.values
     elif query.picture is None:
         raise QueryError(f"{shown_name(query.name)} has no picture to search with.")
     else:
-        made = embed or embedder.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
-        found = embedder.query_vector(made, query.picture)
-    if loaded.unit and (length := np.linalg.norm(found.astype(np.float64))) > 0:
-        found = (found.astype(np.float64) / length).astype(np.float32)
-    return found
+        values = query_vector(embed or workspace.embedder(loaded.space), query.picture)
+    if loaded.unit and (length := np.linalg.norm(values.astype(np.float64))) > 0:
+        values = (values.astype(np.float64) / length).astype(np.float32)
+    return values
 
 
-Queries = Query | Sequence[Query]
-
-
-def _several(query: Queries) -> list[Query]:
-    return [query] if isinstance(query, Query) else list(query)
+def query_vectors(
+    workspace: Workspace, loaded: SearchableSpace, query: Queries, embed: Embedder | None = None
+) -> np.ndarray:
+    """The vectors of queries, (q, dim); the network is loaded at most once. Raises QueryError without a query."""
+    queries = _as_list(query)
+    if not queries:
+        raise QueryError(NO_QUERY)
+    if embed is None and any(not each.copies and each.picture is not None for each in queries):
+        embed = workspace.embedder(loaded.space)
+    return np.stack([vector(workspace, loaded, each, embed) for each in queries])
 
 
 def search(
@@ -134,95 +151,111 @@ def search(
     store: connection.Store | None = None,
     among: AnswerFilter = ANY_ANSWER,
     vectors: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """The `search` document of the contract. `among` confines the answers; `vectors` (q, dim) saves computing them.
+) -> SearchDocument:
+    """The `search` document: the `k` images closest to a query under a metric, among the images that pass `among`.
 
-    Of several queries, which the exact engine takes, the answers are those with the lowest mean rank over the queries,
-    and none of these is an answer: `fusion` is then "mean rank", which each `value` is. Each result's `gap` is how much
-    farther the next one is, None where nothing follows. `seconds` is the time of the search itself. With the engine
-    `milvus`, `recall` is the share of the full scan's answers that the collection found, and `missed` are the others,
-    with their rank in the full scan. Raises QueryError, ArtifactError or StoreError with what to do.
+    `vectors` (q, dim) are those of the queries, where they are known. Several queries need the exact engine: results
+    are then the images with the lowest mean rank over the queries, and `value` is that mean rank. With the engine
+    `milvus`, `recall` is the share of the full scan's results that the collection returned, and `missed` lists the
+    rest. `seconds` is the time of the search alone. Raises QueryError, ArtifactError or StoreError with the remedy.
     """
-    kind, queries = metric(metric_name), _several(query)
-    base = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
-    asked = _vectors(workspace, loaded, queries, embed) if vectors is None else vectors
-    out = sorted({row for each in queries for row in each.left_out(keep_duplicates=keep_duplicates)})
-    rows = among.rows(loaded.catalog)
+    kind, queries = metric(metric_name), _as_list(query)
+    collection = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
+    if vectors is None:
+        vectors = query_vectors(workspace, loaded, queries, embed)
+    candidates = _candidates(loaded, queries, among, keep_duplicates)
     if k < 1:
-        raise QueryError(f"At least one answer must be asked for, not {k}.")
+        raise QueryError(k_too_small(k))
     start = time.perf_counter()
-    if len(queries) == 1:
-        # One more than is shown, for the gap behind the last one.
-        neighbours = exact.top_k(loaded.gallery, asked, kind.name, k + 1, leave_out=[out], rows=rows)
-        answers = list(zip(neighbours.rows[0], neighbours.values[0], strict=True))
-    else:
-        kept, means = _mean_ranks(loaded, asked, kind.name, out, rows)
-        answers = [(kept[place], means[place]) for place in np.argsort(means, kind="stable")[: k + 1]]
+    results = _scan(loaded, vectors, kind, k, candidates)
     seconds = time.perf_counter() - start
-    ids, labels = loaded.catalog.ids, loaded.catalog.labels
-    found = [(ids[row], labels[row], float(value)) for row, value in answers if row >= 0]
-    results = _results(found, k)
     recall, missed = None, None
     if engine == "milvus":
-        full = results
+        scanned = results
+        left_out = {loaded.catalog.ids[row] for row in candidates.left_out}
         start = time.perf_counter()
-        without = {loaded.catalog.ids[row] for row in out}
-        with contextlib.nullcontext(store) if store is not None else _own_store(workspace) as opened:
-            found = vector_search.search_collection(
-                opened, base, kind.name, asked, k, leave_out=without, filter=among.expression()
+        with contextlib.nullcontext(store) if store is not None else _open_store(workspace) as client:
+            hits = vector_search.search_collection(
+                client, collection, kind.name, vectors, k, leave_out=left_out, filter=among.expression()
             )[0]
         seconds = time.perf_counter() - start
-        results = _results(found, k)
-        there = {image_id for image_id, _, _ in found}
-        missed = [row for row in full if row["id"] not in there]
-        recall = (len(full) - len(missed)) / len(full) if full else None
-    return {
+        results = _results(hits, k)
+        returned = {image_id for image_id, _, _ in hits}
+        missed = [result for result in scanned if result["id"] not in returned]
+        recall = (len(scanned) - len(missed)) / len(scanned) if scanned else None
+    document: SearchDocument = {
         "query": queries[0].name,
-        **({"queries": [each.name for each in queries], "fusion": "mean rank"} if len(queries) > 1 else {}),
         "space": loaded.space,
-        **({"normalised": True} if loaded.unit else {}),
         "metric": kind.name,
         "engine": engine,
         "higher_is_closer": kind.higher_is_closer and len(queries) == 1,
         "results": results,
         "seconds": round(seconds, 6),
         "recall": recall,
-        **({"missed": missed} if missed is not None else {}),
     }
+    if len(queries) > 1:
+        document["queries"], document["fusion"] = [each.name for each in queries], "mean rank"
+    if loaded.unit:
+        document["normalised"] = True
+    if missed is not None:
+        document["missed"] = missed
+    return document
 
 
-def _results(found: list[tuple[str, str, float]], k: int) -> list[dict[str, Any]]:
-    nexts = [*[value for _, _, value in found[1:]], *[None] * min(1, len(found))]
+@dataclass(frozen=True)
+class _Candidates:
+    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`."""
+
+    rows: np.ndarray
+    filtered: np.ndarray | None
+    left_out: list[int]
+
+
+def _candidates(
+    loaded: SearchableSpace, queries: list[Query], among: AnswerFilter, keep_duplicates: bool
+) -> _Candidates:
+    left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
+    filtered = among.rows(loaded.catalog)
+    every = np.arange(len(loaded.catalog.frame)) if filtered is None else filtered
+    return _Candidates(np.setdiff1d(every, left_out), filtered, left_out)
+
+
+def _scan(
+    loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, k: int, candidates: _Candidates
+) -> list[SearchResult]:
+    """The results of a full scan; one result more is looked up, for the gap behind the last."""
+    if len(vectors) == 1:
+        nearest = exact.top_k(
+            loaded.gallery, vectors, kind.name, k + 1, leave_out=[candidates.left_out], rows=candidates.filtered
+        )
+        rows, values = nearest.rows[0], nearest.values[0]
+    else:
+        means = _mean_ranks(loaded, vectors, kind, candidates.rows)
+        places = np.argsort(means, kind="stable")[: k + 1]
+        rows, values = candidates.rows[places], means[places]
+    ids, labels = loaded.catalog.ids, loaded.catalog.labels
+    hits = [(ids[row], labels[row], float(value)) for row, value in zip(rows, values, strict=True) if row >= 0]
+    return _results(hits, k)
+
+
+def _results(hits: list[tuple[str, str, float]], k: int) -> list[SearchResult]:
+    """The first `k` of `hits` (id, label, value; best first) as results."""
+    gaps = [abs(following[2] - hit[2]) for hit, following in itertools.pairwise(hits)]
     return [
-        {
-            "rank": rank,
-            "id": image_id,
-            "label": label,
-            "value": value,
-            "gap": None if following is None else abs(following - value),
-        }
-        for rank, ((image_id, label, value), following) in enumerate(zip(found, nexts, strict=True), start=1)
-    ][:k]
+        {"rank": rank, "id": image_id, "label": label, "value": value, "gap": gap}
+        for rank, ((image_id, label, value), gap) in enumerate(zip(hits[:k], [*gaps, None], strict=False), start=1)
+    ]
 
 
-def _vectors(workspace: Workspace, loaded: SearchableSpace, queries: list[Query], embed: Embedder | None) -> np.ndarray:
-    if not queries:
-        raise QueryError("There is nothing to search with; choose a photo.")
-    needed = any(not each.copies and each.picture is not None for each in queries)
-    if len(queries) > 1 and needed and embed is None:  # the network is loaded once for all of them
-        embed = embedder.embedder(workspace.made_as(loaded.space), workspace.weights(loaded.space))
-    return np.stack([vector(workspace, loaded, each, embed) for each in queries])
-
-
-def _mean_ranks(
-    loaded: SearchableSpace, asked: np.ndarray, name: str, out: list[int], rows: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that may be answers, and the mean over the queries of each one's rank among them."""
-    kept = np.setdiff1d(np.arange(len(loaded.catalog.frame)) if rows is None else rows, out)
-    order = metrics.order(exact.all_values(loaded.gallery, asked, name, rows=kept), name) if len(kept) else kept[None]
+def _mean_ranks(loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, rows: np.ndarray) -> np.ndarray:
+    """The mean over the queries of the rank of each of `rows` among them, (len(rows),)."""
+    if not len(rows):
+        return np.empty(0)
+    order = metrics.order(exact.all_values(loaded.gallery, vectors, kind.name, rows=rows), kind.name)
     ranks = np.empty(order.shape)
-    np.put_along_axis(ranks, order, np.arange(1.0, len(kept) + 1)[None], axis=1)
-    return kept, ranks.mean(axis=0)
+    np.put_along_axis(ranks, order, np.arange(1.0, len(rows) + 1)[None], axis=1)
+    means: np.ndarray = ranks.mean(axis=0)
+    return means
 
 
 def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> str:
@@ -233,11 +266,11 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
             "search it with --engine exact."
         )
     if queries > 1 or loaded.unit:
-        raise QueryError("Several queries at once, and vectors of length 1, are searched with --engine exact.")
+        raise QueryError(EXACT_ONLY)
     return workspace.collection(space.name)
 
 
-def _own_store(workspace: Workspace) -> connection.Store:
+def _open_store(workspace: Workspace) -> connection.Store:
     settings = workspace.settings
     return connection.open_store(settings.store_uri, settings.milvus_token, role="search", wait_s=settings.store_wait_s)
 
@@ -255,20 +288,20 @@ def compare(
     other: SearchableSpace | None = None,
     among: AnswerFilter = ANY_ANSWER,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
-) -> dict[str, Any]:
-    """The `compare` document of the contract: the same query under two metrics, and how far the answers agree.
+) -> CompareDocument:
+    """The `compare` document: the same queries under the metrics `a` and `b`, and how far the results agree.
 
-    `other` is the space of side b where it is not that of a, over the same catalog. `ranks` says of each of a side's
-    answers which rank the other side gives it, over all that may be answers. `vectors` are those of both sides'
-    queries, (q, dim) each, where they are known already.
+    `other` is the space of side b, over the same catalog; by default it is that of side a. `vectors` are the queries'
+    vectors on both sides, (q, dim) each, where they are known.
     """
-    queries, there = _several(query), other or loaded
+    queries, right = _as_list(query), other or loaded
     if vectors is None:
-        of_a = _vectors(workspace, loaded, queries, embed)
-        same = there.space == loaded.space and there.unit == loaded.unit
-        vectors = of_a, of_a if same else _vectors(workspace, there, queries, None)
-    sides = {
-        side: search(
+        left_vectors = query_vectors(workspace, loaded, queries, embed)
+        shared = right.space == loaded.space and right.unit == loaded.unit
+        vectors = left_vectors, left_vectors if shared else query_vectors(workspace, right, queries)
+
+    side_a, side_b = (
+        search(
             workspace,
             space,
             queries,
@@ -276,41 +309,41 @@ def compare(
             k=k,
             keep_duplicates=keep_duplicates,
             among=among,
-            vectors=asked,
+            vectors=points,
         )
-        for side, name, space, asked in (("a", a, loaded, vectors[0]), ("b", b, there, vectors[1]))
-    }
-    ids = {side: [row["id"] for row in found["results"]] for side, found in sides.items()}
-    out = sorted({row for each in queries for row in each.left_out(keep_duplicates=keep_duplicates)})
-    rows = among.rows(loaded.catalog)
-    kept = np.setdiff1d(np.arange(len(loaded.catalog.frame)) if rows is None else rows, out)
-    closer = {
-        "a": _closeness(loaded, vectors[0], metric(a), kept, out),
-        "b": _closeness(there, vectors[1], metric(b), kept, out),
-    }
-    place = {loaded.catalog.ids[row]: i for i, row in enumerate(kept)}
-    ranks = {}
-    for side, theirs in (("a", "b"), ("b", "a")):
-        order = np.argsort(-closer[theirs], kind="stable")
-        position = np.empty(len(order), dtype=int)
-        position[order] = np.arange(1, len(order) + 1)
-        ranks[side] = [int(position[place[image_id]]) for image_id in ids[side]]
+        for space, name, points in ((loaded, a, vectors[0]), (right, b, vectors[1]))
+    )
+    rows = _candidates(loaded, queries, among, keep_duplicates).rows
+    closeness_a = _closeness(loaded, vectors[0], metric(a), rows)
+    closeness_b = _closeness(right, vectors[1], metric(b), rows)
+    ids_a, ids_b = ([result["id"] for result in side["results"]] for side in (side_a, side_b))
+    row_ids = [loaded.catalog.ids[row] for row in rows]
+    ranks_a, ranks_b = _ranks(row_ids, closeness_a), _ranks(row_ids, closeness_b)
     return {
-        **sides,
-        "overlap": agreement.overlap(ids["a"], ids["b"]),
-        "rbo": agreement.rbo(ids["a"], ids["b"]),
-        "kendall_tau": agreement.kendall_tau(closer["a"], closer["b"], True, True),
-        "ranks": ranks,
+        "a": side_a,
+        "b": side_b,
+        "overlap": agreement.overlap(ids_a, ids_b),
+        "rbo": agreement.rbo(ids_a, ids_b),
+        "kendall_tau": agreement.kendall_tau(closeness_a, closeness_b, True, True),
+        "ranks": {"a": [ranks_b[image_id] for image_id in ids_a], "b": [ranks_a[image_id] for image_id in ids_b]},
     }
 
 
-def _closeness(
-    loaded: SearchableSpace, asked: np.ndarray, kind: Metric, kept: np.ndarray, out: list[int]
-) -> np.ndarray:
-    """How close each of the rows `kept` is, larger = closer, whatever the metric: (len(kept),)."""
-    if not len(kept):
+def _ranks(ids: list[str], closeness: np.ndarray) -> dict[str, int]:
+    """The rank of each of `ids` by closeness, 1 = closest; equal values in the given order."""
+    order = np.argsort(-closeness, kind="stable")
+    return {ids[place]: rank for rank, place in enumerate(order, start=1)}
+
+
+def _closeness(loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, rows: np.ndarray) -> np.ndarray:
+    """How close each of `rows` is, larger = closer under every metric: (len(rows),)."""
+    if not len(rows):
         return np.empty(0)
-    if len(asked) > 1:
-        return -_mean_ranks(loaded, asked, kind.name, out, kept)[1]
-    values: np.ndarray = exact.all_values(loaded.gallery, asked, kind.name, rows=kept)[0]
+    if len(vectors) > 1:
+        return -_mean_ranks(loaded, vectors, kind, rows)
+    values: np.ndarray = exact.all_values(loaded.gallery, vectors, kind.name, rows=rows)[0]
     return values if kind.higher_is_closer else -values
+
+
+def _as_list(query: Queries) -> list[Query]:
+    return [query] if isinstance(query, Query) else list(query)

@@ -15,7 +15,6 @@ from PIL import Image
 from lib import documents, settings
 from lib.data import audit, catalog_file, images, thumbnails
 from lib.data.catalog import Catalog
-from lib.embed import embedder as embedders
 from lib.embed.embedder import Embedder
 from lib.embed.projection import Map, MapParameters
 from lib.errors import ArtifactError
@@ -136,7 +135,7 @@ def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the network")
 def _embedder(fingerprint: str, space: str, _opened: Workspace) -> Embedder:
-    return embedders.embedder(_opened.made_as(space), _opened.weights(space))
+    return _opened.embedder(space)
 
 
 def embedder(opened: Workspace, space: str) -> Embedder:

@@ -1,10 +1,10 @@
-"""`prepare` in processes that kill themselves at a chosen moment, for tests/unit/prepare/test_pipeline.py.
+"""`prepare` in processes that kill themselves at a chosen step, for tests/unit/prepare/test_pipeline.py.
 
-Reads one JSON object a line from stdin: the settings, and `die_at`, a number of steps or null. A step is whatever
-changes the disk (Python tells its audit hooks about every file opened for writing, renamed, removed and every folder
-made) or moves a progress bar. Answers `{"steps": …, "switch": …, "signal": …, "error": …}` a line.
+Reads one JSON object per line from stdin: the settings, and `die_at`, a number of steps or null. A step is a change of
+the disk (Python's audit hooks report every file opened for writing, renamed or removed, and every new folder) or a move
+of a progress bar. Writes `{"steps": …, "switch": …, "signal": …, "error": …}` per line.
 
-Each run is a fork of this process, which has imported the slow libraries once but started no thread of theirs.
+Each run is a fork of this process, which has imported the slow libraries once but started none of their threads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Steps:
-    """Counts; at `die_at` the process ends as by a power cut, before the step is done."""
+    """Counts steps, and kills the process before step `die_at`, as a power cut would."""
 
     def __init__(self, die_at: int | None) -> None:
         self.count = 0
@@ -46,7 +46,7 @@ class Steps:
             self.step()
 
 
-def child(task: dict[str, Any], answer: int) -> None:
+def child(task: dict[str, Any], output: int) -> None:
     steps, error = Steps(task["die_at"]), ""
     sys.addaudithook(steps.audit)
     settings = Settings(
@@ -60,7 +60,7 @@ def child(task: dict[str, Any], answer: int) -> None:
         pipeline.prepare(settings, reporter=Reporter(progress=steps.step))
     except PetalscopeError as refused:
         error = str(refused)
-    os.write(answer, json.dumps({"steps": steps.count, "switch": steps.switch, "error": error}).encode())
+    os.write(output, json.dumps({"steps": steps.count, "switch": steps.switch, "error": error}).encode())
 
 
 def main() -> None:
@@ -81,11 +81,11 @@ def main() -> None:
                 os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            said = pipe.read()
+            reply = pipe.read()
         _, status = os.waitpid(pid, 0)
-        ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        found = json.loads(said) if said else {"steps": 0, "error": "" if ended else "no answer"}
-        print(json.dumps({**found, "signal": ended}), flush=True)
+        killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        result = json.loads(reply) if reply else {"steps": 0, "error": "" if killed_by else "no reply"}
+        print(json.dumps({**result, "signal": killed_by}), flush=True)
 
 
 if __name__ == "__main__":

@@ -579,7 +579,7 @@ def test_a_reader_that_leaves_early_is_no_error(place: dict[str, str]) -> None:
 
 def test_an_answer_that_cannot_be_written_is_an_error(place: dict[str, str]) -> None:
     full = shell("lib search rose/00.jpg --json > /dev/full", **place)
-    assert full.sentence == "The answer could not be written: No space left on device."
+    assert full.sentence == "The result could not be written: No space left on device."
     assert full.err.count("\n") == 1
     closed = shell("lib search rose/00.jpg --json >&-", **place)
     assert "Standard output is closed" in closed.sentence

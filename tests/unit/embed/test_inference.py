@@ -155,7 +155,7 @@ def test_embedding_and_preparing_keep_precisions_apart(settings: Settings) -> No
     taken_up = pipeline.prepare(settings, names=["resnet18"], precision="bf16")["spaces"][0]
     assert (taken_up["cached"], taken_up["fingerprint"]) == (True, first["fingerprint"])
     half = workspace.open_workspace(settings)
-    assert half.made_as("resnet18").precision == "bf16"
+    assert half.prepared_space("resnet18").precision == "bf16"
     stored = half.vectors("resnet18")
     assert stored.meta["space"]["precision"] == "bf16"
 

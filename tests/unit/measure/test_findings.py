@@ -1,4 +1,4 @@
-"""lib.measure.findings: each rule on vectors that were made to break it."""
+"""lib.measure.findings: each rule on vectors that it must select."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lib.measure import findings, traits
 from lib.measure.findings import Finding
 from lib.search import neighbourhoods
 
-NOTHING: dict[str, Any] = {"duplicates": []}
+NO_DUPLICATES: dict[str, Any] = {"duplicates": []}
 
 
-def look(vectors: np.ndarray, labels: list[str], audit: dict[str, Any] = NOTHING) -> dict[str, Finding]:
+def findings_of(vectors: np.ndarray, labels: list[str], audit: dict[str, Any] = NO_DUPLICATES) -> dict[str, Finding]:
     ids = [f"{label}/{i:03d}.jpg" for i, label in enumerate(labels)]
     frame = pd.DataFrame({"id": ids, "label": labels, "split": "train", "sha256": ids})
     near = neighbourhoods.k_nearest(vectors.astype(np.float32), [[row] for row in range(len(vectors))])
-    known = traits.traits(Catalog("x", Path("/x"), frame, [], "f", 0, None), "pixels", near)
-    return {finding.name: finding for finding in findings.findings(ids, known, audit)}
+    columns = traits.traits(Catalog("x", Path("/x"), frame, [], "f", 0, None), "pixels", near)
+    return {finding.name: finding for finding in findings.findings(ids, columns, audit)}
 
 
 def two_classes() -> tuple[np.ndarray, list[str]]:
@@ -30,25 +30,25 @@ def two_classes() -> tuple[np.ndarray, list[str]]:
     return np.concatenate([a, b]), ["a"] * 40 + ["b"] * 40
 
 
-def test_clean_data_has_neither_strays_nor_loners_nor_conflicts() -> None:
-    found = look(*two_classes())
+def test_clean_data_has_no_label_errors_outliers_or_conflicts() -> None:
+    found = findings_of(*two_classes())
     assert list(found) == ["conflicts", "strays", "loners", "hubs", "unfound"]
     assert found["conflicts"].ids == found["strays"].ids == found["loners"].ids == []
     assert all(len(finding.ids) == len(finding.notes) for finding in found.values())
 
 
-def test_a_photo_in_the_wrong_folder_is_a_stray() -> None:
+def test_a_photo_in_the_wrong_folder_is_a_possible_label_error() -> None:
     vectors, labels = two_classes()
     labels[7] = "b"
-    found = look(vectors, labels)["strays"]
+    found = findings_of(vectors, labels)["strays"]
     assert found.ids == ["b/007.jpg"]
     assert found.notes == ["10/10 a"]
 
 
-def test_a_photo_like_no_other_is_a_loner() -> None:
+def test_a_photo_unlike_all_others_is_an_outlier() -> None:
     vectors, labels = two_classes()
     vectors[50] = np.eye(8)[5] * 5
-    found = look(vectors, labels)["loners"]
+    found = findings_of(vectors, labels)["loners"]
     assert found.ids == ["b/050.jpg"]
     assert found.notes[0].startswith("distance 0.9")
 
@@ -56,28 +56,28 @@ def test_a_photo_like_no_other_is_a_loner() -> None:
 def test_the_middle_of_a_star_is_a_hub() -> None:
     ends = np.eye(60) + np.random.default_rng(0).uniform(-0.05, 0.05, size=(60, 60))
     middle = np.ones((1, 60))
-    found = look(np.concatenate([ends, middle]), ["a"] * 61)
+    found = findings_of(np.concatenate([ends, middle]), ["a"] * 61)
     assert found["hubs"].ids[0] == "a/060.jpg"
-    assert found["hubs"].notes[0] == "near to 60"
+    assert found["hubs"].notes[0] == "neighbour of 60"
 
 
-def test_nobody_finds_an_image_that_others_come_before() -> None:
+def test_an_image_among_no_neighbours_is_an_anti_hub() -> None:
     vectors, labels = two_classes()
     vectors[50] = np.eye(8)[5] * 5
-    assert look(vectors, labels)["unfound"].ids == ["b/050.jpg"]
+    assert findings_of(vectors, labels)["unfound"].ids == ["b/050.jpg"]
 
 
-def test_copies_in_two_folders_contradict_each_other() -> None:
+def test_duplicates_in_two_folders_conflict() -> None:
     vectors, labels = two_classes()
     groups = [
         {"ids": ["a/000.jpg", "b/040.jpg", "gone/1.jpg"], "labels": ["a", "b", "c"], "conflict": True, "kind": "exact"},
         {"ids": ["a/001.jpg", "a/002.jpg"], "labels": ["a", "a"], "conflict": False, "kind": "near"},
     ]
-    found = look(vectors, labels, {"duplicates": groups})["conflicts"]
+    found = findings_of(vectors, labels, {"duplicates": groups})["conflicts"]
     assert found.ids == ["a/000.jpg", "b/040.jpg"]
     assert found.notes == ["also b and c", "also a and c"]
 
 
-def test_one_image_has_no_findings_but_that_nobody_finds_it() -> None:
-    found = look(np.ones((1, 4)), ["a"])
+def test_a_single_image_is_only_an_anti_hub() -> None:
+    found = findings_of(np.ones((1, 4)), ["a"])
     assert [name for name, finding in found.items() if finding.ids] == ["unfound"]

@@ -1,4 +1,4 @@
-"""What a changed photo is taken for, against plain float64 rankings."""
+"""lib.measure.robustness against plain float64 rankings."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tests.conftest import COPY, COPY_OF
 Load = Callable[[str], SearchableSpace]
 
 
-@pytest.mark.parametrize("space", ["pixels", "resnet18"])
-def test_ranks_equal_the_reference(loaded: Load, space: str) -> None:
-    there = loaded(space)
+@pytest.mark.parametrize("name_of_space", ["pixels", "resnet18"])
+def test_ranks_equal_the_reference(loaded: Load, name_of_space: str) -> None:
+    space = loaded(name_of_space)
     rng = np.random.default_rng(0)
-    rows = [0, 17, there.catalog.row(COPY_OF) or 0]
-    vectors = np.stack([there.gallery.vectors[rng.integers(len(there.gallery))] for _ in rows])
-    copy = there.catalog.row(COPY)
-    for row, vector, seen in zip(rows, vectors, robustness.rank_originals(there, rows, vectors, 5), strict=True):
-        others = [each for each in range(len(there.gallery)) if each != copy or row != rows[2]]
-        for name, found in seen.items():
-            values = reference(name, vector, np.asarray(there.gallery.vectors))
+    rows = [0, 17, space.catalog.row(COPY_OF) or 0]
+    vectors = np.stack([space.gallery.vectors[rng.integers(len(space.gallery))] for _ in rows])
+    copy = space.catalog.row(COPY)
+    for row, vector, by_metric in zip(rows, vectors, robustness.rank_originals(space, rows, vectors, 5), strict=True):
+        others = [each for each in range(len(space.gallery)) if each != copy or row != rows[2]]
+        for name, found in by_metric.items():
+            values = reference(name, vector, np.asarray(space.gallery.vectors))
             sign = -1 if METRICS[name].higher_is_closer else 1
             ranking = [each for _, each in sorted((sign * values[each], each) for each in others)]
             assert found.rank == ranking.index(row) + 1
@@ -43,66 +43,68 @@ def test_ranks_equal_the_reference(loaded: Load, space: str) -> None:
 
 
 def test_the_stored_vector_finds_its_own_photo_first(loaded: Load) -> None:
-    there = loaded("resnet18")
-    row = there.catalog.row(COPY_OF)
+    space = loaded("resnet18")
+    row = space.catalog.row(COPY_OF)
     assert row is not None
-    seen = robustness.rank_originals(there, [row], there.gallery.vectors[[row]], 3)[0]
-    assert {found.rank for found in seen.values()} == {1}
-    assert all(found.answers[0][0] == row and found.answers[1][0] != there.catalog.row(COPY) for found in seen.values())
+    by_metric = robustness.rank_originals(space, [row], space.gallery.vectors[[row]], 3)[0]
+    assert {found.rank for found in by_metric.values()} == {1}
+    assert all(
+        found.answers[0][0] == row and found.answers[1][0] != space.catalog.row(COPY) for found in by_metric.values()
+    )
 
 
-def test_a_sweep_is_what_single_looks_say(loaded: Load) -> None:
-    there = loaded("pixels")
+def test_a_sweep_aggregates_the_ranks_of_single_images(loaded: Load) -> None:
+    space = loaded("pixels")
     kind, rows = DISTORTIONS["crop"], [2, 9, 30]
     embed = embedder.embedder(spaces.get("pixels"), None)
-    told: list[int] = []
-    found = robustness.sweep(there, kind, embed, rows, lambda done, total: told.append(done))
-    assert told == [1, 2, 3]
+    progress: list[int] = []
+    found = robustness.sweep(space, kind, embed, rows, lambda done, total: progress.append(done))
+    assert progress == [1, 2, 3]
     assert len(found) == len(METRICS) * (1 + len(kind.levels))
-    labels = there.catalog.frame["label"].to_numpy()
+    labels = space.catalog.frame["label"].to_numpy()
     for line in found:
-        looks = []
+        ranks = []
         for row in rows:
-            picture = distorted(there.catalog.open(row), {kind.name: line["level"]})
+            picture = distorted(space.catalog.open(row), {kind.name: line["level"]})
             vector = embedder.query_vector(embed, picture)
-            looks.append(robustness.rank_originals(there, [row], vector[None], robustness.K + 1)[0][line["metric"]])
-        assert line["first"] == pytest.approx(np.mean([look.rank == 1 for look in looks]))
-        assert line["rank"] == np.median([look.rank for look in looks])
-        others = [[at for at, _ in look.answers if at != row][:10] for look, row in zip(looks, rows, strict=True)]
-        right = [np.mean(labels[each] == labels[row]) for each, row in zip(others, rows, strict=True)]
-        assert line["precision"] == pytest.approx(np.mean(right))
+            ranks.append(robustness.rank_originals(space, [row], vector[None], robustness.K + 1)[0][line["metric"]])
+        assert line["first"] == pytest.approx(np.mean([ranked.rank == 1 for ranked in ranks]))
+        assert line["rank"] == np.median([ranked.rank for ranked in ranks])
+        others = [[at for at, _ in ranked.answers if at != row][:10] for ranked, row in zip(ranks, rows, strict=True)]
+        precision = [np.mean(labels[each] == labels[row]) for each, row in zip(others, rows, strict=True)]
+        assert line["precision"] == pytest.approx(np.mean(precision))
         if line["level"] == kind.neutral:
             assert (line["first"], line["kept"]) == (1.0, 1.0)
-    with pytest.raises(QueryError, match="no image to change"):
-        robustness.sweep(there, kind, embed, [])
+    with pytest.raises(QueryError, match=robustness.NO_IMAGES):
+        robustness.sweep(space, kind, embed, [])
 
 
-def test_a_sweep_is_kept_with_where_it_comes_from(copied: Settings) -> None:
+def test_a_sweep_is_stored_with_its_provenance(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
-    there = search.load_space(opened, "pixels")
+    space = search.load_space(opened, "pixels")
     kind = DISTORTIONS["flip"]
     embed = embedder.embedder(spaces.get("pixels"), None)
-    first = robustness.measure(opened, there, kind, lambda: embed)
+    first = robustness.measure(opened, space, kind, lambda: embed)
     assert first["space_fingerprint"] == opened.space("pixels")["fingerprint"]
-    assert first["queries"] == len(robustness.sample(there))
+    assert first["queries"] == len(robustness.sample(space))
 
-    def never() -> embedder.Embedder:
+    def refuse() -> embedder.Embedder:
         raise AssertionError("measured again")
 
-    assert robustness.measure(opened, there, kind, never) == first
-    path = robustness.path(opened, "pixels", kind, there.catalog.contents, there.catalog.seed)
+    assert robustness.measure(opened, space, kind, refuse) == first
+    path = robustness.path(opened, "pixels", kind, space.catalog.contents, space.catalog.seed)
     assert json.loads(path.read_text()) == first
-    other = there.catalog.reseeded(5)
+    other = space.catalog.reseeded(5)
     assert robustness.path(opened, "pixels", kind, other.contents, other.seed) != path
     path.write_text("{ not json")
     with pytest.raises(ArtifactError, match="cannot be read"):
-        robustness.measure(opened, there, kind, never)
+        robustness.measure(opened, space, kind, refuse)
 
 
-def test_the_sample_is_of_test_photos_where_there_are_any(loaded: Load) -> None:
-    there = loaded("pixels")
-    splits = there.catalog.frame["split"].to_numpy()
-    rows = robustness.sample(there)
+def test_the_sample_is_of_test_photos_if_any(loaded: Load) -> None:
+    space = loaded("pixels")
+    splits = space.catalog.frame["split"].to_numpy()
+    rows = robustness.sample(space)
     assert rows == sorted(set(rows)) and set(splits[rows]) == {"test"}
-    untested = replace(there.catalog, frame=there.catalog.frame.assign(split="train"))
-    assert len(robustness.sample(replace(there, catalog=untested), 8)) == 8
+    untested = replace(space.catalog, frame=space.catalog.frame.assign(split="train"))
+    assert len(robustness.sample(replace(space, catalog=untested), 8)) == 8

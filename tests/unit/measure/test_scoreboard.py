@@ -1,4 +1,4 @@
-"""Scores that are measured once and kept: the numbers of `evaluate`, and nothing that has become stale."""
+"""lib.measure.scoreboard: scores are measured once and stored, equal those of `evaluate`, and are never stale."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def without_seconds(rows: list[dict]) -> list[dict]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-def test_what_is_kept_is_what_evaluate_prints(copied: Settings) -> None:
+def test_stored_scores_equal_those_of_evaluate(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     stages: list[str] = []
     measured = scoreboard.measure_all(opened, lambda name: stages.append(name) or (lambda done, total: None))
     assert stages == opened.spaces == ["pixels", "resnet18"]
     again = scoreboard.measure_all(opened, lambda name: stages.append(name) or (lambda done, total: None))
-    assert stages == opened.spaces, "measured although it was there"
+    assert stages == opened.spaces, "measured again although stored"
     for first, kept in zip(measured, again, strict=True):
         rows = without_seconds(evaluate(opened, kept.space))
         assert without_seconds(first.rows()) == without_seconds(kept.rows()) == rows
@@ -53,7 +53,7 @@ def test_means_by_class_add_up(copied: Settings) -> None:
     assert whole == pytest.approx(scores.precision[10])
 
 
-def test_damaged_scores_are_one_sentence(copied: Settings) -> None:
+def test_a_damaged_file_is_named(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
     path = scoreboard.path(opened, "resnet18", catalog)
@@ -66,15 +66,15 @@ def test_damaged_scores_are_one_sentence(copied: Settings) -> None:
             scoreboard.load(opened, "resnet18", catalog)
 
 
-def test_another_split_is_another_scoreboard(copied: Settings) -> None:
+def test_another_split_or_space_has_another_file(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
     assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "pixels", catalog.reseeded(3))
     assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "resnet18", catalog)
 
 
-def test_the_cost_counts_numbers_compared(copied: Settings) -> None:
+def test_the_cost_is_queries_times_gallery_times_dimensions(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
-    asked, searched = asked_of(catalog)
-    assert scoreboard.cost(opened, catalog) == len(asked) * len(searched) * (49_152 + 512)
+    queries, gallery = asked_of(catalog)
+    assert scoreboard.cost(opened, catalog) == len(queries) * len(gallery) * (49_152 + 512)

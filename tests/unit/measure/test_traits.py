@@ -48,7 +48,7 @@ def run(**changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def test_neighbours_make_predictions() -> None:
+def test_traits_of_the_neighbours() -> None:
     found = traits.traits(catalog(), "pixels", near())
     assert found["label"].values.tolist() == ["a", "a", "b", "b"]
     # The three neighbours of each are all the others.
@@ -62,7 +62,7 @@ def test_neighbours_make_predictions() -> None:
     assert "network" not in found
 
 
-def test_the_network_speaks_of_test_images_only() -> None:
+def test_the_network_s_predictions_are_of_test_images_only() -> None:
     better = run(id="transfer-2", val_accuracy=0.6)
     others = [run(dataset={"fingerprint": "beef"}, val_accuracy=1.0), run(regime="init", val_accuracy=1.0)]
     found = traits.traits(catalog(), "resnet18", near(), [run(predictions=[]), better, *others])
@@ -74,7 +74,7 @@ def test_the_network_speaks_of_test_images_only() -> None:
     assert "network" in traits.traits(catalog(), "init", near(), others)
 
 
-def test_own_columns_are_numbers_or_few_words() -> None:
+def test_factors_are_numbers_or_categories() -> None:
     many = [f"word {i}" for i in range(4)]
     found = traits.traits(
         catalog(
@@ -98,12 +98,12 @@ def test_own_columns_are_numbers_or_few_words() -> None:
     assert found["width"].values.tolist() == [10, 20, 30, 40]
 
 
-def test_words_without_end_are_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_of_too_many_words_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traits, "MOST_VALUES", 3)
     assert "factor_names" not in traits.traits(catalog(factor_names=list("pqrs")), "pixels", near())
 
 
-def test_a_single_image_has_traits_that_are_unknown() -> None:
+def test_the_traits_of_a_single_image_are_unknown() -> None:
     one = catalog()
     alone = Catalog(one.name, one.root, one.frame[:1], [], one.fingerprint, 0, None)
     found = traits.traits(alone, "pixels", neighbourhoods.k_nearest(np.ones((1, 3), np.float32), [[0]]))

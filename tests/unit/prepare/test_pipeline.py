@@ -27,7 +27,7 @@ from lib.data.datasets import Dataset
 from lib.embed.projection import MapParameters
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError, StoreError, StoreLockedError
 from lib.prepare import pipeline, store_step, workspace
-from lib.prepare.job import PrepareJob
+from lib.prepare.job import WAITING, PrepareJob
 from lib.progress import Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
@@ -74,22 +74,22 @@ def copied(made: Settings, tmp_path: Path) -> Settings:
 
 
 @dataclass
-class Told:
-    """A reporter that remembers the totals of every stage, and what was said."""
+class RecordedReports:
+    """A reporter that remembers the totals of every stage, and every sentence."""
 
     totals: dict[str, int | None] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
 
     @property
     def reporter(self) -> Reporter:
-        return Reporter(lambda stage, done, total: self.totals.__setitem__(stage, total), self.said.append)
+        return Reporter(lambda stage, done, total: self.totals.__setitem__(stage, total), self.sentences.append)
 
 
-def prepare(settings: Settings, **options: Any) -> tuple[dict[str, Any], Told]:
-    told = Told()
-    document = pipeline.prepare(settings, reporter=told.reporter, **options)
+def prepare(settings: Settings, **options: Any) -> tuple[dict[str, Any], RecordedReports]:
+    reports = RecordedReports()
+    document = pipeline.prepare(settings, reporter=reports.reporter, **options)
     json.dumps(document, allow_nan=False)
-    return document, told
+    return document, reports
 
 
 def folder(settings: Settings) -> Path:
@@ -150,7 +150,7 @@ def answer(settings: Settings, image: str, **options: Any) -> list[tuple[str, fl
 
 def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
     (settings.data or Path()).joinpath("rose", "broken.jpg").write_bytes(b"")
-    document, told = prepare(settings)
+    document, reports = prepare(settings)
     assert set(document) == {"dataset", "spaces", "milvus", "seconds"}
     dataset = document["dataset"]
     assert set(dataset) == {"name", "root", "images", "classes", "split", "fingerprint", "skipped"}
@@ -171,7 +171,7 @@ def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
         {"name": expected[key], "space": "resnet18", "rows": 5} for key in ("base", "l2", "centred")
     ]
     assert not any(space["cached"] for space in document["spaces"])
-    assert told.totals["embed resnet18"] == PICTURES
+    assert reports.totals["embed resnet18"] == PICTURES
     assert {path.name for path in folder(settings).iterdir()} == {
         state(settings)["catalog"],
         "collections.json",
@@ -188,11 +188,11 @@ def test_a_second_run_computes_and_changes_nothing(copied: Settings) -> None:
     first, _ = prepare(settings)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder(settings).rglob("*.*")}
     rows = rows_of(settings)
-    second, told = prepare(settings)
+    second, reports = prepare(settings)
     assert all(space["cached"] for space in second["spaces"])
     assert second["dataset"] == first["dataset"]
     assert second["milvus"] == first["milvus"]
-    assert set(told.totals) == {"read photos"}
+    assert set(reports.totals) == {"read photos"}
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder(settings).rglob("*.*")}
     del before[folder(settings) / "prepare.lock"], after[folder(settings) / "prepare.lock"]
     assert after == before
@@ -220,8 +220,8 @@ def test_one_changed_photo_is_the_only_one_embedded_again(settings: Settings) ->
     old = base(settings)
     assert settings.data is not None
     draw_picture(2, 50).save(settings.data / "rose" / "00.jpg")
-    document, told = prepare(settings)
-    assert told.totals["embed resnet18"] == told.totals["embed pixels"] == 1
+    document, reports = prepare(settings)
+    assert reports.totals["embed resnet18"] == reports.totals["embed pixels"] == 1
     assert not any(space["cached"] for space in document["spaces"])
     assert base(settings) != old
     assert set(collections(settings)) == siblings(base(settings))
@@ -252,10 +252,10 @@ def test_a_renamed_photo_keeps_its_vector_and_changes_its_row(settings: Settings
     old = base(settings)
     assert settings.data is not None
     (settings.data / "rose" / "00.jpg").rename(settings.data / "rose" / "99.jpg")
-    document, told = prepare(settings)
+    document, reports = prepare(settings)
     # Rows stay in the order of ids, so the vectors are where they were.
     assert all(space["cached"] for space in document["spaces"])
-    assert not any(stage.startswith("embed") for stage in told.totals)
+    assert not any(stage.startswith("embed") for stage in reports.totals)
     assert base(settings).startswith(old + "_")
     assert set(collections(settings)) == siblings(base(settings))
     assert "rose/99.jpg" in dict(answer(settings, "daisy/00.jpg", engine="milvus"))
@@ -283,9 +283,9 @@ def test_a_removed_photo_is_gone_everywhere(settings: Settings) -> None:
     prepare(settings)
     assert settings.data is not None
     (settings.data / "rose" / "00.jpg").unlink()
-    document, told = prepare(settings)
+    document, reports = prepare(settings)
     assert document["dataset"]["images"] == 4
-    assert "embed resnet18" not in told.totals
+    assert "embed resnet18" not in reports.totals
     assert all(len(rows) == 4 for rows in rows_of(settings).values())
     assert "rose/00.jpg" not in dict(answer(settings, "daisy/00.jpg"))
 
@@ -329,10 +329,10 @@ def test_other_weights_make_another_space(copied: Settings) -> None:
     settings = copied
     old = base(settings)
     other = replace(settings, weights="random")
-    document, told = prepare(other)
+    document, reports = prepare(other)
     pixels, resnet18 = document["spaces"]
     assert (pixels["cached"], resnet18["cached"], resnet18["weights"]) == (True, False, "random")
-    assert told.totals["embed resnet18"] == PICTURES  # nothing of the other weights is reused
+    assert reports.totals["embed resnet18"] == PICTURES  # nothing of the other weights is reused
     assert base(other) != old
     assert set(collections(other)) == siblings(base(other))
 
@@ -342,17 +342,17 @@ def test_a_limit_and_then_everything(settings: Settings) -> None:
     assert first["dataset"]["images"] == 3
     assert len(first["dataset"]["classes"]) == 3
     assert state(settings)["dataset"]["limit"] == 3
-    second, told = prepare(settings)
+    second, reports = prepare(settings)
     assert second["dataset"]["images"] == 5
-    assert told.totals["embed resnet18"] == 2
+    assert reports.totals["embed resnet18"] == 2
     assert all(len(rows) == 5 for rows in rows_of(settings).values())
 
 
 def test_one_space_after_the_other(settings: Settings) -> None:
-    first, told = prepare(replace(settings, milvus_uri="http://localhost:9"), names=["pixels"])
+    first, reports = prepare(replace(settings, milvus_uri="http://localhost:9"), names=["pixels"])
     # Pixels are not stored in Milvus, so a server that is down does not matter.
     assert first["milvus"] == {"uri": "http://localhost:9", "collections": []}
-    assert "download weights" not in told.totals
+    assert "download weights" not in reports.totals
     second, _ = prepare(settings, names=["transfer"])
     assert [space["name"] for space in second["spaces"]] == ["resnet18"]
     assert workspace.open_workspace(settings).spaces == ["pixels", "resnet18"]
@@ -392,10 +392,10 @@ def test_a_store_that_holds_it_all_already_is_taken_as_it_is(settings: Settings,
     shared = replace(settings, milvus_uri=str(tmp_path / "shared.db"))
     prepare(shared)
     second = replace(shared, artifacts=tmp_path / "of somebody else")
-    document, told = prepare(second)
+    document, reports = prepare(second)
     assert base(second) == base(shared)
     assert [row["rows"] for row in document["milvus"]["collections"]] == [5, 5, 5]
-    assert not any(stage.startswith("store") for stage in told.totals)
+    assert not any(stage.startswith("store") for stage in reports.totals)
     assert answer(second, "rose/00.jpg", engine="milvus") == answer(second, "rose/00.jpg")
     # The one who did not write it does not drop it either.
     prepare(replace(second, weights="random"))
@@ -426,8 +426,8 @@ def test_half_of_a_collection_is_not_taken_for_the_whole(copied: Settings) -> No
         store.client.delete(name, ids=["rose/00.jpg"])
         store.client.release_collection(name + "_l2")
         store.client.drop_index(name + "_l2", "vector")
-    _, told = prepare(settings)
-    assert {stage for stage in told.totals if stage.startswith("store")} == {f"store {name}", f"store {name}_l2"}
+    _, reports = prepare(settings)
+    assert {stage for stage in reports.totals if stage.startswith("store")} == {f"store {name}", f"store {name}_l2"}
     assert rows_of(settings) == rows
 
 
@@ -614,10 +614,10 @@ def test_no_secret_is_written_down(settings: Settings, tmp_path: Path) -> None:
         replace(settings, milvus_uri="https://anna:p4ss@example.org"),
         Dataset("photos", settings.data or Path()),
         tmp_path,
-        {},
+        None,
         Reporter(),
     )
-    store_step.note(job, {"base"})
+    store_step.write_ledger(job, {"base"})
     assert artifacts.read_json(tmp_path / store_step.LEDGER) == {"https://example.org": ["base"]}
 
 
@@ -634,9 +634,9 @@ def test_a_second_prepare_waits_for_the_first(copied: Settings) -> None:
     holding.start()
     held.wait(10)
     threading.Timer(0.3, enough.set).start()
-    document, told = prepare(settings)
+    document, reports = prepare(settings)
     holding.join()
-    assert told.said == ["Another prepare of these photos is running; waiting for it to end."]
+    assert reports.sentences == [WAITING]
     assert all(space["cached"] for space in document["spaces"])
 
 
@@ -701,7 +701,7 @@ def test_ctrl_c_at_any_stage_leaves_the_old_state(settings: Settings, stage: str
 
 @dataclass
 class Mortal:
-    """A process whose prepares die where they are told (tests/helpers/dying_prepare.py)."""
+    """A process whose prepares end at the named step (tests/helpers/dying_prepare.py)."""
 
     process: subprocess.Popen[str]
 

@@ -17,7 +17,7 @@ from lib.data.catalog import Catalog
 from lib.embed import procrustes, spaces
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints, photo_dataset, run_all, runs
-from lib.prepare import doctor, pipeline, workspace
+from lib.prepare import doctor, pipeline, vectors_step, workspace
 from lib.progress import Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
@@ -308,17 +308,17 @@ def outdated(noted: Callable[..., Settings]) -> Settings:
     return settings
 
 
-def _talk() -> tuple[list[str], Reporter]:
-    said: list[str] = []
-    return said, Reporter(say=said.append)
+def _recording_reporter() -> tuple[list[str], Reporter]:
+    sentences: list[str] = []
+    return sentences, Reporter(say=sentences.append)
 
 
-def test_prepare_makes_an_outdated_space_anew(outdated: Settings) -> None:
+def test_prepare_rebuilds_an_outdated_space(outdated: Settings) -> None:
     check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
     assert (check["ready"], check["remedy"]) == (False, f"{outdated.prepare_command} --spaces init")
-    said, talk = _talk()
-    document = pipeline.prepare(outdated, names=["pixels"], reporter=talk)
-    assert said == ["The space init is made anew: its vectors were made by another version of Petalscope."]
+    sentences, reporter = _recording_reporter()
+    document = pipeline.prepare(outdated, names=["pixels"], reporter=reporter)
+    assert sentences == [vectors_step.rebuilding("init", vectors_step.OTHER_VERSION)]
     assert [(space["name"], space["cached"]) for space in document["spaces"]] == [("pixels", False), ("init", False)]
     opened = workspace.open_workspace(outdated)
     assert opened.spaces == ["pixels", "init"]
@@ -326,23 +326,20 @@ def test_prepare_makes_an_outdated_space_anew(outdated: Settings) -> None:
     assert {row["name"] for row in document["milvus"]["collections"]} == {
         opened.collection("init") + suffix for suffix in ("", "_l2", "_centred")
     }
-    said, talk = _talk()
-    assert all(space["cached"] for space in pipeline.prepare(outdated, names=["pixels"], reporter=talk)["spaces"])
-    assert said == []
+    sentences, reporter = _recording_reporter()
+    assert all(space["cached"] for space in pipeline.prepare(outdated, names=["pixels"], reporter=reporter)["spaces"])
+    assert sentences == []
 
 
-def test_an_outdated_space_without_a_network_is_left_out_and_the_way_back_is_said(outdated: Settings) -> None:
+def test_an_outdated_space_without_a_network_is_removed_and_the_remedy_is_shown(outdated: Settings) -> None:
     checkpoints.weights_file(outdated, "first").unlink()
     way = outdated.command("train", "--regime", "init", "--preset", "quick")
     way += f" && {outdated.prepare_command} --spaces init"
     check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
     assert (check["ready"], check["remedy"]) == (False, way)
-    said, talk = _talk()
-    pipeline.prepare(outdated, names=["pixels"], reporter=talk)
-    assert said == [
-        "The space init is left out: its vectors were made by another version of Petalscope, and its network is gone. "
-        f"To have it again run `{way}`."
-    ]
+    sentences, reporter = _recording_reporter()
+    pipeline.prepare(outdated, names=["pixels"], reporter=reporter)
+    assert sentences == [vectors_step.removed("init", vectors_step.OTHER_VERSION, way)]
     assert workspace.open_workspace(outdated).spaces == ["pixels"]
     with connection.open_store(outdated.store_uri) as store:
         assert collections.names(store) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -181,7 +182,7 @@ def test_classes_and_splits_confine_the_answers(opened: Workspace, loaded: LOAD,
     found = search(opened, there, "rose/00.jpg", "l2", k=100, among=among, engine=engine)
     assert ids(found) == [name for name, _ in expected]
     assert len(expected) == fit.sum() > 0
-    with pytest.raises(QueryError, match="No image is of weed; the classes are daisy, dandelion"):
+    with pytest.raises(QueryError, match=re.escape(retrieval_search.no_image_passes(["weed"], there.catalog.classes))):
         search(opened, there, "rose/00.jpg", among=retrieval_search.AnswerFilter(("weed",)))
     quoted = retrieval_search.AnswerFilter(('a "b" \\',)).expression()
     assert quoted == 'label in ["a \\"b\\" \\\\"]'
@@ -212,7 +213,7 @@ def test_several_queries_are_answered_by_mean_rank(opened: Workspace, loaded: LO
     found = retrieval_search.search(opened, there, queries, metric_name=metric, k=100)
     assert [(row["value"], row["id"]) for row in found["results"]] == [(pytest.approx(v), i) for v, i in expected]
     assert (found["queries"], found["fusion"], found["higher_is_closer"]) == (names, "mean rank", False)
-    with pytest.raises(QueryError, match="Several queries at once"):
+    with pytest.raises(QueryError, match=retrieval_search.EXACT_ONLY):
         retrieval_search.search(opened, loaded("resnet18"), queries, metric_name=metric, k=5, engine="milvus")
 
 
@@ -329,7 +330,7 @@ def test_files_that_are_no_pictures_say_why(loaded: LOAD, tmp_path: Path) -> Non
 def test_an_unknown_metric_or_k_is_refused(opened: Workspace, loaded: LOAD) -> None:
     with pytest.raises(QueryError, match="choose one of mse, l1"):
         search(opened, loaded("pixels"), "rose/00.jpg", "chebyshev")
-    with pytest.raises(QueryError, match="At least one answer"):
+    with pytest.raises(QueryError, match=re.escape(retrieval_search.k_too_small(0))):
         search(opened, loaded("pixels"), "rose/00.jpg", k=0)
 
 

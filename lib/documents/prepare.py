@@ -1,0 +1,204 @@
+"""Types of the `prepare`, `embed`, `audit`, `map` and `doctor` documents, and of a data set's state file.
+
+Fields may be added, never renamed: other programs read these documents, and earlier versions wrote the state file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class SkippedFile(TypedDict):
+    """A file or folder that is no image of the catalog, and the reason."""
+
+    id: str
+    reason: str
+
+
+class DatasetSummary(TypedDict):
+    """The photos: images per class and per split, and the fingerprint of their pixels and labels."""
+
+    name: str
+    root: str
+    images: int
+    classes: dict[str, int]
+    split: dict[str, int]
+    fingerprint: str
+    skipped: list[SkippedFile]
+
+
+class PreparedSpace(TypedDict):
+    """A space as `prepare` and `embed` print it; `cached` when its vectors existed, `seconds` to embed otherwise."""
+
+    name: str
+    dim: int
+    count: int
+    weights: str | None
+    precision: str | None
+    engine: dict[str, str] | None
+    fingerprint: str
+    seconds: float
+    cached: bool
+
+
+class PreparedCollection(TypedDict):
+    """A Milvus collection of a space."""
+
+    name: str
+    space: str
+    rows: int
+
+
+class PreparedStore(TypedDict):
+    """The store's address, without credentials, and the collections that `prepare` wrote or found complete."""
+
+    uri: str
+    collections: list[PreparedCollection]
+
+
+class EmbedDocument(TypedDict):
+    """What `python -m lib embed --json` prints."""
+
+    dataset: DatasetSummary
+    spaces: list[PreparedSpace]
+    seconds: float
+
+
+class PrepareDocument(EmbedDocument):
+    """What `python -m lib prepare --json` prints."""
+
+    milvus: PreparedStore
+
+
+class DuplicateGroup(TypedDict):
+    """Images with equal (`exact`) or nearly equal (`near`) pixels; `distance` in bits of the difference hash."""
+
+    ids: list[str]
+    labels: list[str]
+    conflict: bool
+    kind: Literal["exact", "near"]
+    distance: int
+
+
+class AuditDocument(TypedDict):
+    """What `python -m lib audit --json` prints."""
+
+    duplicates: list[DuplicateGroup]
+    corrupt: list[SkippedFile]
+    images: int
+
+
+class NeighbourSearch(TypedDict, total=False):
+    """How the neighbours behind a map were found; `by`, `recall` and `sample` only of approximate ones."""
+
+    found: Literal["exact", "approximate"]
+    by: str
+    recall: float
+    sample: int
+
+
+class MapDocument(TypedDict):
+    """What `python -m lib map --json` prints. The UMAP parameters are absent from a PCA map; the three measures of
+    fidelity are None, and `k` is 0, where there are too few images."""
+
+    space: str
+    method: str
+    metric: str
+    n_neighbors: NotRequired[int]
+    min_dist: NotRequired[float]
+    seed: NotRequired[int]
+    images: int
+    trustworthiness: float | None
+    continuity: float | None
+    preservation: float | None
+    k: int
+    ranked: int
+    neighbours: NeighbourSearch
+    cached: bool
+    seconds: float
+
+
+class DoctorCheck(TypedDict):
+    """One check; `remedy` is a command or an instruction, "" when ready."""
+
+    name: str
+    ready: bool
+    detail: str
+    remedy: str
+
+
+class DoctorDocument(TypedDict):
+    """What `python -m lib doctor --json` prints; `ready` when every check is."""
+
+    version: str
+    versions: dict[str, str]
+    ready: bool
+    checks: list[DoctorCheck]
+
+
+class WeightsRecord(TypedDict):
+    """Backbone weights: provenance, and where this machine keeps their file (None for random weights)."""
+
+    name: str
+    sha256: str
+    about: str
+    preprocess: dict[str, Any]
+    path: str | None
+    seed: int
+
+
+class EmbeddedSpace(TypedDict):
+    """A space whose vectors exist. `folder` is relative to the data set's artifacts, `pictures` a short hash of the
+    catalog's pixels in row order. `precision` and `engine` are None for pixels, and absent from early state files."""
+
+    fingerprint: str
+    data_fingerprint: str
+    pictures: str
+    folder: str
+    dim: int
+    count: int
+    weights: WeightsRecord | None
+    precision: NotRequired[str | None]
+    engine: NotRequired[dict[str, str] | None]
+
+
+class SpaceEntry(EmbeddedSpace):
+    """A complete space in the state file: with the files of its neighbours, its UMAP map and its PCA map."""
+
+    neighbours: str
+    map: str
+    pca: str
+
+
+class CollectionEntry(TypedDict):
+    """The collections of a space in the state file: their base name, and hashes of the vectors and rows in them."""
+
+    base: str
+    fingerprint: str
+    contents: str
+
+
+class StateDataset(TypedDict):
+    """The data set in the state file; `limit` is None when no `--limit` was set."""
+
+    name: str
+    root: str
+    note: str
+    fingerprint: str
+    seed: int
+    limit: int | None
+    images: int
+
+
+class State(TypedDict):
+    """A data set's `state.json`, which names the artifacts in use. `collections` is keyed by store, then by space."""
+
+    schema: int
+    version: str
+    dataset: StateDataset
+    catalog: str
+    contents: str
+    spaces: dict[str, SpaceEntry]
+    collections: dict[str, dict[str, CollectionEntry]]
+    libraries: dict[str, str]
+    prepared: str

@@ -1,0 +1,57 @@
+"""Links that an earlier version wrote still show what they showed: the same choices, photos and address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.prepare import pipeline
+from lib.settings import Settings
+from tests.helpers import recorded_artifacts
+
+LINKS = recorded_artifacts.read("links")
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
+    """The earlier artifacts, with the Milvus store that was not kept written again."""
+    folder = tmp_path_factory.mktemp("earlier")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        settings = recorded_artifacts.restore(folder)
+        pipeline.prepare(settings)
+    return folder, settings
+
+
+def _galleries(app: AppTest) -> list[list[str]]:
+    """The ids in every gallery, in order."""
+    found = []
+    for element in app.get("bidi_component"):
+        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
+        if isinstance(data, dict) and "items" in data:
+            found.append([item["id"] for item in data["items"]])
+    return found
+
+
+@pytest.mark.parametrize("link", LINKS, ids=[f"{link['page']} {'&'.join(link['address'])}" for link in LINKS])
+def test_an_earlier_link_shows_what_it_showed(
+    start: Callable[[Settings], AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    earlier: tuple[Path, Settings],
+    link: dict[str, Any],
+) -> None:
+    folder, settings = earlier
+    monkeypatch.chdir(folder)
+    app = start(settings)
+    app.query_params = dict(link["address"])
+    app.switch_page(link["page"]).run(timeout=300)  # a crop loads the network
+    assert not app.exception, app.exception
+    assert not app.error
+    assert {key: app.session_state[key] for key in link["widgets"]} == link["widgets"]
+    assert _galleries(app) == link["galleries"]
+    assert dict(app.query_params) == link["address_after"]
