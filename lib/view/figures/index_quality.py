@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 from lib.store import sizing
 from lib.view import theme
 from lib.view.figures.style import log_ticks, text
-from lib.view.formatting import ink
 
 # Index types keep their colours, whichever are compared.
 COLOURS = {
@@ -36,7 +35,7 @@ def setting(params: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in params.items()) or "no setting"
 
 
-def frontier(rows: Sequence[dict[str, Any]], k: int) -> go.Figure:
+def frontier(rows: Sequence[dict[str, Any]], k: int, *, ink: str | None = None) -> go.Figure:
     """Recall@k over the median latency, one line per index type, its settings as points; bars reach to the 95th
     percentile. With `bytes`, a larger mark is a larger index."""
     figure = go.Figure()
@@ -53,7 +52,7 @@ def frontier(rows: Sequence[dict[str, Any]], k: int) -> go.Figure:
             name=text(kind + (f" · {sizing.told(size)}" if size else "")),
             text=labels,
             textposition=places,
-            textfont={"size": 11, "color": ink()},
+            textfont={"size": 11, "color": ink},
             marker={
                 "size": 9 + 13 * (size / largest) ** 0.5 if size and largest else 10,
                 "symbol": _SHAPES[place % len(_SHAPES)],

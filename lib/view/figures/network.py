@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from lib.learn import regimes as register
 from lib.learn.regimes import REGIMES, Tensor
-from lib.view import formatting, theme
+from lib.view import theme
 from lib.view.figures import style
 
 _STAGES = (64, 128, 256, 512)
@@ -62,12 +62,13 @@ def sides(px: int) -> dict[str, int]:
 class _Drawing:
     """Boxes and arrows of the block diagram. A box's colour says whether its weight trains."""
 
-    def __init__(self, regime: str, classes: int) -> None:
+    def __init__(self, regime: str, classes: int, ink: str | None) -> None:
         tensors = register.tensors(classes)
         count = register.frozen(REGIMES[regime], classes)
         self.tensors = {tensor.name: tensor for tensor in tensors}
         self.frozen = {tensor.name for tensor in tensors[:count]}
         self.colour = theme.REGIME_COLOURS[regime]
+        self.ink = ink
         self.figure = go.Figure()
         self.hover: list[tuple[float, float, str]] = []
 
@@ -97,7 +98,7 @@ class _Drawing:
         """Text at a point."""
         self.figure.add_annotation(
             x=x, y=y, text=words, showarrow=False, xanchor=anchor, align="center" if anchor == "center" else anchor,
-            font={"size": size, "color": formatting.ink()},
+            font={"size": size, "color": self.ink},
         )  # fmt: skip
 
     def line(self, *points: tuple[float, float]) -> None:
@@ -112,15 +113,15 @@ class _Drawing:
 
     def plus(self, x: float, y: float) -> None:
         """Where shortcut and block are added."""
-        self.figure.add_annotation(x=x, y=y, text="⊕", showarrow=False, font={"size": 17, "color": formatting.ink()})
+        self.figure.add_annotation(x=x, y=y, text="⊕", showarrow=False, font={"size": 17, "color": self.ink})
 
 
-def blocks(regime: str, classes: int, px: int) -> go.Figure:
+def blocks(regime: str, classes: int, px: int, *, ink: str | None = None) -> go.Figure:
     """ResNet18 from picture to classes, as rows: stem, four stages of two basic blocks, head (He et al. 2016).
 
     Frozen convolutions are pale. `px` is the input's side, for the output sizes.
     """
-    draw, side = _Drawing(regime, classes), sides(px)
+    draw, side = _Drawing(regime, classes, ink), sides(px)
     rows = {name: -place for place, name in enumerate(("stem", "layer1", "layer2", "layer3", "layer4", "head"))}
     first, second = _BLOCKS[0], _BLOCKS[0] + _BOX + _GAP
     ends = (14, first, first + _BOX, second, second + _BOX, _BLOCKS[1] - 2)

@@ -12,10 +12,11 @@ from lib.measure.scoreboard import MEASURES
 from lib.search.metrics import METRICS
 from lib.view.figures.scores import LEGEND, space_colours
 from lib.view.figures.style import MARGIN, text
-from lib.view.formatting import ink
 
 
-def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int) -> go.Figure:
+def ranks(
+    seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int, *, ink: str | None = None
+) -> go.Figure:
     """The original's rank under every metric, by space and metric; on a logarithmic scale, since rank 1 is the aim."""
     figure, colours = go.Figure(), space_colours(list(titles))
     # Labels of one space above its points, of the other below, so that near ranks can still be read.
@@ -28,7 +29,7 @@ def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int)
             text=[f"#{rank:,}" for rank in by_metric.values()],
             textposition=sides[place % 2],
             cliponaxis=False,
-            textfont={"color": ink()},
+            textfont={"color": ink},
             name=text(titles[space]),
             marker={"size": 14, "color": colours[space]},
             hovertemplate=f"{text(titles[space])}, %{{y}}: the original is answer %{{x:,}}<extra></extra>",

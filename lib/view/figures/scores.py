@@ -14,7 +14,6 @@ from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
 from lib.view import theme
 from lib.view.figures.style import MARGIN, faint, text
-from lib.view.formatting import ink
 
 L1, COSINE = "#E69F00", "#0072B2"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}
@@ -25,7 +24,7 @@ def space_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)] for place, name in enumerate(names)}
 
 
-def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -> go.Figure:
+def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str, *, ink: str | None = None) -> go.Figure:
     """Every space × metric by one measure, with 95 % intervals."""
     figure, colours = go.Figure(), space_colours(list(titles))
     for space, scored in found.items():
@@ -41,7 +40,7 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
                 "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
                 "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
                 "thickness": 1.6,
-                "color": ink() or theme.MUTED,
+                "color": ink or theme.MUTED,
             },
             hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.2%}}<extra></extra>",
         )

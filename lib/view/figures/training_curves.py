@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.view.figures.style import MARGIN, colour, text
-from lib.view.formatting import ink
 
 PUBLISHED = {regime.name: regime.published for regime in REGIMES.values()}
 
@@ -50,6 +49,7 @@ def curves(
     logs: Collection[str] = (),
     lines: Collection[str] = ("val", "train"),
     published: dict[str, float] | None = None,
+    ink: str | None = None,
 ) -> go.Figure:
     """`quantity` (`accuracy` or `loss`) over epochs, time or images: mean over seeds with a band from least to most.
 
@@ -75,7 +75,7 @@ def curves(
     if quantity == "accuracy":
         figure.update_yaxes(tickformat=".0%")
         if published:
-            _references(figure, published)
+            _references(figure, published, ink)
     few = axis == "epoch" and "x" not in logs and 0 < longest < 15
     figure.update_xaxes(title=title, type="log" if "x" in logs else "linear", dtick=1 if few else None)
     figure.update_yaxes(title=_NAMES[quantity], type="log" if "y" in logs else "linear")
@@ -167,7 +167,7 @@ def _best(figure: go.Figure, group: list[results.Run], quantity: str, axis: str,
         )
 
 
-def _references(figure: go.Figure, published: dict[str, float]) -> None:
+def _references(figure: go.Figure, published: dict[str, float], ink: str | None) -> None:
     near: list[list[str]] = []
     for regime, value in sorted(published.items(), key=lambda item: -item[1]):
         figure.add_hline(y=value, line={"color": colour(regime), "dash": "dot", "width": 1.2})
@@ -190,7 +190,7 @@ def _references(figure: go.Figure, published: dict[str, float]) -> None:
             ),
             showarrow=False,
             align="left",
-            font={"size": 10, "color": ink()},
+            font={"size": 10, "color": ink},
         )
     if near:  # the lowest label says what all of them are
         figure.layout.annotations[-1].text += "<br>published"

@@ -13,7 +13,6 @@ from lib.learn.regimes import REGIMES
 from lib.view import theme
 from lib.view.figures import style
 from lib.view.figures.style import MARGIN, colour, faint, text
-from lib.view.formatting import ink
 
 
 def published_bars(published: dict[str, float]) -> go.Figure:
@@ -148,7 +147,7 @@ _COSTS = {
 }
 
 
-def confusion(run: results.Run) -> go.Figure:
+def confusion(run: results.Run, *, ink: str | None = None) -> go.Figure:
     """Counts of true (rows) against predicted class (columns), coloured by the share of the row.
 
     Each cell is a bar whose id is `<row>-<column>`, since a heat map's cells have no ids to be clicked by.
@@ -186,7 +185,7 @@ def confusion(run: results.Run) -> go.Figure:
         y=[i for i, _, _ in cells],
         text=[str(count) for _, _, count in cells],
         mode="text",
-        textfont={"size": 14 if len(labels) < 12 else 9, "color": ink()},
+        textfont={"size": 14 if len(labels) < 12 else 9, "color": ink},
         hoverinfo="skip",
         showlegend=False,
     )

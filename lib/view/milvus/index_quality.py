@@ -13,7 +13,7 @@ from lib.store.recall import scores
 from lib.view import cached, page_controls, selection, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.figures import index_quality
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
 from lib.view.milvus import connect, load_prompt, map_sample
 
 _VIEWS = {"curve": "This index", "compare": "Other index types", "ivf": "IVF drawn"}
@@ -85,7 +85,7 @@ def _curve(here: MilvusContext, field: str, index: dict[str, Any] | None) -> Non
         st.caption("Searches with rows of the collection, at each setting of the index, against an exact scan.")
         return
     found = _measured(*asked, here.entry["rows"]["count"], here)
-    st.plotly_chart(index_quality.frontier(found["rows"], found["k"]), width="stretch", key="recall_curve")
+    st.plotly_chart(index_quality.frontier(found["rows"], found["k"], ink=ink()), width="stretch", key="recall_curve")
     if found.get("warning") and not index.get("warning"):
         st.warning(plain(found["warning"]), icon=":material/warning:")
     build = index_quality.setting(found["build"]).replace("no setting", "no build parameters")
@@ -165,7 +165,9 @@ def _compare(here: MilvusContext, field: str, index: dict[str, Any] | None) -> N
     if found["warning"]:
         st.warning(plain(found["warning"]), icon=":material/warning:")
     if found["rows"]:
-        st.plotly_chart(index_quality.frontier(found["rows"], found["k"]), width="stretch", key="compared_curve")
+        st.plotly_chart(
+            index_quality.frontier(found["rows"], found["k"], ink=ink()), width="stretch", key="compared_curve"
+        )
         st.caption(
             f"{metric}, {found['queries']} rows as queries among {found['gallery']:,}; a larger mark is a larger "
             "index, its size by formula; latency timed here, one query at a time."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from lib.errors import PetalscopeError, StoreError
@@ -12,9 +10,9 @@ from lib.store import collections, drift, field_search, rows, vector_health
 from lib.store.drift import Drift
 from lib.store.vector_health import Health
 from lib.store.write import Rows
-from lib.view import cached, cached_milvus, page_frame, theme, url_state
+from lib.view import cached, cached_milvus, page_frame, url_state
 from lib.view.cached_milvus import MilvusContext
-from lib.view.figures import style
+from lib.view.figures import vector_health as figures
 from lib.view.milvus import connect, load_prompt, map_sample, row_photos
 
 _COUNTED = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
@@ -50,10 +48,10 @@ def show(here: MilvusContext) -> None:
     _numbers(found)
     first, second = st.columns(2, gap="medium")
     with first:
-        st.plotly_chart(_norms(found), width="stretch", key="health_norms")
+        st.plotly_chart(figures.norms(found.norms), width="stretch", key="health_norms")
     with second:
         if found.values:
-            st.plotly_chart(_values(found, by), width="stretch", key="health_values")
+            st.plotly_chart(figures.value_counts(found.values, by), width="stretch", key="health_values")
     _listed(here, found)
 
 
@@ -77,45 +75,6 @@ def _numbers(found: Health) -> None:
         f"{found.rows:,} rows read just now, or at most ten minutes ago"
         + ("." if found.complete else "; the collection has more, which were not looked at.")
     )
-
-
-def _norms(found: Health) -> go.Figure:
-    figure = go.Figure()
-    norms = found.norms
-    flat = len(norms) == 0 or float(np.ptp(norms)) < 1e-5 * float(np.max(norms))
-    if flat:
-        told = f"every norm is {norms[0]:.6g}" if len(norms) else "no finite vector"
-        figure.add_annotation(text=told, showarrow=False, font={"size": 14})
-    else:
-        counts, edges = np.histogram(norms, bins=40)
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            marker_color=theme.SPACE_COLOURS[1],
-            hovertemplate="norm %{x:.3g}: %{y} rows<extra></extra>",
-        )
-    figure.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.02)
-    figure.update_xaxes(title="norm (length) of the vectors", visible=not flat)
-    figure.update_yaxes(title="rows", visible=not flat)
-    return figure
-
-
-def _values(found: Health, by: str) -> go.Figure:
-    shown = list(found.values.items())[:20]
-    figure = go.Figure()
-    figure.add_bar(
-        y=[style.text(value) for value, _ in shown],
-        x=[count for _, count in shown],
-        orientation="h",
-        marker_color=theme.SPACE_COLOURS[2],
-        hovertemplate="%{y}: %{x} rows<extra></extra>",
-    )
-    more = f", the 20 most frequent of {len(found.values):,}" if len(found.values) > 20 else ""
-    figure.update_layout(height=max(280, 60 + 18 * len(shown)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.3)
-    figure.update_xaxes(title=f"rows by {style.text(by)}{more}")
-    figure.update_yaxes(autorange="reversed")
-    return figure
 
 
 def _listed(here: MilvusContext, found: Health) -> None:

@@ -16,7 +16,7 @@ from lib.view import cached, url_state
 from lib.view.figures import style, training_curves, training_results
 from lib.view.figures.network import blocks, frozen_tensors
 from lib.view.figures.style import text
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
 
 
 def section(opened: Workspace, runs: list[results.Run]) -> None:
@@ -69,7 +69,7 @@ def _diagram(runs: list[results.Run], classes: int) -> None:
     px = used[-1] if used else 224
     left, right = st.container(key="split_blocks").columns([7, 3], gap="medium")
     left.plotly_chart(
-        blocks(drawn, classes, px),
+        blocks(drawn, classes, px, ink=ink()),
         width="stretch",
         key="blocks",
         config=style.config(f"resnet18-{drawn}"),

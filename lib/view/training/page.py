@@ -11,7 +11,7 @@ from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, page_frame, url_state
 from lib.view.figures import style, training_curves
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
 
 SECTIONS = {
     "results": "Results",
@@ -173,6 +173,7 @@ def draw_curves(shown: list[Run]) -> None:
                 logs=set(logs) - ({"y"} if quantity == "accuracy" else set()),
                 lines=lines or list(training_curves.LINES),
                 published=training_curves.PUBLISHED,
+                ink=ink(),
             ),
             width="stretch",
             key=f"curves_{quantity}",

@@ -11,7 +11,7 @@ from lib.prepare.workspace import Workspace
 from lib.view import page_controls, photo_tiles, url_state
 from lib.view.components import plotly_clicks
 from lib.view.figures import style, training_results
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
 
 MOST = 48
 _CHART = "confusion"
@@ -82,7 +82,7 @@ def _confusion(opened: Workspace, run: Run, same: bool) -> None:
 
     with left:
         st.plotly_chart(
-            training_results.confusion(run),
+            training_results.confusion(run, ink=ink()),
             width="stretch",
             key=_CHART,
             config=style.config(f"confusion-{run['id']}"),
