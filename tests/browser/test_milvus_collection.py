@@ -179,9 +179,8 @@ def test_failures_of_servers_are_named_one_by_one(
 
 def hidden(tab: Watched) -> None:
     """No token is in what the page shows or holds, or in its address."""
-    contents = (
-        tab.page.content() + tab.page.url + tab.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
-    )
+    storage = tab.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+    contents = tab.page.content() + tab.page.url + storage
     for secret in SECRETS:
         assert secret not in contents.replace(f'value="root:{secret}', "")
 
@@ -196,7 +195,7 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
     if tab.page.get_by_role("button", name=load_prompt.LOAD).count():
         tab.page.get_by_role("button", name=load_prompt.LOAD).click()
         tab.settle()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
     tab.page.get_by_role("button", name=rows.NEXT).click()
     tab.page.get_by_text("page 2").wait_for(timeout=30_000)
     tab.open(tab.page.url.removeprefix(f"{tab.address}/") + "&filter=" + quote('title = "a"'))
@@ -232,7 +231,7 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     like = str(keys[5])
     tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&like={like}")
     tab.page.get_by_role("button", name=load_prompt.LOAD).click()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
     tab.settle()
     first, second = lines(tab, "tenant")[1:3]
     assert [cell for cell in first if cell] == [str(keys[0]), "north", "3"]
@@ -302,7 +301,7 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
     tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&filter={chosen}")
     if tab.page.get_by_role("button", name=load_prompt.LOAD).count():
         tab.page.get_by_role("button", name=load_prompt.LOAD).click()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
     tab.settle()
     tab.page.get_by_text("Export", exact=True).click()
     tab.settle()
