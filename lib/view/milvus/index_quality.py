@@ -238,7 +238,7 @@ def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> No
         mean = curve[nprobe - 1][1]
         st.caption(f"Mean recall@{k} over {queries} rows at nprobe {nprobe}: **{mean:.3f}**.")
     with left:
-        figure = figures.cells_drawn(xy, cells.of, sample.keys, probed, query, nearest)
+        figure = figures.ivf_cells(xy, cells.of, sample.keys, probed, query, nearest)
         st.plotly_chart(figure, width="stretch", key="ivf_map")
         hint = "" if selected in sample.keys else " (click a photo for another)"
         st.caption(
