@@ -1,4 +1,4 @@
-"""The Milvus page in a real browser: other stores, failures by their names, links that restore, rows and drawings."""
+"""The Milvus page in a real browser: other stores, named failures, links that restore a view, rows and figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.helpers.browser_driver import Watched, on_maps, point_on_map, wait_fo
 
 pytestmark = browser_driver.MARKS
 WRONG = "root:wr0ng-p4ss"
-# What must be nowhere to be seen: the wrong password, the one typed as a part of an address, the right one.
+# These must appear nowhere: the wrong password, the password in a typed address, the right token.
 SECRETS = ("wr0ng-p4ss", "typ3d-wr0ng", "r3corded-t0ken")
 OWNER = """
 import sys
@@ -74,8 +74,8 @@ def address(prepared: Settings, others: Path, shop: tuple[Path, list[int]], log:
     assert prepared.data is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PETALSCOPE_FOLDERS", os.pathsep.join((str(others), str(shop[0].parent))))
-        with browser_driver.serving(prepared.data, copy, log) as found:
-            yield found
+        with browser_driver.serving(prepared.data, copy, log) as url:
+            yield url
 
 
 def alert(tab: Watched) -> str:
@@ -96,7 +96,7 @@ def add_connection(tab: Watched, address: str, token: str = "", *, opened: bool 
 
 
 def usable(tab: Watched) -> None:
-    """After a failure the page has no traceback, gives no advice that destroys, and still opens Petalscope's store."""
+    """After a failure the page shows no traceback and no destructive advice, and still opens Petalscope's store."""
     assert tab.page.locator('[data-testid="stException"]').count() == 0
     errors = " ".join(box.inner_text() for box in tab.page.locator('[data-testid="stAlertContentError"]').all()).lower()
     assert not re.search(r"traceback|\b(delete|remove|drop|reset|rm)\b", errors)
@@ -178,7 +178,7 @@ def test_failures_of_servers_are_named_one_by_one(
 
 
 def hidden(tab: Watched) -> None:
-    """No token is in what the page shows or holds, or in its address."""
+    """No token is in the page, its storage or its address."""
     storage = tab.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
     contents = tab.page.content() + tab.page.url + storage
     for secret in SECRETS:
@@ -204,7 +204,7 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
 
 
 def part(tab: Watched, title: str, words: str) -> None:
-    """Go to a part of the page, which has `words` on it as no other."""
+    """Go to a part of the page: the only one with `words` on it."""
     tab.page.get_by_test_id("stButtonGroup").first.get_by_text(title, exact=True).click()
     tab.page.get_by_text(words).first.wait_for(timeout=60_000)
     tab.settle()
@@ -240,8 +240,8 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     ]  # fmt: skip
 
     part(tab, "Overview", "Consistency")
-    found = numbers(tab)
-    assert (found["row_count"], found["count(*)"], found["Load state"]) == ("240", "240", "Loaded")
+    shown = numbers(tab)
+    assert (shown["row_count"], shown["count(*)"], shown["Load state"]) == ("240", "240", "Loaded")
     assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2
 
     part(tab, "Schema", schema.MEMORY)
@@ -267,8 +267,8 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
 
     part(tab, "Health", "rows by tenant")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
-    found = numbers(tab)
-    assert (found["Zero"], found["Duplicates"], found["Dead dims"], found["NaN or inf"]) == ("1", "1", "0", "0")
+    shown = numbers(tab)
+    assert (shown["Zero"], shown["Duplicates"], shown["Dead dims"], shown["NaN or inf"]) == ("1", "1", "0", "0")
     tab.page.get_by_text("rows by tenant").wait_for(timeout=30_000)
 
     part(tab, "Map", map.CLICK)
@@ -310,7 +310,7 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
     tab.page.get_by_role("button", name=row_export.EXPORT_MATCHES).click()
     download = tab.page.get_by_role("button", name=row_export.DOWNLOAD, exact=True)
     download.wait_for(timeout=60_000)
-    tab.settle()  # the page is drawn once more when the work has ended, and a click on what goes would do nothing
+    tab.settle()  # the page is drawn once more when the job ends; a click before that would be lost
     with tab.page.expect_download(timeout=60_000) as coming:
         download.click()
     coming.value.save_as(tmp_path / "shop.parquet")
@@ -349,7 +349,7 @@ def test_a_click_on_the_map_shows_the_row(tab: Watched, prepared: Settings) -> N
 
 
 @pytest.mark.parametrize("part", ["quality&quality=ivf", "health"])
-def test_drawings_are_drawn(tab: Watched, part: str) -> None:
+def test_figures_are_drawn(tab: Watched, part: str) -> None:
     tab.open(f"Milvus_Collection?part={part}")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
     assert tab.page.locator('[data-testid="stAlertContentError"]').count() == 0

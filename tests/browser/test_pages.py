@@ -1,4 +1,4 @@
-"""The app in a real browser: links, clicks, lasso, upload, and what it must never do."""
+"""The app in a real browser: deep links, clicks, keyboard, uploads, and hostile folder names."""
 
 from __future__ import annotations
 

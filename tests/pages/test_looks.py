@@ -1,4 +1,4 @@
-"""What can be read off a figure or a page at a glance: axes, labels, and where a page begins."""
+"""Details of figures and pages: ticks, labels, and the collection that the Milvus page begins with."""
 
 from __future__ import annotations
 

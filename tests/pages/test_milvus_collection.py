@@ -1,4 +1,4 @@
-"""The Milvus page, run by Streamlit's own test harness, on our own store and on one that other programs made."""
+"""The Milvus page, run by Streamlit's test harness, on Petalscope's own store and on one that other programs made."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PAGE = "pages/4_Milvus_Collection.py"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a foreign store, a file that is none, and a Lite 2.x file."""
+    """A folder with a foreign store, a plain file, and a Lite 2.x file."""
     folder = tmp_path_factory.mktemp("others")
     with open_store(str(folder / "x.db")) as store:
         foreign_collection.make(store, "foreign")
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened_at(
     start: Callable[[Settings], AppTest], prepared: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., AppTest]]:
-    """A function that opens the page with these parts of an address."""
+    """A function that opens the page with these link parameters."""
     monkeypatch.setenv("PETALSCOPE_FOLDERS", str(folder))
 
     def open_page(**address: str) -> AppTest:
@@ -118,7 +118,7 @@ def test_what_a_link_may_not_or_cannot_open(opened_at, folder: Path, name: str, 
     assert not (folder / "none.db").exists()
 
 
-def test_a_link_to_a_server_calls_nobody(opened_at) -> None:
+def test_a_link_to_a_server_calls_no_server(opened_at) -> None:
     app = opened_at(store="http://10.255.255.1:19530")
     assert connect.NOT_CONNECTED in words(app)
     assert not app.error
@@ -163,7 +163,7 @@ def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:
     assert tables(app, "title")[0]["key"].iloc[0] == "k000"
 
 
-def test_a_bad_filter_is_drawn_at_its_place(opened_at, folder: Path) -> None:
+def test_a_bad_filter_is_marked_at_its_column(opened_at, folder: Path) -> None:
     for part in ("rows", "search"):
         app = opened_at(store=str(folder / "x.db"), collection="foreign", part=part, filter='title = "a"', like="k001")
         assert len(app.error) == 1
@@ -201,7 +201,7 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind: str) -> None:
+def test_an_export_equals_the_stored_rows(opened_at, folder: Path, kind: str) -> None:
     """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
     address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
     app = opened_at(**address)
@@ -217,8 +217,8 @@ def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind:
         fine(app.run())
     assert f"{page_frame.plain(target.name)} · " in words(app)
     assert [button.proto.label for button in app.get("download_button")] == [row_export.DOWNLOAD]
-    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # not folded away when it is ready
-    with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
+    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # the file is in sight
+    with open_store(str(folder / "x.db")) as store:  # the same client as the app's: one process, one store
         stored = store_rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
     assert len(stored) == 48
     assert exported(target) == stored
@@ -226,7 +226,7 @@ def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind:
 
 
 def exported(target: Path) -> list[dict[str, Any]]:
-    """The rows of a file, with what its format keeps as JSON text read again."""
+    """The rows of a file; values that its format keeps as JSON text are parsed."""
     if target.suffix == ".json":
         return list(json.loads(target.read_text("utf-8")))
     if target.suffix == ".csv":
@@ -342,7 +342,7 @@ def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
     assert float(numbers(app)["Rows scanned"].rstrip("%")) < 100 * (photos - 1) / photos
 
 
-def test_health_of_our_own_collection(opened_at, prepared: Settings) -> None:
+def test_health_of_petalscopes_own_collection(opened_at, prepared: Settings) -> None:
     app = opened_at(part="health")
     assert vector_health.no_drift(len(workspace.open_workspace(prepared).catalog().ids)) in words(app)
     shown = numbers(app)
@@ -376,7 +376,7 @@ def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
     assert words(app).count(quickstart.ANSWER) == 5
     press(app, quickstart.START_OVER)
     homes = list((prepared.artifacts / "scratch").glob("steps-*"))
-    assert len(homes) == 1  # of the lesson that has begun anew
+    assert len(homes) == 1  # of the new lesson
     shutil.rmtree(homes[0])
 
 

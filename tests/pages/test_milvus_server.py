@@ -1,5 +1,7 @@
-"""The Milvus page on a real server, run by Streamlit's own test harness: `make test-server`. The server is the app's
-own store here, filled by `prepare`, with a collection of another program beside."""
+"""The Milvus page on a real server, run by Streamlit's test harness: `make test-server`.
+
+The server is the app's own store here, filled by `prepare`, and also holds a collection of another program.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ def small(store):
 def opened_at(
     start: Callable[[Settings], AppTest], filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., AppTest]:
-    """A function that opens the page with these parts of an address."""
+    """A function that opens the page with these link parameters."""
     monkeypatch.setenv("MILVUS_URI", filled.milvus_uri)
 
     def open_page(**address: str) -> AppTest:
@@ -66,7 +68,7 @@ def opened_at(
     return open_page
 
 
-def test_overview_tells_what_a_server_knows(opened_at) -> None:
+def test_overview_shows_all_facts_of_a_server(opened_at) -> None:
     app = opened_at(collection="foreign")
     assert "Milvus server v2.3" in words(app)
     assert f"{overview.collection_count(64, 64)}, 25 at a time" in words(app)
@@ -105,9 +107,9 @@ def test_rows_page_and_filter(opened_at) -> None:
 
 def test_search_by_a_row(opened_at) -> None:
     app = opened_at(collection="foreign", part="search", like="k001", field="dense")
-    found = tables(app, "Rank")[0]
-    assert "k001" not in set(found["Key"])
-    assert found["COSINE"].is_monotonic_decreasing
+    results = tables(app, "Rank")[0]
+    assert "k001" not in set(results["Key"])
+    assert results["COSINE"].is_monotonic_decreasing
 
 
 def test_health_finds_no_drift(opened_at, filled: Settings) -> None:
@@ -132,14 +134,14 @@ def test_changes_need_an_unlock(opened_at, filled: Settings) -> None:
 @pytest.mark.parametrize("metric", ["mse", "l1", "l2", "cosine", "ncc"])
 def test_photos_are_found_through_the_server_as_by_a_full_scan(filled: Settings, metric: str) -> None:
     opened = workspace.open_workspace(filled)
-    there = search.load_space(opened, "resnet18")
-    query = find_query(there.catalog, "rose/04.jpg")
+    space = search.load_space(opened, "resnet18")
+    query = find_query(space.catalog, "rose/04.jpg")
 
-    def found(engine: str) -> list[str]:
-        document = search.search(opened, there, query, metric_name=metric, k=20, engine=engine)
+    def ids(engine: str) -> list[str]:
+        document = search.search(opened, space, query, metric_name=metric, k=20, engine=engine)
         return [row["id"] for row in document["results"]]
 
-    assert found("milvus") == found("exact")
+    assert ids("milvus") == ids("exact")
 
 
 def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> None:
