@@ -108,7 +108,7 @@ def _summaries(connection: Connection, names: tuple[str, ...]) -> tuple[list[dic
 
 
 def summaries(
-    connection: Connection, collection_names: Sequence[str], known_entry: Mapping[str, Any] | None = None
+    connection: Connection, page_names: Sequence[str], known_entry: Mapping[str, Any] | None = None
 ) -> tuple[list[dict[str, Any]], bool]:
     """A summary of each of these collections, and whether all are complete.
 
@@ -116,7 +116,7 @@ def summaries(
     the rest; a later call returns more. The collection of `known_entry`, which the caller has read already, is not read
     again. A summary that the engine was too slow for is not cached. Raises StoreError.
     """
-    missing = tuple(name for name in collection_names if known_entry is None or name != known_entry["name"])
+    missing = tuple(name for name in page_names if known_entry is None or name != known_entry["name"])
     rows, reading = _summaries(connection, missing)
     complete = bool(wait([reading], PATIENCE_S).done)
     if complete:
@@ -126,7 +126,7 @@ def summaries(
     by_name = {str(row["name"]): row for row in list(rows)}
     if known_entry is not None:
         by_name[str(known_entry["name"])] = overview.of(known_entry)
-    return [by_name.get(name) or overview.unasked(name) for name in collection_names], complete
+    return [by_name.get(name) or overview.unasked(name) for name in page_names], complete
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False, hash_funcs=BY_CONNECTION)
