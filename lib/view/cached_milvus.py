@@ -5,7 +5,7 @@ A cache's key holds the connection's key (its address and a salted hash of the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,10 +19,11 @@ from lib.store.connection import Store
 from lib.store.pool import Connection, Pulse
 from lib.view import cached
 
+HashFunctions = dict[str | type[Any], Callable[[Any], Any]]  # as Streamlit's caches take them
+
 TTL_S = 20
 PATIENCE_S = 1.0  # how long the overview waits for summaries before it shows those that have arrived
 NO_COLLECTION = "This store holds no collection yet. *Five steps* shows how to create one."
-REFRESH = "Refresh"  # the button that empties these caches
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def _connection_key(connection: Connection) -> str:
 
 
 # What caches take for these arguments; the caches of the page's parts use them, too.
-BY_CONNECTION: Final = {Connection: _connection_key}
-BY_COLLECTION: Final = {MilvusContext: lambda context: context.key}
+BY_CONNECTION: Final[HashFunctions] = {Connection: _connection_key}
+BY_COLLECTION: Final[HashFunctions] = {MilvusContext: lambda context: context.key}
 
 
 @st.cache_data(ttl=5, max_entries=64, show_spinner="Connecting", hash_funcs=BY_CONNECTION)

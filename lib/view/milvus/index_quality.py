@@ -232,8 +232,9 @@ def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> No
         probed = ivf_cells.probed(cells, sample.vectors[query], metric, nprobe).tolist()
         retrieved = sum(int(cells.of[row]) in probed for row in nearest)
         numbers = st.container(key="numbers_ivf").columns(2)
-        numbers[0].metric("Neighbours retrieved", f"{retrieved} of {k}", border=True)
-        numbers[1].metric("Rows scanned", f"{float(np.isin(cells.of, probed).mean()):.1%}", border=True)
+        numbers[0].metric("Neighbours retrieved", f"{retrieved} of {k}", border=True, height="stretch")
+        scanned = float(np.isin(cells.of, probed).mean())
+        numbers[1].metric("Rows scanned", f"{scanned:.1%}", border=True, height="stretch")
         st.plotly_chart(figures.probes(curve, nprobe, k), width="stretch", key="ivf_curve")
         mean = curve[nprobe - 1][1]
         st.caption(f"Mean recall@{k} over {queries} rows at nprobe {nprobe}: **{mean:.3f}**.")

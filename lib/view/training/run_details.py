@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -60,7 +62,7 @@ def section(workspace: Workspace, runs: list[Run]) -> None:
 
 
 def _summary(run: Run) -> None:
-    facts = [f"**{plain(results.title(run))}**", f"seed {run['seed']}", plain(run["weights_about"]) + " weights"]
+    facts = [f"**{plain(results.title(run))}**", f"seed {run['seed']}", f"weights: {plain(run['weights_about'])}"]
     if run["test_accuracy"] is not None:
         facts.append(f"{run['test_accuracy']:.2%} of {run['tested'] or 'its'} test photos")
     if run["best_epoch"] is not None:
@@ -116,7 +118,7 @@ def _cell(workspace: Workspace, run: Run, cell: tuple[str, str], here: bool) -> 
     _photos(workspace, shown, [(_confidence(confidences[image_id]),) for image_id in shown], here, "cell")
 
 
-def _photos(workspace: Workspace, ids: list[str], notes: list[tuple[str, ...]], here: bool, key: str) -> None:
+def _photos(workspace: Workspace, ids: list[str], notes: Sequence[tuple[str, ...]], here: bool, key: str) -> None:
     """The photos with their notes; only their names where the run used other photos (not `here`)."""
     if not ids:
         return
