@@ -18,7 +18,7 @@ from lib.view.milvus import connect
 _MOST_PHOTOS = 500
 _STEPS = 5
 _LESSON = "lesson"  # the session's lesson
-RUN_REST = "Run the remaining steps"
+RUN_REST = "Run the rest"
 START_OVER = "Start over"
 ALL_DONE = "All steps done"
 RUN_ON = "Run the steps on"
