@@ -46,7 +46,7 @@ def show(context: MilvusContext) -> None:
     if not fields:
         st.info(NO_FIELD)
         return
-    columns = st.columns([2, 2, 1, 2], vertical_alignment="bottom")
+    columns = st.columns([4, 3, 2, 5], vertical_alignment="bottom")
     with columns[0]:
         name = st.selectbox(
             "Field",
