@@ -1,29 +1,29 @@
-"""Home: what this is, the photos at a glance, what is wrong with them, what is ready."""
+"""Home: the data set at a glance, its photos, its quality, and what is ready."""
 
 import streamlit as st
 
 from lib.view import page_frame
-from lib.view.home import page
+from lib.view.home import audit, glance, network_input, photos, status, tour
 
 page_frame.begin(
     "Petalscope",
-    "Which photos does this machine find alike, and why? Train ResNet18 in four regimes, see the space it makes, "
-    "search it under five metrics, and open the Milvus collection that holds it.",
+    "Which photos does your model consider similar, and why? Train ResNet18 in four ways, explore the embeddings, "
+    "search them under five metrics, and open the Milvus collection that holds them.",
 )
-opened = page_frame.workspace()
-page_frame.origin(opened, "resnet18" if "resnet18" in opened.spaces else None)
+workspace = page_frame.workspace()
+page_frame.origin(workspace, "resnet18" if "resnet18" in workspace.spaces else None)
 
-page.glance(opened)
-page.tour()
+glance.show(workspace)
+tour.show()
 
 st.header("Photos", divider="gray")
-page.browse(opened)
-page.network_input(opened)
+photos.show(workspace)
+network_input.show(workspace)
 
 left, right = st.container(key="split").columns(2, gap="large")
 with left:
-    st.header("Audit", divider="gray")
-    page.audit(opened)
+    st.header("Data quality", divider="gray")
+    audit.show(workspace)
 with right:
-    st.header("Ready", divider="gray")
-    page.readiness(opened)
+    st.header("Status", divider="gray")
+    status.show(workspace)

@@ -1,37 +1,37 @@
-"""Training regimes: final results, curves, a look inside each run, the network, and training from here."""
+"""Training regimes: final results, curves, a look inside each run, the network, and training from the page."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
 from lib.view import page_frame
-from lib.view.training import network, page, results, run_details, train_form
+from lib.view.training import curves, embeddings, network, results, run_choice, run_details, sections, train_form
 
 page_frame.begin(
     "Training regimes",
-    "ResNet18 learns your photos four ways: from random weights, or with all, most or none of pretrained ones frozen.",
+    "Four ways to train ResNet18: from scratch, or from pretrained weights with all, most or no layers frozen.",
 )
-opened = page_frame.workspace()
+workspace = page_frame.workspace()
 try:
-    found = page.runs()
+    runs = run_choice.load()
 except PetalscopeError as error:
     page_frame.failed(error)
-    found = []
-chips = st.container()
-section = page.section_choice()
-shown = page.choose(found, opened) if found and section != "train" else []
-with chips:
-    page.origins(opened, shown)
+    runs = []
+origins = st.container()
+section = sections.choose()
+chosen = run_choice.choose(runs, workspace) if runs and section != "train" else []
+with origins:
+    run_choice.origins(workspace, chosen)
 if section == "network":
-    network.section(opened, shown)
+    network.section(workspace, chosen)
 elif section == "train":
-    train_form.section(found)
-    train_form.make_spaces(opened)
-elif not found:
-    page.nothing_yet()
+    train_form.section(runs)
+    embeddings.section(workspace)
+elif not runs:
+    sections.nothing_yet()
     network.published()
 elif section == "results":
-    results.final(shown, opened)
+    results.section(chosen, workspace)
 elif section == "curves":
-    page.draw_curves(shown)
+    curves.section(chosen)
 else:
-    run_details.section(opened, shown)
+    run_details.section(workspace, chosen)

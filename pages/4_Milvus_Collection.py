@@ -1,4 +1,4 @@
-"""Milvus collection: what a vector database holds, Lite file, server or cloud, and how well it finds things."""
+"""Milvus collection: what a vector database holds (Lite file, server or cloud) and how well it retrieves."""
 
 import streamlit as st
 
@@ -11,10 +11,10 @@ page_frame.begin(
     "Open any Milvus: collections, schema, true counts, every index parameter with its source, rows, and searches.",
 )
 try:
-    here = page.place()
-    if here.opened is not None and here.is_own:
-        page_frame.origin(here.opened)
-    page.show(here)
+    context = page.choose()
+    if context.workspace is not None and context.is_own:
+        page_frame.origin(context.workspace)
+    page.show(context)
 except PetalscopeError as error:
     page_frame.failed(error)
-    st.caption("Other connections are under *Connect* above; *Ask again* tries once more.")
+    st.caption(page.RETRY)

@@ -1,14 +1,14 @@
-"""What the Milvus page asks of a store, kept for a few seconds and shared by all sessions.
+"""What the Milvus page reads from a store, cached for a few seconds and shared by all sessions.
 
-A cache's key is the connection's (address and a hash of the credentials), never the client or a token.
+A cache's key holds the connection's key (its address and a salted hash of the credentials), never a client or a token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -19,40 +19,28 @@ from lib.store.connection import Store
 from lib.store.pool import Connection, Pulse
 from lib.view import cached
 
+HashFunctions = dict[str | type[Any], Callable[[Any], Any]]  # as Streamlit's caches take them
+
 TTL_S = 20
-PATIENCE_S = 1.0  # that the overview waits for answers before it shows those that came
+PATIENCE_S = 1.0  # how long the overview waits for summaries before it shows those that have arrived
+NO_COLLECTION = "This store holds no collection yet. *Five steps* shows how to create one."
 
 
 @dataclass(frozen=True)
 class MilvusContext:
-    """Where the user is: a connection, one of its collections (None when it has none), and the prepared photos (None
-    when there are none)."""
+    """Where the user is: a connection, its collections `names`, the chosen one (`name`; None where there is none), and
+    the prepared photos (`workspace`; None where there are none)."""
 
     connection: Connection
     pulse: Pulse
     names: tuple[str, ...]
     name: str | None
-    opened: Workspace | None
+    workspace: Workspace | None
 
     @property
-    def store(self) -> Store:
-        """The open client."""
-        return cached.pool().get(self.connection)
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        """All that is known of the collection, at most `TTL_S` old."""
-        if self.name is None:
-            raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
-        return entry(self.connection, self.name)
-
-    @property
-    def outline(self) -> dict[str, Any]:
-        """What its rows are read by: `name`, `load_state`, `dynamic`, `fields` as in `entry`, at once however many rows
-        there are; at most `TTL_S` old."""
-        if self.name is None:
-            raise StoreError("This store holds no collection yet: see *Five steps* for how one is made.")
-        return _outline(_key(self.connection), self.name, self.connection)
+    def key(self) -> str:
+        """The connection and the collection as a text without credentials; a new one once all clients were closed."""
+        return f"{_connection_key(self.connection)} {self.name}"
 
     @property
     def is_own(self) -> bool:
@@ -64,95 +52,107 @@ class MilvusContext:
         """Whether the engine is Milvus Lite, whatever the address looks like."""
         return self.pulse.engine == "lite"
 
+    def open_store(self) -> Store:
+        """The open client. Raises StoreError."""
+        return cached.pool().get(self.connection)
 
-def _key(connection: Connection) -> str:
+    def read_entry(self) -> dict[str, Any]:
+        """The chosen collection's entry in the `inspect` document, at most `TTL_S` old. Raises StoreError."""
+        return entry(self.connection, self._chosen())
+
+    def read_outline(self) -> dict[str, Any]:
+        """`name`, `load_state`, `dynamic` and `fields` of the entry, at most `TTL_S` old: what rows are read by, fast
+        however many rows there are. Raises StoreError."""
+        return _outline(self.connection, self._chosen())
+
+    def _chosen(self) -> str:
+        if self.name is None:
+            raise StoreError(NO_COLLECTION)
+        return self.name
+
+
+def _connection_key(connection: Connection) -> str:
+    # The generation changes when all clients are closed: what was read before is then out of date.
     return f"{connection.key} {cached.pool().generation}"
 
 
-@st.cache_data(ttl=5, max_entries=64, show_spinner="Connecting")
-def _pulse(key: str, _connection: Connection) -> Pulse:
-    return cached.pool().pulse(_connection)
+# What caches take for these arguments; the caches of the page's parts use them, too.
+BY_CONNECTION: Final[HashFunctions] = {Connection: _connection_key}
+BY_COLLECTION: Final[HashFunctions] = {MilvusContext: lambda context: context.key}
 
 
+@st.cache_data(ttl=5, max_entries=64, show_spinner="Connecting", hash_funcs=BY_CONNECTION)
 def pulse(connection: Connection) -> Pulse:
-    """How the connection is; a dead one is opened anew. Raises StoreError."""
-    return _pulse(_key(connection), connection)
+    """The connection's health; a dead client is opened anew. Raises StoreError."""
+    return cached.pool().pulse(connection)
 
 
-@st.cache_data(ttl=TTL_S, max_entries=64, show_spinner="Asking Milvus")
-def _names(key: str, _connection: Connection) -> list[str]:
-    return collections.names(cached.pool().get(_connection))
-
-
+@st.cache_data(ttl=TTL_S, max_entries=64, show_spinner="Reading from Milvus", hash_funcs=BY_CONNECTION)
 def names(connection: Connection, state: str = "") -> list[str]:
     """The collections, sorted.
 
-    Of our own store `state` is the version of the prepared photos: after a `prepare` it has other collections at once.
+    For Petalscope's own store `state` is the version of the prepared photos: a `prepare` changes the collections.
     """
-    return _names(f"{_key(connection)} {state}", connection)
+    return collections.names(cached.pool().get(connection))
 
 
 @st.cache_resource
-def _askers() -> ThreadPoolExecutor:
+def _summary_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(4, "petalscope-summaries")
 
 
-@st.cache_resource(ttl=TTL_S, max_entries=256, show_spinner=False)
-def _some(key: str, names: tuple[str, ...], _connection: Connection) -> tuple[list[dict[str, Any]], Future[None]]:
-    found: list[dict[str, Any]] = []
-    return found, _askers().submit(overview.some, cached.pool().get(_connection), names, found.append)
+@st.cache_resource(ttl=TTL_S, max_entries=256, show_spinner=False, hash_funcs=BY_CONNECTION)
+def _summaries(connection: Connection, names: tuple[str, ...]) -> tuple[list[dict[str, Any]], Future[None]]:
+    """The list that a thread fills with summaries, and that thread's future."""
+    rows: list[dict[str, Any]] = []
+    return rows, _summary_threads().submit(overview.some, cached.pool().get(connection), names, rows.append)
 
 
 def summaries(
-    connection: Connection, wanted: Sequence[str], known: Mapping[str, Any] | None = None
+    connection: Connection, page_names: Sequence[str], known_entry: Mapping[str, Any] | None = None
 ) -> tuple[list[dict[str, Any]], bool]:
-    """A summary of each of these collections, those of one page of the overview, and whether all have come: a server of
-    thousands may take seconds for each, so after `PATIENCE_S` there are those that came until then, and asking again
-    gives the others. That of `known`, an entry, is taken from there. What was not asked, since the engine does not
-    answer, is not remembered."""
-    asked = tuple(name for name in wanted if known is None or name != known["name"])
-    came, asking = _some(_key(connection), asked, connection)
-    complete = bool(wait([asking], PATIENCE_S).done)
+    """A summary of each of these collections, and whether all are complete.
+
+    A slow server may take seconds for each. After `PATIENCE_S` this returns what has arrived, with empty summaries for
+    the rest; a later call returns more. The collection of `known_entry`, which the caller has read already, is not read
+    again. A summary that the engine was too slow for is not cached. Raises StoreError.
+    """
+    missing = tuple(name for name in page_names if known_entry is None or name != known_entry["name"])
+    rows, reading = _summaries(connection, missing)
+    complete = bool(wait([reading], PATIENCE_S).done)
     if complete:
-        asking.result()  # raises what went wrong
+        reading.result()  # raises the error of the thread
     if complete and cached.pool().get(connection).late:
-        _some.clear(_key(connection), asked, connection)
-    found = {str(each["name"]): each for each in came}
-    if known is not None:
-        found[str(known["name"])] = overview.of(known)
-    return [found.get(name) or overview.unasked(name) for name in wanted], complete
+        _summaries.clear(connection, missing)
+    by_name = {str(row["name"]): row for row in list(rows)}
+    if known_entry is not None:
+        by_name[str(known_entry["name"])] = overview.of(known_entry)
+    return [by_name.get(name) or overview.unasked(name) for name in page_names], complete
 
 
-@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False)
-def _outline(key: str, name: str, _connection: Connection) -> dict[str, Any]:
-    return inspect.outline(cached.pool().get(_connection), name)
+@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False, hash_funcs=BY_CONNECTION)
+def _outline(connection: Connection, name: str) -> dict[str, Any]:
+    return inspect.outline(cached.pool().get(connection), name)
 
 
-@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Asking Milvus")
-def _entry(key: str, name: str, _connection: Connection) -> dict[str, Any]:
-    found: dict[str, Any] = inspect.inspect(cached.pool().get(_connection), name)["collections"][0]
-    if not found["fields"]:  # without them there is nothing to show, and it must not be kept
-        why = next((item["reason"] for item in found["unavailable"] if item["call"] == "describe_collection"), "")
-        raise StoreError(f"Milvus cannot describe {name}: {why or 'it names no fields'}. Try again in a moment.")
-    return found
-
-
+@st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Reading from Milvus", hash_funcs=BY_CONNECTION)
 def entry(connection: Connection, name: str) -> dict[str, Any]:
-    """The `inspect` document's entry of one collection."""
-    return _entry(_key(connection), name, connection)
+    """A collection's entry in the `inspect` document. Raises StoreError."""
+    document: dict[str, Any] = inspect.inspect(cached.pool().get(connection), name)["collections"][0]
+    if not document["fields"]:  # nothing could be shown without fields; raising keeps it out of the cache
+        reasons = (item["reason"] for item in document["unavailable"] if item["call"] == "describe_collection")
+        reason = next(reasons, "") or "it names no fields"
+        raise StoreError(f"Milvus cannot describe {name}: {reason}. Try again in a moment.")
+    return document
 
 
-@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
-def _server(key: str, _connection: Connection) -> dict[str, Any]:
-    return overview.server(cached.pool().get(_connection))
-
-
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=BY_CONNECTION)
 def server(connection: Connection) -> dict[str, Any]:
-    """What the engine says about itself."""
-    return _server(_key(connection), connection)
+    """What the engine reports about itself: databases, users, roles, resource groups; `unavailable` has the rest."""
+    return overview.server(cached.pool().get(connection))
 
 
 def refresh() -> None:
-    """Forget all answers: the next question goes to the engine."""
-    for kept in (_pulse, _names, _some, _outline, _entry, _server):
-        kept.clear()
+    """Empty these caches: the next read goes to the engine."""
+    for read in (pulse, names, _summaries, _outline, entry, server):
+        read.clear()

@@ -1,4 +1,4 @@
-"""Whether a real browser shows text that can be read: its contrast with the ground it stands on."""
+"""The contrast of text with its background, measured in a real browser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.helpers.browser_driver import Watched
 
 pytestmark = browser_driver.MARKS
 
-# The ratio of WCAG 2.2, success criterion 1.4.3, of every text that a selector finds; the ground is the nearest opaque
-# one. A canvas paints the browser's own notation of a colour, so any of them can be read.
+# The contrast ratio (WCAG 2.2, success criterion 1.4.3) of each text that a selector matches, against the nearest
+# opaque background. A canvas paints each colour, so that any CSS notation can be read.
 CONTRASTS = """(selector) => {
     const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
     const over = (colours) => {
@@ -47,14 +47,14 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_small_text_has_the_contrast_that_it_needs(tab: Watched, scheme: str) -> None:
+def test_small_text_has_enough_contrast(tab: Watched, scheme: str) -> None:
     tab.page.emulate_media(color_scheme=scheme)
     for place, selector in TEXTS.items():
         tab.open(place.replace("Home", ""))
         tab.page.locator(selector).first.wait_for(state="attached", timeout=30_000)
-        found = tab.page.evaluate(CONTRASTS, selector)
-        assert len(found) > 5
-        assert [each for each in found if each[0] < 4.5] == []
+        contrasts = tab.page.evaluate(CONTRASTS, selector)
+        assert len(contrasts) > 5
+        assert [each for each in contrasts if each[0] < 4.5] == []
 
 
 def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Watched) -> None:

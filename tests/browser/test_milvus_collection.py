@@ -1,4 +1,4 @@
-"""The Milvus page in a real browser: other stores, failures by their names, links that restore, rows and drawings."""
+"""The Milvus page in a real browser: other stores, named failures, links that restore a view, rows and figures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
 from lib.store.connection import open_store
 from lib.view import selection
+from lib.view.milvus import changes, connect, filter_builder, load_prompt, map, row_export, row_photos, rows, schema
+from lib.view.milvus import search as search_page
 from tests.helpers import browser_driver, foreign_collection, recorded_servers
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, wait_for_maps
 
 pytestmark = browser_driver.MARKS
 WRONG = "root:wr0ng-p4ss"
-# What must be nowhere to be seen: the wrong password, the one typed as a part of an address, the right one.
+# These must appear nowhere: the wrong password, the password in a typed address, the right token.
 SECRETS = ("wr0ng-p4ss", "typ3d-wr0ng", "r3corded-t0ken")
 OWNER = """
 import sys
@@ -72,8 +74,8 @@ def address(prepared: Settings, others: Path, shop: tuple[Path, list[int]], log:
     assert prepared.data is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PETALSCOPE_FOLDERS", os.pathsep.join((str(others), str(shop[0].parent))))
-        with browser_driver.serving(prepared.data, copy, log) as found:
-            yield found
+        with browser_driver.serving(prepared.data, copy, log) as url:
+            yield url
 
 
 def alert(tab: Watched) -> str:
@@ -82,10 +84,10 @@ def alert(tab: Watched) -> str:
     return box.inner_text()
 
 
-def connect(tab: Watched, address: str, token: str = "", *, opened: bool = False) -> None:
+def add_connection(tab: Watched, address: str, token: str = "", *, opened: bool = False) -> None:
     """Through the form, which stays open after a failure."""
     if not opened:
-        tab.page.get_by_role("button", name="Connect").first.click()
+        tab.page.get_by_role("button", name=connect.CONNECT).first.click()
     tab.page.get_by_role("textbox", name="Address").fill(address)
     if token:
         tab.page.locator('input[type="password"]').fill(token)
@@ -94,11 +96,11 @@ def connect(tab: Watched, address: str, token: str = "", *, opened: bool = False
 
 
 def usable(tab: Watched) -> None:
-    """After a failure the page has no traceback, gives no advice that destroys, and still opens Petalscope's store."""
+    """After a failure the page shows no traceback and no destructive advice, and still opens Petalscope's store."""
     assert tab.page.locator('[data-testid="stException"]').count() == 0
-    said = " ".join(box.inner_text() for box in tab.page.locator('[data-testid="stAlertContentError"]').all()).lower()
-    assert not re.search(r"traceback|\b(delete|remove|drop|reset|rm)\b", said)
-    assert tab.page.get_by_role("button", name="Connect").first.is_enabled()
+    errors = " ".join(box.inner_text() for box in tab.page.locator('[data-testid="stAlertContentError"]').all()).lower()
+    assert not re.search(r"traceback|\b(delete|remove|drop|reset|rm)\b", errors)
+    assert tab.page.get_by_role("button", name=connect.CONNECT).first.is_enabled()
 
 
 def test_failures_of_files_are_named_one_by_one(tab: Watched, others: Path) -> None:
@@ -120,7 +122,7 @@ def test_failures_of_files_are_named_one_by_one(tab: Watched, others: Path) -> N
             assert sentence in alert(tab), name
             usable(tab)
         tab.page.locator('[data-testid="stSelectbox"] input').first.click()
-        tab.page.get_by_role("option", name="Petalscope's own store").click()
+        tab.page.get_by_role("option", name=connect.OWN_STORE).click()
         tab.page.get_by_text("count(*)", exact=True).first.wait_for(timeout=30_000)
     finally:
         owner.communicate(timeout=60)
@@ -149,7 +151,7 @@ def test_failures_of_servers_are_named_one_by_one(
             (f"https://localhost:{secure}", "is not trusted: self-signed certificate", "its authority's certificate"),
             ("root:typ3d-wr0ng@host:19530", "outside the folders", "PETALSCOPE_FOLDERS"),
         ):
-            connect(tab, address, WRONG, opened=not first)
+            add_connection(tab, address, WRONG, opened=not first)
             first = False
             tab.page.get_by_text(sentence).first.wait_for(timeout=30_000)
             assert remedy in alert(tab), address
@@ -157,11 +159,11 @@ def test_failures_of_servers_are_named_one_by_one(
             hidden(tab)
         # The page beneath is Petalscope's own store all the time; and with the right token the server opens.
         assert tab.page.get_by_text("count(*)", exact=True).first.is_visible()
-        connect(tab, f"http://127.0.0.1:{port}", recorded_servers.TOKEN, opened=True)
+        add_connection(tab, f"http://127.0.0.1:{port}", recorded_servers.TOKEN, opened=True)
         tab.page.get_by_text(f"Milvus server {recorded_servers.VERSION}").wait_for(timeout=30_000)
         hidden(tab)
     # It dies while it is looked at.
-    tab.page.get_by_role("button", name="Ask again").click()
+    tab.page.get_by_role("button", name=connect.REFRESH).click()
     assert f"nothing listens on port {port}" in alert(tab)
     usable(tab)
     hidden(tab)
@@ -176,32 +178,33 @@ def test_failures_of_servers_are_named_one_by_one(
 
 
 def hidden(tab: Watched) -> None:
-    """No token is in what the page shows or holds, or in its address."""
-    kept = tab.page.content() + tab.page.url + tab.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+    """No token is in the page, its storage or its address."""
+    storage = tab.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+    contents = tab.page.content() + tab.page.url + storage
     for secret in SECRETS:
-        assert secret not in kept.replace(f'value="root:{secret}', "")
+        assert secret not in contents.replace(f'value="root:{secret}', "")
 
 
 def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: Path) -> None:
     tab.open("Milvus_Collection")
-    connect(tab, str(others / "x.db"))
-    tab.page.get_by_text("Petalscope's own store").wait_for(state="detached", timeout=30_000)
+    add_connection(tab, str(others / "x.db"))
+    tab.page.get_by_text(connect.OWN_STORE).wait_for(state="detached", timeout=30_000)
     assert quote(str(others / "x.db"), safe="") in tab.page.url
     tab.page.get_by_test_id("stButtonGroup").get_by_text("Rows", exact=True).click()
     tab.settle()
-    if tab.page.get_by_role("button", name="Load it").count():
-        tab.page.get_by_role("button", name="Load it").click()
+    if tab.page.get_by_role("button", name=load_prompt.LOAD).count():
+        tab.page.get_by_role("button", name=load_prompt.LOAD).click()
         tab.settle()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
-    tab.page.get_by_role("button", name="Next page").click()
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
+    tab.page.get_by_role("button", name=rows.NEXT).click()
     tab.page.get_by_text("page 2").wait_for(timeout=30_000)
     tab.open(tab.page.url.removeprefix(f"{tab.address}/") + "&filter=" + quote('title = "a"'))
-    tab.page.get_by_text("The engine cannot read this filter").wait_for(timeout=30_000)
+    tab.page.get_by_text(filter_builder.UNREADABLE).wait_for(timeout=30_000)
     assert "      ^ unexpected character" in tab.page.locator("pre").first.inner_text()
 
 
 def part(tab: Watched, title: str, words: str) -> None:
-    """Go to a part of the page, which has `words` on it as no other."""
+    """Go to a part of the page: the only one with `words` on it."""
     tab.page.get_by_test_id("stButtonGroup").first.get_by_text(title, exact=True).click()
     tab.page.get_by_text(words).first.wait_for(timeout=60_000)
     tab.settle()
@@ -227,8 +230,8 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     made = foreign_collection.shop_vectors()
     like = str(keys[5])
     tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&like={like}")
-    tab.page.get_by_role("button", name="Load it").click()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    tab.page.get_by_role("button", name=load_prompt.LOAD).click()
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
     tab.settle()
     first, second = lines(tab, "tenant")[1:3]
     assert [cell for cell in first if cell] == [str(keys[0]), "north", "3"]
@@ -237,22 +240,22 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     ]  # fmt: skip
 
     part(tab, "Overview", "Consistency")
-    found = numbers(tab)
-    assert (found["row_count"], found["count(*)"], found["Load state"]) == ("240", "240", "Loaded")
+    shown = numbers(tab)
+    assert (shown["row_count"], shown["count(*)"], shown["Load state"]) == ("240", "240", "Loaded")
     assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2
 
-    part(tab, "Schema", "Memory, estimated")
+    part(tab, "Schema", schema.MEMORY)
     fields = {row[0]: row[1:] for row in lines(tab, "Type")[1:]}
     assert fields["pk"][:2] == ["INT64", "primary key, auto id"]
     assert fields["tenant"][:2] == ["VARCHAR", "partition key"]
     assert fields["terms"][0] == fields["tokens"][0] == "SPARSE_FLOAT_VECTOR"
     assert fields["sizes"][:2] == ["ARRAY<INT64>", "nullable"]
     assert fields["stock"][-1] == "3"
-    assert "Memory, estimated: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
+    assert f"{schema.MEMORY}: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
 
-    part(tab, "Search", "timed by this client")
-    asked = made["image"] - made["image"][5]
-    order = np.argsort((asked**2).sum(axis=1), kind="stable")[1:4]
+    part(tab, "Search", search_page.TIMED)
+    differences = made["image"] - made["image"][5]
+    order = np.argsort((differences**2).sum(axis=1), kind="stable")[1:4]
     assert [row[1] for row in lines(tab, "Rank")[1:4]] == [str(keys[place]) for place in order]
     assert "L2² (squared L2 distance" in tab.text()
 
@@ -264,15 +267,15 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
 
     part(tab, "Health", "rows by tenant")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
-    found = numbers(tab)
-    assert (found["Zero"], found["Duplicates"], found["Dead dims"], found["NaN or inf"]) == ("1", "1", "0", "0")
+    shown = numbers(tab)
+    assert (shown["Zero"], shown["Duplicates"], shown["Dead dims"], shown["NaN or inf"]) == ("1", "1", "0", "0")
     tab.page.get_by_text("rows by tenant").wait_for(timeout=30_000)
 
-    part(tab, "Map", "Click a point for its row")
+    part(tab, "Map", map.CLICK)
     wait_for_maps(tab.page, "maps.length === 1")
     assert sorted(on_maps(tab.page, "return maps[0].state.data.ids")) == sorted(str(key) for key in keys)
 
-    part(tab, "Change", "Allow this session")
+    part(tab, "Change", changes.ALLOW)
     assert tab.page.get_by_text("client.load_collection('shop')").count() == 1
     assert tab.page.get_by_role("button", name="Load", exact=True).is_disabled()
     assert tab.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
@@ -280,14 +283,14 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
 
 def pick(tab: Watched, label: str, option: str) -> None:
     """Choose from a list. It closes again where something else moves while it opens."""
-    wanted = tab.page.get_by_role("option", name=option, exact=True)
+    choice = tab.page.get_by_role("option", name=option, exact=True)
     for _ in range(10):
-        if not wanted.is_visible():
+        if not choice.is_visible():
             tab.page.get_by_role("combobox", name=label).last.click()
             tab.page.wait_for_timeout(300)
-        if wanted.is_visible():
+        if choice.is_visible():
             break
-    wanted.click()
+    choice.click()
     tab.page.keyboard.press("Escape")  # a list for several choices stays open
     tab.settle()
 
@@ -296,29 +299,31 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
     path, keys = shop
     chosen = quote('tenant == "east"')
     tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&filter={chosen}")
-    if tab.page.get_by_role("button", name="Load it").count():
-        tab.page.get_by_role("button", name="Load it").click()
-    tab.page.get_by_text("25 rows in the order of").wait_for(timeout=30_000)
+    if tab.page.get_by_role("button", name=load_prompt.LOAD).count():
+        tab.page.get_by_role("button", name=load_prompt.LOAD).click()
+    tab.page.get_by_text(f"25 {rows.IN_ORDER}").wait_for(timeout=30_000)
     tab.settle()
     tab.page.get_by_text("Export", exact=True).click()
     tab.settle()
     for name, option in (("As", "Parquet"), ("With the vectors", "image"), ("With the vectors", "terms")):
         pick(tab, name, option)
-    tab.page.get_by_role("button", name="Export the rows that match").click()
-    download = tab.page.get_by_role("button", name="Download", exact=True)
+    tab.page.get_by_role("button", name=row_export.EXPORT_MATCHES).click()
+    download = tab.page.get_by_role("button", name=row_export.DOWNLOAD, exact=True)
     download.wait_for(timeout=60_000)
-    tab.settle()  # the page is drawn once more when the work has ended, and a click on what goes would do nothing
+    tab.settle()  # the page is drawn once more when the job ends; a click before that would be lost
     with tab.page.expect_download(timeout=60_000) as coming:
         download.click()
     coming.value.save_as(tmp_path / "shop.parquet")
     table = parquet.read_table(tmp_path / "shop.parquet")
-    rows = range(2, foreign_collection.SHOP_ROWS, 3)
-    assert table["pk"].to_pylist() == [keys[row] for row in rows]
+    expected = range(2, foreign_collection.SHOP_ROWS, 3)
+    assert table["pk"].to_pylist() == [keys[row] for row in expected]
     assert np.array_equal(
         np.array(table["image"].to_pylist(), np.float32), foreign_collection.shop_vectors()["image"][2::3]
     )
-    assert [json.loads(text) for text in table["terms"].to_pylist()] == [{str(row): 1.0, "5000": 0.5} for row in rows]
-    assert table["sizes"].to_pylist() == [json.dumps([row, row + 1]) if row % 5 else None for row in rows]
+    assert [json.loads(text) for text in table["terms"].to_pylist()] == [
+        {str(row): 1.0, "5000": 0.5} for row in expected
+    ]
+    assert table["sizes"].to_pylist() == [json.dumps([row, row + 1]) if row % 5 else None for row in expected]
 
 
 def test_the_selection_of_the_map_page_is_shown_as_rows(tab: Watched, prepared: Settings) -> None:
@@ -339,12 +344,12 @@ def test_a_click_on_the_map_shows_the_row(tab: Watched, prepared: Settings) -> N
     assert sorted(ids) == workspace.open_workspace(prepared).catalog().ids
     assert not tab.page.get_by_label("Lasso").is_visible()
     tab.page.mouse.click(*point_on_map(tab.page, 3))
-    tab.page.get_by_role("button", name="Search with it").wait_for(timeout=20_000)
+    tab.page.get_by_role("button", name=row_photos.SEARCH).wait_for(timeout=20_000)
     assert tab.page.locator('[aria-label="This row"] button').count() == 1
 
 
 @pytest.mark.parametrize("part", ["quality&quality=ivf", "health"])
-def test_drawings_are_drawn(tab: Watched, part: str) -> None:
+def test_figures_are_drawn(tab: Watched, part: str) -> None:
     tab.open(f"Milvus_Collection?part={part}")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
     assert tab.page.locator('[data-testid="stAlertContentError"]').count() == 0

@@ -1,4 +1,4 @@
-"""The app in a real browser: links, clicks, lasso, upload, and what it must never do."""
+"""The app in a real browser: deep links, clicks, keyboard, uploads, and hostile folder names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from lib.prepare import workspace
 from lib.settings import Settings
+from lib.view.milvus.search import PHOTO_TITLE
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, serving
 
@@ -115,10 +116,9 @@ def test_milvus_page_searches_and_filters(tab: Watched, prepared: Settings) -> N
     photos = workspace.open_workspace(prepared).catalog()
     query = photos.ids[0]
     tab.open(f"Milvus_Collection?part=search&q={quote(query, safe='')}")
-    tab.page.locator('[aria-label="Rows like this one"] button').first.wait_for(timeout=30_000)
-    ids = [
-        button.get_attribute("data-id") for button in tab.page.locator('[aria-label="Rows like this one"] button').all()
-    ]
+    tiles = tab.page.locator(f'[aria-label="{PHOTO_TITLE}"] button')
+    tiles.first.wait_for(timeout=30_000)
+    ids = [tile.get_attribute("data-id") for tile in tiles.all()]
     assert query not in ids and len(ids) == 12
 
 

@@ -21,7 +21,7 @@ from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
 from lib.settings import PROJECT, Settings
 from lib.view import selection
-from lib.view.home import page
+from lib.view.home import glance
 from tests.conftest import environment
 
 PAGES = [
@@ -56,7 +56,7 @@ def test_home_counts_the_photos(start, prepared: Settings) -> None:
 def test_bars_of_classes_have_the_counts_beside_them() -> None:
     splits = ["train"] * 6 + ["val"] + ["test"] * 3 + ["train"] * 5
     frame = pd.DataFrame({"label": ["rose"] * 10 + ["<b>"] * 5, "split": splits})
-    drawn = page.class_bars(frame, {"rose": "#111111", "<b>": "#222222"})
+    drawn = glance.class_bars(frame, {"rose": "#111111", "<b>": "#222222"})
     table = ElementTree.fromstring(drawn)
     heads = [cell.text for cell in table.iter("th")][:6]
     assert heads == ["Class", None, "Photos", "Training", "Validation", "Test"]

@@ -1,4 +1,4 @@
-"""What can be read off a figure or a page at a glance: axes, labels, and where a page begins."""
+"""Details of figures and pages: ticks, labels, and the collection that the Milvus page begins with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_axis_without_positive_values_keeps_its_own_ticks() -> None:
 def test_labels_of_settings_do_not_cover_each_other() -> None:
     latencies = [2.9, 2.91, 2.92, 3.0, 3.4, 4.5, 9.0]
     rows = [{"p50_ms": ms, "p95_ms": 2 * ms, "params": {"ef": 2**place}} for place, ms in enumerate(latencies)]
-    labels, places = index_quality.spaced(rows, 18.0)
+    labels, places = index_quality.spaced_labels(rows, 18.0)
     drawn = [(math.log10(rows[i]["p50_ms"]), places[i], label) for i, label in enumerate(labels) if label]
     for (at, side, _), (other, beside, _) in itertools.combinations(drawn, 2):
         assert side != beside or abs(at - other) >= 0.05 * math.log10(18.0 / 2.9)

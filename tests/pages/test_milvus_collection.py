@@ -1,4 +1,4 @@
-"""The Milvus page, run by Streamlit's own test harness, on our own store and on one that other programs made."""
+"""The Milvus page, run by Streamlit's test harness, on Petalscope's own store and on one that other programs made."""
 
 from __future__ import annotations
 
@@ -20,9 +20,23 @@ from streamlit.testing.v1 import AppTest
 
 from lib.prepare import workspace
 from lib.settings import Settings
-from lib.store import collections, overview, pool, rows
+from lib.store import collections, pool
+from lib.store import overview as store_overview
+from lib.store import rows as store_rows
 from lib.store.connection import open_store
 from lib.view import cached, cached_milvus, formatting, page_frame, selection
+from lib.view.milvus import (
+    changes,
+    connect,
+    filter_builder,
+    load_prompt,
+    overview,
+    quickstart,
+    row_export,
+    rows,
+    schema,
+    vector_health,
+)
 from tests.helpers import foreign_collection, recorded_servers
 
 PAGE = "pages/4_Milvus_Collection.py"
@@ -30,7 +44,7 @@ PAGE = "pages/4_Milvus_Collection.py"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a foreign store, a file that is none, and a Lite 2.x file."""
+    """A folder with a foreign store, a plain file, and a Lite 2.x file."""
     folder = tmp_path_factory.mktemp("others")
     with open_store(str(folder / "x.db")) as store:
         foreign_collection.make(store, "foreign")
@@ -45,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened_at(
     start: Callable[[Settings], AppTest], prepared: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., AppTest]]:
-    """A function that opens the page with these parts of an address."""
+    """A function that opens the page with these link parameters."""
     monkeypatch.setenv("PETALSCOPE_FOLDERS", str(folder))
 
     def open_page(**address: str) -> AppTest:
@@ -54,7 +68,7 @@ def opened_at(
             app.query_params[name] = value
         fine(app.run())
         for button in app.button:
-            if button.label == "Load it":  # a reopened Lite store comes back with nothing loaded
+            if button.label == load_prompt.LOAD:  # a reopened Lite store comes back with nothing loaded
                 button.click()
                 fine(app.run())
         return app
@@ -82,7 +96,7 @@ def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
     fine(app.run())
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}["count(*)"] == str(foreign_collection.ROWS)
-    assert "read only" in words(app)
+    assert connect.READ_ONLY in words(app)
     assert "describe\\_replica" not in words(app)
     assert {"describe_replica", "list_persistent_segments"} <= set(tables(app, "Call")[0]["Call"])
 
@@ -104,15 +118,15 @@ def test_what_a_link_may_not_or_cannot_open(opened_at, folder: Path, name: str, 
     assert not (folder / "none.db").exists()
 
 
-def test_a_link_to_a_server_calls_nobody(opened_at) -> None:
+def test_a_link_to_a_server_calls_no_server(opened_at) -> None:
     app = opened_at(store="http://10.255.255.1:19530")
-    assert "to which this session is not connected" in words(app)
+    assert connect.NOT_CONNECTED in words(app)
     assert not app.error
 
 
 def test_overview_searches_and_pages_many_collections(opened_at, folder: Path) -> None:
     app = opened_at(store=str(folder / "x.db"))
-    assert "61 of 61 collections, 25 at a time" in words(app)
+    assert f"{overview.collection_count(61, 61)}, 25 at a time" in words(app)
     assert len(tables(app, "Indexes")[0]) == 25
     app.text_input(key="find").set_value("MANY_4")
     fine(app.run())
@@ -125,10 +139,10 @@ def test_schema_shows_every_field_and_index(opened_at, folder: Path) -> None:
     assert fields.loc["dense", "Type"] == "FLOAT_VECTOR"
     assert fields.loc["words", "Type"] == "SPARSE_FLOAT_VECTOR"
     assert fields.loc["tags", "Type"] == "ARRAY<VARCHAR>"
-    assert fields.loc["key", "Is"] == "primary key"
+    assert fields.loc["key", schema.ATTRIBUTES] == "primary key"
     source = tables(app, "Source")[0].set_index("Build parameter")
     assert source.loc["M"].tolist() == ["8", "reported"]
-    assert "Memory, estimated: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)
+    assert f"{schema.MEMORY}: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)
     assert "it does not measure either" in words(app)
 
 
@@ -141,15 +155,15 @@ def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:
     assert len(table["dense"].iloc[0]) == 8
     assert {"dense norm", "dense std", "words nonzero"} <= set(table)
     assert table["words norm"].iloc[1] == pytest.approx((0.5**2 + 0.25**2) ** 0.5)
-    next(button for button in app.button if button.label == "Next page").click()
+    next(button for button in app.button if button.label == rows.NEXT).click()
     fine(app.run())
     assert tables(app, "title")[0]["key"].iloc[0] == "k025"
-    next(button for button in app.button if button.label == "Back").click()
+    next(button for button in app.button if button.label == rows.BACK).click()
     fine(app.run())
     assert tables(app, "title")[0]["key"].iloc[0] == "k000"
 
 
-def test_a_bad_filter_is_drawn_at_its_place(opened_at, folder: Path) -> None:
+def test_a_bad_filter_is_marked_at_its_column(opened_at, folder: Path) -> None:
     for part in ("rows", "search"):
         app = opened_at(store=str(folder / "x.db"), collection="foreign", part=part, filter='title = "a"', like="k001")
         assert len(app.error) == 1
@@ -168,14 +182,14 @@ def test_the_builder_writes_the_filter(opened_at, folder: Path) -> None:
     assert set(tables(app, "title")[0]["title"]) == {'a"b'}
     app.text_input(key="rows_filter").set_value("tilte == 3")
     fine(app.run())
-    assert "No field is called tilte" in words(app)
+    assert filter_builder.unknown_field("tilte") in words(app)
 
 
 def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
     app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", like="k001", field="other")
-    found = tables(app, "Rank")[0]
-    assert "k001" not in set(found["Key"])
-    assert found["L2²"].is_monotonic_increasing
+    results = tables(app, "Rank")[0]
+    assert "k001" not in set(results["Key"])
+    assert results["L2²"].is_monotonic_increasing
     assert "squared L2 distance" in words(app)
     app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", field="words", **{"with": "typed"})
     app.text_area(key="typed words").set_value("1003:1 5:1")
@@ -187,14 +201,14 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind: str) -> None:
+def test_an_export_equals_the_stored_rows(opened_at, folder: Path, kind: str) -> None:
     """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
     address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
     app = opened_at(**address)
     app.selectbox(key="export_kind").set_value(kind)
     app.multiselect(key="export_vectors").set_value(["dense", "words"])
     fine(app.run())
-    press(app, "Export the rows that match")
+    press(app, row_export.EXPORT_MATCHES)
     target = Path(app.session_state["exported"])
     for _ in range(200):
         if target.is_file() and not app.get("progress"):
@@ -202,32 +216,32 @@ def test_what_is_exported_is_what_the_store_holds(opened_at, folder: Path, kind:
         time.sleep(0.05)
         fine(app.run())
     assert f"{page_frame.plain(target.name)} · " in words(app)
-    assert [button.proto.label for button in app.get("download_button")] == ["Download"]
-    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # not folded away when it is ready
-    with open_store(str(folder / "x.db")) as store:  # the very client of the app: one process, one store
-        held = rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
-    assert len(held) == 48
-    assert exported(target) == held
+    assert [button.proto.label for button in app.get("download_button")] == [row_export.DOWNLOAD]
+    assert next(box for box in app.expander if box.label == "Export").proto.expanded  # the file is in sight
+    with open_store(str(folder / "x.db")) as store:  # the same client as the app's: one process, one store
+        stored = store_rows.by_keys(store, "foreign", [f"k{i:03}" for i in range(12, 60)], vectors=["dense", "words"])
+    assert len(stored) == 48
+    assert exported(target) == stored
     target.unlink()
 
 
 def exported(target: Path) -> list[dict[str, Any]]:
-    """The rows of a file, with what its format keeps as JSON text read again."""
+    """The rows of a file; values that its format keeps as JSON text are parsed."""
     if target.suffix == ".json":
         return list(json.loads(target.read_text("utf-8")))
     if target.suffix == ".csv":
         with target.open(encoding="utf-8", newline="") as file:
-            found: list[dict[str, Any]] = list(csv.DictReader(file))
-        for row in found:
+            table: list[dict[str, Any]] = list(csv.DictReader(file))
+        for row in table:
             row["n"], row["score"], row["flag"] = int(row["n"]), float(row["score"]), row["flag"] == "True"
             row["dense"] = json.loads(row["dense"])
     else:
-        found = parquet.read_table(target).to_pylist()
+        table = parquet.read_table(target).to_pylist()
     return [
         {name: value for name, value in row.items() if name not in {"doc", "tags", "words", "$meta"}}
         | {name: json.loads(row[name]) for name in ("doc", "tags", "words")}
         | json.loads(row["$meta"])
-        for row in found
+        for row in table
     ]
 
 
@@ -249,7 +263,7 @@ def test_without_photos_other_stores_still_open(
     app = start(replace(prepared, artifacts=tmp_path / "nothing")).switch_page(PAGE)
     app.query_params["store"] = str(folder / "x.db")
     fine(app.run())
-    assert "61 of 61 collections" in words(app)
+    assert overview.collection_count(61, 61) in words(app)
 
 
 def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
@@ -257,7 +271,7 @@ def test_a_typed_token_is_nowhere_to_be_seen(opened_at) -> None:
     inputs = {box.label: box for box in app.text_input}
     inputs["Address"].set_value("http://127.0.0.1:1")
     inputs["Token or user:password"].set_value("root:s3cret")
-    next(button for button in app.button if button.label == "Connect").click()
+    next(button for button in app.button if button.label == connect.CONNECT).click()
     fine(app.run())
     assert "No Milvus server answers" in " ".join(str(box.value) for box in app.error)
     assert "s3cret" not in words(app)
@@ -269,20 +283,20 @@ def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> N
     with recorded_servers.serving() as (port, server):
         app.run()
         next(box for box in app.text_input if box.label == "Address").set_value(f"http://127.0.0.1:{port}")
-        press(app, "Connect")
+        press(app, connect.CONNECT)
         assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
         for store in cached.pool()._stores.values():
             store.timeout_s = 0.3
         server.slow.add("GetCollectionStatistics")
-        press(app, "Ask again")
+        press(app, connect.REFRESH)
         assert (numbers(app)["row_count"], numbers(app)["count(*)"]) == ("not known", str(recorded_servers.ROWS))
-        told = tables(app, "Call")[0].set_index("Call")
-        assert told.loc["get_collection_stats", "Reason"] == "it did not answer in time"
+        unavailable = tables(app, "Call")[0].set_index("Call")
+        assert unavailable.loc["get_collection_stats", "Reason"] == "it did not answer in time"
         server.slow.add("DescribeCollection")
-        press(app, "Ask again")
+        press(app, connect.REFRESH)
         assert "it did not answer in time" in " ".join(str(box.value) for box in app.error)
         server.slow.clear()
-        press(app, "Ask again")
+        press(app, connect.REFRESH)
         assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
         assert not app.error
 
@@ -314,24 +328,23 @@ def test_other_types_are_compared_on_a_copy(opened_at, folder: Path, prepared: S
 
 
 def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
-    rows = len(workspace.open_workspace(prepared).catalog().ids)
+    photos = len(workspace.open_workspace(prepared).catalog().ids)
     app = opened_at(part="quality", quality="ivf")
     assert "the space's UMAP map" in words(app)
     app.slider(key="ivf_cells").set_value(8)
     fine(app.run())
     app.slider(key="ivf_probes").set_value(8)
     fine(app.run())
-    assert numbers(app)["Found of this query"] == "10 of 10"
-    assert numbers(app)["Rows looked at"] == "100.0%"
+    assert numbers(app)["Neighbours retrieved"] == "10 of 10"
+    assert numbers(app)["Rows scanned"] == "100.0%"
     app.slider(key="ivf_probes").set_value(1)
     fine(app.run())
-    assert float(numbers(app)["Rows looked at"].rstrip("%")) < 100 * (rows - 1) / rows
+    assert float(numbers(app)["Rows scanned"].rstrip("%")) < 100 * (photos - 1) / photos
 
 
-def test_health_of_our_own_collection(opened_at, prepared: Settings) -> None:
+def test_health_of_petalscopes_own_collection(opened_at, prepared: Settings) -> None:
     app = opened_at(part="health")
-    rows = len(workspace.open_workspace(prepared).catalog().ids)
-    assert f"all {rows} rows are, bit by bit" in words(app)
+    assert vector_health.no_drift(len(workspace.open_workspace(prepared).catalog().ids)) in words(app)
     shown = numbers(app)
     assert (shown["Zero"], shown["NaN or inf"], shown["Duplicates"]) == ("0", "0", "1")  # the copy in the fixture
 
@@ -356,14 +369,14 @@ def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
 
 
 def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
-    app = press(opened_at(part="steps"), "Run step 1")
+    app = press(opened_at(part="steps"), quickstart.run_step(1))
     assert "milvus_lite" in " ".join(str(code.value) for code in app.code)
-    app = press(app, "Run all that are left")
-    assert "All steps are done" in [button.label for button in app.button]
-    assert words(app).count("timed here · the engine's answer") == 5
-    press(app, "Start over")
+    app = press(app, quickstart.RUN_REST)
+    assert quickstart.ALL_DONE in [button.label for button in app.button]
+    assert words(app).count(quickstart.ANSWER) == 5
+    press(app, quickstart.START_OVER)
     homes = list((prepared.artifacts / "scratch").glob("steps-*"))
-    assert len(homes) == 1  # of the lesson that has begun anew
+    assert len(homes) == 1  # of the new lesson
     shutil.rmtree(homes[0])
 
 
@@ -384,10 +397,10 @@ def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
     fine(app.run())
     app.button(key="do_change").click()
     fine(app.run())
-    assert "done in" in " ".join(str(box.value) for box in app.success)
+    assert changes.DONE in " ".join(str(box.value) for box in app.success)
     app.query_params["part"] = "overview"
     fine(app.run())
-    assert "60 of 60 collections" in words(app)
+    assert overview.collection_count(60, 60) in words(app)
 
 
 def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,14 +412,14 @@ def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.
         def get(self, _: object) -> SimpleNamespace:
             return SimpleNamespace(late=False)
 
-    def some(_: object, names: Sequence[str], told: Callable[[dict[str, Any]], None]) -> None:
-        told(overview.unasked(names[0]) | {"row_count": 7})
+    def some(_: object, names: Sequence[str], add: Callable[[dict[str, Any]], None]) -> None:
+        add(store_overview.unasked(names[0]) | {"row_count": 7})
         gone_on.set()
         assert answer.wait(60)
-        told(overview.unasked(names[1]) | {"row_count": 8})
+        add(store_overview.unasked(names[1]) | {"row_count": 8})
 
     monkeypatch.setattr(cached, "pool", Pool)
-    monkeypatch.setattr(overview, "some", some)
+    monkeypatch.setattr(store_overview, "some", some)
     monkeypatch.setattr(cached_milvus, "PATIENCE_S", 0.0)
     slow = pool.Connection("slow", f"http://127.0.0.1:9/{os.urandom(4).hex()}", "", "typed")
     cached_milvus.summaries(slow, ["a", "b"])
@@ -415,12 +428,12 @@ def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.
     assert not cached_milvus.summaries(slow, ["a", "b"])[1]
     answer.set()
     monkeypatch.setattr(cached_milvus, "PATIENCE_S", 60.0)
-    rows, complete = cached_milvus.summaries(slow, ["a", "b"])
-    assert complete and [(row["name"], row["row_count"]) for row in rows] == [("a", 7), ("b", 8)]
+    summaries, complete = cached_milvus.summaries(slow, ["a", "b"])
+    assert complete and [(row["name"], row["row_count"]) for row in summaries] == [("a", 7), ("b", 8)]
 
 
-def test_another_state_of_the_photos_has_its_collections_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was kept from before a `prepare` names collections that it has dropped, and not those that it made."""
+def test_another_state_of_the_photos_has_its_collections_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was cached before a `prepare` names collections that it has dropped, and not those that it made."""
     answers = iter(["old", "new"])
     monkeypatch.setattr(collections, "names", lambda store: [next(answers)])
     monkeypatch.setattr(cached, "pool", lambda: SimpleNamespace(generation="of this test", get=lambda connection: None))

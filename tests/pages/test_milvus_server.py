@@ -1,5 +1,7 @@
-"""The Milvus page on a real server, run by Streamlit's own test harness: `make test-server`. The server is the app's
-own store here, filled by `prepare`, with a collection of another program beside."""
+"""The Milvus page on a real server, run by Streamlit's test harness: `make test-server`.
+
+The server is the app's own store here, filled by `prepare`, and also holds a collection of another program.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from lib.retrieval.query import find_query
 from lib.settings import Settings
 from lib.store import collections, quickstart
 from lib.store.connection import open_store
+from lib.view.milvus import overview, rows, vector_health
+from lib.view.milvus import quickstart as quickstart_page
 from tests.helpers import foreign_collection
 from tests.pages.test_milvus_collection import PAGE, fine, numbers, press, tables, words
 
@@ -52,7 +56,7 @@ def small(store):
 def opened_at(
     start: Callable[[Settings], AppTest], filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., AppTest]:
-    """A function that opens the page with these parts of an address."""
+    """A function that opens the page with these link parameters."""
     monkeypatch.setenv("MILVUS_URI", filled.milvus_uri)
 
     def open_page(**address: str) -> AppTest:
@@ -64,17 +68,17 @@ def opened_at(
     return open_page
 
 
-def test_overview_tells_what_a_server_knows(opened_at) -> None:
+def test_overview_shows_all_facts_of_a_server(opened_at) -> None:
     app = opened_at(collection="foreign")
     assert "Milvus server v2.3" in words(app)
-    assert "64 of 64 collections, 25 at a time" in words(app)
+    assert f"{overview.collection_count(64, 64)}, 25 at a time" in words(app)
     assert not app.error
     shown = numbers(app)
     assert shown["row_count"] == shown["count(*)"] == str(foreign_collection.ROWS)
-    facts = tables(app, "What")[0].set_index("What")["Answer"]
+    facts = tables(app, "Property")[0].set_index("Property")["Value"]
     assert facts["Replicas"] == "1"
     assert facts["Segments on disk"].endswith(f"{foreign_collection.ROWS} rows")
-    assert "questions about this collection" not in words(app)
+    assert "about this collection not supported" not in words(app)
     app.text_input(key="find").set_value("MANY_4")
     fine(app.run())
     assert list(tables(app, "Indexes")[0]["Collection"]) == [f"many_{i}" for i in range(40, 50)]
@@ -91,7 +95,7 @@ def test_schema_parameters_are_reported(opened_at) -> None:
 def test_rows_page_and_filter(opened_at) -> None:
     app = opened_at(collection="foreign", part="rows")
     assert tables(app, "title")[0]["n"].iloc[0] == str(2**60)
-    press(app, "Next page")
+    press(app, rows.NEXT)
     assert tables(app, "title")[0]["key"].iloc[0] == "k025"
     app.text_input(key="rows_filter").set_value('title == "a\\"b"')
     fine(app.run())
@@ -103,15 +107,14 @@ def test_rows_page_and_filter(opened_at) -> None:
 
 def test_search_by_a_row(opened_at) -> None:
     app = opened_at(collection="foreign", part="search", like="k001", field="dense")
-    found = tables(app, "Rank")[0]
-    assert "k001" not in set(found["Key"])
-    assert found["COSINE"].is_monotonic_decreasing
+    results = tables(app, "Rank")[0]
+    assert "k001" not in set(results["Key"])
+    assert results["COSINE"].is_monotonic_decreasing
 
 
 def test_health_finds_no_drift(opened_at, filled: Settings) -> None:
     app = opened_at(part="health")
-    rows = len(workspace.open_workspace(filled).catalog().ids)
-    assert f"all {rows} rows are, bit by bit" in words(app)
+    assert vector_health.no_drift(len(workspace.open_workspace(filled).catalog().ids)) in words(app)
 
 
 def test_changes_need_an_unlock(opened_at, filled: Settings) -> None:
@@ -131,38 +134,38 @@ def test_changes_need_an_unlock(opened_at, filled: Settings) -> None:
 @pytest.mark.parametrize("metric", ["mse", "l1", "l2", "cosine", "ncc"])
 def test_photos_are_found_through_the_server_as_by_a_full_scan(filled: Settings, metric: str) -> None:
     opened = workspace.open_workspace(filled)
-    there = search.load_space(opened, "resnet18")
-    query = find_query(there.catalog, "rose/04.jpg")
+    space = search.load_space(opened, "resnet18")
+    query = find_query(space.catalog, "rose/04.jpg")
 
-    def found(engine: str) -> list[str]:
-        document = search.search(opened, there, query, metric_name=metric, k=20, engine=engine)
+    def ids(engine: str) -> list[str]:
+        document = search.search(opened, space, query, metric_name=metric, k=20, engine=engine)
         return [row["id"] for row in document["results"]]
 
-    assert found("milvus") == found("exact")
+    assert ids("milvus") == ids("exact")
 
 
 def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> None:
     app = opened_at(part="steps")
-    assert "unlock changes first" in words(app)
-    where = next(radio for radio in app.radio if radio.label == "Run them on")
-    assert where.options == ["a Milvus Lite store of its own"]
+    assert quickstart_page.LOCKED in words(app)
+    where = next(radio for radio in app.radio if radio.label == quickstart_page.RUN_ON)
+    assert where.options == [quickstart_page.LITE]
     app.query_params["part"] = "change"
     fine(app.run())
     app.toggle[0].set_value(True)
     fine(app.run())
     app.query_params["part"] = "steps"
     fine(app.run())
-    where = next(radio for radio in app.radio if radio.label == "Run them on")
+    where = next(radio for radio in app.radio if radio.label == quickstart_page.RUN_ON)
     where.set_value(where.options[1])
     fine(app.run())
-    app = press(app, "Run all that are left")
+    app = press(app, quickstart_page.RUN_REST)
     assert not app.error
-    assert words(app).count("timed here · the engine's answer") == 5
+    assert words(app).count(quickstart_page.ANSWER) == 5
     shown = " ".join(str(code.value) for code in app.code)
     assert f"db_name='{DATABASE}'" in shown
     with open_store(filled.milvus_uri) as store:
         assert [name for name in collections.names(store) if name.startswith(quickstart.PREFIX)]
-        press(app, "Start over")
+        press(app, quickstart_page.START_OVER)
         assert not [name for name in collections.names(store) if name.startswith(quickstart.PREFIX)]
     for home in (filled.artifacts / "scratch").glob("steps-*"):
         shutil.rmtree(home)

@@ -20,10 +20,12 @@ from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
 from lib.view.figures import network as network_figures
 from lib.view.figures import training_curves, training_results
+from lib.view.training import live_training, run_details, sections
+from lib.view.training import network as network_page
+from lib.view.training import results as results_page
 from tests.helpers import training_records
 
 PAGE = "pages/1_Training_Regimes.py"
-SECTIONS = ("results", "curves", "run", "network", "train")
 HOSTILE = ("<img src=x onerror=alert(1)>", "$x$ **y** `z`")
 Open = Callable[..., AppTest]
 
@@ -53,8 +55,8 @@ def page(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     copy = tmp_path / "artifacts"
     shutil.copytree(prepared.artifacts, copy, ignore=shutil.ignore_patterns("*.db"))
 
-    def begin(found: list[dict[str, Any]], **address: str) -> AppTest:
-        training_records.write(copy / "runs", found)
+    def begin(records: list[dict[str, Any]], **address: str) -> AppTest:
+        training_records.write(copy / "runs", records)
         monkeypatch.setenv("PETALSCOPE_DATA", str(prepared.data))
         monkeypatch.setenv("PETALSCOPE_ARTIFACTS", str(copy))
         monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
@@ -88,7 +90,7 @@ def address_of(prepared: Settings, preset: str = "full") -> str:
     return f"{preset}-{workspace.open_workspace(prepared).catalog().fingerprint[:8]}"
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", sections.SECTIONS)
 def test_every_section_opens_with_sound_hostile_and_empty_records(page: Open, prepared: Settings, section: str) -> None:
     empty = dict.fromkeys(runs.NEEDED, 0) | {"id": "empty", "regime": "no regime of ours"}
     app = page([*made(prepared), foreign(), empty], section=section, runs="all")
@@ -109,14 +111,14 @@ def test_the_table_is_what_the_records_say(page: Open, prepared: Settings) -> No
         pair["verdict"] for pair in results.differences(map(normalise, made(prepared)))
     ]
     best = max(expected, key=lambda row: row["accuracy"])
-    assert f"{best['title']} is right on {best['accuracy']:.1%}" in words(app)
+    assert results_page.headline(best["title"], best["accuracy"], best["tested"]) in words(app)
     assert "ImageNet weights" in words(app)
     assert training_records.ABOUT in words(app)
 
 
-def test_one_seed_is_said_to_be_one(page: Open, prepared: Settings) -> None:
+def test_one_seed_is_labelled_as_one(page: Open, prepared: Settings) -> None:
     app = page(made(prepared)[::2], runs=address_of(prepared))
-    assert set(frame(app, "Test accuracy %")["Over seeds %"]) == {"1 seed"}
+    assert set(frame(app, "Test accuracy %")["Over seeds %"]) == {results_page.ONE_SEED}
 
 
 def test_a_link_restores_runs_and_regimes(page: Open, prepared: Settings) -> None:
@@ -141,71 +143,71 @@ def test_a_cell_opens_the_photos_that_it_counts(page: Open, prepared: Settings) 
     app = page(made(prepared), runs=address_of(prepared), **address)
     count = len(results.cell_ids(run, true, predicted))
     assert count > 0
-    assert f"{count} test photo{'s' if count > 1 else ''} of class {true} taken for {predicted}" in words(app)
+    assert run_details.cell_count(count, true, predicted) in words(app)
 
 
 def test_photos_of_another_data_set_are_named_and_not_shown(page: Open, prepared: Settings) -> None:
     app = page([*made(prepared), foreign()], section="run", runs="quick-ffffffff")
-    assert "named but not shown" in words(app)
+    assert run_details.OTHER_PHOTOS in words(app)
     listed = [table.value for table in app.dataframe if "Photo" in table.value]
     assert any(photo.startswith(HOSTILE) for table in listed for photo in table["Photo"])
 
 
 def test_names_from_outside_stay_text(page: Open, prepared: Settings) -> None:
     for section in ("results", "run"):
-        said = words(page([foreign()], section=section, runs="quick-ffffffff"))
-        assert "<img" not in said.replace("\\<img", "")
-        assert "$x$" not in said
+        shown = words(page([foreign()], section=section, runs="quick-ffffffff"))
+        assert "<img" not in shown.replace("\\<img", "")
+        assert "$x$" not in shown
 
 
-def test_two_runs_are_told_apart_by_their_configuration(page: Open, prepared: Settings) -> None:
-    found = made(prepared)[:2]
-    app = page(found, section="run", runs=address_of(prepared), run=found[0]["id"], other=found[1]["id"])
-    differing = frame(app, "The other")
-    assert list(differing["Setting"]) == ["seed"]
-    assert list(differing["This run"]) == ["0"]
+def test_the_settings_of_two_runs_are_compared(page: Open, prepared: Settings) -> None:
+    a, b = made(prepared)[:2]
+    app = page([a, b], section="run", runs=address_of(prepared), run=a["id"], other=b["id"])
+    differences = frame(app, "Other run")
+    assert list(differences["Setting"]) == ["seed"]
+    assert list(differences["This run"]) == ["0"]
 
 
-def test_the_guide_shows_measurements_or_says_that_there_are_none(page: Open, prepared: Settings) -> None:
-    said = words(page(made(prepared), section="network", runs=address_of(prepared)))
+def test_the_guide_shows_measurements_or_that_there_are_none(page: Open, prepared: Settings) -> None:
+    shown = words(page(made(prepared), section="network", runs=address_of(prepared)))
     transfer = [row for row in results.probes(map(normalise, made(prepared))) if row["regime"] == "transfer"]
     few = {row["layer"]: row["accuracy"] for row in transfer if row["photos"] == transfer[0]["photos"]}
-    assert f"layer4 **{few['layer4']:.1%}**" in said
-    assert "not measured yet" not in said.lower()
-    said = words(page([foreign()], section="network", runs="quick-ffffffff"))
-    assert said.count("*Not measured yet*") == 2
+    assert f"layer4 **{few['layer4']:.1%}**" in shown
+    assert network_page.NOT_MEASURED not in shown
+    shown = words(page([foreign()], section="network", runs="quick-ffffffff"))
+    assert shown.count(network_page.NOT_MEASURED) == 2
 
 
 def test_a_damaged_record_leaves_the_rest_of_the_page(page: Open, prepared: Settings, tmp_path: Path) -> None:
     (tmp_path / "artifacts" / "runs").mkdir()
     (tmp_path / "artifacts" / "runs" / "x.json").write_text("{}")
-    for section in SECTIONS:
+    for section in sections.SECTIONS:
         app = page([], section=section)
         assert any("is damaged" in box.value for box in app.error)
         assert app.get("button_group")
 
 
-class Fake:
-    """Stands in for `lib.learn.live_status`: what it is told and asked."""
+class FakeTrainer:
+    """Takes the place of `lib.learn.live_status`: has a status, and records the starts and stops."""
 
-    def __init__(self, told: Status | None = None, begins: bool = True, error: Exception | None = None) -> None:
-        self.told, self.begins, self.error = told, begins, error
-        self.asked: list[dict[str, Any]] = []
+    def __init__(self, current: Status | None = None, starts: bool = True, error: Exception | None = None) -> None:
+        self.current, self.starts, self.error = current, starts, error
+        self.started: list[dict[str, Any]] = []
         self.stopped = 0
 
     def status(self, settings: Settings) -> Status | None:
-        return self.told
+        return self.current
 
-    def start(self, settings: Settings, **asked: Any) -> bool:
+    def start(self, settings: Settings, **arguments: Any) -> bool:
         if self.error:
             raise self.error
-        self.asked.append(asked)
-        self.told = RUNNING
-        return self.begins
+        self.started.append(arguments)
+        self.current = RUNNING
+        return self.starts
 
     def stop(self, settings: Settings) -> bool:
         self.stopped += 1
-        self.told = replace(RUNNING, running=False, message="stopped; resumable")
+        self.current = replace(RUNNING, running=False, message="stopped; resumable")
         return True
 
 
@@ -237,7 +239,7 @@ def _train(fake: object) -> None:
     train_form.section([], fake)
 
 
-def session(fake: Fake) -> AppTest:
+def session(fake: FakeTrainer) -> AppTest:
     return fine(AppTest.from_function(_train, args=(fake,), default_timeout=30).run())
 
 
@@ -246,66 +248,65 @@ def button(app: AppTest, key: str) -> Any:
 
 
 def test_starting_hands_over_what_was_chosen() -> None:
-    fake = Fake()
+    fake = FakeTrainer()
     app = session(fake)
     assert not button(app, "train_start").disabled
     fine(button(app, "train_start").click().run())
-    assert fake.asked == [{"regimes": list(REGIMES), "preset": "quick", "seeds": [0]}]
+    assert fake.started == [{"regimes": list(REGIMES), "preset": "quick", "seeds": [0]}]
     assert button(app, "train_start").disabled
 
 
 def test_nothing_chosen_cannot_start() -> None:
-    app = session(Fake())
+    app = session(FakeTrainer())
     groups = {group.key: group for group in app.get("button_group")}
     fine(groups["train_seeds"].set_value([]).run())
     assert button(app, "train_start").disabled
 
 
 def test_every_session_sees_the_run_and_cannot_start_another() -> None:
-    fake = Fake(RUNNING)
+    fake = FakeTrainer(RUNNING)
     for app in (session(fake), session(fake)):
-        said = words(app)
-        assert "Training \\<b\\>init\\</b\\>, seed 0, 2 of 2" in said
+        assert "Training \\<b\\>init\\</b\\>, seed 0, 2 of 2" in words(app)
         shown = {metric.label: metric.value for metric in app.metric}
         assert shown["Epoch"] == "2 of 8"
         assert shown["Best validation"] == "55.0%"
         assert shown["Images per second"] == "55"
-        assert shown["Left of this run"] == "2 min"
+        assert shown["Time left"] == "2 min"
         assert len(app.get("plotly_chart")) == 2
         assert button(app, "train_start").disabled
 
 
 def test_a_clashing_start_shows_the_run_that_was_first() -> None:
-    fake = Fake(begins=False)
+    fake = FakeTrainer(starts=False)
     app = session(fake)
     fine(button(app, "train_start").click().run())
     assert button(app, "train_start").disabled
     assert "Training" in words(app)
 
 
-def test_stopping_says_that_it_can_go_on() -> None:
-    fake = Fake(RUNNING)
+def test_stopping_says_that_it_can_be_resumed() -> None:
+    fake = FakeTrainer(RUNNING)
     app = session(fake)
     button(app, "train_stop").click().run()
     fine(app.run())
     assert fake.stopped == 1
     assert "stopped; resumable" in words(app)
-    assert "Finished epochs are kept" in words(app)
+    assert live_training.RESUME in words(app)
     assert not button(app, "train_start").disabled
 
 
 def test_the_end_says_what_was_trained() -> None:
-    assert "2 runs recorded" in words(session(Fake(replace(RUNNING, running=False))))
+    assert live_training.finished(RUNNING.queue, None) in words(session(FakeTrainer(replace(RUNNING, running=False))))
 
 
 def test_a_start_that_fails_is_one_sentence() -> None:
-    app = session(Fake(error=ArtifactError("The disk is full.")))
+    app = session(FakeTrainer(error=ArtifactError("The disk is full.")))
     fine(button(app, "train_start").click().run())
     assert ["The disk is full." in box.value for box in app.error] == [True]
 
 
 def test_a_status_with_nothing_in_it_is_shown_too() -> None:
-    app = session(Fake(Status(running=True)))
+    app = session(FakeTrainer(Status(running=True)))
     assert {metric.value for metric in app.metric} == {"—"}
 
 
@@ -347,8 +348,8 @@ def test_a_band_goes_from_the_least_to_the_most_of_the_seeds() -> None:
 
 def test_final_results_and_costs_are_drawn_where_the_table_has_them() -> None:
     rows = results.table([*some("scratch", 0, 1), *some("transfer", 0)])
-    called = [row["title"] for row in rows]
-    means, seeds, published = training_results.final(rows, called).data
+    titles = [row["title"] for row in rows]
+    means, seeds, published = training_results.final(rows, titles).data
     assert dict(zip(means.y, means.x, strict=True)) == {row["title"]: row["accuracy"] for row in rows}
     for place, row in enumerate(rows):
         low, high = row["ci95"]
@@ -356,15 +357,15 @@ def test_final_results_and_costs_are_drawn_where_the_table_has_them() -> None:
         assert means.x[place] + means.error_x.array[place] == pytest.approx(high)
         assert tuple(means.customdata[place]) == (low, high)
     # A single seed is the mean itself.
-    assert list(zip(seeds.y, seeds.x, strict=True)) == [(called[0], value) for value in rows[0]["accuracies"]]
+    assert list(zip(seeds.y, seeds.x, strict=True)) == [(titles[0], value) for value in rows[0]["accuracies"]]
     assert list(published.x) == [row["published"] for row in rows]
-    drawn = training_results.costs(rows, called, "seconds").data
+    drawn = training_results.costs(rows, titles, "seconds").data
     assert [(trace.name, trace.xaxis, trace.x[0], trace.y[0]) for trace in drawn] == [
         (row["title"], axis, row[what] / per, row["accuracy"])
         for axis, what, per in (("x", "trainable", 1), ("x2", "seconds", 60))
         for row in rows
     ]
-    assert [trace.name for trace in drawn if trace.showlegend] == called
+    assert [trace.name for trace in drawn if trace.showlegend] == titles
 
 
 def test_every_run_is_listed_once_it_is_unfolded(page: Open, prepared: Settings) -> None:

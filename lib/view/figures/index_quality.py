@@ -1,4 +1,4 @@
-"""Figures of the Milvus page: recall against latency, and IVF's cells on a plane."""
+"""Figures of the Index quality part of the Milvus page: recall against latency, and IVF's cells on a plane."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import plotly.graph_objects as go
 
 from lib.store import sizing
 from lib.view import theme
-from lib.view.figures.style import log_ticks, text
-from lib.view.formatting import ink
+from lib.view.figures.style import MARGIN, log_ticks, text
 
 # Index types keep their colours, whichever are compared.
 COLOURS = {
@@ -27,54 +26,58 @@ COLOURS = {
     "SCANN": "#009E73",
     "DISKANN": "#CC79A7",
 }
-_MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
-_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
+_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 
 
 def setting(params: dict[str, Any]) -> str:
-    """A setting in words: `ef 64`."""
+    """Search parameters in words: `ef 64`."""
     return ", ".join(f"{name} {value}" for name, value in params.items()) or "no setting"
 
 
-def frontier(rows: Sequence[dict[str, Any]], k: int) -> go.Figure:
-    """Recall@k over the median latency, one line per index type, its settings as points; bars reach to the 95th
-    percentile. With `bytes`, a larger mark is a larger index."""
+def frontier(rows: Sequence[dict[str, Any]], k: int, *, ink: str | None = None) -> go.Figure:
+    """Recall@k over the median latency: a line per index type, its settings as points, bars to the 95th percentile.
+
+    `rows` are those of the `recall` document or of `index_comparison`; with `bytes` a larger mark is a larger index.
+    `ink` is the page's text colour.
+    """
     figure = go.Figure()
     kinds = list(dict.fromkeys(row["index_type"] for row in rows))
     largest = max((row.get("bytes") or 0 for row in rows), default=0)
+    slowest = max((row["p95_ms"] for row in rows), default=0.0)
     for place, kind in enumerate(kinds):
-        mine = [row for row in rows if row["index_type"] == kind]
-        size = mine[0].get("bytes")
-        labels, places = spaced(mine, max(row["p95_ms"] for row in rows))
+        settings = [row for row in rows if row["index_type"] == kind]
+        size = settings[0].get("bytes")
+        labels, positions = spaced_labels(settings, slowest)
         figure.add_scatter(
-            x=[row["p50_ms"] for row in mine],
-            y=[row["recall"] for row in mine],
+            x=[row["p50_ms"] for row in settings],
+            y=[row["recall"] for row in settings],
             mode="lines+markers+text" if len(kinds) == 1 else "lines+markers",
             name=text(kind + (f" · {sizing.told(size)}" if size else "")),
             text=labels,
-            textposition=places,
-            textfont={"size": 11, "color": ink()},
+            textposition=positions,
+            textfont={"size": 11, "color": ink},
             marker={
                 "size": 9 + 13 * (size / largest) ** 0.5 if size and largest else 10,
-                "symbol": _SHAPES[place % len(_SHAPES)],
+                "symbol": _SYMBOLS[place % len(_SYMBOLS)],
                 "color": COLOURS.get(kind, theme.MUTED),
             },
             line={"color": COLOURS.get(kind, theme.MUTED), "width": 1.6},
             error_x={
-                "array": [row["p95_ms"] - row["p50_ms"] for row in mine],
-                "arrayminus": [0] * len(mine),
+                "array": [row["p95_ms"] - row["p50_ms"] for row in settings],
+                "arrayminus": [0] * len(settings),
                 "thickness": 0.6,
                 "width": 0,
             },
-            customdata=[[setting(row["params"]), row["p95_ms"]] for row in mine],
+            customdata=[[setting(row["params"]), row["p95_ms"]] for row in settings],
             hovertemplate=f"{text(kind)}, %{{customdata[0]}}<br>recall@{k} %{{y:.3f}}<br>median %{{x:.2f}} ms, 95 % "
             "within %{customdata[1]:.2f} ms<extra></extra>",
         )
     low = min((row["recall"] for row in rows), default=0.0)
     figure.update_layout(
         height=400,
-        margin=_MARGIN,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "itemsizing": "trace"},
+        margin=MARGIN,
+        legend={**_LEGEND, "itemsizing": "trace"},
         hovermode="closest",
     )
     figure.update_xaxes(
@@ -93,56 +96,57 @@ def _step(span: float) -> int:
     return next(step for step in (1, 2, 5, 10, 20) if 100 * (span + 0.06) <= 8 * step or step == 20)
 
 
-def spaced(rows: Sequence[dict[str, Any]], most: float) -> tuple[list[str], list[str]]:
-    """Labels of settings whose latencies are drawn on a logarithmic axis up to `most` ms, and where each stands: by
-    turns above and below, and left out where it would cover another (the point still tells on hover)."""
+def spaced_labels(rows: Sequence[dict[str, Any]], most: float) -> tuple[list[str], list[str]]:
+    """Labels of settings on a logarithmic axis of latencies up to `most` ms, and Plotly's text position of each.
+
+    Labels stand above and below in turn. One that would cover another is left empty; its point has it on hover.
+    """
     least = min(row["p50_ms"] for row in rows)
     room = 0.055 * max(math.log10(most / least), 0.1)
-    labels, places = [""] * len(rows), ["top center"] * len(rows)
+    labels, positions = [""] * len(rows), ["top center"] * len(rows)
     last = {"top center": -math.inf, "bottom center": -math.inf}
     for row in sorted(range(len(rows)), key=lambda row: rows[row]["p50_ms"]):
-        at = math.log10(rows[row]["p50_ms"])
+        x = math.log10(rows[row]["p50_ms"])
         side = min(last, key=last.__getitem__)
-        if at - last[side] >= room:
-            labels[row], places[row], last[side] = setting(rows[row]["params"]).replace("no setting", ""), side, at
-    return labels, places
+        if x - last[side] >= room:
+            labels[row], positions[row], last[side] = setting(rows[row]["params"]).replace("no setting", ""), side, x
+    return labels, positions
 
 
-def cells_drawn(
-    xy: np.ndarray, of: np.ndarray, keys: Sequence[str], lit: Sequence[int], query: int, best: Sequence[int]
+def ivf_cells(
+    xy: np.ndarray, cells: np.ndarray, keys: Sequence[str], probed: Sequence[int], query: int, neighbours: Sequence[int]
 ) -> go.Figure:
-    """Rows on a plane, coloured by their cell; only those of the `lit` cells are bright. `query` and its true
-    neighbours `best` are row numbers."""
+    """Rows at `xy` (n, 2), coloured by their cell in `cells` (n,); those of the `probed` cells are bright.
+
+    `query` and its true `neighbours` are row numbers.
+    """
     figure = go.Figure()
-    bright = np.isin(of, list(lit))
-    hues = [(cell * 0.618034) % 1.0 for cell in range(int(of.max()) + 1)]
+    bright = np.isin(cells, list(probed))
+    hues = [(cell * 0.618034) % 1.0 for cell in range(int(cells.max()) + 1)]  # steps of the golden ratio
     colours = np.array([f"hsl({hue * 360:.0f},62%,52%)" for hue in hues])
-    for part, opacity, size, name in ((~bright, 0.10, 5, "not looked into"), (bright, 0.9, 6, "looked into")):
-        places = np.nonzero(part)[0].tolist()
+    for mask, opacity, size, name in ((~bright, 0.10, 5, "not probed"), (bright, 0.9, 6, "probed")):
+        rows = np.nonzero(mask)[0].tolist()
         figure.add_scattergl(
-            x=xy[places, 0],
-            y=xy[places, 1],
+            x=xy[rows, 0],
+            y=xy[rows, 1],
             mode="markers",
             name=name,
-            marker={"color": colours[of[places]].tolist(), "size": size, "opacity": opacity},
-            text=[f"{text(keys[place])}<br>cell {of[place]}" for place in places],
+            marker={"color": colours[cells[rows]].tolist(), "size": size, "opacity": opacity},
+            text=[f"{text(keys[row])}<br>cell {cells[row]}" for row in rows],
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
         )
-    signs = {True: ("circle-open", "true neighbour, found"), False: ("x-thin", "true neighbour, missed")}
-    for inside, (symbol, name) in signs.items():
-        right = [place for place in best if bool(bright[place]) == inside]
+    for retrieved, symbol, colour, name in (
+        (True, "circle-open", theme.RIGHT, "true neighbour, retrieved"),
+        (False, "x-thin", theme.WRONG, "true neighbour, missed"),
+    ):
+        rows = [row for row in neighbours if bool(bright[row]) == retrieved]
         figure.add_scatter(
-            x=xy[right, 0],
-            y=xy[right, 1],
+            x=xy[rows, 0],
+            y=xy[rows, 1],
             mode="markers",
             name=name,
-            marker={
-                "symbol": symbol,
-                "size": 12,
-                "color": theme.RIGHT if inside else theme.WRONG,
-                "line": {"width": 2.4, "color": theme.RIGHT if inside else theme.WRONG},
-            },
+            marker={"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2.4, "color": colour}},
             hoverinfo="skip",
         )
     figure.add_scatter(
@@ -153,19 +157,17 @@ def cells_drawn(
         marker={"symbol": "star", "size": 17, "color": theme.QUERY, "line": {"width": 1, "color": "#fff"}},
         hoverinfo="skip",
     )
-    figure.update_layout(
-        height=520, margin=_MARGIN, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, hovermode="closest"
-    )
+    figure.update_layout(height=520, margin=MARGIN, legend=_LEGEND, hovermode="closest")
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     return figure
 
 
 def probes(points: Sequence[tuple[int, float, float]], nprobe: int, k: int) -> go.Figure:
-    """Recall and the share of rows looked at, over nprobe."""
+    """Recall and the share of scanned rows over nprobe: `points` as `ivf_cells.recall_by_nprobe` returns them."""
     figure = go.Figure()
     steps = [step for step, _, _ in points]
-    for place, name, colour in ((1, f"recall@{k}", theme.RIGHT), (2, "rows looked at", theme.MUTED)):
+    for place, name, colour in ((1, f"recall@{k}", theme.RIGHT), (2, "rows scanned", theme.MUTED)):
         figure.add_scatter(
             x=steps,
             y=[point[place] for point in points],
@@ -175,7 +177,7 @@ def probes(points: Sequence[tuple[int, float, float]], nprobe: int, k: int) -> g
             hovertemplate=f"nprobe %{{x}}: {name} %{{y:.1%}}<extra></extra>",
         )
     figure.add_vline(x=nprobe, line={"color": theme.QUERY, "width": 2, "dash": "dot"})
-    figure.update_layout(height=300, margin=_MARGIN, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    figure.update_layout(height=300, margin=MARGIN, legend=_LEGEND)
     figure.update_xaxes(
         title="nprobe", type="log", tickvals=[s for s in (1, 2, 4, 8, 16, 32, 64, 128) if s <= steps[-1]]
     )

@@ -8,21 +8,18 @@ import plotly.graph_objects as go
 
 from lib.learn import regimes as register
 from lib.learn.regimes import REGIMES, Tensor
-from lib.view import formatting, theme
+from lib.view import theme
 from lib.view.figures import style
 
-_STAGES = (64, 128, 256, 512)
-
-
-# Row pitch of the block diagram in px, and where a block's parts begin, on an x axis from 0 to 100.
-_PITCH, _BLOCKS = 84, (20.0, 62.0)
-
-
+_CHANNELS = (64, 128, 256, 512)  # of the four stages
+_PITCH = 84  # px between two rows of the block diagram
+# On the diagram's x axis, from 0 to 100: where the two blocks of a stage begin, a box's width, the gap between boxes.
+_BLOCKS = (20.0, 62.0)
 _BOX, _GAP = 13.0, 3.0
 
 
 def frozen_tensors(tensors: Sequence[Tensor], frozen: dict[str, int]) -> go.Figure:
-    """Every parameter tensor of the network as a cell, one row per regime; frozen ones pale."""
+    """Each parameter tensor as a cell, one row per regime. The first `frozen[regime]` cells of a row are pale."""
     figure = go.Figure()
     places = range(len(tensors))
     for regime, count in frozen.items():
@@ -49,32 +46,33 @@ def frozen_tensors(tensors: Sequence[Tensor], frozen: dict[str, int]) -> go.Figu
 
 
 def sides(px: int) -> dict[str, int]:
-    """Side length of the picture after each part, for an input of `px`: every halving rounds up (padding)."""
-    found = {"input": px, "conv1": -(-px // 2)}
-    found["maxpool"] = -(-found["conv1"] // 2)
-    side = found["maxpool"]
+    """The feature map's side after each part, for an input of `px`: each halving rounds up (padding)."""
+    side_of = {"input": px, "conv1": -(-px // 2)}
+    side_of["maxpool"] = -(-side_of["conv1"] // 2)
+    side = side_of["maxpool"]
     for stage in range(1, 5):
         side = side if stage == 1 else -(-side // 2)
-        found[f"layer{stage}"] = side
-    return found
+        side_of[f"layer{stage}"] = side
+    return side_of
 
 
 class _Drawing:
-    """Boxes and arrows of the block diagram. A box's colour says whether its weight trains."""
+    """Boxes and lines of the block diagram. A box is pale where its weight is frozen."""
 
-    def __init__(self, regime: str, classes: int) -> None:
+    def __init__(self, regime: str, classes: int, ink: str | None) -> None:
         tensors = register.tensors(classes)
         count = register.frozen(REGIMES[regime], classes)
         self.tensors = {tensor.name: tensor for tensor in tensors}
         self.frozen = {tensor.name for tensor in tensors[:count]}
         self.colour = theme.REGIME_COLOURS[regime]
+        self.ink = ink
         self.figure = go.Figure()
         self.hover: list[tuple[float, float, str]] = []
 
-    def box(self, x: float, y: float, words: str, weight: str | None = None, *, small: bool = False) -> None:
-        """A box from `x` on, centred on `y`; `weight` names the tensor that it stands for."""
+    def box(self, x: float, y: float, label: str, weight: str | None = None, *, small: bool = False) -> None:
+        """A box whose left edge is at `x`, centred on `y`; `weight` names its tensor."""
         half = 0.15 if small else 0.21
-        fill, about = style.faint(theme.MUTED, 0.12), words.replace("<br>", ", ")
+        fill, about = style.faint(theme.MUTED, 0.12), label.replace("<br>", ", ")
         if weight is not None:
             tensor = self.tensors[weight]
             frozen = weight in self.frozen
@@ -90,58 +88,59 @@ class _Drawing:
             fillcolor=fill,
             line={"color": self.colour if weight else theme.MUTED, "width": 1},
         )
-        self.words(x + _BOX / 2, y, words)
+        self.text(x + _BOX / 2, y, label)
         self.hover.append((x + _BOX / 2, y, about))
 
-    def words(self, x: float, y: float, words: str, anchor: str = "center", size: int = 11) -> None:
+    def text(self, x: float, y: float, text: str, anchor: str = "center", size: int = 11) -> None:
         """Text at a point."""
         self.figure.add_annotation(
-            x=x, y=y, text=words, showarrow=False, xanchor=anchor, align="center" if anchor == "center" else anchor,
-            font={"size": size, "color": formatting.ink()},
+            x=x, y=y, text=text, showarrow=False, xanchor=anchor, align="center" if anchor == "center" else anchor,
+            font={"size": size, "color": self.ink},
         )  # fmt: skip
 
     def line(self, *points: tuple[float, float]) -> None:
-        """A line along points. Boxes let it shine through, so it ends where they begin."""
+        """A line through points, under the boxes. These are translucent, so a line ends at a box's edge."""
         path = "M " + " L ".join(f"{x},{y}" for x, y in points)
         self.figure.add_shape(type="path", path=path, line={"color": theme.MUTED, "width": 1.3}, layer="below")
 
     def across(self, y: float, *stops: float) -> None:
-        """Level lines between the 1st and 2nd, the 3rd and 4th of `stops`, and so on."""
+        """Horizontal lines between the 1st and 2nd, the 3rd and 4th of `stops`, and so on."""
         for begin, end in zip(stops[::2], stops[1::2], strict=True):
             self.line((begin, y), (end, y))
 
     def plus(self, x: float, y: float) -> None:
-        """Where shortcut and block are added."""
-        self.figure.add_annotation(x=x, y=y, text="⊕", showarrow=False, font={"size": 17, "color": formatting.ink()})
+        """The sign for the sum of block and shortcut."""
+        self.figure.add_annotation(x=x, y=y, text="⊕", showarrow=False, font={"size": 17, "color": self.ink})
 
 
-def blocks(regime: str, classes: int, px: int) -> go.Figure:
-    """ResNet18 from picture to classes, as rows: stem, four stages of two basic blocks, head (He et al. 2016).
+def blocks(regime: str, classes: int, px: int, *, ink: str | None = None) -> go.Figure:
+    """ResNet18 from photo to classes, as rows: stem, four stages of two basic blocks, head (He et al. 2016).
 
-    Frozen convolutions are pale. `px` is the input's side, for the output sizes.
+    Frozen convolutions are pale. `px` is the input's side, and gives the feature maps' sizes; `ink` is the page's
+    text colour.
     """
-    draw, side = _Drawing(regime, classes), sides(px)
+    draw, side = _Drawing(regime, classes, ink), sides(px)
     rows = {name: -place for place, name in enumerate(("stem", "layer1", "layer2", "layer3", "layer4", "head"))}
     first, second = _BLOCKS[0], _BLOCKS[0] + _BOX + _GAP
     ends = (14, first, first + _BOX, second, second + _BOX, _BLOCKS[1] - 2)
     y = rows["stem"]
-    draw.words(0, y, f"<b>input</b><br>3 · {px}×{px}", "left")
+    draw.text(0, y, f"<b>input</b><br>3 · {px}×{px}", "left")
     draw.across(y, *ends)
     draw.box(first, y, "7×7, /2<br>64", "conv1.weight")
     draw.box(second, y, "max pool<br>3×3, /2")
-    draw.words(_BLOCKS[1], y, f"64 · {side['maxpool']}×{side['maxpool']}", "left")
-    for stage, channels in enumerate(_STAGES, start=1):
+    draw.text(_BLOCKS[1], y, f"64 · {side['maxpool']}×{side['maxpool']}", "left")
+    for stage, channels in enumerate(_CHANNELS, start=1):
         _stage(draw, f"layer{stage}", channels, rows[f"layer{stage}"], side[f"layer{stage}"])
     y = rows["head"]
-    draw.words(0, y, "<b>head</b>", "left")
+    draw.text(0, y, "<b>head</b>", "left")
     draw.across(y, *ends)
     draw.box(first, y, "average<br>pool")
     draw.box(second, y, f"fc<br>512→{classes}", "fc.weight")
-    draw.words(_BLOCKS[1], y, f"{classes} classes", "left")
+    draw.text(_BLOCKS[1], y, f"{classes} classes", "left")
     figure = draw.figure
     figure.add_scatter(
         x=[x for x, _, _ in draw.hover],
-        y=[at for _, at, _ in draw.hover],
+        y=[y for _, y, _ in draw.hover],
         mode="markers",
         marker={"size": 30, "opacity": 0, "symbol": "square", "color": theme.MUTED},
         hovertext=[about for _, _, about in draw.hover],
@@ -155,10 +154,10 @@ def blocks(regime: str, classes: int, px: int) -> go.Figure:
 
 
 def _stage(draw: _Drawing, name: str, channels: int, y: float, side: int) -> None:
-    draw.words(0, y, f"<b>{name}</b><br>{channels} · {side}×{side}", "left")
+    draw.text(0, y, f"<b>{name}</b><br>{channels} · {side}×{side}", "left")
     before = 14.0
     for block, x in enumerate(_BLOCKS):
-        halves = block == 0 and channels != _STAGES[0]
+        halves = block == 0 and channels != _CHANNELS[0]
         second, over = x + _BOX + _GAP, y + 0.42
         plus, small = second + _BOX + _GAP + 1, x + (_BOX + _GAP) / 2
         draw.across(y, before, x, x + _BOX, second, second + _BOX, plus - 1)

@@ -1,4 +1,4 @@
-"""Figures of the robustness lab: ranks of the original, sweeps over strengths, scores by factor; from plain data."""
+"""Figures of robustness: ranks of the original photo, sweeps over a distortion's strength, scores by factor."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from lib.measure.scoreboard import MEASURES
 from lib.search.metrics import METRICS
 from lib.view.figures.scores import LEGEND, space_colours
 from lib.view.figures.style import MARGIN, text
-from lib.view.formatting import ink
 
 
-def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int) -> go.Figure:
-    """The original's rank under every metric, by space and metric; on a logarithmic scale, since rank 1 is the aim."""
+def ranks(
+    by_space: dict[str, dict[str, int]], titles: dict[str, str], gallery: int, *, ink: str | None = None
+) -> go.Figure:
+    """The original photo's rank by space and metric, on a logarithmic axis; `gallery` is the number of photos.
+
+    `titles` are the spaces', `ink` is the page's text colour.
+    """
     figure, colours = go.Figure(), space_colours(list(titles))
     # Labels of one space above its points, of the other below, so that near ranks can still be read.
     sides = ("top center", "bottom center")
-    for place, (space, by_metric) in enumerate(seen.items()):
+    for place, (space, by_metric) in enumerate(by_space.items()):
         figure.add_scatter(
             x=list(by_metric.values()),
             y=[METRICS[name].title for name in by_metric],
@@ -28,10 +32,10 @@ def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int)
             text=[f"#{rank:,}" for rank in by_metric.values()],
             textposition=sides[place % 2],
             cliponaxis=False,
-            textfont={"color": ink()},
+            textfont={"color": ink},
             name=text(titles[space]),
             marker={"size": 14, "color": colours[space]},
-            hovertemplate=f"{text(titles[space])}, %{{y}}: the original is answer %{{x:,}}<extra></extra>",
+            hovertemplate=f"{text(titles[space])}, %{{y}}: the original has rank %{{x:,}}<extra></extra>",
         )
     figure.update_layout(height=340, margin={**MARGIN, "r": 50}, legend=LEGEND)
     figure.update_xaxes(
@@ -45,23 +49,23 @@ def ranks(seen: dict[str, dict[str, int]], titles: dict[str, str], gallery: int)
 
 
 SWEEP = {
-    "first": "original is the first answer",
-    "precision": "answers of the right class, of 10",
-    "kept": "of the unchanged photo's 10 answers kept",
+    "first": "original at rank 1",
+    "precision": "precision@10",
+    "kept": "overlap@10 with the undistorted photo",
     "rank": "median rank of the original",
 }
 
 
 def sweep(
-    found: dict[str, list[dict[str, Any]]], titles: dict[str, str], kind: Distortion, name: str, quantity: str
+    by_space: dict[str, list[dict[str, Any]]], titles: dict[str, str], kind: Distortion, metric: str, quantity: str
 ) -> go.Figure:
-    """One quantity of `SWEEP` against the strength of a distortion, a line for each space, by the metric `name`."""
+    """One quantity of `SWEEP` against the strength of a distortion, a line for each space, under one metric."""
     figure, colours = go.Figure(), space_colours(list(titles))
-    for space, rows in found.items():
-        mine = sorted((row for row in rows if row["metric"] == name), key=lambda row: float(row["level"]))
+    for space, rows in by_space.items():
+        levels = sorted((row for row in rows if row["metric"] == metric), key=lambda row: float(row["level"]))
         figure.add_scatter(
-            x=[row["level"] for row in mine],
-            y=[row[quantity] for row in mine],
+            x=[row["level"] for row in levels],
+            y=[row[quantity] for row in levels],
             mode="lines+markers",
             name=text(titles[space]),
             line={"color": colours[space], "width": 2.6},
@@ -79,19 +83,19 @@ def sweep(
 
 
 def factor(rows: list[dict[str, Any]], titles: dict[str, str], measure: str) -> go.Figure:
-    """A measure by the value of a factor, a row of dots with intervals for each space: rows as `factors.table` has."""
+    """A measure by the value of a factor: for each space a dot with its interval. `rows` come from `factors.table`."""
     figure, colours = go.Figure(), space_colours(list(titles))
     for space, title in titles.items():
-        mine = [row for row in rows if row["space"] == space and row["mean"] is not None]
+        values = [row for row in rows if row["space"] == space and row["mean"] is not None]
         figure.add_scatter(
-            x=[row["mean"] for row in mine],
-            y=[text(f"{row['value']} ({row['queries']})") for row in mine],
+            x=[row["mean"] for row in values],
+            y=[text(f"{row['value']} ({row['queries']})") for row in values],
             mode="markers",
             name=text(title),
             marker={"size": 11, "color": colours[space]},
             error_x={
-                "array": [row["high"] - row["mean"] for row in mine],
-                "arrayminus": [row["mean"] - row["low"] for row in mine],
+                "array": [row["high"] - row["mean"] for row in values],
+                "arrayminus": [row["mean"] - row["low"] for row in values],
                 "color": colours[space],
                 "thickness": 1.6,
             },

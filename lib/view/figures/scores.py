@@ -1,4 +1,4 @@
-"""Figures of scores, calibrations, hubs and tau, from plain data."""
+"""Figures of retrieval: scores, calibration of thresholds, agreement of metrics, hubs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
 from lib.view import theme
 from lib.view.figures.style import MARGIN, faint, text
-from lib.view.formatting import ink
 
 L1, COSINE = "#E69F00", "#0072B2"
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}
 
 
 def space_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each space, by its place among the spaces that are ready."""
+    """A colour for each space, by its place among the prepared spaces."""
     return {name: theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)] for place, name in enumerate(names)}
 
 
-def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -> go.Figure:
-    """Every space × metric by one measure, with 95 % intervals."""
+def board(
+    by_space: dict[str, SpaceScores], titles: dict[str, str], measure: str, *, ink: str | None = None
+) -> go.Figure:
+    """Each space × metric by one measure, with 95 % intervals. `ink` is the page's text colour."""
     figure, colours = go.Figure(), space_colours(list(titles))
-    for space, scored in found.items():
+    for space, scored in by_space.items():
         values = [total(scores, measure) for scores in scored.scores.values()]
         middle = [value or 0.0 for value, _ in values]
         bounds = [interval or (value, value) for (_, interval), value in zip(values, middle, strict=True)]
@@ -41,7 +42,7 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
                 "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
                 "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
                 "thickness": 1.6,
-                "color": ink() or theme.MUTED,
+                "color": ink or theme.MUTED,
             },
             hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.2%}}<extra></extra>",
         )
@@ -51,7 +52,7 @@ def board(found: dict[str, SpaceScores], titles: dict[str, str], measure: str) -
 
 
 def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figure:
-    """A measure per class: `cells` gives, by the name of a row (space · metric), the value of each class."""
+    """A measure per class: `cells` maps a row's name (space · metric) to the value of each class."""
     labels = list(next(iter(cells.values())))
     values = [[row[label] for label in labels] for row in cells.values()]
     figure = go.Figure(
@@ -74,11 +75,11 @@ def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figur
     return figure
 
 
-def differences(apart: Floats, names: tuple[str, str], measure: str) -> go.Figure:
-    """How the difference of two cells is spread over the queries."""
-    known = apart[~np.isnan(apart)]
-    most = float(np.abs(known).max()) if len(known) else 1.0
-    counts, edges = np.histogram(known, bins=41, range=(-(most or 1.0), most or 1.0))
+def differences(per_query: Floats, names: tuple[str, str], measure: str) -> go.Figure:
+    """The distribution of the difference A − B over the queries; `names` are those of A and B."""
+    finite = per_query[~np.isnan(per_query)]
+    largest = (float(np.abs(finite).max()) if len(finite) else 0.0) or 1.0
+    counts, edges = np.histogram(finite, bins=41, range=(-largest, largest))
     middles = (edges[1:] + edges[:-1]) / 2
     figure = go.Figure(
         go.Bar(
@@ -97,13 +98,13 @@ def differences(apart: Floats, names: tuple[str, str], measure: str) -> go.Figur
     return figure
 
 
-def calibration(found: Calibration, edge: int) -> go.Figure:
-    """Values of pairs of one class and of two, each as a density of its own, with the threshold and what it lets in."""
+def calibration(measured: Calibration, edge: int) -> go.Figure:
+    """Densities of the values of same-class and different-class pairs, with a threshold at edge number `edge`."""
     figure = go.Figure()
-    middles, width = (found.edges[1:] + found.edges[:-1]) / 2, found.edges[1] - found.edges[0]
+    middles, width = (measured.edges[1:] + measured.edges[:-1]) / 2, measured.edges[1] - measured.edges[0]
     for name, counts, colour in (
-        ("same class", found.same, theme.RIGHT),
-        ("different classes", found.different, theme.WRONG),
+        ("same class", measured.same, theme.RIGHT),
+        ("different classes", measured.different, theme.WRONG),
     ):
         share = counts / max(1, counts.sum())
         figure.add_scatter(
@@ -118,32 +119,32 @@ def calibration(found: Calibration, edge: int) -> go.Figure:
             hovertemplate=f"{name}: %{{customdata:,}} pairs (%{{y:.2%}}) near %{{x:.4g}}<extra></extra>",
         )
     closer = (
-        (found.edges[edge], found.edges[-1])
-        if metric(found.metric).higher_is_closer
-        else (found.edges[0], found.edges[edge])
+        (measured.edges[edge], measured.edges[-1])
+        if metric(measured.metric).higher_is_closer
+        else (measured.edges[0], measured.edges[edge])
     )
     figure.add_vrect(x0=closer[0], x1=closer[1], fillcolor=theme.QUERY, opacity=0.08, line_width=0)
-    figure.add_vline(x=float(found.edges[edge]), line={"color": theme.QUERY, "width": 2.5})
+    figure.add_vline(x=float(measured.edges[edge]), line={"color": theme.QUERY, "width": 2.5})
     figure.update_layout(height=340, margin=MARGIN, legend=LEGEND, hovermode="x")
-    direction = "closer →" if metric(found.metric).higher_is_closer else "← closer"
+    direction = "closer →" if metric(measured.metric).higher_is_closer else "← closer"
     figure.update_xaxes(
-        title=f"{METRICS[found.metric].title} ({direction}); shaded: let in", range=_range(found, width)
+        title=f"{METRICS[measured.metric].title} ({direction}); shaded: accepted", range=_range(measured, width)
     )
     figure.update_yaxes(title="share of the pairs", tickformat=".1%", rangemode="tozero")
     return figure
 
 
-def _range(found: Calibration, width: float) -> list[float]:
-    """Without the far tails, which would squeeze all else: where all but a ten-thousandth of the pairs lie."""
-    share = np.cumsum(found.same + found.different) / max(1, (found.same + found.different).sum())
+def _range(measured: Calibration, width: float) -> list[float]:
+    """The axis without far tails, which would squeeze all else: a ten-thousandth of the pairs is cut at each end."""
+    share = np.cumsum(measured.same + measured.different) / max(1, (measured.same + measured.different).sum())
     low, high = np.searchsorted(share, [0.0001, 0.9999])
-    return [float(found.edges[low] - width), float(found.edges[min(high + 1, len(found.edges) - 1)] + width)]
+    return [float(measured.edges[low] - width), float(measured.edges[min(high + 1, len(measured.edges) - 1)] + width)]
 
 
-def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edge: int) -> go.Figure:
-    """Friends let in against false friends let in, as the threshold moves, for each metric; the chosen one marked."""
+def roc(by_metric: dict[str, Calibration], colours: dict[str, str], chosen: str, edge: int) -> go.Figure:
+    """ROC curves, one for each metric; the threshold at edge number `edge` of the `chosen` one is marked."""
     figure = go.Figure()
-    for name, each in found.items():
+    for name, each in by_metric.items():
         costs = [each.cost(place) for place in each.thresholds]
         points = sorted([(0.0, 0.0), *((cost.fall_out or 0.0, cost.recall or 0.0) for cost in costs), (1.0, 1.0)])
         figure.add_scatter(
@@ -152,12 +153,12 @@ def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edg
             mode="lines",
             name=f"{METRICS[name].short} · AUC {'–' if each.auc is None else format(each.auc, '.3f')}",
             line={"color": colours[name], "width": 3 if name == chosen else 1.4},
-            hovertemplate=f"{text(name)}: %{{y:.1%}} of friends, %{{x:.1%}} of others<extra></extra>",
+            hovertemplate=f"{text(name)}: true positive rate %{{y:.1%}}, false positive rate %{{x:.1%}}<extra></extra>",
         )
-    at = found[chosen].cost(edge)
+    cost = by_metric[chosen].cost(edge)
     figure.add_scatter(
-        x=[at.fall_out],
-        y=[at.recall],
+        x=[cost.fall_out],
+        y=[cost.recall],
         mode="markers",
         marker={"size": 13, "color": theme.QUERY, "symbol": "circle-open", "line": {"width": 3}},
         hoverinfo="skip",
@@ -169,43 +170,43 @@ def roc(found: dict[str, Calibration], colours: dict[str, str], chosen: str, edg
     figure.update_layout(
         height=340, margin=MARGIN, legend={"y": 0.02, "x": 0.98, "xanchor": "right", "font": {"size": 10}}
     )
-    figure.update_xaxes(title="different classes let in", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(title="same class let in", tickformat=".0%", range=[0, 1.02])
+    figure.update_xaxes(title="false positive rate", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="true positive rate", tickformat=".0%", range=[0, 1.02])
     return figure
 
 
 def overlaps(overlap: Floats, k: int) -> go.Figure:
-    """How many photos have how many of their k answers in common."""
-    known = np.rint(overlap[~np.isnan(overlap)] * k).astype(int)
-    counts = np.bincount(known, minlength=k + 1)
+    """A histogram of how many of their k results L1 and cosine share; `overlap` (n,) holds shares from 0 to 1."""
+    shared = np.rint(overlap[~np.isnan(overlap)] * k).astype(int)
+    counts = np.bincount(shared, minlength=k + 1)
     figure = go.Figure(
         go.Bar(
             x=list(range(k + 1)),
             y=counts,
             marker={"color": 1 - np.arange(k + 1) / k, "colorscale": theme.SCALE, "cmin": 0, "cmax": 1},
-            hovertemplate="%{x} answers in common: %{y:,} photos<extra></extra>",
+            hovertemplate="%{x} results in common: %{y:,} photos<extra></extra>",
         )
     )
     figure.update_layout(height=250, margin=MARGIN, bargap=0.08)
-    figure.update_xaxes(title=f"answers that L1 and cosine share, of {k}", dtick=1 if k <= 15 else 5)
+    figure.update_xaxes(title=f"results that L1 and cosine share, of {k}", dtick=1 if k <= 15 else 5)
     figure.update_yaxes(title="photos")
     return figure
 
 
 def class_winners(results: Sequence[ClassResult]) -> go.Figure:
-    """Cosine less L1 for every class, with its interval."""
+    """The difference cosine − L1 for each class, with its interval."""
     figure = go.Figure()
     for winner, colour, name in (
         ("cosine", COSINE, "cosine wins"),
         ("l1", L1, "L1 wins"),
-        ("neither", theme.MUTED, "no difference beyond chance"),
+        ("neither", theme.MUTED, "no significant difference"),
     ):
-        mine = [each for each in results if each.winner == winner and each.difference.mean is not None]
-        bounds = [each.difference.ci95 or (0.0, 0.0) for each in mine]
-        middle = [each.difference.mean or 0.0 for each in mine]
+        winners = [each for each in results if each.winner == winner and each.difference.mean is not None]
+        bounds = [each.difference.ci95 or (0.0, 0.0) for each in winners]
+        middle = [each.difference.mean or 0.0 for each in winners]
         figure.add_scatter(
             x=middle,
-            y=[text(each.label) for each in mine],
+            y=[text(each.label) for each in winners],
             mode="markers",
             name=name,
             marker={"size": 12, "color": colour},
@@ -219,51 +220,51 @@ def class_winners(results: Sequence[ClassResult]) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
     figure.update_layout(height=110 + 34 * len(results), margin=MARGIN, legend=LEGEND)
-    figure.update_xaxes(title="share of right answers: ← more by L1 · more by cosine →", tickformat=".0%")
+    figure.update_xaxes(title="precision: ← L1 higher · cosine higher →", tickformat=".0%")
     figure.update_yaxes(categoryorder="array", categoryarray=[text(each.label) for each in results][::-1])
     return figure
 
 
 def occurrences(counts: dict[str, np.ndarray]) -> go.Figure:
-    """How many photos are found how often, for each metric: `counts` (n,) by its name."""
+    """The share of photos that are retrieved at least n times: `counts` (photos,) by metric (`l1`, `cosine`)."""
     figure = go.Figure()
     for name, colour in (("l1", L1), ("cosine", COSINE)):
-        often, photos = np.unique(counts[name], return_counts=True)
-        # Shares of photos found at least so often: a straight way to see a long tail.
+        times, photos = np.unique(counts[name], return_counts=True)
+        # Cumulated from above: it shows a long tail without bins.
         share = np.cumsum(photos[::-1])[::-1] / photos.sum()
         figure.add_scatter(
-            x=often + 1,
+            x=times + 1,
             y=share,
             mode="lines",
             line={"color": colour, "width": 2.4, "shape": "vh"},
             name=METRICS[name].title,
-            customdata=often,
-            hovertemplate="%{y:.2%} of photos are found at least %{customdata} times<extra></extra>",
+            customdata=times,
+            hovertemplate="%{y:.2%} of photos are retrieved at least %{customdata} times<extra></extra>",
         )
     figure.update_layout(height=290, margin=MARGIN, legend=LEGEND)
     ticks = [0, 1, 3, 10, 30, 100, 300, 1000, 3000]
-    figure.update_xaxes(type="log", title="found at least so often", tickvals=[t + 1 for t in ticks], ticktext=ticks)
+    figure.update_xaxes(type="log", title="retrieved at least n times", tickvals=[t + 1 for t in ticks], ticktext=ticks)
     figure.update_yaxes(type="log", title="share of photos", tickformat=".2~%")
     return figure
 
 
-def taus(found: Equivalence, called: dict[str, str]) -> go.Figure:
-    """Kendall's tau between every two rankings, mean over the queries."""
-    names = [text(called.get(name, name)) for name in found.names]
+def taus(agreement: Equivalence, titles: dict[str, str]) -> go.Figure:
+    """Kendall's tau between each two metrics' rankings, mean over the queries."""
+    names = [text(titles.get(name, name)) for name in agreement.names]
     figure = go.Figure(
         go.Heatmap(
             x=names,
             y=names,
-            z=found.mean,
+            z=agreement.mean,
             zmin=-1,
             zmax=1,
-            # White between two hues: minus is not less than nothing here, it is the other way round.
+            # Two hues with white between: a negative tau is a reversed ranking, not a small one.
             colorscale=[[0, "#eda06a"], [0.5, "#fbf8fc"], [1, "#74b4dd"]],
-            customdata=found.least,
-            text=[["–" if np.isnan(value) else f"{value:.2f}" for value in row] for row in found.mean],
+            customdata=agreement.least,
+            text=[["–" if np.isnan(value) else f"{value:.2f}" for value in row] for row in agreement.mean],
             texttemplate="%{text}",
             textfont={"size": 13, "color": "#241f29"},
-            hovertemplate="%{y}<br>%{x}<br>mean tau %{z:.4f}, least of any query %{customdata:.4f}<extra></extra>",
+            hovertemplate="%{y}<br>%{x}<br>mean tau %{z:.4f}, smallest of any query %{customdata:.4f}<extra></extra>",
             colorbar={"thickness": 12, "outlinewidth": 0, "title": {"text": "tau", "side": "right"}},
         )
     )

@@ -1,4 +1,4 @@
-"""Axes that can be read."""
+"""What all figures share: ticks, escaped text, margins, colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from lib.view import theme
 
 
 def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
-    """Ticks for a logarithmic axis that shows positive `values`, each written out: as few as leave three in sight.
-    (Plotly's own leave the zeros away between two powers of ten: 5, 10, 2.)"""
-    known = [value for value in values if value > 0]
-    if not known:
+    """Ticks for a logarithmic axis that shows positive `values`: as few as put three in sight, each written in full.
+
+    Plotly's own ticks leave the zeros away between two powers of ten: 5, 10, 2. Without a positive value: {}.
+    """
+    positive = [value for value in values if value > 0]
+    if not positive:
         return {}
-    low, high = min(known), max(known)
+    low, high = min(positive), max(positive)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
     for parts in ((1, 2, 5), tuple(range(1, 10)), tuple(part / 10 for part in range(10, 100, 2))):
@@ -27,7 +29,7 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
 
 
 def text(value: object) -> str:
-    """`value` for a label or a hover box: nothing in it is read as HTML."""
+    """`value` for a label or a hover box, escaped: Plotly would read HTML in it."""
     return html.escape("".join(letter if letter.isprintable() else "�" for letter in str(value)))
 
 
@@ -35,7 +37,7 @@ MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
 def config(name: str) -> dict[str, Any]:
-    """Plotly's own buttons; its camera saves `petalscope-<name>.png`."""
+    """Plotly's options for a figure: its camera button saves `petalscope-<name>.png`."""
     return {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "png", "filename": f"petalscope-{name}", "scale": 2},
@@ -43,11 +45,11 @@ def config(name: str) -> dict[str, Any]:
 
 
 def colour(regime: str, alpha: float = 1.0) -> str:
-    """A regime's colour, grey for one that is none of ours."""
+    """A regime's colour; grey for an unknown one."""
     return faint(theme.REGIME_COLOURS.get(regime, theme.MUTED), alpha)
 
 
 def faint(colour: str, alpha: float) -> str:
-    """`#rrggbb` with an opacity: it mixes with whatever ground the theme has."""
+    """`#rrggbb` with an opacity: translucent, so that it suits light and dark backgrounds."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:.3f})"

@@ -1,4 +1,7 @@
-"""Figures of final results: accuracies, what they cost, confusion, linear probes. Runs come from `tidying.tidy`."""
+"""Figures of final results: accuracies, costs, confusion, linear probes.
+
+Runs come from `normalise_record.normalise`, rows from `results.table` and `results.probes`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ from lib.learn.regimes import REGIMES
 from lib.view import theme
 from lib.view.figures import style
 from lib.view.figures.style import MARGIN, colour, faint, text
-from lib.view.formatting import ink
 
 
 def published_bars(published: dict[str, float]) -> go.Figure:
-    """The published test accuracies, as reference."""
+    """Published test accuracies by regime."""
     figure = go.Figure(
         go.Bar(
             x=list(published.values()),
@@ -35,20 +37,20 @@ def published_bars(published: dict[str, float]) -> go.Figure:
     return figure
 
 
-def final(rows: Sequence[Mapping[str, Any]], called: list[str]) -> go.Figure:
-    """Test accuracy of each row of `results.table`: the mean, every seed, one run's interval, the published one.
+def final(rows: Sequence[Mapping[str, Any]], names: list[str]) -> go.Figure:
+    """Test accuracy of each row: the mean, its 95 % interval, the seeds, and the published value.
 
-    One trace for each of these and not for each row, since a browser pays for every trace.
+    One trace for each of these and not for each row, since each trace costs the browser time.
     """
     figure = go.Figure()
-    shown = [(row, text(name)) for row, name in zip(rows, called, strict=True) if row["accuracy"] is not None]
+    shown = [(row, text(name)) for row, name in zip(rows, names, strict=True) if row["accuracy"] is not None]
     bounds = [row["ci95"] or (row["accuracy"], row["accuracy"]) for row, _ in shown]
     figure.add_scatter(
         x=[row["accuracy"] for row, _ in shown],
         y=[name for _, name in shown],
         mode="markers",
         marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown]},
-        error_x={**_reach(shown, bounds), "thickness": 2, "width": 7},
+        error_x={**_error_bars(shown, bounds), "thickness": 2, "width": 7},
         customdata=bounds,
         hovertemplate="%{y}: %{x:.2%}, 95 % interval of one run %{customdata[0]:.1%} to %{customdata[1]:.1%}"
         "<extra></extra>",
@@ -67,10 +69,10 @@ def final(rows: Sequence[Mapping[str, Any]], called: list[str]) -> go.Figure:
         hovertemplate="%{y}, one seed: %{x:.2%}<extra></extra>",
         showlegend=False,
     )
-    known = [(row, name) for row, name in shown if row["published"] is not None]
+    published = [(row, name) for row, name in shown if row["published"] is not None]
     figure.add_scatter(
-        x=[row["published"] for row, _ in known],
-        y=[name for _, name in known],
+        x=[row["published"] for row, _ in published],
+        y=[name for _, name in published],
         mode="markers",
         marker={"symbol": "diamond-open", "size": 12, "color": theme.MUTED, "line": {"width": 2}},
         name="published, other weights and split",
@@ -80,15 +82,15 @@ def final(rows: Sequence[Mapping[str, Any]], called: list[str]) -> go.Figure:
         height=96 + 46 * len(shown),
         margin=MARGIN,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        showlegend=bool(known),
+        showlegend=bool(published),
         xaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
         yaxis={"autorange": "reversed", "showgrid": True},
     )
     return figure
 
 
-def _reach(shown: Sequence[tuple[Mapping[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
-    """How far the intervals go from the means, for Plotly's error bars."""
+def _error_bars(shown: Sequence[tuple[Mapping[str, Any], str]], bounds: list[tuple[float, float]]) -> dict[str, Any]:
+    """Intervals as distances from the means, as Plotly wants them."""
     return {
         "array": [high - row["accuracy"] for (row, _), (_, high) in zip(shown, bounds, strict=True)],
         "arrayminus": [row["accuracy"] - low for (row, _), (low, _) in zip(shown, bounds, strict=True)],
@@ -96,39 +98,41 @@ def _reach(shown: Sequence[tuple[Mapping[str, Any], str]], bounds: list[tuple[fl
     }
 
 
-def costs(rows: Sequence[Mapping[str, Any]], called: list[str], time: str) -> go.Figure:
-    """Test accuracy against what it costs, on logarithmic axes: trainable parameters, and beside them `time` (`seconds`
-    or `cpu_seconds`). One figure with one accuracy axis, so that a point is level with itself."""
+def costs(rows: Sequence[Mapping[str, Any]], names: list[str], time: str) -> go.Figure:
+    """Test accuracy over trainable parameters (left) and over `time` (right), on logarithmic axes.
+
+    `time` is `seconds` or `cpu_seconds`. Both sides share one accuracy axis, so that a regime stands at one height.
+    """
     figure = go.Figure()
-    named = False
-    for side, what in (("", "trainable"), ("2", time)):
+    in_legend = False
+    for side, cost in (("", "trainable"), ("2", time)):
         shown = [
             (row, text(name))
-            for row, name in zip(rows, called, strict=True)
-            if row["accuracy"] is not None and row[what]
+            for row, name in zip(rows, names, strict=True)
+            if row["accuracy"] is not None and row[cost]
         ]
-        per, unit = _COSTS[what]
-        spent = [row[what] / per for row, _ in shown]
-        for (row, name), x in zip(shown, spent, strict=True):
+        divisor, unit = _COSTS[cost]
+        values = [row[cost] / divisor for row, _ in shown]
+        for (row, name), x in zip(shown, values, strict=True):
             figure.add_scatter(
                 x=[x],
                 y=[row["accuracy"]],
                 xaxis=f"x{side}",
                 mode="markers",
                 marker={"size": 13, "color": colour(row["regime"])},
-                error_y={**_reach([(row, name)], [row["ci95"] or (row["accuracy"],) * 2]), "thickness": 1.6},
+                error_y={**_error_bars([(row, name)], [row["ci95"] or (row["accuracy"],) * 2]), "thickness": 1.6},
                 name=name,
                 legendgroup=name,
-                showlegend=not named,
+                showlegend=not in_legend,
                 hovertemplate=f"{name}: %{{y:.2%}} with %{{x:,.3~g}} {unit}<extra></extra>",
             )
-        named = named or bool(shown)
+        in_legend = in_legend or bool(shown)
         # Within two decades a tick at each power of ten would leave the axis all but bare.
-        wide = not spent or max(spent) > 100 * min(spent)
+        wide = not values or max(values) > 100 * min(values)
         figure.layout[f"xaxis{side}"] = {
             "type": "log",
             "title": {"text": unit, "font": {"size": 12}},
-            **({"dtick": 1} if wide else style.log_ticks(spent)),
+            **({"dtick": 1} if wide else style.log_ticks(values)),
             "domain": [0.54, 1] if side else [0, 0.46],
         }
     figure.update_layout(
@@ -140,7 +144,7 @@ def costs(rows: Sequence[Mapping[str, Any]], called: list[str], time: str) -> go
     return figure
 
 
-# By what they are divided, and the unit that makes.
+# By cost: the divisor, and the unit of the quotient.
 _COSTS = {
     "trainable": (1, "trainable parameters"),
     "seconds": (60, "minutes"),
@@ -148,10 +152,11 @@ _COSTS = {
 }
 
 
-def confusion(run: results.Run) -> go.Figure:
-    """Counts of true (rows) against predicted class (columns), coloured by the share of the row.
+def confusion(run: results.Run, *, ink: str | None = None) -> go.Figure:
+    """Counts of true (rows) against predicted class (columns), coloured by their share of the row.
 
-    Each cell is a bar whose id is `<row>-<column>`, since a heat map's cells have no ids to be clicked by.
+    Each cell is a bar with the id `<row>-<column>`, which a click reports; a heat map's cells have no ids. `ink` is
+    the page's text colour.
     """
     labels = [text(name) for name in run["classes"]]
     places = range(len(labels))
@@ -167,7 +172,7 @@ def confusion(run: results.Run) -> go.Figure:
             ids=[f"{i}-{j}" for i, j, _ in cells],
             marker={
                 "color": [
-                    # The root of the share, or a few mistakes among many photos could not be seen.
+                    # The root of the share, so that a few mistakes among many photos are visible.
                     faint(theme.RIGHT if i == j else theme.WRONG, 0.05 + (0.65 if i == j else 0.95) * math.sqrt(share))
                     for (i, j, _), share in zip(cells, shares, strict=True)
                 ],
@@ -176,7 +181,7 @@ def confusion(run: results.Run) -> go.Figure:
             customdata=[
                 [labels[i], labels[j], count, share] for (i, j, count), share in zip(cells, shares, strict=True)
             ],
-            hovertemplate="%{customdata[2]} of class %{customdata[0]}<br>taken for %{customdata[1]}: "
+            hovertemplate="%{customdata[2]} of class %{customdata[0]}<br>predicted as %{customdata[1]}: "
             "%{customdata[3]:.1%} of the class<extra></extra>",
             showlegend=False,
         )
@@ -186,7 +191,7 @@ def confusion(run: results.Run) -> go.Figure:
         y=[i for i, _, _ in cells],
         text=[str(count) for _, _, count in cells],
         mode="text",
-        textfont={"size": 14 if len(labels) < 12 else 9, "color": ink()},
+        textfont={"size": 14 if len(labels) < 12 else 9, "color": ink},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -204,16 +209,16 @@ def probe(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
     sizes = sorted({row["photos"] for row in rows})
     for regime, photos in dict.fromkeys((row["regime"], row["photos"]) for row in rows):
-        mine = [row for row in rows if (row["regime"], row["photos"]) == (regime, photos)]
-        called = f"{text(mine[0]['title'])} · {photos:,} photos"
+        layers = [row for row in rows if (row["regime"], row["photos"]) == (regime, photos)]
+        name = f"{text(layers[0]['title'])} · {photos:,} photos"
         figure.add_scatter(
-            x=[row["layer"] for row in mine],
-            y=[row["accuracy"] for row in mine],
+            x=[row["layer"] for row in layers],
+            y=[row["accuracy"] for row in layers],
             mode="lines+markers",
-            name=called,
+            name=name,
             line={"color": colour(regime), "width": 2.4, "dash": "solid" if photos == sizes[-1] else "dot"},
             marker={"size": 8, "symbol": "circle" if photos == sizes[-1] else "circle-open"},
-            hovertemplate=f"{called}, %{{x}}: %{{y:.1%}}<extra></extra>",
+            hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
         )
     figure.update_layout(height=380, margin=MARGIN, legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(categoryorder="array", categoryarray=list(results.LAYERS), title="general → specific features")

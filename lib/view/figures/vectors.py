@@ -1,4 +1,4 @@
-"""Figures of vectors: a small picture that is flattened, a vector as cells, three-dimensional arrows."""
+"""Figures of vectors: the flattening of a small image, a vector as grey cells, three-dimensional arrows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from PIL import Image
 from lib.view import theme
 from lib.view.figures.style import text
 
-CELL = 3
+CELL = 3  # px of a cell's side
 
 
 def flattening(grey: np.ndarray) -> go.Figure:
-    """A grey picture (h, w) of uint8 whose rows move, one after the other, into one line: an animation."""
+    """An animation of how an image becomes a vector: the rows of `grey` (h, w) uint8 move into one line, one by one."""
     height, width = grey.shape
     size = grey.size
     values = grey.reshape(-1)
     rows, columns = np.divmod(np.arange(size), width)
-    # The picture stands above, in cells as large as those of the line below; both are as wide as the line.
+    # The image is centred above the line that it becomes.
     start = np.stack([columns * 2.6 + (size - 2.6 * width) / 2, 40 - rows * 4.2], axis=1)
     line = np.stack([np.arange(size, dtype=float), np.full(size, -4.0)], axis=1)
     colours = [f"rgb({value},{value},{value})" for value in values]
 
-    def drawn(places: np.ndarray, flat: np.ndarray) -> go.Scatter:
+    def cells(places: np.ndarray, flat: np.ndarray) -> go.Scatter:
         return go.Scatter(
             x=places[:, 0],
             y=places[:, 1],
@@ -49,8 +49,8 @@ def flattening(grey: np.ndarray) -> go.Figure:
             moving = rows == row
             places[moving] = start[moving] + share * (line[moving] - start[moving])
             flat = (rows < row) | (moving & (share == 1.0))
-            frames.append(go.Frame(name=f"{row}-{share}", data=[drawn(places, flat)]))
-    figure = go.Figure([drawn(start, np.zeros(size, dtype=bool))], frames=frames)
+            frames.append(go.Frame(name=f"{row}-{share}", data=[cells(places, flat)]))
+    figure = go.Figure([cells(start, np.zeros(size, dtype=bool))], frames=frames)
     pace = {"frame": {"duration": 90, "redraw": False}, "transition": {"duration": 70}, "fromcurrent": False}
     back = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     figure.update_layout(
@@ -76,7 +76,7 @@ def flattening(grey: np.ndarray) -> go.Figure:
     figure.update_xaxes(
         visible=True,
         range=[-2, size + 1],
-        title=f"place in the vector, 1 to {size}",
+        title=f"index in the vector, 1 to {size}",
         showgrid=False,
         zeroline=False,
         tickvals=[0, *range(width - 1, size, width)],
@@ -87,23 +87,24 @@ def flattening(grey: np.ndarray) -> go.Figure:
 
 
 def strip(vector: np.ndarray, width: int) -> bytes:
-    """A vector as grey cells, `width` numbers a line, a PNG's worth of detail in a high-quality JPEG: uint8 pixels from
-    0 to 255, features from 0 to the largest."""
+    """A vector as a JPEG of grey cells, `width` numbers per line.
+
+    White is 255 for uint8 pixels, and the largest number for features; 0 and less are black.
+    """
     values = vector.astype(np.float64)
     top = 255.0 if vector.dtype == np.uint8 else float(values.max()) or 1.0
     lines = -(-len(values) // width)
     cells = np.zeros(lines * width)
     cells[: len(values)] = np.clip(values / top, 0, 1)
     grey = np.rint(cells.reshape(lines, width) * 255).astype(np.uint8)
-    # A single line must be tall enough to be seen at all.
-    tall = np.repeat(np.repeat(grey, CELL, axis=1), CELL, axis=0)
+    enlarged = np.repeat(np.repeat(grey, CELL, axis=1), CELL, axis=0)
     buffer = io.BytesIO()
-    Image.fromarray(tall).save(buffer, "JPEG", quality=92)
+    Image.fromarray(enlarged).save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 
 def arrows(query: Sequence[float], vectors: Mapping[str, Sequence[float]]) -> go.Figure:
-    """The query and the vectors as lines from the origin."""
+    """The query and the vectors, three numbers each, as lines from the origin."""
     figure = go.Figure()
     colours = dict(zip(vectors, theme.CLASS_COLOURS, strict=False))
     for name, vector in {"q": query, **vectors}.items():

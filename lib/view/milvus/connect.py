@@ -1,6 +1,6 @@
-"""The head of the Milvus page: which Milvus, how it is, and how another one is added.
+"""The head of the Milvus page: the connection, its health, and the form that adds another one.
 
-A token typed here lives in this session's memory, for that address only: it is in no link, cache, log or file.
+A token typed here lives in this session's memory, for its own address only: no link, cache, log or file holds it.
 """
 
 from __future__ import annotations
@@ -18,43 +18,50 @@ from lib.store.pool import Connection, Pulse
 from lib.view import auth, cached, cached_milvus, inputs, page_frame, url_state
 from lib.view.formatting import plain
 
-_TYPED, _WANTED = "milvus_typed", "store"
+_TYPED = "milvus_typed"  # this session's own connections, by name
+_UNLOCKED = "milvus_unlocked"  # keys of the connections that this session may change
+_STORE = "store"  # the link parameter that names a connection
+REFRESH = "Refresh"
+CONNECT = "Connect"
+OWN_STORE = "Petalscope's own store"
+READ_ONLY = "read only"
+UNLOCK = "unlock changes (part *Change*)"
+NOT_CONNECTED = "to which this session is not connected"
 
 
 def choose() -> tuple[Connection, DeltaGenerator]:
-    """The connection that the user looks at, and the place beside it for what is chosen there; a popover adds
-    connections."""
-    known = _known()
-    _take_link(known)
-    known = _known()
+    """The chosen connection, and an empty column beside the choice for the collection's."""
+    _connect_linked()
+    connections = _connections()
     left, beside, middle, right = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
-    chosen = left.selectbox(
+    name = left.selectbox(
         "Connection",
-        list(known),
-        format_func=lambda name: _title(known[name]),
-        **url_state.choice(_WANTED, "milvus", list(known), pool.MAIN),
+        list(connections),
+        format_func=lambda name: _title(connections[name]),
+        **url_state.choice(_STORE, "milvus", list(connections), pool.MAIN),
     )
-    with middle.popover("Connect", icon=":material/add_link:", width="stretch"):
+    with middle.popover(CONNECT, icon=":material/add_link:", width="stretch"):
         _form()
-    if right.button("Ask again", icon=":material/refresh:", width="stretch", help="Forget all answers kept here."):
+    if right.button(REFRESH, icon=":material/refresh:", width="stretch", help="Read everything from Milvus again."):
         cached_milvus.refresh()
         st.rerun()
-    return known[chosen], beside
+    return connections[name], beside
 
 
-def _known() -> dict[str, Connection]:
+def _connections() -> dict[str, Connection]:
+    """By name: those of the settings and secrets, then this session's own."""
     return {**pool.configured(cached.current_settings(), auth.secrets()), **_typed()}
 
 
 def _typed() -> dict[str, Connection]:
-    found: dict[str, Connection] = st.session_state.setdefault(_TYPED, {})
-    return found
+    connections: dict[str, Connection] = st.session_state.setdefault(_TYPED, {})
+    return connections
 
 
 def _title(connection: Connection) -> str:
     kind = "Lite" if connection.lite else "server"
     if connection.name == pool.MAIN:
-        return f"Petalscope's own store · {kind}"
+        return f"{OWN_STORE} · {kind}"
     return f"{connection.name if connection.source == 'secrets' else _short(connection.address)} · {kind}"
 
 
@@ -62,22 +69,25 @@ def _short(address: str) -> str:
     return address if len(address) <= 40 else f"…{address[-38:]}"
 
 
-def _take_link(known: dict[str, Connection]) -> None:
-    """A link may name a Lite store in an allowed folder. It may not make us call a server: that needs a click here."""
-    wanted = url_state.parameter(_WANTED)
-    if not wanted or wanted in known:
+def _connect_linked() -> None:
+    """Add the Lite store that a link names, if it lies in an allowed folder.
+
+    A link may not make this process call a server: for that the user types the address.
+    """
+    name = url_state.parameter(_STORE)
+    if not name or name in _connections():
         return
     try:
-        found = pool.typed(cached.current_settings(), wanted)
+        connection = pool.typed(cached.current_settings(), name)
     except QueryError as error:
         page_frame.failed(error)
         return
-    if found.lite:
-        _typed()[found.name] = replace(found, name=wanted)
+    if connection.lite:
+        _typed()[connection.name] = replace(connection, name=name)
     else:
         st.warning(
-            f"The link names the server {plain(found.address[:200])}, to which this session is not connected. If "
-            "you trust it, type its address under *Connect*.",
+            f"The link names the server {plain(connection.address[:200])}, {NOT_CONNECTED}. If you trust it, type its "
+            f"address under *{CONNECT}*.",
             icon=":material/link_off:",
         )
 
@@ -89,18 +99,18 @@ def _form() -> None:
             "Address",
             most=limits.ADDRESS,
             placeholder="http://localhost:19530, https://….zillizcloud.com, or a path ending in .db",
-            help="A database other than the default is a part of it: http://localhost:19530/roses",
+            help="Add the database's name unless it is the default one: http://localhost:19530/roses",
         )
-        found = [str(path) for path in pool.found_stores(settings) if str(path) != settings.store_uri]
-        picked = st.selectbox("or a Lite store found here", found, index=None) if found else None
+        stores = [str(path) for path in pool.found_stores(settings) if str(path) != settings.store_uri]
+        store = st.selectbox("or a Lite store on this machine", stores, index=None) if stores else None
         token = inputs.line_or_none(
             "Token or user:password", type="password", help="Kept in this session's memory, for this address only."
         )
-        sent = st.form_submit_button("Connect", type="primary", width="stretch")
-    if sent and address is not None and token is not None:
+        submitted = st.form_submit_button(CONNECT, type="primary", width="stretch")
+    if submitted and address is not None and token is not None:
         try:
-            connection = pool.typed(settings, address or picked or "", token.strip())
-            cached.pool().get(connection)  # only what answers is added
+            connection = pool.typed(settings, address or store or "", token.strip())
+            cached.pool().get(connection)  # fails before a connection that does not answer is added
         except PetalscopeError as error:
             page_frame.failed(error)
         else:
@@ -108,57 +118,59 @@ def _form() -> None:
             st.rerun()
     for name in _typed():
         if st.button(
-            f"Disconnect {plain(_short(name))}",
-            icon=":material/link_off:",
-            key=f"off {name}",
-            width="stretch",
+            f"Disconnect {plain(_short(name))}", icon=":material/link_off:", key=f"off {name}", width="stretch"
         ):
             cached.pool().close(_typed().pop(name))
-            url_state.write(**{_WANTED: None})
+            url_state.write(**{_STORE: None})
             st.rerun()
 
 
 def _add(connection: Connection) -> None:
     _typed()[connection.name] = connection
-    url_state.write(**{_WANTED: connection.name})
+    url_state.write(**{_STORE: connection.name})
     cached_milvus.refresh()
 
 
 def health(connection: Connection) -> tuple[Connection, Pulse]:
-    """The line that says how the connection is, and the choice of a database. Raises StoreError with the remedy."""
+    """The line on the connection's health, and the choice of a database. Raises StoreError with the remedy."""
     pulse = cached_milvus.pulse(connection)
-    kind = "Milvus Lite" if pulse.engine == "lite" else "Milvus server"
-    locked = ":material/lock: read only" if not unlocked(connection) else ":material/lock_open: changes unlocked"
-    unanswered = [item["call"] for item in cached_milvus.server(connection)["unavailable"]]
-    st.caption(
-        f":material/check_circle: {kind} {plain(pulse.version)} · answers in {pulse.milliseconds:.1f} ms (one small "
-        f"call, timed here) · {plain(connection.address)} · {locked} · answers are kept for {cached_milvus.TTL_S} s"
-        + (f" · does not answer {', '.join(unanswered)}" if unanswered else "")
-    )
+    engine = "Milvus Lite" if pulse.engine == "lite" else "Milvus server"
+    lock = ":material/lock_open: changes unlocked" if unlocked(connection) else f":material/lock: {READ_ONLY}"
+    facts = [
+        f":material/check_circle: {engine} {plain(pulse.version)}",
+        f"{pulse.milliseconds:.1f} ms for one small call, measured by this client",
+        plain(connection.address),
+        lock,
+        f"cached {cached_milvus.TTL_S} s",
+    ]
+    unsupported = [item["call"] for item in cached_milvus.server(connection)["unavailable"]]
+    if unsupported:
+        facts.append(f"not supported: {', '.join(unsupported)}")
+    st.caption(" · ".join(facts))
     if len(pulse.databases) > 1:
         connection = _database(connection, pulse.databases)
     return connection, pulse
 
 
 def _database(connection: Connection, databases: list[str]) -> Connection:
-    """The same server's other databases are connections of their own, since a client works in one of them."""
+    """The choice of a database. Each is a connection of its own, since a client works in one database."""
     parts = urlsplit(connection.uri)
-    here = parts.path.strip("/") or "default"
-    name = st.selectbox("Database", databases, index=databases.index(here) if here in databases else 0)
-    if name != here:
+    current = parts.path.strip("/") or "default"
+    name = st.selectbox("Database", databases, index=databases.index(current) if current in databases else 0)
+    if name != current:
         uri = urlunsplit(parts._replace(path="" if name == "default" else f"/{name}"))
-        moved = replace(connection, uri=uri, source="typed")
-        _add(replace(moved, name=moved.address))
+        other = replace(connection, uri=uri, source="typed")
+        _add(replace(other, name=other.address))
         st.rerun()
     return connection
 
 
 def unlocked(connection: Connection) -> bool:
     """Whether this session may change this store."""
-    return connection.key in st.session_state.get("milvus_unlocked", set())
+    return connection.key in st.session_state.get(_UNLOCKED, set())
 
 
 def unlock(connection: Connection, allowed: bool) -> None:
     """Allow this session to change this store, or forbid it."""
-    keys: set[str] = st.session_state.setdefault("milvus_unlocked", set())
+    keys: set[str] = st.session_state.setdefault(_UNLOCKED, set())
     (keys.add if allowed else keys.discard)(connection.key)

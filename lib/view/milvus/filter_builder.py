@@ -1,4 +1,4 @@
-"""A filter for rows and searches: typed as an expression, or built from fields; its errors at their place."""
+"""A filter for rows and searches: typed as an expression, or built from fields; errors point at their column."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ from lib.view import inputs, page_frame, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 
-_MOST = 4
+_MOST_CONDITIONS = 4
+_DYNAMIC = "a dynamic field …"
+_WITHOUT_VALUE = frozenset({"is true", "is false", "is null", "is not null", "exists"})
+UNREADABLE = "The engine cannot read this filter; no row was read."
 
 
-def choose(here: MilvusContext, where: str) -> str:
-    """The filter, kept in the address; a builder writes one."""
-    entry = here.outline
+def unknown_field(names: str) -> str:
+    """The note on names that no declared field has."""
+    return f"No field is called {names}: the engine takes that for a dynamic field, and rows without it do not match."
+
+
+def choose(context: MilvusContext, where: str) -> str:
+    """The filter, kept in the address: typed, or written by the builder. `where` tells widgets of two parts apart."""
+    outline = context.read_outline()
     left, right = st.columns([5, 1], vertical_alignment="bottom")
-    words = [field["name"] for field in entry["fields"] if field["type"] == "VARCHAR" and not field["primary"]]
-    example = "label" if "label" in words else next(iter(words), "")
+    texts = [field["name"] for field in outline["fields"] if field["type"] == "VARCHAR" and not field["primary"]]
+    example = "label" if "label" in texts else next(iter(texts), "")
     key = f"{where}_filter"
     st.session_state[key] = url_state.parameter("filter") or ""
 
-    def keep() -> None:
+    def write() -> None:
         url_state.write(filter=st.session_state[key] if st.session_state[key].strip() else None)
 
     text = inputs.line(
@@ -33,47 +41,28 @@ def choose(here: MilvusContext, where: str) -> str:
         where=left,
         placeholder=f'{example} == "…"' if example else "a Milvus expression",
         key=key,
-        on_change=keep,
+        on_change=write,
         help="A Milvus expression; leave it empty for all rows. *Build* writes one for you.",
     )
     with right.popover("Build", icon=":material/filter_alt:", width="stretch"):
-        _build(here, entry, where)
-    unknown = filters.unknown_names(text, entry["fields"]) if entry["dynamic"] else []
+        _build(context, outline, where)
+    unknown = filters.unknown_names(text, outline["fields"]) if outline["dynamic"] else []
     if unknown:
-        st.caption(
-            f":material/info: No field is called {plain(', '.join(unknown))}; the engine takes that for a dynamic "
-            "field, and finds nothing where a row has none."
-        )
+        st.caption(f":material/info: {unknown_field(plain(', '.join(unknown)))}")
     return text.strip()
 
 
-def _build(here: MilvusContext, entry: dict[str, Any], where: str) -> None:
-    known = {field["name"]: field for field in entry["fields"] if filters.operators(field["type"])}
-    dynamic = "a dynamic field …"
-    names = [*known, *([dynamic] if entry["dynamic"] else [])]
+def _build(context: MilvusContext, outline: dict[str, Any], where: str) -> None:
+    fields = {field["name"]: field for field in outline["fields"] if filters.operators(field["type"])}
+    names = [*fields, *([_DYNAMIC] if outline["dynamic"] else [])]
     if not names:
-        st.caption("There is no field to ask about.")
+        st.caption("This collection has no field that a filter can use.")
         return
-    count = int(st.number_input("Conditions", 1, _MOST, 1, key=f"{where}_conditions"))
+    count = int(st.number_input("Conditions", 1, _MOST_CONDITIONS, 1, key=f"{where}_conditions"))
     joined = st.segmented_control("All or any", ["and", "or"], default="and", required=True) if count > 1 else "and"
-    made = []
-    for place in range(count):
-        name = st.selectbox("Field", names, key=f"{where}_field_{place}")
-        field = known.get(name)
-        kind = "JSON" if field is None else field["type"]
-        key = ""
-        if field is None:
-            name = inputs.line("Its name", key=f"{where}_dynamic_{place}")
-        elif kind == "JSON":
-            key = inputs.line("Key inside it", placeholder="a/b", key=f"{where}_key_{place}")
-        listed = filters.operators(kind, nullable=bool(field and field["nullable"]))
-        operator = st.selectbox("Is", listed, key=f"{where}_operator_{place}_{kind}")
-        value = ""
-        if operator not in {"is true", "is false", "is null", "is not null", "exists"}:
-            value = inputs.line("Value", key=f"{where}_value_{place}", help="Quotes and escapes are added for you.")
-        made.append(Condition(name, operator, value, key))
+    conditions = [_condition(fields, names, f"{where}_{{}}_{place}") for place in range(count)]
     try:
-        text = filters.expression(made, entry["fields"], here.store, joined=str(joined))
+        text = filters.expression(conditions, outline["fields"], context.open_store(), joined=str(joined))
     except QueryError as error:
         st.caption(plain(str(error)))
         return
@@ -85,11 +74,29 @@ def _build(here: MilvusContext, entry: dict[str, Any], where: str) -> None:
     st.button("Use it", type="primary", key=f"{where}_use", on_click=use, width="stretch")
 
 
-def failed(here: MilvusContext, error: StoreError, text: str) -> None:
-    """An engine's error: against the filter it is drawn under its place, any other as a box."""
-    found = filters.filter_problem(here.store, error, text) if text else None
-    if found is None:
+def _condition(fields: dict[str, dict[str, Any]], names: list[str], key: str) -> Condition:
+    """One line of the builder; `key` is a pattern for its widgets' keys."""
+    name = st.selectbox("Field", names, key=key.format("field"))
+    field = fields.get(name)
+    type_ = "JSON" if field is None else field["type"]
+    json_key = ""
+    if field is None:
+        name = inputs.line("Field name", key=key.format("dynamic"))
+    elif type_ == "JSON":
+        json_key = inputs.line("Key in the JSON", placeholder="a/b", key=key.format("key"))
+    operators = filters.operators(type_, nullable=bool(field and field["nullable"]))
+    operator = st.selectbox("Operator", operators, key=f"{key.format('operator')}_{type_}")
+    value = ""
+    if operator not in _WITHOUT_VALUE:
+        value = inputs.line("Value", key=key.format("value"), help="Quotes and escapes are added for you.")
+    return Condition(name, operator, value, json_key)
+
+
+def failed(context: MilvusContext, error: StoreError, text: str) -> None:
+    """Draw an engine's error: one about the filter with a mark under its column, any other as a box."""
+    problem = filters.filter_problem(context.open_store(), error, text) if text else None
+    if problem is None:
         page_frame.failed(error)
         return
-    st.error("The engine cannot read this filter; nothing was searched.", icon=":material/error:")
-    st.code(found.with_marker(text), language=None)
+    st.error(UNREADABLE, icon=":material/error:")
+    st.code(problem.with_marker(text), language=None)

@@ -1,4 +1,4 @@
-"""Milvus page, Quality: recall against latency of the index, of other types on a scratch copy, and IVF drawn."""
+"""Milvus page, Index quality: recall against latency of the index and of other types, and IVF's cells drawn."""
 
 from __future__ import annotations
 
@@ -9,142 +9,149 @@ import pandas as pd
 import streamlit as st
 
 from lib.store import field_search, index_comparison, ivf_cells, recall, sizing
+from lib.store.ivf_cells import Cells
 from lib.store.recall import scores
 from lib.view import cached, page_controls, selection, url_state
-from lib.view.cached_milvus import MilvusContext
-from lib.view.figures import index_quality
-from lib.view.formatting import plain
+from lib.view.cached_milvus import BY_COLLECTION, MilvusContext
+from lib.view.figures import index_quality as figures
+from lib.view.formatting import ink, plain
 from lib.view.milvus import connect, load_prompt, map_sample
 
-_VIEWS = {"curve": "This index", "compare": "Other index types", "ivf": "IVF drawn"}
+_VIEWS = {"curve": "This index", "compare": "Other index types", "ivf": "IVF cells"}
+_CURVE_QUERIES = 200  # rows whose recall is averaged in IVF's curve
+_K = 10
+NO_VECTORS = "Index quality is measured on 32-bit float vectors; this collection has none."
+NO_INDEX = "This field has no index: every search scans all rows, so recall is 1."
 
 
-def show(here: MilvusContext) -> None:
-    """One of three questions about an index."""
-    if load_prompt.not_loaded(here):
+def show(context: MilvusContext) -> None:
+    """One of three views of an index."""
+    if load_prompt.show(context):
         return
-    fields = map_sample.dense(here, ("FLOAT_VECTOR",))
+    fields = map_sample.vector_fields(context, ("FLOAT_VECTOR",))
     if not fields:
-        st.info("Quality is measured on fields of 32-bit float vectors, and this collection has none.")
+        st.info(NO_VECTORS)
         return
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
         field = st.selectbox("Field", fields, **url_state.choice("field", "milvus_quality", fields, fields[0]))
     with right:
         view = st.segmented_control(
-            "Question",
+            "View",
             list(_VIEWS),
             format_func=_VIEWS.__getitem__,
             required=True,
             wrap=True,
             **url_state.choice("quality", "milvus", list(_VIEWS), "curve"),
         )
-    index = field_search.index_on(here.entry, field)
+    index = field_search.index_on(context.read_entry(), field)
     if index is not None and index.get("warning"):
         st.warning(plain(index["warning"]), icon=":material/warning:")
     if view == "curve":
-        _curve(here, field, index)
+        _curve(context, field, index)
     elif view == "compare":
-        _compare(here, field, index)
+        _compare(context, field, index)
     else:
-        _ivf(here, field, index)
+        _ivf(context, field, index)
 
 
-def _asked(key: str) -> tuple[int, int]:
+def _k_and_queries(key: str) -> tuple[int, int]:
     left, right = st.columns(2)
-    k = int(left.number_input("Neighbours (k)", 1, 100, 10, key=f"{key}_k"))
+    k = int(left.number_input("Neighbours (k)", 1, 100, _K, key=f"{key}_k"))
     return k, int(right.number_input("Queries", 5, 500, 50, key=f"{key}_queries", help="Rows drawn at random."))
 
 
-@st.cache_data(ttl=3600, max_entries=32, show_spinner=False)
-def _measured(
-    key: str, name: str, field: str, k: int, queries: int, count: int | None, _here: MilvusContext
-) -> dict[str, Any]:
+@st.cache_data(ttl=3600, max_entries=32, show_spinner=False, hash_funcs=BY_COLLECTION)
+def _measured(context: MilvusContext, field: str, k: int, queries: int, row_count: int | None) -> dict[str, Any]:
+    # `row_count` only keys the cache.
     bar = st.progress(0.0, text="exact scan of the stored vectors")
 
-    def tell(done: int, total: int | None) -> None:
+    def progress(done: int, total: int | None) -> None:
         bar.progress(min(1.0, done / total) if total else 0.0, text=f"exact scan: {done:,} rows, then the searches")
 
     try:
-        return recall.recall(_here.store, name, k=k, queries=queries, field=field, progress=tell)
+        return recall.recall(
+            context.open_store(), str(context.name), k=k, queries=queries, field=field, progress=progress
+        )
     finally:
         bar.empty()
 
 
-def _curve(here: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+def _curve(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+    """Recall against latency at each setting of this index; measured once the user has asked for it."""
     if index is None:
-        st.info("This field has no index: every search scans all rows, and finds everything (recall 1).")
+        st.info(NO_INDEX)
         return
-    k, queries = _asked("recall")
-    key = f"{here.connection.key} {cached.pool().generation}"
-    asked = (key, str(here.name), field, k, queries)
-    ready = st.session_state.setdefault("recall_asked", set())
+    k, queries = _k_and_queries("recall")
+    measurement = (context.key, field, k, queries)
+    started = st.session_state.setdefault("recall_asked", set())
     if st.button("Measure", type="primary", icon=":material/speed:"):
-        ready.add(asked)
-    if asked not in ready:
-        st.caption("Searches with rows of the collection, at each setting of the index, against an exact scan.")
+        started.add(measurement)
+    if measurement not in started:
+        st.caption("Searches with rows of the collection at each setting of the index, against an exact scan.")
         return
-    found = _measured(*asked, here.entry["rows"]["count"], here)
-    st.plotly_chart(index_quality.frontier(found["rows"], found["k"]), width="stretch", key="recall_curve")
-    if found.get("warning") and not index.get("warning"):
-        st.warning(plain(found["warning"]), icon=":material/warning:")
-    build = index_quality.setting(found["build"]).replace("no setting", "no build parameters")
+    document = _measured(context, field, k, queries, context.read_entry()["rows"]["count"])
+    _frontier(document, "recall_curve")
+    if document.get("warning") and not index.get("warning"):
+        st.warning(plain(document["warning"]), icon=":material/warning:")
+    build = figures.setting(document["build"]).replace("no setting", "no build parameters")
     st.caption(
-        f"{plain(index['index_type'])} ({plain(build)}), {found['metric']}; {found['queries']} rows as queries "
-        f"among {found['gallery']:,}, each without itself; latency of one query at a time, there and back, timed here. "
-        f"The same as `python -m lib recall --collection {here.name}`."
+        f"{plain(index['index_type'])} ({plain(build)}), {document['metric']}; {_queries(document)}, each without "
+        "itself. Latency: one query at a time, round trip, measured by this client. The same as "
+        f"`python -m lib recall --collection {context.name}`."
     )
-    _table(found["rows"], found["k"], "recall")
+    _table(document, "recall")
 
 
-def _table(rows: list[dict[str, Any]], k: int, name: str) -> None:
+def _frontier(document: dict[str, Any], key: str) -> None:
+    figure = figures.frontier(document["rows"], document["k"], ink=ink())
+    st.plotly_chart(figure, width="stretch", key=key)
+
+
+def _queries(document: dict[str, Any]) -> str:
+    return f"{document['queries']} rows as queries against {document['gallery']:,}"
+
+
+def _table(document: dict[str, Any], name: str) -> None:
+    k = document["k"]
     table = pd.DataFrame(
         [
             {
                 "Index": row["index_type"],
-                "Setting": index_quality.setting(row["params"]),
+                "Setting": figures.setting(row["params"]),
                 f"Recall@{k}": row["recall"],
                 "Median ms": row["p50_ms"],
                 "95 % within ms": row["p95_ms"],
             }
             | ({"Size (by formula)": sizing.told(row["bytes"]), "Build s": row["build_s"]} if "bytes" in row else {})
-            for row in rows
+            for row in document["rows"]
         ]
     )
-    digits = {f"Recall@{k}": "%.3f", "Median ms": "%.2f", "95 % within ms": "%.2f", "Build s": "%.2f"}
-    columns = {title: st.column_config.NumberColumn(format=each) for title, each in digits.items() if title in table}
+    formats = {f"Recall@{k}": "%.3f", "Median ms": "%.2f", "95 % within ms": "%.2f", "Build s": "%.2f"}
+    columns = {title: st.column_config.NumberColumn(format=form) for title, form in formats.items() if title in table}
     st.dataframe(table, hide_index=True, width="stretch", column_config=columns)
     page_controls.csv_button(table, f"milvus-{name}")
 
 
-def _compare(here: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
-    known, refused = recall.offered(here.store)
-    kinds = st.multiselect("Index types", known, default=[kind for kind in known if kind != "HNSW_SQ"], key="kinds")
-    reasons: dict[str, list[str]] = {}
-    for kind, why in refused.items():
-        reasons.setdefault(why, []).append(kind)
-    for why, names in reasons.items():
-        st.caption(f":material/block: Not offered: {', '.join(names)}. {plain(why)}.")
-    first, last = st.columns([2, 1])
-    with first:
-        k, queries = _asked("compare")
-    most = int(last.number_input("Rows at most", 100, 50_000, 5_000, step=1000, key="compare_rows"))
-    own = here.lite and here.connection.lite
-    if not own and not connect.unlocked(here.connection):
+def _compare(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+    """Recall and latency of other index types, built on a copy of the rows."""
+    kinds, k, queries, most = _compare_choice(context)
+    scratch_store = context.lite and context.connection.lite
+    if not scratch_store and not connect.unlocked(context.connection):
         st.info(
-            "A server's index types can only be built by the server: a scratch collection is made there and dropped "
-            "afterwards. Unlock changes (part *Change*) to allow that."
+            "Only the server can build its index types: it gets a scratch collection, which is dropped afterwards. To "
+            f"allow that, {connect.UNLOCK}."
         )
         return
-    where = "in a Lite store of its own under `artifacts/scratch`" if own else "on the server"
-    st.caption(f"The rows are copied {where}, and the copy is deleted afterwards; this collection is only read.")
+    where = "to a scratch Lite store under `artifacts/scratch`" if scratch_store else "to a scratch collection"
+    st.caption(f"The rows are copied {where}, which is deleted afterwards; this collection is only read.")
     metric = str(index["metric_type"]) if index is not None else "COSINE"
-    asked = (here.connection.key, here.name, field, tuple(kinds), k, queries, most)
+    comparison = (context.connection.key, context.name, field, tuple(kinds), k, queries, most)
     if st.button("Build and measure", type="primary", icon=":material/construction:", disabled=not kinds):
         with st.status("Comparing", expanded=True) as status:
-            found = index_comparison.compare(
-                here.store,
-                here.entry,
+            document = index_comparison.compare(
+                context.open_store(),
+                context.read_entry(),
                 field,
                 metric,
                 kinds,
@@ -155,72 +162,97 @@ def _compare(here: MilvusContext, field: str, index: dict[str, Any] | None) -> N
                 report=lambda text: status.update(label=text),
             )
             status.update(label="Compared", state="complete", expanded=False)
-        st.session_state["compared"] = (asked, found)
-    kept = st.session_state.get("compared")
-    if kept is None or kept[0] != asked:
-        return
-    found = kept[1]
-    for kind, why in found["failed"].items():
-        st.warning(f"{kind} was not built: {plain(why)}", icon=":material/warning:")
-    if found["warning"]:
-        st.warning(plain(found["warning"]), icon=":material/warning:")
-    if found["rows"]:
-        st.plotly_chart(index_quality.frontier(found["rows"], found["k"]), width="stretch", key="compared_curve")
+        st.session_state["compared"] = (comparison, document)
+    latest = st.session_state.get("compared")
+    if latest is not None and latest[0] == comparison:
+        _comparison(latest[1], metric)
+
+
+def _compare_choice(context: MilvusContext) -> tuple[list[str], int, int, int]:
+    """Index types, k, number of queries, and at most how many rows are copied."""
+    offered, refused = recall.offered(context.open_store())
+    kinds = st.multiselect("Index types", offered, default=[kind for kind in offered if kind != "HNSW_SQ"], key="kinds")
+    by_reason: dict[str, list[str]] = {}
+    for kind, reason in refused.items():
+        by_reason.setdefault(reason, []).append(kind)
+    for reason, refused_kinds in by_reason.items():
+        st.caption(f":material/block: Not offered: {', '.join(refused_kinds)}. {plain(reason)}.")
+    first, last = st.columns([2, 1])
+    with first:
+        k, queries = _k_and_queries("compare")
+    return kinds, k, queries, int(last.number_input("Max rows", 100, 50_000, 5_000, step=1000, key="compare_rows"))
+
+
+def _comparison(document: dict[str, Any], metric: str) -> None:
+    for kind, reason in document["failed"].items():
+        st.warning(f"{kind} was not built: {plain(reason)}", icon=":material/warning:")
+    if document["warning"]:
+        st.warning(plain(document["warning"]), icon=":material/warning:")
+    if document["rows"]:
+        _frontier(document, "compared_curve")
         st.caption(
-            f"{metric}, {found['queries']} rows as queries among {found['gallery']:,}; a larger mark is a larger "
-            "index, its size by formula; latency timed here, one query at a time."
+            f"{metric}, {_queries(document)}. A larger mark is a larger index (size by formula). Latency: one query at "
+            "a time, measured by this client."
         )
-        _table(found["rows"], found["k"], "index-types")
+        _table(document, "index-types")
 
 
-@st.cache_data(ttl=600, max_entries=16, show_spinner="Clustering")
-def _cells(key: str, name: str, field: str, n: int, count: int, metric: str, _vectors: np.ndarray) -> dict[str, Any]:
-    made = ivf_cells.cells(_vectors, count, metric)
-    asks = np.sort(np.random.default_rng(0).permutation(n)[: min(200, n)])
-    curve = ivf_cells.recall_by_nprobe(made, _vectors, asks, metric, min(10, n - 1))
-    return {"centres": made.centres, "of": made.of, "curve": curve, "queries": len(asks)}
+@st.cache_data(ttl=600, max_entries=16, show_spinner="Clustering", hash_funcs=BY_COLLECTION)
+def _clustered(
+    context: MilvusContext, field: str, row_count: int, cell_count: int, metric: str, _vectors: np.ndarray
+) -> tuple[Cells, list[tuple[int, float, float]], int]:
+    """IVF's cells, `recall_by_nprobe`, and over how many rows that is the mean."""
+    cells = ivf_cells.cells(_vectors, cell_count, metric)
+    queries = np.sort(np.random.default_rng(0).permutation(row_count)[: min(_CURVE_QUERIES, row_count)])
+    curve = ivf_cells.recall_by_nprobe(cells, _vectors, queries, metric, min(_K, row_count - 1))
+    return cells, curve, len(queries)
 
 
-def _ivf(here: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
-    taken = map_sample.sample(here, field)
-    n = len(taken.keys)
+def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+    """IVF's cells on a plane, those that a search probes bright; recall by nprobe beside them."""
+    sample = map_sample.sample(context, field)
+    count = len(sample.keys)
     metric = str(index["metric_type"]) if index is not None and index["metric_type"] in recall.METRICS else "COSINE"
-    xy = map_sample.own_plane(here, taken)
+    xy = map_sample.prepared_plane(context, sample)
     plane = "the space's UMAP map" if xy is not None else "PCA"
     if xy is None:
-        xy = map_sample.plane(here, field, taken, "pca")["xy"]
+        xy = map_sample.plane(context, field, sample, "pca").xy
     left, right = st.columns([7, 4], gap="medium")
     with right:
-        most = min(128, n)
-        own = int((index or {}).get("params", {}).get("nlist") or 32)
-        count = int(st.slider("Cells (nlist)", 1, most, min(own, most), key="ivf_cells"))
-        nprobe = int(st.slider("Cells looked into (nprobe)", 1, max(2, count), min(2, count), key="ivf_probes"))
-        nprobe = min(nprobe, count)
-        wanted = selection.query()
-        key = f"{here.connection.key} {cached.pool().generation}"
-        made = _cells(key, str(here.name), field, n, count, metric, taken.vectors)
-        query = taken.keys.index(wanted) if wanted in taken.keys else 0
-        k = min(10, n - 1)
-        values = scores(taken.vectors, taken.vectors[query][None], metric)[0]
-        values[query] = -np.inf
-        best = np.argsort(-values, kind="stable")[:k].tolist()
-        lit = ivf_cells.probed(
-            ivf_cells.Cells(made["centres"], made["of"]), taken.vectors[query], metric, nprobe
-        ).tolist()
-        found = sum(int(made["of"][row]) in lit for row in best)
-        share = float(np.isin(made["of"], lit).mean())
+        most = min(128, count)
+        built = int((index or {}).get("params", {}).get("nlist") or 32)
+        cell_count = int(st.slider("Cells (nlist)", 1, most, min(built, most), key="ivf_cells"))
+        nprobe = int(st.slider("Probed cells (nprobe)", 1, max(2, cell_count), min(2, cell_count), key="ivf_probes"))
+        nprobe = min(nprobe, cell_count)
+        cells, curve, queries = _clustered(context, field, count, cell_count, metric, sample.vectors)
+        selected = selection.query()
+        query = sample.keys.index(selected) if selected in sample.keys else 0
+        k = min(_K, count - 1)
+        nearest = _nearest(sample.vectors, query, metric, k)
+        probed = ivf_cells.probed(cells, sample.vectors[query], metric, nprobe).tolist()
+        retrieved = sum(int(cells.of[row]) in probed for row in nearest)
         numbers = st.container(key="numbers_ivf").columns(2)
-        numbers[0].metric("Found of this query", f"{found} of {k}", border=True)
-        numbers[1].metric("Rows looked at", f"{share:.1%}", border=True)
-        st.plotly_chart(index_quality.probes(made["curve"], nprobe, k), width="stretch", key="ivf_curve")
-        mean = made["curve"][nprobe - 1][1]
-        st.caption(f"Mean recall@{k} over {made['queries']} rows at nprobe {nprobe}: **{mean:.3f}**.")
+        numbers[0].metric("Neighbours retrieved", f"{retrieved} of {k}", border=True, height="stretch")
+        scanned = float(np.isin(cells.of, probed).mean())
+        numbers[1].metric("Rows scanned", f"{scanned:.1%}", border=True, height="stretch")
+        st.plotly_chart(figures.probes(curve, nprobe, k), width="stretch", key="ivf_curve")
+        mean = curve[nprobe - 1][1]
+        st.caption(f"Mean recall@{k} over {queries} rows at nprobe {nprobe}: **{mean:.3f}**.")
     with left:
-        figure = index_quality.cells_drawn(xy, made["of"], taken.keys, lit, query, best)
+        figure = figures.ivf_cells(xy, cells.of, sample.keys, probed, query, nearest)
         st.plotly_chart(figure, width="stretch", key="ivf_map")
+        hint = "" if selected in sample.keys else " (click a photo for another)"
         st.caption(
-            f"{n:,} rows on {plane}, coloured by their k-means cell; the cells that are looked into are bright. The "
-            f"query is {plain(taken.keys[query])}{'' if wanted in taken.keys else ' (click a photo for another)'}. "
-            "IVF clusters the vectors once, and then searches only the cells whose centres are nearest to the query. "
-            "These cells are made here by faiss, as the engine's own are, since no engine shows its own."
+            f"{count:,} rows on {plane}, coloured by k-means cell; probed cells are bright. The query is "
+            f"{plain(sample.keys[query])}{hint}. IVF clusters the vectors once; a search then scans only the cells "
+            "whose centres are nearest to the query. These cells are computed here with faiss, since no engine exposes "
+            "its own."
         )
+
+
+def _nearest(vectors: np.ndarray, query: int, metric: str, k: int) -> list[int]:
+    """Rows of the `k` true neighbours of row `query`, which is left out."""
+    values = scores(vectors, vectors[query][None], metric)[0]
+    values[query] = -np.inf
+    nearest: list[int] = np.argsort(-values, kind="stable")[:k].tolist()
+    return nearest

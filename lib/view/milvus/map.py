@@ -1,4 +1,4 @@
-"""Milvus page, Map: any float vector field as PCA or UMAP of a bounded sample, coloured by any scalar field."""
+"""Milvus page, Map: a bounded sample of any dense vector field as PCA or UMAP, coloured by any scalar field."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ import pandas as pd
 import streamlit as st
 
 from lib.measure.traits import Trait
-from lib.store import rows as reading
+from lib.store import rows as store_rows
 from lib.view import cached, formatting, photo_tiles, theme, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.components import scatter
 from lib.view.formatting import plain
 from lib.view.milvus import load_prompt, map_sample, row_photos
+from lib.view.milvus.map_sample import Plane, Sample
 
 _METHODS = {"pca": "PCA", "umap": "UMAP"}
-_GROUPS = 20  # more values than these become "other"
+_MOST_GROUPS = 20  # the rarest values beyond these become "other"
+_MOST_DYNAMIC = 20  # dynamic fields that are offered as colours
 _SIZES = (500, 1_000, 2_000, 5_000)
+CLICK = "Click a point for its row."
 
 
-def show(here: MilvusContext) -> None:
-    """The map of a field; a click on a point shows its row and searches with it."""
-    if load_prompt.not_loaded(here):
+def show(context: MilvusContext) -> None:
+    """The map of a field. A click on a point shows its row, which can then be searched with."""
+    if load_prompt.show(context):
         return
-    fields = map_sample.dense(here)
+    fields = map_sample.vector_fields(context)
     if not fields:
-        st.info("A map needs a field of dense vectors, and this collection has none.")
+        st.info("A map needs a field of dense vectors; this collection has none.")
         return
-    entry = here.entry
-    scalars = [each["name"] for each in entry["fields"] if "VECTOR" not in each["type"] and not each["primary"]]
-    scalars = [name for name in scalars if _type(entry, name) not in {"JSON", "ARRAY"}]
-    first = st.columns([2, 1, 2, 1], vertical_alignment="bottom")
-    with first[0]:
+    entry = context.read_entry()
+    columns = st.columns([2, 1, 2, 1], vertical_alignment="bottom")
+    with columns[0]:
         field = st.selectbox("Field", fields, **url_state.choice("field", "milvus_map", fields, fields[0]))
-    with first[1]:
+    with columns[1]:
         method = st.segmented_control(
             "Method",
             list(_METHODS),
@@ -44,87 +45,96 @@ def show(here: MilvusContext) -> None:
             wrap=True,
             **url_state.choice("plane", "milvus", list(_METHODS), "pca"),
         )
-    most = int(first[3].selectbox("Rows at most", _SIZES, index=2, format_func="{:,}".format, key="map_most"))
-    taken = map_sample.sample(here, field, most)
-    offered = [*scalars, *_dynamic(taken, {each["name"] for each in entry["fields"]})]
-    default = next((name for name in ("label", "class", "category") if name in offered), offered[0] if offered else "")
-    with first[2]:
-        by = (
-            st.selectbox("Colour", offered, **url_state.choice("by", "milvus_map", offered, default)) if offered else ""
-        )
-    made = map_sample.plane(here, field, taken, method)
-    values = [row.get(by) for row in taken.fields] if by else [None] * len(taken.keys)
-    trait, colours = _trait(here, by, values)
-    frame = pd.DataFrame({"id": taken.keys, "label": [str(value) if value is not None else "" for value in values]})
-    places = scatter.place_columns(frame, made["xy"])
-    chosen = f"milvus_map_row {here.name}"
+    most = int(columns[3].selectbox("Max rows", _SIZES, index=2, format_func="{:,}".format, key="map_most"))
+    sample = map_sample.sample(context, field, most)
+    with columns[2]:
+        colour_field = _colour_choice(entry, sample)
+    plane = map_sample.plane(context, field, sample, method)
+    selected = f"milvus_map_row {context.name}"
 
     def click(row: int) -> None:
-        if 0 <= row < len(taken.keys):
-            st.session_state[chosen] = taken.keys[row]
+        if 0 <= row < len(sample.keys):
+            st.session_state[selected] = sample.keys[row]
 
+    values = [fields.get(colour_field) for fields in sample.fields] if colour_field else [None] * len(sample.keys)
+    trait, colours = _trait(context, colour_field, values)
+    frame = pd.DataFrame({"id": sample.keys, "label": ["" if value is None else str(value) for value in values]})
+    points = scatter.place_columns(frame, plane.xy)
     scatter.show(
-        places,
-        scatter.colour_columns(trait, colours, places["drawn"]),
+        points,
+        scatter.colour_columns(trait, colours, points["drawn"]),
         key="milvus_map",
-        plane=f"{here.connection.key} {here.name} {field} {method} {most}",
-        title=f"{_METHODS[method]} of {field}: {len(taken.keys):,} rows, coloured by {by or 'nothing'}",
+        plane=f"{context.connection.key} {context.name} {field} {method} {most}",
+        title=f"{_METHODS[method]} of {field}: {len(sample.keys):,} rows, coloured by {colour_field or 'nothing'}",
         lit=None,
         on_click=click,
     )
-    total = entry["rows"]["count"]
-    which = "all" if total is not None and len(taken.keys) >= total else f"{len(taken.keys):,} random"
-    kept, k = (made["facts"]["fidelity"][name] for name in ("preservation", "k"))
-    told = ""
-    if kept is not None:
-        told = f"; neighbours kept: {kept:.1%} of a row's {k} nearest are among its {k} nearest here, too"
-    st.caption(
-        f"{_METHODS[method]} of {which} rows, made here of the vectors as they are "
-        f"({made['facts'].get('metric', 'cosine')}){told}. Click a point for its row."
-    )
-    if st.session_state.get(chosen) in taken.keys:
-        _row(here, taken, str(st.session_state[chosen]))
+    st.caption(_about(method, len(sample.keys), entry["rows"]["count"], plane))
+    if st.session_state.get(selected) in sample.keys:
+        _row(context, sample, str(st.session_state[selected]))
 
 
-def _type(entry: dict[str, Any], name: str) -> str:
-    return next(str(each["type"]) for each in entry["fields"] if each["name"] == name)
+def _colour_choice(entry: dict[str, Any], sample: Sample) -> str:
+    """The field to colour by: a scalar field or a dynamic one; "" where there is none."""
+    scalars = [
+        field["name"]
+        for field in entry["fields"]
+        if "VECTOR" not in field["type"] and not field["primary"] and field["type"] not in {"JSON", "ARRAY"}
+    ]
+    names = [*scalars, *_dynamic(sample, {field["name"] for field in entry["fields"]})]
+    if not names:
+        return ""
+    default = next((name for name in ("label", "class", "category") if name in names), names[0])
+    return str(st.selectbox("Colour", names, **url_state.choice("by", "milvus_map", names, default)))
 
 
-def _dynamic(taken: map_sample.Sample, known: set[str]) -> list[str]:
-    found = dict.fromkeys(name for row in taken.fields[:200] for name in row if name not in known and name != "$meta")
-    return list(found)[:20]
+def _dynamic(sample: Sample, declared: set[str]) -> list[str]:
+    """Names of dynamic fields among the first rows of a sample."""
+    names = dict.fromkeys(name for fields in sample.fields[:200] for name in fields)
+    return [name for name in names if name not in declared and name != "$meta"][:_MOST_DYNAMIC]
 
 
-def _trait(here: MilvusContext, by: str, values: list[Any]) -> tuple[Trait, dict[str, str]]:
-    """The colouring: numbers with many values by a scale, everything else by groups."""
+def _about(method: str, count: int, row_count: int | None, plane: Plane) -> str:
+    rows = "all" if row_count is not None and count >= row_count else f"{count:,} random"
+    preservation, k = (plane.facts["fidelity"][name] for name in ("preservation", "k"))
+    preserved = ""
+    if preservation is not None:
+        preserved = f"; {preservation:.1%} of each row's {k} nearest neighbours are among its {k} nearest on this map"
+    metric = plane.facts.get("metric", "cosine")
+    return f"{_METHODS[method]} of {rows} rows, computed here from the stored vectors ({metric}){preserved}. {CLICK}"
+
+
+def _trait(context: MilvusContext, name: str, values: list[Any]) -> tuple[Trait, dict[str, str]]:
+    """The colouring of a field's values: a scale for numbers with many values, groups for everything else."""
     numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if len(set(numbers)) > _GROUPS and len(numbers) == sum(value is not None for value in values):
+    if len(set(numbers)) > _MOST_GROUPS and len(numbers) == sum(value is not None for value in values):
         array = np.array([float("nan") if value is None else float(value) for value in values])
         low, high = float(np.nanmin(array)), float(np.nanmax(array))
-        return Trait(by, by, "", "number", array, low, high if high > low else low + 1), {}
-    words = np.array(["" if value is None else str(reading.cell(value)) for value in values], dtype=object)
-    names, counts = np.unique(words[words != ""].astype(str), return_counts=True)
-    kept = set(names[np.argsort(-counts, kind="stable")[: _GROUPS - 1]]) if len(names) > _GROUPS else set(names)
-    words = np.array([word if word in kept or not word else "other" for word in words], dtype=object)
-    known = photo_tiles.colours(cached.catalog(here.opened)) if here.opened is not None else {}
-    groups = sorted({str(word) for word in words if word})
-    own = theme.class_colours(groups)
-    colours = {name: known[name] if set(groups) <= set(known) else own[name] for name in groups}
-    return Trait(by, by, "", "category", words), colours
+        return Trait(name, name, "", "number", array, low, high if high > low else low + 1), {}
+    groups = _grouped(["" if value is None else str(store_rows.cell(value)) for value in values])
+    names = sorted({group for group in groups if group})
+    class_colours = photo_tiles.colours(cached.catalog(context.workspace)) if context.workspace is not None else {}
+    colours = class_colours if set(names) <= set(class_colours) else theme.class_colours(names)
+    return Trait(name, name, "", "category", np.array(groups, dtype=object)), {each: colours[each] for each in names}
 
 
-def _row(here: MilvusContext, taken: map_sample.Sample, key: str) -> None:
-    place = taken.keys.index(key)
+def _grouped(words: list[str]) -> list[str]:
+    """The words with all but the most frequent replaced by "other"; empty ones stay."""
+    names, counts = np.unique([word for word in words if word], return_counts=True)
+    if len(names) <= _MOST_GROUPS:
+        return words
+    frequent = set(names[np.argsort(-counts, kind="stable")[: _MOST_GROUPS - 1]])
+    return [word if word in frequent or not word else "other" for word in words]
+
+
+def _row(context: MilvusContext, sample: Sample, key: str) -> None:
+    fields = sample.fields[sample.keys.index(key)]
     with st.container(border=True):
         left, right = st.columns([1, 3], gap="medium")
         with left:
-            if not row_photos.show(here, [taken.fields[place]], [key], key="map_photo", title="This row", tile=160):
-                st.caption("No photo of this row is here.")
+            if not row_photos.show(context, [fields], [key], key="map_photo", title="This row", tile=160):
+                st.caption("There is no photo of this row.")
         with right:
             st.markdown(f"**Row {plain(key)}**")
-            st.json({name: formatting.exact(reading.cell(value)) for name, value in taken.fields[place].items()})
-
-            def search() -> None:
-                url_state.write(**{row_photos.LIKE: key}, part="search")
-
-            st.button("Search with it", icon=":material/search:", on_click=search)
+            st.json({name: formatting.exact(store_rows.cell(value)) for name, value in fields.items()})
+            row_photos.search_button(key)

@@ -1,4 +1,4 @@
-"""Any float vector field of any collection on a plane: a bounded sample, read once and kept."""
+"""A bounded sample of any collection's vectors, and its projection to a plane: read once and cached."""
 
 from __future__ import annotations
 
@@ -14,68 +14,77 @@ from lib.embed.projection import MapParameters
 from lib.errors import QueryError
 from lib.store import collections, field_search, rows
 from lib.view import cached
-from lib.view.cached_milvus import MilvusContext
+from lib.view.cached_milvus import BY_COLLECTION, MilvusContext
 
 MOST = 5_000
+LEAST = 3  # rows that a projection needs
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows of a collection: `keys`, `vectors` (n, d), and each row's other `fields`."""
+    """Rows of a collection: `keys`, `vectors` (n, d) float32, and each row's other `fields`."""
 
     keys: list[str]
     vectors: np.ndarray
     fields: list[dict[str, Any]]
 
 
-@st.cache_resource(max_entries=4, ttl=600, show_spinner="Reading vectors")
-def _sample(key: str, name: str, field: str, most: int, count: int | None, _here: MilvusContext) -> Sample:
-    keys, vectors, rest = rows.sample(_here.store, name, field, most, scattered=True)
-    sound = np.isfinite(vectors).all(axis=1)
-    chosen = np.nonzero(sound)[0]
-    return Sample([str(keys[row]) for row in chosen], vectors[chosen], [rest[row] for row in chosen])
+@dataclass(frozen=True)
+class Plane:
+    """Coordinates `xy` (n, 2) of a sample's rows, and the `facts` of the projection."""
+
+    xy: np.ndarray
+    facts: dict[str, Any]
 
 
-def sample(here: MilvusContext, field: str, most: int = MOST) -> Sample:
-    """Up to `most` rows chosen at random, those with NaN left out. Shared by all sessions: read only."""
-    entry = here.entry
-    key = f"{here.connection.key} {cached.pool().generation}"
-    return _sample(key, entry["name"], field, most, entry["rows"]["count"], here)
+def sample(context: MilvusContext, field: str, most: int = MOST) -> Sample:
+    """Up to `most` rows chosen at random, without rows whose vector has NaN or inf. Raises StoreError.
+
+    Shared by all sessions: read only.
+    """
+    return _sample(context, field, most, context.read_entry()["rows"]["count"])
 
 
-@st.cache_data(max_entries=16, ttl=600, show_spinner="Laying the vectors out on a plane")
-def _plane(key: str, name: str, field: str, n: int, method: str, metric: str, _vectors: np.ndarray) -> dict[str, Any]:
-    made = projection.project(_vectors, MapParameters(method=method, metric=metric))
-    return {"xy": made.xy, "facts": made.facts}
+@st.cache_resource(max_entries=4, ttl=600, show_spinner="Reading vectors", hash_funcs=BY_COLLECTION)
+def _sample(context: MilvusContext, field: str, most: int, row_count: int | None) -> Sample:
+    # `row_count` only keys the cache: a collection that has grown is sampled anew.
+    keys, vectors, fields = rows.sample(context.open_store(), str(context.name), field, most, scattered=True)
+    finite = np.nonzero(np.isfinite(vectors).all(axis=1))[0]
+    return Sample([str(keys[row]) for row in finite], vectors[finite], [fields[row] for row in finite])
 
 
-def plane(here: MilvusContext, field: str, taken: Sample, method: str) -> dict[str, Any]:
-    """`xy` (n, 2) of a sample, by `pca` or `umap`, and the `facts` of that map. Raises QueryError for too few rows."""
-    if len(taken.keys) < 3:
+def plane(context: MilvusContext, field: str, points: Sample, method: str) -> Plane:
+    """A sample projected by `pca` or `umap`. Raises QueryError for fewer than `LEAST` rows."""
+    if len(points.keys) < LEAST:
         raise QueryError("A map needs at least three rows with a vector: insert more.")
-    index = field_search.index_on(here.entry, field)
+    index = field_search.index_on(context.read_entry(), field)
     metric = "cosine" if index is not None and index["metric_type"] == "COSINE" else "euclidean"
-    key = f"{here.connection.key} {cached.pool().generation}"
-    return _plane(key, str(here.name), field, len(taken.keys), method, metric, taken.vectors)
+    return _plane(context, field, len(points.keys), method, metric, points.vectors)
 
 
-def dense(here: MilvusContext, kinds: Sequence[str] = field_search.DENSE) -> list[str]:
-    """The fields of the collection with dense vectors, or with vectors of these kinds."""
-    return [field["name"] for field in field_search.vector_fields(here.entry, kinds)]
+@st.cache_data(max_entries=16, ttl=600, show_spinner="Projecting the vectors", hash_funcs=BY_COLLECTION)
+def _plane(context: MilvusContext, field: str, row_count: int, method: str, metric: str, _vectors: np.ndarray) -> Plane:
+    projected = projection.project(_vectors, MapParameters(method=method, metric=metric))
+    return Plane(projected.xy, projected.facts)
 
 
-def own_plane(here: MilvusContext, taken: Sample) -> np.ndarray | None:
-    """The places of these rows on the map that `prepare` made of this very space; None where there is none."""
+def vector_fields(context: MilvusContext, kinds: Sequence[str] = field_search.DENSE) -> list[str]:
+    """Names of the collection's vector fields of these types: dense ones unless others are named."""
+    return [field["name"] for field in field_search.vector_fields(context.read_entry(), kinds)]
 
-    if here.opened is None:
+
+def prepared_plane(context: MilvusContext, points: Sample) -> np.ndarray | None:
+    """Coordinates (n, 2) of these rows on the map that `prepare` made of the same space; None where there is none."""
+    workspace = context.workspace
+    if workspace is None:
         return None
-    said = collections.provenance(here.store, str(here.name))
-    space = said.get("space")
-    if space not in here.opened.spaces or said.get("fingerprint") != here.opened.space(space)["fingerprint"]:
+    provenance = collections.provenance(context.open_store(), str(context.name))
+    space = provenance.get("space")
+    if space not in workspace.spaces or provenance.get("fingerprint") != workspace.space(space)["fingerprint"]:
         return None
-    photos = cached.catalog(here.opened)
-    places = [photos.row(key) for key in taken.keys]
-    if any(place is None for place in places):
+    photos = cached.catalog(workspace)
+    photo_rows = [photos.row(key) for key in points.keys]
+    if any(row is None for row in photo_rows):
         return None
-    xy: np.ndarray = here.opened.map(space).xy[np.array(places, dtype=np.int64)]
+    xy: np.ndarray = workspace.map(space).xy[np.array(photo_rows, dtype=np.int64)]
     return xy

@@ -1,4 +1,5 @@
-"""Milvus page, Overview: all collections at a glance, and one in detail. Thousands stay fast: details on demand."""
+"""Milvus page, Overview: a table of all collections, and one of them in detail. Details are read on demand, so that
+thousands of collections stay fast."""
 
 from __future__ import annotations
 
@@ -9,86 +10,93 @@ import pandas as pd
 import streamlit as st
 
 from lib.view import cached_milvus, formatting, inputs, page_frame, url_state
-from lib.view.cached_milvus import MilvusContext
+from lib.view.cached_milvus import NO_COLLECTION, MilvusContext
 from lib.view.formatting import plain
 
-PAGE = 25
+PAGE = 25  # collections on one page of the table
+NOT_EXPOSED = "not exposed"
+LOADING = "The server is slow; missing values are still loading."
+_CHOSEN = "overview_chose"  # set when a row of the table is chosen inside a fragment
+_OBJECTS = {"segments": "Segments on disk", "loaded_segments": "Loaded segments", "replicas": "Replicas"}
 
 
-def show(here: MilvusContext) -> None:
-    """The table of collections, then the chosen one."""
-    if not here.names:
-        st.info("This store holds no collection yet. *Five steps* shows how one is made.")
-        page_frame.prepare_button()
+def collection_count(count: int, total: int) -> str:
+    """How many collections match the search, of all."""
+    return f"{count:,} of {total:,} collections"
+
+
+def show(context: MilvusContext) -> None:
+    """The table of collections, the chosen one, and the server."""
+    if context.names:
+        _table(context)
+        if context.name is not None:
+            _detail(context.read_entry())
     else:
-        _table(here)
-        if here.name is not None:
-            _detail(here.entry)
-    _engine(here)
+        st.info(NO_COLLECTION)
+        page_frame.prepare_button()
+    _server(context)
 
 
-def _table(here: MilvusContext) -> None:
+def _table(context: MilvusContext) -> None:
     search, order, page = st.columns([4, 2, 1], vertical_alignment="bottom")
     part = inputs.line(
         "Find",
         where=search,
-        placeholder="a part of the name",
+        placeholder="Filter by name",
         **url_state.text_field("find"),
         label_visibility="collapsed",
     )
-    downwards = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
-    found = [name for name in here.names if part.strip().lower() in name.lower()]
-    found.sort(reverse=downwards)
-    pages = max(1, -(-len(found) // PAGE))
+    descending = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
+    names = sorted((name for name in context.names if part.strip().lower() in name.lower()), reverse=descending)
+    pages = max(1, -(-len(names) // PAGE))
     if st.session_state.get("overview_page", 1) > pages:
         st.session_state["overview_page"] = 1
     number = 1
     if pages > 1:
         number = int(page.number_input(f"Page of {pages}", 1, pages, key="overview_page", label_visibility="collapsed"))
-    shown = found[(number - 1) * PAGE : number * PAGE]
+    shown = names[(number - 1) * PAGE : number * PAGE]
     st.caption(
-        f"{len(found):,} of {len(here.names):,} collections"
+        collection_count(len(names), len(context.names))
         + (f", {PAGE} at a time (page {number} of {pages})" if pages > 1 else "")
         + " · choose a row for its details"
     )
     if not shown:
         return
-    # On Lite every answer costs this process time, so the chosen collection is not asked about twice.
-    known = here.entry if here.lite and here.name in shown else None
-    rows, complete = cached_milvus.summaries(here.connection, shown, known)
+    # On Lite every call costs this process time, so the chosen collection is not read twice.
+    entry = context.read_entry() if context.lite and context.name in shown else None
+    rows, complete = cached_milvus.summaries(context.connection, shown, entry)
     if complete:
         _summaries(rows)
     else:
-        _filling(here, shown, known)
+        _partial_table(context, shown, entry)
 
 
 @st.fragment(run_every=1.0)
-def _filling(here: MilvusContext, shown: list[str], known: dict[str, Any] | None) -> None:
-    """The table while a slow server still answers; then, and after a choice, the page is drawn anew."""
-    rows, complete = cached_milvus.summaries(here.connection, shown, known)
+def _partial_table(context: MilvusContext, names: list[str], entry: dict[str, Any] | None) -> None:
+    """The table of a slow server, drawn again each second; the whole page once it is complete or a row is chosen."""
+    rows, complete = cached_milvus.summaries(context.connection, names, entry)
     _summaries(rows)
-    if complete or st.session_state.pop("overview_chose", False):
+    if complete or st.session_state.pop(_CHOSEN, False):
         st.rerun(scope="app")
-    st.caption(":material/hourglass_top: The server takes its time: what it has not told yet is empty.")
+    st.caption(f":material/hourglass_top: {LOADING}")
 
 
 def _summaries(summaries: list[dict[str, Any]]) -> None:
-    """The table, as far as the engine has answered."""
     table = pd.DataFrame(summaries)
     table.columns = ["Collection", "row_count", "Load state", "Indexes"]
 
-    def chosen() -> None:
+    def choose() -> None:
         rows = st.session_state["overview_table"]["selection"]["rows"]
         if rows:
             url_state.write(collection=summaries[rows[0]]["name"])
-            st.session_state["overview_chose"] = True
+            st.session_state[_CHOSEN] = True
 
     st.dataframe(
         table,
         hide_index=True,
         width="stretch",
         key="overview_table",
-        on_select=chosen,
+        on_select=choose,
         selection_mode="single-row",
         column_config={
             "row_count": st.column_config.NumberColumn(format="localized"),
@@ -99,61 +107,66 @@ def _summaries(summaries: list[dict[str, Any]]) -> None:
 
 def _detail(entry: dict[str, Any]) -> None:
     st.subheader(plain(entry["name"]))
-    rows = entry["rows"]
-    counts = st.container(key="numbers_rows").columns(4)
-    counts[0].metric(
-        "row_count",
-        told(rows["row_count"]),
-        border=True,
-        help="The engine's statistic; a server counts flushed rows only.",
-    )
-    counts[1].metric(
-        "count(*)",
-        told(rows["count"]),
-        border=True,
-        help="Counted by a query just now; a server needs the collection loaded for that.",
-    )
-    counts[2].metric("Load state", told(entry["load_state"]), border=True)
-    counts[3].metric("Consistency", told(entry["consistency"]), border=True)
-    if rows.get("note"):
-        st.caption(f":material/info: {rows['note']}")
-    elif rows["count"] is None:
-        st.caption(":material/info: count(*) cannot be had while the collection is not loaded (see *Rows*).")
-    facts = {
-        "Partitions": _listed(entry["partitions"]),
-        "Aliases": _listed(entry["aliases"]),
-        "Shards": told(entry.get("shards")),
-        "Dynamic fields": "yes" if entry["dynamic"] else "no",
-        "Replicas": _counted(entry, "replicas"),
-        "Segments on disk": _counted(entry, "segments"),
-        "Segments loaded": _counted(entry, "loaded_segments"),
-        "Properties": ", ".join(f"{name} = {value}" for name, value in entry["properties"].items()) or "none",
-    }
-    st.dataframe(
-        pd.DataFrame({"What": list(facts), "Answer": [str(value) for value in facts.values()]}),
-        hide_index=True,
-        width="stretch",
-        column_config={
-            "What": st.column_config.TextColumn(width=150),
-            "Answer": st.column_config.TextColumn(width=800),
-        },
+    _counts(entry)
+    _properties(
+        {
+            "Partitions": _listed(entry["partitions"]),
+            "Aliases": _listed(entry["aliases"]),
+            "Shards": shown(entry.get("shards")),
+            "Dynamic fields": "yes" if entry["dynamic"] else "no",
+            "Replicas": _counted(entry, "replicas"),
+            "Segments on disk": _counted(entry, "segments"),
+            "Segments loaded": _counted(entry, "loaded_segments"),
+            "Properties": ", ".join(f"{name} = {value}" for name, value in entry["properties"].items()) or "none",
+        }
     )
     if entry.get("description"):
         with st.expander("Description", icon=":material/notes:"):
             st.code(entry["description"], language=None, wrap_lines=True)
-    for key, title in (
-        ("segments", "Segments on disk"),
-        ("loaded_segments", "Loaded segments"),
-        ("replicas", "Replicas"),
-    ):
+    for key, title in _OBJECTS.items():
         if entry.get(key):
-            with st.expander(f"{title}, as the engine has them", icon=":material/data_object:"):
+            with st.expander(f"{title}, as the engine reports them", icon=":material/data_object:"):
                 st.json(formatting.exact(entry[key]), expanded=False)
-    unanswered(entry["unavailable"], "about this collection")
+    _unsupported(entry["unavailable"])
+
+
+def _counts(entry: dict[str, Any]) -> None:
+    rows = entry["rows"]
+    columns = st.container(key="numbers_rows").columns(4)
+    columns[0].metric(
+        "row_count",
+        shown(rows["row_count"]),
+        border=True,
+        help="The engine's statistic; a server counts flushed rows only.",
+    )
+    columns[1].metric(
+        "count(*)",
+        shown(rows["count"]),
+        border=True,
+        help="Counted by a query; a server needs the collection loaded for that.",
+    )
+    columns[2].metric("Load state", shown(entry["load_state"]), border=True)
+    columns[3].metric("Consistency", shown(entry["consistency"]), border=True)
+    if rows.get("note"):
+        st.caption(f":material/info: {rows['note']}")
+    elif rows["count"] is None:
+        st.caption(":material/info: Load the collection to run count(\\*) (see *Rows*).")
+
+
+def _properties(values: dict[str, str]) -> None:
+    st.dataframe(
+        pd.DataFrame({"Property": list(values), "Value": list(values.values())}),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Property": st.column_config.TextColumn(width=150),
+            "Value": st.column_config.TextColumn(width=800),
+        },
+    )
 
 
 def _listed(names: list[str]) -> str:
-    """Names with how many they are; numbers in them in their order (`_pk_2` before `_pk_10`)."""
+    """The names after their number; numbers within names in numeric order (`_pk_2` before `_pk_10`)."""
 
     def order(name: str) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", name)]
@@ -163,7 +176,7 @@ def _listed(names: list[str]) -> str:
 
 def _counted(entry: dict[str, Any], key: str) -> str:
     if key not in entry:
-        return "this engine does not say"
+        return NOT_EXPOSED
     parts = entry[key]
     if key == "replicas":
         return str(len(parts))
@@ -171,10 +184,11 @@ def _counted(entry: dict[str, Any], key: str) -> str:
     return f"{len(parts)}" + (f", {rows:,} rows" if rows else "")
 
 
-def unanswered(items: list[dict[str, str]], about: str) -> None:
-    """What the engine cannot tell, call by call, with its reason."""
+def _unsupported(items: list[dict[str, str]]) -> None:
+    """The calls that the engine refused, each with the reason."""
     if items:
-        with st.expander(f"{len(items)} questions {about} that this engine does not answer", icon=":material/help:"):
+        title = f"{len(items)} call{'s' if len(items) > 1 else ''} about this collection not supported"
+        with st.expander(title, icon=":material/help:"):
             st.dataframe(
                 pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason"}),
                 hide_index=True,
@@ -182,18 +196,15 @@ def unanswered(items: list[dict[str, str]], about: str) -> None:
             )
 
 
-def _engine(here: MilvusContext) -> None:
-    said = cached_milvus.server(here.connection)
-    told_ = {what: answer for what, answer in said.items() if what != "unavailable"}
-    with st.expander("The engine itself", icon=":material/dns:"):
-        listed = {"version": here.pulse.version, **{what: ", ".join(names) for what, names in told_.items()}}
-        st.dataframe(
-            pd.DataFrame({"What": list(listed), "Answer": list(listed.values())}), hide_index=True, width="stretch"
-        )
-        if said["unavailable"]:
-            st.caption("Does not answer: " + ", ".join(f"{plain(item['call'])}" for item in said["unavailable"]))
+def _server(context: MilvusContext) -> None:
+    answers = dict(cached_milvus.server(context.connection))
+    unavailable = answers.pop("unavailable")
+    with st.expander("Server info", icon=":material/dns:"):
+        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in answers.items()})
+        if unavailable:
+            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in unavailable))
 
 
-def told(value: object) -> str:
-    """A value for the screen; None is said to be not known."""
+def shown(value: object) -> str:
+    """A value for the screen; None becomes "not known"."""
     return "not known" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

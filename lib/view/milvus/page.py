@@ -1,4 +1,4 @@
-"""The Milvus page: where the user is, and which part of it is drawn."""
+"""The Milvus page: the user's connection and collection, and the part of the page that is shown."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.prepare import workspace
-from lib.prepare.workspace import Workspace
+from lib.prepare.workspace import Workspace, store_key
 from lib.store import pool
 from lib.store.pool import Connection
 from lib.view import cached, cached_milvus, page_frame, remedies, url_state
@@ -27,7 +26,7 @@ from lib.view.milvus import (
     vector_health,
 )
 
-# How a link calls a part, its title, and what draws it.
+# By the value of the link parameter `part`: a title, and the function that draws the part.
 PARTS: dict[str, tuple[str, Callable[[MilvusContext], None]]] = {
     "overview": ("Overview", overview.show),
     "schema": ("Schema", schema.show),
@@ -39,23 +38,24 @@ PARTS: dict[str, tuple[str, Callable[[MilvusContext], None]]] = {
     "steps": ("Five steps", quickstart.show),
     "change": ("Change", changes.show),
 }
+RETRY = f"Other connections are under *{connect.CONNECT}* above; *{connect.REFRESH}* tries again."
 
 
-def place() -> MilvusContext:
-    """The connection and the collection that the user looks at. Raises StoreError with the remedy."""
+def choose() -> MilvusContext:
+    """The controls for connection and collection. Raises StoreError with the remedy."""
     connection, beside = connect.choose()
-    opened = _photos(connection)
+    workspace = _photos(connection)
     connection, pulse = connect.health(connection)
-    mine = opened if connection.name == pool.MAIN else None
-    names = cached_milvus.names(connection, mine.version if mine is not None else "")
+    own = connection.name == pool.MAIN
+    names = cached_milvus.names(connection, workspace.version if own and workspace is not None else "")
     with beside:
-        name = _collection(connection, names, opened) if names else None
-    return MilvusContext(connection, pulse, tuple(names), name, opened)
+        name = _collection(connection, names, workspace) if names else None
+    return MilvusContext(connection, pulse, tuple(names), name, workspace)
 
 
-def show(here: MilvusContext) -> None:
-    """The part that the user chose."""
-    chosen = st.segmented_control(
+def show(context: MilvusContext) -> None:
+    """The part that the user has chosen."""
+    part = st.segmented_control(
         "Part",
         list(PARTS),
         required=True,
@@ -64,32 +64,32 @@ def show(here: MilvusContext) -> None:
         label_visibility="collapsed",
         **url_state.choice("part", "milvus", list(PARTS), "overview"),
     )
-    PARTS[chosen][1](here)
+    PARTS[part][1](context)
 
 
 def _photos(connection: Connection) -> Workspace | None:
-    """The prepared photos. Other people's collections can be looked at without any."""
+    """The prepared photos. None are needed to look at a store that is not Petalscope's own."""
     try:
-        opened = cached.open_workspace()
-        cached.catalog(opened)
+        workspace = cached.open_workspace()
+        cached.catalog(workspace)
     except PetalscopeError as error:
         if connection.name == pool.MAIN:
             page_frame.nothing_ready(remedies.sentence(error))
         return None
     page_frame.workspace()
-    return opened
+    return workspace
 
 
-def _collection(connection: Connection, names: list[str], opened: Workspace | None) -> str:
-    """The chosen collection; those of the open photos come first."""
-    own: tuple[str, ...] = ()
-    if opened is not None and connection.name == pool.MAIN:
-        mine = opened.state["collections"].get(workspace.store_key(opened.settings), {})
-        own = tuple(mine[space]["base"] for space in opened.spaces if space in mine)
-        # The space that other pages begin with begins here, too.
-        names = sorted(names, key=lambda name: next((i for i, base in enumerate(own) if name.startswith(base)), -1))
-    ordered = sorted(names, key=lambda name: not name.startswith(own)) if own else names
-    wanted = url_state.parameter("collection")
-    if wanted and wanted not in names:
-        st.warning(f"There is no collection {plain(wanted[:200])} here any more; this is another one.")
+def _collection(connection: Connection, names: list[str], workspace: Workspace | None) -> str:
+    """The chosen collection. Those of the prepared photos come first, in the order of their spaces."""
+    bases: tuple[str, ...] = ()
+    if workspace is not None and connection.name == pool.MAIN:
+        by_space = workspace.state["collections"].get(store_key(workspace.settings), {})
+        bases = tuple(by_space[space]["base"] for space in workspace.spaces if space in by_space)
+        # The other pages begin with the same space.
+        names = sorted(names, key=lambda name: next((i for i, base in enumerate(bases) if name.startswith(base)), -1))
+    ordered = sorted(names, key=lambda name: not name.startswith(bases)) if bases else names
+    linked = url_state.parameter("collection")
+    if linked and linked not in names:
+        st.warning(f"There is no collection {plain(linked[:200])} in this store; another one is shown.")
     return str(st.selectbox("Collection", ordered, **url_state.choice("collection", "milvus", ordered, ordered[0])))

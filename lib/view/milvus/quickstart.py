@@ -1,4 +1,4 @@
-"""Milvus page, Five steps: from nothing to a search on a scratch collection of the user's photos, code and answers."""
+"""Milvus page, Five steps: from an empty store to a search in the user's own photos, with code and answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.errors import StoreError
+from lib.prepare.workspace import Workspace
 from lib.store import quickstart
 from lib.store.quickstart import Lesson, Server
 from lib.view import cached, cached_milvus, page_frame, photo_tiles
@@ -14,104 +15,116 @@ from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import connect
 
-MOST = 500
+_MOST_PHOTOS = 500
+_STEPS = 5
+_LESSON = "lesson"  # the session's lesson
+RUN_REST = "Run the rest"
+START_OVER = "Start over"
+ALL_DONE = "All steps done"
+RUN_ON = "Run the steps on"
+LITE = "a scratch Milvus Lite store"
+ANSWER = "measured by this client · the engine's answer:"
+LOCKED = f"{connect.UNLOCK} first"
 
 
-def show(here: MilvusContext) -> None:
-    """The steps, one after the other, each with its code, its time, and the engine's answer."""
-    if here.opened is None:
-        st.info("The five steps use your own photos, and none are prepared: run `python -m lib prepare` first.")
+def run_step(number: int) -> str:
+    """The label of the button that runs one step."""
+    return f"Run step {number}"
+
+
+def show(context: MilvusContext) -> None:
+    """The steps in order, each with its code, its time, and the engine's answer."""
+    workspace = context.workspace
+    if workspace is None:
+        st.info("The five steps use your own photos; prepare them first: run `python -m lib prepare`.")
         return
-    server = _where(here)
-    lesson: Lesson | None = st.session_state.get("lesson")
-    if lesson is not None and lesson.server != server:  # begun elsewhere, or changes have been locked since
+    server = _target(context)
+    lesson: Lesson | None = st.session_state.get(_LESSON)
+    if lesson is not None and lesson.server != server:  # another target was chosen, or changes were locked
         _forget()
         lesson = None
+    done = 0 if lesson is None else len(lesson.done)
     first, second, third, _ = st.columns([2, 2, 2, 4])
-    count = 0 if lesson is None else len(lesson.done)
-    total = 5
     if first.button(
-        f"Run step {count + 1}" if count < total else "All steps are done",
+        run_step(done + 1) if done < _STEPS else ALL_DONE,
         type="primary",
-        disabled=count == total,
+        disabled=done == _STEPS,
         icon=":material/play_arrow:",
         width="stretch",
     ):
-        _run(here, server, 1)
-    if second.button("Run all that are left", disabled=count == total, icon=":material/fast_forward:", width="stretch"):
-        _run(here, server, total - count)
-    if third.button("Start over", disabled=lesson is None, icon=":material/restart_alt:", width="stretch"):
+        _run(workspace, server, 1)
+    if second.button(RUN_REST, disabled=done == _STEPS, icon=":material/fast_forward:", width="stretch"):
+        _run(workspace, server, _STEPS - done)
+    if third.button(START_OVER, disabled=lesson is None, icon=":material/restart_alt:", width="stretch"):
         _forget()
         st.rerun()
-    if lesson is None:
-        lesson = _new(here, server)
-    for place, step in enumerate(lesson.steps):
-        with st.container(border=True):
-            mark = ":material/check_circle:" if place < count else f":material/counter_{place + 1}:"
-            st.markdown(f"{mark} **{place + 1} · {step.title}**")
-            st.caption(step.words)
-            st.code(step.code, language="python")
-            if place < count:
-                done = lesson.done[place]
-                st.caption(f"**{done.milliseconds:.1f} ms**, timed here · the engine's answer:")
-                if isinstance(done.answer, (dict, list)):
-                    st.json(done.answer, expanded=place in {3, 4})
-                else:
-                    st.code(str(done.answer), language=None)
-                if place == total - 1:
-                    ids = [row["id"] for row in done.answer]
-                    notes = [f"{row['cosine']:.4f}" for row in done.answer]
-                    photo_tiles.show_photos(
-                        here.opened, ids, key="steps_photos", title="What the search found", notes=notes
-                    )
+    lesson = lesson or st.session_state.get(_LESSON) or _new(workspace, server)  # a failed first step made one, too
+    for place in range(_STEPS):
+        _step(workspace, lesson, place)
 
 
-def _where(here: MilvusContext) -> Server | None:
-    """Where the steps are run: None is a Lite store of their own. A server must be unlocked, since they write to it."""
-    connection = here.connection
+def _step(workspace: Workspace, lesson: Lesson, place: int) -> None:
+    """One step, with its result where it has run."""
+    step, done = lesson.steps[place], place < len(lesson.done)
+    with st.container(border=True):
+        icon = ":material/check_circle:" if done else f":material/counter_{place + 1}:"
+        st.markdown(f"{icon} **{place + 1} · {step.title}**")
+        st.caption(step.words)
+        st.code(step.code, language="python")
+        if not done:
+            return
+        result = lesson.done[place]
+        st.caption(f"**{result.milliseconds:.1f} ms**, {ANSWER}")
+        if isinstance(result.answer, (dict, list)):
+            st.json(result.answer, expanded=place in {3, 4})
+        else:
+            st.code(str(result.answer), language=None)
+        if place == _STEPS - 1:
+            ids = [row["id"] for row in result.answer]
+            cosines = [f"{row['cosine']:.4f}" for row in result.answer]
+            photo_tiles.show_photos(workspace, ids, key="steps_photos", title="Search results", notes=cosines)
+
+
+def _target(context: MilvusContext) -> Server | None:
+    """Where the steps run: None is a scratch Lite store. A server must be unlocked, since the steps write to it."""
+    connection = context.connection
     if connection.lite:
         st.caption(
-            f"On a Milvus Lite store of its own, with up to {MOST} of your photos, deleted at *Start over* or after a "
-            "day. On a server only the first line differs: its address and a token."
+            f"Runs on {LITE} with up to {_MOST_PHOTOS} of your photos; it is deleted at *{START_OVER}* or after a day. "
+            "On a server only the first line differs: its address and a token."
         )
         return None
-    allowed = connect.unlocked(connection)
-    scratch, there = "a Milvus Lite store of its own", f"the server {connection.address}"
-    chosen = st.radio(
-        "Run them on", [scratch, there] if allowed else [scratch], key=f"steps on {connection.key}", horizontal=True
-    )
-    if not allowed:
-        st.caption(
-            f":material/lock: To run them on {plain(there)}, unlock changes first (part *Change*): they make a "
-            "collection there."
-        )
-    if chosen == scratch:
-        st.caption(f"With up to {MOST} of your photos; the store is deleted at *Start over* or after a day.")
+    unlocked = connect.unlocked(connection)
+    server = f"the server {connection.address}"
+    target = st.radio(RUN_ON, [LITE, server] if unlocked else [LITE], key=f"steps on {connection.key}", horizontal=True)
+    if not unlocked:
+        st.caption(f":material/lock: To run them on {plain(server)}, {LOCKED}: the steps create a collection there.")
+    if target == LITE:
+        st.caption(f"Up to {_MOST_PHOTOS} of your photos; the store is deleted at *{START_OVER}* or after a day.")
         return None
     st.caption(
-        f"With up to {MOST} of your photos, in a collection named `{quickstart.PREFIX}…`. It is dropped at "
-        "*Start over*, or when somebody begins anew there after a day; no other collection is touched."
+        f"Up to {_MOST_PHOTOS} of your photos, in a collection named `{quickstart.PREFIX}…`. It is dropped at "
+        f"*{START_OVER}*, or after a day when the next session starts there; no other collection is touched."
     )
     return Server(connection.uri, connection.token)
 
 
-def _new(here: MilvusContext, server: Server | None) -> Lesson:
-    opened = here.opened
-    assert opened is not None
-    space = next(name for name in ("resnet18", *opened.spaces) if name in opened.spaces and spaces.get(name).in_milvus)
-    photos = cached.catalog(opened)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(photos.ids))[:MOST])
-    vectors = np.asarray(cached.loaded(opened, space).gallery.vectors[chosen], dtype=np.float32)
-    labels = photos.frame["label"].to_numpy()[chosen]
+def _new(workspace: Workspace, server: Server | None) -> Lesson:
+    """A lesson over a random choice of photos, in the first space that Milvus holds."""
+    names = [name for name in ("resnet18", *workspace.spaces) if name in workspace.spaces]
+    space = next(name for name in names if spaces.get(name).in_milvus)
+    photos = cached.catalog(workspace)
+    rows = np.sort(np.random.default_rng(0).permutation(len(photos.ids))[:_MOST_PHOTOS])
+    vectors = np.asarray(cached.loaded(workspace, space).gallery.vectors[rows], dtype=np.float32)
+    labels = [str(label) for label in photos.frame["label"].to_numpy()[rows]]
     folder = cached.current_settings().artifacts / "scratch"
-    ids = [photos.ids[row] for row in chosen]
-    lesson = Lesson(folder, ids, [str(label) for label in labels], vectors, server=server)
-    st.session_state["lesson"] = lesson
+    lesson = Lesson(folder, [photos.ids[row] for row in rows], labels, vectors, server=server)
+    st.session_state[_LESSON] = lesson
     return lesson
 
 
-def _run(here: MilvusContext, server: Server | None, count: int) -> None:
-    lesson: Lesson = st.session_state.get("lesson") or _new(here, server)
+def _run(workspace: Workspace, server: Server | None, count: int) -> None:
+    lesson: Lesson = st.session_state.get(_LESSON) or _new(workspace, server)
     try:
         with st.spinner("Running"):
             for _ in range(count):
@@ -123,7 +136,8 @@ def _run(here: MilvusContext, server: Server | None, count: int) -> None:
 
 
 def _forget() -> None:
-    lesson: Lesson | None = st.session_state.pop("lesson", None)
+    """Delete what the lesson created."""
+    lesson: Lesson | None = st.session_state.pop(_LESSON, None)
     if lesson is not None:
         lesson.close()
-        cached_milvus.refresh()  # or its collection would still be listed
+        cached_milvus.refresh()  # or the lesson's collection would still be listed

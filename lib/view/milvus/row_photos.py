@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -16,12 +16,13 @@ from lib.view.cached_milvus import MilvusContext
 from lib.view.components import gallery
 from lib.view.components.gallery import Tile
 
-LIKE = "like"  # the row that is searched with, in the address
-_LABELS = ("label", "class", "category", "title", "name")
+LIKE = "like"  # the link parameter that holds the key of the row to search with
+SEARCH = "Search with it"
+_LABELS = ("label", "class", "category", "title", "name")  # fields that may hold a row's label
 
 
 def show(
-    here: MilvusContext,
+    context: MilvusContext,
     rows: Sequence[dict[str, Any]],
     keys: Sequence[str],
     *,
@@ -32,23 +33,23 @@ def show(
     tile: int = 96,
     row: bool = False,
 ) -> int:
-    """Tiles of those rows that have a photo here; a click searches with that row. Gives how many there were."""
-    photos = None if here.opened is None else cached.catalog(here.opened)
-    known = {} if photos is None else photo_tiles.colours(photos)
+    """Tiles of the rows that have a photo; a click searches with that row. Returns how many tiles there are.
+
+    `keys` are the rows' primary keys; `badges` and `notes` have one text for each row.
+    """
+    colours = {} if context.workspace is None else photo_tiles.colours(cached.catalog(context.workspace))
     tiles = []
-    for place, (values, row_key) in enumerate(zip(rows, keys, strict=True)):
-        source = _source(here, values, row_key)
+    for place, (fields, row_key) in enumerate(zip(rows, keys, strict=True)):
+        source = _source(context, fields, row_key)
         if not source:
             continue
-        label = next((str(values[name]) for name in _LABELS if values.get(name)), "")
-        if not label and here.opened is not None and photos is not None and photos.row(row_key) is not None:
-            label = str(photos.frame["label"].iloc[photos.row(row_key)])
+        label = _label(context, fields, row_key)
         tiles.append(
             Tile(
                 id=row_key,
                 src=source,
                 label=label or row_key,
-                colour=known.get(label, theme.MUTED),
+                colour=colours.get(label, theme.MUTED),
                 notes=(notes[place],) if notes else (),
                 badge=badges[place] if badges else "",
                 alt=f"photo of row {row_key}",
@@ -56,14 +57,33 @@ def show(
         )
     if tiles:
         gallery.show(
-            tiles, key=key, title=title, on_pick=_pick(here), tile=tile, row=row, chosen=url_state.parameter(LIKE)
+            tiles, key=key, title=title, on_pick=_pick(context), tile=tile, row=row, chosen=url_state.parameter(LIKE)
         )
     return len(tiles)
 
 
-def _pick(here: MilvusContext) -> Any:
+def search_button(key: str, width: Literal["content", "stretch"] = "content") -> None:
+    """A button that searches with a row."""
+
+    def search() -> None:
+        url_state.write(**{LIKE: key}, part="search")
+
+    st.button(SEARCH, icon=":material/search:", on_click=search, width=width)
+
+
+def _label(context: MilvusContext, fields: dict[str, Any], row_key: str) -> str:
+    """The row's own label, else that of the photo with its key, else ""."""
+    label = next((str(fields[name]) for name in _LABELS if fields.get(name)), "")
+    if label or context.workspace is None:
+        return label
+    photos = cached.catalog(context.workspace)
+    photo_row = photos.row(row_key)
+    return "" if photo_row is None else str(photos.frame["label"].iloc[photo_row])
+
+
+def _pick(context: MilvusContext) -> Callable[[str], None]:
     def pick(row_key: str) -> None:
-        if here.opened is not None and cached.catalog(here.opened).row(row_key) is not None:
+        if context.workspace is not None and cached.catalog(context.workspace).row(row_key) is not None:
             selection.choose(row_key, **{LIKE: row_key})
         else:
             url_state.write(**{LIKE: row_key})
@@ -71,24 +91,26 @@ def _pick(here: MilvusContext) -> Any:
     return pick
 
 
-def _source(here: MilvusContext, values: dict[str, Any], row_key: str) -> str:
-    if here.opened is not None:
-        photos = cached.catalog(here.opened)
-        for name in (row_key, values.get("path"), values.get("id")):
+def _source(context: MilvusContext, fields: dict[str, Any], row_key: str) -> str:
+    """The address of a row's thumbnail, "" where there is no photo."""
+    if context.workspace is not None:
+        photos = cached.catalog(context.workspace)
+        for name in (row_key, fields.get("path"), fields.get("id")):
             if isinstance(name, str) and photos.row(name) is not None:
                 try:
-                    return cached.thumbnail(here.opened, name)
+                    return cached.thumbnail(context.workspace, name)
                 except ImageError:  # the file is gone
                     return ""
-    path = row_photos.file_of(cached.current_settings(), values)
+    path = row_photos.file_of(cached.current_settings(), fields)
     if path is None:
         return ""
     try:
-        return _small(str(path), path.stat().st_mtime)
+        return _thumbnail(str(path), path.stat().st_mtime)
     except (ImageError, OSError):
         return ""
 
 
 @st.cache_data(max_entries=5_000, show_spinner=False)
-def _small(path: str, changed: float) -> str:
+def _thumbnail(path: str, modified: float) -> str:
+    # `modified` only keys the cache: a file that has changed is read anew.
     return gallery.data_uri(thumbnails.encode(images.open_rgb(Path(path)), cached.THUMBNAIL))

@@ -1,11 +1,10 @@
-"""Milvus page, Rows: a page at a time, with photos, vectors as small curves with their statistics, and exports."""
+"""Milvus page, Rows: one page of rows at a time, with photos, and vectors as small curves with their statistics."""
 
 from __future__ import annotations
 
-import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,21 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import StoreError
-from lib.progress import Reporter
-from lib.store import export
-from lib.store import rows as reading
-from lib.view import background_jobs, cached, formatting, page_controls, selection, url_state
+from lib.store import rows as store_rows
+from lib.view import cached, formatting, selection
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
-from lib.view.milvus import filter_builder, load_prompt, row_photos
+from lib.view.milvus import filter_builder, load_prompt, row_export, row_photos
 
 SIZES = (25, 50, 100)
 AHEAD = 2_000  # keys that are read at once
-AT_HAND = 5  # pages whose keys are known, or are being fetched
-POINTS = 128  # of a curve; longer vectors are drawn by means of equal parts
-_FACTS = {
+PAGES_AHEAD = 5  # pages whose keys are read before they are needed
+POINTS = 128  # of a curve; a longer vector is drawn by the means of equal parts
+NEXT, BACK = "Next page", "Back"
+IN_ORDER = "rows in the order of"
+NO_ROW = "No row matches, or the rows of this page are gone: *First* starts anew."
+FILTER_UNUSED = "The filter does not apply to the selected photos."
+_STATISTICS = {  # of a vector: key in `vector_facts`, words in the table's header
     "norm": "norm",
     "least": "least",
     "most": "most",
@@ -33,222 +34,200 @@ _FACTS = {
     "spread": "std",
     "zeros": "zeros",
     "broken": "NaN or inf",
+    "nonzero": "nonzero",
 }
-_SMALL = 200_000_000  # larger exports are left on disk
 
 
-def show(here: MilvusContext) -> None:
+@dataclass(frozen=True)
+class _View:
+    """What is shown: the primary key's field, the filter, the vector fields, rows per page, and the keys of the
+    selected photos ([] for all rows)."""
+
+    primary: str
+    filter: str
+    vectors: list[str]
+    size: int
+    selected: list[str]
+
+
+@dataclass
+class _Position:
+    """Where this session is: the `page`, the `keys` read so far in order, whether these are all (`complete`), and the
+    next ones while a thread reads them (`reading`)."""
+
+    keys: list[Any] = field(default_factory=list)
+    complete: bool = False
+    page: int = 0
+    reading: Future[list[Any]] | None = None
+
+
+def show(context: MilvusContext) -> None:
     """Filter, rows, one row in full, and the export."""
-    if load_prompt.not_loaded(here):
+    if load_prompt.show(context):
         return
-    entry = here.outline
-    key = next(field["name"] for field in entry["fields"] if field["primary"])
-    text = filter_builder.choose(here, "rows")
-    vectors, size, only = _options(here, entry)
+    outline = context.read_outline()
+    primary = next(field["name"] for field in outline["fields"] if field["primary"])
+    text = filter_builder.choose(context, "rows")
+    view = _options(context, outline, primary, text)
+    position = _position(context, view)
     try:
-        found, told = _page(here, entry, key, text, vectors, size, only)
+        rows, about = _page(context, view, position)
     except StoreError as error:
-        filter_builder.failed(here, error, text)
+        filter_builder.failed(context, error, text)
         return
-    if not found:
-        st.caption("No row matches, or those of this page are gone: *First* starts anew.")
-        _moves(here, text, size, only)
+    if not rows:
+        st.caption(NO_ROW)
+        _navigation(view, position)
         return
-    keys = [str(row[key]) for row in found]
-    row_photos.show(here, found, keys, key="row_photos", title="Photos of these rows", row=True, tile=84)
-    st.caption(told)
-    chosen = _table(found, key, vectors)
-    _moves(here, text, size, only)
+    keys = [str(row[primary]) for row in rows]
+    row_photos.show(context, rows, keys, key="row_photos", title="Photos of these rows", row=True, tile=84)
+    st.caption(about)
+    chosen = _table(rows, view.vectors)
+    _navigation(view, position)
     if chosen is not None:
-        _one(found[chosen], keys[chosen], vectors)
-    _export(here, entry, text)
+        _row(rows[chosen], keys[chosen], view.vectors)
+    row_export.show(context, outline, text)
 
 
-def _options(here: MilvusContext, entry: dict[str, Any]) -> tuple[list[str], int, list[str]]:
-    named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
+def _options(context: MilvusContext, outline: dict[str, Any], primary: str, text: str) -> _View:
+    vector_fields = [field["name"] for field in outline["fields"] if "VECTOR" in field["type"]]
     left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
     vectors = left.multiselect(
-        "Vectors to show", named, key="row_vectors", help="Read only when asked for: they are most of a row."
+        "Vectors to show", vector_fields, key="row_vectors", help="Read only when chosen: they are most of a row."
     )
     size = int(middle.selectbox("Rows", SIZES, key="row_size"))
-    picked: list[str] = []
-    if here.opened is not None:
-        photos = cached.catalog(here.opened)
-        picked = selection.picked(photos.ids, photos.contents)
-    if picked and right.toggle(f"Only the {len(picked):,} selected photos", key="row_only", value=True):
-        return vectors, size, picked
-    return vectors, size, []
+    selected: list[str] = []
+    if context.workspace is not None:
+        photos = cached.catalog(context.workspace)
+        selected = selection.picked(photos.ids, photos.contents)
+    if selected and not right.toggle(f"Only the {len(selected):,} selected photos", key="row_only", value=True):
+        selected = []
+    return _View(primary, text, vectors, size, selected)
 
 
-def _place(here: MilvusContext, text: str, only: list[str]) -> dict[str, Any]:
-    """Where this session is among the rows: the `keys` known so far, in order, whether they `ended`, those that are
-    `coming`, and the `page`."""
-    name = f"rows {here.connection.key} {cached.pool().generation} {here.name} {text} {hash(tuple(only))}"
-    place: dict[str, Any] = st.session_state.setdefault(
-        name, {"keys": list(only), "ended": bool(only), "page": 0, "coming": None}
+def _position(context: MilvusContext, view: _View) -> _Position:
+    """This session's position among these rows; another filter or selection has another position."""
+    name = f"rows {context.key} {view.filter} {hash(tuple(view.selected))}"
+    position: _Position = st.session_state.setdefault(
+        name, _Position(keys=list(view.selected), complete=bool(view.selected))
     )
-    return place
+    return position
 
 
 @st.cache_resource
-def _reader() -> ThreadPoolExecutor:
+def _key_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, "petalscope-keys")
 
 
-def _more(here: MilvusContext, place: dict[str, Any], text: str) -> None:
-    """Wait for the next keys."""
-    coming = place["coming"] or _asked(here, place, text)
-    place["coming"] = None
-    more = coming.result()
-    place["keys"] += more
-    place["ended"] = len(more) < AHEAD
-
-
-def _asked(here: MilvusContext, place: dict[str, Any], text: str) -> Future[list[Any]]:
-    last = place["keys"][-1] if place["keys"] else None
-    return _reader().submit(reading.keys_after, here.store, str(here.name), last, AHEAD, filter=text)
-
-
-def _page(
-    here: MilvusContext, entry: dict[str, Any], key: str, text: str, vectors: list[str], size: int, only: list[str]
-) -> tuple[list[dict[str, Any]], str]:
-    place = _place(here, text, only)
-    start = time.perf_counter()
-    if only and text:
-        st.caption(":material/info: The filter is not applied to the selected photos.")
-    at = place["page"] * size
-    # One more than is shown tells whether there is a next page.
-    while not place["ended"] and len(place["keys"]) <= at + size:
-        _more(here, place, text)
-    if not place["ended"] and place["coming"] is None and len(place["keys"]) <= at + AT_HAND * size:
-        # Lite looks at every row for these, so they are fetched while this page is read.
-        place["coming"] = _asked(here, place, text)
-    found = reading.by_keys(here.store, entry["name"], place["keys"][at : at + size], vectors=vectors)
-    what = "rows of the selection" if only else f"rows in the order of `{key}`"
-    took = (time.perf_counter() - start) * 1000
-    told = (
-        f"{len(found):,} {what}, page {place['page'] + 1} · {took:.0f} ms, timed here · choose a row to see it in full"
+def _read_keys(context: MilvusContext, view: _View, position: _Position) -> Future[list[Any]]:
+    last = position.keys[-1] if position.keys else None
+    return _key_threads().submit(
+        store_rows.keys_after, context.open_store(), str(context.name), last, AHEAD, filter=view.filter
     )
-    return found, told
 
 
-def _table(found: list[dict[str, Any]], key: str, vectors: list[str]) -> int | None:
-    shown = []
-    config: dict[str, Any] = {}
-    for row in found:
-        line = {name: formatting.exact(reading.cell(value)) for name, value in row.items() if name not in vectors}
-        for name in vectors:
-            facts = reading.vector_facts(row.get(name))
-            line[name] = _curve(row.get(name))
-            line |= {f"{name} {words}": facts.get(fact) for fact, words in _FACTS.items() if fact in facts}
-            if "nonzero" in facts:
-                line[f"{name} nonzero"] = facts["nonzero"]
-        shown.append(line)
-    for name in vectors:
-        config[name] = st.column_config.LineChartColumn(name, width="medium")
+def _extend(context: MilvusContext, view: _View, position: _Position) -> None:
+    """Wait for the next keys."""
+    reading = position.reading or _read_keys(context, view, position)
+    position.reading = None
+    keys = reading.result()
+    position.keys += keys
+    position.complete = len(keys) < AHEAD
+
+
+def _page(context: MilvusContext, view: _View, position: _Position) -> tuple[list[dict[str, Any]], str]:
+    """The rows of the current page, and a line about them. Raises StoreError."""
+    start = time.perf_counter()
+    if view.selected and view.filter:
+        st.caption(f":material/info: {FILTER_UNUSED}")
+    first = position.page * view.size
+    # One key more than is shown: with it there is a next page.
+    while not position.complete and len(position.keys) <= first + view.size:
+        _extend(context, view, position)
+    if not position.complete and position.reading is None and len(position.keys) <= first + PAGES_AHEAD * view.size:
+        # Lite scans every row for these, so a thread reads them while the user looks at this page.
+        position.reading = _read_keys(context, view, position)
+    keys = position.keys[first : first + view.size]
+    rows = store_rows.by_keys(context.open_store(), str(context.name), keys, vectors=view.vectors)
+    milliseconds = (time.perf_counter() - start) * 1000
+    order = "rows of the selection" if view.selected else f"{IN_ORDER} `{view.primary}`"
+    return rows, (
+        f"{len(rows):,} {order}, page {position.page + 1} · {milliseconds:.0f} ms, measured by this client · choose a "
+        "row to see it in full"
+    )
+
+
+def _table(rows: list[dict[str, Any]], vectors: list[str]) -> int | None:
+    """The rows as a table. Returns the place of the chosen one."""
     event: Any = st.dataframe(
-        pd.DataFrame(shown),
+        pd.DataFrame([_cells(row, vectors) for row in rows]),
         hide_index=True,
         width="stretch",
         height=380,
-        column_config=config,
+        column_config={name: st.column_config.LineChartColumn(name, width="medium") for name in vectors},
         on_select="rerun",
         selection_mode="single-row",
         key="row_table",
     )
     places = event["selection"]["rows"]
-    return places[0] if places and places[0] < len(found) else None
+    return places[0] if places and places[0] < len(rows) else None
+
+
+def _cells(row: dict[str, Any], vectors: list[str]) -> dict[str, Any]:
+    cells = {name: formatting.exact(store_rows.cell(value)) for name, value in row.items() if name not in vectors}
+    for name in vectors:
+        facts = store_rows.vector_facts(row.get(name))
+        cells[name] = _curve(row.get(name))
+        cells |= {f"{name} {words}": facts[fact] for fact, words in _STATISTICS.items() if fact in facts}
+    return cells
 
 
 def _curve(vector: Any) -> list[float] | None:
-    """A vector as the points of a small curve: a sparse one by its numbers in order of their places."""
+    """A vector as the points of a small curve: a sparse one by its numbers in order of their indices."""
     if not vector:
         return None
-    values = [vector[place] for place in sorted(vector, key=int)] if isinstance(vector, dict) else vector
+    values = [vector[index] for index in sorted(vector, key=int)] if isinstance(vector, dict) else vector
     array = np.nan_to_num(np.asarray(values, dtype=np.float32))
     if len(array) > POINTS:
         array = np.array([part.mean() for part in np.array_split(array, POINTS)])
     return [float(value) for value in array]
 
 
-def _moves(here: MilvusContext, text: str, size: int, only: list[str]) -> None:
-    place = _place(here, text, only)
-    first, back, on, _ = st.columns([1, 1, 1, 3])
+def _navigation(view: _View, position: _Position) -> None:
+    first, back, following, _ = st.columns([1, 1, 1, 3])
+    page = position.page
 
-    def go(to: int) -> None:
-        place["page"] = to
-        if to == 0 and not only:  # what was written meanwhile may be among them
-            place.update(keys=[], ended=False, coming=None)
+    def go(number: int) -> None:
+        position.page = number
+        if number == 0 and not view.selected:  # rows written in the meantime may belong on the first page
+            position.keys, position.complete, position.reading = [], False, None
 
-    page = place["page"]
     first.button("First", icon=":material/first_page:", on_click=go, args=(0,), disabled=page == 0, width="stretch")
-    before = (max(0, page - 1),)
-    back.button("Back", icon=":material/chevron_left:", on_click=go, args=before, disabled=page == 0, width="stretch")
-    on.button(
-        "Next page",
+    back.button(
+        BACK,
+        icon=":material/chevron_left:",
+        on_click=go,
+        args=(max(0, page - 1),),
+        disabled=page == 0,
+        width="stretch",
+    )
+    following.button(
+        NEXT,
         icon=":material/chevron_right:",
         on_click=go,
         args=(page + 1,),
-        disabled=len(place["keys"]) <= (page + 1) * size,
+        disabled=len(position.keys) <= (page + 1) * view.size,
         width="stretch",
     )
 
 
-def _one(row: dict[str, Any], key: str, vectors: list[str]) -> None:
+def _row(row: dict[str, Any], key: str, vectors: list[str]) -> None:
     with st.container(border=True):
         left, right = st.columns([4, 1], vertical_alignment="center")
         left.markdown(f"**Row {plain(key)}**")
-
-        def search() -> None:
-            url_state.write(**{row_photos.LIKE: key}, part="search")
-
-        right.button("Search with it", icon=":material/search:", on_click=search, width="stretch")
+        with right:
+            row_photos.search_button(key, width="stretch")
         st.json({name: formatting.exact(value) for name, value in row.items() if name not in vectors})
         for name in vectors:
             if isinstance(row.get(name), list):
-                st.bar_chart(pd.DataFrame({name: row[name]}), height=160, x_label=f"place in {name}", y_label="value")
-
-
-def _export(here: MilvusContext, entry: dict[str, Any], text: str) -> None:
-    named = [field["name"] for field in entry["fields"] if "VECTOR" in field["type"]]
-    running = background_jobs.jobs().job
-    # What has been exported must not fold away just when it is ready.
-    with st.expander("Export", icon=":material/download:", expanded=running.running or "exported" in st.session_state):
-        if running.running:
-            background_jobs.follow()
-            return
-        left, middle, right = st.columns([2, 3, 2], vertical_alignment="bottom")
-        kind = left.selectbox("As", list(export.KINDS), format_func=export.KINDS.__getitem__, key="export_kind")
-        vectors = middle.multiselect("With the vectors", named, key="export_vectors")
-        label = "Export the rows that match" if text else "Export all rows"
-        if right.button(label, type="primary", width="stretch"):
-            folder = cached.current_settings().artifacts / "exports"
-            plain = re.sub(r"[^\w-]", "_", str(entry["name"]))  # a server may call a collection ../../x
-            target = folder / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
-            store, name = here.store, entry["name"]
-
-            def work(reporter: Reporter) -> None:
-                told = reporter.stage(f"export {name}")
-                export.export(store, name, target, kind, filter=text, vectors=vectors, progress=told)
-
-            st.session_state["exported"] = str(target)
-            if not background_jobs.jobs().start(work, name=target.name):
-                st.toast("Something else is running; try again when it has ended.")
-            st.rerun()
-        st.caption("Written page by page, so memory stays small, and kept under `artifacts/exports`.")
-        _exported()
-
-
-def _exported() -> None:
-    target = Path(st.session_state.get("exported", ""))
-    job = background_jobs.jobs().job
-    if job.error and job.name == target.name:  # and not of another work
-        st.error(plain(job.error), icon=":material/error:")
-    if not target.name or not target.is_file():
-        return
-    size = target.stat().st_size
-    st.caption(f"{plain(target.name)} · {size / 1e6:.2f} MB")
-    if size > _SMALL:
-        st.caption(f"Too large to go through a browser: it lies at {plain(str(target))}.")
-    else:
-        page_controls.download("Download", target.read_bytes, target.name)
+                st.bar_chart(pd.DataFrame({name: row[name]}), height=160, x_label=f"index in {name}", y_label="value")

@@ -1,7 +1,8 @@
-"""Milvus page, Search: by a row, a photo or a typed vector, in any vector field, by its index's own metric."""
+"""Milvus page, Search: by a row, a photo or a pasted vector, in any vector field, under its index's metric."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,28 +12,42 @@ import streamlit as st
 from lib.embed import embedder, spaces
 from lib.errors import StoreError
 from lib.store import collections, field_search
-from lib.store import rows as reading
+from lib.store import rows as store_rows
 from lib.store.field_search import FieldAnswers
 from lib.view import cached, formatting, inputs, page_controls, selection, uploads, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import filter_builder, load_prompt, row_photos
-from lib.view.milvus.overview import told
+from lib.view.milvus.overview import shown
 
-WAYS = {"row": "A row", "photo": "A photo", "typed": "A typed vector"}
+WAYS = {"row": "A row", "photo": "A photo", "typed": "Paste a vector"}
+_RANDOM_ROWS = 500  # rows from which a random one is taken
+_IMAGES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+PHOTO_TITLE = "Rows like this one"
+TIMED = "round trip, measured by this client"
+NO_FIELD = "This collection has no vector field that can be searched here."
+NO_RESULT = "No row matches: the filter excludes all rows, or the collection is empty."
 
 
-def show(here: MilvusContext) -> None:
-    """What is searched with and how, then the answers."""
-    if load_prompt.not_loaded(here):
+@dataclass(frozen=True)
+class _Query:
+    """A vector to search with: an array, or a sparse vector; and the key of the row that is left out of the results."""
+
+    vector: Any
+    leave_out: str | None = None
+
+
+def show(context: MilvusContext) -> None:
+    """The query and its options, then the results."""
+    if load_prompt.show(context):
         return
-    entry = here.entry
+    entry = context.read_entry()
     fields = {field["name"]: field for field in field_search.vector_fields(entry)}
     if not fields:
-        st.info("This collection has no vector field that can be searched here.")
+        st.info(NO_FIELD)
         return
-    first = st.columns([2, 2, 1, 2], vertical_alignment="bottom")
-    with first[0]:
+    columns = st.columns([4, 3, 2, 5], vertical_alignment="bottom")
+    with columns[0]:
         name = st.selectbox(
             "Field",
             list(fields),
@@ -40,10 +55,10 @@ def show(here: MilvusContext) -> None:
             **url_state.choice("field", "milvus_search", list(fields), next(iter(fields))),
         )
     index = field_search.index_on(entry, name)
-    with first[1]:
-        metric = _metric(index, fields[name])
-    limit = int(first[2].number_input("Answers", **url_state.number("answers", 1, 200, 12)))
-    with first[3]:
+    with columns[1]:
+        metric = _metric_choice(index, fields[name])
+    k = int(columns[2].number_input("Results (k)", **url_state.number("answers", 1, 200, 12)))
+    with columns[3]:
         way = st.segmented_control(
             "Search with",
             list(WAYS),
@@ -52,160 +67,171 @@ def show(here: MilvusContext) -> None:
             wrap=True,
             **url_state.choice("with", "milvus_search", list(WAYS), "row"),
         )
-    params = _parameters(here, index, limit)
-    text = filter_builder.choose(here, "search")
-    shown = [field["name"] for field in entry["fields"] if "VECTOR" not in field["type"] and not field["primary"]]
-    output = st.multiselect("Fields to show", shown, default=shown[:4], key=f"output {here.name}")
-    query = _query(here, entry, fields[name], way)
+    params = _parameters(context, index, k)
+    text = filter_builder.choose(context, "search")
+    scalars = [field["name"] for field in entry["fields"] if "VECTOR" not in field["type"] and not field["primary"]]
+    output = st.multiselect("Fields to show", scalars, default=scalars[:4], key=f"output {context.name}")
+    query = _query(context, entry, fields[name], way)
     if query is None:
         return
-    vector, leave_out = query
     try:
-        answer = field_search.search(
-            here.store, entry, name, vector, limit=limit, metric=metric, params=params, filter=text,
-            output_fields=output, leave_out=leave_out,
+        results = field_search.search(
+            context.open_store(), entry, name, query.vector, limit=k, metric=metric, params=params, filter=text,
+            output_fields=output, leave_out=query.leave_out,
         )  # fmt: skip
     except StoreError as error:
-        filter_builder.failed(here, error, text)
+        filter_builder.failed(context, error, text)
         return
-    _answers(here, answer, params)
+    _results(context, results, params)
 
 
 def _title(field: dict[str, Any]) -> str:
     return f"{field['name']} · {field['type']}" + (f"({field['dim']})" if field["dim"] else "")
 
 
-def _metric(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
+def _metric_choice(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
     """The index's metric; a choice only where there is no index."""
     if index is not None and index["metric_type"]:
-        built = index["metric_type"]
-        why = "The one that the index is built for. Milvus Lite would answer any other without an error, and wrongly."
-        st.selectbox("Metric", [built], disabled=True, key=f"metric {field['name']} {built}", help=why)
-        return str(built)
-    choice = {"SPARSE_FLOAT_VECTOR": ["IP"], "BINARY_VECTOR": ["HAMMING", "JACCARD"]}.get(
+        built = str(index["metric_type"])
+        about = "The metric that the index is built for. Under another one Milvus Lite returns wrong results, silently."
+        st.selectbox("Metric", [built], disabled=True, key=f"metric {field['name']} {built}", help=about)
+        return built
+    metrics = {"SPARSE_FLOAT_VECTOR": ["IP"], "BINARY_VECTOR": ["HAMMING", "JACCARD"]}.get(
         field["type"], ["COSINE", "L2", "IP"]
     )
-    return str(st.selectbox("Metric", choice, help="There is no index, so the metric is yours to choose."))
+    return str(st.selectbox("Metric", metrics, help="There is no index, so any metric can be chosen."))
 
 
-def _parameters(here: MilvusContext, index: dict[str, Any] | None, limit: int) -> dict[str, float]:
-    offered = field_search.parameters(index, limit, lite=here.lite)
-    if not offered:
+def _parameters(context: MilvusContext, index: dict[str, Any] | None, k: int) -> dict[str, float]:
+    """The index's search parameters, each with a control."""
+    parameters = field_search.parameters(index, k, lite=context.lite)
+    if not parameters:
         kind = index["index_type"] if index else "no index"
         st.caption(f"{plain(kind)} has no search parameters.")
         return {}
-    chosen = {}
-    for column, each in zip(st.columns([2, 5])[: len(offered)], offered, strict=False):
-        whole = float(each.default).is_integer() and each.most > 1
-        value = column.number_input(
-            each.name,
-            int(each.least) if whole else float(each.least),
-            int(each.most) if whole else float(each.most),
-            int(each.default) if whole else float(each.default),
-            key=f"{each.name} {limit} {here.name}",
-            help=each.help,
+    values = {}
+    for column, parameter in zip(st.columns([2, 5])[: len(parameters)], parameters, strict=False):
+        number = int if float(parameter.default).is_integer() and parameter.most > 1 else float
+        values[parameter.name] = column.number_input(
+            parameter.name,
+            number(parameter.least),
+            number(parameter.most),
+            number(parameter.default),
+            key=f"{parameter.name} {k} {context.name}",
+            help=parameter.help,
         )
-        chosen[each.name] = value
-    return chosen
+    return values
 
 
-def _query(
-    here: MilvusContext, entry: dict[str, Any], field: dict[str, Any], way: str
-) -> tuple[Any, str | None] | None:
-    """The vector to search with and the key to leave out; None while there is nothing to search with."""
+def _query(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any], way: str) -> _Query | None:
+    """None while the user has given nothing to search with."""
     if way == "typed":
-        shape = "7:0.5 9:0.2" if field["type"] == "SPARSE_FLOAT_VECTOR" else "0.1, -0.2, …"
-        text = inputs.text("Vector", placeholder=shape, key=f"typed {field['name']}", height=80)
-        return (field_search.parsed(text, field), None) if text.strip() else None
+        example = "7:0.5 9:0.2" if field["type"] == "SPARSE_FLOAT_VECTOR" else "0.1, -0.2, …"
+        text = inputs.text("Vector", placeholder=example, key=f"typed {field['name']}", height=80)
+        return _Query(field_search.parsed(text, field)) if text.strip() else None
     if way == "photo":
-        vector = _of_photo(here, entry, field)
-        return None if vector is None else (vector, None)
+        vector = _of_photo(context, entry, field)
+        return None if vector is None else _Query(vector)
+    return _of_row(context, entry, field)
+
+
+def _of_row(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> _Query | None:
+    """The stored vector of a row, by its primary key: that of the address, else the query photo of all pages."""
     like = url_state.parameter(row_photos.LIKE) or selection.query() or ""
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     key = inputs.line(
-        "Key of the row",
+        "Primary key",
         where=left,
         value=like,
-        key=f"like {here.name} {like}",
-        help="The row itself is left out of the answers.",
+        key=f"like {context.name} {like}",
+        help="The row itself is left out of the results.",
     ).strip()
 
-    def any_row() -> None:
-        found = reading.browse(here.store, entry["name"], limit=500)
+    def random_row() -> None:
+        rows = store_rows.browse(context.open_store(), entry["name"], limit=_RANDOM_ROWS)
         primary = next(each["name"] for each in entry["fields"] if each["primary"])
-        if found:
-            url_state.write(**{row_photos.LIKE: str(found[np.random.default_rng().integers(len(found))][primary])})
+        if rows:
+            url_state.write(**{row_photos.LIKE: str(rows[np.random.default_rng().integers(len(rows))][primary])})
 
-    right.button("Any row", icon=":material/casino:", on_click=any_row, width="stretch", help="One of the first 500.")
+    right.button(
+        "Random row",
+        icon=":material/casino:",
+        on_click=random_row,
+        width="stretch",
+        help=f"Picks from the first {_RANDOM_ROWS} rows.",
+    )
     if not key:
-        st.caption("Type a key, take any row, or click a photo anywhere.")
+        st.caption("Type a key, pick a random row, or click a photo on any page.")
         return None
-    return field_search.stored(here.store, entry, key, field["name"]), key
+    return _Query(field_search.stored(context.open_store(), entry, key, field["name"]), key)
 
 
-def _of_photo(here: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> np.ndarray | None:
-    opened = here.opened
-    fitting = [] if opened is None else [each for each in opened.spaces if spaces.get(each).dim == field["dim"]]
+def _of_photo(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> np.ndarray | None:
+    """The vector of an uploaded photo; None, with a hint, where the photo cannot be embedded for this field."""
+    workspace = context.workspace
+    fitting = [] if workspace is None else [each for each in workspace.spaces if spaces.get(each).dim == field["dim"]]
     if field["type"] in {"INT8_VECTOR", "BINARY_VECTOR"}:
+        st.info(f"{field['type']} cannot hold a photo's vector, which has fractions: search with a row or a vector.")
+        return None
+    if workspace is None or not fitting:
         st.info(
-            f"A photo's vector has fractions, which {field['type']} cannot hold: search with a row or a typed vector."
+            f"No prepared space has {field['dim']} dimensions, so a photo cannot be embedded for this field: search "
+            "with a row or a vector."
         )
         return None
-    if opened is None or not fitting:
-        st.info(
-            f"No prepared space has vectors of {field['dim']} numbers, so a photo cannot be turned into one: search "
-            "with a row or a typed vector."
-        )
-        return None
-    said = collections.provenance(here.store, entry["name"])
-    own = said.get("space") in fitting
-    space = str(said["space"]) if own else fitting[0]
-    if not own:
-        space = str(
-            st.selectbox("Turn the photo into a vector by", fitting, format_func=lambda each: spaces.get(each).title)
-        )
+    provenance = collections.provenance(context.open_store(), entry["name"])
+    if provenance.get("space") in fitting:
+        space = str(provenance["space"])
+    else:
+        space = str(st.selectbox("Embed the photo in", fitting, format_func=lambda each: spaces.get(each).title))
         st.caption(
-            ":material/warning: Nothing says that this collection was made with the same network; if it was not, the "
-            "answers mean nothing."
+            ":material/warning: This collection does not record its network. If it was made with another one, the "
+            "results mean nothing."
         )
-    upload = st.file_uploader("A photo", type=["jpg", "jpeg", "png", "webp", "bmp", "gif"], key="milvus_photo")
+    upload = st.file_uploader("A photo", type=_IMAGES, key="milvus_photo")
     if upload is None:
         return None
-    picture = uploads.read(upload.getvalue())
-    st.image(cached.encoded(picture.whole, 160), caption="your photo")
-    vector = embedder.query_vector(cached.embedder(opened, space), picture.whole)
-    return collections.centre(vector[None])[0] if said.get("centred") else np.asarray(vector)
+    photo = uploads.read(upload.getvalue())
+    st.image(cached.encoded(photo.whole, 160), caption="your photo")
+    vector = embedder.query_vector(cached.embedder(workspace, space), photo.whole)
+    return collections.centre(vector[None])[0] if provenance.get("centred") else np.asarray(vector)
 
 
-def _answers(here: MilvusContext, answer: FieldAnswers, params: dict[str, float]) -> None:
-    for note in answer.notes:
+def _results(context: MilvusContext, results: FieldAnswers, params: dict[str, float]) -> None:
+    for note in results.notes:
         st.warning(plain(note), icon=":material/warning:")
-    direction = "larger = closer" if answer.higher_is_closer else "smaller = closer"
-    used = ", ".join(f"{name} {told(value)}" for name, value in params.items())
+    direction = "larger = closer" if results.higher_is_closer else "smaller = closer"
+    used = ", ".join(f"{name} {shown(value)}" for name, value in params.items())
     st.caption(
-        f"**{plain(answer.value_name)}**, {direction}{f' · {used}' if used else ''} · **{answer.milliseconds:.1f} "
-        "ms**, timed by this client, the way there and back included"
+        f"**{plain(results.value_name)}**, {direction}{f' · {used}' if used else ''} · "
+        f"**{results.milliseconds:.1f} ms**, {TIMED}"
     )
-    if not answer.rows:
-        st.info("No row answers: the filter leaves none, or the collection is empty.")
+    if not results.rows:
+        st.info(NO_RESULT)
         return
-    keys = [str(row["key"]) for row in answer.rows]
+    keys = [str(row["key"]) for row in results.rows]
     row_photos.show(
-        here,
-        answer.rows,
+        context,
+        results.rows,
         keys,
         key="like_photos",
-        title="Rows like this one",
-        badges=[f"#{place}" for place in range(1, len(keys) + 1)],
-        notes=[f"{row['value']:.4f}" for row in answer.rows],
+        title=PHOTO_TITLE,
+        badges=[f"#{rank}" for rank in range(1, len(keys) + 1)],
+        notes=[f"{row['value']:.4f}" for row in results.rows],
     )
-    lines = [
-        {"Rank": place, "Key": key, answer.metric if answer.metric != "L2" else "L2²": row["value"]}
-        | {name: formatting.exact(reading.cell(value)) for name, value in row.items() if name not in {"key", "value"}}
-        for place, (key, row) in enumerate(zip(keys, answer.rows, strict=True), start=1)
-    ]
-    table = pd.DataFrame(lines)
+    metric = "L2²" if results.metric == "L2" else results.metric
+    table = pd.DataFrame(
+        {"Rank": rank, "Key": key, metric: row["value"]} | _fields(row)
+        for rank, (key, row) in enumerate(zip(keys, results.rows, strict=True), start=1)
+    )
     st.dataframe(table, hide_index=True, width="stretch")
     page_controls.csv_button(table, "milvus-search")
     with st.expander("The same search in pymilvus", icon=":material/code:"):
-        st.code(answer.code, language="python")
+        st.code(results.code, language="python")
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    """The row's own fields as table cells."""
+    return {
+        name: formatting.exact(store_rows.cell(value)) for name, value in row.items() if name not in {"key", "value"}
+    }

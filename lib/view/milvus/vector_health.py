@@ -1,10 +1,10 @@
-"""Milvus page, Health: norms and bad vectors of a field, values of another, and drift from today's artifacts."""
+"""Milvus page, Health: norms and suspect vectors of a field, value counts of another, and drift from the artifacts."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from lib.errors import PetalscopeError, StoreError
@@ -12,226 +12,213 @@ from lib.store import collections, drift, field_search, rows, vector_health
 from lib.store.drift import Drift
 from lib.store.vector_health import Health
 from lib.store.write import Rows
-from lib.view import cached, cached_milvus, page_frame, theme, url_state
-from lib.view.cached_milvus import MilvusContext
-from lib.view.figures import style
+from lib.view import cached, cached_milvus, page_frame, url_state
+from lib.view.cached_milvus import BY_COLLECTION, MilvusContext
+from lib.view.figures import vector_health as figures
 from lib.view.milvus import connect, load_prompt, map_sample, row_photos
 
-_COUNTED = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
-_TROUBLE = {
-    "zero": ("Zero", "They have no direction: their cosine to anything is undefined, and Milvus makes it 0."),
-    "constant": ("Constant", "All numbers equal: nothing is left of them once they are centred."),
-    "broken": ("NaN or inf", "Milvus Lite accepts them, and they spoil every comparison."),
-    "null": ("Null", "These rows are never found."),
+_COUNTABLE = frozenset({"VARCHAR", "BOOL", "INT8", "INT16", "INT32", "INT64"})
+_SUSPECT = {
+    "zero": ("Zero", "A zero vector has no direction: its cosine is undefined, and Milvus makes it 0."),
+    "constant": ("Constant", "All numbers are equal: centring leaves nothing."),
+    "broken": ("NaN or inf", "Milvus Lite accepts these vectors, and they spoil every comparison."),
+    "null": ("Null", "No search finds these rows."),
 }
+_MOST_IDS = 500  # listed for each kind of drift
+_MOST_PHOTOS = 24
+NO_VECTORS = "Health checks cover dense and binary vectors; this collection has neither."
+OTHER_ORIGIN = "It was made with other weights, photos or settings than today's artifacts."
 
 
-def show(here: MilvusContext) -> None:
-    """The health of a field; and for our own collections, drift."""
-    if load_prompt.not_loaded(here):
+def no_drift(rows: int) -> str:
+    """The sentence for a collection that matches the artifacts."""
+    return f"**No drift**: all {rows:,} rows match the local vectors exactly."
+
+
+def show(context: MilvusContext) -> None:
+    """The health of a vector field; for Petalscope's own collections, drift, too."""
+    if load_prompt.show(context):
         return
-    _drift(here)
-    fields = map_sample.dense(here, (*field_search.DENSE, field_search.BINARY))
+    _drift(context)
+    fields = map_sample.vector_fields(context, (*field_search.DENSE, field_search.BINARY))
     if not fields:
-        st.info("Health is told of dense and binary vectors, and this collection has none.")
+        st.info(NO_VECTORS)
         return
-    entry = here.entry
-    counted = [each for each in entry["fields"] if each["type"] in _COUNTED and not each["primary"]]
-    scalars = [each["name"] for each in counted]
-    keyed = [each["name"] for each in counted if each.get("is_partition_key")]
-    preferred = next((name for name in ("label", "class", "category", *keyed) if name in scalars), "")
     left, right = st.columns(2)
     with left:
         field = st.selectbox("Vectors", fields, **url_state.choice("field", "milvus_health", fields, fields[0]))
-    choices = ["", *scalars]
-    by = right.selectbox("Count the values of", choices, index=choices.index(preferred), key=f"by {here.name}")
-    key = f"{here.connection.key} {cached.pool().generation}"
-    found = _examined(key, entry["name"], field, by, entry["rows"]["count"], here)
-    _numbers(found)
+    with right:
+        counted = _counted_field(context)
+    health = _examined(context, field, counted, context.read_entry()["rows"]["count"])
+    _numbers(health)
     first, second = st.columns(2, gap="medium")
     with first:
-        st.plotly_chart(_norms(found), width="stretch", key="health_norms")
+        st.plotly_chart(figures.norms(health.norms), width="stretch", key="health_norms")
     with second:
-        if found.values:
-            st.plotly_chart(_values(found, by), width="stretch", key="health_values")
-    _listed(here, found)
+        if health.values:
+            st.plotly_chart(figures.value_counts(health.values, counted), width="stretch", key="health_values")
+    _lists(context, health)
 
 
-@st.cache_data(ttl=600, max_entries=16, show_spinner="Reading every vector")
-def _examined(key: str, name: str, field: str, by: str, count: int | None, _here: MilvusContext) -> Health:
-    return vector_health.examine(_here.store, _here.entry, field, by=by)
+def _counted_field(context: MilvusContext) -> str:
+    """The field whose values are counted; "" for none. A label or a partition key by default."""
+    entry = context.read_entry()
+    fields = [field for field in entry["fields"] if field["type"] in _COUNTABLE and not field["primary"]]
+    names = [field["name"] for field in fields]
+    partition_keys = [field["name"] for field in fields if field.get("is_partition_key")]
+    default = next((name for name in ("label", "class", "category", *partition_keys) if name in names), "")
+    options = ["", *names]
+    chosen = st.selectbox("Value counts of", options, index=options.index(default), key=f"by {context.name}")
+    return str(chosen)
 
 
-def _numbers(found: Health) -> None:
+@st.cache_data(ttl=600, max_entries=16, show_spinner="Reading every vector", hash_funcs=BY_COLLECTION)
+def _examined(context: MilvusContext, field: str, counted: str, row_count: int | None) -> Health:
+    # `row_count` only keys the cache.
+    return vector_health.examine(context.open_store(), context.read_entry(), field, by=counted)
+
+
+def _numbers(health: Health) -> None:
     columns = st.container(key="numbers_health").columns(6)
-    for column, (kind, (title, about)) in zip(columns, _TROUBLE.items(), strict=False):
-        column.metric(title, f"{found.counts[kind]:,}", help=about, border=True)
-    copies = found.duplicate_rows - len(found.duplicates)
+    for column, (kind, (title, about)) in zip(columns, _SUSPECT.items(), strict=False):
+        column.metric(title, f"{health.counts[kind]:,}", help=about, border=True)
+    copies = max(0, health.duplicate_rows - len(health.duplicates))
     columns[4].metric(
-        "Duplicates", f"{max(0, copies):,}", border=True, help="Rows whose vector equals an earlier row's, bit by bit."
+        "Duplicates", f"{copies:,}", border=True, help="Rows whose vector equals an earlier row's, bit by bit."
     )
     columns[5].metric(
-        "Dead dims", f"{len(found.dead):,}", border=True, help=f"Of {found.dim:,}: one value in all rows."
+        "Dead dims", f"{len(health.dead):,}", border=True, help=f"Of {health.dim:,}: the same value in all rows."
     )
     st.caption(
-        f"{found.rows:,} rows read just now, or at most ten minutes ago"
-        + ("." if found.complete else "; the collection has more, which were not looked at.")
+        f"{health.rows:,} rows, cached up to 10 min"
+        + ("." if health.complete else "; the collection has more rows, which were not examined.")
     )
 
 
-def _norms(found: Health) -> go.Figure:
-    figure = go.Figure()
-    norms = found.norms
-    flat = len(norms) == 0 or float(np.ptp(norms)) < 1e-5 * float(np.max(norms))
-    if flat:
-        told = f"every norm is {norms[0]:.6g}" if len(norms) else "no finite vector"
-        figure.add_annotation(text=told, showarrow=False, font={"size": 14})
-    else:
-        counts, edges = np.histogram(norms, bins=40)
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            marker_color=theme.SPACE_COLOURS[1],
-            hovertemplate="norm %{x:.3g}: %{y} rows<extra></extra>",
-        )
-    figure.update_layout(height=280, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.02)
-    figure.update_xaxes(title="norm (length) of the vectors", visible=not flat)
-    figure.update_yaxes(title="rows", visible=not flat)
-    return figure
-
-
-def _values(found: Health, by: str) -> go.Figure:
-    shown = list(found.values.items())[:20]
-    figure = go.Figure()
-    figure.add_bar(
-        y=[style.text(value) for value, _ in shown],
-        x=[count for _, count in shown],
-        orientation="h",
-        marker_color=theme.SPACE_COLOURS[2],
-        hovertemplate="%{y}: %{x} rows<extra></extra>",
-    )
-    more = f", the 20 most frequent of {len(found.values):,}" if len(found.values) > 20 else ""
-    figure.update_layout(height=max(280, 60 + 18 * len(shown)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.3)
-    figure.update_xaxes(title=f"rows by {style.text(by)}{more}")
-    figure.update_yaxes(autorange="reversed")
-    return figure
-
-
-def _listed(here: MilvusContext, found: Health) -> None:
-    for kind, (title, about) in _TROUBLE.items():
-        keys = found.keys[kind]
+def _lists(context: MilvusContext, health: Health) -> None:
+    """The suspect rows, kind by kind."""
+    for kind, (title, about) in _SUSPECT.items():
+        keys = health.keys[kind]
         if keys:
-            with st.expander(f"{title}: {found.counts[kind]:,}", icon=":material/warning:"):
+            with st.expander(f"{title}: {health.counts[kind]:,}", icon=":material/warning:"):
                 st.caption(about)
-                _photos(here, keys[:24], kind)
+                _photos(context, keys[:_MOST_PHOTOS], kind)
                 st.dataframe(pd.DataFrame({"Key": keys}), hide_index=True)
-    if found.duplicates:
+    if health.duplicates:
+        groups = health.duplicates
         with st.expander(
-            f"Equal vectors: {len(found.duplicates):,} group{'s' if len(found.duplicates) > 1 else ''}",
-            icon=":material/content_copy:",
+            f"Equal vectors: {len(groups):,} group{'s' if len(groups) > 1 else ''}", icon=":material/content_copy:"
         ):
-            st.caption("Bit-equal vectors are usually the same picture stored twice.")
-            _photos(here, [key for group in found.duplicates[:12] for key in group][:36], "duplicates")
-            groups = pd.DataFrame({"Rows": [len(g) for g in found.duplicates], "Keys": found.duplicates})
-            st.dataframe(groups, hide_index=True, width="stretch")
-    if found.dead:
-        with st.expander(f"Dead dimensions: {len(found.dead):,}", icon=":material/do_not_disturb_on:"):
-            st.caption("They tell no row from another, and cost memory: " + ", ".join(map(str, found.dead[:200])))
+            st.caption("Bit-equal vectors usually come from one photo that was stored twice.")
+            _photos(context, [key for group in groups[:12] for key in group][:36], "duplicates")
+            table = pd.DataFrame({"Rows": [len(group) for group in groups], "Keys": groups})
+            st.dataframe(table, hide_index=True, width="stretch")
+    if health.dead:
+        with st.expander(f"Dead dimensions: {len(health.dead):,}", icon=":material/do_not_disturb_on:"):
+            places = ", ".join(map(str, health.dead[:200]))
+            st.caption(f"Constant dimensions: no information, only memory. Dimensions {places}")
 
 
-def _photos(here: MilvusContext, keys: list[str], kind: str) -> None:
-    found = rows.by_keys(here.store, str(here.name), keys)
-    primary = next(each["name"] for each in here.entry["fields"] if each["primary"])
-    there = [str(row[primary]) for row in found]
-    row_photos.show(here, found, there, key=f"health_{kind}", title=f"Rows: {kind}", tile=84)
+def _photos(context: MilvusContext, keys: list[str], kind: str) -> None:
+    suspect = rows.by_keys(context.open_store(), str(context.name), keys)
+    primary = next(field["name"] for field in context.read_entry()["fields"] if field["primary"])
+    row_keys = [str(row[primary]) for row in suspect]
+    row_photos.show(context, suspect, row_keys, key=f"health_{kind}", title=f"Rows: {kind}", tile=84)
 
 
-def _wanted(here: MilvusContext) -> tuple[Rows, bool, str] | None:
-    """What the collection should hold by today's artifacts, whether centred, and a warning; None for others' ones."""
-    if here.opened is None:
+@dataclass(frozen=True)
+class _Expected:
+    """The rows that a collection should hold according to the artifacts `version`, whether their vectors are `centred`,
+    and whether the collection was made of other photos, weights or settings."""
+
+    rows: Rows
+    centred: bool
+    version: str
+    other_origin: bool
+
+
+def _expected(context: MilvusContext) -> _Expected | None:
+    """None where the collection is not Petalscope's, or its space has no vectors."""
+    workspace = context.workspace
+    if workspace is None:
         return None
-    said = collections.provenance(here.store, str(here.name))
-    space = said.get("space")
-    if space not in here.opened.spaces:
+    provenance = collections.provenance(context.open_store(), str(context.name))
+    space = provenance.get("space")
+    if space not in workspace.spaces:
         return None
     try:
-        vectors = here.opened.vectors(space).values
+        vectors = workspace.vectors(space).values
     except PetalscopeError:
         return None
-    photos = cached.catalog(here.opened)
-    frame = photos.frame
-    wanted = Rows(photos.ids, photos.ids, list(frame["label"]), list(frame["split"]), vectors)
-    other = said.get("fingerprint") != here.opened.space(space)["fingerprint"]
-    told = "It was made with other weights, photos or settings than today's artifacts." if other else ""
-    return wanted, bool(said.get("centred")), told
+    photos = cached.catalog(workspace)
+    labels, splits = list(photos.frame["label"]), list(photos.frame["split"])
+    return _Expected(
+        Rows(photos.ids, photos.ids, labels, splits, vectors),
+        bool(provenance.get("centred")),
+        workspace.version,
+        provenance.get("fingerprint") != workspace.space(space)["fingerprint"],
+    )
 
 
-def _drift(here: MilvusContext) -> None:
-    found = _wanted(here)
-    if found is None:
+def _drift(context: MilvusContext) -> None:
+    expected = _expected(context)
+    if expected is None:
         return
-    wanted, centred, warning = found
-    key = f"{here.connection.key} {cached.pool().generation}"
-    assert here.opened is not None
     with st.container(border=True):
-        gap = _drifted(key, str(here.name), here.opened.version, here.entry["rows"]["count"], here, wanted, centred)
+        gap = _compared(context, expected.version, context.read_entry()["rows"]["count"], expected)
         if gap.none:
-            st.markdown(
-                f":material/check_circle: **No drift**: all {gap.same:,} rows are, bit by bit, what the artifacts say."
-            )
+            st.markdown(f":material/check_circle: {no_drift(gap.same)}")
             return
         st.markdown(
             f":material/sync_problem: **Drift from today's artifacts**: {len(gap.missing):,} rows missing, "
             f"{len(gap.extra):,} extra, {len(gap.moved):,} with another vector, {len(gap.renamed):,} with another "
-            f"label or split; {gap.same:,} are the same. {warning}"
+            f"label or split; {gap.same:,} match. {OTHER_ORIGIN if expected.other_origin else ''}"
         )
         lists = {"Missing": gap.missing, "Extra": gap.extra, "Other vector": gap.moved, "Other label": gap.renamed}
         for title, ids in lists.items():
             if ids:
                 with st.expander(f"{title}: {len(ids):,}"):
-                    st.dataframe(pd.DataFrame({"id": ids[:500]}), hide_index=True)
-        _repair(here, gap, wanted, centred)
+                    st.dataframe(pd.DataFrame({"id": ids[:_MOST_IDS]}), hide_index=True)
+        _repair(context, gap, expected)
 
 
-@st.cache_data(ttl=120, max_entries=8, show_spinner="Comparing with today's artifacts")
-def _drifted(
-    key: str, name: str, version: str, count: int | None, _here: MilvusContext, _wanted: Rows, _centred: bool
-) -> Drift:
-    return drift.drift(_here.store, name, _wanted, centred=_centred)
+@st.cache_data(ttl=120, max_entries=8, show_spinner="Comparing with today's artifacts", hash_funcs=BY_COLLECTION)
+def _compared(context: MilvusContext, version: str, row_count: int | None, _expected: _Expected) -> Drift:
+    # `version` and `row_count` only key the cache.
+    return drift.drift(context.open_store(), str(context.name), _expected.rows, centred=_expected.centred)
 
 
-def _repair(here: MilvusContext, gap: Drift, wanted: Rows, centred: bool) -> None:
-    touched = len(gap.missing) + len(gap.moved) + len(gap.renamed)
-    words = f"Writes {touched:,} rows and deletes {len(gap.extra):,}, then flushes."
-    if not connect.unlocked(here.connection):
-        st.caption(f"{words} To allow that, unlock changes (part *Change*).")
+def _repair(context: MilvusContext, gap: Drift, expected: _Expected) -> None:
+    written = len(gap.missing) + len(gap.moved) + len(gap.renamed)
+    effect = f"Writes {written:,} rows and deletes {len(gap.extra):,}, then flushes."
+    if not connect.unlocked(context.connection):
+        st.caption(f"{effect} To allow that, {connect.UNLOCK}.")
         return
-    if st.button("Repair the collection", type="primary", icon=":material/healing:", help=words):
+    if st.button("Repair the collection", type="primary", icon=":material/healing:", help=effect):
         bar = st.progress(0.0, text="repairing")
 
-        def tell(done: int, total: int | None) -> None:
+        def progress(done: int, total: int | None) -> None:
             bar.progress(done / (total or 1), text=f"{done:,} of {total:,} rows")
 
         try:
             drift.repair(
-                here.store,
-                str(here.name),
+                context.open_store(),
+                str(context.name),
                 gap,
-                wanted,
-                centred=centred,
-                progress=tell,
+                expected.rows,
+                centred=expected.centred,
+                progress=progress,
             )
         except StoreError as error:
             page_frame.failed(error)
             return
         forget()
-        st.toast("The collection is what the artifacts say.", icon=":material/check:")
+        st.toast("The collection matches the artifacts.", icon=":material/check:")
         st.rerun()
 
 
 def forget() -> None:
-    """Forget what was read of rows: they have changed."""
-    _drifted.clear()
+    """Empty the caches that hold rows: the rows have changed."""
+    _compared.clear()
     _examined.clear()
     cached_milvus.refresh()

@@ -20,7 +20,7 @@ from lib.view import cached, page_controls, page_frame, photo_tiles, selection, 
 from lib.view.components import gallery
 from lib.view.figures import robustness as robustness_figures
 from lib.view.figures.style import config
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
 from lib.view.retrieval import measurements, robustness_sweeps
 
 K = 10
@@ -142,6 +142,7 @@ def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str,
                 {space: {name: each["rank"] for name, each in found.items()} for space, found in seen.items()},
                 titles,
                 size,
+                ink=ink(),
             ),
             width="stretch",
             key="lab_ranks",

@@ -14,6 +14,7 @@ from lib.search.metrics import METRICS
 from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import ink
 from lib.view.retrieval import cell_comparison, measurements, view_links
 from lib.view.retrieval.cell_comparison import Cells, called, cell_choice
 
@@ -74,7 +75,7 @@ def figures(opened: Workspace, found: dict[str, SpaceScores], measure: str) -> N
     first = next(iter(found.values()))
     any_scores = next(iter(first.scores.values()))
     st.plotly_chart(
-        scores.board(found, titles, measure),
+        scores.board(found, titles, measure, ink=ink()),
         width="stretch",
         key="scores",
         config=config("scores"),

@@ -1,4 +1,4 @@
-"""The network itself: its 62 tensors, its blocks, which way of training suits which data."""
+"""The section The network: its 62 tensors, its blocks, and which regime suits which data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,32 @@ from lib.prepare.workspace import Workspace
 from lib.view import cached, url_state
 from lib.view.figures import style, training_curves, training_results
 from lib.view.figures.network import blocks, frozen_tensors
-from lib.view.figures.style import text
-from lib.view.formatting import plain
+from lib.view.formatting import ink, plain
+
+NOT_MEASURED = "*Not measured yet*"
+# The rule of thumb's four cases: the case, its advice, the measurement that illustrates it, and of which layers or
+# regimes.
+_CASES = (
+    ("Few photos, like the pretraining ones", "**Transfer**: keep the backbone, train a classifier on its highest "
+     "features.", "probe", ("layer4", "layer3")),
+    ("Few photos, unlike them", "**Transfer of lower features**: late layers are too specific, early ones (edges, "
+     "textures) still fit.", "probe", ("layer1", "layer2", "layer3")),
+    ("Many photos, like them", "**Fine-tuning**: let the last layers, or all, adapt from where they are.", "test",
+     ("transfer", "finetune", "init")),
+    ("Many photos, unlike them", "**Initialisation, or from scratch**: pretrained weights rarely hurt as a start.",
+     "test", ("scratch", "init")),
+)  # fmt: skip
 
 
-def section(opened: Workspace, runs: list[results.Run]) -> None:
-    """The network, drawn, and the guide with what was measured."""
-    classes = len(cached.catalog(opened).classes)
+def section(workspace: Workspace, runs: list[results.Run]) -> None:
+    """What each regime trains, the block diagram, and the guide with measurements of these runs."""
+    classes = len(cached.catalog(workspace).classes)
+    _trainable(classes)
+    _diagram(runs, classes)
+    _guide(runs)
+
+
+def _trainable(classes: int) -> None:
     st.subheader("What trains in each regime")
     counts = {regime.name: register.frozen(regime, classes) for regime in REGIMES.values()}
     st.plotly_chart(
@@ -32,7 +51,7 @@ def section(opened: Workspace, runs: list[results.Run]) -> None:
         alt="which parameter tensors each regime trains, as in the table below",
     )
     st.caption(
-        "ResNet18's parameter tensors from the first convolution (left) to the classifier (right); pale ones are "
+        "ResNet18's parameter tensors from the first convolution (left) to the classifier (right); pale tensors are "
         "frozen. Hover for name, shape and size."
     )
     rows = []
@@ -47,16 +66,14 @@ def section(opened: Workspace, runs: list[results.Run]) -> None:
             }
         )
     st.table(pd.DataFrame(rows), hide_index=True)  # wraps long text, where st.dataframe cuts it off
-    _diagram(runs, classes)
-    _guide(runs)
 
 
 def _diagram(runs: list[results.Run], classes: int) -> None:
     st.subheader("ResNet18, block by block")
     options = list(REGIMES)
-    drawn = str(
+    regime = str(
         st.segmented_control(
-            "Drawn for",
+            "Show for",
             options,
             required=True,
             format_func=lambda name: REGIMES[name].title,
@@ -64,60 +81,47 @@ def _diagram(runs: list[results.Run], classes: int) -> None:
             **url_state.choice("drawn", "training", options, "finetune"),
         )
     )
-    used = sorted({run["config"]["image_size"] for run in runs if isinstance(run["config"].get("image_size"), int)})
-    used = [px for px in used if 8 <= px <= 4096]
-    px = used[-1] if used else 224
+    sizes = [run["config"].get("image_size") for run in runs]
+    px = max((size for size in sizes if isinstance(size, int) and 8 <= size <= 4096), default=None)
+    source = "the input size of these runs" if px else "the input size of ImageNet's weights"
+    px = px or 224
     left, right = st.container(key="split_blocks").columns([7, 3], gap="medium")
     left.plotly_chart(
-        blocks(drawn, classes, px),
+        blocks(regime, classes, px, ink=ink()),
         width="stretch",
         key="blocks",
-        config=style.config(f"resnet18-{drawn}"),
+        config=style.config(f"resnet18-{regime}"),
         alt="block diagram of ResNet18: a stem, four stages of two basic blocks with shortcuts, and the classifier",
     )
-    said = "the size of these runs" if used else "the size of ImageNet's weights"
     right.markdown(
-        f"For an input of **{px} px** ({said}). Strong boxes train under **{REGIMES[drawn].title}**, pale ones stay "
-        "as they were pretrained.\n\n"
-        "- Every box of 3×3 or 7×7 is a convolution, followed by a BatchNorm and a ReLU.\n"
-        "- Under each name: channels and the picture's size.\n"
+        f"For an input of **{px} px** ({source}). Solid boxes are trained under **{REGIMES[regime].title}**; pale "
+        "boxes keep their pretrained weights.\n\n"
+        "- Each 3×3 or 7×7 box is a convolution, followed by BatchNorm and ReLU.\n"
+        "- Under each name: channels and the feature map's size.\n"
         "- **⊕** adds the shortcut: a block only learns what to *change* in its input.\n"
-        "- **/2** halves the picture; where that happens the channels double, and a **1×1** convolution of stride 2 "
-        "makes the shortcut fit.\n"
-        "- Channels grow from 64 to 512 while the picture shrinks: from *where* to *what*.\n"
+        "- **/2** halves the feature map; there the channels double, and a **1×1** convolution of stride 2 makes the "
+        "shortcut fit.\n"
+        "- Channels grow from 64 to 512 while the feature map shrinks: from *where* to *what*.\n"
         "- Average pooling leaves 512 numbers per photo: the vectors that this app searches."
     )
 
 
-_CELLS = (
-    ("Few photos, like the pretraining ones", "**Transfer**: keep the backbone, train a classifier on its highest "
-     "features.", "few", ("layer4", "layer3")),
-    ("Few photos, unlike them", "**Transfer of lower features**: late layers are too specific, early ones (edges, "
-     "textures) still fit.", "few", ("layer1", "layer2", "layer3")),
-    ("Many photos, like them", "**Fine-tuning**: let the last layers, or all, adapt from where they are.", "many",
-     ("transfer", "finetune", "init")),
-    ("Many photos, unlike them", "**Initialisation, or from scratch**: pretrained weights rarely hurt as a start.",
-     "many", ("scratch", "init")),
-)  # fmt: skip
-
-
 def _guide(runs: list[results.Run]) -> None:
     st.subheader("When to use which")
-    probes = results.probes(runs)
-    rows = results.table(runs)
     st.caption(
-        "The course's rule of thumb, each cell beside what its recipe gives on the chosen runs' photos. One data set "
-        "is one case: it shows the mechanism, not the rule."
+        "The course's rule of thumb. Each case shows what its advice gives on the chosen runs' photos. One data set is "
+        "one example: it shows the mechanism, it does not prove the rule."
     )
+    probes, rows = results.probes(runs), results.table(runs)
     pretrained = [row for row in probes if row["regime"] == "transfer"]
     for start in (0, 2):
-        for column, cell in zip(st.columns(2, gap="small"), _CELLS[start : start + 2], strict=True):
-            name, advice, size, parts = cell
+        for column, case in zip(st.columns(2, gap="small"), _CASES[start : start + 2], strict=True):
+            title, advice, measurement, names = case
             with column.container(border=True, height="stretch"):
-                st.markdown(f"**{name}**  \n{advice}")
-                st.markdown(_probed(pretrained, parts) if size == "few" else _trained(rows, parts))
+                st.markdown(f"**{title}**  \n{advice}")
+                st.markdown(_probed(pretrained, names) if measurement == "probe" else _tested(rows, names))
     if not probes:
-        st.info("Linear probes are not measured yet: no chosen run has them.", icon=":material/hourglass_empty:")
+        st.info("No chosen run has linear probes.", icon=":material/hourglass_empty:")
         return
     st.markdown("**From general to specific features**")
     st.plotly_chart(
@@ -134,24 +138,26 @@ def _guide(runs: list[results.Run]) -> None:
 
 
 def _probed(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
+    """Linear-probe accuracy of these layers with the fewest photos."""
     fewest = min((row["photos"] for row in rows), default=0)
-    found = {row["layer"]: row["accuracy"] for row in rows if row["photos"] == fewest}
-    shown = [f"{layer} **{found[layer]:.1%}**" for layer in layers if layer in found]
-    return f"Measured with {fewest:,} photos, pretrained {', '.join(shown)}" if shown else "*Not measured yet*"
+    accuracies = {row["layer"]: row["accuracy"] for row in rows if row["photos"] == fewest}
+    measured = [f"{layer} **{accuracies[layer]:.1%}**" for layer in layers if layer in accuracies]
+    return f"Measured with {fewest:,} photos, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
 
 
-def _trained(rows: Sequence[Mapping[str, Any]], regimes: Sequence[str]) -> str:
-    shown = [
+def _tested(rows: Sequence[Mapping[str, Any]], regimes: Sequence[str]) -> str:
+    """Test accuracy of these regimes."""
+    measured = [
         f"{plain(row['title'])} **{row['accuracy']:.1%}**"
         for regime in regimes
         for row in rows
         if row["regime"] == regime and row["accuracy"] is not None
     ]
-    return f"Measured on test photos: {', '.join(shown)}" if shown else "*Not measured yet*"
+    return f"Measured on test photos: {', '.join(measured)}" if measured else NOT_MEASURED
 
 
 def published() -> None:
-    """The published figures alone, where nothing was measured."""
+    """The published accuracies alone, where no run is recorded."""
     st.plotly_chart(
         training_results.published_bars(training_curves.PUBLISHED),
         width="stretch",
@@ -160,4 +166,4 @@ def published() -> None:
         alt="published test accuracies: "
         + ", ".join(f"{REGIMES[name].title} {value:.2%}" for name, value in training_curves.PUBLISHED.items()),
     )
-    st.caption(f"Published for {text(PUBLISHED_CONDITIONS)}. Not measured here.")
+    st.caption(f"Published for {style.text(PUBLISHED_CONDITIONS)}. Not measured here.")

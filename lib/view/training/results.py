@@ -1,4 +1,4 @@
-"""Final results on the training page: the answer, the table, what is more than chance, what accuracy costs."""
+"""The section Results of the training page: the best regime, the table, significant differences, and costs."""
 
 from __future__ import annotations
 
@@ -15,52 +15,59 @@ from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.formatting import plain
-from lib.view.training import page
+from lib.view.training.run_choice import data_name
+
+_DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
+ONE_SEED = "1 seed"
+SIGNIFICANCE = (
+    "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
+    "only if every seed is. Applies to these runs on this test set."
+)
 
 
-def headline(shown: list[Run]) -> None:
-    """The answer in a sentence."""
-    rows = [row for row in results.table(shown) if row["accuracy"] is not None]
-    if not rows:
-        return
-    best = max(rows, key=lambda row: row["accuracy"] or 0.0)
-    seeds = f"Mean of {len(best['accuracies'])} seeds" if best["band"] else "1 seed"
-    tested = f" of {best['tested']:,} test photos" if best["tested"] else ""
-    others = ", ".join(
-        f"{plain(row['title'])} {row['accuracy']:.1%}"
-        for row in sorted(rows, key=lambda row: -(row["accuracy"] or 0.0))
-        if row is not best
-    )
-    st.markdown(
-        f"#### {plain(best['title'])} is right on {best['accuracy']:.1%}{tested}\n"
-        f"{seeds}{'. The others: ' + others if others else ''}."
-    )
+def headline(title: str, accuracy: float, tested: int | None) -> str:
+    """The sentence on the best regime."""
+    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({tested:,} photos)" if tested else "")
 
 
-def final(shown: list[Run], opened: Workspace) -> None:
-    """Final results: figure, table, and which differences are more than chance."""
-    rows = results.table(shown)
-    called = list(training_curves.names(shown).values())
-    headline(shown)
+def section(runs: list[Run], workspace: Workspace) -> None:
+    """The best regime, a figure, the table, differences, costs, and all runs."""
+    rows = results.table(runs)
+    names = list(training_curves.names(runs).values())
+    _best(rows)
     st.plotly_chart(
-        training_results.final(rows, called),
+        training_results.final(rows, names),
         width="stretch",
         key="final",
         config=style.config("results"),
         alt="test accuracy of each regime with intervals, beside the published one; the table below has the numbers",
     )
-    weights = sorted({run["weights_about"] for run in shown if run["weights"] != "random"})
+    weights = sorted({run["weights_about"] for run in runs if run["weights"] != "random"})
+    start = f"these runs started from {plain('; '.join(weights))} and have" if weights else "these runs have"
     st.caption(
         "Filled: mean test accuracy; bar: 95 % interval of one run (Wilson); small dots: seeds. Diamonds: published "
-        f"with {PUBLISHED_CONDITIONS}; "
-        + (
-            f"ours started from {plain('; '.join(weights))}, on another split, "
-            if weights
-            else "ours are on another split, "
-        )
-        + "so the two columns do not compare like with like."
+        f"for {PUBLISHED_CONDITIONS}; {start} another split, so the two columns do not compare like with like."
     )
-    frame = _frame(rows, called, str(opened.state["dataset"]["fingerprint"]))
+    _table(rows, names, str(workspace.state["dataset"]["fingerprint"]))
+    _differences(runs)
+    _costs(rows, names)
+    _all_runs(runs, workspace)
+
+
+def _best(rows: Sequence[Mapping[str, Any]]) -> None:
+    tested = [row for row in rows if row["accuracy"] is not None]
+    if not tested:
+        return
+    best, *others = sorted(tested, key=lambda row: -row["accuracy"])
+    seeds = f"Mean of {len(best['accuracies'])} seeds" if best["band"] else ONE_SEED
+    rest = ", ".join(f"{plain(row['title'])} {row['accuracy']:.1%}" for row in others)
+    st.markdown(
+        f"#### {headline(best['title'], best['accuracy'], best['tested'])}\n{seeds}{f'. {rest}' if rest else ''}."
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]], names: list[str], fingerprint: str) -> None:
+    frame = pd.DataFrame([_line(row, name, fingerprint) for row, name in zip(rows, names, strict=True)])
     st.dataframe(
         frame,
         hide_index=True,
@@ -68,10 +75,12 @@ def final(shown: list[Run], opened: Workspace) -> None:
         column_config={
             "Test accuracy %": st.column_config.NumberColumn(format="%.2f"),
             "Published %": st.column_config.NumberColumn(format="%.2f"),
-            "Difference": st.column_config.NumberColumn(format="%+.2f", help="Test accuracy − published, in points."),
-            "Trainable": st.column_config.NumberColumn(format="localized", help="Parameters that train."),
+            "Difference": st.column_config.NumberColumn(
+                format="%+.2f", help="Test accuracy − published, in percentage points."
+            ),
+            "Trainable": st.column_config.NumberColumn(format="localized", help="Trainable parameters."),
             "Minutes": st.column_config.NumberColumn(
-                format="%.1f", help="Wall time of one whole run, on the machine that ran it, whatever else it did."
+                format="%.1f", help="Wall time of one whole run, whatever else its machine did."
             ),
             "CPU minutes": st.column_config.NumberColumn(
                 format="%.1f", help="Processor time of one whole run, all cores together."
@@ -81,45 +90,29 @@ def final(shown: list[Run], opened: Workspace) -> None:
             ),
             "% per minute": st.column_config.NumberColumn(
                 format="%.2f",
-                help="Test accuracy per minute of processor time, or of wall time where that is not known.",
+                help="Test accuracy per minute of processor time; of wall time where that is not recorded.",
             ),
         },
     )
     page_controls.csv_button(frame, "results")
-    _differences(shown)
-    st.markdown("**What accuracy costs**: parameters that train, and the time of one whole run, on logarithmic axes")
-    cost = "cpu_seconds" if all(row["cpu_seconds"] for row in rows) else "seconds"
-    st.plotly_chart(
-        training_results.costs(rows, called, cost),
-        width="stretch",
-        key="costs",
-        config=style.config("accuracy-costs"),
-        alt="test accuracy of each regime against trainable parameters and against time, as in the table above",
-    )
-    _every_run(shown, opened)
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], called: list[str], here: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "Regime": name,
-                "Test accuracy %": _percent(row["accuracy"], 4),
-                "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else "1 seed",
-                "Published %": _percent(row["published"], 2),
-                "Difference": _percent(row["difference"], 4),
-                "95 % of one run": _range(row["ci95"]),
-                "Trainable": row["trainable"],
-                "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
-                "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
-                "Weights": row["weights"],
-                "Photos": row["dataset"] + ("" if row["fingerprint"] == here else " (other photos)"),
-                "% per million": _percent(row["per_million"], 1),
-                "% per minute": _percent(row["per_minute"], 4),
-            }
-            for row, name in zip(rows, called, strict=True)
-        ]
-    )
+def _line(row: dict[str, Any], name: str, fingerprint: str) -> dict[str, Any]:
+    return {
+        "Regime": name,
+        "Test accuracy %": _percent(row["accuracy"], 4),
+        "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else ONE_SEED,
+        "Published %": _percent(row["published"], 2),
+        "Difference": _percent(row["difference"], 4),
+        "95 % of one run": _range(row["ci95"]),
+        "Trainable": row["trainable"],
+        "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
+        "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
+        "Weights": row["weights"],
+        "Photos": row["dataset"] + ("" if row["fingerprint"] == fingerprint else " (other photos)"),
+        "% per million": _percent(row["per_million"], 1),
+        "% per minute": _percent(row["per_minute"], 4),
+    }
 
 
 def _percent(share: float | None, places: int) -> float | None:
@@ -130,19 +123,19 @@ def _range(bounds: tuple[float, float] | None) -> str:
     return "–".join(f"{100 * bound:.1f}" for bound in bounds) if bounds else ""
 
 
-def _differences(shown: list[Run]) -> None:
-    pairs, called = results.differences(shown), training_curves.names(shown)
+def _differences(runs: list[Run]) -> None:
+    pairs, names = results.differences(runs), training_curves.names(runs)
     if not pairs:
         return
     st.markdown("**Is the difference more than chance?**")
     frame = pd.DataFrame(
         [
             {
-                "One": called[pair["a_key"]],
-                "Other": called[pair["b_key"]],
-                "One − other, points": _percent(pair["difference"], 2),
+                "A": names[pair["a_key"]],
+                "B": names[pair["b_key"]],
+                _DIFFERENCE: _percent(pair["difference"], 2),
                 "Verdict": pair["verdict"],
-                "Only one right": ", ".join(f"{test['a_only']} : {test['b_only']}" for test in pair["tests"]),
+                _DISAGREEMENTS: ", ".join(f"{test['a_only']} : {test['b_only']}" for test in pair["tests"]),
                 "p, corrected": pair["p_holm"],
                 "Seeds": f"{pair['significant_seeds']} of {pair['seeds']}" if pair["seeds"] else "",
             }
@@ -154,31 +147,40 @@ def _differences(shown: list[Run]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "One − other, points": st.column_config.NumberColumn(format="%+.2f"),
-            "Only one right": st.column_config.TextColumn(
-                help="Test photos that only the one, and only the other gets right; one pair per seed."
+            _DIFFERENCE: st.column_config.NumberColumn(format="%+.2f", help="A − B, in percentage points."),
+            _DISAGREEMENTS: st.column_config.TextColumn(
+                help="Test photos that only A, and only B, classifies correctly; one pair of counts per seed."
             ),
-            "p, corrected": st.column_config.NumberColumn(format="%.2g", help="The largest of the seeds'."),
+            "p, corrected": st.column_config.NumberColumn(format="%.2g", help="The largest over the seeds."),
             "Seeds": st.column_config.TextColumn(help="Common seeds in which the difference is significant."),
         },
     )
-    st.caption(
-        "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together, and a pair "
-        "is significant when every seed is. It speaks of these networks on these photos."
-    )
+    st.caption(SIGNIFICANCE)
     page_controls.csv_button(frame, "differences")
 
 
-@st.fragment
-def _every_run(shown: list[Run], opened: Workspace) -> None:
-    here = str(opened.state["dataset"]["fingerprint"])
-    # What is inside is made, sent and drawn when it is opened.
-    unfolded = st.expander(
-        f"Every run ({len(shown)}), and its whole record", icon=":material/list:", key="every_run", on_change="rerun"
+def _costs(rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
+    st.markdown("**What accuracy costs**: trainable parameters, and the time of one whole run, on logarithmic axes")
+    time = "cpu_seconds" if all(row["cpu_seconds"] for row in rows) else "seconds"
+    st.plotly_chart(
+        training_results.costs(rows, names, time),
+        width="stretch",
+        key="costs",
+        config=style.config("accuracy-costs"),
+        alt="test accuracy of each regime against trainable parameters and against time, as in the table above",
     )
-    if not unfolded.open:
+
+
+@st.fragment
+def _all_runs(runs: list[Run], workspace: Workspace) -> None:
+    # The table is made and sent only once the user opens this.
+    expander = st.expander(
+        f"All {len(runs)} runs (full records)", icon=":material/list:", key="every_run", on_change="rerun"
+    )
+    if not expander.open:
         return
-    with unfolded:
+    fingerprint = str(workspace.state["dataset"]["fingerprint"])
+    with expander:
         frame = pd.DataFrame(
             [
                 {
@@ -188,17 +190,17 @@ def _every_run(shown: list[Run], opened: Workspace) -> None:
                     "95 % interval": _range(run["test_ci95"]),
                     "Best epoch": run["best_epoch"],
                     "Of epochs": len(run["epochs"]),
-                    "Data": page.data_name(run, here),
-                    "From": "Petalscope" if run["recorded"] else "this machine",
+                    "Data": data_name(run, fingerprint),
+                    "From": "bundled" if run["recorded"] else "this machine",
                     "Finished": run["finished"],
                 }
-                for run in shown
+                for run in runs
             ]
         )
         st.dataframe(frame, hide_index=True, width="stretch")
-        ids = list(dict.fromkeys(run["id"] for run in shown))
-        wanted = st.multiselect("Records to download", ids, default=ids, key="export")
-        records = [run["record"] for run in shown if run["id"] in wanted]
+        ids = list(dict.fromkeys(run["id"] for run in runs))
+        chosen = st.multiselect("Records to download", ids, default=ids, key="export")
+        records = [run["record"] for run in runs if run["id"] in chosen]
         page_controls.download(
             "Download as JSON", lambda: cached.json_of({"runs": records}), "petalscope-runs.json", "json_runs"
         )

@@ -1,0 +1,50 @@
+"""The step after a training: embeddings of the photos by the trained networks, where some are missing."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lib.embed import spaces
+from lib.errors import PetalscopeError
+from lib.learn import runs as records
+from lib.prepare.workspace import Workspace
+from lib.view import background_jobs, cached
+from lib.view.formatting import plain
+
+CREATE = "Create embeddings"
+
+
+def section(workspace: Workspace) -> None:
+    """The offer to embed the photos with newly trained networks, or the progress of that job."""
+    try:
+        missing = _missing(workspace)
+    except PetalscopeError:  # a damaged record; the page has shown its error already
+        return
+    job = background_jobs.jobs().job
+    if job.running:
+        background_jobs.follow()
+        return
+    if job.error:
+        st.error(plain(job.error), icon=":material/error:")
+    if not missing:
+        return
+    titles = ", ".join(spaces.SPACES[name].title for name in missing)
+    st.markdown(f"These networks have no embeddings of your photos yet, for the map and for retrieval: {titles}.")
+    if st.button(CREATE, icon=":material/scatter_plot:", key="make_spaces"):
+        background_jobs.start_prepare(cached.current_settings(), cached.release_store, missing)
+        st.rerun()
+    st.caption(f"The same as `python -m lib prepare --spaces {','.join(missing)}`.")
+
+
+def _missing(workspace: Workspace) -> list[str]:
+    """Spaces of trained networks that are not prepared, or that were prepared with an older network."""
+    photos, settings = cached.catalog(workspace), cached.current_settings()
+    prepared = workspace.state["spaces"]
+    best = {
+        space.name: records.best(settings, space.regime, photos) for space in spaces.SPACES.values() if space.regime
+    }
+    return [
+        name
+        for name, run_id in best.items()
+        if run_id is not None and (name not in prepared or prepared[name]["weights"]["name"] != run_id)
+    ]
