@@ -89,8 +89,8 @@ def link_to(page: str, **choices: str) -> dict[str, Value]:
     """The parameters of a link to another page: all that was chosen there and on all pages; `choices` win."""
     remembered = _choices()
     keys = {name: _choice_key(page, name) for name in NAMES[page]}
-    parameters = {name: remembered[key] for name, key in keys.items() if key in remembered}
-    return {name: value for name, value in parameters.items() if sum(map(len, value)) <= LONGEST} | choices
+    carried = {name: remembered[key] for name, key in keys.items() if key in remembered}
+    return {name: value for name, value in carried.items() if sum(map(len, value)) <= LONGEST} | choices
 
 
 def parameter(name: str) -> str | None:

@@ -186,7 +186,7 @@ def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, 
         if photos.count():
             break
         tab.page.mouse.wheel(0, -300)
-    left, top, right, bottom, found = on_maps(
+    left, top, right, bottom, images = on_maps(
         tab.page,
         """const [map] = maps, box = map.plot.getBoundingClientRect();
            const corners = [...map.place(0, 0), ...map.place(map.plot.clientWidth, map.plot.clientHeight)];
@@ -197,7 +197,7 @@ def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, 
                return [image.alt.split(', ')[1], ...map.place(left, top)];
            })];""",
     )
-    places = {image_id: (x, y) for image_id, x, y in found}
+    places = {image_id: (x, y) for image_id, x, y in images}
     inside = (xy[:, 0] >= left) & (xy[:, 0] <= right) & (xy[:, 1] >= bottom) & (xy[:, 1] <= top)
     assert set(places) == {ids[row] for row in np.nonzero(inside)[0]}
     assert 0 < len(places) <= 100

@@ -115,10 +115,10 @@ def test_retrieval_shows_what_the_command_prints(start, prepared: Settings) -> N
     label = photos.frame["label"].iloc[3]
     loaded = search.load_space(opened, "resnet18")
     for metric, title in (("l1", "L1 distance"), ("cosine", "Cosine similarity")):
-        found = search.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
-        right = sum(row["label"] == label for row in found["results"])
+        answer = search.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
+        right = sum(row["label"] == label for row in answer["results"])
         assert any(
-            line.value.startswith(f"**{title}**") and f"{right} of {len(found['results'])} of the query" in line.value
+            line.value.startswith(f"**{title}**") and f"{right} of {len(answer['results'])} of the query" in line.value
             for line in app.markdown
         )
 

@@ -125,9 +125,9 @@ def test_every_colour_draws_every_photo(start: Start, prepared: Settings, colour
     shown = seen(app)
     assert shown.ids == photos.ids
     named = {entry["code"] for entry in shown.sent["legend"]}
-    known = set(shown.codes.tolist()) - named
+    scale_codes = set(shown.codes.tolist()) - named
     # Every colour is explained: by the legend, or by the scale.
-    assert all(code < len(shown.sent["palette"]) for code in known) if shown.sent["scale"] else not known
+    assert all(code < len(shown.sent["palette"]) for code in scale_codes) if shown.sent["scale"] else not scale_codes
 
 
 def test_a_colour_is_that_of_the_value(start: Start, prepared: Settings) -> None:
@@ -178,10 +178,10 @@ def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
 def test_the_measures_of_the_map_are_shown_beside_those_of_pca(start: Start, prepared: Settings) -> None:
     app = open_map(start, prepared)
     opened = workspace.open_workspace(prepared)
-    mine, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
+    umap, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
     shown = {metric.label: (metric.value, metric.delta) for metric in app.metric}
-    assert shown["Trustworthiness"] == (f"{mine['trustworthiness']:.3f}", f"PCA {pca['trustworthiness']:.3f}")
-    assert shown["Neighbours kept"] == (f"{mine['preservation']:.1%}", f"PCA {pca['preservation']:.1%}")
+    assert shown["Trustworthiness"] == (f"{umap['trustworthiness']:.3f}", f"PCA {pca['trustworthiness']:.3f}")
+    assert shown["Neighbours kept"] == (f"{umap['preservation']:.1%}", f"PCA {pca['preservation']:.1%}")
 
 
 def test_a_finding_becomes_the_selection(start: Start, prepared: Settings) -> None:

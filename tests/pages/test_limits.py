@@ -282,20 +282,20 @@ def test_every_part_of_every_address_is_bounded(start: Start, prepared: Settings
 
 def test_a_long_filter_works_and_a_longer_one_leaves_the_filter_as_it_was(start: Start, prepared: Settings) -> None:
     listed = ", ".join(f'"rose/{number:02}.jpg"' for number in range(1_000))
-    wanted = f"id in [{listed}]"
-    assert 15_000 < len(wanted) < limits.LINE
-    app = _open(start(prepared), url_state.MILVUS, {"part": "rows", "filter": wanted})
+    expression = f"id in [{listed}]"
+    assert 15_000 < len(expression) < limits.LINE
+    app = _open(start(prepared), url_state.MILVUS, {"part": "rows", "filter": expression})
     for button in [button for button in app.button if button.label == "Load it"]:
         button.click()
         _fine(app.run())
     assert not app.error
-    assert app.text_input(key="rows_filter").value == wanted
+    assert app.text_input(key="rows_filter").value == expression
     app.text_input(key="rows_filter").set_value(f'id == "{ATTACK}"')
     _fine(app.run())
     assert _errors(app) == [_too_long(url_state.noun("filter"), len(f'id == "{ATTACK}"'))]
-    assert app.text_input(key="rows_filter").value == wanted
-    assert app.query_params["filter"] == wanted
-    assert not _fine(app.run()).error  # said once
+    assert app.text_input(key="rows_filter").value == expression
+    assert app.query_params["filter"] == expression
+    assert not _fine(app.run()).error  # shown once
 
 
 def test_a_selection_of_hundreds_of_photos_still_comes_with_a_link() -> None:

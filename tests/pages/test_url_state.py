@@ -209,9 +209,9 @@ def test_every_linked_name_is_carried_from_page_to_page() -> None:
         name for each in re.findall(r"url_state\.write\(([^)]*)\)", source) for name in re.findall(r"(\w+)=", each)
     }
     used |= {f"lab_{name}" for name in DISTORTIONS}
-    known = {name for names in url_state.NAMES.values() for name in names}
+    names = {name for page_names in url_state.NAMES.values() for name in page_names}
     assert len(used) > 40
-    assert used <= known, used - known
+    assert used <= names, used - names
     assert not re.findall(r'\bbind\s*=\s*"query-params"', source)
 
 

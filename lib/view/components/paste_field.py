@@ -1,6 +1,6 @@
 """A field that takes an image from the clipboard.
 
-The browser sends at most `MOST_BYTES`; the server checks again, since anything may be sent to it.
+The browser sends at most 12 MB; the server checks again, since anything may be sent to it.
 """
 
 from __future__ import annotations

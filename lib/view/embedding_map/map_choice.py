@@ -130,7 +130,7 @@ def main_map(opened: Workspace, space: str, parameters: MapParameters) -> Displa
 
 
 def stored(opened: Workspace, space: str, method: str) -> Map:
-    """The map of a space by `umap` or `pca` that `prepare` made. Raises ArtifactError when it is missing."""
+    """The map of a space by `umap` or `pca` that `prepare` layout. Raises ArtifactError when it is missing."""
     return cached.space_map(opened, space, _default_parameters(opened, space, method)) or opened.map(space, method)
 
 
@@ -175,12 +175,12 @@ def facts(opened: Workspace, main: DisplayedMap, second: DisplayedMap | None) ->
 
 
 def _provenance(shown: DisplayedMap) -> str:
-    made = shown.original.facts
+    layout = shown.original.facts
     parameters = ", ".join(
-        f"{name} {made[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in made
+        f"{name} {layout[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in layout
     )
-    near = made.get("neighbours", {})
+    near = layout.get("neighbours", {})
     approximation = (
         f", neighbours by {near['by']} (recall {near['recall']:.1%})" if near.get("found") == "approximate" else ""
     )
-    return f"{made['method']}, {parameters}, from {made['input']}{approximation}"
+    return f"{layout['method']}, {parameters}, from {layout['input']}{approximation}"

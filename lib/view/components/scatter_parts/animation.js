@@ -6,7 +6,7 @@ import { decodeColumn } from "./columns.js";
 const STRETCH_MS = 1500; // from one stop to the next
 
 // Which stretch a position (0 to count - 1) lies on, and how far along it the points are: slow at both ends, as
-// `blend` in scatter.py.
+// on the server (scatter.py).
 export function stretchAt(position, count) {
   const from = Math.min(Math.floor(position), count - 2);
   return { from, share: (1 - Math.cos(Math.PI * (position - from))) / 2 };

@@ -10,7 +10,7 @@ export function toggled(hidden, code) {
 
 // What a double click hides: all codes but this one, or nothing where this one was already alone before the first click.
 export function isolated(codes, code, hiddenBefore) {
-  const others = codes.filter((each) => each !== code);
+  const others = codes.filter((other) => other !== code);
   const wasAlone = hiddenBefore.size === others.length && !hiddenBefore.has(code);
   return new Set(wasAlone ? [] : others);
 }

@@ -32,19 +32,19 @@ function savePicture(chart) {
 
 export function createToolbar(chart, bar) {
   const button = (name, symbol, onClick) => {
-    const made = element("button", "tool", symbol);
-    made.type = "button";
-    made.title = name;
-    made.setAttribute("aria-label", name);
-    made.onclick = onClick;
-    bar.append(made);
-    return made;
+    const node = element("button", "tool", symbol);
+    node.type = "button";
+    node.title = name;
+    node.setAttribute("aria-label", name);
+    node.onclick = onClick;
+    bar.append(node);
+    return node;
   };
 
   const toolButtons = TOOLS.map(([tool, name, symbol]) => [tool, button(name, symbol, () => choose(tool))]);
   function choose(tool) {
     chart.state.tool = tool;
-    for (const [name, made] of toolButtons) made.setAttribute("aria-pressed", String(name === tool));
+    for (const [name, node] of toolButtons) node.setAttribute("aria-pressed", String(name === tool));
   }
   choose("lasso");
   button("Zoom in", "zoom_in", () => chart.zoom(ZOOM_STEP));
@@ -58,7 +58,7 @@ export function createToolbar(chart, bar) {
   return {
     // Without selection a drag can only move the map.
     allowSelection(isAllowed) {
-      for (const [tool, made] of toolButtons) made.hidden = tool !== "pan" && !isAllowed;
+      for (const [tool, node] of toolButtons) node.hidden = tool !== "pan" && !isAllowed;
       if (!isAllowed) choose("pan");
     },
   };
