@@ -21,7 +21,7 @@ page_frame.begin(
 opened = page_frame.workspace(show_query=False)
 try:
     space = page_controls.space_choice(opened, "map")
-    controls = st.columns([3, 3, 3, 2, 2], vertical_alignment="bottom")
+    controls = st.columns([3, 3, 3, 2, 3], vertical_alignment="bottom")
     with controls[0]:
         colour = plot.colour_choice(opened, space)
     with controls[1]:
