@@ -1,4 +1,4 @@
-"""Embedding map: a space on a plane, its photos and true neighbours at hand, and how far the plane can be trusted."""
+"""Embedding map: a space on a plane, its photos and true neighbours, and how far the map can be trusted."""
 
 import streamlit as st
 
@@ -16,47 +16,47 @@ from lib.view.embedding_map import (
 
 page_frame.begin(
     "Embedding map",
-    "Each point is a photo; photos with near vectors lie near each other. Click a point, or draw a lasso.",
+    "Each point is a photo; photos with similar vectors lie near each other. Click a point, or draw a lasso.",
 )
 opened = page_frame.workspace(show_query=False)
 try:
-    photos = cached.catalog(opened)
     space = page_controls.space_choice(opened, "map")
-    first = st.columns([3, 3, 3, 2, 2], vertical_alignment="bottom")
-    with first[0]:
-        by = plot.colour_choice(opened, space)
-    with first[1]:
-        beside = map_choice.beside_choice(opened, space)
-    with first[2]:
-        wanted = map_choice.parameters_choice(opened, space)
-    with first[3]:
+    controls = st.columns([3, 3, 3, 2, 3], vertical_alignment="bottom")
+    with controls[0]:
+        colour = plot.colour_choice(opened, space)
+    with controls[1]:
+        comparison = map_choice.comparison_choice(opened, space)
+    with controls[2]:
+        parameters = map_choice.parameters_choice(opened, space)
+    with controls[3]:
         selected_photos.choose(opened)
-    with first[4]:
-        guest = uploaded_photo.choose()
-    main = map_choice.shown(opened, space, wanted)
-    other = map_choice.beside(opened, main, beside)
-    page_frame.origin(opened, space, **map_choice.facts(opened, main, other))
-    left, right = st.container(key="split").columns([7, 3] if other is None else [1, 1], gap="medium")
-    with right if other is None else st.container():
+    with controls[4]:
+        upload = uploaded_photo.choose()
+    main = map_choice.main_map(opened, space, parameters)
+    second = map_choice.second_map(opened, main, comparison)
+    page_frame.origin(opened, space, **map_choice.facts(opened, main, second))
+    left, right = st.container(key="split").columns([7, 3] if second is None else [1, 1], gap="medium")
+    with right if second is None else st.container():
         metric, k, lines = plot.neighbour_choice()
-    placed = uploaded_photo.place(opened, main, guest, metric, k)
+    upload_lines = uploaded_photo.lines(opened, main, upload, metric, k)
     with left:
-        plot.draw(opened, main, by, placed or plot.query_lines(opened, main, lines, metric, k), key="map")
-        fidelity.strip(opened, main)
+        plot.draw(opened, main, colour, upload_lines or plot.query_lines(opened, main, lines, metric, k), key="map")
+        fidelity.show_measures(opened, main)
     with right:
-        if other is not None:
-            second = uploaded_photo.place(opened, other, guest, metric, k)
-            plot.draw(opened, other, by, second or plot.query_lines(opened, other, lines, metric, k), key="map2")
-            fidelity.strip(opened, other, "other")
-        elif guest is not None and placed is not None:
-            uploaded_photo.show(opened, main, guest, placed)
+        if second is not None:
+            second_lines = uploaded_photo.lines(opened, second, upload, metric, k)
+            second_lines = second_lines or plot.query_lines(opened, second, lines, metric, k)
+            plot.draw(opened, second, colour, second_lines, key="map2")
+            fidelity.show_measures(opened, second, "other")
+        elif upload is not None and upload_lines is not None:
+            uploaded_photo.show(opened, main, upload, upload_lines)
         else:
-            plot.query(opened, main, metric, k)
-    if other is not None:
-        fidelity.two(opened, photos, main, other)
-        plot.query(opened, main, metric, k)
-    plot.neighbours(opened, main, metric, k)
-    selected_photos.ways_on(opened)
+            plot.show_query(opened, main, metric, k)
+    if second is not None:
+        fidelity.show_comparison(opened, cached.catalog(opened), main, second)
+        plot.show_query(opened, main, metric, k)
+    plot.show_neighbours(opened, main, metric, k)
+    selected_photos.links(opened)
     panel = plot.panel_choice()
     if panel == "selection":
         selected_photos.show(opened, space)

@@ -36,7 +36,6 @@ BATCH = 16
 READERS = 32
 
 
-
 @dataclass(frozen=True)
 class Vectors:
     """The stored vectors of a space: `values` (n, dim), memory-mapped, and the pixel hash of each row's image,

@@ -130,9 +130,7 @@ def _upper_end(values: np.ndarray) -> float:
     return top if not len(finite) or top > finite.min() else float(finite.min()) + 1.0
 
 
-def _network_traits(
-    catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Mapping[str, Any]]
-) -> list[Trait]:
+def _network_traits(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequence[Mapping[str, Any]]) -> list[Trait]:
     """Predictions of the space's network for the test images, from the best run on exactly these photos."""
     regime = spaces.get(space).regime or ("transfer" if spaces.get(space).needs_weights else None)
     fitting = [

@@ -1,4 +1,4 @@
-"""Who is let in: the login that `.streamlit/secrets.toml` sets up, and whom it lists. Without one, everybody is."""
+"""Who may see the app: the login in `.streamlit/secrets.toml` and its access list. Without a login, everybody may."""
 
 from __future__ import annotations
 
@@ -11,74 +11,79 @@ import streamlit as st
 from lib import access
 from lib.errors import AccessError
 
+UNREADABLE = (
+    "`.streamlit/secrets.toml` is not readable TOML. It may set up a login, so nothing is shown until it is corrected "
+    "or removed."
+)
+NOT_LISTED = "This account is not on the access list. Ask the person who runs the app to add it to `secrets.toml`."
+NOT_VERIFIED = (
+    "The login provider does not confirm that it verified this account's email address. Verify the address there, or "
+    "ask the person who runs the app (docs/operations.md, *Letting others in*, "
+    f"`{access.REQUIRE_VERIFIED}`)."
+)
+NO_CLIENT_ID = "The section `auth` of `secrets.toml` has no `client_id`, so nobody can log in: add it."
+LOG_IN = "Log in"
+
 
 def secrets() -> Mapping[str, Any]:
-    """What `.streamlit/secrets.toml` holds, nothing when there is no such file.
+    """The contents of `.streamlit/secrets.toml`, empty when there is no such file.
 
-    One that cannot be read may ask for a login, so then the page ends, and says why.
+    A file that cannot be read may set up a login, so then the page ends with the reason.
     """
     if st.secrets.load_if_toml_exists():
         return st.secrets.to_dict()
-    # Streamlit says the same of a file that is not there and of one that makes no sense.
+    # Streamlit returns the same for a missing file and for one that is not valid.
     if any(Path(file).exists() for file in st.get_option("secrets.files")):
-        st.error(
-            "`.streamlit/secrets.toml` is not readable TOML. It may ask for a login, so nothing is shown before it is "
-            "corrected (or removed).",
-            icon=":material/key_off:",
-        )
+        st.error(UNREADABLE, icon=":material/key_off:")
         st.stop()
     return {}
 
 
 def guard() -> None:
-    """End the page here unless this visitor may see it."""
-    found = secrets()
+    """End the page here unless the visitor may see it."""
+    contents = secrets()
     try:
-        listed = access.access_list(found)
+        access_list = access.access_list(contents)
     except AccessError as error:
-        st.error(f"Nobody is let in before `.streamlit/secrets.toml` is corrected: {error}", icon=":material/key_off:")
+        st.error(f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {error}", icon=":material/key_off:")
         st.stop()
-    if access.LOGIN not in found and listed is None:
+    if access.LOGIN not in contents and access_list is None:
         return
     if not st.user.get("is_logged_in", False):
-        # A list of visitors without a login, or a login that is no section, is a mistake: nobody is let in by it.
-        logins = found.get(access.LOGIN)
-        _ask(logins if isinstance(logins, Mapping) else {})
+        # An access list without a login, or a login that is no section, is a mistake: it opens nothing.
+        login = contents.get(access.LOGIN)
+        _show_login(login if isinstance(login, Mapping) else {})
         st.stop()
-    if listed is None:  # everybody whom the provider knows
+    if access_list is None:  # every account of the provider
         return
     verified = st.user.get("email_verified")
-    if listed.admits(st.user.get("email"), verified):
+    if access_list.admits(st.user.get("email"), verified):
         return
-    st.error(
-        "This account is not among those who may see this. Ask whoever runs the app to add it to `secrets.toml`."
-        if listed.trusts(verified)
-        else "The login provider does not say that it has verified this account's email address. Verify it there, or "
-        f"ask whoever runs the app (docs/operations.md, *Letting others in*, `{access.REQUIRE_VERIFIED}`).",
-        icon=":material/block:",
-    )
+    st.error(NOT_LISTED if access_list.trusts(verified) else NOT_VERIFIED, icon=":material/block:")
     account()
     st.stop()
 
 
 def account() -> None:
-    """Who is logged in, and the way out; nothing where there is no login."""
+    """The account that is logged in, and a button to log out; nothing without a login."""
     if st.user.get("is_logged_in", False):
         st.text(str(st.user.get("email") or st.user.get("name") or ""))  # not Markdown: it comes from outside
         st.button("Log out", on_click=st.logout, icon=":material/logout:", type="tertiary")
 
 
-def _ask(asked: Mapping[str, Any]) -> None:
+def _show_login(login: Mapping[str, Any]) -> None:
+    """A button for each provider in the section `auth`, and what is wrong with the section."""
     st.subheader("Please log in")
-    named = [name for name, entry in asked.items() if isinstance(entry, Mapping) and "client_id" in entry]
-    for name in (["default"] if "client_id" in asked else []) + named:
-        words = "Log in" if name == "default" else f"Log in with {name}"
-        st.button(words, key=f"login_{name}", on_click=_log_in, args=(name,), type="primary", icon=":material/login:")
+    providers = ["default"] if "client_id" in login else []
+    providers += [name for name, entry in login.items() if isinstance(entry, Mapping) and "client_id" in entry]
+    for name in providers:
+        label = LOG_IN if name == "default" else f"{LOG_IN} with {name}"
+        st.button(label, key=f"login_{name}", on_click=_log_in, args=(name,), type="primary", icon=":material/login:")
     if problem := st.session_state.pop("login_problem", None):
-        st.error("The login that `secrets.toml` sets up does not work.", icon=":material/error:")
+        st.error("The login in `secrets.toml` does not work; correct its section `auth`.", icon=":material/error:")
         st.text(problem)
-    if not named and "client_id" not in asked:
-        st.error("`secrets.toml` has no section `auth` that names a `client_id`, so nobody can log in: add it.")
+    if not providers:
+        st.error(NO_CLIENT_ID)
 
 
 def _log_in(name: str) -> None:

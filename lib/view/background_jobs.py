@@ -1,4 +1,4 @@
-"""Long work started from a page: one at a time for the whole app, in a thread, seen by every session."""
+"""Background jobs started from a page: one at a time for the whole app, in a thread, visible in every session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from lib.view import formatting, remedies
 
 @dataclass
 class BackgroundJob:
-    """What is running or ran last. Written by one thread, read by all."""
+    """The job that is running or ran last. Written by one thread, read by all.
+
+    `total` is None while it is not known; `started` and `finished` are seconds of the monotonic clock.
+    """
 
     running: bool = False
     name: str = ""
@@ -32,19 +35,19 @@ class BackgroundJob:
 
     @property
     def seconds(self) -> float:
-        """How long it has run, or took."""
+        """How long the job has run so far, or took."""
         return (time.monotonic() if self.running else self.finished) - self.started
 
 
 class JobRunner:
-    """The one place where long work runs."""
+    """Runs one job at a time."""
 
     def __init__(self) -> None:
         self.job = BackgroundJob()
         self._lock = threading.Lock()
 
     def start(self, work: Callable[[Reporter], object], name: str = "") -> bool:
-        """Begin `work` unless something runs already; returns whether it began. `name` tells whose an error is."""
+        """Start `work` unless a job is running; returns whether it started. `name` is for pages that show the job."""
         with self._lock:
             if self.job.running:
                 return False
@@ -61,9 +64,9 @@ class JobRunner:
             work(Reporter(progress, job.notes.append))
         except PetalscopeError as error:
             job.error = remedies.sentence(error)
-        except Exception as error:  # a page must say that the work ended, whatever ended it
+        except Exception as error:  # whatever ended the job, the page must show that it ended
             job.error = (
-                f"Something unexpected went wrong ({type(error).__name__}: {error}); see `python -m lib doctor`."
+                f"Unexpected error ({type(error).__name__}: {error}); run `python -m lib doctor` and start again."
             )
         finally:
             job.finished = time.monotonic()
@@ -72,19 +75,21 @@ class JobRunner:
 
 @st.cache_resource
 def jobs() -> JobRunner:
-    """The app's jobs, shared by all sessions."""
+    """The app's preparations and changes, shared by all sessions."""
     return JobRunner()
 
 
 @st.cache_resource
 def measurements() -> JobRunner:
-    """Measurements that pages ask for, apart from `jobs`, so that one may fail without the other seeming to."""
+    """Measurements, apart from `jobs`, so that an error of one is not shown for the other."""
     return JobRunner()
 
 
 def start_prepare(settings: Settings, release_store: Callable[[], None], names: Sequence[str] = ()) -> bool:
-    """Run `prepare` in the background, after letting go of the store; `names` are spaces beside the ones that need no
-    training. False when something runs already."""
+    """Start `prepare` in the background, once `release_store` has closed the store.
+
+    `names` are trained spaces to create besides the default ones. Returns False when a job is running already.
+    """
 
     def work(reporter: Reporter) -> None:
         release_store()
@@ -95,7 +100,7 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
 
 @st.fragment(run_every=0.5)
 def follow(measuring: bool = False) -> None:
-    """Live progress of the running job, or of the running measurement; refreshes the whole page once when it ends."""
+    """Live progress of the running job, or of the running measurement; redraws the page when it ends."""
     job = (measurements() if measuring else jobs()).job
     if not job.running:
         st.rerun(scope="app")
@@ -103,6 +108,6 @@ def follow(measuring: bool = False) -> None:
         st.progress(min(1.0, job.done / job.total), text=f"{job.stage}: {job.done:,} of {job.total:,}")
     else:
         st.progress(0.0, text=f"{job.stage or 'starting'} …")
-    st.caption(f"{job.seconds:.0f} s · runs on if you leave this page; every session sees it")
+    st.caption(f"{job.seconds:.0f} s · continues if you leave this page; visible to everyone using this app")
     for note in job.notes:
         st.info(formatting.plain(note))

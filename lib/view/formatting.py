@@ -1,4 +1,4 @@
-"""Text that came from file names or engines, escaped for what shows it: Plotly reads some HTML, Streamlit Markdown."""
+"""Text from file names or engines, escaped for what shows it: Plotly reads some HTML, Streamlit reads Markdown."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from typing import Any
 
 import streamlit as st
 
+# Whole numbers beyond this are rounded by browsers, which know doubles only.
+_LARGEST_EXACT = 2**53
+
 
 def plain(text: str) -> str:
-    """Text from outside (a file name, an engine's answer) shown as it is: only our own `commands` are Markdown."""
-    kept = "".join(letter if letter.isprintable() else "�" for letter in text)
-    parts = kept.split("`")
-    if len(parts) % 2 == 0:  # an odd backtick is no command of ours
-        parts = [kept.replace("`", "'")]
+    """Text from outside (a file name, an engine's reply) shown as it is; of Markdown only `code` remains."""
+    printable = "".join(letter if letter.isprintable() else "�" for letter in text)
+    parts = printable.split("`")
+    if len(parts) % 2 == 0:  # an odd number of backticks is no code of ours
+        parts = [printable.replace("`", "'")]
     return "".join(
-        f"`{part}`" if place % 2 and part.strip() else "".join(_literal(letter) for letter in part)
-        for place, part in enumerate(parts)
+        f"`{part}`" if i % 2 and part.strip() else "".join(_escaped(letter) for letter in part)
+        for i, part in enumerate(parts)
     )
 
 
-def _literal(letter: str) -> str:
+def _escaped(letter: str) -> str:
     return f"\\{letter}" if letter in r"\*_{}[]()#+-!|~$<>:&" else letter
 
 
 def exact(value: Any) -> Any:
-    """A value for `st.json` or a table: whole numbers that a browser would round (beyond 2⁵³) as text, inside lists and
-    objects, too."""
-    if isinstance(value, int) and abs(value) > 2**53:
+    """A value for `st.json` or a table: whole numbers that a browser would round as text, also in lists and objects."""
+    if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
         return str(value)
     if isinstance(value, dict):
         return {name: exact(each) for name, each in value.items()}
@@ -34,5 +36,5 @@ def exact(value: Any) -> Any:
 
 
 def ink() -> str | None:
-    """The page's own text colour, for text on coloured ground, where Streamlit's grey could not be read."""
+    """The page's own text colour, for text on coloured ground, where Streamlit's grey has too little contrast."""
     return {"light": "#241f29", "dark": "#f4f0f7"}.get(str(st.context.theme.type))

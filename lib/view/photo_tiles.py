@@ -14,6 +14,8 @@ from lib.view import cached, selection, theme
 from lib.view.components import gallery
 from lib.view.components.gallery import Tile
 
+MISSING_PHOTO = "the photo is no longer available"
+
 
 def colours(photos: Catalog) -> dict[str, str]:
     """Class colours of the data set: the same on every page."""
@@ -21,12 +23,12 @@ def colours(photos: Catalog) -> dict[str, str]:
 
 
 def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
-    """The classes with their colours, and a count each where given."""
-    known = colours(cached.catalog(opened))
+    """The classes with their colours; with `counts`, those of the classes in it, each with its count."""
+    class_colours = colours(cached.catalog(opened))
     items = "".join(
-        f'<span class="ps-key"><i style="background:{known[label]}"></i>{html.escape(label)}'
+        f'<span class="ps-key"><i style="background:{class_colours[label]}"></i>{html.escape(label)}'
         f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
-        for label in (counts or known)
+        for label in (counts or class_colours)
     )
     st.html(f"<div>{items}</div>")
 
@@ -39,30 +41,33 @@ def tiles(
     badges: Sequence[str] | None = None,
     right: Sequence[bool | None] | None = None,
 ) -> list[Tile]:
-    """Photos of the catalog as tiles; a photo whose file is gone, or that is not in the catalog, still has one."""
+    """Photos of the catalog as tiles; a photo whose file is gone, or that is not in the catalog, still has one.
+
+    `notes`, `badges` and `right` (see `Tile`) are row for row with `ids`.
+    """
     photos = cached.catalog(opened)
-    known = colours(photos)
-    made = []
+    class_colours = colours(photos)
+    result = []
     for i, image_id in enumerate(ids):
-        place = photos.row(image_id)
-        label = "not in this data set" if place is None else photos.labels[place]
+        row = photos.row(image_id)
+        label = "not in this data set" if row is None else photos.labels[row]
         try:
-            source = cached.thumbnail(opened, image_id) if place is not None else ""
-        except ImageError:  # the file is gone; the tile still says which one
+            source = cached.thumbnail(opened, image_id) if row is not None else ""
+        except ImageError:  # the file is gone; the tile still names it
             source = ""
-        made.append(
+        result.append(
             Tile(
                 id=image_id,
                 src=source,
                 label=label,
-                colour=known.get(label, theme.MUTED),
+                colour=class_colours.get(label, theme.MUTED),
                 notes=_lines(notes[i]) if notes else (),
                 badge=badges[i] if badges else "",
                 right=right[i] if right else None,
-                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: the photo is not here any more",
+                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: {MISSING_PHOTO}",
             )
         )
-    return made
+    return result
 
 
 def show_photos(
@@ -79,8 +84,15 @@ def show_photos(
     on_pick: Callable[[str], None] = selection.choose,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
-    made = tiles(opened, ids, notes=notes, badges=badges, right=right)
-    gallery.show(made, key=key, title=title, on_pick=on_pick, tile=tile, row=row, chosen=selection.query())
+    gallery.show(
+        tiles(opened, ids, notes=notes, badges=badges, right=right),
+        key=key,
+        title=title,
+        on_pick=on_pick,
+        tile=tile,
+        row=row,
+        chosen=selection.query(),
+    )
 
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
-"""Colours. Class colours are colour-blind safe and the same on every page, whatever classes a page happens to show."""
+"""Colours. Class colours are colour-blind safe and the same on every page, whichever classes it shows."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable
 
-# Okabe & Ito's set ("Color Universal Design", 2008) without black and yellow, which vanish on dark or light ground.
+# Okabe & Ito ("Color Universal Design", 2008) without black and yellow, which vanish on dark or light ground.
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
 SPLIT_COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#CC79A7"}
 REGIME_COLOURS = {"scratch": "#0072B2", "transfer": "#E69F00", "finetune": "#009E73", "init": "#CC79A7"}
-# Spaces are no classes, so they do not borrow their colours.
+# Spaces are not classes, so their colours differ.
 SPACE_COLOURS = ("#9a93a3", "#7a5cff", "#2aa198", "#b58900", "#c2477f")
 RIGHT, WRONG = "#009E73", "#D55E00"
 MUTED = "#8c8794"
@@ -20,13 +20,13 @@ QUERY = "#7a5cff"
 
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:
-    """A colour for each class of a data set, by its place among all class names; more than six get extra hues."""
+    """A colour for each class, by its position among all class names in order; from the seventh on, generated hues."""
     names = sorted(set(labels))
-    return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _extra(i) for i, name in enumerate(names)}
+    return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _generated(i) for i, name in enumerate(names)}
 
 
-def _extra(place: int) -> str:
-    # Steps of the golden angle keep any number of hues apart; three lightnesses tell neighbours from each other.
-    hue, lightness = place * 0.618034 % 1.0, (0.45, 0.6, 0.35)[place % 3]
+def _generated(position: int) -> str:
+    # Steps of the golden angle keep any number of hues apart; three lightnesses distinguish neighbouring hues.
+    hue, lightness = position * 0.618034 % 1.0, (0.45, 0.6, 0.35)[position % 3]
     red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.55)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

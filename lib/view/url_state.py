@@ -1,9 +1,9 @@
-"""What users choose, kept in the page's address: the one place where pages read, write and carry it on.
+"""What users choose, kept in the page's address: the one module that reads and writes it, and carries it to links.
 
-The address alone says what a page shows; a name that it lacks, or a value that makes no sense, means the default. So a
-reload, Back and Forward, a second tab and a copied link all show the same. Each session remembers the newest choices of
-every page only for the links from page to page, which carry them. (Streamlit's own binding to the address forgets a
-choice once a page is drawn without its widget, and would put the options' long titles into links.)
+The address alone determines what a page shows; a missing name or an invalid value means the default. So a reload, Back
+and Forward, a second tab and a copied link all show the same. Each session also remembers the latest choices of every
+page, only for the links from page to page. (Streamlit's own binding to the address forgets a choice once a page is
+drawn without its widget, and would put the options' long titles into links.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lib.errors import QueryError
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
 QUERY, PICKED = "q", "sel"
-# Every name that stands in the address of a page. Those of `SHARED` mean the same on all pages that have them.
+# Every parameter of every page. Those in `SHARED` mean the same on all pages that have them.
 SHARED = (QUERY, PICKED, "space", "metric", "collection")
 NAMES: dict[str, tuple[str, ...]] = {
     HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
@@ -40,172 +40,187 @@ NAMES: dict[str, tuple[str, ...]] = {
         "plane", "by",
     ),
 }  # fmt: skip
-# Longer values are not carried: browsers and servers between here and there cut off longer addresses.
+# Longer values are not carried: browsers and proxies cut off longer addresses.
 LONGEST = 6_000
-_HERE, _KEPT, _REFUSED = "links_here", "links_kept", "links_refused"
 Value = str | list[str]
+# Names in the session's state: the page that it is on, the latest choices, and the errors that the next run shows.
+_PAGE, _CHOICES, _ERRORS = "links_here", "links_kept", "links_refused"
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
 
 
 def read_address(page: str) -> list[str]:
-    """Call first on every page: remember what its address says. The sentences say which values are too long, in the
-    address or among the choices made since the last run; the page works as if the address did not have them."""
-    st.session_state[_HERE] = page
-    kept = _kept()
-    refused: list[str] = st.session_state.pop(_REFUSED, [])
+    """Call first on every page: remember the choices in its address.
+
+    Returns an error for each value that is too long, in the address or among the choices since the last run. The page
+    works as if the address did not have them.
+    """
+    st.session_state[_PAGE] = page
+    choices = _choices()
+    errors: list[str] = st.session_state.pop(_ERRORS, [])
     for name in NAMES[page]:
         values = st.query_params.get_all(name)
-        if sentence := _refusal(name, values):
-            refused.append(sentence)
+        if error := _length_error(name, values):
+            errors.append(error)
             values = []
         if values:
-            kept[_memory(page, name)] = values if len(values) > 1 else values[0]
+            choices[_choice_key(page, name)] = values if len(values) > 1 else values[0]
         else:
-            kept.pop(_memory(page, name), None)
-    return refused
+            choices.pop(_choice_key(page, name), None)
+    return errors
 
 
-def _refusal(name: str, values: Sequence[str]) -> str | None:
-    """Why these values under `name` are too long for an address; None where they are not."""
+def noun(name: str) -> str:
+    """The noun for the values of a parameter in the error about their length."""
+    return f"The part `{name}=` of this page's address"
+
+
+def _length_error(name: str, values: Sequence[str]) -> str | None:
+    """The error when the values of the parameter `name` are too long together; None when they are not."""
     try:
-        limits.check(",".join(values), f"The part `{name}=` of this page's address")
+        limits.check(",".join(values), noun(name))
     except QueryError as error:
         return str(error)
     return None
 
 
 def link_to(page: str, **choices: str) -> dict[str, Value]:
-    """The address's part that leads to another page, with all that was chosen there and on all pages; `choices` win."""
-    kept = _kept()
-    found = {name: kept[_memory(page, name)] for name in NAMES[page] if _memory(page, name) in kept}
-    return {name: value for name, value in found.items() if sum(map(len, value)) <= LONGEST} | choices
+    """The parameters of a link to another page: all that was chosen there and on all pages; `choices` win."""
+    remembered = _choices()
+    keys = {name: _choice_key(page, name) for name in NAMES[page]}
+    carried = {name: remembered[key] for name, key in keys.items() if key in remembered}
+    return {name: value for name, value in carried.items() if sum(map(len, value)) <= LONGEST} | choices
 
 
 def parameter(name: str) -> str | None:
-    """What the address says under `name`; the last of several, None where it says nothing, or too much."""
+    """The value of a parameter, the last of several; None where the address has none, or it is too long."""
     return next(reversed(told_all(name)), None)
 
 
 def told_all(name: str) -> list[str]:
-    """All that the address says under `name`; nothing where that is too long, which `arrive` says."""
+    """All values of a parameter; none where they are too long, of which `read_address` returns the error."""
     values = st.query_params.get_all(name)
-    return [] if _refusal(name, values) else values
+    return [] if _length_error(name, values) else values
 
 
 def write(**choices: str | Sequence[str] | None) -> None:
-    """Write choices into the address; None takes one out.
+    """Write choices into the address; None removes one.
 
-    What was chosen a moment before on this page is written, too: a second click may come from a browser that has not
-    heard of the first one's address yet. A choice that is too long for an address is left as it was before; the next
-    run says so.
+    Earlier choices on this page are written again: a second click may come from a browser that does not have the
+    address after the first one yet. A choice that is too long keeps its old value, and the next run shows the error.
     """
-    page, kept = st.session_state.get(_HERE, ""), _kept()
+    page, remembered = st.session_state.get(_PAGE, ""), _choices()
     for name, value in choices.items():
-        if value is not None and (sentence := _refusal(name, _listed(value))):
-            st.session_state.setdefault(_REFUSED, []).append(sentence)
+        if value is not None and (error := _length_error(name, _as_list(value))):
+            st.session_state.setdefault(_ERRORS, []).append(error)
         elif value is None:
-            kept.pop(_memory(page, name), None)
+            remembered.pop(_choice_key(page, name), None)
         else:
-            kept[_memory(page, name)] = value if isinstance(value, str) else list(value)
-    mine = dict.fromkeys((*NAMES.get(page, ()), *choices))
-    wanted = {name: kept[_memory(page, name)] for name in mine if _memory(page, name) in kept}
-    held = {name: st.query_params.get_all(name) for name in st.query_params}
-    told = {name: wanted.get(name, value) for name, value in held.items() if name in wanted or name not in mine}
-    told |= wanted
-    if {name: _listed(value) for name, value in told.items()} != held:
-        st.query_params.from_dict(told)
+            remembered[_choice_key(page, name)] = value if isinstance(value, str) else list(value)
+    names = dict.fromkeys((*NAMES.get(page, ()), *choices))
+    chosen = {name: remembered[key] for name in names if (key := _choice_key(page, name)) in remembered}
+    current = {name: st.query_params.get_all(name) for name in st.query_params}
+    # In the order of the current address; parameters that are not this page's stay.
+    new = {name: chosen.get(name, value) for name, value in current.items() if name in chosen or name not in names}
+    new |= chosen
+    if {name: _as_list(value) for name, value in new.items()} != current:
+        st.query_params.from_dict(new)
 
 
 def forget(page: str, *names: str) -> None:
-    """Let go of choices made on `page`, for when one goes there next; `put` takes them out of the address."""
+    """Remove choices on `page` from the links to it; `write` removes them from the address."""
     for name in names:
-        _kept().pop(_memory(page, name), None)
+        _choices().pop(_choice_key(page, name), None)
 
 
-def _kept() -> dict[str, Value]:
-    kept: dict[str, Value] = st.session_state.setdefault(_KEPT, {})
-    return kept
+def _choices() -> dict[str, Value]:
+    choices: dict[str, Value] = st.session_state.setdefault(_CHOICES, {})
+    return choices
 
 
-def _memory(page: str, name: str) -> str:
+def _choice_key(page: str, name: str) -> str:
     return name if name in SHARED else f"{page} {name}"
 
 
-def _listed(value: str | Sequence[str]) -> list[str]:
+def _as_list(value: str | Sequence[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-# --- arguments that tie a widget to the address ----------------------------------------------------------------------
-
-
-def _placed(key: str, value: float, *bounds: float) -> dict[str, float]:
-    """For a field or slider: gives it its value where it has another one, other bounds, or was not drawn a moment
-    before.
-
-    What is written to it is sent to the browser, which lets go of what the user did meanwhile: a slider that is moved
-    on while the page is drawn would jump back. So it is not written where nothing changes; the value is then what a
-    browser begins with that had taken the widget away and shows it anew. It would begin with the least one otherwise,
-    and tell that as a choice of the user's.
-    """
-    drawn = f"bounds of {key}"
-    if key not in st.session_state or st.session_state[key] != value or st.session_state.get(drawn) != bounds:
-        st.session_state[key], st.session_state[drawn] = value, bounds
-        return {}
-    return {"value": value}
+# --- arguments that bind a widget to the address ---------------------------------------------------------------------
 
 
 def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
-    """For one of `options`, by their short names. `where` tells widgets of one name apart."""
-    key, wanted = f"{where}_{name}", parameter(name)
-    st.session_state[key] = wanted if wanted in options else default
-    return _tied(name, key, str)
+    """Bind a widget for one of `options`; `where` distinguishes widgets of one parameter."""
+    key, value = f"{where}_{name}", parameter(name)
+    st.session_state[key] = value if value in options else default
+    return _bound(name, key, str)
 
 
 def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
-    """For a whole number of an input or a slider."""
-    placed = _placed(name, whole(parameter(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **placed, **_tied(name, name, _unless(default))}
+    """Bind an input or a slider for a whole number."""
+    start = _start_value(name, whole(parameter(name), least, most, default), least, most)
+    return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
 
 
 def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
-    """For any number of a slider."""
-    placed = _placed(name, real(parameter(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **placed, **_tied(name, name, _unless(default))}
+    """Bind a slider for any number."""
+    start = _start_value(name, real(parameter(name), least, most, default), least, most)
+    return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
 
 
 def switch(name: str) -> dict[str, Any]:
-    """For a toggle that is off unless the address says true."""
+    """Bind a toggle, off unless the address has "true"."""
     st.session_state[name] = (parameter(name) or "").lower() == "true"
-    return _tied(name, name, lambda on: "true" if on else None)
+    return _bound(name, name, lambda on: "true" if on else None)
 
 
 def several(name: str, options: Sequence[str]) -> dict[str, Any]:
-    """For any of `options`, none by default: the name stands in the address once for each."""
+    """Bind a widget for any of `options`, none by default: the parameter repeats for each."""
     st.session_state[name] = [value for value in dict.fromkeys(told_all(name)) if value in options]
-    return _tied(name, name, lambda chosen: list(chosen) or None)
+    return _bound(name, name, lambda chosen: list(chosen) or None)
 
 
 def text_field(name: str) -> dict[str, Any]:
-    """For a line of text, empty by default."""
+    """Bind a field of one line, empty by default."""
     st.session_state[name] = parameter(name) or ""
-    return _tied(name, name, lambda text: text.strip() or None)
+    return _bound(name, name, lambda text: text.strip() or None)
 
 
-def _tied(name: str, key: str, word: Callable[[Any], str | list[str] | None]) -> dict[str, Any]:
-    return {"key": key, "on_change": lambda: write(**{name: word(st.session_state[key])})}
+def _bound(name: str, key: str, encode: Callable[[Any], str | list[str] | None]) -> dict[str, Any]:
+    return {"key": key, "on_change": lambda: write(**{name: encode(st.session_state[key])})}
+
+
+def _start_value(key: str, value: float, *bounds: float) -> dict[str, float]:
+    """Set the value of a number field or slider where it changes; the argument for its start value otherwise.
+
+    A value that is set is sent to the browser, which drops what the user did meanwhile: a slider that is moved on while
+    the page is drawn would jump back. So it is set only where the value or the bounds changed, or the widget was not
+    drawn in the last run. Else it is the start value, for a browser that had removed the widget and shows it again: it
+    would start at the least one, and report that as the user's choice.
+    """
+    bounds_key = f"bounds of {key}"
+    if key not in st.session_state or st.session_state[key] != value or st.session_state.get(bounds_key) != bounds:
+        st.session_state[key], st.session_state[bounds_key] = value, bounds
+        return {}
+    return {"value": value}
 
 
 def _unless(default: float) -> Callable[[Any], str | None]:
     return lambda value: None if value is None or value == default else f"{value:.10g}"
 
 
+# --- numbers in an address -------------------------------------------------------------------------------------------
+
+
 def whole(word: str | None, least: int, most: int, default: int) -> int:
-    """The whole number that `word` names between `least` and `most`, else `default`."""
-    sound = word is not None and word.removeprefix("-").isdecimal() and len(word) < 10
-    return int(word) if sound and word is not None and least <= int(word) <= most else default
+    """The whole number in `word` if it is between `least` and `most`, else `default`."""
+    is_number = word is not None and word.removeprefix("-").isdecimal() and len(word) < 10
+    return int(word) if is_number and word is not None and least <= int(word) <= most else default
 
 
 def real(word: str | None, least: float, most: float, default: float) -> float:
-    """The number that `word` names between `least` and `most`, else `default`."""
+    """The number in `word` if it is between `least` and `most`, else `default`."""
     try:
         value = float(word or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The map page in a real browser, on drawn pictures and on real photos: lasso, click, two maps, link, upload."""
+"""The map page in a real browser, on synthetic and on real photos: lasso, click, two maps, link, upload."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from lib.prepare import pipeline, workspace
 from lib.settings import Settings
+from lib.view.embedding_map import plot, selected_photos, uploaded_photo
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
@@ -21,7 +22,7 @@ PHOTOS = 400
 
 @pytest.fixture(scope="module", params=["drawn", "photos"])
 def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """What the app shows. A copy, since the Lite store of the shared workspace is also opened by tests here."""
+    """The settings of the app. A copy, since tests here also open the Lite store of the shared workspace."""
     folder = tmp_path_factory.mktemp("map") / "artifacts"
     if request.param == "drawn":
         prepared: Settings = request.getfixturevalue("prepared")
@@ -36,8 +37,8 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def address(shown: Settings) -> Iterator[str]:
     assert shown.data is not None
-    with serving(shown.data, shown.artifacts) as found:
-        yield found
+    with serving(shown.data, shown.artifacts) as url:
+        yield url
 
 
 def _drag_around_everything(tab: Watched, place: int = 0) -> None:
@@ -59,7 +60,7 @@ def test_lasso_shows_photos_and_counts(tab: Watched, shown: Settings) -> None:
     photos = workspace.open_workspace(shown).catalog()
     tab.open("Embedding_Map")
     _drag_around_everything(tab)
-    tab.page.get_by_text(f"{len(photos.frame):,} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(len(photos.frame))).wait_for(timeout=20_000)
     tab.settle()
     shown = tab.page.locator('[aria-label="Photos in the selection"] button').count()
     assert shown == min(48, len(photos.frame))
@@ -76,14 +77,14 @@ def test_a_hidden_class_is_not_selected_and_shift_adds(tab: Watched, shown: Sett
     entry.filter(has_text=second).dblclick()  # shows it alone
     wait_for_maps(tab.page, "maps[0].state.hidden.size === 4")
     _drag_around_everything(tab)
-    tab.page.get_by_text(f"{photos.classes[second]} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(photos.classes[second])).wait_for(timeout=20_000)
     assert entry.filter(has_text=first).get_attribute("aria-pressed") == "false"
     entry.filter(has_text=first).click()
     entry.filter(has_text=second).click()
     tab.page.keyboard.down("Shift")
     _drag_around_everything(tab)
     tab.page.keyboard.up("Shift")
-    tab.page.get_by_text(f"{many + photos.classes[second]} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(many + photos.classes[second])).wait_for(timeout=20_000)
 
 
 def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, shown: Settings) -> None:
@@ -104,36 +105,37 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, sh
     tip.locator("img").wait_for(timeout=20_000)
     assert ids[row] in tip.inner_text()
     tab.page.mouse.click(x, y)
-    tab.page.locator('[aria-label="True neighbours"]').wait_for(timeout=20_000)
+    tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"]').wait_for(timeout=20_000)
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == ids[row]
     near = [
-        button.get_attribute("data-id") for button in tab.page.locator('[aria-label="True neighbours"] button').all()
+        button.get_attribute("data-id")
+        for button in tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"] button').all()
     ]
     assert len(near) == 10
     # The lines lead where the photos lie.
     lines = on_maps(tab.page, "return maps[0].state.data.lines")
-    assert lines["at"] == pytest.approx(xy[row].tolist())
-    assert np.asarray(lines["near"]) == pytest.approx(xy[[ids.index(each) for each in near]])
+    assert lines["start"] == pytest.approx(xy[row].tolist())
+    assert np.asarray(lines["ends"]) == pytest.approx(xy[[ids.index(each) for each in near]])
 
 
-def test_a_photo_that_nobody_heard_asked_for_is_asked_for_again(tab: Watched, shown: Settings) -> None:
+def test_a_photo_whose_request_was_missed_is_requested_again(tab: Watched, shown: Settings) -> None:
     tab.open("Embedding_Map")
     wait_for_maps(tab.page, "maps.length === 1")
     tab.page.wait_for_timeout(1_000)
     tab.settle()
     tab.page.evaluate("""() => { const dispatch = window.dispatchEvent.bind(window);
-        window.deaf = 0;
+        window.missed = 0;
         window.dispatchEvent = (event) =>
-            event.type === 'petalscope-hover' && window.deaf++ === 0 ? true : dispatch(event); }""")
+            event.type === 'petalscope-hover' && window.missed++ === 0 ? true : dispatch(event); }""")
     tab.page.mouse.move(*point_on_map(tab.page, 0))
-    tab.page.wait_for_function("() => window.deaf === 1")
+    tab.page.wait_for_function("() => window.missed === 1")
     assert tab.page.locator(".scatter .tip").is_visible()
     assert tab.page.locator(".scatter .tip img").count() == 0
-    # What the server says whenever the page is drawn.
+    # The message that the server sends whenever the page is drawn.
     key = on_maps(tab.page, "return maps[0].state.data.key")
-    said = "(chart) => window.dispatchEvent(new CustomEvent('petalscope-photo', { detail: { chart, row: -1 } }))"
-    tab.page.evaluate(said, key)
+    message = "(chart) => window.dispatchEvent(new CustomEvent('petalscope-photo', { detail: { chart, row: -1 } }))"
+    tab.page.evaluate(message, key)
     tab.page.locator(".scatter .tip img").wait_for(timeout=20_000)
 
 
@@ -141,13 +143,13 @@ def test_a_lasso_in_one_map_lights_the_other_and_the_link_restores_both(tab: Wat
     photos = workspace.open_workspace(shown).catalog()
     tab.open("Embedding_Map?beside=pixels&colour=purity")
     _drag_around_everything(tab, 1)
-    tab.page.get_by_text(f"{len(photos.frame):,} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(len(photos.frame))).wait_for(timeout=20_000)
     tab.settle()
     assert _lit(tab) == [len(photos.frame)] * 2
     link = tab.page.url
     tab.page.goto("about:blank")
     tab.page.goto(link)
-    tab.page.get_by_text(f"{len(photos.frame):,} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(len(photos.frame))).wait_for(timeout=20_000)
     wait_for_maps(tab.page, "maps.length === 2")
     assert _lit(tab) == [len(photos.frame)] * 2
 
@@ -160,9 +162,9 @@ def _lit(tab: Watched) -> list[int]:
     return list(on_maps(tab.page, f"return maps.map({count})"))
 
 
-def test_what_is_no_picture_is_not_placed_and_the_map_stays(tab: Watched) -> None:
+def test_a_file_that_is_no_image_is_refused_and_the_map_stays(tab: Watched) -> None:
     tab.open("Embedding_Map")
-    tab.page.get_by_role("button", name="Place").click()
+    tab.page.get_by_role("button", name=uploaded_photo.ADD).click()
     words = {"name": "words.png", "mimeType": "image/png", "buffer": b"these are words"}
     tab.page.set_input_files('input[type="file"]', files=[words])
     alert = tab.page.locator('[data-testid="stAlertContentError"]')
@@ -184,7 +186,7 @@ def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, 
         if photos.count():
             break
         tab.page.mouse.wheel(0, -300)
-    left, top, right, bottom, found = on_maps(
+    left, top, right, bottom, images = on_maps(
         tab.page,
         """const [map] = maps, box = map.plot.getBoundingClientRect();
            const corners = [...map.place(0, 0), ...map.place(map.plot.clientWidth, map.plot.clientHeight)];
@@ -195,7 +197,7 @@ def test_few_photos_in_view_are_drawn_as_photos_each_on_its_point(tab: Watched, 
                return [image.alt.split(', ')[1], ...map.place(left, top)];
            })];""",
     )
-    places = {image_id: (x, y) for image_id, x, y in found}
+    places = {image_id: (x, y) for image_id, x, y in images}
     inside = (xy[:, 0] >= left) & (xy[:, 0] <= right) & (xy[:, 1] >= bottom) & (xy[:, 1] <= top)
     assert set(places) == {ids[row] for row in np.nonzero(inside)[0]}
     assert 0 < len(places) <= 100
@@ -224,14 +226,16 @@ def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, shown: Settin
     opened = workspace.open_workspace(shown)
     inside = opened.catalog().ids[7]
     tab.open("Embedding_Map?space=pixels&map=pca,15,0.1,euclidean&beside=pca")
-    tab.page.get_by_role("button", name="Place").click()
+    tab.page.get_by_role("button", name=uploaded_photo.ADD).click()
     tab.page.set_input_files('input[type="file"]', files=[str(opened.catalog().path(inside))])
     wait_for_maps(
-        tab.page, "maps.filter(map => map.state.data.lines?.name === 'your photo').length === 2", timeout=60_000
+        tab.page,
+        "maps.filter(map => map.state.data.lines?.start_name === {uploaded_photo.NAME!r}).length === 2",
+        timeout=60_000,
     )
     tab.settle()
     # A copy of a photo that is there lies on it.
     xy = opened.map("pixels", "pca").xy[7]
-    first, second = on_maps(tab.page, "return maps.map(map => map.state.data.lines.at)")
+    first, second = on_maps(tab.page, "return maps.map(map => map.state.data.lines.start)")
     assert first == pytest.approx(xy.tolist(), abs=1e-3)
     assert second == pytest.approx(first, abs=1e-3)

@@ -12,6 +12,7 @@ from benchmarks import crowd
 from lib.prepare import workspace
 from lib.settings import Settings
 from lib.view import selection
+from lib.view.embedding_map import plot, selected_photos
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
@@ -27,8 +28,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def address(many: Settings) -> Iterator[str]:
     assert many.data is not None
-    with serving(many.data, many.artifacts) as found:
-        yield found
+    with serving(many.data, many.artifacts) as url:
+        yield url
 
 
 def _number(image_id: str) -> int:
@@ -37,7 +38,7 @@ def _number(image_id: str) -> int:
 
 def _colours(tab: Watched, group: str) -> dict[str, list[int]]:
     """The colour in the middle of every photo of a grid, as the browser paints it, by id."""
-    found: dict[str, list[int]] = tab.page.locator(f'[aria-label="{group}"]').evaluate(
+    colours: dict[str, list[int]] = tab.page.locator(f'[aria-label="{group}"]').evaluate(
         """async (grid) => Object.fromEntries(await Promise.all([...grid.querySelectorAll("button")].map(async tile => {
             const image = tile.querySelector('img'), canvas = document.createElement('canvas');
             image.loading = 'eager';
@@ -48,10 +49,10 @@ def _colours(tab: Watched, group: str) -> dict[str, list[int]]:
             return [tile.dataset.id, [...brush.getImageData(0, 0, 1, 1).data.slice(0, 3)]];
         })))"""
     )
-    return found
+    return colours
 
 
-def _assert_right(shown: dict[str, list[int]]) -> None:
+def _assert_own_colours(shown: dict[str, list[int]]) -> None:
     for image_id, seen in shown.items():
         # JPEG at quality 75 changes a plain colour by a few steps.
         assert np.abs(np.array(seen) - crowd.colour_of(_number(image_id))).max() <= 12, image_id
@@ -64,11 +65,11 @@ def test_a_filter_shows_the_pictures_of_its_ids(tab: Watched) -> None:
     tab.page.get_by_label("File name contains").fill("2000")
     tab.page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     expected = {f"{number:06}" for number in range(MANY) if "2000" in f"{number:06}"}
-    tab.page.get_by_text(f"{len(expected)} photos in the selection").wait_for(timeout=20_000)
+    tab.page.get_by_text(selected_photos.heading(len(expected))).wait_for(timeout=20_000)
     tab.settle()
     shown = _colours(tab, "Photos in the selection")
     assert {f"{_number(image_id):06}" for image_id in shown} == expected
-    _assert_right(shown)
+    _assert_own_colours(shown)
     rows, lit = on_maps(tab.page, "const { rows, lit } = maps[0].state.data; return [[...rows], [...lit]]")
     chosen = np.array(rows)[np.unpackbits(np.array(lit, np.uint8))[:MANY] == 1]
     assert {f"{row:06}" for row in chosen} == expected  # ids are sorted by their numbers
@@ -94,8 +95,8 @@ def test_a_lasso_lights_both_maps_under_another_colour_and_the_link_restores_it(
         for x, y in ((0.1, 0.9), (0.5, 0.1))
     )
     many_inside = int(((xy >= low) & (xy <= high)).all(axis=1).sum())
-    told = int(heading.inner_text().split()[0].replace(",", ""))
-    assert told == pytest.approx(many_inside, rel=0.01)  # the hand's corners fall on whole pixels
+    count = int(heading.inner_text().split()[0].replace(",", ""))
+    assert count == pytest.approx(many_inside, rel=0.01)  # the hand's corners fall on whole pixels
     tab.page.get_by_role("combobox", name="Colour").click()
     tab.page.get_by_role("option", name="Hubness", exact=True).click()
     wait_for_maps(tab.page, "maps.every(map => map.state.data.title.endsWith('Hubness'))")
@@ -106,8 +107,8 @@ def test_a_lasso_lights_both_maps_under_another_colour_and_the_link_restores_it(
     tab.page.goto(link)
     wait_for_maps(tab.page, "maps.length === 2 && maps.every(map => map.state.data.lit)", timeout=60_000)
     for packed in on_maps(tab.page, "return maps.map(map => [...map.state.data.lit])"):
-        assert sum(byte.bit_count() for byte in packed) == told
-    assert tab.page.locator("h3", has_text=f"{told:,} photos in the selection").count() == 1
+        assert sum(byte.bit_count() for byte in packed) == count
+    assert tab.page.locator("h3", has_text=selected_photos.heading(count)).count() == 1
 
 
 def test_a_click_finds_the_true_neighbours(tab: Watched, many: Settings) -> None:
@@ -117,15 +118,15 @@ def test_a_click_finds_the_true_neighbours(tab: Watched, many: Settings) -> None
     tab.open("Embedding_Map")
     wait_for_maps(tab.page, "maps.length === 1")
     tab.page.mouse.click(*point_on_map(tab.page, row))
-    tab.page.locator('[aria-label="True neighbours"]').wait_for(timeout=30_000)
+    tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"]').wait_for(timeout=30_000)
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == ids[row]
     vectors = opened.vectors("resnet18").values.astype(np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     order = np.argsort(-(unit @ unit[row]), kind="stable")
-    shown = _colours(tab, "True neighbours")
+    shown = _colours(tab, plot.TRUE_NEIGHBOURS)
     assert list(shown) == [ids[each] for each in order if each != row][:10]
-    _assert_right(shown)
+    _assert_own_colours(shown)
 
 
 def test_half_of_fifty_thousand_survive_their_word() -> None:

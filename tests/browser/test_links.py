@@ -1,4 +1,4 @@
-"""All linked choices in a real browser, page by page: choice, content and address agree, whatever way one comes."""
+"""All linked choices in a real browser, page by page: choice, content and address agree, however the page is opened."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched
 
 pytestmark = browser_driver.MARKS
-# What the widgets of the page say, in their order.
+# The values of the widgets of the page, in their order.
 STATE = """() => {
     const main = document.querySelector('[data-testid="stMain"]');
-    const all = (selector, told) => [...main.querySelectorAll(selector)].map(told);
+    const all = (selector, value) => [...main.querySelectorAll(selector)].map(value);
     return JSON.stringify([
         all('input:not([type="file"])', (each) => each.type === "checkbox" ? each.checked : each.value),
         all('[aria-checked="true"], [aria-pressed="true"]', (each) => each.innerText),
@@ -27,10 +27,10 @@ def _address(tab: Watched) -> dict[str, list[str]]:
     return parse_qs(urlsplit(tab.page.url).query, keep_blank_values=True)
 
 
-def _says(tab: Watched, state: str) -> None:
-    """Wait until the widgets say that; a number stands in its field a moment after the field is drawn."""
+def _wait_for_state(tab: Watched, state: str) -> None:
+    """Wait until the widgets have these values; a number appears in its field a moment after the field is drawn."""
     try:
-        tab.page.wait_for_function(f"(wanted) => ({STATE})() === wanted", arg=state, timeout=30_000)
+        tab.page.wait_for_function(f"(expected) => ({STATE})() === expected", arg=state, timeout=30_000)
     except Exception:
         assert tab.page.evaluate(STATE) == state
         raise
@@ -92,7 +92,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
     tab.page.go_back()
     tab.page.wait_for_url("**view=Side+by+side**", timeout=60_000)
     tab.settle()
-    _says(tab, side)
+    _wait_for_state(tab, side)
     tab.page.go_back()
     tab.page.wait_for_url(lambda url: "show=" not in url, timeout=60_000)
     tab.settle()
@@ -100,7 +100,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
     tab.page.go_forward()
     tab.page.wait_for_url("**show=a**", timeout=60_000)
     tab.settle()
-    _says(tab, side)
+    _wait_for_state(tab, side)
     leave("Retrieval", "Milvus collection")
     _type(tab, "find", "centred", "find=centred")
     leave("Milvus collection", "Home")
@@ -108,7 +108,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
     for page, then in zip(left, [*list(left)[1:], "Home"], strict=True):
         state, address = left[page]
         assert address["q"] == ["rose/00.jpg"]
-        _says(tab, state)
+        _wait_for_state(tab, state)
         assert _address(tab) == address, page
         urls[page] = tab.page.url
         _go(tab, then)
@@ -121,7 +121,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
         tab.page.reload()
         tab.page.locator("h1").first.wait_for(timeout=60_000)
         tab.settle()
-        _says(tab, state)
+        _wait_for_state(tab, state)
         assert _address(tab) == address, page
 
 

@@ -14,6 +14,7 @@ from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_part, query_picture
 from lib.settings import Settings
+from lib.view.components import paste_field
 from tests.helpers import browser_driver, image_files
 from tests.helpers.browser_driver import Watched
 
@@ -65,7 +66,7 @@ def test_an_upload_is_asked_and_its_answers_lead_on(tab: Watched, prepared: Sett
 
 def test_a_pasted_picture_is_asked(tab: Watched, prepared: Settings) -> None:
     tab.open("Retrieval?space=pixels&from=upload&k=4")
-    field = tab.page.get_by_role("textbox", name="Paste a picture")
+    field = tab.page.get_by_role("textbox", name=paste_field.LABEL)
     paste = """(field, [text, kind]) => {
         const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
         const clipboardData = new DataTransfer();

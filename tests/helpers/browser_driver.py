@@ -26,7 +26,7 @@ MARKS = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
     pytest.mark.skipif(find_spec("playwright") is None, reason="playwright is not installed: make install-tests"),
 ]
-# Streamlit asks for these beside every deep link and does not mind that they are not there.
+# Streamlit requests these beside every deep link, and does not need them.
 NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 
@@ -34,8 +34,8 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 def serving(
     data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "", program: Sequence[str] = ("-m",)
 ) -> Iterator[str]:
-    """The app on a free port, with what it prints in `log`; yields its address. `secrets` go into a `secrets.toml`,
-    with that address for ADDRESS. `program` is what Python runs `streamlit` by."""
+    """The app on a free port, its output in `log`; yields its address. `secrets` go into a `secrets.toml`, with that
+    address for ADDRESS. `program` are the arguments by which Python runs `streamlit`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,7 +69,7 @@ def serving(
 
 
 class Watched:
-    """A tab, and what it complained about: script errors, failed requests, requests to other hosts."""
+    """A tab and its `complaints`: script errors, failed requests, requests to other hosts."""
 
     def __init__(self, chromium, address: str) -> None:
         self.address = address
@@ -102,7 +102,7 @@ class Watched:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run; the short pause lets a run begin that an action has only just asked for."""
+        """Wait until the script has run; the short pause lets a run begin that an action has only just started."""
         self.page.wait_for_timeout(400)
         self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
 
@@ -113,7 +113,7 @@ class Watched:
         return self.page.url
 
 
-# How a script finds the maps of a page, in the order in which they are drawn; `chart` is what `scatter.js` lets see.
+# A script that returns the maps of a page, in the order in which they are drawn; `chart` is set by `scatter.js`.
 MAPS = """() => {
     const all = (node) => [...node.querySelectorAll('*')].flatMap((each) => [
         ...(each.chart ? [each.chart] : []), ...(each.shadowRoot ? all(each.shadowRoot) : [])]);
@@ -122,7 +122,7 @@ MAPS = """() => {
 
 
 def on_maps(page, script: str, *arguments: object):
-    """What the body of a function of `maps` and `args` returns, in the page."""
+    """Run the body of a function of `maps` and `args` in the page; returns its result."""
     return page.evaluate(f"(args) => {{ const maps = ({MAPS})(); {script} }}", list(arguments))
 
 

@@ -1,4 +1,4 @@
-"""A provider of logins (OpenID Connect) on loopback: every visitor is logged in at once, with the claims of a test."""
+"""A login provider (OpenID Connect) on loopback: every visitor is logged in at once, with the claims of a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from joserfc.jwk import RSAKey
 
 
 class Provider:
-    """`claims` are what the next login says of its visitor."""
+    """`claims` are those of the next login; `nonces` are by the code that the browser carries back."""
 
     def __init__(self) -> None:
         self.claims: dict[str, object] = {"email": "ada@example.org", "email_verified": True}
@@ -34,38 +34,38 @@ class Provider:
 @contextmanager
 def provider() -> Iterator[Provider]:
     """A running provider."""
-    made = Provider()
+    running = Provider()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-            if asked.path == "/authorize":
+            target = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(target.query).items()}
+            if target.path == "/authorize":
                 code = secrets.token_hex(8)
-                made.nonces[code] = query.get("nonce", "")
+                running.nonces[code] = query.get("nonce", "")
                 self.send_response(302)
-                back = urlencode({"code": code, "state": query["state"]})
-                self.send_header("Location", f"{query['redirect_uri']}?{back}")
+                answer = urlencode({"code": code, "state": query["state"]})
+                self.send_header("Location", f"{query['redirect_uri']}?{answer}")
                 self.end_headers()
-            elif asked.path == "/keys":
-                self.tell({"keys": [made.key.as_dict(private=False)]})
+            elif target.path == "/keys":
+                self.reply({"keys": [running.key.as_dict(private=False)]})
             else:
-                self.tell(
+                self.reply(
                     {
-                        "issuer": made.address,
-                        "authorization_endpoint": f"{made.address}/authorize",
-                        "token_endpoint": f"{made.address}/token",
-                        "jwks_uri": f"{made.address}/keys",
+                        "issuer": running.address,
+                        "authorization_endpoint": f"{running.address}/authorize",
+                        "token_endpoint": f"{running.address}/token",
+                        "jwks_uri": f"{running.address}/keys",
                         "id_token_signing_alg_values_supported": ["RS256"],
                     }
                 )
 
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            token = made.token(form["code"][0])
-            self.tell({"access_token": "unused", "token_type": "Bearer", "expires_in": 600, "id_token": token})
+            token = running.token(form["code"][0])
+            self.reply({"access_token": "unused", "token_type": "Bearer", "expires_in": 600, "id_token": token})
 
-        def tell(self, document: object) -> None:
+        def reply(self, document: object) -> None:
             body = json.dumps(document).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -77,10 +77,10 @@ def provider() -> Iterator[Provider]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.address = f"http://127.0.0.1:{server.server_address[1]}"
+    running.address = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield made
+        yield running
     finally:
         server.shutdown()
         server.server_close()

@@ -20,7 +20,8 @@ from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
 from lib.settings import PROJECT, Settings
-from lib.view import selection
+from lib.view import page_frame, selection
+from lib.view.embedding_map import selected_photos
 from lib.view.home import glance
 from tests.conftest import environment
 
@@ -80,7 +81,7 @@ def test_every_page_says_what_to_do_when_nothing_is_prepared(
 ) -> None:
     app = _fine(start(replace(prepared, artifacts=tmp_path / "nothing")).switch_page(page).run())
     assert "prepare" in _words(app)
-    assert [button.label for button in app.button if button.key == "prepare"] == ["Prepare the photos"]
+    assert [button.label for button in app.button if button.key == "prepare"] == [page_frame.PREPARE]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -114,10 +115,10 @@ def test_retrieval_shows_what_the_command_prints(start, prepared: Settings) -> N
     label = photos.frame["label"].iloc[3]
     loaded = search.load_space(opened, "resnet18")
     for metric, title in (("l1", "L1 distance"), ("cosine", "Cosine similarity")):
-        found = search.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
-        right = sum(row["label"] == label for row in found["results"])
+        answer = search.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
+        right = sum(row["label"] == label for row in answer["results"])
         assert any(
-            line.value.startswith(f"**{title}**") and f"{right} of {len(found['results'])} of the query" in line.value
+            line.value.startswith(f"**{title}**") and f"{right} of {len(answer['results'])} of the query" in line.value
             for line in app.markdown
         )
 
@@ -126,7 +127,7 @@ def test_a_link_to_a_foreign_photo_is_said_to_be_foreign(start, prepared: Settin
     app = start(prepared).switch_page("pages/3_Retrieval.py")
     app.query_params["q"] = "../../etc/passwd"
     _fine(app.run())
-    assert "not in this data set" in _words(app)
+    assert page_frame.NOT_IN_DATA_SET in _words(app)
 
 
 def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepared: Settings) -> None:
@@ -148,7 +149,7 @@ def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
     app = start(prepared).switch_page("pages/2_Embedding_Map.py")
     app.query_params["sel"] = selection.encoded(range(7), len(photos.ids), photos.contents)
     _fine(app.run())
-    assert "7 photos in the selection" in [line.value for line in app.subheader]
+    assert selected_photos.heading(7) in [line.value for line in app.subheader]
 
 
 def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The map page: colours, selection, findings, two maps, and maps of one's own."""
+"""The map page: colours, selection, findings, two maps, and maps with chosen parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lib.retrieval.query import find_query
 from lib.settings import Settings
 from lib.view import selection, theme
 from lib.view.components import scatter
-from lib.view.embedding_map import map_jobs, selected_photos
+from lib.view.embedding_map import map_choice, map_jobs, selected_photos
 
 PAGE = "pages/2_Embedding_Map.py"
 Start = Callable[[Settings], AppTest]
@@ -42,7 +42,7 @@ def open_map(begin: Start, settings: Settings, **query: str) -> AppTest:
 
 @dataclass(frozen=True)
 class Seen:
-    """A map as the browser gets it; `places` (n, 2), `lit` (n,) all where nothing is selected."""
+    """A map as the browser receives it; `places` (n, 2), and `lit` (n,), all true where nothing is selected."""
 
     ids: list[str]
     places: np.ndarray
@@ -125,9 +125,9 @@ def test_every_colour_draws_every_photo(start: Start, prepared: Settings, colour
     shown = seen(app)
     assert shown.ids == photos.ids
     named = {entry["code"] for entry in shown.sent["legend"]}
-    known = set(shown.codes.tolist()) - named
+    scale_codes = set(shown.codes.tolist()) - named
     # Every colour is explained: by the legend, or by the scale.
-    assert all(code < len(shown.sent["palette"]) for code in known) if shown.sent["scale"] else not known
+    assert all(code < len(shown.sent["palette"]) for code in scale_codes) if shown.sent["scale"] else not scale_codes
 
 
 def test_a_colour_is_that_of_the_value(start: Start, prepared: Settings) -> None:
@@ -150,13 +150,13 @@ def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, pre
     for image_id, place in zip(shown.ids, shown.places, strict=True):
         assert place.tolist() == xy[photos.ids.index(image_id)].tolist()
     lines = shown.sent["lines"]
-    near = [found["id"] for found in mapping_search(opened, photos.ids[3])]
-    assert lines["at"] == xy[3].tolist()
-    assert lines["near"] == [xy[photos.ids.index(image_id)].tolist() for image_id in near]
-    assert f"{len(chosen)} photos in the selection" in [line.value for line in app.subheader]
+    near = [result["id"] for result in nearest_in_space(opened, photos.ids[3])]
+    assert lines["start"] == xy[3].tolist()
+    assert lines["ends"] == [xy[photos.ids.index(image_id)].tolist() for image_id in near]
+    assert selected_photos.heading(len(chosen)) in [line.value for line in app.subheader]
 
 
-def mapping_search(opened: workspace.Workspace, image_id: str) -> list[dict[str, Any]]:
+def nearest_in_space(opened: workspace.Workspace, image_id: str) -> list[dict[str, Any]]:
     loaded = search.load_space(opened, "resnet18")
     query = find_query(loaded.catalog, image_id)
     return list(search.search(opened, loaded, query, metric_name="cosine", k=10)["results"])
@@ -178,10 +178,10 @@ def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
 def test_the_measures_of_the_map_are_shown_beside_those_of_pca(start: Start, prepared: Settings) -> None:
     app = open_map(start, prepared)
     opened = workspace.open_workspace(prepared)
-    mine, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
+    umap, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
     shown = {metric.label: (metric.value, metric.delta) for metric in app.metric}
-    assert shown["Trustworthiness"] == (f"{mine['trustworthiness']:.3f}", f"PCA {pca['trustworthiness']:.3f}")
-    assert shown["Neighbours kept"] == (f"{mine['preservation']:.1%}", f"PCA {pca['preservation']:.1%}")
+    assert shown["Trustworthiness"] == (f"{umap['trustworthiness']:.3f}", f"PCA {pca['trustworthiness']:.3f}")
+    assert shown["Neighbours kept"] == (f"{umap['preservation']:.1%}", f"PCA {pca['preservation']:.1%}")
 
 
 def test_a_finding_becomes_the_selection(start: Start, prepared: Settings) -> None:
@@ -197,14 +197,14 @@ def test_a_link_to_a_map_that_is_not_there_shows_pca_and_makes_it(
     prepared: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[str, MapParameters]] = []
+    started: list[tuple[str, MapParameters]] = []
     monkeypatch.setattr(
-        map_jobs.MapJobs, "start", lambda self, settings, space, wanted: bool(asked.append((space, wanted)))
+        map_jobs.MapJobs, "start", lambda self, settings, space, parameters: bool(started.append((space, parameters)))
     )
     app = open_map(start, prepared, map="umap,7,0.4,euclidean")
-    assert "PCA is shown in its place" in app.info[0].value
-    next(button for button in app.button if button.label == "Make it now").click().run()
-    assert asked == [("resnet18", MapParameters(n_neighbors=7, min_dist=0.4, metric="euclidean"))]
+    assert app.info[0].value == map_choice.NOT_COMPUTED
+    next(button for button in app.button if button.label == map_choice.COMPUTE).click().run()
+    assert started == [("resnet18", MapParameters(n_neighbors=7, min_dist=0.4, metric="euclidean"))]
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ def test_a_link_to_a_map_that_is_not_there_shows_pca_and_makes_it(
 )
 def test_a_link_to_a_map_that_cannot_be_shows_the_usual_one(start: Start, prepared: Settings, word: str) -> None:
     app = open_map(start, prepared, map=word)
-    assert not app.info or "PCA is shown" not in app.info[0].value
+    assert map_choice.NOT_COMPUTED not in [box.value for box in app.info]
 
 
 def test_pca_needs_no_making(start: Start, prepared: Settings) -> None:
     app = open_map(start, prepared, map="pca,15,0.1,cosine")
-    assert not any("not made yet" in box.value for box in app.info)
+    assert map_choice.NOT_COMPUTED not in [box.value for box in app.info]
     pca = workspace.open_workspace(prepared).map("resnet18", "pca").xy
     assert seen(app).places.tolist() == pca.tolist()
 
@@ -250,10 +250,10 @@ def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: py
 def test_what_is_unknown_has_no_colour_of_the_scale() -> None:
     values = np.array([0.0, 0.5, 1.0, 9.0, -3.0, np.nan])
     trait = Trait("purity", "Purity", "", "number", values)
-    assert scatter.codes(trait, {}).tolist() == [0, 128, 255, 255, 0, scatter.UNKNOWN]
-    told = scatter.colour_columns(trait, {}, np.arange(6))
-    assert [entry["name"] for entry in told["legend"]] == ["unknown"]
-    assert len(told["palette"]) == scatter.SHADES
+    assert scatter.colour_codes(trait, {}).tolist() == [0, 128, 255, 255, 0, scatter.UNKNOWN]
+    columns = scatter.colour_columns(trait, {}, np.arange(6))
+    assert [entry["name"] for entry in columns["legend"]] == ["unknown"]
+    assert len(columns["palette"]) == scatter.SHADES
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -269,13 +269,13 @@ def test_inside_is_the_even_odd_rule(seed: int) -> None:
                 crossings += 1
         return crossings % 2 == 1
 
-    assert scatter.inside(xy, polygon).tolist() == [is_inside(x, y) for x, y in xy]
+    assert scatter.points_in_polygon(xy, polygon).tolist() == [is_inside(x, y) for x, y in xy]
 
 
 def test_a_box_is_inside_its_own_edges() -> None:
     box = np.array([[0, 0], [2, 0], [2, 1], [0, 1]], dtype=float)
     xy = np.array([[1, 0.5], [3, 0.5], [1, 2], [-1, 0.5], [1.9, 0.9]])
-    assert scatter.inside(xy, box).tolist() == [True, False, False, False, True]
+    assert scatter.points_in_polygon(xy, box).tolist() == [True, False, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -292,31 +292,38 @@ def test_a_box_is_inside_its_own_edges() -> None:
         {"polygon": [[0, 0], [1, 1e999], [2, 2]]},
         {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": ["x"]},
         {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": 5},
-        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": "end"},
-        {"polygon": [[0, 0], [1, 1], [0, 1]], "at": 1e999},
-        {"polygon": [[0.0, 0.0]] * (scatter.MOST_CORNERS + 1)},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "position": "end"},
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "position": 1e999},
+        {"polygon": [[0.0, 0.0]] * (scatter.MAX_CORNERS + 1)},
     ],
 )
-def test_a_drawing_that_makes_no_sense_is_none(value: object) -> None:
-    assert scatter.drawn(value) is None
+def test_a_polygon_that_is_not_valid_is_none(value: object) -> None:
+    assert scatter.parse_polygon(value) is None
 
 
-def test_a_drawing_is_taken_as_it_was_made() -> None:
-    found = scatter.drawn({"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": [2, 65535], "add": True})
-    assert found is not None
-    assert (found.polygon.tolist(), found.hidden, found.adds) == ([[0, 0], [1, 1], [0, 1]], {2, 65535}, True)
+def test_a_polygon_is_read_as_it_was_drawn() -> None:
+    drawn = scatter.parse_polygon(
+        {"polygon": [[0, 0], [1, 1], [0, 1]], "hidden": [2, 65535], "add": True, "position": 1.5}
+    )
+    assert drawn is not None
+    assert (drawn.polygon.tolist(), drawn.hidden, drawn.adds, drawn.position) == (
+        [[0, 0], [1, 1], [0, 1]],
+        {2, 65535},
+        True,
+        1.5,
+    )
 
 
 @pytest.mark.parametrize(
-    ("at", "stage", "share"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (0.5, 0, 0.5), (-3, 0, 0), (9, 1, 1)]
+    ("position", "stage", "share"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (0.5, 0, 0.5), (-3, 0, 0), (9, 1, 1)]
 )
-def test_a_place_of_the_way_lies_between_two_planes(at: float, stage: int, share: float) -> None:
+def test_a_position_of_the_animation_lies_between_two_planes(position: float, stage: int, share: float) -> None:
     planes = list(np.random.default_rng(0).normal(size=(3, 5, 2)))
     expected = planes[stage] + share * (planes[stage + 1] - planes[stage])
-    assert scatter.blend(planes, at) == pytest.approx(expected)
+    assert scatter.blend(planes, position) == pytest.approx(expected)
 
 
-# --- making maps -----------------------------------------------------------------------------------------------------
+# --- computing maps -------------------------------------------------------------------------------------------------
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 180) -> None:
@@ -327,35 +334,35 @@ def wait_until(true: Callable[[], bool], seconds: float = 180) -> None:
 
 
 def test_a_map_is_made_beside_the_app_and_one_at_a_time(copied: Settings) -> None:
-    maker, wanted = map_jobs.MapJobs(), MapParameters(n_neighbors=4, metric="cosine")
-    assert maker.start(copied, "resnet18", wanted) is True
-    assert maker.start(copied, "resnet18", MapParameters(n_neighbors=5)) is False
-    making = maker.making
-    assert making is not None
-    wait_until(lambda: not making.running)
-    assert (making.error, making.done, making.total) == ("", 500, 500)
-    found = workspace.open_workspace(copied).other_map("resnet18", wanted)
-    assert found is not None and found.facts["n_neighbors"] == 4
+    jobs, parameters = map_jobs.MapJobs(), MapParameters(n_neighbors=4, metric="cosine")
+    assert jobs.start(copied, "resnet18", parameters) is True
+    assert jobs.start(copied, "resnet18", MapParameters(n_neighbors=5)) is False
+    job = jobs.job
+    assert job is not None
+    wait_until(lambda: not job.running)
+    assert (job.error, job.done, job.total) == ("", 500, 500)
+    stored = workspace.open_workspace(copied).other_map("resnet18", parameters)
+    assert stored is not None and stored.facts["n_neighbors"] == 4
 
 
 def test_a_map_that_is_stopped_leaves_nothing(copied: Settings) -> None:
-    maker, wanted = map_jobs.MapJobs(), MapParameters(n_neighbors=6)
-    maker.start(copied, "resnet18", wanted)
-    maker.stop()
-    making = maker.making
-    assert making is not None
-    wait_until(lambda: not making.running)
-    assert making.stopped and making.error == ""
-    assert workspace.open_workspace(copied).other_map("resnet18", wanted) is None
-    assert maker.start(copied, "pixels", MapParameters(method="pca")) is True
-    wait_until(lambda: maker.making is not None and not maker.making.running)
+    jobs, parameters = map_jobs.MapJobs(), MapParameters(n_neighbors=6)
+    jobs.start(copied, "resnet18", parameters)
+    jobs.stop()
+    job = jobs.job
+    assert job is not None
+    wait_until(lambda: not job.running)
+    assert job.stopped and job.error == ""
+    assert workspace.open_workspace(copied).other_map("resnet18", parameters) is None
+    assert jobs.start(copied, "pixels", MapParameters(method="pca")) is True
+    wait_until(lambda: jobs.job is not None and not jobs.job.running)
 
 
 def test_a_map_that_cannot_be_made_says_why(copied: Settings, tmp_path: Path) -> None:
-    maker = map_jobs.MapJobs()
-    maker.start(Settings(data=copied.data, artifacts=tmp_path / "none"), "resnet18", MapParameters())
-    making = maker.making
-    assert making is not None
-    wait_until(lambda: not making.running)
-    assert "is not prepared yet" in making.error
-    assert "Traceback" not in making.error
+    jobs = map_jobs.MapJobs()
+    jobs.start(Settings(data=copied.data, artifacts=tmp_path / "none"), "resnet18", MapParameters())
+    job = jobs.job
+    assert job is not None
+    wait_until(lambda: not job.running)
+    assert "is not prepared yet" in job.error
+    assert "Traceback" not in job.error

@@ -1,4 +1,4 @@
-"""What users choose stands in the address: it survives leaving and coming back, and nonsense in it breaks nothing."""
+"""Choices are kept in the address: they survive leaving and coming back, and nonsense in it breaks nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lib.view import url_state
 
 Start = Callable[[Settings], AppTest]
 QUERY = {"q": "rose/00.jpg"}
-# For each page what may be chosen there, other than the default, and the keys of the widgets that then say so.
+# For each page an address with choices other than the defaults, and the values of the widgets that show them.
 CHOSEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         url_state.HOME,
@@ -60,17 +60,17 @@ CHOSEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 NONSENSE: list[str | list[str]] = ["", "unknown", "-1", "1e9", "nan", "9" * 5_000, "a,b,c,d", ["x", "<script>", "x"]]
 
 
-def _said(app: AppTest, keys: dict[str, Any]) -> dict[str, Any]:
+def _values(app: AppTest, keys: dict[str, Any]) -> dict[str, Any]:
     return {key: app.session_state[key] for key in keys}
 
 
 def _follow(app: AppTest, page: str) -> AppTest:
     """Click the page's link in the sidebar."""
     name = "" if page == url_state.HOME else re.sub(r"^pages/\d_|\.py$", "", page)
-    (found,) = (link for link in app.sidebar.get("page_link") if link.proto.page == name)
+    (link,) = (link for link in app.sidebar.get("page_link") if link.proto.page == name)
     app.query_params = {
         key: value[0] if len(value) == 1 else value
-        for key, value in parse_qs(found.proto.query_string, keep_blank_values=True).items()
+        for key, value in parse_qs(link.proto.query_string, keep_blank_values=True).items()
     }
     return _fine(app.switch_page(page).run())
 
@@ -85,19 +85,19 @@ def _open(app: AppTest, page: str, address: dict[str, Any]) -> AppTest:
     return _fine(app.switch_page(page).run())
 
 
-@pytest.mark.parametrize(("page", "address", "wanted"), CHOSEN)
+@pytest.mark.parametrize(("page", "address", "expected"), CHOSEN)
 def test_choices_are_those_of_the_link_after_another_page_and_in_a_new_session(
-    start: Start, prepared: Settings, page: str, address: dict[str, Any], wanted: dict[str, Any]
+    start: Start, prepared: Settings, page: str, address: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     app = _open(start(prepared), page, address)
-    assert _said(app, wanted) == wanted
+    assert _values(app, expected) == expected
     assert not app.error
-    held = app.query_params
-    assert {name: held.get(name) for name in address} == address
+    parameters = app.query_params
+    assert {name: parameters.get(name) for name in address} == address
     app = _follow(app, url_state.TRAINING if page != url_state.TRAINING else url_state.HOME)
     app = _follow(app, page)
-    assert _said(app, wanted) == wanted
-    assert app.query_params == held
+    assert _values(app, expected) == expected
+    assert app.query_params == parameters
 
 
 def test_a_choice_survives_a_view_without_its_widget(start: Start, prepared: Settings) -> None:
@@ -201,35 +201,38 @@ def test_nonsense_in_a_view_is_the_default_or_a_sentence(
 
 
 def test_every_linked_name_is_carried_from_page_to_page() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "lib" / "view").glob("*.py"))
-    used = set(re.findall(r'links\.(?:choice|number|fraction|switch|several|words|told)\(\s*"(\w+)"', source))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "lib" / "view").rglob("*.py"))
+    functions = [name for name in vars(url_state) if not name.startswith("_") and name not in {"link_to", "write"}]
+    used = set(re.findall(rf'url_state\.(?:{"|".join(functions)})\(\s*"(\w+)"', source))
     used |= set(re.findall(r'(?:metric_choice|cell_choice)\([^)]*?"(\w+)", "\w+"\)', source))
-    used |= {name for each in re.findall(r"links\.put\(([^)]*)\)", source) for name in re.findall(r"(\w+)=", each)}
+    used |= {
+        name for each in re.findall(r"url_state\.write\(([^)]*)\)", source) for name in re.findall(r"(\w+)=", each)
+    }
     used |= {f"lab_{name}" for name in DISTORTIONS}
-    known = {name for names in url_state.NAMES.values() for name in names}
+    names = {name for page_names in url_state.NAMES.values() for name in page_names}
     assert len(used) > 40
-    assert used <= known, used - known
+    assert used <= names, used - names
     assert not re.findall(r'\bbind\s*=\s*"query-params"', source)
 
 
 @pytest.mark.parametrize(
-    ("word", "found"),
+    ("word", "expected"),
     [("0.5", 0.5), ("5e-1", 0.5), ("nan", 0.1), ("inf", 0.1), ("1.01", 0.1), ("-0.1", 0.1), ("", 0.1), (None, 0.1)],
 )
-def test_a_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, found: float) -> None:
-    assert url_state.real(word, 0.0, 1.0, 0.1) == found
+def test_a_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, expected: float) -> None:
+    assert url_state.real(word, 0.0, 1.0, 0.1) == expected
 
 
 @pytest.mark.parametrize(
-    ("word", "found"),
+    ("word", "expected"),
     [("-7", -7), ("9", 9), ("10", 3), ("--7", 3), ("-", 3), ("7.0", 3), ("9" * 5_000, 3), (None, 3), ("٧", 7)],
 )
-def test_a_whole_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, found: int) -> None:
-    assert url_state.whole(word, -9, 9, 3) == found
+def test_a_whole_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, expected: int) -> None:
+    assert url_state.whole(word, -9, 9, 3) == expected
 
 
 def test_a_browser_that_shows_a_number_anew_begins_with_the_links(start: Start, prepared: Settings) -> None:
-    # It may have taken the field away without the server knowing, and would tell the least number as a user's choice.
+    # It may have removed the field without the server knowing, and would report the least number as the user's choice.
     app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "k": "3"})
     app.run()
     assert not _fine(app).number_input("k").proto.HasField("value")  # nothing is written over what a user does just now

@@ -154,7 +154,7 @@ def test_a_map_that_a_page_has_made(copied: Settings, scale: Scale, monkeypatch:
     maker, noise, killed = map_jobs.MapJobs(), random.Random(8), 0
     while killed < scale.kills:
         assert maker.start(copied, "resnet18", parameters)
-        making = maker.making
+        making = maker.job
         assert making is not None
         assert not maker.start(replace(copied, seed=9), "pixels", parameters), "two maps at once"
         time.sleep(noise.uniform(0, took))
@@ -165,10 +165,10 @@ def test_a_map_that_a_page_has_made(copied: Settings, scale: Scale, monkeypatch:
         if making.process.returncode == -signal.SIGKILL:
             killed += 1
             tally.note("kills")
-            assert making.error == "The process that made the map ended with status -9; make it again."
+            assert making.error == map_jobs.exit_error(-signal.SIGKILL)
         (copied.artifacts / name).unlink(missing_ok=True)
     assert maker.start(copied, "resnet18", parameters)
-    wait(lambda: not maker.making.running)  # type: ignore[union-attr]
-    assert maker.making is not None and maker.making.error == ""
+    wait(lambda: not maker.job.running)  # type: ignore[union-attr]
+    assert maker.job is not None and maker.job.error == ""
     assert killing.results(copied.artifacts) == expected
     assert workspace.open_workspace(copied).other_map("resnet18", parameters) is not None

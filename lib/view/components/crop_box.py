@@ -1,95 +1,49 @@
-"""A picture on which one draws the part to search with. A small Streamlit component of our own.
+"""An image on which the user draws the crop to search with.
 
-The part is left, top, right and bottom in whole percent. Sliders beneath do the same from the keyboard.
+A crop is left, top, right and bottom in whole percent of the image. Two sliders below it do the same from the keyboard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
+from lib.view.components import assets
+
 Box = tuple[int, int, int, int]
-LEAST = 5
+# The smallest side of a crop, in percent.
+MIN_SIDE = 5
 MIDDLE: Box = (25, 25, 75, 75)
-
-_CSS = """
-.crop { position: relative; width: 100%; touch-action: none; cursor: crosshair; border-radius: .55rem; overflow: hidden;
-        user-select: none; }
-.crop img { width: 100%; display: block; pointer-events: none; }
-.part { position: absolute; border: 2px solid #fff; outline: 2px solid var(--st-primary-color); pointer-events: none;
-        box-shadow: 0 0 0 999px rgba(0, 0, 0, .55); }
-"""
-
-_JS = """
-export default function ({ parentElement, data, setTriggerValue }) {
-  let frame = parentElement.querySelector(".crop");
-  if (!frame) {
-    frame = document.createElement("div");
-    frame.className = "crop";
-    frame.append(document.createElement("img"), document.createElement("div"));
-    frame.lastChild.className = "part";
-    parentElement.appendChild(frame);
-  }
-  const [image, part] = frame.children;
-  if (image.src !== data.src) image.src = data.src;
-  image.alt = data.alt;
-  const show = ([left, top, right, bottom]) => Object.assign(part.style, {
-    left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%` });
-  show(data.box);
-  const at = (event) => {
-    const box = frame.getBoundingClientRect();
-    const share = (value) => Math.round(Math.min(100, Math.max(0, 100 * value)));
-    return [share((event.clientX - box.left) / box.width), share((event.clientY - box.top) / box.height)];
-  };
-  const between = ([x, y], [u, v]) => [Math.min(x, u), Math.min(y, v), Math.max(x, u), Math.max(y, v)];
-  let from = null;
-  frame.onpointerdown = (event) => { from = at(event); frame.setPointerCapture(event.pointerId); };
-  frame.onpointermove = (event) => { if (from) show(between(from, at(event))); };
-  frame.onpointercancel = () => { from = null; show(data.box); };
-  frame.onpointerup = (event) => {
-    if (!from) return;
-    const drawn = between(from, at(event));
-    from = null;
-    if (drawn[2] - drawn[0] < data.least || drawn[3] - drawn[1] < data.least) return show(data.box);
-    setTriggerValue("drawn", drawn.join(","));
-  };
-}
-"""
-
-
-@st.cache_resource
-def _component() -> Any:
-    return st.components.v2.component("petalscope_crop", css=_CSS, js=_JS)
 
 
 def boxed(word: object) -> Box | None:
-    """The part that `word` ("25,25,75,75") names; None when it names none."""
+    """The crop that `word` ("25,25,75,75") names; None for anything else, and for a crop that is too small."""
     try:
         left, top, right, bottom = (int(number) for number in str(word).split(","))
     except ValueError:
         return None
-    fair = 0 <= left <= right - LEAST and right <= 100 and 0 <= top <= bottom - LEAST and bottom <= 100
-    return (left, top, right, bottom) if fair else None
+    is_valid = 0 <= left <= right - MIN_SIDE and right <= 100 and 0 <= top <= bottom - MIN_SIDE and bottom <= 100
+    return (left, top, right, bottom) if is_valid else None
 
 
 def draw(src: str, alt: str, box: Box, *, key: str, on_drawn: Callable[[Box], None]) -> None:
-    """The picture at `src` with the part `box` bright; `on_drawn` gets a new part before the page runs again."""
+    """The image at `src` with the crop `box` bright; `on_drawn` gets a new crop before the page runs again."""
+    across, down = f"{key}_across", f"{key}_down"
 
     def drawn() -> None:
-        found = boxed(st.session_state[key]["drawn"])
-        if found is not None:
-            on_drawn(found)
-
-    _component()(data={"src": src, "alt": alt, "box": box, "least": LEAST}, key=key, on_drawn_change=drawn)
+        new_box = boxed(st.session_state[key]["drawn"])
+        if new_box is not None:
+            on_drawn(new_box)
 
     def slid() -> None:
-        (left, right), (top, bottom) = st.session_state[f"{key}_across"], st.session_state[f"{key}_down"]
-        found = boxed(f"{left},{top},{right},{bottom}")
-        if found is not None:
-            on_drawn(found)
+        (left, right), (top, bottom) = st.session_state[across], st.session_state[down]
+        new_box = boxed(f"{left},{top},{right},{bottom}")
+        if new_box is not None:
+            on_drawn(new_box)
 
-    st.session_state[f"{key}_across"], st.session_state[f"{key}_down"] = (box[0], box[2]), (box[1], box[3])
-    st.slider("Across, %", 0, 100, key=f"{key}_across", on_change=slid)
-    st.slider("Down, %", 0, 100, key=f"{key}_down", on_change=slid)
+    data = {"src": src, "alt": alt, "box": box, "least": MIN_SIDE}
+    assets.component("crop_box")(data=data, key=key, on_drawn_change=drawn)
+    st.session_state[across], st.session_state[down] = (box[0], box[2]), (box[1], box[3])
+    st.slider("Across, %", 0, 100, key=across, on_change=slid)
+    st.slider("Down, %", 0, 100, key=down, on_change=slid)

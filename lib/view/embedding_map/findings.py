@@ -1,4 +1,4 @@
-"""The findings panel: what stands out in a space, each finding a button that selects its photos on the map."""
+"""The findings panel: what stands out in a space, each finding with a button that selects its photos on the map."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lib.search import neighbourhoods
 from lib.view import cached, photo_tiles, selection
 from lib.view.formatting import plain
 
-FEW = 16
+MAX_PHOTOS = 16
 
 
 def show(opened: Workspace, space: str) -> None:
-    """Every finding with its rule, how many photos it names, and the first of them."""
+    """Every finding with its rule, its number of photos, and the first `MAX_PHOTOS` of them."""
     photos = cached.catalog(opened)
-    if told := neighbourhoods.approximation_note(cached.neighbourhoods(opened, space).facts, ["cosine"]):
-        st.caption(f"Each photo's nearest are {plain(told)}.")
+    if note := neighbourhoods.approximation_note(cached.neighbourhoods(opened, space).facts, ["cosine"]):
+        st.caption(f"Each photo's nearest are {plain(note)}.")
     for finding in cached.findings(opened, space):
         with st.container(border=True):
             left, right = st.columns([4, 1], vertical_alignment="center")
@@ -32,10 +32,10 @@ def show(opened: Workspace, space: str) -> None:
                 st.rerun()
             photo_tiles.show_photos(
                 opened,
-                finding.ids[:FEW],
+                finding.ids[:MAX_PHOTOS],
                 key=f"photos_{finding.name}",
                 title=finding.title,
-                notes=finding.notes[:FEW],
+                notes=finding.notes[:MAX_PHOTOS],
                 tile=92,
                 row=True,
             )

@@ -1,4 +1,4 @@
-"""Which maps the map page shows: of which space, laid out how, and what beside it."""
+"""Which maps the page shows: the space, its layout, and a second map to compare with."""
 
 from __future__ import annotations
 
@@ -18,159 +18,169 @@ from lib.view import cached, url_state
 from lib.view.embedding_map import map_jobs
 from lib.view.formatting import plain
 
-NOTHING = "nothing"
+NOT_COMPUTED = "This map is not computed yet; PCA is shown instead."
+COMPUTE = "Compute it now"
+_NONE = "nothing"  # the value of "no second map" in the address
+_METHODS = {"umap": "UMAP", "pca": "PCA"}
+_METRICS = ("cosine", "euclidean")
 
 
 @dataclass(frozen=True)
 class DisplayedMap:
-    """One map on the page. `turn` (2, 2) and `shift` (2,) lead from `made`, as it is stored, to what is drawn."""
+    """One map on the page: `original` as it is stored, drawn rotated and scaled by `transform` (2, 2) and `shift` (2,).
+
+    The main map is drawn as it is stored; a second one is aligned with it.
+    """
 
     space: str
     parameters: MapParameters
-    made: Map
-    turn: np.ndarray = field(default_factory=lambda: np.eye(2))
+    original: Map
+    transform: np.ndarray = field(default_factory=lambda: np.eye(2))
     shift: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
     @cached_property
     def map(self) -> Map:
         """The map as it is drawn."""
-        return replace(self.made, xy=self.turned(self.made.xy))
+        return replace(self.original, xy=self.displayed(self.original.xy))
 
-    def turned(self, places: np.ndarray) -> np.ndarray:
-        """Places (n, 2) on the map as it was made, as they are drawn."""
-        return np.asarray(places.astype(np.float64) @ self.turn + self.shift, dtype=np.float32)
+    def displayed(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 2) of the stored map where they are drawn, float32 (n, 2)."""
+        return np.asarray(points.astype(np.float64) @ self.transform + self.shift, dtype=np.float32)
 
     @property
     def title(self) -> str:
-        """For headings: the space and how it was laid out."""
+        """For headings: the space and the method of the layout."""
         return f"{spaces.get(self.space).title} · {self.map.facts['method']}"
 
 
+# --- layout of the main map ------------------------------------------------------------------------------------------
+
+
 def parameters_choice(opened: Workspace, space: str) -> MapParameters:
-    """How the map is laid out: controls behind a button, kept in the address once a map is asked for."""
-    usual = opened.map_parameters(space)
-    asked = _asked(usual)
-    with st.popover(_words(asked), icon=":material/tune:", width="stretch"):
+    """The parameters of the layout: controls behind a button, kept in the address unless they are the default ones."""
+    default = opened.map_parameters(space)
+    chosen = _linked_parameters(default)
+    with st.popover(_summary(chosen), icon=":material/tune:", width="stretch"):
         with st.form("map_form", border=False):
-            names = {"umap": "UMAP", "pca": "PCA"}
             method = st.segmented_control(
-                "Method", list(names), default=asked.method, format_func=names.__getitem__, required=True
+                "Method", list(_METHODS), default=chosen.method, format_func=_METHODS.__getitem__, required=True
             )
-            near = st.slider(
-                "n_neighbors", 2, 200, asked.n_neighbors, help="UMAP: few show fine structure, many the whole."
+            n_neighbors = st.slider(
+                "n_neighbors", 2, 200, chosen.n_neighbors, help="UMAP: low shows fine structure, high the overall one."
             )
-            apart = st.slider(
-                "min_dist", 0.0, 0.99, asked.min_dist, 0.01, help="UMAP: how tightly points may be packed."
+            min_dist = st.slider(
+                "min_dist", 0.0, 0.99, chosen.min_dist, 0.01, help="UMAP: how tightly points may be packed."
             )
-            metric = st.selectbox("Metric", ["cosine", "euclidean"], index=["cosine", "euclidean"].index(asked.metric))
+            metric = st.selectbox("Metric", _METRICS, index=_METRICS.index(chosen.metric))
             if st.form_submit_button("Draw this map", type="primary", width="stretch"):
-                wanted = replace(asked, method=str(method), n_neighbors=near, min_dist=apart, metric=metric)
-                _ask(opened, space, wanted, usual)
-        if asked != usual and st.button("Back to the usual map", icon=":material/undo:", width="stretch"):
+                new = replace(chosen, method=str(method), n_neighbors=n_neighbors, min_dist=min_dist, metric=metric)
+                _choose_parameters(opened, space, new, default)
+        if chosen != default and st.button("Back to the default map", icon=":material/undo:", width="stretch"):
             url_state.write(map=None)
             st.rerun()
-    return asked
+    return chosen
 
 
-def _words(asked: MapParameters) -> str:
-    if asked.method == "pca":
-        return f"PCA, {asked.metric}"
-    return f"UMAP {asked.n_neighbors} / {asked.min_dist:g}, {asked.metric}"
+def _summary(parameters: MapParameters) -> str:
+    if parameters.method == "pca":
+        return f"PCA, {parameters.metric}"
+    return f"UMAP {parameters.n_neighbors} / {parameters.min_dist:g}, {parameters.metric}"
 
 
-def _asked(usual: MapParameters) -> MapParameters:
-    """What the address asks for; the usual map when that is nothing or makes no sense."""
+def _linked_parameters(default: MapParameters) -> MapParameters:
+    """The parameters in the address; the default ones where it has none or they are not valid."""
     word = url_state.parameter("map")
     if not word:
-        return usual
+        return default
     try:
-        method, near, apart, metric = str(word).split(",")
-        return replace(usual, method=method, n_neighbors=int(near), min_dist=float(apart), metric=metric)
+        method, n_neighbors, min_dist, metric = word.split(",")
+        return replace(default, method=method, n_neighbors=int(n_neighbors), min_dist=float(min_dist), metric=metric)
     except (ValueError, QueryError):
-        return usual
+        return default
 
 
-def _ask(opened: Workspace, space: str, wanted: MapParameters, usual: MapParameters) -> None:
-    word = f"{wanted.method},{wanted.n_neighbors},{wanted.min_dist:g},{wanted.metric}"
-    if wanted == usual:
+def _choose_parameters(opened: Workspace, space: str, new: MapParameters, default: MapParameters) -> None:
+    """Write the parameters into the address, start to compute their map where it is missing, and redraw the page."""
+    if new == default:
         url_state.write(map=None)
     else:
-        url_state.write(map=word)
-        if cached.space_map(opened, space, wanted) is None and not map_jobs.map_jobs().start(
-            cached.current_settings(), space, wanted
-        ):
-            st.toast("Another map is being made; press again when it is done.")
+        url_state.write(map=f"{new.method},{new.n_neighbors},{new.min_dist:g},{new.metric}")
+        is_missing = cached.space_map(opened, space, new) is None
+        if is_missing and not map_jobs.map_jobs().start(cached.current_settings(), space, new):
+            st.toast("Another map is being computed; try again when it is finished.")
     st.rerun()
 
 
-def shown(opened: Workspace, space: str, wanted: MapParameters) -> DisplayedMap:
-    """The map that was asked for; until it is there PCA, which always is, and the making of the other one."""
-    found = cached.space_map(opened, space, wanted)
-    if found is not None:
-        return DisplayedMap(space, wanted, found)
-    making = map_jobs.map_jobs().making
-    mine = making is not None and making.space == space and making.parameters == wanted
-    if making is not None and making.running:
+def main_map(opened: Workspace, space: str, parameters: MapParameters) -> DisplayedMap:
+    """The map with these parameters. While it is missing: PCA, and the progress or a button to compute the map."""
+    stored_map = cached.space_map(opened, space, parameters)
+    if stored_map is not None:
+        return DisplayedMap(space, parameters, stored_map)
+    job = map_jobs.map_jobs().job
+    if job is not None and job.running:
         map_jobs.follow()
-    elif making is not None and mine and making.error:
-        st.error(plain(making.error), icon=":material/error:")
-    if making is None or not making.running:
-        st.info("This map is not made yet; PCA is shown in its place.", icon=":material/hourglass_empty:")
-        if st.button("Make it now", icon=":material/play_arrow:"):
-            map_jobs.map_jobs().start(cached.current_settings(), space, wanted)
+    else:
+        if job is not None and job.error and (job.space, job.parameters) == (space, parameters):
+            st.error(plain(job.error), icon=":material/error:")
+        st.info(NOT_COMPUTED, icon=":material/hourglass_empty:")
+        if st.button(COMPUTE, icon=":material/play_arrow:"):
+            map_jobs.map_jobs().start(cached.current_settings(), space, parameters)
             st.rerun()
-    return DisplayedMap(space, _usual(opened, space, "pca"), stored(opened, space, "pca"))
+    return DisplayedMap(space, _default_parameters(opened, space, "pca"), stored(opened, space, "pca"))
 
 
 def stored(opened: Workspace, space: str, method: str) -> Map:
-    """The map of a space that `prepare` made, by `umap` or `pca`. Raises ArtifactError when missing."""
-    return cached.space_map(opened, space, _usual(opened, space, method)) or opened.map(space, method)
+    """The map of a space by `umap` or `pca` that `prepare` layout. Raises ArtifactError when it is missing."""
+    return cached.space_map(opened, space, _default_parameters(opened, space, method)) or opened.map(space, method)
 
 
-def _usual(opened: Workspace, space: str, method: str) -> MapParameters:
+def _default_parameters(opened: Workspace, space: str, method: str) -> MapParameters:
     return replace(opened.map_parameters(space), method=method)
 
 
-def beside_choice(opened: Workspace, space: str) -> str:
-    """What is drawn beside the map: nothing, another space, or this one by PCA."""
-    titles = {NOTHING: "Nothing"}
+# --- the second map --------------------------------------------------------------------------------------------------
+
+
+def comparison_choice(opened: Workspace, space: str) -> str:
+    """What to compare the map with: nothing, another space, or this space by PCA."""
+    titles = {_NONE: "none"}
     titles |= {name: spaces.get(name).title for name in opened.spaces if name != space}
-    titles["pca"] = "The same by PCA"
-    tied = url_state.choice("beside", "map", list(titles), NOTHING)
-    return str(st.selectbox("Beside it", list(titles), format_func=titles.__getitem__, **tied))
+    titles["pca"] = "PCA of this space"
+    bound = url_state.choice("beside", "map", list(titles), _NONE)
+    return str(st.selectbox("Compare with", list(titles), format_func=titles.__getitem__, **bound))
 
 
-def beside(opened: Workspace, main: DisplayedMap, chosen: str) -> DisplayedMap | None:
-    """The second map, turned to lie as near to the main one as it can; None when there is to be none."""
-    if chosen == NOTHING:
+def second_map(opened: Workspace, main: DisplayedMap, comparison: str) -> DisplayedMap | None:
+    """The second map, aligned with the main one (Procrustes); None for no comparison."""
+    if comparison == _NONE:
         return None
-    space = main.space if chosen == "pca" else chosen
-    parameters = _usual(opened, space, "pca") if chosen == "pca" else opened.map_parameters(space)
-    found = stored(opened, space, parameters.method)
-    return DisplayedMap(space, parameters, found, *similarity(found.xy, main.map.xy))
+    space = main.space if comparison == "pca" else comparison
+    parameters = _default_parameters(opened, space, "pca") if comparison == "pca" else opened.map_parameters(space)
+    stored_map = stored(opened, space, parameters.method)
+    return DisplayedMap(space, parameters, stored_map, *similarity(stored_map.xy, main.map.xy))
 
 
-def facts(opened: Workspace, main: DisplayedMap, other: DisplayedMap | None) -> dict[str, object]:
-    """How the maps were made, for the line under the heading."""
-    found: dict[str, object] = {"Map": _how(main)}
-    if other is not None:
-        weights = opened.space(other.space)["weights"]
-        found["Beside"] = (
-            f"{spaces.get(other.space).title}, {weights['about'] if weights else 'no weights'}, {_how(other)}"
-        )
-    # What photos are coloured, found and judged by.
-    for name in dict.fromkeys(each.space for each in (main, other) if each is not None):
-        if told := neighbourhoods.approximation_note(cached.neighbourhoods(opened, name).facts):
-            found[f"Nearest in {spaces.get(name).title}"] = told
-    return found
+def facts(opened: Workspace, main: DisplayedMap, second: DisplayedMap | None) -> dict[str, object]:
+    """How the maps and their neighbours were computed, for the line under the heading."""
+    chips: dict[str, object] = {"Map": _provenance(main)}
+    if second is not None:
+        weights = opened.space(second.space)["weights"]
+        about = weights["about"] if weights else "no weights"
+        chips["Compared with"] = f"{spaces.get(second.space).title}, {about}, {_provenance(second)}"
+    # Colours, lines and fidelity all rest on these neighbours.
+    for name in dict.fromkeys(shown.space for shown in (main, second) if shown is not None):
+        if note := neighbourhoods.approximation_note(cached.neighbourhoods(opened, name).facts):
+            chips[f"Nearest in {spaces.get(name).title}"] = note
+    return chips
 
 
-def _how(shown: DisplayedMap) -> str:
-    told = shown.made.facts
-    names = ("n_neighbors", "min_dist", "metric", "seed")
-    near = told.get("neighbours", {})
-    rough = f", neighbours by {near['by']} (recall {near['recall']:.1%})" if near.get("found") == "approximate" else ""
-    return (
-        f"{told['method']}, {', '.join(f'{name} {told[name]}' for name in names if name in told)}, "
-        f"from {told['input']}{rough}"
+def _provenance(shown: DisplayedMap) -> str:
+    layout = shown.original.facts
+    parameters = ", ".join(
+        f"{name} {layout[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in layout
     )
+    near = layout.get("neighbours", {})
+    approximation = (
+        f", neighbours by {near['by']} (recall {near['recall']:.1%})" if near.get("found") == "approximate" else ""
+    )
+    return f"{layout['method']}, {parameters}, from {layout['input']}{approximation}"

@@ -1,4 +1,4 @@
-"""The maps of the map page as they are drawn: in what colours, with which lines and photos."""
+"""The maps of the page as they are drawn: colours, lines to neighbours, photos, and the query below."""
 
 from __future__ import annotations
 
@@ -14,37 +14,71 @@ from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
 from lib.view import cached, page_controls, photo_tiles, selection, theme, url_state
-from lib.view.components import scatter
-from lib.view.components.scatter import Lines
+from lib.view.components import hover_photo, scatter
+from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
 
-_CALLED = {"true": "its true neighbours", "map": "nearest on the map"}
+TRUE_NEIGHBOURS, NEAR_ON_MAP = "True neighbours", "Nearest on the map"
 PANELS = {
     "selection": "Selection",
     "findings": "Findings",
     "training": "What training does",
     "reading": "How to read a map",
 }
-LINES = {"true": "True neighbours", "map": "Nearest on the map"}
+LINES = {"true": TRUE_NEIGHBOURS, "map": NEAR_ON_MAP}
+_LEGEND = {"true": "its true neighbours", "map": "nearest on the map"}
+_PRESERVED = "preserved"
+
+
+# --- controls --------------------------------------------------------------------------------------------------------
 
 
 def colour_choice(opened: Workspace, space: str) -> str:
-    """What colours the points: a control kept in the address."""
+    """The trait that colours the points: a control kept in the address."""
     titles = {name: trait.title for name, trait in cached.traits(opened, space).items()}
-    titles["preserved"] = "Neighbours kept on the map"
-    tied = url_state.choice("colour", "map", list(titles), "label")
-    return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, **tied))
+    titles[_PRESERVED] = "Neighbours kept on the map"
+    bound = url_state.choice("colour", "map", list(titles), "label")
+    return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, **bound))
 
 
-def trait(opened: Workspace, shown: DisplayedMap, by: str) -> Trait:
-    """The column that colours a map; the class where this space has no such column."""
-    known = cached.traits(opened, shown.space)
-    if by == "preserved":
+def neighbour_choice() -> tuple[str, int, str]:
+    """The metric, number and kind (of `LINES`) of the neighbours that lines lead to: controls kept in the address."""
+    metric = page_controls.metric_choice("Metric", "cosine", "metric", "map")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    count = left.number_input("Neighbours (k)", **url_state.number("near", 1, 50, 10))
+    bound = url_state.choice("lines", "map", list(LINES), "true")
+    kind = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **bound)
+    return metric, int(count), str(kind)
+
+
+def panel_choice() -> str:
+    """The panel below the map: a control kept in the address."""
+    bound = url_state.choice("panel", "map", list(PANELS), "selection")
+    return str(
+        st.segmented_control(
+            "Below the map",
+            list(PANELS),
+            required=True,
+            format_func=PANELS.__getitem__,
+            label_visibility="collapsed",
+            wrap=True,
+            **bound,
+        )
+    )
+
+
+# --- colours ---------------------------------------------------------------------------------------------------------
+
+
+def trait(opened: Workspace, shown: DisplayedMap, name: str) -> Trait:
+    """The trait that colours a map; the class where its space has no trait of this name."""
+    traits = cached.traits(opened, shown.space)
+    if name == _PRESERVED:
         k = shown.map.facts["fidelity"]["k"]
         about = f"Share of its {k} nearest in the space that are among its {k} nearest on this map."
-        return Trait(by, "Neighbours kept", about, "number", shown.map.preserved)
-    return known.get(by, known["label"])
+        return Trait(name, "Neighbours kept", about, "number", shown.map.preserved)
+    return traits.get(name, traits["label"])
 
 
 def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
@@ -63,82 +97,65 @@ def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _places(version: str, space: str, key: str, turned: str, _photos: Catalog, _xy: np.ndarray) -> scatter.Columns:
+def _places(version: str, space: str, key: str, aligned: str, _photos: Catalog, _xy: np.ndarray) -> scatter.Columns:
     return scatter.place_columns(_photos.frame, _xy)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _colour(
-    version: str, space: str, key: str, by: str, runs: str, _photos: Catalog, _by: Trait, _drawn: np.ndarray
+    version: str, space: str, key: str, name: str, about: str, _photos: Catalog, _trait: Trait, _drawn: np.ndarray
 ) -> scatter.Columns:
-    return scatter.colour_columns(_by, colours(_photos, _by), _drawn)
+    return scatter.colour_columns(_trait, colours(_photos, _trait), _drawn)
 
 
-def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
-    """The query's nearest photos in the full space; none when there is no query of this data set."""
-    chosen = selection.query()
-    if chosen is None or cached.catalog(opened).row(chosen) is None:
-        return []
-    return list(cached.search(opened, space, chosen, metric, k)["results"])
-
-
-def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str, Any]]:
-    """The photos that lie nearest to the query on the plane, in the shape of a search's results."""
-    photos, chosen = cached.catalog(opened), selection.query()
-    row = photos.row(chosen) if chosen else None
-    if row is None:
-        return []
-    distances = np.linalg.norm(shown.map.xy - shown.map.xy[row], axis=1)
-    distances[photos.copies(photos.hashes[row])] = np.inf
-    order = np.argsort(distances, kind="stable")[:k]
-    return [
-        {"rank": i, "id": photos.ids[place], "label": photos.labels[place], "value": distances[place]}
-        for i, place in enumerate(order, start=1)
-        if np.isfinite(distances[place])
-    ]
-
-
-def draw(opened: Workspace, shown: DisplayedMap, by: str, lines: Lines | None, *, key: str) -> None:
-    """A map, with the selection lit, and lines to neighbours. `key` tells the page's maps apart."""
+def draw(opened: Workspace, shown: DisplayedMap, colour: str, lines: Lines | None, *, key: str) -> None:
+    """A map coloured by the trait `colour`, the selection lit, with lines. `key` distinguishes the page's two maps."""
     photos, xy = cached.catalog(opened), shown.map.xy
-    column = trait(opened, shown, by)
-    turned = "" if key == "map" else str(xy[:1].tolist())
-    laid_out = shown.parameters.key()
-    places = _places(opened.version, shown.space, laid_out, turned, photos, xy)
-    told = _colour(opened.version, shown.space, laid_out, column.name, column.about, photos, column, places["drawn"])
+    coloured_by = trait(opened, shown, colour)
+    # A second map is drawn as it was aligned with the main one: its first point is part of the cache's key.
+    aligned = "" if key == "map" else str(xy[:1].tolist())
+    layout = shown.parameters.key()
+    places = _places(opened.version, shown.space, layout, aligned, photos, xy)
+    name, about = coloured_by.name, coloured_by.about
+    colour_columns = _colour(opened.version, shown.space, layout, name, about, photos, coloured_by, places["drawn"])
     lit = selected(photos)
-    plane = f"{opened.version[:8]} {shown.space} {laid_out} {turned}"
+    plane = f"{opened.version[:8]} {shown.space} {layout} {aligned}"
     st.markdown(f"**{shown.title}**")
     scatter.show(
         places,
-        told,
+        colour_columns,
         key=key,
         plane=plane,
-        title=f"{shown.title}: {len(photos.frame):,} photos, coloured by {column.title}",
+        title=f"{shown.title}: {len(photos.frame):,} photos, coloured by {coloured_by.title}",
         lit=lit,
-        lines=None if lines is None else _joined(photos, xy, lines),
-        photos=_photos(opened, xy, scatter.in_view(key, plane, len(xy)), lit),
+        lines=None if lines is None else _line_columns(photos, xy, lines),
+        photos=_photos_in_view(opened, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
         on_click=lambda row: choose(photos, row),
-        on_drawn=lambda drawn: pick(photos, xy, column, drawn),
+        on_drawn=lambda drawn: select(photos, xy, coloured_by, drawn),
     )
-    scatter.peek(key, lambda row: thumbnail(opened, row))
-    much = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
-    st.caption(f"**{column.title}**: {column.about}{much if len(photos.frame) > scatter.DENSE else ''}")
+    hover_photo.serve(key, lambda row: thumbnail(opened, row))
+    density = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
+    st.caption(f"**{coloured_by.title}**: {about}{density if len(photos.frame) > scatter.DENSE else ''}")
 
 
 def selected(photos: Catalog) -> np.ndarray | None:
-    """Which photos are selected, bool (n,); None when none is."""
-    chosen = selection.picked_rows(len(photos.ids), photos.contents)
-    if not chosen:
+    """Which photos are selected, bool (n,); None for no selection."""
+    rows = selection.picked_rows(len(photos.ids), photos.contents)
+    if not rows:
         return None
-    found = np.zeros(len(photos.ids), dtype=bool)
-    found[chosen] = True
-    return found
+    mask = np.zeros(len(photos.ids), dtype=bool)
+    mask[rows] = True
+    return mask
 
 
-def _joined(photos: Catalog, xy: np.ndarray, lines: Lines) -> dict[str, Any]:
-    rows = [row for row in (photos.row(found["id"]) for found in lines.near) if row is not None]
-    return {"at": lines.at.tolist(), "near": xy[rows].tolist(), "name": lines.name, "called": lines.called}
+def _line_columns(photos: Catalog, xy: np.ndarray, lines: Lines) -> LineColumns:
+    rows = [row for row in (photos.row(neighbour["id"]) for neighbour in lines.neighbours) if row is not None]
+    return {
+        "start": lines.start.tolist(),
+        "ends": xy[rows].tolist(),
+        "start_name": lines.start_name,
+        "end_name": lines.neighbour_name,
+    }
 
 
 def choose(photos: Catalog, row: int) -> None:
@@ -147,37 +164,36 @@ def choose(photos: Catalog, row: int) -> None:
         selection.choose(photos.ids[row])
 
 
-def pick(photos: Catalog, xy: np.ndarray, column: Trait, drawn: scatter.ScatterState) -> None:
-    """Select what was drawn around, and of it what can be seen; all of the photos, where only a sample is drawn."""
-    found = scatter.inside(xy, drawn.polygon)
+def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPolygon) -> None:
+    """Select the photos inside a polygon that are not hidden, also those that are not in the sample of points."""
+    mask = scatter.points_in_polygon(xy, drawn.polygon)
     if drawn.hidden:
-        found &= ~np.isin(scatter.codes(column, colours(photos, column)), list(drawn.hidden))
+        mask &= ~np.isin(scatter.colour_codes(coloured_by, colours(photos, coloured_by)), list(drawn.hidden))
     if drawn.adds:
-        found[selection.picked_rows(len(photos.ids), photos.contents)] = True
-    if found.any():
-        selection.pick_rows(np.nonzero(found)[0].tolist(), len(photos.ids), photos.contents)
+        mask[selection.picked_rows(len(photos.ids), photos.contents)] = True
+    if mask.any():
+        selection.pick_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents)
 
 
 def thumbnail(opened: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
-    """The address of a row's picture; "" when there is none."""
+    """The address of the photo in a row of the catalog; "" where there is none."""
     ids = cached.catalog(opened).ids
     try:
         return cached.thumbnail(opened, ids[row], size) if 0 <= row < len(ids) else ""
-    except ImageError:  # the file is gone, or another picture
+    except ImageError:  # the file is gone, or another image
         return ""
 
 
-def _photos(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[dict[str, Any]]:
-    """The photos in view, once they are few enough to be seen as photos."""
+def _photos_in_view(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[PointPhoto]:
     photos = cached.catalog(opened)
-    known, labels = photo_tiles.colours(photos), photos.labels
+    class_colours, labels = photo_tiles.colours(photos), photos.labels
     return [
         {
             "x": float(xy[row, 0]),
             "y": float(xy[row, 1]),
             "src": source,
             "alt": f"{labels[row]}, {photos.ids[row]}",
-            "colour": known[labels[row]],
+            "colour": class_colours[labels[row]],
             "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows
@@ -185,87 +201,90 @@ def _photos(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray 
     ]
 
 
-def neighbour_choice() -> tuple[str, int, str]:
-    """By which metric neighbours are found, how many, and which ones the lines lead to: controls in the address."""
-    metric = page_controls.metric_choice("Neighbours by", "cosine", "metric", "map")
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    count = left.number_input("How many", **url_state.number("near", 1, 50, 10))
-    tied = url_state.choice("lines", "map", list(LINES), "true")
-    lines = right.selectbox("Lines to", list(LINES), format_func=LINES.__getitem__, **tied)
-    return metric, int(count), str(lines)
+# --- the query and its neighbours ------------------------------------------------------------------------------------
 
 
-def query_lines(opened: Workspace, shown: DisplayedMap, which: str, metric: str, k: int) -> Lines | None:
-    """Lines from the query to its neighbours, `true` ones or those that the `map` suggests; None without a query."""
-    chosen = selection.query()
-    row = cached.catalog(opened).row(chosen) if chosen else None
+def _query_row(photos: Catalog) -> int | None:
+    """The row of the query in the catalog; None without a query, or for a query of another data set."""
+    image_id = selection.query()
+    return photos.row(image_id) if image_id else None
+
+
+def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
+    """The query's nearest photos in the full space, as results of a search; none without a query of this data set."""
+    photos = cached.catalog(opened)
+    row = _query_row(photos)
+    return [] if row is None else list(cached.search(opened, space, photos.ids[row], metric, k)["results"])
+
+
+def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str, Any]]:
+    """The photos that lie nearest to the query on the map, in the shape of a search's results."""
+    photos = cached.catalog(opened)
+    row = _query_row(photos)
+    if row is None:
+        return []
+    distances = np.linalg.norm(shown.map.xy - shown.map.xy[row], axis=1)
+    distances[photos.copies(photos.hashes[row])] = np.inf
+    order = np.argsort(distances, kind="stable")[:k]
+    return [
+        {"rank": rank, "id": photos.ids[near], "label": photos.labels[near], "value": distances[near]}
+        for rank, near in enumerate(order, start=1)
+        if np.isfinite(distances[near])
+    ]
+
+
+def query_lines(opened: Workspace, shown: DisplayedMap, kind: str, metric: str, k: int) -> Lines | None:
+    """Lines from the query to its true neighbours, or to its nearest on the `map`; None without a query."""
+    row = _query_row(cached.catalog(opened))
     if row is None:
         return None
-    near = near_on_map(opened, shown, k) if which == "map" else near_in_space(opened, shown.space, metric, k)
-    return Lines(shown.map.xy[row], near, "query photo", _CALLED[which])
+    near = near_on_map(opened, shown, k) if kind == "map" else near_in_space(opened, shown.space, metric, k)
+    return Lines(shown.map.xy[row], near, "query photo", _LEGEND[kind])
 
 
-def panel_choice() -> str:
-    """What is told below the map: a control kept in the address."""
-    tied = url_state.choice("panel", "map", list(PANELS), "selection")
-    return str(
-        st.segmented_control(
-            "Below the map",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **tied,
-        )
-    )
-
-
-def query(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
-    """The query photo, and what its neighbours take it for."""
-    chosen = selection.query()
+def show_query(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
+    """The query photo, how many of its neighbours are of its class, and their prediction."""
     photos = cached.catalog(opened)
-    row = photos.row(chosen) if chosen else None
-    if chosen is None or row is None:
+    row = _query_row(photos)
+    if row is None:
         st.info("Click a point: its photo and its true neighbours appear here.", icon=":material/ads_click:")
         return
-    label = photos.labels[row]
-    true, drawn = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
-    kept = len({found["id"] for found in true} & {found["id"] for found in drawn})
-    photo_tiles.show_photos(opened, [chosen], key="map_query", title="Query", notes=[chosen], tile=170)
+    image_id, label = photos.ids[row], photos.labels[row]
+    true, on_map = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
+    shared = len({result["id"] for result in true} & {result["id"] for result in on_map})
+    photo_tiles.show_photos(opened, [image_id], key="map_query", title="Query", notes=[image_id], tile=170)
     if not true:
         return
-    guess = cached.traits(opened, shown.space)
+    traits = cached.traits(opened, shown.space)
     st.caption(
-        f"{sum(found['label'] == label for found in true)} of its {len(true)} nearest in the full space "
-        f"({METRICS[metric].title}) are of its class; {kept} of them are among its {len(drawn)} nearest on the map. "
-        f"Its {K} nearest under cosine take it for {plain(guess['predicted'].values[row])} "
-        f"({guess['confidence'].values[row]:.0%} of the votes)."
+        f"{sum(result['label'] == label for result in true)} of its {len(true)} nearest in the full space "
+        f"({METRICS[metric].title}) are of its class; {shared} of them are among its {len(on_map)} nearest on the map. "
+        f"Its {K} nearest under cosine predict {plain(traits['predicted'].values[row])} "
+        f"({traits['confidence'].values[row]:.0%} of the votes)."
     )
 
 
-def neighbours(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
+def show_neighbours(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
     """The query's neighbours in the full space and on the map, as two rows of photos to compare."""
-    chosen = selection.query()
     photos = cached.catalog(opened)
-    row = photos.row(chosen) if chosen else None
+    row = _query_row(photos)
     if row is None:
         return
     label = photos.labels[row]
-    both = (
-        ("map_neighbours", "True neighbours", near_in_space(opened, shown.space, metric, k), 3),
-        ("map_near", "Nearest on the map", near_on_map(opened, shown, k), 2),
+    rankings = (
+        ("map_neighbours", TRUE_NEIGHBOURS, near_in_space(opened, shown.space, metric, k), 3),
+        ("map_near", NEAR_ON_MAP, near_on_map(opened, shown, k), 2),
     )
-    for key, title, found, digits in both:
+    for key, title, ranking, digits in rankings:
         st.markdown(f"**{title}**")
         photo_tiles.show_photos(
             opened,
-            [each["id"] for each in found],
+            [result["id"] for result in ranking],
             key=key,
             title=title,
-            badges=[f"{each['rank']}" for each in found],
-            notes=[f"{each['value']:.{digits}f}" for each in found],
-            right=[each["label"] == label for each in found],
+            badges=[f"{result['rank']}" for result in ranking],
+            notes=[f"{result['value']:.{digits}f}" for result in ranking],
+            right=[result["label"] == label for result in ranking],
             tile=84,
             row=True,
         )

@@ -1,4 +1,4 @@
-"""A photo from outside on the map: uploaded, embedded, and placed without moving the others."""
+"""The user's own photo on the map: uploaded, embedded, and positioned without moving the other points."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from lib.view.components import gallery
 from lib.view.components.scatter import Lines
 from lib.view.embedding_map.map_choice import DisplayedMap
 
+ADD = "Add your photo"
+NAME = "your photo"
+
 
 def choose() -> bytes | None:
-    """The uploaded file, behind a button; None until there is one."""
-    with st.popover("Place", icon=":material/add_photo_alternate:", width="stretch"):
-        file = st.file_uploader("A photo of yours", type=uploads.KINDS, key="visitor")
-        st.caption("It stays in this process's memory and is not stored. At most 50 MB and 64 megapixels.")
+    """The uploaded file, behind a button; None until there is one that is an image."""
+    with st.popover(ADD, icon=":material/add_photo_alternate:", width="stretch"):
+        file = st.file_uploader("Your photo", type=uploads.KINDS, key="visitor")
+        st.caption(uploads.PROMISE)
         try:
-            readable = uploads.picture_of(file) is not None
-        except QueryError as error:  # the map is as good as before
-            readable = False
-            page_frame.failed(error)
-    return bytes(file.getvalue()) if file is not None and readable else None
+            is_image = uploads.picture_of(file) is not None
+        except QueryError as error:  # the map is shown without it
+            is_image = False
+            page_frame.show_error(error)
+    return bytes(file.getvalue()) if file is not None and is_image else None
 
 
-@st.cache_data(max_entries=50, show_spinner="Placing your photo; the first one takes some seconds longer")
-def _placed(
+@st.cache_data(max_entries=50, show_spinner="Positioning your photo; the first one takes a few seconds longer")
+def _position(
     version: str,
     space: str,
     key: str,
@@ -43,38 +46,39 @@ def _placed(
     _shown: DisplayedMap,
     _file: bytes,
 ) -> tuple[np.ndarray, list[dict[str, object]]]:
-    loaded = cached.loaded(_opened, space)
-    query = query_picture(loaded.catalog, cached.decoded(_file), "your photo")
+    """The place (1, 2) on the stored map, and the nearest photos in the space."""
+    searchable = cached.loaded(_opened, space)
+    query = query_picture(searchable.catalog, cached.decoded(_file), NAME)
     needs_network = not query.copies and spaces.get(space).needs_weights
     embed = cached.embedder(_opened, space) if needs_network else None
-    vector = search.vector(_opened, loaded, query, embed)
-    near = search.search(_opened, loaded, query, metric_name=metric, k=k, embed=embed)["results"]
-    return out_of_sample.place(_shown.made, loaded.gallery.vectors, vector[None]), near
+    vector = search.vector(_opened, searchable, query, embed)
+    near = search.search(_opened, searchable, query, metric_name=metric, k=k, embed=embed)["results"]
+    return out_of_sample.place(_shown.original, searchable.gallery.vectors, vector[None]), near
 
 
-def place(opened: Workspace, shown: DisplayedMap, file: bytes | None, metric: str, k: int) -> Lines | None:
-    """Where the uploaded photo lies on a map, with lines to its nearest in the space; None without one."""
+def lines(opened: Workspace, shown: DisplayedMap, file: bytes | None, metric: str, k: int) -> Lines | None:
+    """Lines from the place of the uploaded photo on a map to its nearest photos in the space; None without one."""
     if file is None:
         return None
     key, upload = shown.parameters.key(), hashlib.sha256(file).hexdigest()
-    at, near = _placed(opened.version, shown.space, key, upload, metric, k, opened, shown, file)
-    return Lines(shown.turned(at)[0], near, "your photo", "its nearest in the space")
+    place, near = _position(opened.version, shown.space, key, upload, metric, k, opened, shown, file)
+    return Lines(shown.displayed(place)[0], near, NAME, "nearest to it in the space")
 
 
 def show(opened: Workspace, shown: DisplayedMap, file: bytes, lines: Lines) -> None:
     """The uploaded photo and its nearest photos in the space."""
     st.html(
-        f'<img src="{gallery.data_uri(cached.encoded(cached.decoded(file)))}" alt="your photo" '
+        f'<img src="{gallery.data_uri(cached.encoded(cached.decoded(file)))}" alt="{NAME}" '
         'style="width:100%;max-width:15rem;border-radius:.6rem">'
     )
-    how = "on the same two axes" if shown.map.facts["method"] == "PCA" else "as UMAP's transform does"
-    st.caption(f"Placed {how}; no other photo has moved. *Place* takes another one, or takes it away.")
+    method = "by projection on the same two axes" if shown.map.facts["method"] == "PCA" else "with UMAP transform"
+    st.caption(f"Positioned {method}; other points unchanged. *{ADD}* replaces or removes it.")
     photo_tiles.show_photos(
         opened,
-        [str(found["id"]) for found in lines.near],
+        [str(result["id"]) for result in lines.neighbours],
         key="visitor_near",
         title="Nearest to your photo in the space",
-        badges=[f"{found['rank']}" for found in lines.near],
-        notes=[f"{found['value']:.3f}" for found in lines.near],
+        badges=[f"{result['rank']}" for result in lines.neighbours],
+        notes=[f"{result['value']:.3f}" for result in lines.neighbours],
         tile=76,
     )

@@ -172,7 +172,7 @@ def _ladder(
         on_pick=selection.choose,
         on_why=explain_pair.choose,
         chosen=selection.query(),
-        asked=pair,
+        explained=pair,
     )
     st.caption(
         "Lines join equal photos; a dotted stub is a photo that only one side has among its first, and its tile says "

@@ -1,5 +1,5 @@
-// Points drawn by WebGL, or by hand where there is none. Both take columns (`xy`, `colour` RGBA, `size` px) and the
-// `order` in which to draw the points, and draw what a view (its centre, and a scale in px per unit) shows.
+// Points drawn by WebGL, or on a 2d canvas where there is no WebGL. Both renderers take columns (`xy`, `colour` as RGBA
+// bytes, `size` in px) and the `order` of the points, and draw the part of the plane that a view shows.
 
 const VERTEX = `#version 300 es
 in vec2 place; in vec4 colour; in float size;
@@ -17,11 +17,14 @@ void main() {
   shown = vec4(ink.rgb * alpha, alpha);
 }`;
 
-function webgl(canvas) {
+export function webglRenderer(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true });
   if (!gl) return null;
   const program = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT],
+  ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
@@ -32,21 +35,25 @@ function webgl(canvas) {
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   const attribute = (name, width, kind, normalised) => {
-    const buffer = gl.createBuffer(), at = gl.getAttribLocation(program, name);
+    const buffer = gl.createBuffer();
+    const location = gl.getAttribLocation(program, name);
     gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    gl.enableVertexAttribArray(at);
-    gl.vertexAttribPointer(at, width, kind, normalised, 0, 0);
+    gl.enableVertexAttribArray(location);
+    gl.vertexAttribPointer(location, width, kind, normalised, 0, 0);
     return (values) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
     };
   };
-  const put = { xy: attribute("place", 2, gl.FLOAT, false), colour: attribute("colour", 4, gl.UNSIGNED_BYTE, true),
-    size: attribute("size", 1, gl.UNSIGNED_BYTE, false) };
+  const put = {
+    xy: attribute("place", 2, gl.FLOAT, false),
+    colour: attribute("colour", 4, gl.UNSIGNED_BYTE, true),
+    size: attribute("size", 1, gl.UNSIGNED_BYTE, false),
+  };
   gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
   return {
     put: (name, values) => put[name](values),
-    order: (rows) => gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rows, gl.DYNAMIC_DRAW),
+    order: (order) => gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, order, gl.DYNAMIC_DRAW),
     draw: ({ x, y, scale }, { width, height }, ratio, count) => {
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0);
@@ -58,21 +65,32 @@ function webgl(canvas) {
   };
 }
 
-// Where there is no WebGL the same by hand, slower.
-function plain(canvas) {
-  const pen = canvas.getContext("2d"), kept = {};
+// Slower: for browsers without WebGL.
+export function canvasRenderer(canvas) {
+  const pen = canvas.getContext("2d");
+  const columns = {};
+  let drawingOrder = new Uint32Array();
   return {
-    put: (name, values) => { kept[name] = values; },
-    order: (rows) => { kept.order = rows; },
+    put: (name, values) => {
+      columns[name] = values;
+    },
+    order: (order) => {
+      drawingOrder = order;
+    },
     draw: ({ x, y, scale }, { width, height }, ratio, count) => {
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       pen.clearRect(0, 0, width, height);
-      for (const i of kept.order.subarray(0, count)) {
-        const [red, green, blue, alpha] = kept.colour.subarray(4 * i, 4 * i + 4);
+      for (const i of drawingOrder.subarray(0, count)) {
+        const [red, green, blue, alpha] = columns.colour.subarray(4 * i, 4 * i + 4);
         pen.fillStyle = `rgba(${red},${green},${blue},${alpha / 255})`;
         pen.beginPath();
-        pen.arc((kept.xy[2 * i] - x) * scale + width / 2, height / 2 - (kept.xy[2 * i + 1] - y) * scale,
-          kept.size[i] / 2, 0, 7);
+        pen.arc(
+          (columns.xy[2 * i] - x) * scale + width / 2,
+          height / 2 - (columns.xy[2 * i + 1] - y) * scale,
+          columns.size[i] / 2,
+          0,
+          7,
+        );
         pen.fill();
       }
     },
