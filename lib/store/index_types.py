@@ -92,7 +92,7 @@ _NO_PARAMS: Final = frozenset(
     }
 )
 _SCALAR_ON_LITE: Final = frozenset({"INVERTED"})
-_LITE_STATE_NOTE: Final = "Milvus Lite always reports Finished and counts every row as indexed; it measures neither."
+LITE_STATE_NOTE: Final = "Milvus Lite always reports Finished and counts every row as indexed; it measures neither."
 _DISKANN_SHARE: Final = 1 / 8  # of the raw vectors, kept in memory as product codes (PQCodeBudgetGBRatio)
 
 
@@ -183,7 +183,7 @@ def index_document(raw: Mapping[str, Any], *, lite: bool) -> IndexDocument:
         "raw": plain(raw),
     }
     if lite:
-        document["state_note"] = _LITE_STATE_NOTE
+        document["state_note"] = LITE_STATE_NOTE
     if not built:
         document["pretended"] = True
         document["warning"] = (
@@ -191,7 +191,7 @@ def index_document(raw: Mapping[str, Any], *, lite: bool) -> IndexDocument:
             "index, and does not load the collection again once it is released. Drop this index."
         )
     elif lite and kind == "AUTOINDEX" and expected:
-        document["state_note"] = f"{_LITE_STATE_NOTE} Its AUTOINDEX is HNSW."
+        document["state_note"] = f"{LITE_STATE_NOTE} Its AUTOINDEX is HNSW."
     elif lite and kind == "HNSW_SQ" and source.get("sq_type") == "reported" and params["sq_type"] != "SQ8":
         document["warning"] = "Milvus Lite quantises HNSW_SQ to 8 bits, whatever sq_type is reported."
     return document

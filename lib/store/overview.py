@@ -42,10 +42,10 @@ def some(store: Store, names: Sequence[str], on_summary: Callable[[CollectionSum
     """Call `on_summary` with the `summary` of each of these collections, in the order of the replies. Once a call runs
     out of time, the collections after it get an empty summary without a call."""
 
-    def summarise(name: str) -> None:
+    def report(name: str) -> None:
         on_summary(unasked(name) if store.late else summary(store, name))
 
-    map_calls(store, summarise, names)
+    map_calls(store, report, names)
 
 
 def summary(store: Store, name: str) -> CollectionSummary:

@@ -517,7 +517,7 @@ def test_damaged_store_is_named_and_releases_its_lock(tmp_path: Path) -> None:
         ("", "No Milvus address"),
         ("{folder}/missing/x.db", "folder .*/missing .* does not exist"),
         ("{folder}/x.sqlite", "neither a Milvus Lite store"),
-        ("{folder}/x.DB", "ends in .db"),
+        ("{folder}/x.DB", "a path ending in .db"),
         ("localhost:19530", "such as http://localhost:19530"),
         ("http://localhost:19530/x.db", "cannot end in .db"),
         ("file:///tmp/x.db", "begins with 'file'"),

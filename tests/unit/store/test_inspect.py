@@ -122,7 +122,7 @@ def test_parameters_are_tagged_with_how_they_are_known(foreign: dict[str, Any]) 
     assert hnsw["source"] == {"M": "default", "efConstruction": "default"}
     assert "M" not in hnsw["raw"]
     assert hnsw["state"] == "Finished"
-    assert "does not measure" in hnsw["state_note"]
+    assert hnsw["state_note"] == index_types.LITE_STATE_NOTE
     assert "warning" not in hnsw
     quantised = index_of(foreign, "sq")
     assert quantised["params"] == {"M": 12, "efConstruction": 200, "sq_type": "FP16", "refine": False}
