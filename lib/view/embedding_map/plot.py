@@ -11,9 +11,11 @@ from lib.data.catalog import Catalog
 from lib.errors import ImageError
 from lib.measure.traits import RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
+from lib.retrieval.query import query_row
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
-from lib.view import cached, page_controls, photo_tiles, selection, theme, url_state
+from lib.view import cached, cached_search, page_controls, photo_tiles, selection, theme, url_state
+from lib.view.cached_search import QuerySet, Side
 from lib.view.components import scatter
 from lib.view.components.scatter import Lines
 from lib.view.embedding_map.map_choice import DisplayedMap
@@ -77,9 +79,11 @@ def _colour(
 def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
     """The query's nearest photos in the full space; none when there is no query of this data set."""
     chosen = selection.query()
-    if chosen is None or cached.catalog(opened).row(chosen) is None:
+    row = cached.catalog(opened).row(chosen) if chosen else None
+    if row is None:
         return []
-    return list(cached.search(opened, space, chosen, metric, k)["results"])
+    queries = QuerySet([query_row(cached.catalog(opened), row)])
+    return list(cached_search.search(opened, queries, Side(metric, space), k)["results"])
 
 
 def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str, Any]]:
