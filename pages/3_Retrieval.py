@@ -1,4 +1,4 @@
-"""Retrieval: what is close to a query under five metrics and in every space, and why the answers differ."""
+"""Retrieval: which photos are closest to a query under five metrics, in every space, and why the metrics disagree."""
 
 import streamlit as st
 
@@ -8,25 +8,23 @@ from lib.view.retrieval import query_form, views
 
 page_frame.begin(
     "Retrieval",
-    "Choose a photo: the closest others, by five ways to measure closeness. Click any photo to search with it.",
+    "Choose a photo to see the closest ones under five distance metrics. Click any photo to search with it.",
 )
-opened = page_frame.workspace(show_query=False)
+workspace = page_frame.workspace(show_query=False)
+view = views.choose()
 try:
-    view = views.choice()
-    if isinstance(view, views.OfAll):
-        view.show(opened)
+    if isinstance(view, views.DataSetView):
+        view.show(workspace)
     else:
-        left, right = st.container(key="split").columns([5, 19], gap="medium")
-        with left:
-            try:
-                asked = query_form.choose(opened)
-            except PetalscopeError as error:  # said where the query was chosen; the page stays as it is
-                page_frame.failed(error)
-                asked = None
-        with right:
-            if asked is None:
-                query_form.starters(opened)
+        form, results = st.container(key="split").columns([5, 19], gap="medium")
+        with form:
+            queries = query_form.choose(workspace)
+        with results:
+            if queries is None:
+                query_form.show_examples(
+                    workspace, "Choose a photo to search with: one of these, or any other.", "starters"
+                )
             else:
-                view.show(opened, asked)
+                view.show(workspace, queries)
 except PetalscopeError as error:
     page_frame.failed(error)

@@ -1,11 +1,15 @@
-"""What pages read, cached. Every cache is keyed by hashes of inputs (a workspace's version), never by arrays.
+"""What pages read, cached. One cached read is one function; its key is a hash of fingerprints, never of vectors.
 
-Streamlit does not hash arguments whose names begin with an underscore; they come along only to compute a miss.
+`KEYS` says what stands for an argument in the key: a workspace counts as its version, so a new `prepare` is seen at
+once. Streamlit leaves arguments whose names begin with an underscore out of the key.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +25,14 @@ from lib.errors import ArtifactError
 from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
-from lib.measure import findings as findings_of
-from lib.measure import traits as traits_of
+from lib.measure import findings as measured_findings
+from lib.measure import traits as measured_traits
 from lib.measure.findings import Finding
 from lib.measure.traits import Trait
-from lib.prepare import doctor, workspace
+from lib.prepare import doctor
+from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
-from lib.retrieval.query import find_query
 from lib.retrieval.search import SearchableSpace
 from lib.search import centrality
 from lib.search.neighbourhoods import Neighbourhoods
@@ -39,6 +43,7 @@ from lib.store.connection import Store
 from lib.store.pool import Connection, Pool
 from lib.view.components import gallery
 
+KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
 THUMBNAIL = 160
 
 
@@ -49,140 +54,106 @@ def current_settings() -> Settings:
 
 
 def open_workspace() -> Workspace:
-    """The workspace as its state file says now (read anew on each run: it is small and it is what switches)."""
-    return workspace.open_workspace(current_settings())
+    """The workspace of the current state file, which is small and read anew on each run: it is what switches."""
+    return workspaces.open_workspace(current_settings())
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _catalog(version: str, _opened: Workspace) -> Catalog:
-    return _opened.catalog()
-
-
-def catalog(opened: Workspace) -> Catalog:
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=KEYS)
+def catalog(workspace: Workspace) -> Catalog:
     """The catalog. Shared by all sessions: read only."""
-    return _catalog(opened.version, opened)
+    return workspace.catalog()
 
 
-@st.cache_resource(max_entries=8, show_spinner="Opening the vectors")
-def _loaded(version: str, space: str, _opened: Workspace) -> SearchableSpace:
-    return retrieval_search.load_space(_opened, space)
-
-
-def loaded(opened: Workspace, space: str) -> SearchableSpace:
+@st.cache_resource(max_entries=8, show_spinner="Opening the vectors", hash_funcs=KEYS)
+def loaded(workspace: Workspace, space: str) -> SearchableSpace:
     """A space ready to be searched. Shared by all sessions: read only."""
-    return _loaded(opened.version, space, opened)
+    return retrieval_search.load_space(workspace, space)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _map(version: str, space: str, key: str, _opened: Workspace, _parameters: MapParameters) -> Map | None:
-    return _opened.other_map(space, _parameters)
-
-
-def space_map(opened: Workspace, space: str, parameters: MapParameters) -> Map | None:
+@st.cache_resource(
+    max_entries=16,
+    show_spinner=False,
+    hash_funcs=KEYS | {MapParameters: MapParameters.key},
+    validate=lambda space_map: space_map is not None,  # a map that another session makes later is seen
+)
+def space_map(workspace: Workspace, space: str, parameters: MapParameters) -> Map | None:
     """The map of a space with these parameters; None while there is none. Shared by all sessions: read only."""
-    if not opened.map_file(space, parameters).is_file():
-        return None
-    return _map(opened.version, space, parameters.key(), opened, parameters)
+    return workspace.other_map(space, parameters)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _neighbourhoods(version: str, space: str, _opened: Workspace) -> Neighbourhoods:
-    return _opened.neighbourhoods(space)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def neighbourhoods(workspace: Workspace, space: str) -> Neighbourhoods:
+    """Each photo's nearest neighbours in a space. Shared by all sessions: read only."""
+    return workspace.neighbourhoods(space)
 
 
-def neighbourhoods(opened: Workspace, space: str) -> Neighbourhoods:
-    """Each photo's nearest in a space. Shared by all sessions: read only."""
-    return _neighbourhoods(opened.version, space, opened)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _traits(version: str, space: str, runs_version: str, _opened: Workspace) -> dict[str, Trait]:
-    weights = (_opened.space(space)["weights"] or {}).get("name")
-    # Only of this space's own network, or of a classifier on these very weights: others see other features.
-    mine = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
-    return traits_of.traits(catalog(_opened), space, neighbourhoods(_opened, space), mine)
-
-
-def traits(opened: Workspace, space: str) -> dict[str, Trait]:
-    """What is known of each photo in a space. Shared by all sessions: read only."""
+def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
+    """The traits of each photo in a space, by name. Shared by all sessions: read only."""
     try:
-        version = records.version(current_settings())
-        runs(version)
-    except ArtifactError:  # a damaged record is told of on its own page
-        version = ""
-    return _traits(opened.version, space, version, opened)
+        runs_version = records.version(current_settings())
+        runs(runs_version)
+    except ArtifactError:  # the training page reports a damaged record
+        runs_version = ""
+    return _traits(workspace, space, runs_version)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking for what stands out")
-def _findings(version: str, space: str, _opened: Workspace) -> list[Finding]:
-    return findings_of.findings(catalog(_opened).ids, traits(_opened, space), audited(_opened))
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def _traits(workspace: Workspace, space: str, runs_version: str) -> dict[str, Trait]:
+    weights = (workspace.space(space)["weights"] or {}).get("name")
+    # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
+    space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
+    return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs)
 
 
-def findings(opened: Workspace, space: str) -> list[Finding]:
-    """What stands out in a space. Shared by all sessions: read only."""
-    return _findings(opened.version, space, opened)
+@st.cache_resource(max_entries=8, show_spinner="Looking for what stands out", hash_funcs=KEYS)
+def findings(workspace: Workspace, space: str) -> list[Finding]:
+    """The findings of a space. Shared by all sessions: read only."""
+    return measured_findings.findings(catalog(workspace).ids, traits(workspace, space), audited(workspace))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _closeness(version: str, space: str, rows: bytes, _opened: Workspace) -> np.ndarray:
-    return centrality.closeness(loaded(_opened, space).gallery.vectors, np.frombuffer(rows, dtype=np.int64))
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=KEYS | {np.ndarray: lambda rows: rows.tobytes()})
+def closeness(workspace: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
+    """The mean cosine of each selected photo to the other selected ones, (n,); `rows` are their catalog rows, int64."""
+    return centrality.closeness(loaded(workspace, space).gallery.vectors, rows)
 
 
-def closeness(opened: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
-    """Mean cosine of each photo of a selection to the others of it."""
-    return _closeness(opened.version, space, rows.astype(np.int64).tobytes(), opened)
+def _fingerprints(workspace: Workspace) -> list[str]:
+    return [str(entry["fingerprint"]) for entry in workspace.state["spaces"].values()]
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the network")
-def _embedder(fingerprint: str, space: str, _opened: Workspace) -> Embedder:
-    return _opened.embedder(space)
-
-
-def embedder(opened: Workspace, space: str) -> Embedder:
+# Keyed by the spaces' fingerprints, so that a `prepare` that leaves them as they are does not load the network again.
+@st.cache_resource(max_entries=2, show_spinner="Loading the network", hash_funcs={Workspace: _fingerprints})
+def embedder(workspace: Workspace, space: str) -> Embedder:
     """The function that embeds an uploaded photo as the space's own photos were."""
-    return _embedder(str(opened.space(space)["fingerprint"]), space, opened)
+    return workspace.embedder(space)
 
 
-@st.cache_data(max_entries=20_000, show_spinner=False)
-def _thumbnail(sha256: str, size: int, _opened: Workspace, _catalog: Catalog, _image_id: str) -> str:
-    folder = _opened.settings.artifacts / "thumbnails"
-    return gallery.data_uri(thumbnails.thumbnail(_catalog.path(_image_id), sha256, size, folder))
+def thumbnail(workspace: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
+    """A photo of the catalog as the data URI of a small JPEG.
 
-
-def thumbnail(opened: Workspace, image_id: str, size: int = THUMBNAIL) -> str:
-    """A photo of the catalog as a small picture's address. Raises ImageError when the file is gone, or another
-    picture."""
-    photos = catalog(opened)
+    Raises ImageError when the file is gone, or holds another picture.
+    """
+    photos = catalog(workspace)
     row = photos.row(image_id)
     sha256 = "" if row is None else photos.hashes[row]
-    return _thumbnail(sha256, size, opened, photos, image_id)
+    return _thumbnail(sha256, size, photos.path(image_id), workspace.settings.artifacts / "thumbnails")
 
 
-@st.cache_data(max_entries=400, show_spinner=False)
-def _search(version: str, space: str, image_id: str, metric: str, k: int, _opened: Workspace) -> dict[str, Any]:
-    found = loaded(_opened, space)
-    query = find_query(found.catalog, image_id)
-    return retrieval_search.search(_opened, found, query, metric_name=metric, k=k)
+# Keyed by the photo's content, so that a new `prepare` keeps the thumbnails of photos that stay the same.
+@st.cache_data(max_entries=20_000, show_spinner=False)
+def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
+    return gallery.data_uri(thumbnails.thumbnail(_path, sha256, size, _folder))
 
 
-def search(opened: Workspace, space: str, image_id: str, metric: str, k: int) -> dict[str, Any]:
-    """The exact answer to a catalog photo, as `python -m lib search` prints it."""
-    return _search(opened.version, space, image_id, metric, k, opened)
-
-
-@st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other")
-def _audit(version: str, _opened: Workspace) -> dict[str, Any]:
-    return audit.audit(catalog(_opened))
-
-
-def audited(opened: Workspace) -> dict[str, Any]:
+@st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
+def audited(workspace: Workspace) -> dict[str, Any]:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
-    return _audit(opened.version, opened)
+    return audit.audit(catalog(workspace))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def runs(version: str) -> list[results.Run]:
-    """All training runs, in one shape; `version` is that of the records, "" for none. Shared: read only.
+    """All training runs, in one shape; `version` is that of the records, "" means no runs. Shared: read only.
 
     Raises ArtifactError when a record is damaged.
     """
@@ -191,18 +162,14 @@ def runs(version: str) -> list[results.Run]:
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
 def readiness(version: str) -> dict[str, Any]:
-    """The `doctor` document without the store, which this process may hold itself; looked up at most every 15 s."""
+    """The `doctor` document without the store, which this process may own itself; at most 15 s old."""
     return doctor.examine(current_settings(), look_into_store=False)
 
 
-@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
-def _changes(version: str, _opened: Workspace) -> dict[str, int]:
-    return catalog_file.changes(catalog(_opened))
-
-
-def changes(opened: Workspace) -> dict[str, int]:
-    """Files added, removed or changed since the photos were prepared."""
-    return _changes(opened.version, opened)
+@st.cache_data(ttl=30, max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def changes(workspace: Workspace) -> dict[str, int]:
+    """How many files were added, removed or changed since the photos were prepared; at most 30 s old."""
+    return catalog_file.changes(catalog(workspace))
 
 
 @st.cache_resource
@@ -211,26 +178,26 @@ def pool() -> Pool:
     return Pool(_load_own)
 
 
-def _load_own(connection: Connection, opened: Store) -> None:
-    """Load our own collections: Milvus Lite forgets on closing that they were loaded."""
+def _load_own(connection: Connection, client: Store) -> None:
+    """Load Petalscope's own collections: Milvus Lite forgets on closing which collections were loaded."""
     if connection.name != pools.MAIN:
         return
-    present = set(collections.names(opened))
+    present = set(collections.names(client))
     with contextlib.suppress(ArtifactError):
-        mine = open_workspace().state.get("collections", {}).get(workspace.store_key(current_settings()), {})
-        for entry in mine.values():
+        stores = open_workspace().state.get("collections", {})
+        for entry in stores.get(workspaces.store_key(current_settings()), {}).values():
             for suffix in collections.SIBLINGS:
                 if entry["base"] + suffix in present:
-                    collections.ensure_loaded(opened, entry["base"] + suffix)
+                    collections.ensure_loaded(client, entry["base"] + suffix)
 
 
 def store() -> Store:
-    """The client of our own store, for all sessions. Raises StoreError with the remedy."""
+    """The client of Petalscope's own store, for all sessions. Raises StoreError with the remedy."""
     return pool().get(pools.own(current_settings()))
 
 
 def release_store() -> None:
-    """Close all clients, so that a `prepare` or another process can own the store; the next call opens it again."""
+    """Close all clients, so that a `prepare` or another process can own the store; the next use opens it again."""
     pool().close_all()
 
 

@@ -1,9 +1,10 @@
-"""Answers to what the retrieval page is asked, cached: the documents that the commands `search` and `compare` print."""
+"""Results of the retrieval page, cached: the documents that the commands `search` and `compare` print."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,136 +20,100 @@ from lib.view import cached
 
 @dataclass(frozen=True)
 class QuerySet:
-    """The queries of the page, and which photos may be answers. `part` is the part of a photo that is the query, as it
-    stands in an address, and `source` the id of that photo, "" for a picture from outside."""
+    """The queries of the page, and the filter of their results. `label` is the class that all queries share, None
+    where there is none. `part` is the crop as it stands in the address ("" for the whole photo), and `source` the id of
+    the catalog photo that is cropped ("" for an uploaded one)."""
 
     queries: list[Query]
-    among: AnswerFilter = ANY_ANSWER
+    filter: AnswerFilter = ANY_ANSWER
     keep_duplicates: bool = False
+    label: str | None = None
     part: str = ""
     source: str = ""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """What tells these queries from others."""
-        return tuple(query.key for query in self.queries)
 
 
 @dataclass(frozen=True)
 class Side:
-    """A way to answer: a metric in a space, its vectors brought to length 1 if `unit`."""
+    """A metric in a space; with `unit`, vectors are scaled to length 1 first."""
 
     metric: str
     space: str
     unit: bool = False
 
 
-def label_of(opened: Workspace, asked: QuerySet) -> str | None:
-    """The class of all queries, for a part of a photo that photo's; None when they differ or one has none."""
-    if asked.source:
-        return str(cached.catalog(opened).frame["label"].iloc[cached.catalog(opened).row(asked.source)])
-    labels = {_label(opened, query) for query in asked.queries}
-    return labels.pop() if len(labels) == 1 else None
+# A query counts as its key, so that neither pixels nor vectors are hashed.
+KEYS = cached.KEYS | {
+    Query: attrgetter("key"),
+    QuerySet: attrgetter("queries", "filter", "keep_duplicates"),
+}
 
 
-def _label(opened: Workspace, query: Query) -> str | None:
-    return None if query.row is None else str(cached.catalog(opened).frame["label"].iloc[query.row])
+@st.cache_resource(max_entries=4, show_spinner="Scaling the vectors to length 1", hash_funcs=KEYS)
+def unit_space(workspace: Workspace, space: str) -> SearchableSpace:
+    """A space with its vectors scaled to length 1. Shared by all sessions: read only."""
+    return retrieval_search.normalised(cached.loaded(workspace, space))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Scaling the vectors to length 1")
-def _unit(version: str, space: str, _loaded: SearchableSpace) -> SearchableSpace:
-    return retrieval_search.normalised(_loaded)
+def loaded(workspace: Workspace, side: Side) -> SearchableSpace:
+    """The space of a side, ready to be searched. Shared by all sessions: read only."""
+    return unit_space(workspace, side.space) if side.unit else cached.loaded(workspace, side.space)
 
 
-def loaded(opened: Workspace, side: Side) -> SearchableSpace:
-    """A space ready to be searched. Shared by all sessions: read only."""
-    found = cached.loaded(opened, side.space)
-    return _unit(opened.version, found.space, found) if side.unit else found
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=KEYS)
+def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bool = False) -> np.ndarray:
+    """The queries' vectors in a space, (q, dim): an uploaded photo is embedded once, whatever the metric."""
+    searched = loaded(workspace, Side("", space, unit))
+    uploaded = any(not query.copies and query.picture is not None for query in queries)
+    embed = cached.embedder(workspace, space) if uploaded and spaces.get(space).needs_weights else None
+    return np.stack([retrieval_search.vector(workspace, searched, query, embed) for query in queries])
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _vectors(
-    version: str, space: str, unit: bool, keys: tuple[str, ...], _opened: Workspace, _side: Side, _queries: list[Query]
-) -> np.ndarray:
-    there = loaded(_opened, _side)
-    outside = any(not query.copies and query.picture is not None for query in _queries)
-    embed = cached.embedder(_opened, space) if outside and spaces.get(space).needs_weights else None
-    return np.stack([retrieval_search.vector(_opened, there, query, embed) for query in _queries])
-
-
-def vectors(opened: Workspace, asked: QuerySet, side: Side) -> np.ndarray:
-    """The queries' vectors in a space, (q, dim): a picture from outside is embedded once."""
-    return _vectors(opened.version, side.space, side.unit, asked.keys, opened, side, asked.queries)
-
-
-@st.cache_data(max_entries=1_000, show_spinner=False)
-def _search(
-    version: str,
-    side: tuple[str, str, bool],
-    keys: tuple[str, ...],
-    among: tuple[Sequence[str], Sequence[str], bool],
-    k: int,
-    _opened: Workspace,
-    _asked: QuerySet,
-) -> dict[str, Any]:
-    return _answer(_opened, _asked, Side(*side), k)
-
-
-def _answer(opened: Workspace, asked: QuerySet, side: Side, k: int, **engine: Any) -> dict[str, Any]:
+@st.cache_data(max_entries=1_000, show_spinner=False, hash_funcs=KEYS)
+def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[str, Any]:
+    """The `search` document of a full scan."""
     return retrieval_search.search(
-        opened,
-        loaded(opened, side),
-        asked.queries,
+        workspace,
+        loaded(workspace, side),
+        queries.queries,
         metric_name=side.metric,
         k=k,
-        keep_duplicates=asked.keep_duplicates,
-        among=asked.among,
-        vectors=vectors(opened, asked, side),
-        **engine,
+        keep_duplicates=queries.keep_duplicates,
+        among=queries.filter,
+        vectors=vectors(workspace, queries.queries, side.space, side.unit),
     )
 
 
-def search(opened: Workspace, asked: QuerySet, side: Side, k: int, engine: str = "exact") -> dict[str, Any]:
-    """The `search` document of one way to answer. What Milvus answers is asked anew each time."""
-    if engine == "exact":
-        return _search(opened.version, _name(side), asked.keys, _among(asked), k, opened, asked)
-    return _answer(opened, asked, side, k, engine=engine, store=cached.store())
-
-
-@st.cache_data(max_entries=300, show_spinner=False)
-def _compare(
-    version: str,
-    a: tuple[str, str, bool],
-    b: tuple[str, str, bool],
-    keys: tuple[str, ...],
-    among: tuple[Sequence[str], Sequence[str], bool],
-    k: int,
-    _opened: Workspace,
-    _asked: QuerySet,
-) -> dict[str, Any]:
-    left, right = Side(*a), Side(*b)
-    return retrieval_search.compare(
-        _opened,
-        loaded(_opened, left),
-        _asked.queries,
-        a=left.metric,
-        b=right.metric,
+def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[str, Any]:
+    """The `search` document of a search in Milvus. It is not cached: each call measures the engine anew."""
+    return retrieval_search.search(
+        workspace,
+        loaded(workspace, side),
+        queries.queries,
+        metric_name=side.metric,
         k=k,
-        keep_duplicates=_asked.keep_duplicates,
-        other=loaded(_opened, right),
-        among=_asked.among,
-        vectors=(vectors(_opened, _asked, left), vectors(_opened, _asked, right)),
+        engine="milvus",
+        keep_duplicates=queries.keep_duplicates,
+        store=cached.store(),
+        among=queries.filter,
+        vectors=vectors(workspace, queries.queries, side.space, side.unit),
     )
 
 
-def compare(opened: Workspace, asked: QuerySet, a: Side, b: Side, k: int) -> dict[str, Any]:
-    """The `compare` document of two ways to answer."""
-    return _compare(opened.version, _name(a), _name(b), asked.keys, _among(asked), k, opened, asked)
-
-
-def _name(side: Side) -> tuple[str, str, bool]:
-    return side.metric, side.space, side.unit
-
-
-def _among(asked: QuerySet) -> tuple[Sequence[str], Sequence[str], bool]:
-    return asked.among.labels, asked.among.splits, asked.keep_duplicates
+@st.cache_data(max_entries=300, show_spinner=False, hash_funcs=KEYS)
+def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -> dict[str, Any]:
+    """The `compare` document of two sides."""
+    return retrieval_search.compare(
+        workspace,
+        loaded(workspace, a),
+        queries.queries,
+        a=a.metric,
+        b=b.metric,
+        k=k,
+        keep_duplicates=queries.keep_duplicates,
+        other=loaded(workspace, b),
+        among=queries.filter,
+        vectors=(
+            vectors(workspace, queries.queries, a.space, a.unit),
+            vectors(workspace, queries.queries, b.space, b.unit),
+        ),
+    )

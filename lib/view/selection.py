@@ -1,4 +1,4 @@
-"""What the user has chosen, shared by all pages and kept in the page's address: the query photo and the selection."""
+"""The query photo and the selected photos: shared by all pages, and kept in the page's address."""
 
 from __future__ import annotations
 
@@ -13,59 +13,57 @@ import streamlit as st
 from lib.view import url_state
 from lib.view.url_state import PICKED, QUERY
 
-# A selection that is too long for an address.
+# Where the session keeps a selection that is too long for an address.
 _LONG = "long_selection"
 
 
 def query() -> str | None:
-    """Id of the query photo, as the address has it."""
+    """The id of the query photo in the address; None where there is none."""
     return url_state.parameter(QUERY) or None
 
 
 def choose(image_id: str, **choices: str) -> None:
-    """Make a photo the query on every page: on the retrieval page the whole photo, whatever was asked there before.
+    """Make a photo the query on every page. The retrieval page then searches with the whole photo, not a crop.
 
-    `choices` go into the address with it, so that one step back undoes them all.
+    `choices` are written into the address together with it, so that one step back undoes them all.
     """
     url_state.forget(url_state.RETRIEVAL, "from", "part")
     url_state.write(**{QUERY: image_id}, **choices)
 
 
-def forget() -> None:
-    """No photo is the query any more."""
-    url_state.write(**{QUERY: None})
-
-
 def picked(ids: Sequence[str], contents: str) -> list[str]:
-    """The selected photos among the catalog's `ids`; see `picked_rows`."""
+    """The ids of the selected photos, in the order of the catalog's `ids`; see `picked_rows`."""
     return [ids[row] for row in picked_rows(len(ids), contents)]
 
 
 def picked_rows(n: int, contents: str) -> list[int]:
-    """The selected rows of a catalog of `n` images, ascending: from the address (a link wins), else from this session.
+    """The selected rows of a catalog of `n` photos, ascending: from the address, else from the session.
 
-    `contents` is the catalog's hash: a selection of other photos is none.
+    `contents` is the catalog's hash; a selection made on other photos is ignored.
     """
-    kept = url_state.parameter(PICKED) or st.session_state.get(_LONG)
-    return decoded(kept, n, contents) if kept else []
+    word = url_state.parameter(PICKED) or st.session_state.get(_LONG)
+    return decoded(word, n, contents) if word else []
 
 
 def pick(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
-    """Select these photos on every page; none clears the selection. What is too long for an address stays here."""
-    wanted = set(chosen)
-    pick_rows([row for row, image_id in enumerate(ids) if image_id in wanted], len(ids), contents)
+    """Select the photos with the ids `chosen` on every page; an empty iterable clears the selection.
+
+    A selection that is too long for an address stays in the session.
+    """
+    chosen_ids = set(chosen)
+    pick_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
 def pick_rows(rows: Sequence[int], n: int, contents: str) -> None:
-    """`pick` by rows of a catalog of `n` images."""
+    """`pick` by rows of a catalog of `n` photos."""
     word = encoded(rows, n, contents) if rows else ""
-    short = len(word) <= url_state.LONGEST
-    st.session_state[_LONG] = "" if short else word
-    url_state.write(**{PICKED: word if word and short else None})
+    fits = len(word) <= url_state.LONGEST
+    st.session_state[_LONG] = "" if fits else word
+    url_state.write(**{PICKED: word if word and fits else None})
 
 
 def encoded(rows: Sequence[int], n: int, contents: str) -> str:
-    """Rows of a catalog of `n` images as a short word for an address, valid for these `contents` only."""
+    """Rows of a catalog of `n` photos as a short word for an address, valid for these `contents` only."""
     mask = np.zeros(n, dtype=bool)
     mask[list(rows)] = True
     packed = zlib.compress(np.packbits(mask).tobytes(), 9)
@@ -73,12 +71,12 @@ def encoded(rows: Sequence[int], n: int, contents: str) -> str:
 
 
 def decoded(word: str, n: int, contents: str) -> list[int]:
-    """The rows that `encoded` made `word` of; none when it is damaged, or of another catalog."""
+    """The rows in a word made by `encoded`; empty when the word is damaged, or belongs to another catalog."""
     if word[:6] != contents[:6]:
         return []
     try:
         packed = base64.urlsafe_b64decode(word[6:] + "=" * (-len(word[6:]) % 4))
-        # Not more than there can be: an address comes from anywhere.
+        # The length is bounded: anybody can write an address that unpacks to gigabytes.
         unpacked = zlib.decompressobj().decompress(packed, max_length=n // 8 + 2)
     except (ValueError, binascii.Error, zlib.error):
         return []

@@ -7,6 +7,7 @@ import re
 from lib.prepare import workspace
 from lib.search import disagreement
 from lib.settings import Settings
+from lib.view.retrieval import robustness_lab, scoreboard
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched
 
@@ -14,7 +15,7 @@ pytestmark = browser_driver.MARKS
 
 
 def wait_for_scores(tab: Watched) -> None:
-    tab.page.get_by_text("Judged by").wait_for(timeout=60_000)
+    tab.page.get_by_text(scoreboard.MEASURE, exact=True).first.wait_for(timeout=60_000)
     tab.settle()
 
 
@@ -23,7 +24,7 @@ def test_the_scoreboard_is_measured_and_its_link_restores_a_cell(tab: Watched) -
     wait_for_scores(tab)
     assert "test photos as queries against" in tab.text()
     # The address changes as the page begins to be drawn: before that it is settled, but not yet of the new choice.
-    tab.page.get_by_role("radio", name="Two cells compared").click()
+    tab.page.get_by_role("radio", name=scoreboard.PANELS["pair"]).click()
     tab.page.wait_for_url(re.compile("below=pair"))
     tab.settle()
     tab.page.get_by_role("radio", name="P@5").click()
@@ -68,7 +69,7 @@ def test_a_disagreement_opens_side_by_side(tab: Watched, prepared: Settings) -> 
 def test_the_lab_follows_a_slider_and_its_link_restores_it(tab: Watched, prepared: Settings) -> None:
     query = workspace.open_workspace(prepared).catalog().ids[4]
     tab.open(f"Retrieval?view=Robustness+lab&q={query}")
-    tab.page.get_by_text("the original comes first under 5 of 5 metrics").first.wait_for(timeout=30_000)
+    tab.page.get_by_text(robustness_lab.first_under(5, 5)).first.wait_for(timeout=30_000)
     slider = tab.page.locator('.st-key-lab_crop input[type="range"]')
     slider.focus()
     for _ in range(14):
@@ -82,7 +83,7 @@ def test_the_lab_follows_a_slider_and_its_link_restores_it(tab: Watched, prepare
     tab.page.goto(link)
     tab.page.get_by_text("Crop 70").wait_for(timeout=30_000)
     tab.settle()
-    ranks = [line for line in said.splitlines() if "the original comes first" in line]
+    ranks = [line for line in said.splitlines() if "comes first under" in line]
     assert ranks and all(line in tab.text() for line in ranks)
 
 

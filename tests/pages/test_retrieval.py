@@ -15,11 +15,13 @@ from lib.errors import QueryError
 from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_part, query_picture
+from lib.search import contributions
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import selection, uploads
+from lib.view.cached_search import Side
 from lib.view.components import crop_box, paste_field
-from lib.view.retrieval import reproduce
+from lib.view.retrieval import explain_pair, query_form, reproduce
 from tests.conftest import COPY, COPY_OF
 from tests.helpers import image_files as made
 
@@ -65,7 +67,7 @@ def test_one_seed_draws_the_same_photo_for_everybody(start: Start, prepared: Set
         drawn.append(app.query_params["q"])
     assert drawn[0] == drawn[1]
     before = app.query_params["q"]
-    next(button for button in app.button if button.label == "Another").click().run()
+    next(button for button in app.button if button.label == "Random photo").click().run()
     assert app.number_input(key="turn").value == 8
     assert app.query_params["q"] != before
     app.selectbox(key="query_class").select("tulip").run()
@@ -95,7 +97,7 @@ def test_several_photos_are_asked_together(start: Start, prepared: Settings) -> 
 def test_a_large_selection_is_thinned_and_said_to_be(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = _page(start, prepared, **{"from": "selection", "sel": selection.encoded(range(61), 61, photos.contents)})
-    assert _shown(app, "24 of the 61 selected photos, evenly spread, are asked together")
+    assert _shown(app, query_form.together(24, 61))
 
 
 def test_a_photo_joins_the_selection(start: Start, prepared: Settings) -> None:
@@ -146,7 +148,7 @@ def test_filters_and_copies_stand_in_the_link_and_the_command(start: Start, prep
     code = _code(app)
     for words in ("--label=rose --label=tulip --split=train", "--keep-duplicates", "classes=rose&classes=tulip", "k=5"):
         assert words in code
-    assert _shown(app, "exact copies too")
+    assert _shown(app, query_form.DUPLICATES_INCLUDED)
     opened = workspace.open_workspace(prepared)
     among = search.AnswerFilter(("rose", "tulip"), ("train",))
     found = _exact(opened, COPY_OF, "cosine", k=5, among=among, keep_duplicates=True)
@@ -218,7 +220,10 @@ def test_a_chosen_pair_is_taken_apart(start: Start, prepared: Settings) -> None:
     query, row = (vectors[opened.catalog().row(name)] for name in ("tulip/04.jpg", pair["id"]))
     parts = np.sort(np.abs(query - row))[::-1]
     half = int(np.searchsorted(np.cumsum(parts), parts.sum() / 2)) + 1
-    assert _shown(app, f"half of the L1 distance ({parts.sum():#.4g}) comes from **{half}** of 512 features")
+    part = contributions.contributions("l1", query, row)
+    assert part.holding(0.5) == half
+    assert part.total == pytest.approx(parts.sum())
+    assert _shown(app, explain_pair.concentration(Side("l1", "resnet18"), part))
 
 
 def test_a_link_holds_only_what_the_page_knows(start: Start, prepared: Settings) -> None:
@@ -340,7 +345,7 @@ def test_the_same_pixels_as_a_photo_leave_that_photo_out(start: Start, prepared:
     app = _page(start, prepared, **{"from": "upload"}, space="pixels")
     app.session_state["own"] = opened.catalog().path(COPY_OF).read_bytes()
     app.run()
-    assert _shown(app, "These very pixels are in the data set too")
+    assert _shown(app, query_form.SAME_PIXELS)
     assert str([COPY, COPY_OF] if COPY < COPY_OF else [COPY_OF, COPY]) in _code(app)
     assert images.pixel_hash(images.open_rgb(opened.catalog().path(COPY))) == images.pixel_hash(
         images.open_rgb(opened.catalog().path(COPY_OF))

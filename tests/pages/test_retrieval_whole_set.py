@@ -29,7 +29,14 @@ from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import background_jobs
 from lib.view.figures import vectors
-from lib.view.retrieval import cell_comparison, robustness_sweeps
+from lib.view.retrieval import (
+    calibration,
+    cell_comparison,
+    measurements,
+    query_form,
+    robustness_lab,
+    robustness_sweeps,
+)
 from tests.conftest import galleries
 
 PAGE = "pages/3_Retrieval.py"
@@ -123,14 +130,14 @@ def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -
     one = scoreboard.per_query(measured(scored, "resnet18").scores["cosine"], "map")
     two = scoreboard.per_query(measured(scored, "pixels").scores["l1"], "map")
     tested = significance.difference(one, two)
-    assert cards(app)["Difference"] == f"{tested.mean * 100:+.1f}"
+    assert cards(app)["Difference (pp)"] == f"{tested.mean * 100:+.1f}"
     assert cards(app)["p value"] == cell_comparison.p_words(tested.p)
-    assert cards(app)["Better on"] == f"{tested.wins} of {tested.queries}"
+    assert cards(app)["A better on"] == f"{tested.wins} of {tested.queries}"
 
 
 def test_mse_and_l2_are_said_to_be_the_same(start: Start, scored: Settings) -> None:
     app = open_view(start, scored, "Scoreboard", below="pair", cell="resnet18.mse", cell2="resnet18.l2")
-    assert "The same on every one of" in words(app)
+    assert cell_comparison.SAME_SCORES in words(app)
 
 
 @pytest.mark.parametrize("below", ["best", "classes"])
@@ -148,10 +155,10 @@ def test_the_other_panels_open(start: Start, scored: Settings, below: str) -> No
 @pytest.mark.parametrize(
     ("mean", "p", "said"),
     [
-        (0.2, 0.0001, "beats"),
+        (0.2, 0.0001, cell_comparison.BEATS),
         (-0.2, 0.0001, "Raw pixels · L1 distance beats ResNet18 features · Cosine similarity"),
-        (0.2, 0.01, "to be expected"),
-        (0.2, 0.3, "No difference beyond chance"),
+        (0.2, 0.01, cell_comparison.NOT_AFTER_CORRECTION),
+        (0.2, 0.3, cell_comparison.NOT_SIGNIFICANT),
     ],
 )
 def test_the_verdict_follows_the_corrected_p(mean: float, p: float, said: str) -> None:
@@ -176,7 +183,7 @@ def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Star
 def test_nothing_large_is_measured_unasked(start: Start, copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lib.view.retrieval.measurements.UNASKED", 10.0)
     app = open_view(start, copied, "Scoreboard")
-    assert "Nothing is scored yet" in app.info[0].value
+    assert measurements.NOT_SCORED in app.info[0].value
     assert not app.dataframe
 
 
@@ -190,28 +197,28 @@ def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
 # --- calibration -----------------------------------------------------------------------------------------------------
 
 
-def test_the_threshold_counts_friends(start: Start, scored: Settings) -> None:
+def test_the_threshold_counts_true_and_false_positives(start: Start, scored: Settings) -> None:
     app = open_view(start, scored, "Calibration", space="resnet18", metric="l1")
     found = measured(scored, "resnet18").calibrations["l1"]
     at = found.cost(found.best())
-    assert cards(app)["True friends let in"] == f"{at.true_positives:,}"
-    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
+    assert cards(app)[calibration.TRUE_POSITIVES] == f"{at.true_positives:,}"
+    assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
     slider = app.select_slider[0]
     word = f"resnet18.l1.{found.edges[found.thresholds[3]]:.8g}"
     slider.set_value(word).run()
     assert app.query_params["threshold"] == word
     at = found.cost(found.thresholds[3])
-    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
-    assert cards(app)["True friends lost"] == f"{at.positives - at.true_positives:,}"
-    next(button for button in app.button if button.label == "Best").click().run()
-    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).true_positives:,}"
+    assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
+    assert cards(app)[calibration.FALSE_NEGATIVES] == f"{at.positives - at.true_positives:,}"
+    next(button for button in app.button if button.label == calibration.BEST_THRESHOLD).click().run()
+    assert cards(app)[calibration.TRUE_POSITIVES] == f"{found.cost(found.best()).true_positives:,}"
     assert "threshold" not in app.query_params
     app.query_params["threshold"] = word  # a link restores it; one of another metric means nothing here
     app.run()
-    assert cards(app)["False friends let in"] == f"{at.false_positives:,}"
+    assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
     app.query_params["threshold"] = word.replace("l1", "l2")
     app.run()
-    assert cards(app)["True friends let in"] == f"{found.cost(found.best()).true_positives:,}"
+    assert cards(app)[calibration.TRUE_POSITIVES] == f"{found.cost(found.best()).true_positives:,}"
     aucs = app.dataframe[0].value.set_index(["Space", "Metric"])["AUC"]
     assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(found.auc)
 
@@ -255,7 +262,7 @@ def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings)
     photos = opened.catalog()
     query = photos.ids[4]
     app = open_view(start, prepared, "Robustness lab", q=query)
-    assert "the original comes first under 5 of 5 metrics" in words(app)
+    assert robustness_lab.first_under(5, 5) in words(app)
     app.slider(key="lab_crop").set_value(60).run()
     app.toggle(key="lab_flip").set_value(True).run()
     assert not app.exception
@@ -267,8 +274,8 @@ def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings)
     assert _numbers(drawn["x"]) == [each.rank for each in expected.values()]
     tiles = galleries(app)["Answers in Raw pixels"]
     assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].answers]
-    next(button for button in app.button if button.label == "As it was").click().run()
-    assert "the original comes first under 5 of 5 metrics" in words(app)
+    next(button for button in app.button if button.label == robustness_lab.RESET).click().run()
+    assert robustness_lab.first_under(5, 5) in words(app)
     assert app.slider(key="lab_crop").value == 0 and not app.toggle(key="lab_flip").value
 
 
@@ -281,7 +288,7 @@ def _numbers(values: Any) -> list[float]:
 
 def test_without_a_query_there_are_photos_to_begin_with(start: Start, prepared: Settings) -> None:
     app = open_view(start, prepared, "Robustness lab")
-    assert len(galleries(app)["Photos to begin with"]) == 5
+    assert len(galleries(app)[query_form.EXAMPLES]) == 5
     assert not app.slider
 
 
@@ -303,7 +310,7 @@ def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) 
         embed = embedder.embedder(spaces.get(space), opened.weights(space))
         told[space] = robustness.measure(opened, there, DISTORTIONS["crop"], lambda embed=embed: embed)
     app = open_view(start, copied, "Robustness lab")
-    assert [button.label for button in app.button if button.key == "measure_sweeps"] == ["Measure every distortion"]
+    assert [button.label for button in app.button if button.key == "measure_sweeps"] == [robustness_sweeps.RUN_TEST]
     lines = {trace["name"]: trace for trace in figure(app)["data"]}
     for space, found in told.items():
         rows = [row for row in found["rows"] if row["metric"] == "cosine"]
@@ -324,10 +331,10 @@ def test_who_is_ahead_is_told_for_each_distortion() -> None:
         ("resnet18", "jpeg"): rows(0.8, 1),
         ("pixels", "blur"): rows(0.1, 3),
     }
-    said = robustness_sweeps.who_is_ahead(found, ("pixels", "resnet18"), "l1", "first")
-    assert said.endswith("**Raw pixels** by JPEG compression; **ResNet18 features** by Crop.")
-    said = robustness_sweeps.who_is_ahead(found, ("pixels", "resnet18"), "l1", "rank")
-    assert said.endswith("strengths: **ResNet18 features** by Crop.")
+    said = robustness_sweeps.lead_sentence(found, ("pixels", "resnet18"), "l1", "first")
+    assert said.endswith("**Raw pixels** for JPEG compression; **ResNet18 features** for Crop.")
+    said = robustness_sweeps.lead_sentence(found, ("pixels", "resnet18"), "l1", "rank")
+    assert said.endswith("strengths: **ResNet18 features** for Crop.")
 
 
 def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None:
@@ -338,7 +345,7 @@ def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None
         replace(catalog, frame=catalog.frame.assign(factor_colour=colours)), opened.folder / opened.state["catalog"]
     )
     app = open_view(start, scored, "Robustness lab")
-    assert "By what is in the picture" in words(app)
+    assert robustness_lab.BY_FACTOR in words(app)
     found = measured(scored, "pixels").scores["cosine"]
     mine = colours[found.per_query.rows] == "red"
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]

@@ -76,7 +76,7 @@ def test_every_hostile_file_is_read_or_left_out_with_a_sentence_by_all_alike(
             assert str(refused.value) == f"This file {reasons[name]}; choose another picture.", name
             with pytest.raises(ImageError, match=r"\w"):
                 thumbnails.thumbnail(root / name, "0" * 64, 96, tmp_path / "thumbnails")
-    uploads._decoded.clear()
+    uploads.read.clear()
     assert not list(tmp_path.rglob(".tmp-*"))
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MOST_MB
     # A catalog of all this comes back from the disk as it was.

@@ -244,8 +244,8 @@ def test_one_computation_for_each_key(
 
     monkeypatch.setattr(search, "load_space", loading)
     monkeypatch.setattr(cached.audit, "audit", auditing)
-    cached._loaded.clear()
-    cached._audit.clear()
+    cached.loaded.clear()
+    cached.audited.clear()
     opened = cached.open_workspace()
 
     def use(number: int) -> int:

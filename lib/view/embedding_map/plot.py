@@ -11,9 +11,11 @@ from lib.data.catalog import Catalog
 from lib.errors import ImageError
 from lib.measure.traits import RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
+from lib.retrieval.query import query_row
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
-from lib.view import cached, page_controls, photo_tiles, selection, theme, url_state
+from lib.view import cached, cached_search, page_controls, photo_tiles, selection, theme, url_state
+from lib.view.cached_search import QuerySet, Side
 from lib.view.components import hover_photo, scatter
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
 from lib.view.embedding_map.map_choice import DisplayedMap
@@ -214,7 +216,10 @@ def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[di
     """The query's nearest photos in the full space, as results of a search; none without a query of this data set."""
     photos = cached.catalog(opened)
     row = _query_row(photos)
-    return [] if row is None else list(cached.search(opened, space, photos.ids[row], metric, k)["results"])
+    if row is None:
+        return []
+    queries = QuerySet([query_row(photos, row)])
+    return list(cached_search.search(opened, queries, Side(metric, space), k)["results"])
 
 
 def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Calibration: what a value means. Pairs of one class and of two under each metric, and a threshold between them."""
+"""Calibration: pairs of photos of the same class and of different classes under each metric, and a threshold."""
 
 from __future__ import annotations
 
@@ -22,129 +22,130 @@ _PALETTE = ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#D55E00", "#
 _COLOURS = dict(zip(METRICS, cycle(_PALETTE), strict=False))
 
 
-def show(opened: Workspace) -> None:
-    """The whole view, for one space."""
-    space = page_controls.space_choice(opened, "retrieval")
-    page_frame.origin(opened, space, Engine="exact")
-    found = measurements.all_scores(opened)
-    if found is None:
+BEST_THRESHOLD = "Use best threshold"
+TRUE_POSITIVES, FALSE_NEGATIVES = "True positives", "False negatives"
+FALSE_POSITIVES, PRECISION = "False positives", "Precision"
+
+
+def show(workspace: Workspace) -> None:
+    """The view, for one space."""
+    space = page_controls.space_choice(workspace, "retrieval")
+    page_frame.origin(workspace, space, Engine="exact")
+    scores_by_space = measurements.all_scores(workspace)
+    if scores_by_space is None:
         return
-    scored = found[space]
+    space_scores = scores_by_space[space]
     controls = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with controls[0]:
         metric = page_controls.metric_choice("Metric", "cosine", "metric", "calibration")
-    chosen = scored.calibrations[metric]
-    if chosen.auc is None:
-        st.info("There are no pairs of one class, or none of two, among these queries and answers.")
+    calibration = space_scores.calibrations[metric]
+    if calibration.auc is None:
+        st.info("Calibration needs pairs of the same class and pairs of different classes; here one kind is missing.")
         return
     with controls[1]:
-        edge = threshold(chosen, space)
-    cost(chosen, edge, scored)
+        edge = _threshold(calibration, space)
+    _show_cost(calibration, edge, int(space_scores.facts["gallery"]))
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
-        scores.calibration(chosen, edge),
+        scores.calibration(calibration, edge),
         width="stretch",
         key="calibration",
         config=config("calibration"),
-        alt=f"histograms of {METRICS[metric].title} of pairs of one class and of two, with the threshold",
+        alt=f"histograms of {METRICS[metric].title} for pairs of the same class and of others, and the threshold",
     )
     right.plotly_chart(
-        scores.roc({METRICS[name].name: each for name, each in scored.calibrations.items()}, _COLOURS, metric, edge),
+        scores.roc(space_scores.calibrations, _COLOURS, metric, edge),
         width="stretch",
         key="roc",
         config=config("roc"),
         alt="ROC curves of all metrics; the threshold is marked",
     )
     st.caption(
-        f"Every pair of {chosen.queries:,} test photos and {scored.facts['gallery']:,} others in "
-        f"{spaces.get(space).title}, copies left out; each histogram is scaled by its own pairs. **AUC**: the chance "
-        "that a pair of one class is closer than a pair of two (exact, by the Mann–Whitney statistic); 0.5 is a coin."
+        f"All pairs of {calibration.queries:,} test photos with {space_scores.facts['gallery']:,} other photos in "
+        f"{spaces.get(space).title}, without duplicates; each histogram is normalised separately. **AUC**: the "
+        "probability that a pair of the same class is closer than a pair of different classes (exact, from the "
+        "Mann–Whitney statistic); 0.5 is chance."
     )
-    aucs(found)
+    _show_table(scores_by_space)
 
 
-def threshold(chosen: Calibration, space: str) -> int:
-    """Where the line is drawn: a slider over values of the metric; returns the edge."""
-    metric, edges = METRICS[chosen.metric], chosen.edges
-    best = chosen.best()
+def _threshold(calibration: Calibration, space: str) -> int:
+    """The threshold: a slider over values of the metric, kept in the address. Returns the index of its edge."""
+    metric, edges = METRICS[calibration.metric], calibration.edges
+    best = calibration.best()
     # A value means something for one metric in one space only, so the address names all three.
-    places = {f"{space}.{chosen.metric}.{edges[place]:.8g}": place for place in chosen.thresholds}
-    usual = next(word for word, place in places.items() if place == best)
+    edge_by_name = {f"{space}.{calibration.metric}.{edges[edge]:.8g}": edge for edge in calibration.thresholds}
+    default = next(name for name, edge in edge_by_name.items() if edge == best)
     sign = "≥" if metric.higher_is_closer else "≤"
     left, right = st.columns([5, 1], vertical_alignment="bottom")
-    edge = left.select_slider(
-        f"Call it the same class when {metric.title} is {sign}",
-        list(places),
-        format_func=lambda word: f"{edges[places[word]]:.4g}",
-        **url_state.choice("threshold", "calibration", list(places), usual),
+    chosen = left.select_slider(
+        f"Same class if {metric.title} {sign}",
+        list(edge_by_name),
+        format_func=lambda name: f"{edges[edge_by_name[name]]:.4g}",
+        **url_state.choice("threshold", "calibration", list(edge_by_name), default),
     )
     right.button(
-        "Best",
+        BEST_THRESHOLD,
         on_click=lambda: url_state.write(threshold=None),
         icon=":material/my_location:",
         width="stretch",
-        help="Where most of both kinds are told right (Youden's index).",
+        help="The threshold that maximises Youden's J: true positive rate minus false positive rate.",
     )
-    return places[str(edge)]
+    return edge_by_name[str(chosen)]
 
 
-def cost(chosen: Calibration, edge: int, scored: SpaceScores) -> None:
-    """What the threshold lets in and loses."""
-    at = chosen.cost(edge)
-    lost = at.positives - at.true_positives
-    everywhere = at.positives / (at.positives + at.negatives)
+def _show_cost(calibration: Calibration, edge: int, gallery_size: int) -> None:
+    """True and false positives and negatives of the threshold."""
+    cost = calibration.cost(edge)
+    false_negatives = cost.positives - cost.true_positives
+    base_rate = cost.positives / (cost.positives + cost.negatives)
     page_controls.numbers(
         "cost",
-        ("True friends let in", f"{at.true_positives:,}", f"{at.recall or 0:.1%} of them", ""),
-        ("True friends lost", f"{lost:,}", f"{1 - (at.recall or 0):.1%} of them", ""),
-        ("False friends let in", f"{at.false_positives:,}", f"{at.fall_out or 0:.1%} of other pairs", ""),
-        (
-            "Of what it lets in, true",
-            "–" if at.precision is None else f"{at.precision:.1%}",
-            f"{everywhere:.1%} of all pairs are",
-            "",
-        ),
+        (TRUE_POSITIVES, f"{cost.true_positives:,}", f"{cost.recall or 0:.1%} of pairs of the same class", ""),
+        (FALSE_NEGATIVES, f"{false_negatives:,}", f"{1 - (cost.recall or 0):.1%} of pairs of the same class", ""),
+        (FALSE_POSITIVES, f"{cost.false_positives:,}", f"{cost.fall_out or 0:.1%} of other pairs", ""),
+        (PRECISION, "–" if cost.precision is None else f"{cost.precision:.1%}", f"{base_rate:.1%} by chance", ""),
     )
-    asked = max(1, chosen.queries)
+    queries = max(1, calibration.queries)
     st.caption(
-        f"For one query, on average: {at.true_positives / asked:,.1f} true friends and "
-        f"{at.false_positives / asked:,.1f} false ones let in, {lost / asked:,.1f} "
-        f"true ones lost, among {scored.facts['gallery']:,} photos."
+        f"Average for one query against {gallery_size:,} photos: {cost.true_positives / queries:,.1f} true positives, "
+        f"{cost.false_positives / queries:,.1f} false positives, {false_negatives / queries:,.1f} false negatives."
     )
 
 
-def aucs(found: dict[str, SpaceScores]) -> None:
-    """AUC of every space × metric, and the best threshold's cost."""
+def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
+    """AUC and best threshold of every space and metric."""
     rows = []
-    for space, scored in found.items():
-        for name, each in scored.calibrations.items():
-            at = each.cost(each.best())
+    for space, space_scores in scores_by_space.items():
+        for name, calibration in space_scores.calibrations.items():
+            cost = calibration.cost(calibration.best())
             rows.append(
                 {
                     "Space": spaces.get(space).title,
                     "Metric": METRICS[name].title,
-                    "AUC": each.auc,
-                    "Best threshold": at.threshold,
-                    "Friends let in %": None if at.recall is None else 100 * at.recall,
-                    "False friends let in %": None if at.fall_out is None else 100 * at.fall_out,
-                    "Pairs of one class": at.positives,
-                    "Pairs of two": at.negatives,
+                    "AUC": calibration.auc,
+                    "Best threshold": cost.threshold,
+                    "True positive rate %": None if cost.recall is None else 100 * cost.recall,
+                    "False positive rate %": None if cost.fall_out is None else 100 * cost.fall_out,
+                    "Pairs of the same class": cost.positives,
+                    "Pairs of different classes": cost.negatives,
                 }
             )
-    listed = pd.DataFrame(rows)
-    st.markdown("**Every space × metric**, each at its own best threshold")
+    table = pd.DataFrame(rows)
+    st.markdown("**Every space and metric** at its best threshold")
     percent = st.column_config.NumberColumn(format="%.2f")
+    count = st.column_config.NumberColumn(format="localized")
     st.dataframe(
-        listed,
+        table,
         hide_index=True,
         width="stretch",
         column_config={
             "AUC": st.column_config.NumberColumn(format="%.3f"),
             "Best threshold": st.column_config.NumberColumn(format="%.4g"),
-            "Pairs of one class": st.column_config.NumberColumn(format="localized"),
-            "Pairs of two": st.column_config.NumberColumn(format="localized"),
-            "Friends let in %": percent,
-            "False friends let in %": percent,
+            "True positive rate %": percent,
+            "False positive rate %": percent,
+            "Pairs of the same class": count,
+            "Pairs of different classes": count,
         },
     )
-    page_controls.csv_button(listed, "calibration")
+    page_controls.csv_button(table, "calibration")

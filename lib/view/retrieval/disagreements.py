@@ -1,4 +1,4 @@
-"""Where L1 and cosine disagree over the whole data set: on which photos, for which classes, with which hubs."""
+"""Disagreements of L1 and cosine over the whole data set: by photo, by class, and their hubs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.search.disagreement import Disagreement
+from lib.search.disagreement import Disagreement, Hubs
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
 from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
@@ -18,192 +18,203 @@ from lib.view.figures.style import config
 from lib.view.retrieval import measurements, view_links
 
 SHOWN = 24
-WINNERS = {"cosine": "cosine wins", "l1": "L1 wins", "neither": "neither"}
+WINNERS = {"cosine": "cosine better", "l1": "L1 better", "neither": "not significant"}
 
 
-def show(opened: Workspace) -> None:
-    """The whole view, for one space."""
-    space = page_controls.space_choice(opened, "retrieval")
-    facts = cached.neighbourhoods(opened, space).facts
+def show(workspace: Workspace) -> None:
+    """The view, for one space."""
+    space = page_controls.space_choice(workspace, "retrieval")
+    facts = cached.neighbourhoods(workspace, space).facts
     left, right = st.columns([2, 5], vertical_alignment="bottom")
-    most = min(DEPTH, len(cached.catalog(opened).frame) - 1)
-    k = int(left.number_input("Answers compared", **url_state.number("compared", 1, max(1, most), min(10, most))))
+    deepest = min(DEPTH, len(cached.catalog(workspace).frame) - 1)
+    k = int(
+        left.number_input("Results compared (k)", **url_state.number("compared", 1, max(1, deepest), min(10, deepest)))
+    )
     with right:
-        view_links.to_map(space, "See it on the map", colour="disagreement")
-    page_frame.origin(opened, space, Engine=neighbourhoods.approximation_note(facts, k=k) or "exact")
-    found = measurements.disagreements(opened, space, k)
-    summary(found, str(facts["input"]))
-    queries(opened, space, found)
-    classes(opened, space, found.k)
-    hubness(opened, space, k)
+        view_links.to_map(space, "Show on the map", colour="disagreement")
+    page_frame.origin(workspace, space, Engine=neighbourhoods.approximation_note(facts, k=k) or "exact")
+    disagreement = measurements.disagreements(workspace, space, k)
+    _show_summary(disagreement, str(facts["input"]))
+    _show_photos(workspace, space, disagreement)
+    _show_classes(workspace, space, disagreement.k)
+    _show_hubs(workspace, space, k)
 
 
-def summary(found: Disagreement, source: str) -> None:
-    """How often they agree; `source` is where the neighbours come from."""
-    known = found.overlap[~np.isnan(found.overlap)]
-    if not len(known):
-        st.info("No photo here has another one to be compared with.")
+def _show_summary(disagreement: Disagreement, source: str) -> None:
+    """How often L1 and cosine agree; `source` names the vectors of the neighbours."""
+    overlaps = disagreement.overlap[~np.isnan(disagreement.overlap)]
+    if not len(overlaps):
+        st.info("This data set has one photo; a comparison needs two or more.")
         st.stop()
     page_controls.numbers(
         "disagree",
-        ("Mean overlap", f"{known.mean():.1%}", "", f"Shared among the first {found.k}."),
-        ("The very same answers", f"{(known == 1).mean():.1%}", "of photos", ""),
-        ("Nothing in common", f"{(known == 0).mean():.1%}", "of photos", ""),
+        ("Mean overlap", f"{overlaps.mean():.1%}", "", f"Shared photos among the first {disagreement.k}."),
+        ("Identical results", f"{(overlaps == 1).mean():.1%}", "of photos", ""),
+        ("No shared result", f"{(overlaps == 0).mean():.1%}", "of photos", ""),
         (
             "Mean rank-biased overlap",
-            f"{np.nanmean(found.rbo):.3f}",
+            f"{np.nanmean(disagreement.rbo):.3f}",
             "",
-            f"Over the first {DEPTH} answers, the first ranks weighing most (p = 0.9; Webber et al. 2010).",
+            f"Over the first {DEPTH} results, with the most weight on the first ranks (p = 0.9; Webber et al. 2010).",
         ),
     )
     st.plotly_chart(
-        scores.overlaps(found.overlap, found.k),
+        scores.overlaps(disagreement.overlap, disagreement.k),
         width="stretch",
         key="overlaps",
         config=config("overlaps"),
-        alt="how many photos have how many answers in common under L1 and cosine",
+        alt="histogram of the number of results that L1 and cosine share, over all photos",
     )
-    st.caption(f"Every one of {len(known):,} photos as a query against all others, its copies left out, in {source}.")
+    st.caption(f"Each of {len(overlaps):,} photos as a query against all others, without its duplicates, in {source}.")
 
 
-def queries(opened: Workspace, space: str, found: Disagreement) -> None:
-    """The photos on which they differ most, each opening side by side."""
-    photos = cached.catalog(opened)
+def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -> None:
+    """The photos with the largest disagreement; a click compares a photo's results side by side."""
+    photos = cached.catalog(workspace)
     lists = {
-        "Least in common": (found.worst()[:SHOWN], "The lowest overlap first."),
-        "Cosine finds more": (found.torn("cosine")[:SHOWN], "More answers of the photo's class by cosine than by L1."),
-        "L1 finds more": (found.torn("l1")[:SHOWN], "More answers of the photo's class by L1 than by cosine."),
+        "Least in common": (disagreement.worst()[:SHOWN], "The lowest overlap first."),
+        "Cosine finds more": (
+            disagreement.torn("cosine")[:SHOWN],
+            "Photos for which cosine finds more results of the same class than L1.",
+        ),
+        "L1 finds more": (
+            disagreement.torn("l1")[:SHOWN],
+            "Photos for which L1 finds more results of the same class than cosine.",
+        ),
     }
-    st.subheader("On which photos")
+    st.subheader("By photo")
     tied = url_state.choice("torn", "disagree", list(lists), "Least in common")
-    chosen = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
-    rows, about = lists[chosen]
-    st.caption(f"{about} A click puts the photo's answers side by side.")
+    title = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
+    rows, about = lists[title]
+    st.caption(f"{about} Click a photo to compare its results side by side.")
     if not len(rows):
         st.markdown(":material/check: none")
         return
+    right = disagreement.right
     photo_tiles.show_photos(
-        opened,
+        workspace,
         [photos.ids[row] for row in rows],
         key="torn_photos",
-        title=chosen,
-        badges=[f"{found.overlap[row]:.0%}" for row in rows],
-        notes=[f"right: {_tenths(found, 'l1', row)} L1, {_tenths(found, 'cosine', row)} cos" for row in rows],
+        title=title,
+        badges=[f"{disagreement.overlap[row]:.0%}" for row in rows],
+        notes=[
+            f"same class: {right['l1'][row] * disagreement.k:.0f} L1, {right['cosine'][row] * disagreement.k:.0f} cos"
+            for row in rows
+        ],
         tile=104,
-        on_pick=view_links.to_sides(space),
+        on_pick=view_links.to_side_by_side(space),
     )
-    listed = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "id": photos.ids,
             "label": photos.frame["label"],
-            "overlap": found.overlap,
-            "rank-biased overlap": found.rbo,
-            "right by L1": found.right["l1"],
-            "right by cosine": found.right["cosine"],
+            "overlap": disagreement.overlap,
+            "rank-biased overlap": disagreement.rbo,
+            "right by L1": right["l1"],
+            "right by cosine": right["cosine"],
         }
-    ).iloc[found.worst()]
+    ).iloc[disagreement.worst()]
     with st.container(horizontal=True):
         if st.button("Select these on the map", icon=":material/my_location:", key="torn_map"):
             selection.pick([photos.ids[row] for row in rows], photos.ids, photos.contents)
-            wanted = url_state.link_to(url_state.MAP, space=space, colour="disagreement")
-            st.switch_page(url_state.MAP, query_params=wanted)
-        page_controls.csv_button(listed, "disagreement")
+            target = url_state.link_to(url_state.MAP, space=space, colour="disagreement")
+            st.switch_page(url_state.MAP, query_params=target)
+        page_controls.csv_button(table, "disagreement")
 
 
-def _tenths(found: Disagreement, metric: str, row: int) -> str:
-    return f"{found.right[metric][row] * found.k:.0f}"
-
-
-def classes(opened: Workspace, space: str, k: int) -> None:
-    """For which classes one metric finds more right answers than the other."""
-    results = measurements.disagreements_by_class(opened, space, k)
-    st.subheader("For which classes")
+def _show_classes(workspace: Workspace, space: str, k: int) -> None:
+    """For which classes one metric finds more results of the same class than the other."""
+    results = measurements.disagreements_by_class(workspace, space, k)
+    st.subheader("By class")
     st.plotly_chart(
         scores.class_winners(results),
         width="stretch",
         key="class_winners",
         config=config("class-winners"),
-        alt="cosine less L1, share of right answers, for every class with its interval",
+        alt="precision of cosine minus precision of L1 for every class, with its interval",
     )
-    listed = pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
-                "Class": each.label,
-                "Photos": each.images,
-                "Overlap %": _percent(each.overlap),
-                "Right by L1 %": _percent(each.right["l1"]),
-                "Right by cosine %": _percent(each.right["cosine"]),
-                "Cosine − L1, points": _percent(each.difference.mean),
-                "95 % from": _percent(each.difference.ci95[0]) if each.difference.ci95 else None,
-                "to": _percent(each.difference.ci95[1]) if each.difference.ci95 else None,
-                "p (Holm)": each.p_corrected,
-                "Verdict": WINNERS[each.winner],
+                "Class": result.label,
+                "Photos": result.images,
+                "Overlap %": _percent(result.overlap),
+                "Precision of L1 %": _percent(result.right["l1"]),
+                "Precision of cosine %": _percent(result.right["cosine"]),
+                "Cosine − L1 (pp)": _percent(result.difference.mean),
+                "95 % from": _percent(result.difference.ci95[0]) if result.difference.ci95 else None,
+                "to": _percent(result.difference.ci95[1]) if result.difference.ci95 else None,
+                "p (Holm)": result.p_corrected,
+                "Verdict": WINNERS[result.winner],
             }
-            for each in results
+            for result in results
         ]
     )
     share, points = st.column_config.NumberColumn(format="%.2f"), st.column_config.NumberColumn(format="%+.2f")
-    columns = dict.fromkeys(("Overlap %", "Right by L1 %", "Right by cosine %"), share)
-    columns |= dict.fromkeys(("Cosine − L1, points", "95 % from", "to"), points)
-    st.dataframe(listed, hide_index=True, width="stretch", column_config=columns)
+    columns = dict.fromkeys(("Overlap %", "Precision of L1 %", "Precision of cosine %"), share)
+    columns |= dict.fromkeys(("Cosine − L1 (pp)", "95 % from", "to"), points)
+    st.dataframe(table, hide_index=True, width="stretch", column_config=columns)
     st.caption(
-        f"Share of the first {k} answers that are of the photo's class, every photo a query. Interval: paired "
-        "bootstrap over the photos of the class; p: sign-flip permutation, corrected for the number of classes (Holm)."
+        f"Precision: share of the first {k} results that are of the query's class, with every photo as a query. "
+        "Interval: paired bootstrap over the photos of the class. p: sign-flip permutation, corrected for the number "
+        "of classes (Holm)."
     )
-    page_controls.csv_button(listed, "classes-l1-cosine")
+    page_controls.csv_button(table, "classes-l1-cosine")
 
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 4)
 
 
-def hubness(opened: Workspace, space: str, k: int) -> None:
-    """How unevenly each metric hands out its answers, and the greatest hubs."""
-    photos = cached.catalog(opened)
-    both = {metric: measurements.hubs(opened, space, metric, k) for metric in ("l1", "cosine")}
+def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
+    """How unevenly each metric spreads its results over the photos, and the greatest hubs."""
+    hubs = {metric: measurements.hubs(workspace, space, metric, k) for metric in ("l1", "cosine")}
     st.subheader("Hubs")
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
-        scores.occurrences({name: each.counts for name, each in both.items()}),
+        scores.occurrences({metric: metric_hubs.counts for metric, metric_hubs in hubs.items()}),
         width="stretch",
         key="occurrences",
         config=config("hubness"),
-        alt="share of photos that are found at least so often, under L1 and cosine",
+        alt="share of photos that are retrieved at least n times, under L1 and cosine",
     )
-    listed = pd.DataFrame(
-        {
-            METRICS[name].title: {
-                "Skewness of how often a photo is found": "–" if each.skewness is None else f"{each.skewness:.2f}",
-                "Most often found": f"{each.counts.max():,} times",
-                "Never found": f"{each.never:.1%} of photos",
-                "Answers that the top 1 % of photos take": f"{each.top_share:.1%}",
-                "Answers of another class": f"{each.bad.sum() / max(1, each.counts.sum()):.1%}",
-            }
-            for name, each in both.items()
-        }
+    right.table(
+        pd.DataFrame({METRICS[metric].title: _hub_numbers(metric_hubs) for metric, metric_hubs in hubs.items()})
     )
-    right.table(listed)
     right.caption(
-        f"Found: among the first {k} answers to another photo. A hub turns up everywhere; the higher the skewness, "
-        "the more of the answers go to few photos (Radovanović et al. 2010). *Wrong* below: by photos of another class."
+        f"Retrieved: among the first {k} results of another photo. The higher the skewness, the more results go to a "
+        "few photos, the hubs (Radovanović et al. 2010). *Wrong* below: retrieved by photos of another class."
     )
-    for name, each in both.items():
-        other = both["cosine" if name == "l1" else "l1"]
-        st.markdown(f"**Greatest hubs by {METRICS[name].title}** in {spaces.get(space).title}")
+    photos = cached.catalog(workspace)
+    for metric, other_metric in (("l1", "cosine"), ("cosine", "l1")):
+        counts, wrong, other_counts = hubs[metric].counts, hubs[metric].bad, hubs[other_metric].counts
+        title = f"Greatest hubs by {METRICS[metric].title}"
+        st.markdown(f"**{title}** in {spaces.get(space).title}")
         photo_tiles.show_photos(
-            opened,
-            [photos.ids[row] for row in each.top],
-            key=f"hubs_{name}",
-            title=f"Greatest hubs by {METRICS[name].title}",
-            badges=[f"×{each.counts[row]:,}" for row in each.top],
+            workspace,
+            [photos.ids[row] for row in hubs[metric].top],
+            key=f"hubs_{metric}",
+            title=title,
+            badges=[f"×{counts[row]:,}" for row in hubs[metric].top],
             notes=[
                 (
-                    f"×{other.counts[row]:,} by {METRICS[other.metric].short}",
-                    f"{each.bad[row] / max(1, each.counts[row]):.0%} wrong",
+                    f"×{other_counts[row]:,} by {METRICS[other_metric].short}",
+                    f"{wrong[row] / max(1, counts[row]):.0%} wrong",
                 )
-                for row in each.top
+                for row in hubs[metric].top
             ],
             tile=92,
             row=True,
-            on_pick=view_links.to_sides(space),
+            on_pick=view_links.to_side_by_side(space),
         )
+
+
+def _hub_numbers(hubs: Hubs) -> dict[str, str]:
+    """The hubness of a metric as a column of the table."""
+    return {
+        "Skewness of the retrieval counts": "–" if hubs.skewness is None else f"{hubs.skewness:.2f}",
+        "Largest retrieval count": f"{hubs.counts.max():,}",
+        "Never retrieved (anti-hubs)": f"{hubs.never:.1%} of photos",
+        "Results that are among the top 1 % of photos": f"{hubs.top_share:.1%}",
+        "Results of another class": f"{hubs.bad.sum() / max(1, hubs.counts.sum()):.1%}",
+    }

@@ -1,10 +1,11 @@
-"""Why a photo is as near to the query as a metric says: what each dimension contributes, the lengths, the pixels."""
+"""Why a result is as close to the query as a metric says: the contribution of each dimension, lengths, pixels."""
 
 from __future__ import annotations
 
 import base64
+import html
 import io
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,167 +13,194 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
+from lib.data import thumbnails
 from lib.embed import spaces
+from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
+from lib.retrieval.query import Query
 from lib.search import contributions
 from lib.search.contributions import Contributions
 from lib.search.metrics import METRICS, PIXEL_SCALE, centred
 from lib.view import cached, cached_search, theme, url_state
 from lib.view.cached_search import QuerySet, Side
-from lib.view.embedding_map import plot
+from lib.view.components import gallery
 from lib.view.figures import style
 
 MOST_BARS = 20
-# Violet for the query as on the map, teal for the answer.
-_LEFT, _RIGHT = theme.QUERY, "#2aa198"
+# Violet for the query as on the map, teal for the result.
+_QUERY_COLOUR, _RESULT_COLOUR = theme.QUERY, "#2aa198"
+
+
+class Pair(NamedTuple):
+    """The vectors of a query and of one result, (dim,) each."""
+
+    query: np.ndarray
+    result: np.ndarray
 
 
 def choose(image_id: str) -> None:
-    """Take this answer apart."""
+    """Explain this result."""
     url_state.write(pair=image_id)
 
 
-def pair(both: dict[str, Any]) -> str | None:
-    """The answer that is taken apart: the chosen one while it is an answer, else the one whose ranks differ most."""
-    ranks = {
-        row["id"]: abs(row["rank"] - there)
+def chosen_pair(comparison: dict[str, Any]) -> str | None:
+    """The id of the explained result: the chosen one while it is a result, else the one whose ranks differ most."""
+    differences = {
+        result["id"]: abs(result["rank"] - other_rank)
         for side in ("a", "b")
-        for row, there in zip(both[side]["results"], both["ranks"][side], strict=True)
+        for result, other_rank in zip(comparison[side]["results"], comparison["ranks"][side], strict=True)
     }
-    wanted = url_state.parameter("pair")
-    return wanted if wanted in ranks else max(ranks, key=lambda image_id: ranks[image_id], default=None)
+    chosen = url_state.parameter("pair")
+    return (
+        chosen if chosen in differences else max(differences, key=lambda image_id: differences[image_id], default=None)
+    )
+
+
+def space_title(side: Side) -> str:
+    """The title of a side's space, with its scaling."""
+    return spaces.get(side.space).title + (" at length 1" if side.unit else "")
 
 
 def show(
-    opened: Workspace,
-    asked: QuerySet,
+    workspace: Workspace,
+    queries: QuerySet,
     sides: tuple[Side, Side],
-    both: dict[str, Any],
+    comparison: dict[str, Any],
     names: tuple[str, str],
-    chosen: str | None,
+    result_id: str | None,
 ) -> None:
-    """One pair of query and answer, side by side in both ways to measure."""
+    """The pair of the query and one result, explained for both sides."""
     st.subheader("Why")
-    if len(asked.queries) > 1:
-        st.caption("A pair is one query and one answer: choose a single photo to take a pair apart.")
+    if len(queries.queries) > 1:
+        st.caption("A pair is one query and one result: choose a single photo to see why a result is close.")
         return
-    if chosen is None:
+    if result_id is None:
         return
-    ids = list(dict.fromkeys(row["id"] for side in ("a", "b") for row in both[side]["results"]))
-    st.session_state["why_pair"] = chosen
-    places = {
-        row["id"]: f"{names[0]} #{one}, {names[1]} #{two}"
-        for side in ("a", "b")
-        for row, there in zip(both[side]["results"], both["ranks"][side], strict=True)
-        for one, two in [(row["rank"], there) if side == "a" else (there, row["rank"])]
-    }
-    st.selectbox(
-        "The query and",
-        ids,
-        format_func=lambda image_id: f"{image_id} · {places[image_id]}",
-        key="why_pair",
-        on_change=lambda: choose(str(st.session_state["why_pair"])),
-    )
-    found = {side: _pair(opened, asked, side, chosen) for side in sides}
-    parts = [contributions.contributions(side.metric, *found[side]) for side in sides]
-    _pictures(opened, asked, chosen, sides, parts)
-    _words(parts, sides)
+    _pair_choice(comparison, names, result_id)
+    pairs = {side: _pair(workspace, queries, side, result_id) for side in sides}
+    parts = [contributions.contributions(side.metric, *pairs[side]) for side in sides]
+    _show_pictures(workspace, queries.queries[0], result_id, pairs, parts)
+    for side, part in zip(sides, parts, strict=True):
+        st.markdown(concentration(side, part))
     left, right = st.columns(2)
     with left:
         st.plotly_chart(
-            _curves(parts, sides), width="stretch", key="why_curves", alt="how few dimensions hold which share"
+            _curves(parts, sides),
+            width="stretch",
+            key="why_curves",
+            alt="share of the distance that the largest dimensions make up",
         )
     with right:
-        _lengths(opened, sides, found)
-    for place, side in enumerate(dict.fromkeys(sides)):
+        _show_lengths(workspace, pairs)
+    for place, side in enumerate(pairs):
         if not spaces.get(side.space).pixels:
-            _features(parts[sides.index(side)], side, *found[side], key=f"why_features_{place}")
+            _show_features(parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
 
 
-def _pair(opened: Workspace, asked: QuerySet, side: Side, chosen: str) -> tuple[np.ndarray, np.ndarray]:
-    row = cached.catalog(opened).row(chosen) or 0
-    return cached_search.vectors(opened, asked, side)[0], np.asarray(
-        cached_search.loaded(opened, side).gallery.vectors[row]
+def _pair_choice(comparison: dict[str, Any], names: tuple[str, str], result_id: str) -> None:
+    """A control for the result that is explained, kept in the address by `choose`."""
+    ranks: dict[str, str] = {}
+    for side in ("a", "b"):
+        for result, other_rank in zip(comparison[side]["results"], comparison["ranks"][side], strict=True):
+            left, right = (result["rank"], other_rank) if side == "a" else (other_rank, result["rank"])
+            ranks[result["id"]] = f"{names[0]} #{left}, {names[1]} #{right}"
+    st.session_state["why_pair"] = result_id
+    st.selectbox(
+        "The query and",
+        list(ranks),
+        format_func=lambda image_id: f"{image_id} · {ranks[image_id]}",
+        key="why_pair",
+        on_change=lambda: choose(str(st.session_state["why_pair"])),
     )
 
 
-def _words(parts: list[Contributions], sides: tuple[Side, Side]) -> None:
-    for part, side in zip(parts, sides, strict=True):
-        what = {"l2": "the squared L2 distance", "cosine": "the cosine", "ncc": "the correlation"}.get(
-            side.metric, f"the {METRICS[side.metric].title}"
-        )
-        d = len(part.parts)
-        share = part.holding(0.5) / d
-        noun = "values" if side.space == "pixels" else "features"
-        st.markdown(
-            f"**{METRICS[side.metric].title}**, {spaces.get(side.space).title}: half of {what} ({part.total:#.4g}) "
-            f"comes from **{part.holding(0.5):,}** of {d:,} {noun} ({share:.0%}), nine tenths from "
-            f"{part.holding(0.9):,}; as concentrated as {part.effective:,.0f} equal ones."
-        )
+def _pair(workspace: Workspace, queries: QuerySet, side: Side, result_id: str) -> Pair:
+    row = cached.catalog(workspace).row(result_id) or 0
+    query = cached_search.vectors(workspace, queries.queries, side.space, side.unit)[0]
+    return Pair(query, np.asarray(cached_search.loaded(workspace, side).gallery.vectors[row]))
+
+
+def concentration(side: Side, part: Contributions) -> str:
+    """How few dimensions make up the distance, in a sentence."""
+    quantity = {"l2": "the squared L2 distance", "cosine": "the cosine", "ncc": "the correlation"}.get(
+        side.metric, f"the {METRICS[side.metric].title}"
+    )
+    dimensions, half = len(part.parts), part.holding(0.5)
+    noun = "values" if side.space == "pixels" else "features"
+    return (
+        f"**{METRICS[side.metric].title}**, {spaces.get(side.space).title}: of {dimensions:,} {noun}, **{half:,}** "
+        f"({half / dimensions:.0%}) make up half of {quantity} ({part.total:#.4g}), and {part.holding(0.9):,} make up "
+        f"90 %. The effective number of {noun} is {part.effective:,.0f}."
+    )
 
 
 def _curves(parts: list[Contributions], sides: tuple[Side, Side]) -> go.Figure:
-    """The share that the largest contributions hold together, by how many they are."""
+    """The cumulative share of the largest contributions."""
     figure = go.Figure()
     for place, (part, side) in enumerate(zip(parts, sides, strict=True)):
         curve = np.concatenate([[0], part.curve])
-        # Few enough points to send; a curve of 49,152 is as smooth with 400.
-        at = np.unique(np.linspace(0, len(curve) - 1, min(len(curve), 400)).round().astype(int))
+        # A curve of 49,152 points is as smooth with 400, and quicker to send.
+        points = np.unique(np.linspace(0, len(curve) - 1, min(len(curve), 400)).round().astype(int))
         figure.add_scatter(
-            x=100 * at / (len(curve) - 1),
-            y=100 * curve[at],
+            x=100 * points / (len(curve) - 1),
+            y=100 * curve[points],
             mode="lines",
-            line={"width": 2.6, "dash": "solid" if place == 0 else "dash", "color": (_LEFT, _RIGHT)[place]},
+            line={
+                "width": 2.6,
+                "dash": "solid" if place == 0 else "dash",
+                "color": (_QUERY_COLOUR, _RESULT_COLOUR)[place],
+            },
             name=style.text(f"{METRICS[side.metric].title} · {spaces.get(side.space).title}"),
-            hovertemplate="%{x:.1f} % of the dimensions hold %{y:.1f} %<extra></extra>",
+            hovertemplate="%{x:.1f} % of the dimensions make up %{y:.1f} %<extra></extra>",
         )
     figure.add_scatter(
         x=[0, 100], y=[0, 100], mode="lines", line={"color": theme.MUTED, "dash": "dot", "width": 1},
-        hoverinfo="skip", name="all alike",
+        hoverinfo="skip", name="uniform",
     )  # fmt: skip
     figure.update_layout(
         height=300, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
     figure.update_xaxes(title="largest dimensions, %")
-    figure.update_yaxes(title="their share, %")
+    figure.update_yaxes(title="share of the distance, %")
     return figure
 
 
-def _lengths(opened: Workspace, sides: tuple[Side, Side], found: dict[Side, tuple[np.ndarray, np.ndarray]]) -> None:
-    """What the lengths of both vectors do to the distance, in each space of the view."""
-    names = [
-        "query ‖q‖",
-        "answer ‖x‖",
-        "median of all photos",
-        "squared L2 distance",
-        "of it length",
-        "of it direction",
-    ]
-    table: dict[str, list[str]] = {"Length": names}
-    for side in {each.space: each for each in sides}.values():
-        both = contributions.lengths(*found[side])
-        gallery = cached_search.loaded(opened, side).gallery
-        scale = PIXEL_SCALE if gallery.pixels else 1.0
-        middle = float(np.median(np.sqrt(gallery.squares().astype(np.float64)))) / scale
-        whole = both.squared or 1.0
-        numbers = [f"{value:#.4g}" for value in (both.query, both.row, middle, both.squared)]
-        shares = [f"{value / whole:.1%}" for value in (both.of_length, both.of_direction)]
-        table[spaces.get(side.space).title + (" at length 1" if side.unit else "")] = [*numbers, *shares]
-    st.markdown("**What the vectors' lengths do**")
+def _show_lengths(workspace: Workspace, pairs: dict[Side, Pair]) -> None:
+    """How much of the squared L2 distance comes from the vectors' lengths, in each space of the view."""
+    table: dict[str, list[str]] = {
+        "Length": [
+            "query ‖q‖",
+            "result ‖x‖",
+            "median of all photos",
+            "squared L2 distance",
+            "share from length",
+            "share from direction",
+        ]
+    }
+    for side in {side.space: side for side in pairs}.values():
+        lengths = contributions.lengths(*pairs[side])
+        vectors = cached_search.loaded(workspace, side).gallery
+        scale = PIXEL_SCALE if vectors.pixels else 1.0
+        median = float(np.median(np.sqrt(vectors.squares().astype(np.float64)))) / scale
+        squared = lengths.squared or 1.0
+        values = [f"{value:#.4g}" for value in (lengths.query, lengths.row, median, lengths.squared)]
+        shares = [f"{value / squared:.1%}" for value in (lengths.of_length, lengths.of_direction)]
+        table[space_title(side)] = [*values, *shares]
+    st.markdown("**Effect of the vectors' lengths**")
     st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     st.caption(
-        "‖x - q‖² = (‖x‖ - ‖q‖)² + 2 ‖x‖ ‖q‖ (1 - cosine). The first part is a difference of lengths, which MSE, L1 "
-        "and L2 see and cosine does not; *length 1* above takes it away."
+        "‖x - q‖² = (‖x‖ - ‖q‖)² + 2 ‖x‖ ‖q‖ (1 - cosine). The first term is the difference of lengths: MSE, L1 and L2 "
+        "depend on it, cosine does not. Scaling to length 1 removes it."
     )
 
 
-def _features(part: Contributions, side: Side, query: np.ndarray, row: np.ndarray, key: str) -> None:
-    """The features that contribute most, with both values of each."""
-    q, x = (centred(each[None])[0] if side.metric == "ncc" else each.astype(np.float64) for each in (query, row))
+def _show_features(part: Contributions, side: Side, pair: Pair, key: str) -> None:
+    """The features that contribute most, with their values in both vectors."""
+    query, result = (centred(v[None])[0] if side.metric == "ncc" else v.astype(np.float64) for v in pair)
     order = part.order[:MOST_BARS]
-    labels = [f"f{place}" for place in order]
+    labels = [f"f{feature}" for feature in order]
     figure = go.Figure()
-    for name, values, colour in (("query", q, _LEFT), ("answer", x, _RIGHT)):
+    for name, values, colour in (("query", query, _QUERY_COLOUR), ("result", result, _RESULT_COLOUR)):
         figure.add_bar(
             name=name,
             x=labels,
@@ -185,68 +213,84 @@ def _features(part: Contributions, side: Side, query: np.ndarray, row: np.ndarra
         height=240, margin={"l": 8, "r": 8, "t": 8, "b": 8}, barmode="group",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
-    figure.update_yaxes(title="value" + (" less the mean" if side.metric == "ncc" else ""))
+    figure.update_yaxes(title="value" + (" minus the mean" if side.metric == "ncc" else ""))
     st.markdown(
-        f"**{METRICS[side.metric].title}**: the {len(order)} of {len(part.parts):,} features that contribute most, "
+        f"**{METRICS[side.metric].title}**: the {len(order)} largest contributions of {len(part.parts):,} features, "
         f"together {part.curve[len(order) - 1]:.0%}"
     )
-    st.plotly_chart(figure, width="stretch", key=key, alt="values of query and answer in the features that matter most")
+    st.plotly_chart(figure, width="stretch", key=key, alt="values of query and result in the most important features")
 
 
-# --- pixels --------------------------------------------------------------------------------------------------------
+# --- pictures ------------------------------------------------------------------------------------------------------
 
 
-def _pictures(
-    opened: Workspace, asked: QuerySet, chosen: str, sides: tuple[Side, Side], parts: list[Contributions]
+def _show_pictures(
+    workspace: Workspace, query: Query, result_id: str, pairs: dict[Side, Pair], parts: list[Contributions]
 ) -> None:
-    """Query and answer, and for raw pixels what each pixel contributes."""
-    shown = []
-    pixels = {side: part for side, part in zip(sides, parts, strict=True) if side.space == "pixels"}
-    if pixels:
-        query, row = _pair(opened, asked, next(iter(pixels)), chosen)
-        shown = [("query, 128 × 128", _square(query)), ("answer, 128 × 128", _square(row))]
-        shown.append(("difference |x - q|", _square(np.abs(query.astype(np.int16) - row).astype(np.uint8))))
-        for side, part in pixels.items():
-            shown.append((f"{METRICS[side.metric].title}: share of each pixel", _heat(part.parts)))
+    """Query and result, and for raw pixels the contribution of each pixel."""
+    pixel_parts = {side: part for side, part in zip(pairs, parts, strict=False) if side.space == "pixels"}
+    if pixel_parts:
+        pair = pairs[next(iter(pixel_parts))]
+        difference = np.abs(pair.query.astype(np.int16) - pair.result).astype(np.uint8)
+        pictures = [
+            ("query, 128 × 128", _pixels_uri(pair.query)),
+            ("result, 128 × 128", _pixels_uri(pair.result)),
+            ("difference |x - q|", _pixels_uri(difference)),
+            *(
+                (f"{METRICS[side.metric].title}: share of each pixel", _heat_uri(p.parts))
+                for side, p in pixel_parts.items()
+            ),
+        ]
     else:
-        picture = asked.queries[0]
-        mine = plot.thumbnail(opened, picture.row) if picture.row is not None else ""
-        if picture.picture is not None:
-            mine = _uri(Image.open(io.BytesIO(cached.encoded(picture.picture, 160))))
-        shown = [("query", mine)] if mine else []
-        theirs = plot.thumbnail(opened, cached.catalog(opened).row(chosen) or 0)
-        shown += [("answer", theirs)] if theirs else []
+        pictures = [("query", _query_uri(workspace, query)), ("result", _thumbnail(workspace, result_id))]
     cells = "".join(
-        f'<figure style="margin:0;width:9.5rem"><img src="{source}" alt="{title}" style="width:100%;aspect-ratio:1;'
-        f'object-fit:cover;border-radius:.5rem;image-rendering:pixelated"><figcaption style="font-size:.76rem;'
-        f'opacity:.8">{title}</figcaption></figure>'
-        for title, source in shown
+        f'<figure style="margin:0;width:9.5rem"><img src="{source}" alt="{html.escape(title)}" '
+        'style="width:100%;aspect-ratio:1;object-fit:cover;border-radius:.5rem;image-rendering:pixelated">'
+        f'<figcaption style="font-size:.76rem;opacity:.8">{html.escape(title)}</figcaption></figure>'
+        for title, source in pictures
+        if source
     )
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.7rem">{cells}</div>')
-    if pixels:
+    if pixel_parts:
         st.caption(
-            "In the last pictures, bright pixels contribute most; for cosine and correlation, blue ones speak against "
-            "likeness. Each is scaled to its own largest."
+            "In the last pictures, bright pixels contribute most; for cosine and correlation, blue pixels lower the "
+            "value. Each picture is scaled to its own maximum."
         )
 
 
-def _square(values: np.ndarray) -> str:
+def _query_uri(workspace: Workspace, query: Query) -> str:
+    """The query's picture, "" where there is none."""
+    if query.picture is not None:
+        return gallery.data_uri(thumbnails.encode(query.picture, 160))
+    return "" if query.row is None else _thumbnail(workspace, query.name)
+
+
+def _thumbnail(workspace: Workspace, image_id: str) -> str:
+    """The photo's thumbnail, "" when its file is gone."""
+    try:
+        return cached.thumbnail(workspace, image_id)
+    except ImageError:
+        return ""
+
+
+def _pixels_uri(values: np.ndarray) -> str:
+    """A pixel vector as a picture."""
     side = spaces.PIXEL_SIDE
-    return _uri(Image.fromarray(values.reshape(side, side, 3)))
+    return _png_uri(Image.fromarray(values.reshape(side, side, 3)))
 
 
-def _heat(parts: np.ndarray) -> str:
-    """Contributions summed over the colours of each pixel, as a picture: bright orange for, blue against."""
+def _heat_uri(parts: np.ndarray) -> str:
+    """Contributions summed over the colours of each pixel, as a picture: orange raises the value, blue lowers it."""
     side = spaces.PIXEL_SIDE
     total = parts.reshape(side, side, 3).sum(axis=2)
-    most = np.abs(total).max()
-    level = total / most if most > 0 else total
-    ends = np.array([[255, 190, 90], [70, 140, 255]], dtype=np.float64)
-    colour = np.where(level[..., None] >= 0, ends[0], ends[1]) * np.abs(level)[..., None] ** 0.6
-    return _uri(Image.fromarray(colour.round().astype(np.uint8)))
+    largest = np.abs(total).max()
+    level = total / largest if largest > 0 else total
+    orange, blue = np.array([[255, 190, 90], [70, 140, 255]], dtype=np.float64)
+    colour = np.where(level[..., None] >= 0, orange, blue) * np.abs(level)[..., None] ** 0.6
+    return _png_uri(Image.fromarray(colour.round().astype(np.uint8)))
 
 
-def _uri(picture: Image.Image) -> str:
+def _png_uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

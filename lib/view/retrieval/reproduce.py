@@ -19,55 +19,56 @@ from lib.search.metrics import METRICS
 from lib.view import cached, cached_search, page_controls, url_state
 from lib.view.cached_search import QuerySet, Side
 
-# What may stand in a link: nothing that somebody else put into the address.
+# Parameters that a link may hold: only the page's own, whatever else stands in the address.
 LINKED = url_state.NAMES[url_state.RETRIEVAL]
 
 
 def show(
-    opened: Workspace,
+    workspace: Workspace,
     rows: Sequence[tuple[QuerySet, Side]],
-    found: Sequence[dict[str, Any]],
+    search_documents: Sequence[dict[str, Any]],
     k: int,
     engine: str = "exact",
     *,
     compared: bool = False,
 ) -> None:
-    """The box. `rows` are the questions of the view and `found` their documents; with `compared` they are two sides
-    that one command compares."""
+    """The box for the rows of a view and their documents. With `compared`, the rows are two sides of one command."""
     with st.expander("Reproduce this", icon=":material/replay:"):
-        recipes = [_recipe(opened, asked, side, k, engine) for asked, side in rows]
-        st.caption("A link that opens this view again")
+        recipes = [_reproduction(workspace, queries, side, k, engine) for queries, side in rows]
+        st.caption("Link to this view")
         st.code(link(), language=None, wrap_lines=True)
-        outside = any(not recipe.images for recipe in recipes)
-        if outside:
+        if any(not recipe.images for recipe in recipes):
             st.caption(
-                "Your own picture is in no link, since it is not stored: put it beside the command as "
-                f"`{reproduce.YOURS}`. Its vector, for the programs, is a download below."
+                "A link cannot hold your photo, since the photo is not stored: save it beside the command as "
+                f"`{reproduce.YOURS}`. Below you can download its vector for the programs."
             )
-        st.caption("The command, with `--json` for a program to read")
-        lines = [reproduce.command(recipes[0], recipes[1])] if compared else list(map(reproduce.command, recipes))
-        st.code("\n".join(dict.fromkeys(lines)), language="bash", wrap_lines=True)
+        st.caption("Command; add `--json` for JSON")
+        commands = [reproduce.command(recipes[0], recipes[1])] if compared else list(map(reproduce.command, recipes))
+        st.code("\n".join(dict.fromkeys(commands)), language="bash", wrap_lines=True)
         if compared and recipes[0].unit != recipes[1].unit:
-            st.caption("Length 1 applies to features; raw pixels stay as they are.")
-        names = [f"{METRICS[side.metric].title}, {spaces.get(side.space).title}" for _, side in rows]
-        chosen = st.selectbox("As a program", range(len(rows)), format_func=names.__getitem__, key="recipe")
-        _programs(opened, recipes[chosen], *rows[chosen])
-        page_controls.csv_button(table(found), "answers")
+            st.caption("Only features are scaled to length 1; raw pixels are not.")
+        titles = [f"{METRICS[side.metric].title}, {spaces.get(side.space).title}" for _, side in rows]
+        chosen = st.selectbox("Program", range(len(rows)), format_func=titles.__getitem__, key="recipe")
+        _show_programs(workspace, recipes[chosen], *rows[chosen])
+        page_controls.csv_button(table(search_documents), "answers")
 
 
-def _programs(opened: Workspace, recipe: Reproduction, asked: QuerySet, side: Side) -> None:
-    place = reproduce.places(opened, side.space)
+def _show_programs(workspace: Workspace, recipe: Reproduction, queries: QuerySet, side: Side) -> None:
+    place = reproduce.places(workspace, side.space)
     faiss, milvus = st.tabs(["faiss" if len(recipe.images) < 2 else "SciPy", "pymilvus"])
     with faiss:
         st.code(reproduce.faiss_program(recipe, place), language="python")
     with milvus:
         program = reproduce.milvus_program(recipe, place)
         if program is None:
-            st.caption("Milvus cannot be asked this: too many dimensions, several queries, or vectors of length 1.")
+            st.caption(
+                "Not possible in Milvus: it takes one query, vectors as they are stored, and at most "
+                f"{spaces.MILVUS_MAX_DIM:,} dimensions."
+            )
         else:
             st.code(program, language="python")
     if not recipe.images or recipe.part:
-        vector = cached_search.vectors(opened, asked, Side(side.metric, side.space))[0]
+        vector = cached_search.vectors(workspace, queries.queries, side.space)[0]
         label = f"Download the query's vector ({reproduce.VECTOR_FILE})"
         page_controls.download(label, lambda: _npy(vector), reproduce.VECTOR_FILE, "query_vector")
 
@@ -79,35 +80,35 @@ def _npy(values: np.ndarray) -> bytes:
 
 
 def link() -> str:
-    """The address of this view, without anything in it that is not the page's own."""
-    given = {name: values for name in LINKED if (values := url_state.told_all(name))}
-    # What was chosen on another page counts here without standing in this page's address.
-    tied = {name: st.session_state.get(f"retrieval_{name}") for name in LINKED if name not in given}
-    given |= {name: [str(value)] for name, value in tied.items() if value is not None}
+    """The address of this view, with the page's own parameters only."""
+    parameters = {name: values for name in LINKED if (values := url_state.told_all(name))}
+    # A choice made on another page holds here too, without standing in this page's address.
+    choices = {name: st.session_state.get(f"retrieval_{name}") for name in LINKED if name not in parameters}
+    parameters |= {name: [str(value)] for name, value in choices.items() if value is not None}
     base = (st.context.url or "Retrieval").partition("?")[0]
-    return f"{base}?{urlencode(given, doseq=True)}"
+    return f"{base}?{urlencode(parameters, doseq=True)}"
 
 
-def _recipe(opened: Workspace, asked: QuerySet, side: Side, k: int, engine: str) -> Reproduction:
-    known = asked.part or all(query.row is not None for query in asked.queries)
-    images = [asked.source] if asked.part else [query.name for query in asked.queries]
-    out = {row for query in asked.queries for row in query.left_out(keep_duplicates=asked.keep_duplicates)}
+def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, engine: str) -> Reproduction:
+    in_catalog = queries.part or all(query.row is not None for query in queries.queries)
+    images = [queries.source] if queries.part else [query.name for query in queries.queries]
+    left_out = {row for query in queries.queries for row in query.left_out(keep_duplicates=queries.keep_duplicates)}
     return Reproduction(
-        images=[name for name in images if name] if known else [],
+        images=[name for name in images if name] if in_catalog else [],
         space=side.space,
         metric=side.metric,
         k=k,
         engine=engine,
-        among=asked.among,
-        keep_duplicates=asked.keep_duplicates,
-        part=asked.part,
+        among=queries.filter,
+        keep_duplicates=queries.keep_duplicates,
+        part=queries.part,
         unit=side.unit,
-        left_out=[cached.catalog(opened).ids[row] for row in sorted(out)],
+        left_out=[cached.catalog(workspace).ids[row] for row in sorted(left_out)],
     )
 
 
-def table(found: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Every answer of some `search` documents, a row each."""
+def table(search_documents: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Every result of some `search` documents, one row each."""
     return pd.DataFrame(
         [
             {
@@ -115,9 +116,9 @@ def table(found: Sequence[dict[str, Any]]) -> pd.DataFrame:
                 "space": document["space"],
                 "metric": document["metric"],
                 "engine": document["engine"],
-                **row,
+                **result,
             }
-            for document in found
-            for row in document["results"]
+            for document in search_documents
+            for result in document["results"]
         ]
     )

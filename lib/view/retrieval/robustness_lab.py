@@ -1,4 +1,4 @@
-"""The robustness lab: change the query photo with sliders and see which space and metric still know it."""
+"""The robustness lab: distort the query photo with sliders and see under which spaces and metrics it is still found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.data import thumbnails
 from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import embedder, spaces
 from lib.errors import DataError, QueryError
@@ -21,138 +22,124 @@ from lib.view.components import gallery
 from lib.view.figures import robustness as robustness_figures
 from lib.view.figures.style import config
 from lib.view.formatting import ink, plain
-from lib.view.retrieval import measurements, robustness_sweeps
+from lib.view.retrieval import measurements, query_form, robustness_sweeps
 
 K = 10
+RESET = "Reset"
+BY_FACTOR = "By factor of variation"
+# By metric: the original's rank, and the first results of the distorted photo, as plain dicts.
+Ranks = dict[str, dict[str, Any]]
 
 
-def show(opened: Workspace) -> None:
-    """The whole view: one photo, then many, then what is in them."""
-    space = page_controls.space_choice(opened, "retrieval")
-    pair = beside(opened, space)
-    beside_it = {"Beside_it": spaces.get(pair[0]).title} if pair[0] != space else {}
-    page_frame.origin(opened, space, **beside_it, Engine="exact")
-    photos = cached.catalog(opened)
-    chosen = selection.query()
-    row = photos.row(chosen) if chosen else None
+def show(workspace: Workspace) -> None:
+    """The view: one photo, then the test set, then the factors of variation."""
+    space = page_controls.space_choice(workspace, "retrieval")
+    compared_spaces = spaces_to_compare(workspace, space)
+    second = {"Compared_with": spaces.get(compared_spaces[0]).title} if compared_spaces[0] != space else {}
+    page_frame.origin(workspace, space, **second, Engine="exact")
+    query_id = selection.query()
+    row = cached.catalog(workspace).row(query_id) if query_id else None
     if row is None:
-        st.info("Choose a photo to change: one of these, or any other.", icon=":material/image_search:")
-        firsts = photos.frame.drop_duplicates("label")["id"]
-        photo_tiles.show_photos(opened, list(firsts)[:12], key="lab_starters", title="Photos to begin with", tile=112)
+        query_form.show_examples(
+            workspace, "Choose a photo to distort: one of these, or any other.", key="lab_starters"
+        )
     else:
         left, right = st.container(key="split_lab").columns([3, 8], gap="medium")
         with left:
-            strengths = sliders()
+            strengths = _sliders()
         with right:
-            one_photo(opened, row, pair, strengths)
+            _show_photo(workspace, row, compared_spaces, strengths)
     st.divider()
-    robustness_sweeps.show(opened, pair)
-    by_factor(opened)
+    robustness_sweeps.show(workspace, compared_spaces)
+    _show_factors(workspace)
 
 
-def beside(opened: Workspace, space: str) -> list[str]:
-    """The spaces that are put beside each other: raw pixels and the chosen one, or the first that has features."""
-    features = [name for name in opened.spaces if name != "pixels"]
+def spaces_to_compare(workspace: Workspace, space: str) -> list[str]:
+    """Raw pixels and the chosen space, or the first space of features; only those that are prepared."""
+    features = [name for name in workspace.spaces if name != "pixels"]
     other = space if space != "pixels" else next(iter(features), None)
-    return [name for name in ("pixels", other) if name is not None and name in opened.spaces]
+    return [name for name in ("pixels", other) if name is not None and name in workspace.spaces]
 
 
-def sliders() -> dict[str, float]:
-    """A slider for each distortion, kept in the address; returns the strengths."""
+def _sliders() -> dict[str, float]:
+    """A slider for each distortion, kept in the address. Returns the strengths by distortion."""
 
     def reset() -> None:
         url_state.write(**dict.fromkeys(f"lab_{name}" for name in DISTORTIONS))
 
-    found = {}
+    strengths = {}
     for name, kind in DISTORTIONS.items():
-        low, high, neutral, step = _numbers(kind)
+        title = f"{kind.title}, {kind.unit}"
         if name == "flip":
-            found[name] = float(
-                st.toggle(f"{kind.title}, {kind.unit}", help=kind.about, **url_state.switch("lab_flip"))
-            )
+            strengths[name] = float(st.toggle(title, help=kind.about, **url_state.switch("lab_flip")))
             continue
-        tied = (url_state.number if isinstance(step, int) else url_state.fraction)(f"lab_{name}", low, high, neutral)
-        found[name] = float(
-            st.slider(
-                f"{kind.title}, {kind.unit}",
-                step=step,
-                format="%d" if isinstance(step, int) else "%.1f",
-                help=kind.about,
-                **tied,
-            )
-        )
-    st.button("As it was", on_click=reset, icon=":material/restart_alt:", width="stretch")
-    return found
+        low, high, neutral, step = _numbers(kind)
+        whole = isinstance(step, int)
+        tied = (url_state.number if whole else url_state.fraction)(f"lab_{name}", low, high, neutral)
+        strengths[name] = float(st.slider(title, step=step, format="%d" if whole else "%.1f", help=kind.about, **tied))
+    st.button(RESET, on_click=reset, icon=":material/restart_alt:", width="stretch")
+    return strengths
 
 
 def _numbers(kind: Distortion) -> tuple[Any, Any, Any, Any]:
-    """Least, most, neutral and step of a slider: whole numbers where all of them are, since it takes one type only."""
+    """Lowest, highest, neutral value and step of a slider: all int or all float, since a slider takes one type only."""
     values = (kind.low, kind.high, kind.neutral, kind.step)
     whole = all(float(value).is_integer() for value in values)
     low, high, neutral, step = (int(value) if whole else float(value) for value in values)
     return low, high, neutral, step
 
 
-@st.cache_data(max_entries=300, show_spinner=False)
-def _looked(
-    version: str, space: str, image_id: str, strengths: tuple[tuple[str, float], ...], _opened: Workspace
-) -> Any:
-    """What every metric makes of the changed photo, as plain dicts."""
-    loaded = cached.loaded(_opened, space)
+@st.cache_data(max_entries=300, show_spinner=False, hash_funcs=cached.KEYS)
+def _ranks(workspace: Workspace, space: str, image_id: str, strengths: tuple[tuple[str, float], ...]) -> Ranks:
+    loaded = cached.loaded(workspace, space)
     row = loaded.catalog.row(image_id)
     if row is None:
         raise QueryError("The photo is not in this data set; choose another one.")
     if strengths:
-        changed = distorted(loaded.catalog.open(row), dict(strengths))
-        vector = embedder.query_vector(cached.embedder(_opened, space), changed)
+        photo = distorted(loaded.catalog.open(row), dict(strengths))
+        vector = embedder.query_vector(cached.embedder(workspace, space), photo)
     else:
         vector = np.asarray(loaded.gallery.vectors[row])
-    seen = robustness.rank_originals(loaded, [row], vector[None], K)[0]
+    by_metric = robustness.rank_originals(loaded, [row], vector[None], K)[0]
     return {
-        name: {"rank": each.rank, "value": each.value, "gallery": each.gallery, "answers": each.answers}
-        for name, each in seen.items()
+        name: {"rank": ranked.rank, "value": ranked.value, "gallery": ranked.gallery, "answers": ranked.answers}
+        for name, ranked in by_metric.items()
     }
 
 
-def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str, float]) -> None:
-    """The changed photo, the rank of its original under every metric in both spaces, and the answers."""
-    photos = cached.catalog(opened)
-    image_id, label = photos.ids[row], photos.labels[row]
+def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], strengths: dict[str, float]) -> None:
+    """The distorted photo, the rank of its original under every metric in each space, and the results."""
+    photos = cached.catalog(workspace)
+    image_id = photos.ids[row]
     active = {name: value for name, value in strengths.items() if value != DISTORTIONS[name].neutral}
     try:
         original = photos.open(row)
-    except DataError as error:  # the vectors are still there, but nothing can be changed
+    except DataError as error:  # the vectors are still there, but there is no picture to distort
         page_frame.failed(error)
         return
-    changed = distorted(original, active)
-    seen = {space: _looked(opened.version, space, image_id, tuple(sorted(active.items())), opened) for space in pair}
-    titles = {name: spaces.get(name).title for name in opened.spaces}
+    ranks = {space: _ranks(workspace, space, image_id, tuple(sorted(active.items()))) for space in compared_spaces}
+    titles = {name: spaces.get(name).title for name in workspace.spaces}
     before, after, chart = st.columns([2, 2, 6], vertical_alignment="top")
-    said = " · ".join(f"{DISTORTIONS[name].title} {value:g}" for name, value in active.items()) or "unchanged"
-    for column, picture, words in ((before, original, f"original: {image_id}"), (after, changed, said)):
-        column.html(
-            f'<img src="{gallery.data_uri(cached.encoded(picture, 360))}" alt="{html.escape(words)}" '
-            'style="width:100%;max-height:15rem;object-fit:contain;border-radius:.6rem">'
-        )
-        column.caption(plain(words))
-    size = next(iter(seen[pair[0]].values()))["gallery"]
+    changes = " · ".join(f"{DISTORTIONS[name].title} {value:g}" for name, value in active.items()) or "unchanged"
+    _show_picture(before, original, f"original: {image_id}")
+    _show_picture(after, distorted(original, active), changes)
     with chart:
         st.plotly_chart(
             robustness_figures.ranks(
-                {space: {name: each["rank"] for name, each in found.items()} for space, found in seen.items()},
+                {space: {name: ranked["rank"] for name, ranked in by.items()} for space, by in ranks.items()},
                 titles,
-                size,
+                next(iter(ranks[compared_spaces[0]].values()))["gallery"],
                 ink=ink(),
             ),
             width="stretch",
             key="lab_ranks",
             config=config("ranks"),
-            alt="the rank of the original photo under every metric, in both spaces",
+            alt="the rank of the original photo under every metric, in each space",
         )
-    st.markdown(summary(seen, titles))
-    which = str(
+    st.markdown("  \n".join(rank_sentence(titles[space], ranks[space]) for space in compared_spaces))
+    metric = str(
         st.segmented_control(
-            "Answers by",
+            "Metric",
             list(METRICS),
             required=True,
             format_func=lambda name: METRICS[name].title,
@@ -160,90 +147,98 @@ def one_photo(opened: Workspace, row: int, pair: list[str], strengths: dict[str,
             **url_state.choice("metric", "lab", list(METRICS), "cosine"),
         )
     )
-    for space in pair:
-        answers(opened, space, seen[space][which], image_id, label, which)
+    for space in compared_spaces:
+        _show_results(workspace, space, ranks[space][metric], row, metric)
 
 
-def summary(seen: dict[str, Any], titles: dict[str, str]) -> str:
-    """In one sentence a space: how many metrics still put the original first."""
-    parts = []
-    for space, found in seen.items():
-        first = sum(each["rank"] == 1 for each in found.values())
-        worst = max(each["rank"] for each in found.values())
-        tail = "" if first == len(found) else f", at worst it is answer {worst:,}"
-        parts.append(f"**{titles[space]}**: the original comes first under {first} of {len(found)} metrics{tail}.")
-    return "  \n".join(parts)
+def _show_picture(column: Any, picture: Any, caption: str) -> None:
+    column.html(
+        f'<img src="{gallery.data_uri(thumbnails.encode(picture, 360))}" alt="{html.escape(caption)}" '
+        'style="width:100%;max-height:15rem;object-fit:contain;border-radius:.6rem">'
+    )
+    column.caption(plain(caption))
 
 
-def answers(opened: Workspace, space: str, found: dict[str, Any], image_id: str, label: str, metric: str) -> None:
-    """The first answers to the changed photo in one space by one metric."""
-    photos = cached.catalog(opened)
-    ids = [photos.ids[row] for row, _ in found["answers"]]
-    labels = [photos.labels[row] for row, _ in found["answers"]]
-    right = sum(each == label and name != image_id for each, name in zip(labels, ids, strict=True))
-    others = sum(name != image_id for name in ids)
+def rank_sentence(title: str, ranks: Ranks) -> str:
+    """Under how many metrics the original is still the first result."""
+    first = sum(ranked["rank"] == 1 for ranked in ranks.values())
+    worst = max(ranked["rank"] for ranked in ranks.values())
+    tail = "" if first == len(ranks) else f"; its worst rank is {worst:,}"
+    return f"**{title}**: {first_under(first, len(ranks))}{tail}."
+
+
+def first_under(first: int, metrics: int) -> str:
+    """The part of `rank_sentence` that counts the metrics."""
+    return f"the original comes first under {first} of {metrics} metrics"
+
+
+def _show_results(workspace: Workspace, space: str, ranked: dict[str, Any], row: int, metric: str) -> None:
+    """The first results for the distorted photo in one space under one metric."""
+    photos = cached.catalog(workspace)
+    label = photos.labels[row]
+    result_rows = [result_row for result_row, _ in ranked["answers"]]
+    same_class = [photos.labels[result_row] == label for result_row in result_rows]
+    others = [same for result_row, same in zip(result_rows, same_class, strict=True) if result_row != row]
     st.markdown(
-        f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{found['rank']:,} · "
-        f"{right} of {others} others of its class"
+        f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{ranked['rank']:,} · "
+        f"{sum(others)} of {len(others)} other results of its class"
     )
     photo_tiles.show_photos(
-        opened,
-        ids,
+        workspace,
+        [photos.ids[result_row] for result_row in result_rows],
         key=f"lab_answers_{space}",
         title=f"Answers in {spaces.get(space).title}",
-        badges=[f"#{rank}" for rank in range(1, len(ids) + 1)],
+        badges=[f"#{rank}" for rank in range(1, len(result_rows) + 1)],
         notes=[
-            (format(value, "#.4g"), "original" if name == image_id else "")
-            for name, (_, value) in zip(ids, found["answers"], strict=True)
+            (format(value, "#.4g"), "original" if result_row == row else "") for result_row, value in ranked["answers"]
         ],
-        right=[each == label for each in labels],
+        right=same_class,
         row=True,
         tile=68,
     )
 
 
-def by_factor(opened: Workspace) -> None:
-    """Where the catalog knows what is in the pictures: scores by each factor of variation."""
-    photos = cached.catalog(opened)
-    known = factors.factors(photos.frame)
-    if not known:
+def _show_factors(workspace: Workspace) -> None:
+    """Scores by each factor of variation, where the catalog has factors."""
+    photos = cached.catalog(workspace)
+    titles_by_column = factors.factors(photos.frame)
+    if not titles_by_column:
         return
-    st.subheader("By what is in the picture")
-    scored = measurements.all_scores(opened)
-    if scored is None:
+    st.subheader(BY_FACTOR)
+    scores_by_space = measurements.all_scores(workspace)
+    if scores_by_space is None:
         return
     columns = st.columns(3)
-    name = str(
+    factor = str(
         columns[0].selectbox(
             "Factor",
-            list(known),
-            format_func=known.__getitem__,
-            **url_state.choice("factor", "lab", list(known), next(iter(known))),
+            list(titles_by_column),
+            format_func=titles_by_column.__getitem__,
+            **url_state.choice("factor", "lab", list(titles_by_column), next(iter(titles_by_column))),
         )
     )
     with columns[1]:
         metric = page_controls.metric_choice("Metric", "cosine", "metric3", "lab")
     tied = url_state.choice("measure", "lab", list(MEASURES), "p10")
-    measure = str(columns[2].selectbox("Judged by", list(MEASURES), format_func=MEASURES.__getitem__, **tied))
+    measure = str(columns[2].selectbox("Measure", list(MEASURES), format_func=MEASURES.__getitem__, **tied))
     rows = [
         {"space": space, **row}
-        for space, each in scored.items()
+        for space, space_scores in scores_by_space.items()
         for row in factors.table(
-            photos.frame[name],
-            each.scores[metric].per_query.rows,
-            scoreboard.per_query(each.scores[metric], measure),
+            photos.frame[factor],
+            space_scores.scores[metric].per_query.rows,
+            scoreboard.per_query(space_scores.scores[metric], measure),
         )
     ]
-    titles = {space: spaces.get(space).title for space in scored}
     st.plotly_chart(
-        robustness_figures.factor(rows, titles, measure),
+        robustness_figures.factor(rows, {space: spaces.get(space).title for space in scores_by_space}, measure),
         width="stretch",
         key="factor",
         config=config("factor"),
-        alt=f"{MEASURES[measure]} by {known[name]}",
+        alt=f"{MEASURES[measure]} by {titles_by_column[factor]}",
     )
     st.caption(
-        f"Test photos as queries, grouped by the column {plain(known[name])} of factors.csv; in brackets how many; "
-        "bars are 95 % bootstrap intervals. Numbers are cut into quarters of equal size."
+        f"Test photos as queries, grouped by the column {plain(titles_by_column[factor])} of factors.csv; in brackets "
+        "the number of photos. Bars are 95 % bootstrap intervals. Numbers are split into quartiles."
     )
     page_controls.csv_button(pd.DataFrame(rows), "factors")

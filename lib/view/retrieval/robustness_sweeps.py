@@ -1,4 +1,4 @@
-"""Robustness over many photos: how each distortion's strength tells on pixels and on features."""
+"""Robustness across the test set: the effect of each distortion's strength on pixels and on features."""
 
 from __future__ import annotations
 
@@ -16,37 +16,64 @@ from lib.view.figures import robustness, scores
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
 
-NAMES = ("first", "precision", "kept", "rank")
+RUN_TEST = "Run robustness test"
+QUANTITIES = ("first", "precision", "kept", "rank")
+Sweeps = dict[tuple[str, str], dict[str, Any]]  # by (space, distortion)
 
 
-def show(opened: Workspace, pair: list[str]) -> None:
-    """The proof over a sample: each distortion's sweep, in both spaces."""
-    st.subheader("Over many photos")
+def show(workspace: Workspace, compared_spaces: list[str]) -> None:
+    """Each distortion's sweep over a sample of the test photos, in one or two spaces."""
+    st.subheader("Across the test set")
     kinds = list(DISTORTIONS.values())
-    found = measurements.sweeps(opened, pair, kinds)
-    missing = [kind for kind in kinds if any((space, kind.name) not in found for space in pair)]
+    sweeps = measurements.sweeps(workspace, compared_spaces, kinds)
+    missing = [kind for kind in kinds if any((space, kind.name) not in sweeps for space in compared_spaces)]
     if missing:
-        measurements.sweep_button(opened, pair, missing, "Measure every distortion")
-    if not found:
+        measurements.sweep_button(workspace, compared_spaces, missing, RUN_TEST)
+    if not sweeps:
         return
     left, right = st.columns(2)
     with left:
-        metric = page_controls.metric_choice("By metric", "cosine", "metric2", "lab")
+        metric = page_controls.metric_choice("Metric", "cosine", "metric2", "lab")
     with right:
-        tied = url_state.choice("shown", "lab", list(NAMES), "first")
-        quantity = str(st.selectbox("Show", list(NAMES), format_func=robustness.SWEEP.__getitem__, **tied))
-    titles = {name: spaces.get(name).title for name in opened.spaces}
-    colours = scores.space_colours(list(titles))
-    keys = "".join(
-        f'<span class="ps-key"><i style="background:{colours[name]}"></i>{titles[name]}</span>' for name in pair
+        tied = url_state.choice("shown", "lab", list(QUANTITIES), "first")
+        quantity = str(st.selectbox("Show", list(QUANTITIES), format_func=robustness.SWEEP.__getitem__, **tied))
+    _show_figures(workspace, sweeps, compared_spaces, metric, quantity)
+    if flips := flip_sentence(sweeps, compared_spaces, metric, quantity):
+        st.markdown(flips)
+    if len(compared_spaces) == 2:
+        st.markdown(lead_sentence(sweeps, (compared_spaces[0], compared_spaces[1]), metric, quantity))
+    first = next(iter(sweeps.values()))
+    seconds = sum(sweep["seconds"] for sweep in sweeps.values())
+    st.caption(
+        f"{first['queries']} test photos (seed {first['sample_seed']}), each distorted at every strength and searched "
+        f"for among {first['gallery']:,} photos without its duplicates. Strength zero uses the stored vector. "
+        f"Measured in {seconds:.0f} s and stored with the artifacts."
     )
-    st.html(f"<div>{keys}</div>")
+    rows = [
+        {"space": space, "distortion": kind, **row} for (space, kind), sweep in sweeps.items() for row in sweep["rows"]
+    ]
+    page_controls.csv_button(pd.DataFrame(rows), "robustness")
+
+
+def _show_figures(workspace: Workspace, sweeps: Sweeps, compared_spaces: list[str], metric: str, quantity: str) -> None:
+    """A legend of the spaces, and a curve for each distortion that has strengths."""
+    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    colours = scores.space_colours(list(titles))
+    legend = "".join(
+        f'<span class="ps-key"><i style="background:{colours[name]}"></i>{titles[name]}</span>'
+        for name in compared_spaces
+    )
+    st.html(f"<div>{legend}</div>")
     columns = st.columns(3)
-    shown = [kind for kind in kinds if kind.name != "flip" and any((space, kind.name) in found for space in pair)]
-    for place, kind in enumerate(shown):
+    measured = [
+        kind
+        for kind in DISTORTIONS.values()
+        if kind.name != "flip" and any((space, kind.name) in sweeps for space in compared_spaces)
+    ]
+    for place, kind in enumerate(measured):
         columns[place % 3].plotly_chart(
             robustness.sweep(
-                {space: found[space, kind.name]["rows"] for space in pair if (space, kind.name) in found},
+                {space: sweeps[space, kind.name]["rows"] for space in compared_spaces if (space, kind.name) in sweeps},
                 titles,
                 kind,
                 metric,
@@ -57,52 +84,35 @@ def show(opened: Workspace, pair: list[str]) -> None:
             config=config(f"sweep-{kind.name}"),
             alt=f"{robustness.SWEEP[quantity]} against the strength of {kind.title}",
         )
-    flipped(found, pair, metric, quantity)
-    if len(pair) == 2:
-        st.markdown(who_is_ahead(found, (pair[0], pair[1]), metric, quantity))
-    first = next(iter(found.values()))
-    seconds = sum(each["seconds"] for each in found.values())
-    st.caption(
-        f"{first['queries']} test photos (seed {first['sample_seed']}), each changed at every strength and "
-        f"searched for among {first['gallery']:,} photos, its own copies left out. Where nothing is "
-        f"changed stands the stored vector. Measured in {seconds:.0f} s and kept with the artifacts."
-    )
-    rows = [
-        {"space": space, "distortion": kind, **row} for (space, kind), each in found.items() for row in each["rows"]
-    ]
-    page_controls.csv_button(pd.DataFrame(rows), "robustness")
 
 
-def who_is_ahead(
-    found: dict[tuple[str, str], dict[str, Any]], pair: tuple[str, str], metric: str, quantity: str
-) -> str:
-    """For which distortions each space has the better mean over the strengths, in a sentence."""
-    ahead: dict[str, list[str]] = {space: [] for space in pair}
+def lead_sentence(sweeps: Sweeps, compared_spaces: tuple[str, str], metric: str, quantity: str) -> str:
+    """The distortions for which each space has the better mean over the strengths; "" when the means are equal."""
+    leads: dict[str, list[str]] = {space: [] for space in compared_spaces}
     for name, kind in DISTORTIONS.items():
         means = [
-            np.mean([row[quantity] for row in found[space, name]["rows"] if _changed(row, metric, kind)])
-            for space in pair
-            if (space, name) in found
+            np.mean([row[quantity] for row in sweeps[space, name]["rows"] if _is_distorted(row, metric, kind)])
+            for space in compared_spaces
+            if (space, name) in sweeps
         ]
         if len(means) == 2 and means[0] != means[1]:
-            first = means[0] < means[1] if quantity == "rank" else means[0] > means[1]
-            ahead[pair[0] if first else pair[1]].append(kind.title)
-    parts = [f"**{spaces.get(space).title}** by {', '.join(kinds)}" for space, kinds in ahead.items() if kinds]
-    return f"Ahead on average over the strengths: {'; '.join(parts)}." if parts else ""
+            first_leads = means[0] < means[1] if quantity == "rank" else means[0] > means[1]
+            leads[compared_spaces[0 if first_leads else 1]].append(kind.title)
+    parts = [f"**{spaces.get(space).title}** for {', '.join(kinds)}" for space, kinds in leads.items() if kinds]
+    return f"Better on average over the strengths: {'; '.join(parts)}." if parts else ""
 
 
-def _changed(row: dict[str, Any], metric: str, kind: Distortion) -> bool:
+def _is_distorted(row: dict[str, Any], metric: str, kind: Distortion) -> bool:
     return row["metric"] == metric and row["level"] != kind.neutral and row["precision"] is not None
 
 
-def flipped(found: dict[tuple[str, str], dict[str, Any]], pair: list[str], metric: str, quantity: str) -> None:
-    """Flipping has no strength, so it is told in words."""
+def flip_sentence(sweeps: Sweeps, compared_spaces: list[str], metric: str, quantity: str) -> str:
+    """The numbers of the flip, which has no strength to draw a curve over; "" where it is not measured."""
     parts = []
-    for space in pair:
-        rows = found.get((space, "flip"), {}).get("rows", [])
+    for space in compared_spaces:
+        rows = sweeps.get((space, "flip"), {}).get("rows", [])
         value = next((row[quantity] for row in rows if row["metric"] == metric and row["level"] == 1), None)
         if value is not None:
-            told = f"{value:,.0f}" if quantity == "rank" else f"{value:.0%}"
-            parts.append(f"{spaces.get(space).title} {told}")
-    if parts:
-        st.markdown(f"**Flip** ({robustness.SWEEP[quantity]}): {' · '.join(parts)}")
+            number = f"{value:,.0f}" if quantity == "rank" else f"{value:.0%}"
+            parts.append(f"{spaces.get(space).title} {number}")
+    return f"**Flip** ({robustness.SWEEP[quantity]}): {' · '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""The scoreboard: every space × metric, which differences are more than chance, and the queries behind each cell."""
+"""The scoreboard: every space and metric, which differences are significant, and the queries behind each cell."""
 
 from __future__ import annotations
 
@@ -16,113 +16,113 @@ from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import ink
 from lib.view.retrieval import cell_comparison, measurements, view_links
-from lib.view.retrieval.cell_comparison import Cells, called, cell_choice
+from lib.view.retrieval.cell_comparison import Cells, cell_choice, cell_title
 
 SHOWN = 12
+PANELS = {
+    "queries": "Best and worst queries",
+    "pair": "Compare two configurations",
+    "best": "Compare all with the best",
+    "classes": "By class",
+}
+MEASURE = "Measure"
 
 
-def show(opened: Workspace) -> None:
-    """The whole view."""
-    page_frame.origin(opened, Spaces=", ".join(spaces.get(name).title for name in opened.spaces), Engine="exact")
-    found = measurements.all_scores(opened)
-    if found is None:
+def show(workspace: Workspace) -> None:
+    """The view: scores as bars and as a table, and a panel below them."""
+    page_frame.origin(workspace, Spaces=", ".join(spaces.get(name).title for name in workspace.spaces), Engine="exact")
+    scores_by_space = measurements.all_scores(workspace)
+    if scores_by_space is None:
         return
-    cells = {f"{name}.{metric}": scores for name, each in found.items() for metric, scores in each.scores.items()}
-    measure = measure_choice()
-    figures(opened, found, measure)
-    table(found)
+    cells = {
+        f"{space}.{metric}": cell
+        for space, space_scores in scores_by_space.items()
+        for metric, cell in space_scores.scores.items()
+    }
+    measure = _measure_choice()
+    _show_bars(workspace, scores_by_space, measure)
+    _show_table(scores_by_space)
     best = max(cells, key=lambda cell: scoreboard.total(cells[cell], measure)[0] or 0.0)
     panel = str(
         st.segmented_control(
             "Below the scores",
-            list(_PANELS),
+            list(PANELS),
             required=True,
-            format_func=_PANELS.__getitem__,
+            format_func=PANELS.__getitem__,
             label_visibility="collapsed",
             wrap=True,
-            **url_state.choice("below", "scores", list(_PANELS), "queries"),
+            **url_state.choice("below", "scores", list(PANELS), "queries"),
         )
     )
     if panel == "queries":
-        queries(opened, cells, measure, best)
+        _show_queries(workspace, cells, measure, best)
     elif panel == "pair":
-        cell_comparison.pair(opened, found, cells, measure, best)
+        cell_comparison.show_pair(workspace, scores_by_space, cells, measure, best)
     elif panel == "best":
-        cell_comparison.against_best(found, cells, measure, best)
+        cell_comparison.show_against_best(scores_by_space, cells, measure, best)
     else:
-        classes(opened, cells, measure)
+        _show_classes(workspace, cells, measure)
 
 
-_PANELS = {
-    "queries": "Best and worst queries",
-    "pair": "Two cells compared",
-    "best": "All against the best",
-    "classes": "By class",
-}
-
-
-def measure_choice() -> str:
-    """What cells are judged by: a control kept in the address."""
+def _measure_choice() -> str:
+    """The quality measure: a control kept in the address."""
     tied = url_state.choice("measure", "scores", list(MEASURES), "map")
-    return str(
-        st.segmented_control("Judged by", list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied)
-    )
+    return str(st.segmented_control(MEASURE, list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied))
 
 
-def figures(opened: Workspace, found: dict[str, SpaceScores], measure: str) -> None:
-    """The bars, and the line that says what was measured, when, and in how many seconds."""
-    titles = {name: spaces.get(name).title for name in opened.spaces}
-    first = next(iter(found.values()))
-    any_scores = next(iter(first.scores.values()))
+def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str) -> None:
+    """The scores as bars, and what was measured, when, and in how many seconds."""
+    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    first = next(iter(scores_by_space.values()))
+    cell = next(iter(first.scores.values()))
     st.plotly_chart(
-        scores.board(found, titles, measure, ink=ink()),
+        scores.board(scores_by_space, titles, measure, ink=ink()),
         width="stretch",
         key="scores",
         config=config("scores"),
         alt=f"bars: {MEASURES[measure]} of every space and metric, as in the table below",
     )
-    seconds = " + ".join(f"{each.facts['seconds']:.1f} s" for each in found.values())
+    seconds = " + ".join(f"{space_scores.facts['seconds']:.1f} s" for space_scores in scores_by_space.values())
     st.caption(
-        f"**{MEASURES[measure]}**: {ABOUT[measure]}. {any_scores.queries:,} test photos as queries against "
-        f"{any_scores.gallery:,} others; bars are 95 % intervals ({first.facts['intervals']}). Measured "
-        f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and kept with the artifacts; the same as "
-        "`python -m lib evaluate`."
+        f"**{MEASURES[measure]}**: {ABOUT[measure]}. {cell.queries:,} test photos as queries against "
+        f"{cell.gallery:,} others; error bars are 95 % intervals ({first.facts['intervals']}). Measured "
+        f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
+        "`python -m lib evaluate` gives the same scores."
     )
 
 
-def table(found: dict[str, SpaceScores]) -> None:
-    """Every measure of every cell; a click on a row opens it below."""
-    rows, numbers = [], []
-    for space, each in found.items():
-        for metric, cell in each.scores.items():
-            shown = {"Space": spaces.get(space).title, "Metric": METRICS[metric].short}
-            plain: dict[str, object] = {"space": space, "metric": metric, "queries": cell.queries}
+def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
+    """Every measure of every cell; a tick on a row shows its queries below."""
+    texts, numbers = [], []
+    for space, space_scores in scores_by_space.items():
+        for metric, cell in space_scores.scores.items():
+            text = {"Space": spaces.get(space).title, "Metric": METRICS[metric].short}
+            number: dict[str, object] = {"space": space, "metric": metric, "queries": cell.queries}
             for measure, title in MEASURES.items():
                 value, interval = scoreboard.total(cell, measure)
-                shown[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
-                plain |= {title: value} | dict(
-                    zip((f"{title} low", f"{title} high"), interval or (None, None), strict=True)
-                )
-            auc = each.calibrations[metric].auc
-            rows.append(shown | {"AUC": "–" if auc is None else f"{auc:.3f}", "Seconds": f"{cell.seconds:.1f}"})
-            numbers.append(plain | {"AUC": auc, "seconds": cell.seconds})
+                low, high = interval or (None, None)
+                text[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
+                number |= {title: value, f"{title} low": low, f"{title} high": high}
+            auc = space_scores.calibrations[metric].auc
+            texts.append(text | {"AUC": "–" if auc is None else f"{auc:.3f}", "Seconds": f"{cell.seconds:.1f}"})
+            numbers.append(number | {"AUC": auc, "seconds": cell.seconds})
 
-    def opened_row() -> None:
-        chosen = st.session_state["score_rows"]["selection"]["rows"]
-        if chosen:
-            cell = f"{numbers[chosen[0]]['space']}.{numbers[chosen[0]]['metric']}"
+    def show_ticked() -> None:
+        ticked = st.session_state["score_rows"]["selection"]["rows"]
+        if ticked:
+            cell = f"{numbers[ticked[0]]['space']}.{numbers[ticked[0]]['metric']}"
             url_state.write(cell=cell, below="queries")
 
     st.dataframe(
-        pd.DataFrame(rows),
+        pd.DataFrame(texts),
         hide_index=True,
         width="stretch",
         key="score_rows",
-        on_select=opened_row,
+        on_select=show_ticked,
         selection_mode="single-row",
     )
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.caption(":material/touch_app: The box before a row opens its best and worst queries.")
+    left.caption(":material/touch_app: Tick a row to see its best and worst queries.")
     with right:
         page_controls.csv_button(pd.DataFrame(numbers), "scores", width="stretch")
 
@@ -130,65 +130,65 @@ def table(found: dict[str, SpaceScores]) -> None:
 def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
     if value is None:
         return "–"
-    around = f"  ({interval[0] * 100:.{digits}f}–{interval[1] * 100:.{digits}f})" if interval else ""
-    return f"{value * 100:.{digits}f}{around}"
+    bounds = f"  ({interval[0] * 100:.{digits}f}–{interval[1] * 100:.{digits}f})" if interval else ""
+    return f"{value * 100:.{digits}f}{bounds}"
 
 
-def queries(opened: Workspace, cells: Cells, measure: str, best: str) -> None:
-    """The queries that a cell answers worst and best, as photos."""
-    cell = cell_choice("Cell", cells, "cell", best)
-    space = cell.split(".")[0]
-    scores = cells[cell]
-    values = scoreboard.per_query(scores, measure)
-    known = np.nonzero(~np.isnan(values))[0]
-    # Average precision tells apart what a coarser measure leaves equal.
-    ranked = known[np.lexsort((known, scores.per_query.average_precision[known], values[known]))]
-    photos = cached.catalog(opened)
+def _show_queries(workspace: Workspace, cells: Cells, measure: str, best: str) -> None:
+    """The queries with the lowest and the highest scores of a cell, as photos."""
+    cell = cell_choice("Configuration", cells, "cell", best)
+    cell_scores = cells[cell]
+    values, precision = scoreboard.per_query(cell_scores, measure), cell_scores.per_query.average_precision
+    defined = np.nonzero(~np.isnan(values))[0]
+    # Average precision breaks the ties of a coarser measure.
+    ranked = defined[np.lexsort((defined, precision[defined], values[defined]))]
+    photos = cached.catalog(workspace)
     for title, places in (("Worst", ranked[:SHOWN]), ("Best", ranked[::-1][:SHOWN])):
-        st.markdown(f"**{title} queries** of {called(cell)}, by {MEASURES[measure]}")
+        st.markdown(f"**{title} queries** of {cell_title(cell)}, by {MEASURES[measure]}")
         photo_tiles.show_photos(
-            opened,
-            [photos.ids[row] for row in scores.per_query.rows[places]],
+            workspace,
+            [photos.ids[row] for row in cell_scores.per_query.rows[places]],
             key=f"scores_{title.lower()}",
             title=f"{title} queries",
             badges=[f"{values[place]:.{0 if measure.startswith('p') else 1}%}" for place in places],
-            notes=[f"AP {scores.per_query.average_precision[place]:.1%}" for place in places],
+            notes=[f"AP {precision[place]:.1%}" for place in places],
             tile=88,
             row=True,
-            on_pick=view_links.to_five(space),
+            on_pick=view_links.to_five_metrics(cell.split(".")[0]),
         )
-    st.caption("A click on a photo searches with it in this space.")
+    st.caption("Click a photo to search with it in this space.")
     with st.container(horizontal=True):
-        listed = photos.frame.iloc[scores.per_query.rows][["id", "label"]].assign(
-            **{title: scoreboard.per_query(scores, name) for name, title in MEASURES.items()}
+        table = photos.frame.iloc[cell_scores.per_query.rows][["id", "label"]].assign(
+            **{title: scoreboard.per_query(cell_scores, name) for name, title in MEASURES.items()}
         )
-        page_controls.csv_button(listed, f"queries-{cell}")
+        page_controls.csv_button(table, f"queries-{cell}")
 
 
-def classes(opened: Workspace, cells: Cells, measure: str) -> None:
+def _show_classes(workspace: Workspace, cells: Cells, measure: str) -> None:
     """The measure of every cell, class by class."""
-    labels = cached.catalog(opened).frame["label"].to_numpy(dtype=object)
-    found = {called(cell): scoreboard.by_class(scores, labels, measure) for cell, scores in cells.items()}
-    counts = {label: count for label, (count, _) in next(iter(found.values())).items()}
+    labels = cached.catalog(workspace).frame["label"].to_numpy(dtype=object)
+    by_class = {
+        cell_title(cell): scoreboard.by_class(cell_scores, labels, measure) for cell, cell_scores in cells.items()
+    }
     st.plotly_chart(
         scores.classes(
             {
-                name: {f"{label} ({counts[label]})": value for label, (_, value) in row.items()}
-                for name, row in found.items()
+                title: {f"{label} ({count})": value for label, (count, value) in row.items()}
+                for title, row in by_class.items()
             },
             measure,
         ),
         width="stretch",
         key="score_classes",
         config=config("score-classes"),
-        alt=f"{MEASURES[measure]} of every cell, class by class",
+        alt=f"{MEASURES[measure]} of every configuration, class by class",
     )
-    st.caption("In brackets: test photos of that class, whose mean this is.")
-    listed = pd.DataFrame(
+    st.caption("In brackets: the number of test photos of the class.")
+    table = pd.DataFrame(
         [
-            {"cell": name, "class": label, "queries": count, MEASURES[measure]: value}
-            for name, row in found.items()
+            {"cell": title, "class": label, "queries": count, MEASURES[measure]: value}
+            for title, row in by_class.items()
             for label, (count, value) in row.items()
         ]
     )
-    page_controls.csv_button(listed, "scores-by-class")
+    page_controls.csv_button(table, "scores-by-class")

@@ -1,4 +1,4 @@
-"""Two ways to answer side by side: lines between equal photos, how far both agree, and why."""
+"""Two sides compared: lines between equal photos, how far the rankings agree, and why one pair is close."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from lib.search.metrics import METRICS
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, selection, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components import rank_lines
+from lib.view.components.gallery import Tile
 from lib.view.retrieval import explain_pair, reproduce, result_rows
 
 SHOWN = {"all": "All", "shared": "Shared", "a": "Only left", "b": "Only right"}
 
 
-def show(opened: Workspace, asked: QuerySet) -> None:
-    """The controls of both sides, their agreement, the rankings face to face, and the why of one pair."""
-    a, b, k = _sides(opened)
-    page_frame.origin(opened, a.space, **({"Other_side": spaces.get(b.space).title} if b.space != a.space else {}))
-    both = cached_search.compare(opened, asked, a, b, k)
-    names = _names(a, b)
-    _agreement(both, names, k)
-    wanted = str(
+def show(workspace: Workspace, queries: QuerySet) -> None:
+    """The view: the controls of both sides, their agreement, both rankings, and the contributions behind one pair."""
+    a, b, k = _controls(workspace)
+    page_frame.origin(workspace, a.space, **({"Other_side": spaces.get(b.space).title} if b.space != a.space else {}))
+    comparison = cached_search.compare(workspace, queries, a, b, k)
+    names = _side_names(a, b)
+    _show_agreement(comparison, names, k)
+    shown = str(
         st.segmented_control(
             "Show",
             list(SHOWN),
@@ -33,74 +34,73 @@ def show(opened: Workspace, asked: QuerySet) -> None:
             **url_state.choice("show", "retrieval", list(SHOWN), "all"),
         )
     )
-    pair = explain_pair.pair(both)
-    _ladder(opened, asked, both, (a, b), names, wanted, pair)
-    explain_pair.show(opened, asked, (a, b), both, names, pair)
-    reproduce.show(opened, [(asked, a), (asked, b)], [both["a"], both["b"]], k, compared=True)
+    pair = explain_pair.chosen_pair(comparison)
+    _show_rankings(workspace, queries.label, comparison, (a, b), names, shown, pair)
+    explain_pair.show(workspace, queries, (a, b), comparison, names, pair)
+    documents = [comparison["a"], comparison["b"]]
+    reproduce.show(workspace, [(queries, a), (queries, b)], documents, k, compared=True)
 
 
-def _sides(opened: Workspace) -> tuple[Side, Side, int]:
+def _controls(workspace: Workspace) -> tuple[Side, Side, int]:
+    """Both sides and k, kept in the address. The right space follows the left one until it is chosen itself."""
     first, second = st.columns([2, 3]), st.columns([2, 3])
     with first[0]:
-        a = page_controls.metric_choice("Left: metric", "l1", "a", "retrieval")
+        left_metric = page_controls.metric_choice("Left: metric", "l1", "a", "retrieval")
     with first[1]:
-        space = page_controls.space_choice(opened, "retrieval")
+        left_space = page_controls.space_choice(workspace, "retrieval")
     with second[0]:
-        b = page_controls.metric_choice("Right: metric", "cosine", "b", "retrieval")
+        right_metric = page_controls.metric_choice("Right: metric", "cosine", "b", "retrieval")
     with second[1]:
-        other = str(
+        right_space = str(
             st.segmented_control(
                 "Right: space",
-                opened.spaces,
+                workspace.spaces,
                 required=True,
                 format_func=lambda name: spaces.get(name).title,
                 wrap=True,
-                **_follows(opened, space),
+                **url_state.choice("bspace", "retrieval", workspace.spaces, left_space),
             )
         )
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with left:
-        k = result_rows.answers_choice()
+        k = result_rows.k_choice()
     with right:
-        unit = st.toggle(
-            "Bring every vector to length 1 first",
-            **url_state.switch("unit"),
-            help="On vectors of length 1 the squared L2 distance is 2 - 2 · cosine, so both rank alike: put L2 beside "
-            "cosine and switch. Raw pixels stay as they are, whole numbers.",
+        unit = bool(
+            st.toggle(
+                "Scale vectors to length 1 first",
+                **url_state.switch("unit"),
+                help="For vectors of length 1 the squared L2 distance is 2 - 2 · cosine, so L2 and cosine give the "
+                "same ranking: choose them as the two metrics and switch this on. Raw pixels are not scaled.",
+            )
         )
-    return _side(a, space, bool(unit)), _side(b, other, bool(unit)), k
-
-
-def _follows(opened: Workspace, space: str) -> dict[str, Any]:
-    """The right side's space is the left one's until somebody chooses another."""
-    return url_state.choice("bspace", "retrieval", opened.spaces, space)
+    return _side(left_metric, left_space, unit), _side(right_metric, right_space, unit), k
 
 
 def _side(metric: str, space: str, unit: bool) -> Side:
     return Side(metric, space, unit and not spaces.get(space).pixels)
 
 
-def _names(a: Side, b: Side) -> tuple[str, str]:
-    """What each side is called: by its metric, by its space, or by both, whatever tells them apart."""
-    one, other = METRICS[a.metric].short, METRICS[b.metric].short
+def _side_names(a: Side, b: Side) -> tuple[str, str]:
+    """Short names that tell the sides apart: by metric, by space, or by both."""
+    left, right = METRICS[a.metric].short, METRICS[b.metric].short
     if a.space == b.space:
-        return (one, other) if one != other else (f"left {one}", f"right {other}")
-    if one == other:
+        return (left, right) if left != right else (f"left {left}", f"right {right}")
+    if left == right:
         return a.space, b.space
-    return f"{one} {a.space}", f"{other} {b.space}"
+    return f"{left} {a.space}", f"{right} {b.space}"
 
 
-def _agreement(both: dict[str, Any], names: tuple[str, str], k: int) -> None:
-    overlap, tau = both["overlap"], both["kendall_tau"]
+def _show_agreement(comparison: dict[str, Any], names: tuple[str, str], k: int) -> None:
+    overlap, tau = comparison["overlap"], comparison["kendall_tau"]
     page_controls.numbers(
         "sides",
-        ("Overlap", _number(overlap, ".0%"), "", f"Photos that both answers share, divided by k = {k}."),
+        ("Overlap", _number(overlap, ".0%"), "", f"Photos in both results, divided by k = {k}."),
         (
             "Rank-biased overlap",
-            _number(both["rbo"], ".3f"),
+            _number(comparison["rbo"], ".3f"),
             "",
-            "Agreement of the two rankings, the first ranks weighing most (p = 0.9; Webber et al. 2010): 1 is the "
-            "same order, 0 no photo shared.",
+            "Agreement of the two rankings with the most weight on the first ranks (p = 0.9; Webber et al. 2010): 1 is "
+            "the same order, 0 no shared photo.",
         ),
         (
             "Kendall's tau",
@@ -111,12 +111,12 @@ def _agreement(both: dict[str, Any], names: tuple[str, str], k: int) -> None:
     )
     if overlap is None or tau is None:
         return
-    ids = {row["id"] for row in both["a"]["results"]}
-    shared = sum(row["id"] in ids for row in both["b"]["results"])
+    left_ids = {result["id"] for result in comparison["a"]["results"]}
+    shared = sum(result["id"] in left_ids for result in comparison["b"]["results"])
     st.caption(
-        f"{shared} of the first {len(ids)} photos are the same on both sides. Of two drawn at random, {names[0]} "
-        f"and {names[1]} agree in {(1 + tau) / 2:.1%} of the cases which is the closer one: that is (1 + tau) / 2, "
-        "where no values are equal."
+        f"{shared} of the first {len(left_ids)} photos are the same on both sides. For two photos drawn at random, "
+        f"{names[0]} and {names[1]} agree with probability {(1 + tau) / 2:.1%} on which one is closer: (1 + tau) / 2, "
+        "if no values are equal."
     )
 
 
@@ -124,57 +124,76 @@ def _number(value: float | None, form: str) -> str:
     return "undefined" if value is None else format(value, form)
 
 
-def _ladder(
-    opened: Workspace,
-    asked: QuerySet,
-    both: dict[str, Any],
+def _show_rankings(
+    workspace: Workspace,
+    label: str | None,
+    comparison: dict[str, Any],
     sides: tuple[Side, Side],
     names: tuple[str, str],
-    wanted: str,
+    shown: str,
     pair: str | None,
 ) -> None:
-    label = cached_search.label_of(opened, asked)
-    found = {side: {row["id"] for row in both[side]["results"]} for side in ("a", "b")}
-    shared = found["a"] & found["b"]
-    columns, titles, heads = [], [], []
-    for side, way, mine, other in (("a", sides[0], *names), ("b", sides[1], names[1], names[0])):
-        keep = {"all": found[side], "shared": shared, "a": found["a"] - shared, "b": found["b"] - shared}[wanted]
-        rows = [
-            (row, there)
-            for row, there in zip(both[side]["results"], both["ranks"][side], strict=True)
-            if row["id"] in keep
-        ]
-        columns.append(
-            photo_tiles.tiles(
-                opened,
-                [row["id"] for row, _ in rows],
-                badges=[f"{mine} #{row['rank']} → {other} #{there}" for row, there in rows],
-                notes=[format(row["value"], "#.4g") for row, _ in rows],
-                right=[None if label is None else row["label"] == label for row, _ in rows],
-            )
-        )
-        title = METRICS[way.metric].title
-        inside = f" in {spaces.get(way.space).title}" if sides[0].space != sides[1].space else ""
-        twice = f", {'left' if side == 'a' else 'right'}" if sides[0] == sides[1] else ""
-        titles.append(f"Answers by {title}{inside}{twice}")
-        right = sum(row["label"] == label for row in both[side]["results"])
-        verdict = f" · {right} of {len(found[side])} of the query's class" if label is not None else ""
-        direction = "larger = closer" if both[side]["higher_is_closer"] else "smaller = closer"
-        where = f"{spaces.get(way.space).title}{' at length 1' if way.unit else ''}"
-        heads.append((f"{title} · {where}", direction + verdict))
+    """Both rankings with lines between equal photos; `shown` is a key of SHOWN, `label` the query's class."""
+    ids = {side: {result["id"] for result in comparison[side]["results"]} for side in ("a", "b")}
+    shared = ids["a"] & ids["b"]
+    visible = {
+        "a": {"all": ids["a"], "shared": shared, "a": ids["a"] - shared, "b": set()}[shown],
+        "b": {"all": ids["b"], "shared": shared, "a": set(), "b": ids["b"] - shared}[shown],
+    }
     rank_lines.show(
-        columns[0],
-        columns[1],
+        _tiles(workspace, label, comparison, "a", names, visible["a"]),
+        _tiles(workspace, label, comparison, "b", names[::-1], visible["b"]),
         key="ladder",
-        titles=(titles[0], titles[1]),
-        heads=(heads[0], heads[1]),
-        about=f"Lines join the {len(shared)} photos that both sides found.",
+        titles=(_title(sides, "a"), _title(sides, "b")),
+        heads=(_heading(sides[0], label, comparison["a"]), _heading(sides[1], label, comparison["b"])),
+        about=f"Lines connect the {len(shared)} photos that are on both sides.",
         on_pick=selection.choose,
         on_why=explain_pair.choose,
         chosen=selection.query(),
         explained=pair,
     )
     st.caption(
-        "Lines join equal photos; a dotted stub is a photo that only one side has among its first, and its tile says "
-        "at which rank the other has it. *why?* takes a pair apart below."
+        "Lines connect the same photo. A dotted stub marks a photo that is among the first on one side only; its tile "
+        "shows the rank on the other side. *why?* explains a match below."
     )
+
+
+def _tiles(
+    workspace: Workspace,
+    label: str | None,
+    comparison: dict[str, Any],
+    side: str,
+    names: tuple[str, str],
+    visible: set[str],
+) -> list[Tile]:
+    """The visible results of a side as tiles; `names` are those of this side and of the other one."""
+    ranked = [
+        (result, other_rank)
+        for result, other_rank in zip(comparison[side]["results"], comparison["ranks"][side], strict=True)
+        if result["id"] in visible
+    ]
+    return photo_tiles.tiles(
+        workspace,
+        [result["id"] for result, _ in ranked],
+        badges=[f"{names[0]} #{result['rank']} → {names[1]} #{other_rank}" for result, other_rank in ranked],
+        notes=[format(result["value"], "#.4g") for result, _ in ranked],
+        right=[None if label is None else result["label"] == label for result, _ in ranked],
+    )
+
+
+def _title(sides: tuple[Side, Side], side: str) -> str:
+    """The name of a side for screen readers."""
+    left, right = sides
+    this = left if side == "a" else right
+    space = f" in {spaces.get(this.space).title}" if left.space != right.space else ""
+    position = f", {'left' if side == 'a' else 'right'}" if left == right else ""
+    return f"Answers by {METRICS[this.metric].title}{space}{position}"
+
+
+def _heading(side: Side, label: str | None, document: dict[str, Any]) -> tuple[str, str]:
+    """The two lines above a side."""
+    results = document["results"]
+    same_class = sum(result["label"] == label for result in results)
+    verdict = f" · {same_class} of {len(results)} of the query's class" if label is not None else ""
+    direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
+    return f"{METRICS[side.metric].title} · {explain_pair.space_title(side)}", direction + verdict

@@ -1,4 +1,4 @@
-"""Understand: how a picture becomes a vector, what each metric makes of two of them, and which metrics are one."""
+"""Understand: how a photo becomes a vector, what each metric computes, and which metrics give the same ranking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lib.data import images
+from lib.data import images, thumbnails
 from lib.embed import spaces
 from lib.errors import DataError, PetalscopeError
 from lib.prepare.workspace import Workspace
@@ -21,152 +21,167 @@ from lib.view.figures.style import config
 from lib.view.formatting import plain
 from lib.view.retrieval import measurements
 
-SIDE = 9
-WIDE = 512
+GREY_SIDE = 9  # px of the photo that is flattened
+NUMBERS_A_LINE = 512
 FEATURES_SHOWN = 3
+METRIC_NAMES = {
+    **{name: metric.short for name, metric in METRICS.items()},
+    equivalence.UNIT_L2: "L2, unit vectors",
+    equivalence.CENTRED_COSINE: "cosine, centred",
+}
+_REASONS = {
+    frozenset({"mse", "l2"}): "MSE is the square of L2 divided by the number of dimensions, which keeps the order",
+    frozenset({"cosine", equivalence.UNIT_L2}): "for vectors of length 1, L2² = 2 − 2·cosine",
+    frozenset({"ncc", equivalence.CENTRED_COSINE}): "the definition of NCC",
+}
 
 
-def show(opened: Workspace) -> None:
-    """The whole view."""
-    space = page_controls.space_choice(opened, "retrieval")
-    page_frame.origin(opened, space, Engine="exact")
-    st.subheader("How a picture becomes a vector")
-    becoming(opened, space)
+def show(workspace: Workspace) -> None:
+    """The view, for one space."""
+    space = page_controls.space_choice(workspace, "retrieval")
+    page_frame.origin(workspace, space, Engine="exact")
+    st.subheader("How a photo becomes a vector")
+    _show_flattening(workspace, space)
     st.subheader("How close two vectors are")
-    metrics()
-    st.subheader("Worked by hand, and by this program")
-    worked()
-    st.subheader("Which metrics are one and the same")
-    alike(opened, space)
+    _show_metrics()
+    st.subheader("Worked example")
+    _show_worked_example()
+    st.subheader("Which metrics give the same ranking")
+    _show_equivalences(workspace, space)
 
 
-def becoming(opened: Workspace, space: str) -> None:
-    """A photo as 9×9 grey values that fall into a row, then its 49,152 pixel values beside its 512 features."""
-    photos = cached.catalog(opened)
-    chosen = selection.query()
-    row = photos.row(chosen) if chosen else None
-    row = 0 if row is None else row
+# --- how a photo becomes a vector ----------------------------------------------------------------------------------
+
+
+def _show_flattening(workspace: Workspace, space: str) -> None:
+    """The query photo as 9 × 9 grey values that line up in one row, then its stored vectors."""
+    photos = cached.catalog(workspace)
+    query_id = selection.query()
+    row = (photos.row(query_id) if query_id else None) or 0
     try:
-        picture = photos.open(row)
+        photo = photos.open(row)
     except DataError as error:
         page_frame.failed(error)
         return
-    small = images.resized(picture.convert("L").convert("RGB"), SIDE, SIDE)[:, :, 0]
+    grey = images.resized(photo.convert("L").convert("RGB"), GREY_SIDE, GREY_SIDE)[:, :, 0]
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="top")
     left.html(
-        f'<img src="{gallery.data_uri(cached.encoded(picture, 360))}" alt="{html.escape(photos.ids[row])}" '
+        f'<img src="{gallery.data_uri(thumbnails.encode(photo, 360))}" alt="{html.escape(photos.ids[row])}" '
         'style="width:100%;max-width:16rem;border-radius:.6rem">'
     )
     left.caption(
-        f"{plain(photos.ids[row])}, {picture.width} × {picture.height} px. "
-        + ("Any photo that you click becomes the one shown here." if chosen else "Choose a photo to see yours here.")
+        f"{plain(photos.ids[row])}, {photo.width} × {photo.height} px. "
+        + ("Click any photo to see it here." if query_id else "Choose a query photo to see it here.")
     )
     right.plotly_chart(
-        vectors.flattening(small),
+        vectors.flattening(grey),
         width="stretch",
         key="flattening",
         config={"displayModeBar": False},
-        alt=f"animation: the {SIDE} × {SIDE} grey values of the photo leave their rows and line up as one vector",
+        alt=f"animation: the {GREY_SIDE} × {GREY_SIDE} grey values of the photo line up as a vector",
     )
     right.caption(
-        f"The photo in {SIDE} × {SIDE} grey values. ▶ reads them row by row into one vector of {SIDE * SIDE} numbers: "
-        "that is all that flattening does. A neighbour below becomes a stranger nine places away."
+        f"The photo as {GREY_SIDE} × {GREY_SIDE} grey values. ▶ reads them row by row into one vector of "
+        f"{GREY_SIDE * GREY_SIDE} numbers. Vertically adjacent pixels end up {GREY_SIDE} positions apart."
     )
-    sizes(opened, space, row)
+    _show_stored_vectors(workspace, space, row)
 
 
-def sizes(opened: Workspace, space: str, row: int) -> None:
-    """The same photo's stored vectors, drawn to one scale: a number is a cell of the same size in both."""
-    photos = cached.catalog(opened)
-    features = space if space != "pixels" else next((name for name in opened.spaces if name != "pixels"), None)
-    for name in [each for each in ("pixels", features) if each is not None and each in opened.spaces]:
-        loaded = cached.loaded(opened, name)
-        vector = np.asarray(loaded.gallery.vectors[row])
+def _show_stored_vectors(workspace: Workspace, space: str, row: int) -> None:
+    """The photo's stored vectors as grey cells, all of one size."""
+    features = space if space != "pixels" else next((name for name in workspace.spaces if name != "pixels"), None)
+    for name in ("pixels", features):
+        if name is None or name not in workspace.spaces:
+            continue
+        vector = np.asarray(cached.loaded(workspace, name).gallery.vectors[row])
         about = spaces.get(name)
-        lines = -(-len(vector) // WIDE)
+        lines = -(-len(vector) // NUMBERS_A_LINE)
         st.markdown(
-            f"**{about.title}: {len(vector):,} numbers** · {about.about} · here {WIDE} numbers a line, "
+            f"**{about.title}: {len(vector):,} numbers** · {about.about} · {NUMBERS_A_LINE} numbers a line, "
             f"{lines} line{'s' if lines > 1 else ''}"
         )
-        st.html(
-            f'<img src="{gallery.data_uri(vectors.strip(vector, WIDE))}" '
-            f'alt="the {len(vector):,} numbers of this photo in {html.escape(about.title)}, as grey cells" '
-            'style="width:100%;display:block;border-radius:.3rem;image-rendering:pixelated">'
-        )
+        alt = f"the {len(vector):,} numbers of this photo in {about.title}, as grey cells"
+        _show_strip(vector, alt, "")
         if name == "pixels":
-            st.caption("From black (0) to white (1): red, green and blue of each pixel in turn, row after row.")
-        else:
-            st.html(
-                f'<img src="{gallery.data_uri(vectors.strip(vector, WIDE))}" alt="the same line, taller" '
-                'style="width:100%;height:2.2rem;display:block;border-radius:.3rem;image-rendering:pixelated">'
-            )
-            zeros = float((vector == 0).mean())
-            st.caption(
-                f"The one line at the scale of the pixels above, then taller. From black (0) to white "
-                f"({vector.max():.2f}, the largest); {zeros:.0%} are 0. These are "
-                f"{spaces.get('pixels').dim // len(vector)} times fewer numbers than the pixels, and none "
-                "of them is a place in the picture."
-            )
-            strongest(opened, name, vector, photos.ids)
+            st.caption("From black (0) to white (1): red, green and blue of each pixel in turn, row by row.")
+            continue
+        _show_strip(vector, "the same line, taller", "height:2.2rem;")
+        st.caption(
+            f"The line at the scale of the pixels above, then taller. From black (0) to white ({vector.max():.2f}, the "
+            f"maximum); {float((vector == 0).mean()):.0%} are 0. There are "
+            f"{spaces.get('pixels').dim // len(vector)} times fewer features than pixel values, and a feature has no "
+            "position in the photo."
+        )
+        _show_strongest_features(workspace, name, vector)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _most(version: str, space: str, feature: int, _opened: Workspace) -> list[tuple[int, float]]:
-    column = np.asarray(cached.loaded(_opened, space).gallery.vectors[:, feature])
-    return [(int(row), float(column[row])) for row in np.argsort(-column, kind="stable")[:8]]
+def _show_strip(vector: np.ndarray, alt: str, style: str) -> None:
+    st.html(
+        f'<img src="{gallery.data_uri(vectors.strip(vector, NUMBERS_A_LINE))}" alt="{html.escape(alt)}" '
+        f'style="width:100%;{style}display:block;border-radius:.3rem;image-rendering:pixelated">'
+    )
 
 
-def strongest(opened: Workspace, space: str, vector: np.ndarray, ids: list[str]) -> None:
-    """The photo's strongest features, each with the photos that have the most of it."""
-    spread = cached_scale(opened, space)
-    order = np.argsort(-(vector / spread), kind="stable")[:FEATURES_SHOWN]
-    st.markdown("**What its strongest features answer to** (large for this photo beside what is usual)")
-    for column, feature in zip(st.columns(FEATURES_SHOWN, gap="medium"), order, strict=True):
-        best = _most(opened.version, space, int(feature), opened)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
+def _strongest_photos(workspace: Workspace, space: str, feature: int) -> list[tuple[int, float]]:
+    """The rows of the eight photos with the largest values of a feature, and these values."""
+    values = np.asarray(cached.loaded(workspace, space).gallery.vectors[:, feature])
+    return [(int(row), float(values[row])) for row in np.argsort(-values, kind="stable")[:8]]
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=cached.KEYS)
+def feature_means(workspace: Workspace, space: str) -> np.ndarray:
+    """The mean absolute value of every feature, (dim,); 1 where a feature is always 0."""
+    means = np.abs(np.asarray(cached.loaded(workspace, space).gallery.vectors)).mean(axis=0)
+    return np.where(means > 0, means, 1.0)
+
+
+def _show_strongest_features(workspace: Workspace, space: str, vector: np.ndarray) -> None:
+    """The photo's strongest features, each with the photos that have its largest values."""
+    ids = cached.catalog(workspace).ids
+    ratios = vector / feature_means(workspace, space)
+    st.markdown("**What its strongest features respond to** (relative to their mean over all photos)")
+    strongest = np.argsort(-ratios, kind="stable")[:FEATURES_SHOWN]
+    for column, feature in zip(st.columns(FEATURES_SHOWN, gap="medium"), strongest, strict=True):
+        photos = _strongest_photos(workspace, space, int(feature))
         with column:
             st.caption(
-                f"Feature {feature}: {vector[feature]:.2f} here, {vector[feature] / spread[feature]:.1f} × its mean. "
-                "The photos that have most of it:"
+                f"Feature {feature}: {vector[feature]:.2f}, {ratios[feature]:.1f} × its mean. Photos with its largest "
+                "values:"
             )
             photo_tiles.show_photos(
-                opened,
-                [ids[row] for row, _ in best],
+                workspace,
+                [ids[row] for row, _ in photos],
                 key=f"feature_{feature}",
                 title=f"Photos with most of feature {feature}",
-                notes=[f"{value:.2f}" for _, value in best],
+                notes=[f"{value:.2f}" for _, value in photos],
                 tile=70,
             )
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _scale(version: str, space: str, _opened: Workspace) -> np.ndarray:
-    means = np.abs(np.asarray(cached.loaded(_opened, space).gallery.vectors)).mean(axis=0)
-    return np.where(means > 0, means, 1.0)
+# --- how close two vectors are -------------------------------------------------------------------------------------
 
 
-def cached_scale(opened: Workspace, space: str) -> np.ndarray:
-    """The mean size of every feature, (d,); 1 where a feature is always 0."""
-    return _scale(opened.version, space, opened)
-
-
-def metrics() -> None:
-    """Each metric's formula, direction, unit, and what is peculiar to it."""
+def _show_metrics() -> None:
+    """Each metric's formula, direction, unit and note."""
     columns = st.columns(len(METRICS), gap="small")
-    for column, each in zip(columns, METRICS.values(), strict=True):
+    for column, metric in zip(columns, METRICS.values(), strict=True):
         with column.container(border=True, height="stretch"):
-            st.markdown(f"**{each.title}** `{each.name}`")
-            st.latex(each.formula)
-            symbol = ":material/trending_up: larger" if each.higher_is_closer else ":material/trending_down: smaller"
-            st.markdown(f"{symbol} = closer")
-            st.caption(f"Unit: {each.unit}. {each.note}")
+            st.markdown(f"**{metric.title}** `{metric.name}`")
+            st.latex(metric.formula)
+            direction = (
+                ":material/trending_up: larger" if metric.higher_is_closer else ":material/trending_down: smaller"
+            )
+            st.markdown(f"{direction} = closer")
+            st.caption(f"Unit: {metric.unit}. {metric.note}")
 
 
-def worked() -> None:
-    """The design's example, computed by the product's own search; the numbers can be changed."""
+def _show_worked_example() -> None:
+    """Four vectors and a query that can be edited, and their order under each metric."""
     left, right = st.columns([2, 3], gap="medium")
     start = pd.DataFrame({"q": worked_example.QUERY, **worked_example.VECTORS}, index=["x", "y", "z"]).T
     with left:
-        st.caption("A query q and four vectors. Change any number: everything beside it is computed anew.")
+        st.caption("A query q and four vectors. Edit any number; the values beside it are recomputed.")
         edited = st.data_editor(start, key="worked", width="stretch")
     rows = {
         str(name): [float(value) for value in values]
@@ -174,23 +189,23 @@ def worked() -> None:
     }
     query = rows.pop("q")
     try:
-        found = worked_example.compute(rows, query)
+        results = worked_example.compute(rows, query)
     except PetalscopeError as error:
         with right:
             page_frame.failed(error)
         return
-    listed = pd.DataFrame(
+    table = pd.DataFrame(
         {
             METRICS[name].title: {
-                **{vector: f"{value:.4g}" for vector, value in each.values.items()},
-                "order": " ".join(each.order),
+                **{vector: f"{value:.4g}" for vector, value in result.values.items()},
+                "order": " ".join(result.order),
             }
-            for name, each in found.items()
+            for name, result in results.items()
         }
     ).T
     with right:
-        st.caption("Values, and the order from the closest to the farthest; equal values keep the order of the rows.")
-        st.table(listed)
+        st.caption("Values, and the order from closest to farthest; equal values keep the order of the rows.")
+        st.table(table)
     with left:
         st.plotly_chart(
             vectors.arrows(query, rows),
@@ -200,39 +215,25 @@ def worked() -> None:
             alt="the query and the vectors as arrows in three dimensions",
         )
     with right:
-        for vector, values in rows.items():
-            terms = " + ".join(f"|{_short(x)} − {_short(q)}|" for x, q in zip(values, query, strict=True))
-            apart = " + ".join(_short(abs(x - q)) for x, q in zip(values, query, strict=True))
-            st.markdown(f"L1({vector}) = {plain(terms)} = {plain(apart)} = **{found['l1'].values[vector]:g}**")
+        for name, values in rows.items():
+            terms = " + ".join(f"|{x:g} − {q:g}|" for x, q in zip(values, query, strict=True))
+            distances = " + ".join(f"{abs(x - q):g}" for x, q in zip(values, query, strict=True))
+            st.markdown(f"L1({name}) = {plain(terms)} = {plain(distances)} = **{results['l1'].values[name]:g}**")
         if len(set(query)) == 1:
             st.caption(
-                "All values of q are equal, so nothing is left of it once its mean is taken away: NCC is undefined, "
-                "and 0 by convention."
+                "All values of q are equal, so q minus its mean is zero. NCC is then undefined, and 0 by convention."
             )
 
 
-def _short(value: float) -> str:
-    return f"{value:g}"
+# --- which metrics give the same ranking ---------------------------------------------------------------------------
 
 
-CALLED = {
-    **{name: each.short for name, each in METRICS.items()},
-    equivalence.UNIT_L2: "L2, unit vectors",
-    equivalence.CENTRED_COSINE: "cosine, centred",
-}
-_WHY = {
-    frozenset({"mse", "l2"}): "one is the other squared and divided by the dimensions, which keeps every order",
-    frozenset({"cosine", equivalence.UNIT_L2}): "between vectors of length 1, L2² = 2 − 2·cosine",
-    frozenset({"ncc", equivalence.CENTRED_COSINE}): "that is how NCC is defined",
-}
-
-
-def alike(opened: Workspace, space: str) -> None:
-    """Kendall's tau between every two metrics, measured on the user's own vectors, and what it shows."""
-    found = measurements.equivalences(opened, space)
+def _show_equivalences(workspace: Workspace, space: str) -> None:
+    """Kendall's tau between every two metrics on the prepared vectors, and the metrics with equal rankings."""
+    measured = measurements.equivalences(workspace, space)
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
-        scores.taus(found, CALLED),
+        scores.taus(measured, METRIC_NAMES),
         width="stretch",
         key="taus",
         config=config("tau"),
@@ -240,20 +241,24 @@ def alike(opened: Workspace, space: str) -> None:
     )
     with right:
         st.markdown(
-            f"Kendall's tau of every two rankings of {found.rows:,} photos in **{spaces.get(space).title}**, mean over "
-            f"{found.queries} queries (seeded sample). 1: the same order; 0: nothing to do with each other."
+            f"Kendall's tau between every two rankings of {measured.rows:,} photos in "
+            f"**{spaces.get(space).title}**, mean over {measured.queries} queries (seeded sample). 1: the same order; "
+            "0: unrelated."
         )
-        pairs = found.alike()
+        pairs = measured.alike()
         for a, b in pairs:
-            why = _WHY.get(frozenset({a, b}))
-            st.markdown(f":material/equal: **{CALLED[a]} = {CALLED[b]}** on every query{': ' + why if why else ''}.")
+            reason = _REASONS.get(frozenset({a, b}))
+            st.markdown(
+                f":material/equal: **{METRIC_NAMES[a]} = {METRIC_NAMES[b]}** on every query"
+                f"{': ' + reason if reason else ''}."
+            )
         if not pairs:
-            st.markdown("No two of them rank alike on every query here.")
-        apart = np.where(np.isnan(found.mean), np.inf, found.mean)
-        one, other = (int(place) for place in np.unravel_index(np.argmin(apart), apart.shape))
+            st.markdown("No two metrics give the same ranking on every query here.")
+        known = np.where(np.isnan(measured.mean), np.inf, measured.mean)
+        a_place, b_place = (int(place) for place in np.unravel_index(np.argmin(known), known.shape))
         st.markdown(
-            f":material/call_split: Furthest apart: **{CALLED[found.names[one]]}** and **{CALLED[found.names[other]]}**"
-            f", tau {found.mean[one, other]:.2f}. Two answers that differ here tell of two ideas of likeness."
+            f":material/call_split: Least similar: **{METRIC_NAMES[measured.names[a_place]]}** and "
+            f"**{METRIC_NAMES[measured.names[b_place]]}**, tau {measured.mean[a_place, b_place]:.2f}."
         )
-        listed = pd.DataFrame(found.mean, index=found.names, columns=found.names).rename_axis("metric").reset_index()
-        page_controls.csv_button(listed, "tau")
+        table = pd.DataFrame(measured.mean, index=measured.names, columns=measured.names)
+        page_controls.csv_button(table.rename_axis("metric").reset_index(), "tau")

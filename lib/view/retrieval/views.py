@@ -1,4 +1,4 @@
-"""The views of the retrieval page, by the name that stands in links."""
+"""The views of the retrieval page, by the names that stand in links."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ from lib.view.retrieval import (
     side_by_side,
     understand,
 )
+from lib.view.retrieval.view_links import FIVE_METRICS, SIDE_BY_SIDE
 
 
 @dataclass(frozen=True)
-class OfQuery:
-    """A view of what is found for the query that is chosen beside it."""
+class QueryView:
+    """A view of the results of the query that the form beside it chooses."""
 
     show: Callable[[Workspace, QuerySet], None]
 
 
 @dataclass(frozen=True)
-class OfAll:
+class DataSetView:
     """A view of the whole data set, which needs no query."""
 
     show: Callable[[Workspace], None]
 
 
-VIEWS: dict[str, OfQuery | OfAll] = {
-    "Five metrics": OfQuery(result_rows.five),
-    "Side by side": OfQuery(side_by_side.show),
-    "Disagreements": OfAll(disagreements.show),
-    "Scoreboard": OfAll(scoreboard.show),
-    "Calibration": OfAll(calibration.show),
-    "Robustness lab": OfAll(robustness_lab.show),
-    "Understand": OfAll(understand.show),
+VIEWS: dict[str, QueryView | DataSetView] = {
+    FIVE_METRICS: QueryView(result_rows.show),
+    SIDE_BY_SIDE: QueryView(side_by_side.show),
+    "Disagreements": DataSetView(disagreements.show),
+    "Scoreboard": DataSetView(scoreboard.show),
+    "Calibration": DataSetView(calibration.show),
+    "Robustness lab": DataSetView(robustness_lab.show),
+    "Understand": DataSetView(understand.show),
 }
 
 
-def choice() -> OfQuery | OfAll:
-    """Which view: a control kept in the address."""
+def choose() -> QueryView | DataSetView:
+    """The chosen view: a control kept in the address."""
     names = list(VIEWS)
     tied = url_state.choice("view", "retrieval", names, names[0])
     return VIEWS[str(st.segmented_control("View", names, required=True, wrap=True, **tied))]
