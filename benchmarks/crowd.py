@@ -80,7 +80,7 @@ def _artifacts(folder: Path, catalog: Catalog, weights: backbone.Weights) -> Non
     artifacts.write_json(folder / vectors / "meta.json", meta)
     maps = {}
     for method in ("umap", "pca"):
-        parameters = projection.default(space, 0, method)
+        parameters = projection.default_parameters(space, 0, method)
         maps[method] = projection.file_name(vectors, parameters)
         projection.save(_map(parameters, cloud, rng), folder / maps[method])
     near = f"neighbours/{Path(vectors).name}-{neighbourhoods.key()}.npz"
@@ -121,7 +121,7 @@ def _artifacts(folder: Path, catalog: Catalog, weights: backbone.Weights) -> Non
             }
         },
         "collections": {},
-        "libraries": artifacts.libraries(),
+        "libraries": artifacts.library_versions(),
         "prepared": "made up",
     }
     artifacts.write_json(folder / "state.json", state)

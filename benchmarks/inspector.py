@@ -85,7 +85,7 @@ def main() -> None:
     count, dim, others = (int(word) for word in [*sys.argv[1:], *("100000", "512", "300")[len(sys.argv) - 1 :]])
     with tempfile.TemporaryDirectory() as folder:
         found = in_store(Path(folder), count, dim, others)
-        print(documents.text(found | in_browser(Path(folder)), indent=1))
+        print(documents.json_text(found | in_browser(Path(folder)), indent=1))
 
 
 def in_store(folder: Path, count: int, dim: int, others: int) -> dict[str, object]:
@@ -109,7 +109,7 @@ def in_store(folder: Path, count: int, dim: int, others: int) -> dict[str, objec
             "collections": len(names),
             "write_s": round(written, 1),
             "names_ms": timed(lambda: collections.names(store)),
-            "page_of_25_summaries_ms": timed(lambda: [overview.summary(store, name) for name in names[:25]]),
+            "page_of_25_summaries_ms": timed(lambda: [overview.summarise(store, name) for name in names[:25]]),
             "one_collection_in_full_ms": timed(lambda: inspect.inspect(store, "large")),
             "next_page_ms": timed(lambda: rows.by_keys(store, "large", ids[-25:])),
             "the_next_2000_keys_ms": timed(lambda: rows.keys_after(store, "large", deep, 2000)),

@@ -20,7 +20,7 @@ from scipy.spatial.distance import cdist
 from lib import documents
 from lib import settings as settings_module
 from lib.measure import scoreboard
-from lib.measure.evaluation import asked_of
+from lib.measure.evaluation import query_and_gallery_rows
 from lib.prepare import workspace
 from lib.search.metrics import METRICS
 
@@ -71,7 +71,7 @@ def main() -> None:
     opened = workspace.open_workspace(settings_module.from_environment())
     catalog = opened.catalog()
     labels, copies = list(catalog.frame["label"]), list(catalog.frame["sha256"])
-    asked, among = asked_of(catalog)
+    asked, among = query_and_gallery_rows(catalog)
     rows = []
     for space in opened.spaces:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -105,7 +105,7 @@ def main() -> None:
                     flush=True,
                 )
     if options.json:
-        print(documents.text(rows))
+        print(documents.json_text(rows))
     raise SystemExit(0 if all(row["agrees"] for row in rows) else 1)
 
 

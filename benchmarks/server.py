@@ -167,8 +167,8 @@ def many(store: Store, count: int) -> dict[str, Any]:
     return {
         "collections": len(names),
         "names_ms": timed(lambda: collections.names(store)),
-        "page_of_25_summaries_one_by_one_ms": timed(lambda: [overview.summary(store, name) for name in page()]),
-        "page_of_25_summaries_ms": timed(lambda: overview.some(store, page(), lambda _: None)),
+        "page_of_25_summaries_one_by_one_ms": timed(lambda: [overview.summarise(store, name) for name in page()]),
+        "page_of_25_summaries_ms": timed(lambda: overview.summarise_all(store, page(), lambda _: None)),
         "one_collection_in_full_ms": timed(lambda: inspect.inspect(store, page()[0])),
     }
 
@@ -215,7 +215,7 @@ def main() -> None:
             found["writing"] = writing(store, made(count, dim))
             found["prepare"] = preparing(onto)
             found["overview"] = many(store, others) | drawn(onto)
-    print(documents.text(found, indent=1))
+    print(documents.json_text(found, indent=1))
 
 
 if __name__ == "__main__":

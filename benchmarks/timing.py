@@ -165,7 +165,7 @@ def machine() -> dict[str, Any]:
 def tell(rows: list[Row]) -> None:
     """Print rows for the process that collects them (`--json`), or for a person."""
     if "--json" in sys.argv:
-        print(documents.text([row.as_dict() for row in rows]))
+        print(documents.json_text([row.as_dict() for row in rows]))
         return
     for row in rows:
         mark = "met" if row.ratio >= row.goal else "MISSED"

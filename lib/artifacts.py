@@ -41,7 +41,7 @@ LIBRARIES = (
 )
 
 
-def key(name: str, root: Path) -> str:
+def dataset_key(name: str, root: Path) -> str:
     """The folder name of a data set: readable, and different for every root."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
     # Not Path.resolve, which raises on links in a circle.
@@ -70,7 +70,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         if lasting:
             _flush_names(path.parent)
     except OSError as error:
-        raise unwritable(path.parent, error) from error
+        raise disk_error(path.parent, error) from error
     finally:
         remove(temporary)
 
@@ -105,10 +105,10 @@ def disk_errors(folder: Path, error_class: type[PetalscopeError] = ArtifactError
     except ConnectionError:
         raise
     except OSError as error:
-        raise unwritable(folder, error, error_class) from error
+        raise disk_error(folder, error, error_class) from error
 
 
-def unwritable(folder: Path, error: OSError, error_class: type[PetalscopeError] = ArtifactError) -> PetalscopeError:
+def disk_error(folder: Path, error: OSError, error_class: type[PetalscopeError] = ArtifactError) -> PetalscopeError:
     """The error of class `error_class` for an OSError raised while writing under `folder`."""
     if _is_full(folder, error):
         return error_class(f"The disk that holds {folder} is full", remedy=Remedy.FREE_SPACE)
@@ -151,7 +151,7 @@ def _flush_names(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON to `path`, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(documents.text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_text(documents.json_text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -164,13 +164,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise damaged(path) from error
+        raise damaged_file_error(path) from error
     if not isinstance(value, dict):
-        raise damaged(path)
+        raise damaged_file_error(path)
     return value
 
 
-def damaged(path: Path) -> ArtifactError:
+def damaged_file_error(path: Path) -> ArtifactError:
     """The error for an artifact that cannot be read back."""
     return ArtifactError(f"{path} cannot be read", remedy=Remedy.PREPARE_ANEW)
 
@@ -194,7 +194,7 @@ def sweep(folder: Path, keep: set[str]) -> None:
 
 def to_json(value: Any) -> str:
     """`value` as one line of JSON with sorted keys: how facts are stored beside arrays."""
-    return documents.text(value, sort_keys=True)
+    return documents.json_text(value, sort_keys=True)
 
 
 def from_json(text: str) -> Any:
@@ -202,7 +202,7 @@ def from_json(text: str) -> Any:
     return json.loads(text)
 
 
-def libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that results depend on, by name."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:

@@ -18,7 +18,7 @@ LINE: Final = 20_000
 TEXT: Final = 2_000_000
 
 
-def check(text: str, noun: str, most: int = LINE) -> str:
+def check_length(text: str, noun: str, most: int = LINE) -> str:
     """`text` unchanged. Raises QueryError when it has more than `most` characters.
 
     The error names the text by `noun` and does not quote it: the text may hold a password, and is long.

@@ -14,7 +14,7 @@ workspace = page_frame.workspace()
 try:
     runs = run_choice.load()
 except PetalscopeError as error:
-    page_frame.failed(error)
+    page_frame.restart_or_show_error(error)
     runs = []
 origins = st.container()
 section = sections.choose()

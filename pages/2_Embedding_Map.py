@@ -67,4 +67,4 @@ try:
     else:
         fidelity.how_to_read(main)
 except PetalscopeError as error:
-    page_frame.failed(error)
+    page_frame.restart_or_show_error(error)

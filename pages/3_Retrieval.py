@@ -27,4 +27,4 @@ try:
             else:
                 view.show(workspace, queries)
 except PetalscopeError as error:
-    page_frame.failed(error)
+    page_frame.restart_or_show_error(error)

@@ -16,5 +16,5 @@ try:
         page_frame.origin(context.workspace)
     page.show(context)
 except PetalscopeError as error:
-    page_frame.failed(error)
+    page_frame.restart_or_show_error(error)
     st.caption(page.RETRY)

@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         # Libraries that print to stdout would spoil the one JSON document.
         with contextlib.redirect_stdout(sys.stderr):
             document = options.run(settings, options)
-        text = documents.text(document) if options.json else options.show(document)
+        text = documents.json_text(document) if options.json else options.show(document)
     except PetalscopeError as error:
         return _failed(str(error))
     except KeyboardInterrupt as interrupt:

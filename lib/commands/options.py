@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         seed,
         store,
     )
-    _space_options(command, ",".join(spaces.UNTRAINED))
+    _space_options(command, ",".join(spaces.DEFAULTS))
     help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
     _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
     add("audit", prepare.audit, prepare.show_audit, "find duplicates, conflicting labels and unreadable files", seed)

@@ -25,7 +25,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
     for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
-    with Progress() as progress, _sigterm_interrupts(), distributed.group(), run_all.alone(settings) as teller:
+    with Progress() as progress, _sigterm_interrupts(), distributed.group(), run_all.training_lock(settings) as teller:
         # Of processes that train together only the first reports and prints.
         leads = distributed.rank() == 0
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()

@@ -88,4 +88,4 @@ def load(path: Path) -> Catalog | None:
             limit=facts["limit"],
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
-        raise artifacts.damaged(path) from error
+        raise artifacts.damaged_file_error(path) from error

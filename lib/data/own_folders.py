@@ -46,7 +46,7 @@ def mark(folder: Path) -> None:
         temporary.write_text(MARK_TEXT, encoding="utf-8")
 
 
-def left_out(folder: Path, names: Set[str]) -> tuple[str, Set[str]]:
+def entries_to_skip(folder: Path, names: Set[str]) -> tuple[str, Set[str]]:
     """The reason to skip entries of a folder, and their names; ("", empty set) where nothing is skipped.
 
     `names` are all entries of the folder. Further folders are listed only where an entry has a name of Petalscope's.

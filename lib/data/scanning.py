@@ -80,7 +80,7 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
 
 def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
     """Raises DataError when the data folder is Petalscope's own, so that it contains no photos of the user."""
-    reason, own_names = own_folders.left_out(home, names)
+    reason, own_names = own_folders.entries_to_skip(home, names)
     if own_folders.is_inside(home):
         reason, own_names = "lies in an artifacts folder of Petalscope", names
     # A Python environment beside the class folders is no reason to refuse the class folders.
@@ -95,7 +95,7 @@ def _without_own(state: _ScanState, name: str, real: Path, children: list[os.Dir
 
     Those are reported once for the folder, so that a new thumbnail does not change the catalog.
     """
-    reason, own_names = own_folders.left_out(real, {child.name for child in children})
+    reason, own_names = own_folders.entries_to_skip(real, {child.name for child in children})
     if not reason or (reason == own_folders.ENVIRONMENT and name == "."):
         return children
     state.skip(name, reason)

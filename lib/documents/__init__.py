@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 
-def text(value: Any, *, indent: int | None = None, sort_keys: bool = False, ascii: bool = True) -> str:
+def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False, ascii: bool = True) -> str:
     """`value` as JSON text; numbers that are not finite become null. Raises TypeError for any other type."""
 
     def dump(document: Any) -> str:

@@ -56,7 +56,7 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         side=preprocess.short,
         engine=engine.facts,
         workers=engine.workers,
-        crew=inference.crew,
+        crew=inference.thread_pool,
     )
 
 

@@ -222,11 +222,11 @@ def load(folder: Path) -> Vectors | None:
         pictures = np.load(folder / "pictures.npy", allow_pickle=False)
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError) as error:
-        raise artifacts.damaged(folder) from error
+        raise artifacts.damaged_file_error(folder) from error
     arrays = isinstance(values, np.ndarray) and values.ndim == 2 and isinstance(pictures, np.ndarray)
     described = isinstance(meta, dict) and isinstance(meta.get("space"), dict) and "fingerprint" in meta
     if not (arrays and described and len(values) == len(pictures) == meta.get("count")):
-        raise artifacts.damaged(folder)
+        raise artifacts.damaged_file_error(folder)
     if (values.shape[1], values.dtype.name) != (meta["space"].get("dim"), meta["space"].get("dtype")):
-        raise artifacts.damaged(folder)
+        raise artifacts.damaged_file_error(folder)
     return Vectors(values=values, pictures=pictures, meta=meta)

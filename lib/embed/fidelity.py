@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.embed.neighbours import nearest, nearest_of_rows, nearest_on_map
-from lib.embed.scratch_arrays import room, unit
+from lib.embed.scratch_arrays import empty_array, unit_rows
 
 # Neighbours of each image, unless there are too few images.
 K = 15
 # Images whose neighbourhoods are ranked: a random sample of more, since ranking costs their number times all.
-MOST = 2_000
+MAX_RANKED = 2_000
 _BLOCK = 128
 
 
@@ -47,7 +47,7 @@ def fidelity(
     metric: str,
     *,
     k: int = K,
-    most: int = MOST,
+    most: int = MAX_RANKED,
     approximate: np.ndarray | None = None,
 ) -> Fidelity:
     """Measure a map `xy` (n, 2) of `points` (n, d) under `cosine` or `euclidean`.
@@ -90,9 +90,9 @@ def _comparable(points: np.ndarray, metric: str) -> np.ndarray:
     """Points (n, d) whose squared distances order as the metric does; centred, so that float32 loses little."""
     values = np.asarray(points, dtype=np.float32)
     if metric == "cosine":
-        values = unit(values)
+        values = unit_rows(values)
     centre = values.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = room(values.shape)
+    centred = empty_array(values.shape)
     np.subtract(values, centre, out=centred)
     return centred
 

@@ -29,10 +29,10 @@ BATCH, GPU_BATCH = 16, 256
 # Each batch in the network takes up to 80 MB.
 MOST_WORKERS = 8
 # Largest cosine distance to torch's float32 output at which an engine counts as equal; bfloat16 has 8 bits.
-EQUAL = {FP32: 1e-6, BF16: 1e-3}
+TOLERANCE = {FP32: 1e-6, BF16: 1e-3}
 # Largest allocation that the C library serves from memory that it caches; larger ones cost a page fault per 4 kB.
-KEPT = 32 << 20
-NO_ROOM = (
+CACHED_ALLOCATION = 32 << 20
+GPU_MEMORY_FULL = (
     "The GPU has too little free memory for even one photo: end the other programs on it, or compute on the processor "
     "(CUDA_VISIBLE_DEVICES= python -m lib prepare)."
 )
@@ -86,7 +86,7 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
         try:
             network = reference.to(device=device, dtype=dtype)
         except torch.OutOfMemoryError as error:
-            raise WeightsError(NO_ROOM) from error
+            raise WeightsError(GPU_MEMORY_FULL) from error
 
     def run(photos: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), _exact(device):
@@ -94,12 +94,12 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
 
     facts = {"name": name, "version": torch.__version__}
     if device.type == "cuda":
-        return Engine(as_fits(run, GPU_BATCH), facts, GPU_BATCH, 1)
+        return Engine(within_memory(run, GPU_BATCH), facts, GPU_BATCH, 1)
     return Engine(run, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
 
 
 @contextmanager
-def crew(workers: int) -> Iterator[ThreadPoolExecutor]:
+def thread_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """A thread pool whose workers divide torch's threads.
 
     Threads that share a layer wait for each other at its end, and for other programs on their cores; with a batch each
@@ -117,7 +117,7 @@ def crew(workers: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def as_fits(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callable[[np.ndarray], np.ndarray]:
+def within_memory(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callable[[np.ndarray], np.ndarray]:
     """`run` for at most `most` photos at a time, halved for good whenever the GPU's memory does not hold them. Raises
     WeightsError when it does not hold one photo."""
     import torch
@@ -130,7 +130,7 @@ def as_fits(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callable[[np.
                 return np.concatenate([run(photos[start : start + size]) for start in range(0, len(photos), size)])
             except torch.OutOfMemoryError as error:
                 if size == 1:
-                    raise WeightsError(NO_ROOM) from error
+                    raise WeightsError(GPU_MEMORY_FULL) from error
             # Only here is all memory of the failed attempt released.
             most = size // 2
             torch.cuda.empty_cache()
@@ -186,7 +186,7 @@ def _verified(reference: Any, build: Callable[..., Network], precision: str, sid
     except (RuntimeError, AttributeError, TypeError, NotImplementedError):  # in other versions of torch, on other CPUs
         return None
     apart = 1 - torch.nn.functional.cosine_similarity(features, expected)
-    return fast if bool((apart <= EQUAL[precision]).all()) else None
+    return fast if bool((apart <= TOLERANCE[precision]).all()) else None
 
 
 def onednn(network: Any, dtype: torch.dtype, side: int) -> Network:
@@ -202,7 +202,7 @@ def onednn(network: Any, dtype: torch.dtype, side: int) -> Network:
     arrange: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
     # The first result is the largest by far.
     size = dtype.itemsize * 64 * (side // 2) ** 2
-    chunk = max(1, min(BATCH, 8, KEPT // size))
+    chunk = max(1, min(BATCH, 8, CACHED_ALLOCATION // size))
 
     def reordered(conv: Any, side: int, count: int = BATCH) -> tuple[Any, ...]:
         shape = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from lib.embed.projection import Map, points, principal_axes
+from lib.embed.projection import Map, map_inputs, principal_axes
 
 # The values of UMAP.transform.
 _EPOCHS, _SEED = 100, 42
@@ -19,7 +19,7 @@ _EPOCHS, _SEED = 100, 42
 
 def place(map: Map, values: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Positions (m, 2) float32 of images with the vectors `new` (m, d) on the map of `values` (n, d)."""
-    mapped, added = points(values)[0], points(new, total=len(values))[0]
+    mapped, added = map_inputs(values)[0], map_inputs(new, total=len(values))[0]
     if map.facts["metric"] == "cosine":
         mapped, added = (
             each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (mapped, added)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def similarity(moved: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def similarity_transform(moved: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rotation, reflection and scale (2, 2) and the shift (2,), float64, for which `moved @ matrix + shift` lies
     nearest to `fixed`, both (n, 2)."""
     a, b = fixed.astype(np.float64), moved.astype(np.float64)
@@ -27,7 +27,7 @@ def similarity(moved: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def aligned(moved: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     """`moved` (n, 2) aligned to `fixed` (n, 2), float32."""
-    matrix, shift = similarity(moved, fixed)
+    matrix, shift = similarity_transform(moved, fixed)
     return np.asarray(moved.astype(np.float64) @ matrix + shift, dtype=np.float32)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from lib import artifacts
 from lib.embed.fidelity import K, fidelity
 from lib.embed.neighbours import MOST_EXACT, NearestNeighbours, k_nearest
-from lib.embed.scratch_arrays import room, unit
+from lib.embed.scratch_arrays import empty_array, unit_rows
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
 
@@ -32,7 +32,7 @@ SCHEMA = 3
 METHODS = ("umap", "pca")
 METRICS = ("cosine", "euclidean")
 # With fewer images, neighbourhoods mean nothing: UMAP is replaced by PCA.
-FEWEST = 8
+MIN_IMAGES = 8
 # Raw pixels are averaged to images of this side before their neighbours are searched, px; for more than MOST_COARSE
 # images to the smaller one, or the copies that a map needs would not fit into 1.5 GB at 100,000 images.
 COARSE, COARSER = 32, 16
@@ -78,7 +78,7 @@ class MapParameters:
         return artifacts.digest("petalscope-map", SCHEMA, self.facts())[:8]
 
 
-def default(space: Space, seed: int, method: str = "umap") -> MapParameters:
+def default_parameters(space: Space, seed: int, method: str = "umap") -> MapParameters:
     """The parameters of the map that `prepare` makes of a space."""
     return MapParameters(method, metric="euclidean" if space.pixels else "cosine", seed=seed)
 
@@ -110,14 +110,14 @@ def project(
     `progress` receives UMAP's epochs. For more than `most_exact` images the neighbours are approximate, for the map and
     for its fidelity; the facts hold their recall.
     """
-    inputs, source = points(values)
+    inputs, source = map_inputs(values)
     if parameters.metric == "cosine":
-        inputs = unit(inputs)
+        inputs = unit_rows(inputs)
     facts: dict[str, Any] = {**parameters.facts(), "input": source, "schema": SCHEMA}
     many = len(inputs) > most_exact
     width = max(parameters.n_neighbors, K + 1) if many else parameters.n_neighbors
     near: NearestNeighbours | None = None
-    if many or (parameters.method == "umap" and len(inputs) >= FEWEST):
+    if many or (parameters.method == "umap" and len(inputs) >= MIN_IMAGES):
         near = k_nearest(
             inputs, min(width, len(inputs) - 1), parameters.metric, seed=parameters.seed, most_exact=most_exact
         )
@@ -125,9 +125,9 @@ def project(
     if parameters.method == "pca":
         xy, share = _principal_plane(inputs)
         facts |= {"variance": share}
-    elif len(inputs) < FEWEST:
+    elif len(inputs) < MIN_IMAGES:
         xy, share = _principal_plane(inputs)
-        facts |= {"method": "PCA", "why": f"fewer than {FEWEST} images", "variance": share}
+        facts |= {"method": "PCA", "why": f"fewer than {MIN_IMAGES} images", "variance": share}
     else:
         assert near is not None
         xy, version = _umap(inputs, near, parameters, progress)
@@ -179,14 +179,14 @@ class _BarReader(io.StringIO):
         return len(text)
 
 
-def points(values: np.ndarray, total: int | None = None) -> tuple[np.ndarray, str]:
+def map_inputs(values: np.ndarray, total: int | None = None) -> tuple[np.ndarray, str]:
     """The input of a map, float32 (n, d), and its description: raw pixels (uint8) are averaged to 32×32 × 3, or to
     16×16 × 3 for very many images (`total`, if `values` are only a part of them)."""
     if values.dtype != np.uint8:
         return np.asarray(values, dtype=np.float32), "the vectors as stored"
     side = COARSE if (len(values) if total is None else total) <= MOST_COARSE else COARSER
     step = PIXEL_SIDE // side
-    coarse = room((len(values), side * side * 3))
+    coarse = empty_array((len(values), side * side * 3))
     for start in range(0, len(values), 256):
         block = values[start : start + 256].reshape(-1, side, step, side, step, 3)
         coarse[start : start + 256] = block.mean(axis=(2, 4), dtype=np.float32).reshape(len(block), -1) / 255
@@ -247,8 +247,8 @@ def load(path: Path) -> Map | None:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
             map = Map(stored["xy"], stored["preserved"], artifacts.from_json(str(stored["facts"])))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise artifacts.damaged(path) from error
+        raise artifacts.damaged_file_error(path) from error
     sound = map.xy.shape[1:] == (2,) and map.preserved.shape == map.xy.shape[:1] and isinstance(map.facts, dict)
     if not sound:
-        raise artifacts.damaged(path)
+        raise artifacts.damaged_file_error(path)
     return map

@@ -13,7 +13,7 @@ MOST_BYTES = 100_000_000
 _BLOCK = 4_096
 
 
-def room(shape: tuple[int, ...], most_bytes: int = MOST_BYTES) -> np.ndarray:
+def empty_array(shape: tuple[int, ...], most_bytes: int = MOST_BYTES) -> np.ndarray:
     """An uninitialised float32 array. In memory up to `most_bytes`, and where the disk has no room for a larger one."""
     size = int(np.prod(shape)) * 4
     if size <= most_bytes or not hasattr(os, "posix_fallocate"):
@@ -27,9 +27,9 @@ def room(shape: tuple[int, ...], most_bytes: int = MOST_BYTES) -> np.ndarray:
         return np.asarray(np.memmap(file, np.float32, "r+", shape=shape))
 
 
-def unit(values: np.ndarray) -> np.ndarray:
+def unit_rows(values: np.ndarray) -> np.ndarray:
     """Rows of float32 (n, d) scaled to length 1, block by block: bit for bit as all at once, with one copy only."""
-    scaled = room(values.shape)
+    scaled = empty_array(values.shape)
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK]
         length = np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)

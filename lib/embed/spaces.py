@@ -73,7 +73,7 @@ SPACES: dict[str, Space] = {}
 # The frozen features of transfer learning are the backbone's own, so they are not stored twice.
 ALIASES = {"transfer": "resnet18"}
 # The spaces that `prepare` makes by default.
-UNTRAINED = ("pixels", "resnet18")
+DEFAULTS = ("pixels", "resnet18")
 
 
 def register(space: Space) -> None:
@@ -99,7 +99,7 @@ def unknown_precision(precision: str) -> str:
     return f"There is no precision called {precision!r}; choose one of {', '.join(PRECISIONS)}."
 
 
-def at(space: Space, precision: str | None) -> Space:
+def in_precision(space: Space, precision: str | None) -> Space:
     """`space` computed in `precision` (None: unchanged); only networks have one.
 
     Raises QueryError that lists the precisions.

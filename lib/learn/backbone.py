@@ -131,7 +131,7 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
     )
 
 
-def from_kept(record: dict[str, Any]) -> Weights:
+def from_record(record: dict[str, Any]) -> Weights:
     """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))

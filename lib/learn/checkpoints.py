@@ -66,7 +66,7 @@ def load(path: Path) -> dict[str, Any] | None:
         if not isinstance(checkpoint, dict) or checkpoint.pop("schema") != SCHEMA:
             raise ValueError
     except Exception as error:  # torch raises many types for a damaged file
-        raise artifacts.damaged(path) from error
+        raise artifacts.damaged_file_error(path) from error
     return checkpoint
 
 

@@ -136,7 +136,7 @@ def start(
         starting = FileLock(folder / "starting.lock")
         starting.acquire()
     except OSError as error:
-        raise artifacts.unwritable(folder, error) from error
+        raise artifacts.disk_error(folder, error) from error
     try:
         return not _is_training(settings, 0.5) and _start(settings, regimes, preset, seeds)
     finally:
@@ -162,7 +162,7 @@ def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Seque
                 start_new_session=True,
             )
     except OSError as error:
-        raise artifacts.unwritable(log.parent, error) from error
+        raise artifacts.disk_error(log.parent, error) from error
     # Reap the process when it ends.
     threading.Thread(target=process.wait, daemon=True, name="petalscope-training").start()
     # Until the process holds the lock, a second start would not notice it and `status` would report it as ended. On a
@@ -195,7 +195,7 @@ def stop(settings: Settings) -> bool:
 def _write(settings: Settings, status: Status) -> None:
     document = cast(StatusDocument, asdict(status))
     with artifacts.replacing(_file(settings), lasting=False) as temporary:
-        temporary.write_text(documents.text(document), encoding="utf-8")
+        temporary.write_text(documents.json_text(document), encoding="utf-8")
 
 
 class StatusWriter:
@@ -285,7 +285,7 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
             "name another folder with --artifacts."
         ) from error
     except OSError as error:
-        raise artifacts.unwritable(folder, error) from error
+        raise artifacts.disk_error(folder, error) from error
     writer = StatusWriter(settings, queue)
     try:
         writer.update()

@@ -136,7 +136,7 @@ def derived_seed(seed: int, *purpose: object) -> int:
     return int(artifacts.digest(seed, *purpose)[:16], 16) >> 1
 
 
-class Pictures:
+class EvaluationPhotos:
     """Photos in evaluation: `pictures(indices)` is the network's input (n, 3, side, side) float32.
 
     A photo is read from its file at its first use, then cached. Raises DataError when a photo cannot be read.

@@ -72,13 +72,13 @@ def _norm(name: str, channels: int) -> list[Tensor]:
     return [Tensor(f"{name}.weight", (channels,)), Tensor(f"{name}.bias", (channels,))]
 
 
-def frozen(regime: Regime, classes: int) -> int:
+def frozen_count(regime: Regime, classes: int) -> int:
     """How many of the first tensors are frozen under `regime`."""
     counts = {"transfer": len(tensors(classes)) - 2, "finetune": FROZEN_IN_FINETUNE}
     return counts.get(regime.name, 0)
 
 
-def parameters(regime: Regime, classes: int) -> tuple[int, int]:
+def parameter_counts(regime: Regime, classes: int) -> tuple[int, int]:
     """(total, trainable) number of parameters of the network under `regime`."""
     sizes = [tensor.size for tensor in tensors(classes)]
-    return sum(sizes), sum(sizes[frozen(regime, classes) :])
+    return sum(sizes), sum(sizes[frozen_count(regime, classes) :])

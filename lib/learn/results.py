@@ -148,7 +148,7 @@ def title(run: Run) -> str:
     return regime.title if regime else str(run["regime"])
 
 
-def by_key(runs: Iterable[Run]) -> dict[Configuration, list[Run]]:
+def by_configuration(runs: Iterable[Run]) -> dict[Configuration, list[Run]]:
     """Runs by configuration, each group by seed; regimes in their usual order. Of equal seeds the newest run counts."""
     groups: dict[Configuration, dict[int | None, Run]] = {}
     for run in sorted(runs, key=lambda run: run["finished"]):
@@ -162,7 +162,7 @@ def by_key(runs: Iterable[Run]) -> dict[Configuration, list[Run]]:
 
 def table(runs: Iterable[Run]) -> list[ResultRow]:
     """Final results, a row per configuration."""
-    return [_row(group) for group in by_key(runs).values()]
+    return [_row(group) for group in by_configuration(runs).values()]
 
 
 def _row(group: list[Run]) -> ResultRow:
@@ -214,7 +214,7 @@ def differences(runs: Iterable[Run]) -> list[Difference]:
     All tests are Holm-corrected together. A pair is significant when every common seed is.
     """
     pairs: list[tuple[Run, Run, list[PairedTest]]] = []
-    for left, right in combinations(by_key(runs).values(), 2):
+    for left, right in combinations(by_configuration(runs).values(), 2):
         right_by_seed = {run["seed"]: run for run in right}
         common = [(run, right_by_seed[run["seed"]]) for run in left if run["seed"] in right_by_seed]
         pairs.append((left[0], right[0], [{**mcnemar(a, b), "seed": a["seed"]} for a, b in common]))
@@ -244,7 +244,7 @@ def _difference(a: Run, b: Run, tests: list[PairedTest]) -> Difference:
     }
 
 
-def diff_config(a: Run, b: Run) -> list[SettingDifference]:
+def configuration_differences(a: Run, b: Run) -> list[SettingDifference]:
     """Where configuration, data and environment of two runs differ."""
     left, right = _settings(a), _settings(b)
     return [
@@ -270,7 +270,7 @@ def _settings(run: Run) -> dict[str, Any]:
     }
 
 
-def cell_ids(run: Run, true: str, predicted: str) -> list[str]:
+def confusion_cell_ids(run: Run, true: str, predicted: str) -> list[str]:
     """Ids of the test photos of class `true` that are predicted as `predicted`, the most confident first."""
     rows = _most_confident(run, lambda row: row["label"] == true and row["predicted"] == predicted)
     return [row["id"] for row in rows]
@@ -293,7 +293,7 @@ def seed_band(runs: Sequence[Run], quantity: str, x: str = "epoch") -> dict[str,
     """
     by_epoch: dict[int, list[tuple[float, float]]] = {}
     for run in runs:
-        for epoch, at, value in points(run, quantity, x):
+        for epoch, at, value in curve_points(run, quantity, x):
             by_epoch.setdefault(epoch, []).append((at, value))
     rows = []
     for epoch, seeds in sorted(by_epoch.items()):
@@ -304,7 +304,7 @@ def seed_band(runs: Sequence[Run], quantity: str, x: str = "epoch") -> dict[str,
     return dict(zip(("epoch", "x", "mean", "min", "max", "seeds"), columns, strict=True))
 
 
-def points(run: Run, quantity: str, x: str = "epoch") -> list[tuple[int, float, float]]:
+def curve_points(run: Run, quantity: str, x: str = "epoch") -> list[tuple[int, float, float]]:
     """(epoch, x, value) of one run, where `x` is the epoch, or the seconds or images up to that epoch's end."""
     curve: list[tuple[int, float, float]] = []
     total = 0.0
@@ -333,11 +333,11 @@ def smooth(values: Sequence[float], weight: float) -> np.ndarray:
     return np.array(smoothed, dtype=float)
 
 
-def probes(runs: Iterable[Run]) -> list[ProbeMean]:
+def probe_means(runs: Iterable[Run]) -> list[ProbeMean]:
     """Linear-probe accuracy over seeds: a row per regime, number of photos and layer, fewest photos first."""
     accuracies: dict[tuple[str, int, str], list[float]] = {}
     titles: dict[str, str] = {}
-    for group in by_key(runs).values():
+    for group in by_configuration(runs).values():
         for run in group:
             titles[run["regime"]] = title(run)
             for row in run["probe"]:

@@ -88,7 +88,7 @@ def train(
             f"A batch of {small[0].recipe.batch_size} leaves {distributed.size()} processes with fewer than two photos "
             f"each; use --batch-size {2 * distributed.size()} or more."
         )
-    with contextlib.nullcontext(writer) if writer is not None else alone(settings) as status_writer:
+    with contextlib.nullcontext(writer) if writer is not None else training_lock(settings) as status_writer:
         if status_writer is not None:
             status_writer.update(queue=[run.title for run in planned])
         output = _Output(status_writer, on_progress, on_epoch, log)
@@ -96,7 +96,7 @@ def train(
 
 
 @contextlib.contextmanager
-def alone(settings: Settings) -> Iterator[live_status.StatusWriter | None]:
+def training_lock(settings: Settings) -> Iterator[live_status.StatusWriter | None]:
     """Hold the training lock of these artifacts. Of the processes of a group, rank 0 holds it; the others get None."""
     if distributed.rank() > 0:
         yield None

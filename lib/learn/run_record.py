@@ -27,13 +27,13 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
     """
     state, classes = trainee.state, run.classes
     test = photo_dataset.split_photos(run.catalog, "test")
-    inputs = photo_dataset.Pictures(test, run.weights.preprocess)
+    inputs = photo_dataset.EvaluationPhotos(test, run.weights.preprocess)
     result = loop.evaluate(
         network, inputs, test.labels, device, lambda done, total: callbacks.progress("test", done, total)
     )
     predicted = result.probabilities.argmax(1)
     correct = int((predicted == test.labels).sum())
-    total, trainable = regimes.parameters(regimes.REGIMES[run.regime], len(classes))
+    total, trainable = regimes.parameter_counts(regimes.REGIMES[run.regime], len(classes))
     return {
         "schema": SCHEMA,
         "id": run.id,
@@ -55,7 +55,7 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "parameters": {
             "total": total,
             "trainable": trainable,
-            "frozen_tensors": regimes.frozen(regimes.REGIMES[run.regime], len(classes)),
+            "frozen_tensors": regimes.frozen_count(regimes.REGIMES[run.regime], len(classes)),
         },
         "probe": _probes(run, trainee.features, network, inputs, test, device),
         "dataset": {
@@ -97,7 +97,7 @@ def _probes(
     run: PlannedRun,
     features: dict[str, np.ndarray] | None,
     network: Any,
-    inputs: photo_dataset.Pictures,
+    inputs: photo_dataset.EvaluationPhotos,
     test: photo_dataset.Photos,
     device: Any,
 ) -> list[ProbeRow]:
@@ -126,7 +126,7 @@ def environment(device: Any) -> dict[str, Any]:
     )
     return {
         "petalscope": VERSION,
-        **artifacts.libraries(),
+        **artifacts.library_versions(),
         "platform": platform.platform(),
         "device": f"{device.type} ({name})" if name else device.type,
         "threads": torch.get_num_threads(),

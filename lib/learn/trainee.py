@@ -13,7 +13,7 @@ from lib import artifacts
 from lib.learn import backbone, checkpoints, distributed, linear_probe, loop, photo_dataset, regimes
 from lib.learn.batch_sources import Source, feature_source, photo_source
 from lib.learn.loop import Callbacks
-from lib.learn.photo_dataset import Photos, Pictures, TrainingPhotos
+from lib.learn.photo_dataset import EvaluationPhotos, Photos, TrainingPhotos
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.state import State, classifier, freeze, new_state
 from lib.settings import Settings
@@ -58,9 +58,9 @@ def make(settings: Settings, run: PlannedRun, device: Any, callbacks: Callbacks)
     if run.regime == "transfer":
         return _on_frozen_features(settings, run, network, training, val_photos, device, callbacks)
     training.load(lambda done, total: callbacks.progress("read photos", done, total))
-    freeze(network, regimes.frozen(regimes.REGIMES[run.regime], len(run.classes)))
+    freeze(network, regimes.frozen_count(regimes.REGIMES[run.regime], len(run.classes)))
     state = new_state(network, run.recipe, _total_steps(run, len(train_photos)))
-    val_inputs = Pictures(val_photos, run.weights.preprocess)
+    val_inputs = EvaluationPhotos(val_photos, run.weights.preprocess)
 
     def validate(evaluated: torch.nn.Module) -> tuple[float, float]:
         result = loop.evaluate(evaluated, val_inputs, val_photos.labels, device)
@@ -137,7 +137,7 @@ def _frozen_features(
         for split, photos in (("train", training.photos), ("val", val_photos)):
             layers = linear_probe.activations(
                 network,
-                Pictures(photos, run.weights.preprocess),
+                EvaluationPhotos(photos, run.weights.preprocess),
                 len(photos),
                 device,
                 lambda done, total, split=split: callbacks.progress(f"features of {split} photos", done, total),  # type: ignore[misc]

@@ -30,7 +30,7 @@ def evaluate(
     """
     loaded = load_space(workspace, space)
     frame = loaded.catalog.frame
-    query_rows, gallery_rows = asked_of(loaded.catalog, queries)
+    query_rows, gallery_rows = query_and_gallery_rows(loaded.catalog, queries)
     scores_by_metric = evaluation.evaluate_metrics(
         loaded.gallery,
         frame["label"].to_numpy(),
@@ -44,7 +44,7 @@ def evaluate(
     return [evaluation_row(loaded.space, scores, k) for scores in scores_by_metric.values()]
 
 
-def asked_of(catalog: Catalog, queries: str = "test") -> tuple[np.ndarray, np.ndarray]:
+def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.ndarray, np.ndarray]:
     """Catalog rows of the queries and of the gallery: the test images and the rest, or all and all.
 
     Raises QueryError when no image is a query or none is in the gallery.

@@ -39,6 +39,6 @@ def provenance(workspace: Workspace, space: str, catalog: Catalog) -> Provenance
         "data_fingerprint": entry["data_fingerprint"],
         "weights": None if weights is None else {"name": weights["name"], "sha256": weights["sha256"]},
         "split_seed": catalog.seed,
-        "libraries": artifacts.libraries(),
+        "libraries": artifacts.library_versions(),
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

@@ -198,7 +198,7 @@ def _sweep_row(name: str, level: float, values: Floats) -> SweepRow:
     }
 
 
-def path(workspace: Workspace, space: str, kind: Distortion, contents: str, seed: int) -> Path:
+def sweep_file(workspace: Workspace, space: str, kind: Distortion, contents: str, seed: int) -> Path:
     """The file of a distortion's sweep in a space, whether it exists or not; its name is a hash of all its inputs."""
     entry = workspace.space(space)
     parts = (SCHEMA, QUERIES, K, kind.name, kind.levels, kind.neutral, entry["fingerprint"], contents, seed)
@@ -219,7 +219,7 @@ def measure(
     ImageError when a photo is missing.
     """
     catalog = loaded.catalog
-    target = path(workspace, loaded.space, kind, catalog.contents, catalog.seed)
+    target = sweep_file(workspace, loaded.space, kind, catalog.contents, catalog.seed)
     stored = artifacts.read_json(target)
     # A metric that was added since has no rows in an older file.
     if stored is not None and METRICS.keys() <= {row["metric"] for row in stored["rows"]}:

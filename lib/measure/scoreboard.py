@@ -20,7 +20,7 @@ from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
 from lib.errors import ArtifactError
-from lib.measure.evaluation import asked_of, evaluation_row
+from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
 from lib.retrieval import search
@@ -34,7 +34,7 @@ KS = (1, 5, 10)
 FOLDER = "scores"
 # The measures by key, with their short titles.
 MEASURES = {"map": "mAP", "p1": "P@1", "p5": "P@5", "p10": "P@10", "r10": "R@10"}
-ABOUT = {
+MEASURE_DESCRIPTIONS = {
     "map": "mean over queries of the average precision: the precision at each correct result, over the full ranking",
     "p1": "share of queries whose first result has their class",
     "p5": "share of the first 5 results with the query's class",
@@ -78,7 +78,7 @@ def per_query(scores: Scores, measure: str) -> Floats:
     return queries.recall[RECALL_AT] if measure == "r10" else queries.precision[int(measure[1:])]
 
 
-def total(scores: Scores, measure: str) -> tuple[float | None, tuple[float, float] | None]:
+def mean_and_interval(scores: Scores, measure: str) -> tuple[float | None, tuple[float, float] | None]:
     """The mean over the queries by one of `MEASURES`, and its 95 % interval."""
     if measure == "map":
         return scores.map, scores.map_ci95
@@ -98,11 +98,11 @@ def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tupl
 
 def cost(workspace: Workspace, catalog: Catalog) -> float:
     """Work to score every space: queries × gallery × dimensions, summed over the spaces."""
-    queries, gallery = asked_of(catalog)
+    queries, gallery = query_and_gallery_rows(catalog)
     return float(len(queries)) * len(gallery) * sum(int(workspace.space(name)["dim"]) for name in workspace.spaces)
 
 
-def path(workspace: Workspace, space: str, catalog: Catalog) -> Path:
+def scores_file(workspace: Workspace, space: str, catalog: Catalog) -> Path:
     """The file of a space's scores, whether it exists or not; its name is a hash of all its inputs."""
     entry = workspace.space(space)
     contents, seed = catalog.contents, catalog.seed
@@ -122,7 +122,7 @@ def measure(
     start = time.perf_counter()
     loaded = search.load_space(workspace, space)
     catalog = loaded.catalog
-    query_rows, gallery_rows = asked_of(catalog)
+    query_rows, gallery_rows = query_and_gallery_rows(catalog)
     collector = Collector(len(query_rows), len(gallery_rows))
     scores = evaluation.evaluate_metrics(
         loaded.gallery,
@@ -163,7 +163,7 @@ def measure_all(
         scores = None if again else load(workspace, space, catalog)
         if scores is None:
             scores = measure(workspace, space, stage(space))
-            save(scores, path(workspace, space, catalog))
+            save(scores, scores_file(workspace, space, catalog))
         all_scores.append(scores)
     return all_scores
 
@@ -184,7 +184,7 @@ def save(space_scores: SpaceScores, target: Path) -> None:
 
 def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | None:
     """The stored scores of a space; None while it is not scored. Raises ArtifactError when the file is damaged."""
-    target = path(workspace, space, catalog)
+    target = scores_file(workspace, space, catalog)
     if not target.is_file():
         return None
     try:

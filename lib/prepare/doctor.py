@@ -42,14 +42,14 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> DoctorDocume
     else:
         checks += [
             _catalog(opened, catalog),
-            *(_space(opened, name) for name in [*spaces.UNTRAINED, *_trained(opened)]),
+            *(_space(opened, name) for name in [*spaces.DEFAULTS, *_trained(opened)]),
             _training(settings, catalog),
         ]
         if look_into_store:
             checks.append(_store(settings, _collections(opened)))
     return {
         "version": VERSION,
-        "versions": artifacts.libraries(),
+        "versions": artifacts.library_versions(),
         "ready": all(check["ready"] for check in checks),
         "checks": checks,
     }
@@ -60,7 +60,7 @@ def _check(name: str, ready: bool, detail: str, remedy: str = "") -> DoctorCheck
 
 
 def _libraries() -> DoctorCheck:
-    missing = [name for name, version in artifacts.libraries().items() if version == "missing"]
+    missing = [name for name, version in artifacts.library_versions().items() if version == "missing"]
     return _check(
         "libraries",
         not missing,

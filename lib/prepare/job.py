@@ -77,7 +77,7 @@ def _lock(folder: Path, reporter: Reporter) -> Iterator[None]:
             reporter.say(WAITING)
             lock.acquire()
     except OSError as error:
-        raise artifacts.unwritable(folder, error) from error
+        raise artifacts.disk_error(folder, error) from error
     try:
         yield
     finally:

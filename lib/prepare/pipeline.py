@@ -32,7 +32,7 @@ from lib.prepare.job import PrepareJob, begin
 from lib.progress import Reporter
 from lib.settings import VERSION, Settings
 
-DEFAULT_SPACES = spaces.UNTRAINED
+DEFAULT_SPACES = spaces.DEFAULTS
 
 
 def prepare(
@@ -162,7 +162,7 @@ def _new_state(
         "contents": catalog_step.contents(catalog),
         "spaces": entries,
         "collections": {**job.previous_stores, workspace.store_key(job.settings): collections},
-        "libraries": artifacts.libraries(),
+        "libraries": artifacts.library_versions(),
         "prepared": now,
     }
     if job.previous is None or {**job.previous, "prepared": now} != state:

@@ -53,7 +53,7 @@ def embed(job: PrepareJob, names: Sequence[str], catalog: Catalog, precision: st
     embeddings = {}
     for name in names:
         previous = job.previous_spaces.get(name)
-        space = spaces.at(spaces.SPACES[name], precision or (previous.get("precision") if previous else None))
+        space = spaces.in_precision(spaces.SPACES[name], precision or (previous.get("precision") if previous else None))
         weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
         embeddings[name] = _embed_space(job, space, catalog, weights if space.needs_weights else None)
     return embeddings
@@ -178,7 +178,7 @@ def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
 
 
 def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, method: str) -> str:
-    parameters = projection.default(space, job.seed, method)
+    parameters = projection.default_parameters(space, job.seed, method)
     name = projection.file_name(entry["folder"], parameters)
     if not _is_map(job.folder / name, catalog):
         progress = job.reporter.stage(f"map {space.name}")

@@ -93,7 +93,7 @@ class Workspace:
 
     def prepared_space(self, name: str) -> Space:
         """The space in the precision of its stored vectors."""
-        return spaces.at(spaces.get(name), self.space(name).get("precision"))
+        return spaces.in_precision(spaces.get(name), self.space(name).get("precision"))
 
     def embedder(self, name: str) -> Embedder:
         """The function that embeds new photos as the photos of a space were embedded. Loads its network.
@@ -138,7 +138,7 @@ class Workspace:
 
     def map_parameters(self, name: str) -> MapParameters:
         """The parameters of the UMAP map that `prepare` makes of a space."""
-        return projection.default(spaces.get(name), self.state["dataset"]["seed"])
+        return projection.default_parameters(spaces.get(name), self.state["dataset"]["seed"])
 
     @staticmethod
     def _read_map(path: Path, entry: SpaceEntry) -> Map | None:
@@ -165,7 +165,7 @@ class Workspace:
         if recorded is None:
             return None
         try:
-            weights = backbone.from_kept(cast("dict[str, Any]", recorded))
+            weights = backbone.from_record(cast("dict[str, Any]", recorded))
         except WeightsError as error:
             raise ArtifactError(
                 f"The {recorded['name']} weights that {spaces.get(name).name} was made with are not at "
@@ -241,7 +241,7 @@ def check_store(settings: Settings) -> None:
 
 def folder_of(settings: Settings, dataset: Dataset) -> Path:
     """The folder of a data set's artifacts."""
-    return settings.artifacts / "sets" / artifacts.key(dataset.name, dataset.root)
+    return settings.artifacts / "sets" / artifacts.dataset_key(dataset.name, dataset.root)
 
 
 def read_state(folder: Path) -> State | None:
@@ -256,7 +256,7 @@ def read_state(folder: Path) -> State | None:
     if state.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} was written by another version of Petalscope; run `python -m lib prepare`.")
     if not _is_sound(state):
-        raise artifacts.damaged(path)
+        raise artifacts.damaged_file_error(path)
     return cast("State", state)
 
 

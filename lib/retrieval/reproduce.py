@@ -168,7 +168,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
         return None
     name = collections.collection_for(place.collection, recipe.metric)
     by_candidates = metric(recipe.metric).milvus is None  # which Milvus does not have
-    limit, params = vector_search.plan(recipe.metric, recipe.k, len(recipe.left_out))
+    limit, params = vector_search.plan_search(recipe.metric, recipe.k, len(recipe.left_out))
     outside = not recipe.images or bool(recipe.part)
     lines = [
         "import os",

@@ -17,7 +17,7 @@ FEW = 8  # up to so many queries, scanning beats a matrix product that must firs
 Answer = tuple[int, Rows, Floats]  # position of the query, rows best first, their values
 
 
-def best_of(values: Floats, name: str, k: int, excluded: npt.NDArray[np.bool_]) -> Rows:
+def best_positions(values: Floats, name: str, k: int, excluded: npt.NDArray[np.bool_]) -> Rows:
     """Positions of the k best values that are not `excluded` (n,), best first; equal values by position."""
     keys = -values if metric(name).higher_is_closer else values.copy()
     allowed = np.flatnonzero(~excluded)

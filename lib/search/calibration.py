@@ -40,10 +40,10 @@ class Calibration:
         """The edges that are thresholds: all but the one that would accept no bin."""
         return range(BINS) if metric(self.metric).higher_is_closer else range(1, BINS + 1)
 
-    def cost(self, edge: int) -> Cost:
+    def cost(self, edge: int) -> ThresholdCounts:
         """The exact counts at the threshold `edges[edge]`; `edge` is one of `thresholds`."""
         closer = slice(edge, None) if metric(self.metric).higher_is_closer else slice(0, edge)
-        return Cost(
+        return ThresholdCounts(
             float(self.edges[edge]),
             int(self.same[closer].sum()),
             int(self.same.sum()),
@@ -59,7 +59,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Cost:
+class ThresholdCounts:
     """A threshold and the pairs that it accepts: true positives out of all positives, false positives out of all
     negatives."""
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 _BLOCK = 512
 
 
-def closeness(vectors: np.ndarray, rows: np.ndarray) -> npt.NDArray[np.float64]:
+def mean_cosines(vectors: np.ndarray, rows: np.ndarray) -> npt.NDArray[np.float64]:
     """Mean cosine of each image in `rows` to the other images in `rows`, (len(rows),); 0 for a single image.
 
     The image with the highest mean is the group's medoid under cosine distance; the lowest are its outliers.

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from lib.search import plain_scan
-from lib.search.blocks import BLOCK, FEW, Answer, Rows, best_of, by_blocks, slices
+from lib.search.blocks import BLOCK, FEW, Answer, Rows, best_positions, by_blocks, slices
 from lib.search.gallery import Gallery, feature_squares, unit_vectors
 from lib.search.metrics import Array, Floats, Kernel, distance, metric, reference
 
@@ -34,7 +34,7 @@ def top_k(
     for i, query in enumerate(queries):
         candidates = np.sort(nearest.rows[i])
         values = reference(name, query, gallery.vectors[candidates])
-        best = best_of(values, name, k, np.isin(candidates, leave_out[i]))
+        best = best_positions(values, name, k, np.isin(candidates, leave_out[i]))
         # Rows that were not fetched lie beyond `limit`, so a k-th answer before it proves the answers complete.
         if _score(values[best[-1]], name, gallery.dimension) < nearest.limits[i]:
             yield i, candidates[best], values[best]

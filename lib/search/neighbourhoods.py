@@ -68,7 +68,7 @@ def k_nearest(
     """
     source = "the vectors as stored"
     if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
-        vectors, source = projection.points(vectors)
+        vectors, source = projection.map_inputs(vectors)
     gallery, facts = exact.gallery(vectors), {"metrics": list(METRICS), "input": source, "schema": SCHEMA}
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
     facts["depth"] = depth
@@ -128,11 +128,11 @@ def load(path: Path) -> Neighbourhoods | None:
             rows, values = ({name: stored[f"{kind}_{name}"] for name in METRICS} for kind in ("rows", "values"))
             facts = artifacts.from_json(str(stored["facts"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise artifacts.damaged(path) from error
+        raise artifacts.damaged_file_error(path) from error
     shapes = {array.shape for kind in (rows, values) for array in kind.values()}
     first = rows[METRICS[0]]
     if len(shapes) != 1 or first.ndim != 2 or first.dtype != np.int32 or not isinstance(facts, dict):
-        raise artifacts.damaged(path)
+        raise artifacts.damaged_file_error(path)
     return Neighbourhoods(rows, values, facts)
 
 

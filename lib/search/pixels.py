@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lib.search.blocks import CELLS, FEW, PIXEL_BLOCK, Answer, Rows, best_of, slices
+from lib.search.blocks import CELLS, FEW, PIXEL_BLOCK, Answer, Rows, best_positions, slices
 from lib.search.gallery import Gallery, pixel_distances, pixel_squares, pixel_sums
 from lib.search.metrics import Array, Floats, Kernel, distance, metric, similarity
 
@@ -19,7 +19,7 @@ def top_k(
     for group in slices(len(queries), max(1, CELLS // len(searched))):
         values = all_values(gallery, queries[group], [name], rows)[name]
         for i, row in enumerate(values, start=group.start):
-            best = best_of(row, name, k, np.isin(searched, leave_out[i]))
+            best = best_positions(row, name, k, np.isin(searched, leave_out[i]))
             yield i, searched[best], row[best]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from lib.search.blocks import CELLS, Answer, Rows, best_of, by_blocks
+from lib.search.blocks import CELLS, Answer, Rows, best_positions, by_blocks
 from lib.search.gallery import Gallery
 from lib.search.metrics import Array, Floats, reference
 
@@ -19,7 +19,7 @@ def top_k(
     searched = np.arange(len(gallery)) if rows is None else rows
     for i, query in enumerate(queries):
         values = query_values(gallery, query, name, rows)
-        best = best_of(values, name, k, np.isin(searched, leave_out[i]))
+        best = best_positions(values, name, k, np.isin(searched, leave_out[i]))
         yield i, searched[best], values[best]
 
 

@@ -36,7 +36,9 @@ class Drift:
         return not (self.missing or self.extra or self.moved or self.renamed)
 
 
-def drift(store: Store, collection: str, artifacts: Rows, *, centred: bool, progress: Progress | None = None) -> Drift:
+def compare(
+    store: Store, collection: str, artifacts: Rows, *, centred: bool, progress: Progress | None = None
+) -> Drift:
     """Compare a loaded collection with the rows of the artifacts; `centred` subtracts each vector's mean first, as when
     the collection was written.
 

@@ -159,7 +159,7 @@ def _no_milvus(host: str) -> tuple[str, str]:
     )
 
 
-def position(text: str) -> int | None:
+def error_column(text: str) -> int | None:
     """The column, from 0, at which an engine stopped parsing an expression; None if its message names none.
 
     Lite: `… at column 5`, counted from 1. Servers (ANTLR): `line 1:4 …`, counted from 0.

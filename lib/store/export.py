@@ -18,7 +18,7 @@ from lib.errors import ArtifactError
 from lib.store import collections, inspect, rows
 from lib.store.connection import Store
 
-KINDS: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
+FORMATS: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 META: Final = "$meta"  # the column of dynamic fields, where a format needs equal columns
 PAGE: Final = 1000
 
@@ -85,7 +85,7 @@ def _csv(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator[_Wr
         class Writer:
             def write(self, page: list[dict[str, Any]]) -> None:
                 for row in page:
-                    table.writerow({name: rows.cell(value) for name, value in _split(row, names).items()})
+                    table.writerow({name: rows.table_cell(value) for name, value in _split(row, names).items()})
 
         yield Writer()
 
@@ -101,7 +101,7 @@ def _json(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator[_W
                 nonlocal first
                 for row in page:
                     file.write("\n" if first else ",\n")
-                    file.write(documents.text(row, ascii=False))
+                    file.write(documents.json_text(row, ascii=False))
                     first = False
 
         yield Writer()
@@ -139,7 +139,7 @@ def _parquet(path: Path, fields: list[FieldDocument], dynamic: bool) -> Iterator
             def write(self, page: list[dict[str, Any]]) -> None:
                 split = [_split(row, names) for row in page]
                 columns = {
-                    name: [rows.cell(row[name]) if pa.types.is_string(type_) else row[name] for row in split]
+                    name: [rows.table_cell(row[name]) if pa.types.is_string(type_) else row[name] for row in split]
                     for name, type_ in types.items()
                 }
                 file.write_table(pa.table(columns, schema=schema))

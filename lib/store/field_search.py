@@ -19,7 +19,6 @@ from lib.errors import QueryError, StoreError
 from lib.store import rows as stored_rows
 from lib.store.connection import Store
 from lib.store.filters import key_literal
-from lib.store.index_types import search_parameters
 from lib.store.inspect import primary_field
 from lib.store.plain_values import encode_query, plain
 
@@ -40,7 +39,6 @@ SPARSE_SYNTAX: Final = 'This is not a vector: type `7:0.5 9:0.2` or `{"7": 0.5}`
 DENSE_SYNTAX: Final = "This is not a vector: type numbers with commas or spaces between them."
 
 # Old name, until its callers are renamed.
-parameters = search_parameters
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def index_on(entry: CollectionDocument, name: str) -> IndexDocument | None:
     return next((index for index in entry["indexes"] if index["field"] == name), None)
 
 
-def parsed(text: str, field: FieldDocument) -> Any:
+def parse_vector(text: str, field: FieldDocument) -> Any:
     """A typed vector for `field`: numbers with commas or spaces, a JSON list, or for a sparse field `{"7": 0.5}` or
     `7:0.5 9:0.2`. Raises QueryError."""
     text = text.strip()
@@ -87,7 +85,7 @@ def parsed(text: str, field: FieldDocument) -> Any:
         raise QueryError(SPARSE_SYNTAX if sparse else DENSE_SYNTAX) from error
 
 
-def stored(store: Store, entry: CollectionDocument, key: str, name: str) -> Any:
+def stored_vector(store: Store, entry: CollectionDocument, key: str, name: str) -> Any:
     """The vector in field `name` of the row with primary key `key`: (d,) float32, or `{place: value}` if sparse. Raises
     QueryError for an unknown key or a null vector."""
     primary = primary_field(entry)

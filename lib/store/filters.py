@@ -149,7 +149,7 @@ def literal(value: str, kind: str, name: str) -> str:
     return quoted(value)
 
 
-def values(text: str) -> list[str]:
+def parse_values(text: str) -> list[str]:
     """Values typed with commas between them; a JSON list allows commas inside a value. Raises QueryError for a broken
     list."""
     if text.strip().startswith("["):
@@ -182,7 +182,7 @@ def _condition(condition: Condition, field: FieldDocument | None, escapes: bool)
         element = "" if field is None else field.get("element_type", "")
         return _array_condition(name, condition, element)
     if condition.operator in {"in", "not in"}:
-        literals = [literal(value, kind, condition.field) for value in values(condition.value)]
+        literals = [literal(value, kind, condition.field) for value in parse_values(condition.value)]
         if not literals:
             raise QueryError(f"Type one or more values for {condition.field}, with commas between them.")
         return f"{name} {condition.operator} [{', '.join(literals)}]"
@@ -217,7 +217,7 @@ def _array_condition(name: str, condition: Condition, element: str) -> str:
         return f"array_length({name}) == {literal(condition.value, 'INT64', f'the length of {name}')}"
     if condition.operator == "contains":
         return f"array_contains({name}, {literal(condition.value, element, name)})"
-    literals = ", ".join(literal(value, element, name) for value in values(condition.value))
+    literals = ", ".join(literal(value, element, name) for value in parse_values(condition.value))
     call = "array_contains_any" if condition.operator == "contains any of" else "array_contains_all"
     return f"{call}({name}, [{literals}])"
 
@@ -232,7 +232,7 @@ def unknown_names(text: str, fields: Sequence[FieldDocument]) -> list[str]:
 def filter_problem(store: Store, error: BaseException, expression: str) -> FilterProblem | None:
     """The engine's objection to `expression`; None if `error` has another cause."""
     message = errors.full_message(error)
-    column = errors.position(message)
+    column = errors.error_column(message)
     if column is None and "cannot parse expression" not in message and "predicate is not" not in message:
         return None
     lines = [line.strip() for line in message.splitlines() if line.strip()]

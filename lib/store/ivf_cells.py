@@ -21,7 +21,7 @@ class Cells:
     of: np.ndarray
 
 
-def cells(vectors: np.ndarray, count: int, metric: str, seed: int = 0) -> Cells:
+def make_cells(vectors: np.ndarray, count: int, metric: str, seed: int = 0) -> Cells:
     """k-means of vectors (n, d) with `count` cells; under COSINE, of their directions. Raises QueryError for more cells
     than rows."""
     import faiss
@@ -35,7 +35,7 @@ def cells(vectors: np.ndarray, count: int, metric: str, seed: int = 0) -> Cells:
     return Cells(np.asarray(kmeans.centroids), nearest[:, 0].astype(np.int64))
 
 
-def probed(ivf: Cells, query: np.ndarray, metric: str, nprobe: int) -> np.ndarray:
+def nearest_cells(ivf: Cells, query: np.ndarray, metric: str, nprobe: int) -> np.ndarray:
     """The numbers of the `nprobe` cells whose centres are closest to `query` (d,), closest first."""
     values = scores(ivf.centres, _directions(query[None], metric), "L2" if metric == "COSINE" else metric)[0]
     return np.argsort(-values, kind="stable")[:nprobe]
@@ -51,7 +51,7 @@ def recall_by_nprobe(
     scanned = np.zeros((len(queries), count))
     sizes = np.bincount(ivf.of, minlength=count)
     for place, row in enumerate(queries):
-        order = probed(ivf, vectors[row], metric, count)
+        order = nearest_cells(ivf, vectors[row], metric, count)
         rank = np.empty(count, dtype=np.int64)
         rank[order] = np.arange(count)
         values = scores(vectors, vectors[row][None], metric)[0]

@@ -33,22 +33,22 @@ class CollectionSummary(TypedDict):
     indexes: str
 
 
-def unasked(name: str) -> CollectionSummary:
+def empty_summary(name: str) -> CollectionSummary:
     """A summary with nothing but the name."""
     return {"name": name, "row_count": None, "load_state": None, "indexes": ""}
 
 
-def some(store: Store, names: Sequence[str], on_summary: Callable[[CollectionSummary], None]) -> None:
+def summarise_all(store: Store, names: Sequence[str], on_summary: Callable[[CollectionSummary], None]) -> None:
     """Call `on_summary` with the `summary` of each of these collections, in the order of the replies. Once a call runs
     out of time, the collections after it get an empty summary without a call."""
 
     def report(name: str) -> None:
-        on_summary(unasked(name) if store.late else summary(store, name))
+        on_summary(empty_summary(name) if store.late else summarise(store, name))
 
     map_calls(store, report, names)
 
 
-def summary(store: Store, name: str) -> CollectionSummary:
+def summarise(store: Store, name: str) -> CollectionSummary:
     """The summary of one collection. A value is None where its call, or one before it, failed or ran out of time."""
 
     def call(method: str, *args: Any) -> Any:
@@ -74,7 +74,7 @@ def summary(store: Store, name: str) -> CollectionSummary:
     }
 
 
-def of(entry: CollectionDocument) -> CollectionSummary:
+def summary_of(entry: CollectionDocument) -> CollectionSummary:
     """The summary of a collection that has been inspected, without another call."""
     return {
         "name": entry["name"],
@@ -93,7 +93,7 @@ def _index_text(indexes: Sequence[IndexDocument]) -> str:
     return " · ".join(parts)
 
 
-def server(store: Store) -> dict[str, Any]:
+def server_facts(store: Store) -> dict[str, Any]:
     """What the engine reports about itself beside its collections: a list of names for each of `SERVER_CALLS`, and
     under `unavailable` the calls that failed."""
     facts: dict[str, Any] = {"unavailable": []}

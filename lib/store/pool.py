@@ -70,15 +70,15 @@ def is_path(uri: str) -> bool:
     return "://" not in uri and not uri.startswith("unix:")
 
 
-def own(settings: Settings) -> Connection:
+def app_connection(settings: Settings) -> Connection:
     """The store that Petalscope itself writes."""
     return Connection(MAIN, settings.store_uri, settings.milvus_token, "settings")
 
 
-def configured(settings: Settings, secrets: Mapping[str, Any]) -> dict[str, Connection]:
+def configured_connections(settings: Settings, secrets: Mapping[str, Any]) -> dict[str, Connection]:
     """The connections that the app's operator has configured, by name: the app's own store, and each `[milvus.NAME]` of
     the secrets with its `uri` and, if needed, `token`."""
-    connections = {MAIN: own(settings)}
+    connections = {MAIN: app_connection(settings)}
     section = secrets.get("milvus")
     for name, entry in section.items() if isinstance(section, Mapping) else ():
         if name != MAIN and isinstance(entry, Mapping) and isinstance(entry.get("uri"), str):
@@ -86,31 +86,31 @@ def configured(settings: Settings, secrets: Mapping[str, Any]) -> dict[str, Conn
     return connections
 
 
-def typed(settings: Settings, uri: str, token: str = "") -> Connection:
+def typed_connection(settings: Settings, uri: str, token: str = "") -> Connection:
     """The connection to an address from a user or a link. Raises QueryError if it is too long, not an address, or a
     path that may not be opened."""
-    uri = limits.check(uri, "The address of the Milvus", limits.ADDRESS).strip()
+    uri = limits.check_length(uri, "The address of the Milvus", limits.ADDRESS).strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
     if uri.startswith("unix:"):  # a path, too
-        socket = confined(settings, "/" + uri.removeprefix("unix:").lstrip("/"))
+        socket = confined_path(settings, "/" + uri.removeprefix("unix:").lstrip("/"))
         return Connection(f"unix:{socket}", f"unix:{socket}", token)
     if not is_path(uri):
         address = split_credentials(uri)[0]
         if not is_server_address(address):
-            raise QueryError(f"{_shown(address)} is not a server's address: write http://host:19530.")
+            raise QueryError(f"{_redacted(address)} is not a server's address: write http://host:19530.")
         if _is_link_local(urlsplit(address).hostname or ""):
             raise QueryError(
-                f"{_shown(address)} is a link-local address, where clouds keep secrets: use another address."
+                f"{_redacted(address)} is a link-local address, where clouds keep secrets: use another address."
             )
         return Connection(address, uri, token)
-    path = confined(settings, uri)
+    path = confined_path(settings, uri)
     if not path.name.endswith(".db"):
         raise QueryError(
-            f"{_shown(uri)} is not a Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
+            f"{_redacted(uri)} is not a Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
         )
     if path.is_dir() and not any(path.iterdir()):
-        raise QueryError(f"{_shown(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
+        raise QueryError(f"{_redacted(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
     return Connection(str(path), str(path))
 
 
@@ -124,7 +124,7 @@ def _is_link_local(host: str) -> bool:
     return False
 
 
-def folders(settings: Settings) -> list[Path]:
+def allowed_folders(settings: Settings) -> list[Path]:
     """The folders in which pages may open stores and photos: those of the artifacts, the photos, the app's Lite store,
     and PETALSCOPE_FOLDERS."""
     allowed = [settings.artifacts, *([settings.data] if settings.data else []), *settings.folders]
@@ -133,32 +133,32 @@ def folders(settings: Settings) -> list[Path]:
     return list(dict.fromkeys(path.resolve() for path in allowed))
 
 
-def confined(settings: Settings, path: str) -> Path:
+def confined_path(settings: Settings, path: str) -> Path:
     """`path` with all links resolved, if it lies in one of `folders`. Raises QueryError otherwise, whether it exists or
     not, so that the reply does not reveal which files exist."""
     try:
         real = Path(path).expanduser().resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
-    if not any(real.is_relative_to(folder) for folder in folders(settings)):
+    if not any(real.is_relative_to(folder) for folder in allowed_folders(settings)):
         raise QueryError(
-            f"{_shown(path)} is outside the folders that pages may open: move it into one of them, or start the app "
+            f"{_redacted(path)} is outside the folders that pages may open: move it into one of them, or start the app "
             "with PETALSCOPE_FOLDERS naming its folder."
         )
     return real
 
 
-def _shown(path: str) -> str:
+def _redacted(path: str) -> str:
     """A path for a sentence: shortened, and without a password, since it may be an address typed without http://."""
     # The lookbehind starts matches at word beginnings only: otherwise a long word without an @ takes quadratic time.
     redacted = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
     return redacted if len(redacted) <= 200 else f"{redacted[:200]}…"
 
 
-def found_stores(settings: Settings, most: int = 50) -> list[Path]:
+def discover_stores(settings: Settings, most: int = 50) -> list[Path]:
     """Lite stores in the allowed folders and one level below, sorted; at most `most`."""
     stores: set[Path] = set()
-    for folder in folders(settings):
+    for folder in allowed_folders(settings):
         with suppress(OSError):
             for pattern in ("*.db", "*/*.db"):
                 stores |= {path for path in folder.glob(pattern) if path.is_dir() and (path / "LOCK").exists()}

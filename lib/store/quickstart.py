@@ -26,7 +26,7 @@ from lib.store.addresses import split_credentials
 from lib.store.connection import Store, open_store
 from lib.store.plain_values import plain
 
-PREFIX: Final = "petalscope_five_steps_"
+COLLECTION_PREFIX: Final = "petalscope_five_steps_"
 _ABANDONED_S: Final = 86_400  # the age at which remains of other lessons are deleted
 # The calls that go to the engine, and how many of the store's timeouts each may take.
 _CALLS: Final = {
@@ -99,7 +99,7 @@ class Lesson:
         self.done: list[StepResult] = []
         self.ids = list(ids)
         # From the time in the name, later lessons see which collections are abandoned.
-        self.collection = f"{PREFIX}{int(time.time())}_{uuid.uuid4().hex[:6]}" if server else "five_steps"
+        self.collection = f"{COLLECTION_PREFIX}{int(time.time())}_{uuid.uuid4().hex[:6]}" if server else "five_steps"
         self._names: dict[str, Any] = {}
         data = self.home / "photos.npz"
         np.savez(data, id=np.array(list(ids)), label=np.array(list(labels)), vector=np.asarray(vectors, np.float32))
@@ -156,7 +156,9 @@ def _drop_abandoned(store: Store) -> None:
     """Drop the collections of lessons on this server that were never closed."""
     with contextlib.suppress(StoreError):
         for name in collections.names(store):
-            created = name.removeprefix(PREFIX).partition("_")[0] if name.startswith(PREFIX) else ""
+            created = (
+                name.removeprefix(COLLECTION_PREFIX).partition("_")[0] if name.startswith(COLLECTION_PREFIX) else ""
+            )
             if created.isdigit() and time.time() - int(created) > _ABANDONED_S:
                 collections.drop(store, name)
 

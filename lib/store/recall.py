@@ -33,8 +33,6 @@ _PAGE: Final = 1000
 _MIN_SEGMENT: Final = 1024  # rows below which a server builds no index (rootCoord.minSegmentSizeToEnableIndex)
 
 # Old names, until their callers are renamed.
-TYPES = index_types.TYPES
-offered = index_types.buildable_types
 
 
 @dataclass(frozen=True)

@@ -262,9 +262,9 @@ def vector_facts(vector: Any) -> dict[str, Any]:
     return facts
 
 
-def cell(value: Any) -> Any:
+def table_cell(value: Any) -> Any:
     """A value for a table or a CSV file: lists and objects as JSON text."""
-    return documents.text(value, ascii=False) if isinstance(value, (list, dict)) else value
+    return documents.json_text(value, ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def photo_file(settings: Settings, row: Mapping[str, Any]) -> Path | None:
@@ -276,10 +276,12 @@ def photo_file(settings: Settings, row: Mapping[str, Any]) -> Path | None:
         path = unquote(urlsplit(value).path) if value.startswith("file://") else value
         if Path(path).suffix.lower() not in _PHOTO_SUFFIXES or "://" in path:
             continue
-        candidates = [Path(path)] if Path(path).is_absolute() else [root / path for root in pool.folders(settings)]
+        candidates = (
+            [Path(path)] if Path(path).is_absolute() else [root / path for root in pool.allowed_folders(settings)]
+        )
         for candidate in candidates:
             with suppress(QueryError, OSError, ValueError):
-                file = pool.confined(settings, str(candidate))
+                file = pool.confined_path(settings, str(candidate))
                 if file.is_file():
                     return file
     return None

@@ -106,7 +106,7 @@ def search_collection(
     dim = dimension(store, name)
     if queries.shape[1] != dim:
         raise QueryError(f"{name} holds vectors of {dim} numbers and the query has {queries.shape[1]}: name its space.")
-    limit, default_params = plan(metric, k, len(leave_out), cloud=store.cloud)
+    limit, default_params = plan_search(metric, k, len(leave_out), cloud=store.cloud)
     metric_type, centred = index_of_metric(metric)
     hits_by_query = search_vectors(
         store,
@@ -130,7 +130,7 @@ def search_collection(
     return results
 
 
-def plan(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
+def plan_search(metric: str, k: int, left_out: int, *, cloud: bool = False) -> tuple[int, dict[str, Any]]:
     """The number of results to request from a collection so that k remain in the right order, and the index's search
     parameters."""
     reranked = _is_reranked(metric)

@@ -65,7 +65,7 @@ def catalog(workspace: Workspace) -> Catalog:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the vectors", hash_funcs=KEYS)
-def loaded(workspace: Workspace, space: str) -> SearchableSpace:
+def searchable_space(workspace: Workspace, space: str) -> SearchableSpace:
     """A space ready to be searched. Shared by all sessions: read only."""
     return retrieval_search.load_space(workspace, space)
 
@@ -108,13 +108,13 @@ def _traits(workspace: Workspace, space: str, runs_version: str) -> dict[str, Tr
 @st.cache_resource(max_entries=8, show_spinner="Looking for what stands out", hash_funcs=KEYS)
 def findings(workspace: Workspace, space: str) -> list[Finding]:
     """The findings of a space. Shared by all sessions: read only."""
-    return measured_findings.findings(catalog(workspace).ids, traits(workspace, space), audited(workspace))
+    return measured_findings.findings(catalog(workspace).ids, traits(workspace, space), audit_report(workspace))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=KEYS | {np.ndarray: lambda rows: rows.tobytes()})
 def closeness(workspace: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
     """The mean cosine of each selected photo to the other selected ones, (n,); `rows` are their catalog rows, int64."""
-    return centrality.closeness(loaded(workspace, space).gallery.vectors, rows)
+    return centrality.mean_cosines(searchable_space(workspace, space).gallery.vectors, rows)
 
 
 def _fingerprints(workspace: Workspace) -> list[str]:
@@ -146,7 +146,7 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
-def audited(workspace: Workspace) -> dict[str, Any]:
+def audit_report(workspace: Workspace) -> dict[str, Any]:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
     return audit.audit(catalog(workspace))
 
@@ -193,7 +193,7 @@ def _load_own(connection: Connection, client: Store) -> None:
 
 def store() -> Store:
     """The client of Petalscope's own store, for all sessions. Raises StoreError with the remedy."""
-    return pool().get(pools.own(current_settings()))
+    return pool().get(pools.app_connection(current_settings()))
 
 
 def release_store() -> None:
@@ -208,7 +208,7 @@ def decoded(upload: bytes) -> Image.Image:
 
 def json_of(value: Any) -> bytes:
     """`value` as indented JSON, for a download."""
-    return documents.text(value, indent=1).encode()
+    return documents.json_text(value, indent=1).encode()
 
 
 def encoded(picture: Image.Image, size: int = 320) -> bytes:

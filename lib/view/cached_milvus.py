@@ -58,7 +58,7 @@ class MilvusContext:
 
     def read_entry(self) -> dict[str, Any]:
         """The chosen collection's entry in the `inspect` document, at most `TTL_S` old. Raises StoreError."""
-        return entry(self.connection, self._chosen())
+        return collection_entry(self.connection, self._chosen())
 
     def read_outline(self) -> dict[str, Any]:
         """`name`, `load_state`, `dynamic` and `fields` of the entry, at most `TTL_S` old: what rows are read by, fast
@@ -88,7 +88,7 @@ def pulse(connection: Connection) -> Pulse:
 
 
 @st.cache_data(ttl=TTL_S, max_entries=64, show_spinner="Reading from Milvus", hash_funcs=BY_CONNECTION)
-def names(connection: Connection, state: str = "") -> list[str]:
+def collection_names(connection: Connection, state: str = "") -> list[str]:
     """The collections, sorted.
 
     For Petalscope's own store `state` is the version of the prepared photos: a `prepare` changes the collections.
@@ -105,7 +105,7 @@ def _summary_threads() -> ThreadPoolExecutor:
 def _summaries(connection: Connection, names: tuple[str, ...]) -> tuple[list[dict[str, Any]], Future[None]]:
     """The list that a thread fills with summaries, and that thread's future."""
     rows: list[dict[str, Any]] = []
-    return rows, _summary_threads().submit(overview.some, cached.pool().get(connection), names, rows.append)
+    return rows, _summary_threads().submit(overview.summarise_all, cached.pool().get(connection), names, rows.append)
 
 
 def summaries(
@@ -126,8 +126,8 @@ def summaries(
         _summaries.clear(connection, missing)
     by_name = {str(row["name"]): row for row in list(rows)}
     if known_entry is not None:
-        by_name[str(known_entry["name"])] = overview.of(known_entry)
-    return [by_name.get(name) or overview.unasked(name) for name in page_names], complete
+        by_name[str(known_entry["name"])] = overview.summary_of(known_entry)
+    return [by_name.get(name) or overview.empty_summary(name) for name in page_names], complete
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False, hash_funcs=BY_CONNECTION)
@@ -136,7 +136,7 @@ def _outline(connection: Connection, name: str) -> dict[str, Any]:
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Reading from Milvus", hash_funcs=BY_CONNECTION)
-def entry(connection: Connection, name: str) -> dict[str, Any]:
+def collection_entry(connection: Connection, name: str) -> dict[str, Any]:
     """A collection's entry in the `inspect` document. Raises StoreError."""
     document: dict[str, Any] = inspect.inspect(cached.pool().get(connection), name)["collections"][0]
     if not document["fields"]:  # nothing could be shown without fields; raising keeps it out of the cache
@@ -147,12 +147,12 @@ def entry(connection: Connection, name: str) -> dict[str, Any]:
 
 
 @st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=BY_CONNECTION)
-def server(connection: Connection) -> dict[str, Any]:
+def server_info(connection: Connection) -> dict[str, Any]:
     """What the engine reports about itself: databases, users, roles, resource groups; `unavailable` has the rest."""
-    return overview.server(cached.pool().get(connection))
+    return overview.server_facts(cached.pool().get(connection))
 
 
 def refresh() -> None:
     """Empty these caches: the next read goes to the engine."""
-    for read in (pulse, names, _summaries, _outline, entry, server):
+    for read in (pulse, collection_names, _summaries, _outline, collection_entry, server_info):
         read.clear()

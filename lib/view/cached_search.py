@@ -51,18 +51,18 @@ KEYS = cached.KEYS | {
 @st.cache_resource(max_entries=4, show_spinner="Scaling the vectors to length 1", hash_funcs=KEYS)
 def unit_space(workspace: Workspace, space: str) -> SearchableSpace:
     """A space with its vectors scaled to length 1. Shared by all sessions: read only."""
-    return retrieval_search.normalised(cached.loaded(workspace, space))
+    return retrieval_search.normalised(cached.searchable_space(workspace, space))
 
 
-def loaded(workspace: Workspace, side: Side) -> SearchableSpace:
+def searchable_side(workspace: Workspace, side: Side) -> SearchableSpace:
     """The space of a side, ready to be searched. Shared by all sessions: read only."""
-    return unit_space(workspace, side.space) if side.unit else cached.loaded(workspace, side.space)
+    return unit_space(workspace, side.space) if side.unit else cached.searchable_space(workspace, side.space)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=KEYS)
 def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bool = False) -> np.ndarray:
     """The queries' vectors in a space, (q, dim): an uploaded photo is embedded once, whatever the metric."""
-    searched = loaded(workspace, Side("", space, unit))
+    searched = searchable_side(workspace, Side("", space, unit))
     uploaded = any(not query.copies and query.picture is not None for query in queries)
     embed = cached.embedder(workspace, space) if uploaded and spaces.get(space).needs_weights else None
     return np.stack([retrieval_search.vector(workspace, searched, query, embed) for query in queries])
@@ -73,7 +73,7 @@ def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[
     """The `search` document of a full scan."""
     return retrieval_search.search(
         workspace,
-        loaded(workspace, side),
+        searchable_side(workspace, side),
         queries.queries,
         metric_name=side.metric,
         k=k,
@@ -87,7 +87,7 @@ def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -
     """The `search` document of a search in Milvus. It is not cached: each call measures the engine anew."""
     return retrieval_search.search(
         workspace,
-        loaded(workspace, side),
+        searchable_side(workspace, side),
         queries.queries,
         metric_name=side.metric,
         k=k,
@@ -104,13 +104,13 @@ def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -
     """The `compare` document of two sides."""
     return retrieval_search.compare(
         workspace,
-        loaded(workspace, a),
+        searchable_side(workspace, a),
         queries.queries,
         a=a.metric,
         b=b.metric,
         k=k,
         keep_duplicates=queries.keep_duplicates,
-        other=loaded(workspace, b),
+        other=searchable_side(workspace, b),
         among=queries.filter,
         vectors=(
             vectors(workspace, queries.queries, a.space, a.unit),

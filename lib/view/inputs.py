@@ -46,7 +46,7 @@ def text_or_none(label: str, **options: Any) -> str | None:
 
 def _checked(value: str, label: str, where: DeltaGenerator | None, most: int) -> str | None:
     try:
-        return limits.check(value, noun(label), most)
+        return limits.check_length(value, noun(label), most)
     except QueryError as error:
         (st.error if where is None else where.error)(plain(str(error)), icon=":material/error:")
         return None

@@ -106,7 +106,7 @@ def prepare_button(label: str = PREPARE) -> None:
 
 
 def _show_query_in_sidebar(opened: Workspace, show_query: bool) -> None:
-    image_id = selection.query()
+    image_id = selection.query_id()
     if image_id is None:
         return
     with st.sidebar:
@@ -157,7 +157,7 @@ def restart_if_outdated() -> None:
         st.rerun()
 
 
-def failed(error: PetalscopeError) -> None:
+def restart_or_show_error(error: PetalscopeError) -> None:
     """For an error that an outdated page may cause: start the page anew if it is outdated, else show the error."""
     restart_if_outdated()
     show_error(error)

@@ -81,7 +81,7 @@ def show_photos(
     right: Sequence[bool | None] | None = None,
     tile: int = 104,
     row: bool = False,
-    on_pick: Callable[[str], None] = selection.choose,
+    on_pick: Callable[[str], None] = selection.choose_query,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
     gallery.show(
@@ -91,7 +91,7 @@ def show_photos(
         on_pick=on_pick,
         tile=tile,
         row=row,
-        chosen=selection.query(),
+        chosen=selection.query_id(),
     )
 
 

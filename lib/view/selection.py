@@ -17,12 +17,12 @@ from lib.view.url_state import PICKED, QUERY
 _LONG = "long_selection"
 
 
-def query() -> str | None:
+def query_id() -> str | None:
     """The id of the query photo in the address; None where there is none."""
     return url_state.parameter(QUERY) or None
 
 
-def choose(image_id: str, **choices: str) -> None:
+def choose_query(image_id: str, **choices: str) -> None:
     """Make a photo the query on every page. The retrieval page then searches with the whole photo, not a crop.
 
     `choices` are written into the address together with it, so that one step back undoes them all.
@@ -31,38 +31,38 @@ def choose(image_id: str, **choices: str) -> None:
     url_state.write(**{QUERY: image_id}, **choices)
 
 
-def picked(ids: Sequence[str], contents: str) -> list[str]:
+def selected_ids(ids: Sequence[str], contents: str) -> list[str]:
     """The ids of the selected photos, in the order of the catalog's `ids`; see `picked_rows`."""
-    return [ids[row] for row in picked_rows(len(ids), contents)]
+    return [ids[row] for row in selected_rows(len(ids), contents)]
 
 
-def picked_rows(n: int, contents: str) -> list[int]:
+def selected_rows(n: int, contents: str) -> list[int]:
     """The selected rows of a catalog of `n` photos, ascending: from the address, else from the session.
 
     `contents` is the catalog's hash; a selection made on other photos is ignored.
     """
     word = url_state.parameter(PICKED) or st.session_state.get(_LONG)
-    return decoded(word, n, contents) if word else []
+    return decode(word, n, contents) if word else []
 
 
-def pick(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
+def select(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     """Select the photos with the ids `chosen` on every page; an empty iterable clears the selection.
 
     A selection that is too long for an address stays in the session.
     """
     chosen_ids = set(chosen)
-    pick_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
+    select_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
-def pick_rows(rows: Sequence[int], n: int, contents: str) -> None:
+def select_rows(rows: Sequence[int], n: int, contents: str) -> None:
     """`pick` by rows of a catalog of `n` photos."""
-    word = encoded(rows, n, contents) if rows else ""
-    fits = len(word) <= url_state.LONGEST
+    word = encode(rows, n, contents) if rows else ""
+    fits = len(word) <= url_state.MAX_LENGTH
     st.session_state[_LONG] = "" if fits else word
     url_state.write(**{PICKED: word if word and fits else None})
 
 
-def encoded(rows: Sequence[int], n: int, contents: str) -> str:
+def encode(rows: Sequence[int], n: int, contents: str) -> str:
     """Rows of a catalog of `n` photos as a short word for an address, valid for these `contents` only."""
     mask = np.zeros(n, dtype=bool)
     mask[list(rows)] = True
@@ -70,7 +70,7 @@ def encoded(rows: Sequence[int], n: int, contents: str) -> str:
     return contents[:6] + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def decoded(word: str, n: int, contents: str) -> list[int]:
+def decode(word: str, n: int, contents: str) -> list[int]:
     """The rows in a word made by `encoded`; empty when the word is damaged, or belongs to another catalog."""
     if word[:6] != contents[:6]:
         return []

@@ -41,6 +41,6 @@ def read(content: bytes) -> UploadedPhoto:
     return UploadedPhoto(whole, images.pixel_hash(whole), gallery.data_uri(thumbnails.encode(whole, 480)))
 
 
-def picture_of(file: Any) -> Image.Image | None:
+def image_of(file: Any) -> Image.Image | None:
     """The photo in a Streamlit upload, upright RGB; None without a file. Raises QueryError with the reason."""
     return None if file is None else read(file.getvalue()).whole

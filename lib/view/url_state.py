@@ -41,7 +41,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 # Longer values are not carried: browsers and proxies cut off longer addresses.
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 Value = str | list[str]
 # Names in the session's state: the page that it is on, the latest choices, and the errors that the next run shows.
 _PAGE, _CHOICES, _ERRORS = "links_here", "links_kept", "links_refused"
@@ -79,7 +79,7 @@ def noun(name: str) -> str:
 def _length_error(name: str, values: Sequence[str]) -> str | None:
     """The error when the values of the parameter `name` are too long together; None when they are not."""
     try:
-        limits.check(",".join(values), noun(name))
+        limits.check_length(",".join(values), noun(name))
     except QueryError as error:
         return str(error)
     return None
@@ -90,15 +90,15 @@ def link_to(page: str, **choices: str) -> dict[str, Value]:
     remembered = _choices()
     keys = {name: _choice_key(page, name) for name in NAMES[page]}
     carried = {name: remembered[key] for name, key in keys.items() if key in remembered}
-    return {name: value for name, value in carried.items() if sum(map(len, value)) <= LONGEST} | choices
+    return {name: value for name, value in carried.items() if sum(map(len, value)) <= MAX_LENGTH} | choices
 
 
 def parameter(name: str) -> str | None:
     """The value of a parameter, the last of several; None where the address has none, or it is too long."""
-    return next(reversed(told_all(name)), None)
+    return next(reversed(parameters(name)), None)
 
 
-def told_all(name: str) -> list[str]:
+def parameters(name: str) -> list[str]:
     """All values of a parameter; none where they are too long, of which `read_address` returns the error."""
     values = st.query_params.get_all(name)
     return [] if _length_error(name, values) else values
@@ -159,13 +159,13 @@ def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[
 
 def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
     """Bind an input or a slider for a whole number."""
-    start = _start_value(name, whole(parameter(name), least, most, default), least, most)
+    start = _start_value(name, parse_whole(parameter(name), least, most, default), least, most)
     return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
 
 
 def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
     """Bind a slider for any number."""
-    start = _start_value(name, real(parameter(name), least, most, default), least, most)
+    start = _start_value(name, parse_real(parameter(name), least, most, default), least, most)
     return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
 
 
@@ -177,7 +177,7 @@ def switch(name: str) -> dict[str, Any]:
 
 def several(name: str, options: Sequence[str]) -> dict[str, Any]:
     """Bind a widget for any of `options`, none by default: the parameter repeats for each."""
-    st.session_state[name] = [value for value in dict.fromkeys(told_all(name)) if value in options]
+    st.session_state[name] = [value for value in dict.fromkeys(parameters(name)) if value in options]
     return _bound(name, name, lambda chosen: list(chosen) or None)
 
 
@@ -213,13 +213,13 @@ def _unless(default: float) -> Callable[[Any], str | None]:
 # --- numbers in an address -------------------------------------------------------------------------------------------
 
 
-def whole(word: str | None, least: int, most: int, default: int) -> int:
+def parse_whole(word: str | None, least: int, most: int, default: int) -> int:
     """The whole number in `word` if it is between `least` and `most`, else `default`."""
     is_number = word is not None and word.removeprefix("-").isdecimal() and len(word) < 10
     return int(word) if is_number and word is not None and least <= int(word) <= most else default
 
 
-def real(word: str | None, least: float, most: float, default: float) -> float:
+def parse_real(word: str | None, least: float, most: float, default: float) -> float:
     """The number in `word` if it is between `least` and `most`, else `default`."""
     try:
         value = float(word or "")

@@ -131,4 +131,4 @@ def test_a_click_finds_the_true_neighbours(tab: Watched, many: Settings) -> None
 
 def test_half_of_fifty_thousand_survive_their_word() -> None:
     rows = np.random.default_rng(0).permutation(MANY)[: MANY // 2]
-    assert selection.decoded(selection.encoded(rows.tolist(), MANY, "c0ffee"), MANY, "c0ffee") == sorted(rows.tolist())
+    assert selection.decode(selection.encode(rows.tolist(), MANY, "c0ffee"), MANY, "c0ffee") == sorted(rows.tolist())

@@ -328,7 +328,7 @@ def test_an_export_is_downloaded(tab: Watched, shop: tuple[Path, list[int]], tmp
 
 def test_the_selection_of_the_map_page_is_shown_as_rows(tab: Watched, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    word = selection.encoded(range(2, 7), len(photos.ids), photos.contents)
+    word = selection.encode(range(2, 7), len(photos.ids), photos.contents)
     tab.open(f"Milvus_Collection?part=rows&sel={word}")
     grid = tab.page.locator('[aria-label="Photos of these rows"] button')
     grid.first.wait_for(timeout=30_000)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lib.data.catalog import Catalog
-from lib.learn.regimes import REGIMES, frozen, parameters
+from lib.learn.regimes import REGIMES, frozen_count, parameter_counts
 
 ABOUT = "made up for a test; nothing was trained"
 # Where each regime's accuracy begins and ends, roughly as in the published order.
@@ -42,7 +42,7 @@ def record(
     confusion = np.zeros((len(names), len(names)), dtype=int)
     for row in predictions:
         confusion[place[row["label"]], place[row["predicted"]]] += 1
-    total, trainable = parameters(REGIMES[regime], len(names))
+    total, trainable = parameter_counts(REGIMES[regime], len(names))
     best = int(val.argmax())
     seconds = [float(value) for value in (2.0 if regime == "transfer" else 60.0) + rng.random(epochs)]
     made = {
@@ -74,7 +74,11 @@ def record(
         "classes": names,
         "confusion": confusion.tolist(),
         "predictions": predictions,
-        "parameters": {"total": total, "trainable": trainable, "frozen_tensors": frozen(REGIMES[regime], len(names))},
+        "parameters": {
+            "total": total,
+            "trainable": trainable,
+            "frozen_tensors": frozen_count(REGIMES[regime], len(names)),
+        },
         "probe": [
             {"layer": layer, "dim": dim, "photos": size, "accuracy": min(0.99, base + 0.07 * i + 0.02 * rng.random())}
             for size, base in ((20 * len(names), 0.42), (images, 0.58))

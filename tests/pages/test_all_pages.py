@@ -147,7 +147,7 @@ def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepare
 def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = start(prepared).switch_page("pages/2_Embedding_Map.py")
-    app.query_params["sel"] = selection.encoded(range(7), len(photos.ids), photos.contents)
+    app.query_params["sel"] = selection.encode(range(7), len(photos.ids), photos.contents)
     _fine(app.run())
     assert selected_photos.heading(7) in [line.value for line in app.subheader]
 

@@ -72,32 +72,32 @@ def unpacked(sent: dict[str, Any]) -> Seen:
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 4064])
 def test_a_selection_survives_the_address(n: int) -> None:
     rows = sorted(np.random.default_rng(n).permutation(n)[: max(1, n // 3)].tolist())
-    word = selection.encoded(rows, n, "c0ffee42")
-    assert selection.decoded(word, n, "c0ffee42") == rows
+    word = selection.encode(rows, n, "c0ffee42")
+    assert selection.decode(word, n, "c0ffee42") == rows
     assert word.isascii() and "/" not in word and "=" not in word and "+" not in word
-    assert selection.decoded(word, n, "decade42") == []
+    assert selection.decode(word, n, "decade42") == []
 
 
 def test_a_lasso_among_many_photos_fits_into_an_address() -> None:
-    assert len(selection.encoded(range(20_000, 22_000), 50_000, "c0ffee")) < 200
+    assert len(selection.encode(range(20_000, 22_000), 50_000, "c0ffee")) < 200
     scattered = np.random.default_rng(0).permutation(4064)[:1000].tolist()
-    assert len(selection.encoded(scattered, 4064, "c0ffee")) < 900
+    assert len(selection.encode(scattered, 4064, "c0ffee")) < 900
 
 
 @pytest.mark.parametrize(
     "word", ["", "c0ffee", "c0ffee!!!", "c0ffeeAAAA", "c0ffee" + "eJ" * 50, "c0ffeé", "c0ffee\x00"]
 )
 def test_a_damaged_word_selects_nothing(word: str) -> None:
-    assert selection.decoded(word, 100, "c0ffee") == []
+    assert selection.decode(word, 100, "c0ffee") == []
 
 
 def test_a_word_that_would_unpack_to_very_much_is_refused() -> None:
     import zlib
 
     bomb = "c0ffee" + base64.urlsafe_b64encode(zlib.compress(bytes(50_000_000))).decode()
-    assert selection.decoded(bomb, 100, "c0ffee") == []
+    assert selection.decode(bomb, 100, "c0ffee") == []
     wrong = "c0ffee" + base64.urlsafe_b64encode(zlib.compress(b"\xff" * 13)).decode()
-    assert selection.decoded(wrong, 100, "c0ffee") == []  # bits beyond the last image
+    assert selection.decode(wrong, 100, "c0ffee") == []  # bits beyond the last image
 
 
 # --- by words --------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_ids_lie_where_the_map_has_them_also_under_a_selection(start: Start, pre
     opened = workspace.open_workspace(prepared)
     photos, xy = opened.catalog(), opened.map("resnet18").xy
     chosen = photos.ids[3:40:5]
-    word = selection.encoded([photos.ids.index(each) for each in chosen], len(photos.ids), photos.contents)
+    word = selection.encode([photos.ids.index(each) for each in chosen], len(photos.ids), photos.contents)
     app = open_map(start, prepared, sel=word, q=photos.ids[3])
     shown = seen(app)
     assert [image_id for image_id, lit in zip(shown.ids, shown.lit, strict=True) if lit] == chosen
@@ -164,7 +164,7 @@ def nearest_in_space(opened: workspace.Workspace, image_id: str) -> list[dict[st
 
 def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    word = selection.encoded([1, 2, 5], len(photos.ids), photos.contents)
+    word = selection.encode([1, 2, 5], len(photos.ids), photos.contents)
     app = open_map(start, prepared, beside="pixels", sel=word)
     for place in (0, 1):
         assert np.nonzero(seen(app, place).lit)[0].tolist() == [1, 2, 5]
@@ -320,7 +320,7 @@ def test_a_polygon_is_read_as_it_was_drawn() -> None:
 def test_a_position_of_the_animation_lies_between_two_planes(position: float, stage: int, share: float) -> None:
     planes = list(np.random.default_rng(0).normal(size=(3, 5, 2)))
     expected = planes[stage] + share * (planes[stage + 1] - planes[stage])
-    assert scatter.blend(planes, position) == pytest.approx(expected)
+    assert scatter.interpolate(planes, position) == pytest.approx(expected)
 
 
 # --- computing maps -------------------------------------------------------------------------------------------------

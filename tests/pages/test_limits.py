@@ -95,13 +95,13 @@ def _condition(field: str, operator: str) -> Callable[[str], object]:
 
 # What gets a text that a visitor, or a server that a visitor typed, has written.
 READERS: dict[str, Callable[[str], object]] = {
-    "shown": pool._shown,
+    "shown": pool._redacted,
     "credentials": addresses.split_credentials,
     "credentials of a server": lambda text: addresses.split_credentials(f"http://{text}"),
     "database": lambda text: addresses.split_database(f"http://h/{text}"),
     "server": lambda text: addresses.is_server_address(f"http://{text}"),
     "names": lambda text: filters.unknown_names(text, []),
-    "values": filters.values,
+    "values": filters.parse_values,
     "whole": lambda text: filters.literal(text, "INT64", "n"),
     "real": lambda text: filters.literal(text, "DOUBLE", "n"),
     "json": lambda text: filters.literal(text, "JSON", "n"),
@@ -109,17 +109,17 @@ READERS: dict[str, Callable[[str], object]] = {
     "condition like": _condition("label", "contains"),
     "condition of a key": _condition("facts", "=="),
     "drawn": lambda text: filters.FilterProblem(3, "no").with_marker(text),
-    "position": errors.position,
+    "position": errors.error_column,
     "reason": lambda text: errors.reason(Exception(text), "root:secret"),
-    "vector": lambda text: field_search.parsed(text, NUMBER),
-    "sparse": lambda text: field_search.parsed(text, SPARSE),
+    "vector": lambda text: field_search.parse_vector(text, NUMBER),
+    "sparse": lambda text: field_search.parse_vector(text, SPARSE),
     "plain": formatting.plain,
     "ids": lambda text: selected_photos.matching(PHOTOS, [], text, text),
     "partitions": lambda text: overview._listed([text, text]),
-    "selection": lambda text: selection.decoded(text, 1_000, "abcdef"),
-    "part": crop_box.boxed,
-    "link whole": lambda text: url_state.whole(text, 0, 9, 1),
-    "link real": lambda text: url_state.real(text, 0, 9, 1),
+    "selection": lambda text: selection.decode(text, 1_000, "abcdef"),
+    "part": crop_box.parse_box,
+    "link whole": lambda text: url_state.parse_whole(text, 0, 9, 1),
+    "link real": lambda text: url_state.parse_real(text, 0, 9, 1),
 }
 
 
@@ -170,7 +170,7 @@ def test_the_test_of_growth_knows_an_expression_that_was_quadratic() -> None:
     ],
 )
 def test_what_may_be_a_password_is_hidden_in_every_word(path: str, shown: str) -> None:
-    assert pool._shown(path) == shown
+    assert pool._redacted(path) == shown
 
 
 def test_names_inside_a_string_that_is_not_closed_are_no_names() -> None:
@@ -181,7 +181,7 @@ def test_names_inside_a_string_that_is_not_closed_are_no_names() -> None:
 @pytest.mark.parametrize("text", ["[" * 20_000, "[" + "9" * 5_000 + "]", "[1,"])
 def test_a_list_that_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(QueryError, match=filters.BROKEN_LIST):
-        filters.values(text)
+        filters.parse_values(text)
 
 
 @pytest.mark.parametrize(
@@ -190,23 +190,23 @@ def test_a_list_that_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
 )
 def test_a_vector_that_cannot_be_read_is_refused_in_a_sentence(text: str, about: dict[str, str]) -> None:
     with pytest.raises(QueryError, match="no vector"):
-        field_search.parsed(text, about)
+        field_search.parse_vector(text, about)
 
 
 # -- the rule ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_taken_up_to_its_limit_and_a_longer_one_is_not_repeated() -> None:
-    assert limits.check("x" * limits.LINE, "The name") == "x" * limits.LINE
+    assert limits.check_length("x" * limits.LINE, "The name") == "x" * limits.LINE
     with pytest.raises(QueryError, match=r"^The name has 20,001 characters; at most 20,000 are read: shorten it\.$"):
-        limits.check("x" * 20_001, "The name")
+        limits.check_length("x" * 20_001, "The name")
 
 
 def test_an_address_that_is_too_long_is_refused_before_anything_looks_at_it(tmp_path: Path) -> None:
     settings = Settings(artifacts=tmp_path)
     for address in (ATTACK, f"http://{ATTACK}", f"unix:{ATTACK}", " " * 60_000):
         with pytest.raises(QueryError, match="at most 4,096 are read: shorten it"):
-            pool.typed(settings, address)
+            pool.typed_connection(settings, address)
 
 
 def test_texts_come_in_by_the_two_modules_that_check_them() -> None:
@@ -240,7 +240,7 @@ def _errors(app: AppTest) -> list[str]:
 def _too_long(noun: str, length: int, most: int = limits.LINE) -> str:
     """The error about a text of this length."""
     with pytest.raises(QueryError) as caught:
-        limits.check("a" * length, noun, most)
+        limits.check_length("a" * length, noun, most)
     return str(caught.value)
 
 
@@ -301,9 +301,9 @@ def test_a_long_filter_works_and_a_longer_one_leaves_the_filter_as_it_was(start:
 def test_a_selection_of_hundreds_of_photos_still_comes_with_a_link() -> None:
     n = 20_000
     chosen = sorted(random.Random(0).sample(range(n), 900))
-    word = selection.encoded(chosen, n, "abcdef")
-    assert 1_000 < len(word) <= url_state.LONGEST < limits.LINE
-    assert selection.decoded(limits.check(word, "The selection"), n, "abcdef") == chosen
+    word = selection.encode(chosen, n, "abcdef")
+    assert 1_000 < len(word) <= url_state.MAX_LENGTH < limits.LINE
+    assert selection.decode(limits.check_length(word, "The selection"), n, "abcdef") == chosen
 
 
 def test_a_long_list_of_ids_selects_and_a_longer_one_selects_nothing(start: Start, prepared: Settings) -> None:

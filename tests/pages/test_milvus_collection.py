@@ -252,7 +252,7 @@ def test_numbers_that_a_browser_would_round_are_text() -> None:
 
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    app = opened_at(part="rows", sel=selection.encoded(range(3, 9), len(photos.ids), photos.contents))
+    app = opened_at(part="rows", sel=selection.encode(range(3, 9), len(photos.ids), photos.contents))
     assert list(tables(app, "split")[0]["id"]) == list(photos.ids[3:9])
 
 
@@ -413,13 +413,13 @@ def test_an_overview_of_a_slow_server_fills_as_answers_come(monkeypatch: pytest.
             return SimpleNamespace(late=False)
 
     def some(_: object, names: Sequence[str], add: Callable[[dict[str, Any]], None]) -> None:
-        add(store_overview.unasked(names[0]) | {"row_count": 7})
+        add(store_overview.empty_summary(names[0]) | {"row_count": 7})
         gone_on.set()
         assert answer.wait(60)
-        add(store_overview.unasked(names[1]) | {"row_count": 8})
+        add(store_overview.empty_summary(names[1]) | {"row_count": 8})
 
     monkeypatch.setattr(cached, "pool", Pool)
-    monkeypatch.setattr(store_overview, "some", some)
+    monkeypatch.setattr(store_overview, "summarise_all", some)
     monkeypatch.setattr(cached_milvus, "PATIENCE_S", 0.0)
     slow = pool.Connection("slow", f"http://127.0.0.1:9/{os.urandom(4).hex()}", "", "typed")
     cached_milvus.summaries(slow, ["a", "b"])
@@ -438,4 +438,9 @@ def test_another_state_of_the_photos_has_its_collections_read_at_once(monkeypatc
     monkeypatch.setattr(collections, "names", lambda store: [next(answers)])
     monkeypatch.setattr(cached, "pool", lambda: SimpleNamespace(generation="of this test", get=lambda connection: None))
     own = pool.Connection(pool.MAIN, "x.db")
-    assert [cached_milvus.names(own, state) for state in ("1", "1", "2", "2")] == [["old"], ["old"], ["new"], ["new"]]
+    assert [cached_milvus.collection_names(own, state) for state in ("1", "1", "2", "2")] == [
+        ["old"],
+        ["old"],
+        ["new"],
+        ["new"],
+    ]

@@ -164,8 +164,8 @@ def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> No
     shown = " ".join(str(code.value) for code in app.code)
     assert f"db_name='{DATABASE}'" in shown
     with open_store(filled.milvus_uri) as store:
-        assert [name for name in collections.names(store) if name.startswith(quickstart.PREFIX)]
+        assert [name for name in collections.names(store) if name.startswith(quickstart.COLLECTION_PREFIX)]
         press(app, quickstart_page.START_OVER)
-        assert not [name for name in collections.names(store) if name.startswith(quickstart.PREFIX)]
+        assert not [name for name in collections.names(store) if name.startswith(quickstart.COLLECTION_PREFIX)]
     for home in (filled.artifacts / "scratch").glob("steps-*"):
         shutil.rmtree(home)

@@ -79,7 +79,7 @@ def test_several_photos_are_asked_together(start: Start, prepared: Settings) -> 
     opened = workspace.open_workspace(prepared)
     photos = opened.catalog()
     rows = [3, 20, 41]
-    app = _page(start, prepared, **{"from": "selection", "sel": selection.encoded(rows, 61, photos.contents)})
+    app = _page(start, prepared, **{"from": "selection", "sel": selection.encode(rows, 61, photos.contents)})
     assert all("mean rank over 3 queries" in head for head in _heads(app))
     names = [photos.ids[row] for row in rows]
     assert f"--also={names[1]}" in _code(app)
@@ -96,7 +96,7 @@ def test_several_photos_are_asked_together(start: Start, prepared: Settings) -> 
 
 def test_a_large_selection_is_thinned_and_said_to_be(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    app = _page(start, prepared, **{"from": "selection", "sel": selection.encoded(range(61), 61, photos.contents)})
+    app = _page(start, prepared, **{"from": "selection", "sel": selection.encode(range(61), 61, photos.contents)})
     assert _shown(app, query_form.together(24, 61))
 
 
@@ -104,7 +104,7 @@ def test_a_photo_joins_the_selection(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = _page(start, prepared, q=photos.ids[9])
     next(button for button in app.button if button.label == "Add to the selection").click().run()
-    assert selection.decoded(app.query_params["sel"], 61, photos.contents) == [9]
+    assert selection.decode(app.query_params["sel"], 61, photos.contents) == [9]
 
 
 def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
@@ -125,7 +125,7 @@ def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
 
 @pytest.mark.parametrize("word", ["", "1,2,3", "50,50,40,60", "0,0,101,50", "-5,0,50,50", "a,b,c,d", "0,0,2,50", "1e3"])
 def test_a_damaged_part_in_a_link_is_no_part(start: Start, prepared: Settings, word: str) -> None:
-    assert crop_box.boxed(word) is None
+    assert crop_box.parse_box(word) is None
 
 
 def test_a_milvus_row_is_asked(start: Start, prepared: Settings) -> None:
@@ -317,11 +317,11 @@ def test_what_is_no_picture_is_one_clear_line(content: bytes, sentence: str) -> 
 
 
 def test_what_is_pasted_is_believed_to_be_nothing_but_bytes() -> None:
-    assert paste_field.content("aGVsbG8=") == b"hello"
+    assert paste_field.decode("aGVsbG8=") == b"hello"
     for word in ("", "no base64!", "a", "é"):
-        assert paste_field.content(word) == b""
+        assert paste_field.decode(word) == b""
     with pytest.raises(QueryError, match="larger than 12 MB; upload it as a file"):
-        paste_field.content("A" * (paste_field.MOST_BYTES * 4 // 3 + 8))
+        paste_field.decode("A" * (paste_field.MAX_BYTES * 4 // 3 + 8))
 
 
 def test_your_own_picture_is_in_no_link_and_its_vector_is_a_download(start: Start, prepared: Settings) -> None:

@@ -189,7 +189,7 @@ def test_nothing_large_is_measured_unasked(start: Start, copied: Settings, monke
 
 def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
     opened = workspace.open_workspace(scored)
-    scoreboard.path(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
+    scoreboard.scores_file(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
     app = open_view(start, scored, "Scoreboard")
     assert "delete it and open the scoreboard again" in app.error[0].value.replace("\\", "")
 

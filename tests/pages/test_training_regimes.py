@@ -137,11 +137,12 @@ def test_a_cell_opens_the_photos_that_it_counts(page: Open, prepared: Settings) 
     record = made(prepared)[0]
     run = normalise(record)
     true, predicted = max(
-        ((a, b) for a in run["classes"] for b in run["classes"]), key=lambda cell: len(results.cell_ids(run, *cell))
+        ((a, b) for a in run["classes"] for b in run["classes"]),
+        key=lambda cell: len(results.confusion_cell_ids(run, *cell)),
     )
     address = {"section": "run", "run": record["id"], "true": true, "predicted": predicted}
     app = page(made(prepared), runs=address_of(prepared), **address)
-    count = len(results.cell_ids(run, true, predicted))
+    count = len(results.confusion_cell_ids(run, true, predicted))
     assert count > 0
     assert run_details.cell_count(count, true, predicted) in words(app)
 
@@ -170,7 +171,7 @@ def test_the_settings_of_two_runs_are_compared(page: Open, prepared: Settings) -
 
 def test_the_guide_shows_measurements_or_that_there_are_none(page: Open, prepared: Settings) -> None:
     shown = words(page(made(prepared), section="network", runs=address_of(prepared)))
-    transfer = [row for row in results.probes(map(normalise, made(prepared))) if row["regime"] == "transfer"]
+    transfer = [row for row in results.probe_means(map(normalise, made(prepared))) if row["regime"] == "transfer"]
     few = {row["layer"]: row["accuracy"] for row in transfer if row["photos"] == transfer[0]["photos"]}
     assert f"layer4 **{few['layer4']:.1%}**" in shown
     assert network_page.NOT_MEASURED not in shown

@@ -220,7 +220,7 @@ def test_every_linked_name_is_carried_from_page_to_page() -> None:
     [("0.5", 0.5), ("5e-1", 0.5), ("nan", 0.1), ("inf", 0.1), ("1.01", 0.1), ("-0.1", 0.1), ("", 0.1), (None, 0.1)],
 )
 def test_a_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, expected: float) -> None:
-    assert url_state.real(word, 0.0, 1.0, 0.1) == expected
+    assert url_state.parse_real(word, 0.0, 1.0, 0.1) == expected
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, e
     [("-7", -7), ("9", 9), ("10", 3), ("--7", 3), ("-", 3), ("7.0", 3), ("9" * 5_000, 3), (None, 3), ("٧", 7)],
 )
 def test_a_whole_number_in_a_link_is_in_its_range_or_the_usual_one(word: str | None, expected: int) -> None:
-    assert url_state.whole(word, -9, 9, 3) == expected
+    assert url_state.parse_whole(word, -9, 9, 3) == expected
 
 
 def test_a_browser_that_shows_a_number_anew_begins_with_the_links(start: Start, prepared: Settings) -> None:

@@ -124,7 +124,7 @@ def test_the_decoder_and_the_upload_path(level: float, data: bytes) -> None:
 @hypothesis.given(word=st.text(max_size=200) | st.binary(max_size=200).map(lambda data: data.hex()))
 @many(lambda scale: scale.fuzz)
 def test_the_field_that_takes_pasted_pictures(word: str) -> None:
-    content = paste_field.content(word)
+    content = paste_field.decode(word)
     assert isinstance(content, bytes)
     with pytest.raises(QueryError):
         uploads.read(content)

@@ -244,14 +244,14 @@ def test_one_computation_for_each_key(
 
     monkeypatch.setattr(search, "load_space", loading)
     monkeypatch.setattr(cached.audit, "audit", auditing)
-    cached.loaded.clear()
-    cached.audited.clear()
+    cached.searchable_space.clear()
+    cached.audit_report.clear()
     opened = cached.open_workspace()
 
     def use(number: int) -> int:
         for space in ("pixels", "resnet18"):
-            assert cached.loaded(opened, space).space == space
-        return len(cached.audited(opened)["duplicates"])
+            assert cached.searchable_space(opened, space).space == space
+        return len(cached.audit_report(opened)["duplicates"])
 
     with ThreadPoolExecutor(16) as pool:
         assert len(set(pool.map(use, range(16)))) == 1

@@ -32,8 +32,7 @@ from lib.prepare import pipeline, workspace
 from lib.retrieval import query as queries
 from lib.retrieval import search
 from lib.settings import PROJECT, Settings
-from lib.store import connection, pool
-from lib.store import row_photos as stored
+from lib.store import connection, pool, rows
 from tests.helpers import browser_driver
 from tests.helpers.image_files import encoded, scene, write
 from tests.pages.test_all_pages import PAGES
@@ -205,7 +204,7 @@ def test_no_link_leads_out_of_the_photos(prepared: Settings, start: Start) -> No
             assert "root:" not in said and "PATH=" not in said
         # What is an address is no path, and no file is opened for it.
         with pytest.raises(PetalscopeError):
-            typed = pool.typed(prepared, name + "/x.db")
+            typed = pool.typed_connection(prepared, name + "/x.db")
             if "://" in name:
                 with connection.open_store(typed.uri):
                     pass
@@ -233,8 +232,8 @@ def test_no_row_of_a_collection_shows_a_file_of_another_folder(prepared: Setting
     link.symlink_to(secret)
     try:
         for name in [*OUTSIDE, str(secret), os.path.relpath(secret, prepared.data), str(link)]:
-            found = stored.file_of(prepared, {"path": name, "id": name})
-            allowed = pool.folders(prepared)
+            found = rows.photo_file(prepared, {"path": name, "id": name})
+            allowed = pool.allowed_folders(prepared)
             assert found is None or any(found.is_relative_to(folder) for folder in allowed), name
             assert found != secret
     finally:
@@ -380,7 +379,7 @@ def test_no_artifact_is_unpickled(
     for name in ("unfinished/x.pt", "weights/x.safetensors", "features/x.npz"):
         write(runs / name, content)
     for name in opened.spaces:
-        write(scoreboard.path(opened, name, opened.catalog()), content)
+        write(scoreboard.scores_file(opened, name, opened.catalog()), content)
     sprung = [path for path in copied.artifacts.rglob("*") if path.is_file() and path.suffix not in {".lock"}]
     state = (opened.folder / "state.json").read_bytes()
     for path in sprung:
@@ -533,7 +532,7 @@ def test_no_secret_in_any_page_command_or_file(
     cli.main(["search", *place, "--engine", "milvus", "rose/00.jpg"])
     seen += list(capsys.readouterr())
     settings = replace(copied, milvus_token=token, milvus_uri=f"http://anna:{word}@127.0.0.1:9")
-    seen += [repr(settings), repr(pool.own(settings))]
+    seen += [repr(settings), repr(pool.app_connection(settings))]
     try:
         pipeline.prepare(settings)
     except PetalscopeError as error:

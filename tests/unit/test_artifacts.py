@@ -195,8 +195,8 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Pat
 
 def test_an_error_without_a_number_is_a_full_disk_only_when_the_disk_is_full(tmp_path: Path) -> None:
     error = OSError("4096 requested and 0 written")  # what NumPy raises
-    assert "4096 requested" in str(artifacts.unwritable(tmp_path, error))
-    assert "4096 requested" in str(artifacts.unwritable(tmp_path / "gone", error))
+    assert "4096 requested" in str(artifacts.disk_error(tmp_path, error))
+    assert "4096 requested" in str(artifacts.disk_error(tmp_path / "gone", error))
 
 
 FULL_DISK = """
@@ -316,13 +316,13 @@ def test_a_folder_in_place_of_json_is_damage(tmp_path: Path) -> None:
 def test_the_key_is_readable_and_of_the_place(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
-    key = artifacts.key("My Photos: 2024!", tmp_path / "a")
+    key = artifacts.dataset_key("My Photos: 2024!", tmp_path / "a")
     assert key.startswith("my-photos-2024-")
-    assert key == artifacts.key("My Photos: 2024!", tmp_path / "a" / ".." / "a")
-    assert key == artifacts.key("My Photos: 2024!", tmp_path / "link")
-    assert key != artifacts.key("My Photos: 2024!", tmp_path / "b")
+    assert key == artifacts.dataset_key("My Photos: 2024!", tmp_path / "a" / ".." / "a")
+    assert key == artifacts.dataset_key("My Photos: 2024!", tmp_path / "link")
+    assert key != artifacts.dataset_key("My Photos: 2024!", tmp_path / "b")
     for name in ("", "花", "../..", "\n", "x" * 300, "a\udcff"):
-        odd = artifacts.key(name, tmp_path)
+        odd = artifacts.dataset_key(name, tmp_path)
         assert odd == Path(odd).name
         assert odd.isascii()
         assert 5 < len(odd) < 60
@@ -330,7 +330,7 @@ def test_the_key_is_readable_and_of_the_place(tmp_path: Path) -> None:
 
 def test_the_key_of_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    assert artifacts.key("loop", tmp_path / "loop").startswith("loop-")
+    assert artifacts.dataset_key("loop", tmp_path / "loop").startswith("loop-")
 
 
 def test_a_digest_depends_on_values_and_not_on_the_order_of_keys() -> None:

@@ -48,15 +48,15 @@ def _finite(value: Any) -> Any:
 
 @given(VALUES)
 def test_any_value_is_strict_json_and_comes_back(value: Any) -> None:
-    assert strict(documents.text(value)) == _finite(value)
-    assert strict(documents.text(value, indent=1, sort_keys=True, ascii=False)) == _finite(value)
+    assert strict(documents.json_text(value)) == _finite(value)
+    assert strict(documents.json_text(value, indent=1, sort_keys=True, ascii=False)) == _finite(value)
 
 
 def test_numpy_numbers_tuples_and_odd_names_are_strict_too() -> None:
     value = {"a": np.float64("nan"), "b": (1.5, -INF), NAN: {"c": [INF]}}
-    assert strict(documents.text(value)) == {"a": None, "b": [1.5, None], "nan": {"c": [None]}}
+    assert strict(documents.json_text(value)) == {"a": None, "b": [1.5, None], "nan": {"c": [None]}}
     with pytest.raises(TypeError):
-        documents.text({"a": object()})
+        documents.json_text({"a": object()})
 
 
 def test_artifacts_are_strict_and_read_back(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from lib.view.components import assets
 Box = tuple[int, int, int, int]
 # The smallest side of a crop, in percent.
 MIN_SIDE = 5
-MIDDLE: Box = (25, 25, 75, 75)
+DEFAULT_BOX: Box = (25, 25, 75, 75)
 
 
-def boxed(word: object) -> Box | None:
+def parse_box(word: object) -> Box | None:
     """The crop that `word` ("25,25,75,75") names; None for anything else, and for a crop that is too small."""
     try:
         left, top, right, bottom = (int(number) for number in str(word).split(","))
@@ -32,13 +32,13 @@ def draw(src: str, alt: str, box: Box, *, key: str, on_drawn: Callable[[Box], No
     across, down = f"{key}_across", f"{key}_down"
 
     def drawn() -> None:
-        new_box = boxed(st.session_state[key]["drawn"])
+        new_box = parse_box(st.session_state[key]["drawn"])
         if new_box is not None:
             on_drawn(new_box)
 
     def slid() -> None:
         (left, right), (top, bottom) = st.session_state[across], st.session_state[down]
-        new_box = boxed(f"{left},{top},{right},{bottom}")
+        new_box = parse_box(f"{left},{top},{right},{bottom}")
         if new_box is not None:
             on_drawn(new_box)
 

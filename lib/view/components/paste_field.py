@@ -14,7 +14,7 @@ import streamlit as st
 from lib.errors import QueryError
 from lib.view.components import assets
 
-MOST_BYTES = 12_000_000
+MAX_BYTES = 12_000_000
 LABEL = "Paste an image"
 
 
@@ -25,18 +25,18 @@ def field(key: str, on_paste: Callable[[bytes | QueryError], None]) -> None:
         text = st.session_state[key]["pasted"]
         if text is not None:
             try:
-                on_paste(content(str(text)))
+                on_paste(decode(str(text)))
             except QueryError as error:
                 on_paste(error)
 
-    data = {"most": MOST_BYTES, "label": LABEL}
+    data = {"most": MAX_BYTES, "label": LABEL}
     assets.component("paste_field")(data=data, key=key, on_pasted_change=pasted)
 
 
-def content(word: str) -> bytes:
+def decode(word: str) -> bytes:
     """The bytes that `word` holds as base64, or none when it is not base64. Raises QueryError when it is too long."""
-    if len(word) > MOST_BYTES * 4 // 3 + 4:
-        raise QueryError(f"This image is larger than {MOST_BYTES / 1e6:.0f} MB; upload it as a file.")
+    if len(word) > MAX_BYTES * 4 // 3 + 4:
+        raise QueryError(f"This image is larger than {MAX_BYTES / 1e6:.0f} MB; upload it as a file.")
     try:
         return base64.b64decode(word, validate=True)
     except (binascii.Error, ValueError):

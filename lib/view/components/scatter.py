@@ -207,7 +207,7 @@ def animation_columns(planes: dict[str, np.ndarray], drawn: np.ndarray) -> Colum
     return {"stops": stops, "bounds": [float(side) for side in (*all_xy.min(axis=0), *all_xy.max(axis=0))]}
 
 
-def blend(planes: Sequence[np.ndarray], position: float) -> np.ndarray:
+def interpolate(planes: Sequence[np.ndarray], position: float) -> np.ndarray:
     """The points (n, 2) at a position of the animation, 0 to len(planes) - 1: straight, and slow at both ends.
 
     `stretchAt` in scatter_parts/animation.js is the same.

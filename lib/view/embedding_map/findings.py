@@ -28,7 +28,7 @@ def show(opened: Workspace, space: str) -> None:
             if right.button(
                 "Show on the map", key=f"finding_{finding.name}", icon=":material/my_location:", width="stretch"
             ):
-                selection.pick(finding.ids, photos.ids, photos.contents)
+                selection.select(finding.ids, photos.ids, photos.contents)
                 st.rerun()
             photo_tiles.show_photos(
                 opened,

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from lib.embed import spaces
-from lib.embed.procrustes import similarity
+from lib.embed.procrustes import similarity_transform
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
@@ -157,7 +157,7 @@ def second_map(opened: Workspace, main: DisplayedMap, comparison: str) -> Displa
     space = main.space if comparison == "pca" else comparison
     parameters = _default_parameters(opened, space, "pca") if comparison == "pca" else opened.map_parameters(space)
     stored_map = stored(opened, space, parameters.method)
-    return DisplayedMap(space, parameters, stored_map, *similarity(stored_map.xy, main.map.xy))
+    return DisplayedMap(space, parameters, stored_map, *similarity_transform(stored_map.xy, main.map.xy))
 
 
 def facts(opened: Workspace, main: DisplayedMap, second: DisplayedMap | None) -> dict[str, object]:

@@ -142,7 +142,7 @@ def draw(opened: Workspace, shown: DisplayedMap, colour: str, lines: Lines | Non
 
 def selected(photos: Catalog) -> np.ndarray | None:
     """Which photos are selected, bool (n,); None for no selection."""
-    rows = selection.picked_rows(len(photos.ids), photos.contents)
+    rows = selection.selected_rows(len(photos.ids), photos.contents)
     if not rows:
         return None
     mask = np.zeros(len(photos.ids), dtype=bool)
@@ -163,7 +163,7 @@ def _line_columns(photos: Catalog, xy: np.ndarray, lines: Lines) -> LineColumns:
 def choose(photos: Catalog, row: int) -> None:
     """Make the photo in a row of the catalog the query."""
     if 0 <= row < len(photos.ids):
-        selection.choose(photos.ids[row])
+        selection.choose_query(photos.ids[row])
 
 
 def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPolygon) -> None:
@@ -172,9 +172,9 @@ def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPoly
     if drawn.hidden:
         mask &= ~np.isin(scatter.colour_codes(coloured_by, colours(photos, coloured_by)), list(drawn.hidden))
     if drawn.adds:
-        mask[selection.picked_rows(len(photos.ids), photos.contents)] = True
+        mask[selection.selected_rows(len(photos.ids), photos.contents)] = True
     if mask.any():
-        selection.pick_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents)
+        selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents)
 
 
 def thumbnail(opened: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
@@ -208,7 +208,7 @@ def _photos_in_view(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.
 
 def _query_row(photos: Catalog) -> int | None:
     """The row of the query in the catalog; None without a query, or for a query of another data set."""
-    image_id = selection.query()
+    image_id = selection.query_id()
     return photos.row(image_id) if image_id else None
 
 

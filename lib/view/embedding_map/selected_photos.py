@@ -33,7 +33,7 @@ def choose(opened: Workspace) -> None:
                 return
             ids = matching(photos.frame, labels, name_part, id_lines)
             if ids:
-                selection.pick(ids, photos.ids, photos.contents)
+                selection.select(ids, photos.ids, photos.contents)
             else:
                 st.session_state["picked_nothing"] = True
             st.rerun()
@@ -59,7 +59,7 @@ def matching(frame: pd.DataFrame, labels: list[str], name_part: str, id_lines: s
 def show(opened: Workspace, space: str) -> None:
     """Counts per class, the most and least typical photos, all selected photos page by page, and their ids as CSV."""
     photos = cached.catalog(opened)
-    rows = np.array(selection.picked_rows(len(photos.ids), photos.contents), dtype=np.int64)
+    rows = np.array(selection.selected_rows(len(photos.ids), photos.contents), dtype=np.int64)
     if not len(rows):
         st.caption("Draw a lasso or a box around some points, or use *Select*: their photos appear here.")
         return
@@ -82,7 +82,7 @@ def show(opened: Workspace, space: str) -> None:
         columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
         page_controls.csv_button(columns.iloc[ordered], "selection", width="stretch")
     if clear.button("Clear selection", icon=":material/close:", width="stretch"):
-        selection.pick([], photos.ids, photos.contents)
+        selection.select([], photos.ids, photos.contents)
         st.rerun()
     on_page = selected.iloc[ordered[(int(number) - 1) * PAGE : int(number) * PAGE]]
     photo_tiles.show_photos(opened, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=92)
@@ -113,7 +113,7 @@ def _show_typical(opened: Workspace, space: str, selected: pd.DataFrame, closene
 def links(opened: Workspace) -> None:
     """Links that carry query and selection to other pages."""
     photos = cached.catalog(opened)
-    if selection.query() is None and not selection.picked_rows(len(photos.ids), photos.contents):
+    if selection.query_id() is None and not selection.selected_rows(len(photos.ids), photos.contents):
         return
     left, right, _ = st.columns([1, 1, 3])
     left.page_link(

@@ -27,7 +27,7 @@ def choose() -> bytes | None:
         file = st.file_uploader("Your photo", type=uploads.KINDS, key="visitor")
         st.caption(uploads.PROMISE)
         try:
-            is_image = uploads.picture_of(file) is not None
+            is_image = uploads.image_of(file) is not None
         except QueryError as error:  # the map is shown without it
             is_image = False
             page_frame.show_error(error)
@@ -47,7 +47,7 @@ def _position(
     _file: bytes,
 ) -> tuple[np.ndarray, list[dict[str, object]]]:
     """The place (1, 2) on the stored map, and the nearest photos in the space."""
-    searchable = cached.loaded(_opened, space)
+    searchable = cached.searchable_space(_opened, space)
     query = query_picture(searchable.catalog, cached.decoded(_file), NAME)
     needs_network = not query.copies and spaces.get(space).needs_weights
     embed = cached.embedder(_opened, space) if needs_network else None

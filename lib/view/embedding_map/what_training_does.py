@@ -63,7 +63,7 @@ def show(opened: Workspace) -> None:
         lit=plot.selected(photos),
         animation=animation,
         on_click=lambda row: plot.choose(photos, row),
-        on_drawn=lambda drawn: plot.select(photos, scatter.blend(planes, drawn.position), label, drawn),
+        on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(planes, drawn.position), label, drawn),
     )
     hover_photo.serve(_KEY, lambda row: plot.thumbnail(opened, row))
     st.caption(

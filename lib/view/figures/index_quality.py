@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from lib.store import sizing
+from lib.store import index_types
 from lib.view import theme
 from lib.view.figures.style import MARGIN, log_ticks, text
 
@@ -53,7 +53,7 @@ def frontier(rows: Sequence[dict[str, Any]], k: int, *, ink: str | None = None) 
             x=[row["p50_ms"] for row in settings],
             y=[row["recall"] for row in settings],
             mode="lines+markers+text" if len(kinds) == 1 else "lines+markers",
-            name=text(kind + (f" · {sizing.told(size)}" if size else "")),
+            name=text(kind + (f" · {index_types.format_bytes(size)}" if size else "")),
             text=labels,
             textposition=positions,
             textfont={"size": 11, "color": ink},

@@ -61,7 +61,7 @@ class _Drawing:
 
     def __init__(self, regime: str, classes: int, ink: str | None) -> None:
         tensors = register.tensors(classes)
-        count = register.frozen(REGIMES[regime], classes)
+        count = register.frozen_count(REGIMES[regime], classes)
         self.tensors = {tensor.name: tensor for tensor in tensors}
         self.frozen = {tensor.name for tensor in tensors[:count]}
         self.colour = theme.REGIME_COLOURS[regime]

@@ -48,7 +48,7 @@ def ranks(
     return figure
 
 
-SWEEP = {
+SWEEP_QUANTITIES = {
     "first": "original at rank 1",
     "precision": "precision@10",
     "kept": "overlap@10 with the undistorted photo",

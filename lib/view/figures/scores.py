@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from lib.measure.scoreboard import MEASURES, SpaceScores, total
+from lib.measure.scoreboard import MEASURES, SpaceScores, mean_and_interval
 from lib.search.calibration import Calibration
 from lib.search.disagreement import ClassResult
 from lib.search.equivalence import Equivalence
@@ -24,13 +24,13 @@ def space_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)] for place, name in enumerate(names)}
 
 
-def board(
+def score_bars(
     by_space: dict[str, SpaceScores], titles: dict[str, str], measure: str, *, ink: str | None = None
 ) -> go.Figure:
     """Each space × metric by one measure, with 95 % intervals. `ink` is the page's text colour."""
     figure, colours = go.Figure(), space_colours(list(titles))
     for space, scored in by_space.items():
-        values = [total(scores, measure) for scores in scored.scores.values()]
+        values = [mean_and_interval(scores, measure) for scores in scored.scores.values()]
         middle = [value or 0.0 for value, _ in values]
         bounds = [interval or (value, value) for (_, interval), value in zip(values, middle, strict=True)]
         figure.add_bar(
@@ -51,7 +51,7 @@ def board(
     return figure
 
 
-def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figure:
+def class_heatmap(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figure:
     """A measure per class: `cells` maps a row's name (space · metric) to the value of each class."""
     labels = list(next(iter(cells.values())))
     values = [[row[label] for label in labels] for row in cells.values()]
@@ -75,7 +75,7 @@ def classes(cells: dict[str, dict[str, float | None]], measure: str) -> go.Figur
     return figure
 
 
-def differences(per_query: Floats, names: tuple[str, str], measure: str) -> go.Figure:
+def difference_histogram(per_query: Floats, names: tuple[str, str], measure: str) -> go.Figure:
     """The distribution of the difference A − B over the queries; `names` are those of A and B."""
     finite = per_query[~np.isnan(per_query)]
     largest = (float(np.abs(finite).max()) if len(finite) else 0.0) or 1.0
@@ -175,7 +175,7 @@ def roc(by_metric: dict[str, Calibration], colours: dict[str, str], chosen: str,
     return figure
 
 
-def overlaps(overlap: Floats, k: int) -> go.Figure:
+def overlap_histogram(overlap: Floats, k: int) -> go.Figure:
     """A histogram of how many of their k results L1 and cosine share; `overlap` (n,) holds shares from 0 to 1."""
     shared = np.rint(overlap[~np.isnan(overlap)] * k).astype(int)
     counts = np.bincount(shared, minlength=k + 1)
@@ -225,7 +225,7 @@ def class_winners(results: Sequence[ClassResult]) -> go.Figure:
     return figure
 
 
-def occurrences(counts: dict[str, np.ndarray]) -> go.Figure:
+def occurrence_curves(counts: dict[str, np.ndarray]) -> go.Figure:
     """The share of photos that are retrieved at least n times: `counts` (photos,) by metric (`l1`, `cosine`)."""
     figure = go.Figure()
     for name, colour in (("l1", L1), ("cosine", COSINE)):
@@ -248,7 +248,7 @@ def occurrences(counts: dict[str, np.ndarray]) -> go.Figure:
     return figure
 
 
-def taus(agreement: Equivalence, titles: dict[str, str]) -> go.Figure:
+def tau_heatmap(agreement: Equivalence, titles: dict[str, str]) -> go.Figure:
     """Kendall's tau between each two metrics' rankings, mean over the queries."""
     names = [text(titles.get(name, name)) for name in agreement.names]
     figure = go.Figure(

@@ -19,7 +19,7 @@ _RAW = 0.38  # opacity of the raw values behind a smoothed or averaged line
 
 def names(runs: Sequence[results.Run]) -> dict[results.Configuration, str]:
     """A name for each group of runs that differ in seed only: the regime, and the parts of the key that differ."""
-    keys = list(results.by_key(runs))
+    keys = list(results.by_configuration(runs))
     titles = {}
     for key in keys:
         same_regime = [other for other in keys if other[0] == key[0]]
@@ -49,8 +49,10 @@ def curves(
     is the page's text colour.
     """
     figure = go.Figure()
-    groups, titles = results.by_key(runs), names(runs)
-    longest = max((point[1] for run in runs for point in results.points(run, f"val_{quantity}", axis)), default=0.0)
+    groups, titles = results.by_configuration(runs), names(runs)
+    longest = max(
+        (point[1] for run in runs for point in results.curve_points(run, f"val_{quantity}", axis)), default=0.0
+    )
     unit, title = _unit(axis, longest)
     for key, group in groups.items():
         for line in [line for line in ("train", "val") if line in lines]:
@@ -112,7 +114,7 @@ def _band(
             **shared,
         )
         for run in group:
-            points = results.points(run, f"val_{quantity}", axis)
+            points = results.curve_points(run, f"val_{quantity}", axis)
             figure.add_scatter(
                 x=[place / unit for _, place, _ in points],
                 y=[value for _, _, value in points],
@@ -144,7 +146,9 @@ def _band(
 def _best(figure: go.Figure, group: list[results.Run], quantity: str, axis: str, unit: float, title: str) -> None:
     """A star at each run's best epoch."""
     for run in group:
-        points = [point for point in results.points(run, f"val_{quantity}", axis) if point[0] == run["best_epoch"]]
+        points = [
+            point for point in results.curve_points(run, f"val_{quantity}", axis) if point[0] == run["best_epoch"]
+        ]
         figure.add_scatter(
             x=[place / unit for _, place, _ in points],
             y=[value for _, _, value in points],

@@ -22,7 +22,7 @@ def show(workspace: Workspace) -> None:
         help="Compares every photo with every other: a few seconds.",
     ):
         return
-    groups = cached.audited(workspace)["duplicates"]
+    groups = cached.audit_report(workspace)["duplicates"]
     conflicts = sum(group["conflict"] for group in groups)
     exact = sum(group["kind"] == "exact" for group in groups)
     st.markdown(

@@ -42,7 +42,7 @@ def show(workspace: Workspace) -> None:
     try:
         steps = _steps(workspace.version, int(st.session_state.get(photos.SEED, 0)), workspace)
     except PetalscopeError as error:  # a photo or the weights are gone
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     for step, sources in steps.thumbnails.items():
         images = "".join(

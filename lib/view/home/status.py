@@ -15,7 +15,7 @@ def show(workspace: Workspace) -> None:
     try:
         document = cached.readiness(workspace.version)
     except PetalscopeError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     for check in document["checks"]:
         icon = ":material/check_circle:" if check["ready"] else ":material/pending:"

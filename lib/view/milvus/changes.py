@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lib.errors import PetalscopeError, QueryError
-from lib.store import changes, field_search, pool, recall
+from lib.store import changes, field_search, index_types, pool
 from lib.store.changes import ChangePlan
 from lib.view import cached_milvus, inputs, page_frame
 from lib.view.cached_milvus import MilvusContext
@@ -97,10 +97,10 @@ def _options(context: MilvusContext, entry: dict[str, Any], action: str) -> dict
     if name is None:
         return {"field": ""}
     type_ = fields[name]["type"]
-    index_types = _INDEX_TYPES.get(type_) or recall.offered(context.open_store())[0]
-    kind = columns[1].selectbox("Type", index_types, key="index_kind")
+    kinds = _INDEX_TYPES.get(type_) or index_types.buildable_types(context.open_store())[0]
+    kind = columns[1].selectbox("Type", kinds, key="index_kind")
     metric = columns[2].selectbox("Metric", _METRICS.get(type_, ["COSINE", "L2", "IP"]), key="index_metric")
-    defaults = recall.TYPES.get(kind, {})
+    defaults = index_types.TYPES.get(kind, {})
     numbers = {parameter: value for parameter, value in defaults.items() if isinstance(value, int)}
     params: dict[str, Any] = {}
     for column, (parameter, value) in zip(st.columns(max(1, len(numbers))), numbers.items(), strict=False):
@@ -118,7 +118,7 @@ def _run(context: MilvusContext, plan: ChangePlan) -> None:
         with st.spinner(plan.title):
             answers = changes.run(store, plan)
     except PetalscopeError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     finally:
         vector_health.forget()

@@ -50,7 +50,7 @@ def choose() -> tuple[Connection, DeltaGenerator]:
 
 def _connections() -> dict[str, Connection]:
     """By name: those of the settings and secrets, then this session's own."""
-    return {**pool.configured(cached.current_settings(), auth.secrets()), **_typed()}
+    return {**pool.configured_connections(cached.current_settings(), auth.secrets()), **_typed()}
 
 
 def _typed() -> dict[str, Connection]:
@@ -78,9 +78,9 @@ def _connect_linked() -> None:
     if not name or name in _connections():
         return
     try:
-        connection = pool.typed(cached.current_settings(), name)
+        connection = pool.typed_connection(cached.current_settings(), name)
     except QueryError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     if connection.lite:
         _typed()[connection.name] = replace(connection, name=name)
@@ -101,7 +101,7 @@ def _form() -> None:
             placeholder="http://localhost:19530, https://….zillizcloud.com, or a path ending in .db",
             help="Add the database's name unless it is the default one: http://localhost:19530/roses",
         )
-        stores = [str(path) for path in pool.found_stores(settings) if str(path) != settings.store_uri]
+        stores = [str(path) for path in pool.discover_stores(settings) if str(path) != settings.store_uri]
         store = st.selectbox("or a Lite store on this machine", stores, index=None) if stores else None
         token = inputs.line_or_none(
             "Token or user:password", type="password", help="Kept in this session's memory, for this address only."
@@ -109,10 +109,10 @@ def _form() -> None:
         submitted = st.form_submit_button(CONNECT, type="primary", width="stretch")
     if submitted and address is not None and token is not None:
         try:
-            connection = pool.typed(settings, address or store or "", token.strip())
+            connection = pool.typed_connection(settings, address or store or "", token.strip())
             cached.pool().get(connection)  # fails before a connection that does not answer is added
         except PetalscopeError as error:
-            page_frame.failed(error)
+            page_frame.restart_or_show_error(error)
         else:
             _add(connection)
             st.rerun()
@@ -143,7 +143,7 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
         lock,
         f"cached {cached_milvus.TTL_S} s",
     ]
-    unsupported = [item["call"] for item in cached_milvus.server(connection)["unavailable"]]
+    unsupported = [item["call"] for item in cached_milvus.server_info(connection)["unavailable"]]
     if unsupported:
         facts.append(f"not supported: {', '.join(unsupported)}")
     st.caption(" · ".join(facts))

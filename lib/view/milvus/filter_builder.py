@@ -96,7 +96,7 @@ def failed(context: MilvusContext, error: StoreError, text: str) -> None:
     """Draw an engine's error: one about the filter with a mark under its column, any other as a box."""
     problem = filters.filter_problem(context.open_store(), error, text) if text else None
     if problem is None:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     st.error(UNREADABLE, icon=":material/error:")
     st.code(problem.with_marker(text), language=None)

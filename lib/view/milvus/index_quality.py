@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lib.store import field_search, index_comparison, ivf_cells, recall, sizing
+from lib.store import field_search, index_comparison, index_types, ivf_cells, recall
 from lib.store.ivf_cells import Cells
 from lib.store.recall import scores
 from lib.view import cached, page_controls, selection, url_state
@@ -123,7 +123,11 @@ def _table(document: dict[str, Any], name: str) -> None:
                 "Median ms": row["p50_ms"],
                 "95 % within ms": row["p95_ms"],
             }
-            | ({"Size (by formula)": sizing.told(row["bytes"]), "Build s": row["build_s"]} if "bytes" in row else {})
+            | (
+                {"Size (by formula)": index_types.format_bytes(row["bytes"]), "Build s": row["build_s"]}
+                if "bytes" in row
+                else {}
+            )
             for row in document["rows"]
         ]
     )
@@ -170,7 +174,7 @@ def _compare(context: MilvusContext, field: str, index: dict[str, Any] | None) -
 
 def _compare_choice(context: MilvusContext) -> tuple[list[str], int, int, int]:
     """Index types, k, number of queries, and at most how many rows are copied."""
-    offered, refused = recall.offered(context.open_store())
+    offered, refused = index_types.buildable_types(context.open_store())
     kinds = st.multiselect("Index types", offered, default=[kind for kind in offered if kind != "HNSW_SQ"], key="kinds")
     by_reason: dict[str, list[str]] = {}
     for kind, reason in refused.items():
@@ -202,7 +206,7 @@ def _clustered(
     context: MilvusContext, field: str, row_count: int, cell_count: int, metric: str, _vectors: np.ndarray
 ) -> tuple[Cells, list[tuple[int, float, float]], int]:
     """IVF's cells, `recall_by_nprobe`, and over how many rows that is the mean."""
-    cells = ivf_cells.cells(_vectors, cell_count, metric)
+    cells = ivf_cells.make_cells(_vectors, cell_count, metric)
     queries = np.sort(np.random.default_rng(0).permutation(row_count)[: min(_CURVE_QUERIES, row_count)])
     curve = ivf_cells.recall_by_nprobe(cells, _vectors, queries, metric, min(_K, row_count - 1))
     return cells, curve, len(queries)
@@ -225,11 +229,11 @@ def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> No
         nprobe = int(st.slider("Probed cells (nprobe)", 1, max(2, cell_count), min(2, cell_count), key="ivf_probes"))
         nprobe = min(nprobe, cell_count)
         cells, curve, queries = _clustered(context, field, count, cell_count, metric, sample.vectors)
-        selected = selection.query()
+        selected = selection.query_id()
         query = sample.keys.index(selected) if selected in sample.keys else 0
         k = min(_K, count - 1)
         nearest = _nearest(sample.vectors, query, metric, k)
-        probed = ivf_cells.probed(cells, sample.vectors[query], metric, nprobe).tolist()
+        probed = ivf_cells.nearest_cells(cells, sample.vectors[query], metric, nprobe).tolist()
         retrieved = sum(int(cells.of[row]) in probed for row in nearest)
         numbers = st.container(key="numbers_ivf").columns(2)
         numbers[0].metric("Neighbours retrieved", f"{retrieved} of {k}", border=True, height="stretch")

@@ -27,7 +27,7 @@ def show(context: MilvusContext) -> bool:
             with st.spinner("Loading"):
                 collections.ensure_loaded(context.open_store(), outline["name"])
         except StoreError as error:
-            page_frame.failed(error)
+            page_frame.restart_or_show_error(error)
             return True
         cached_milvus.refresh()
         st.rerun()

@@ -111,7 +111,7 @@ def _trait(context: MilvusContext, name: str, values: list[Any]) -> tuple[Trait,
         array = np.array([float("nan") if value is None else float(value) for value in values])
         low, high = float(np.nanmin(array)), float(np.nanmax(array))
         return Trait(name, name, "", "number", array, low, high if high > low else low + 1), {}
-    groups = _grouped(["" if value is None else str(store_rows.cell(value)) for value in values])
+    groups = _grouped(["" if value is None else str(store_rows.table_cell(value)) for value in values])
     names = sorted({group for group in groups if group})
     class_colours = photo_tiles.colours(cached.catalog(context.workspace)) if context.workspace is not None else {}
     colours = class_colours if set(names) <= set(class_colours) else theme.class_colours(names)
@@ -136,5 +136,5 @@ def _row(context: MilvusContext, sample: Sample, key: str) -> None:
                 st.caption("There is no photo of this row.")
         with right:
             st.markdown(f"**Row {plain(key)}**")
-            st.json({name: formatting.exact(store_rows.cell(value)) for name, value in fields.items()})
+            st.json({name: formatting.exact(store_rows.table_cell(value)) for name, value in fields.items()})
             row_photos.search_button(key)

@@ -197,7 +197,7 @@ def _unsupported(items: list[dict[str, str]]) -> None:
 
 
 def _server(context: MilvusContext) -> None:
-    answers = dict(cached_milvus.server(context.connection))
+    answers = dict(cached_milvus.server_info(context.connection))
     unavailable = answers.pop("unavailable")
     with st.expander("Server info", icon=":material/dns:"):
         _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in answers.items()})

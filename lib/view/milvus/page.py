@@ -47,7 +47,7 @@ def choose() -> MilvusContext:
     workspace = _photos(connection)
     connection, pulse = connect.health(connection)
     own = connection.name == pool.MAIN
-    names = cached_milvus.names(connection, workspace.version if own and workspace is not None else "")
+    names = cached_milvus.collection_names(connection, workspace.version if own and workspace is not None else "")
     with beside:
         name = _collection(connection, names, workspace) if names else None
     return MilvusContext(connection, pulse, tuple(names), name, workspace)

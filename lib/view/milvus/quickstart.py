@@ -103,8 +103,8 @@ def _target(context: MilvusContext) -> Server | None:
         st.caption(f"Up to {_MOST_PHOTOS} of your photos; the store is deleted at *{START_OVER}* or after a day.")
         return None
     st.caption(
-        f"Up to {_MOST_PHOTOS} of your photos, in a collection named `{quickstart.PREFIX}…`. It is dropped at "
-        f"*{START_OVER}*, or after a day when the next session starts there; no other collection is touched."
+        f"Up to {_MOST_PHOTOS} of your photos, in a collection named `{quickstart.COLLECTION_PREFIX}…`. It is dropped "
+        f"at *{START_OVER}*, or after a day when the next session starts there; no other collection is touched."
     )
     return Server(connection.uri, connection.token)
 
@@ -115,7 +115,7 @@ def _new(workspace: Workspace, server: Server | None) -> Lesson:
     space = next(name for name in names if spaces.get(name).in_milvus)
     photos = cached.catalog(workspace)
     rows = np.sort(np.random.default_rng(0).permutation(len(photos.ids))[:_MOST_PHOTOS])
-    vectors = np.asarray(cached.loaded(workspace, space).gallery.vectors[rows], dtype=np.float32)
+    vectors = np.asarray(cached.searchable_space(workspace, space).gallery.vectors[rows], dtype=np.float32)
     labels = [str(label) for label in photos.frame["label"].to_numpy()[rows]]
     folder = cached.current_settings().artifacts / "scratch"
     lesson = Lesson(folder, [photos.ids[row] for row in rows], labels, vectors, server=server)
@@ -130,7 +130,7 @@ def _run(workspace: Workspace, server: Server | None, count: int) -> None:
             for _ in range(count):
                 lesson.run()
     except StoreError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     st.rerun()
 

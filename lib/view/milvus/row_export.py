@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from lib.prepare.job import Reporter
+from lib.progress import Reporter
 from lib.store import export
 from lib.view import background_jobs, cached, page_controls
 from lib.view.cached_milvus import MilvusContext
@@ -31,7 +31,7 @@ def show(context: MilvusContext, outline: dict[str, Any], text: str) -> None:
             return
         vector_fields = [field["name"] for field in outline["fields"] if "VECTOR" in field["type"]]
         left, middle, right = st.columns([2, 3, 2], vertical_alignment="bottom")
-        kind = left.selectbox("As", list(export.KINDS), format_func=export.KINDS.__getitem__, key="export_kind")
+        kind = left.selectbox("As", list(export.FORMATS), format_func=export.FORMATS.__getitem__, key="export_kind")
         vectors = middle.multiselect("With the vectors", vector_fields, key="export_vectors")
         if right.button(EXPORT_MATCHES if text else EXPORT_ALL, type="primary", width="stretch"):
             _start(context, kind, text, vectors)

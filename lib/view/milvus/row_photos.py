@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.data import images, thumbnails
 from lib.errors import ImageError
-from lib.store import row_photos
+from lib.store import rows
 from lib.view import cached, photo_tiles, selection, theme, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.components import gallery
@@ -84,7 +84,7 @@ def _label(context: MilvusContext, fields: dict[str, Any], row_key: str) -> str:
 def _pick(context: MilvusContext) -> Callable[[str], None]:
     def pick(row_key: str) -> None:
         if context.workspace is not None and cached.catalog(context.workspace).row(row_key) is not None:
-            selection.choose(row_key, **{LIKE: row_key})
+            selection.choose_query(row_key, **{LIKE: row_key})
         else:
             url_state.write(**{LIKE: row_key})
 
@@ -101,7 +101,7 @@ def _source(context: MilvusContext, fields: dict[str, Any], row_key: str) -> str
                     return cached.thumbnail(context.workspace, name)
                 except ImageError:  # the file is gone
                     return ""
-    path = row_photos.file_of(cached.current_settings(), fields)
+    path = rows.photo_file(cached.current_settings(), fields)
     if path is None:
         return ""
     try:

@@ -99,7 +99,7 @@ def _options(context: MilvusContext, outline: dict[str, Any], primary: str, text
     selected: list[str] = []
     if context.workspace is not None:
         photos = cached.catalog(context.workspace)
-        selected = selection.picked(photos.ids, photos.contents)
+        selected = selection.selected_ids(photos.ids, photos.contents)
     if selected and not right.toggle(f"Only the {len(selected):,} selected photos", key="row_only", value=True):
         selected = []
     return _View(primary, text, vectors, size, selected)
@@ -174,7 +174,7 @@ def _table(rows: list[dict[str, Any]], vectors: list[str]) -> int | None:
 
 
 def _cells(row: dict[str, Any], vectors: list[str]) -> dict[str, Any]:
-    cells = {name: formatting.exact(store_rows.cell(value)) for name, value in row.items() if name not in vectors}
+    cells = {name: formatting.exact(store_rows.table_cell(value)) for name, value in row.items() if name not in vectors}
     for name in vectors:
         facts = store_rows.vector_facts(row.get(name))
         cells[name] = _curve(row.get(name))

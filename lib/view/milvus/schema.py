@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.store import sizing
+from lib.store import index_types
 from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
@@ -127,12 +127,12 @@ def _size(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
     if field is None or "VECTOR" not in field["type"] or rows is None:
         return
     index_type = "FLAT" if index.get("pretended") else index["index_type"]
-    size = sizing.size(index_type, field["type"], rows, field["dim"], index["params"], lite=lite)
+    size = index_types.estimated_size(index_type, field["type"], rows, field["dim"], index["params"], lite=lite)
     if size.memory is None:
         st.caption(f"Memory: not known ({size.formula}).")
         return
     assumed = [name for name, source in index["source"].items() if source == "not exposed" and name in {"M", "nlist"}]
     st.caption(
-        f"{MEMORY}: **{sizing.told(size.memory)}** = {plain(size.formula)}, for {rows:,} rows"
+        f"{MEMORY}: **{index_types.format_bytes(size.memory)}** = {plain(size.formula)}, for {rows:,} rows"
         + (f"; assumed, since not exposed: {', '.join(assumed)}" if assumed else "")
     )

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lib.embed import embedder, spaces
 from lib.errors import StoreError
-from lib.store import collections, field_search
+from lib.store import collections, field_search, index_types
 from lib.store import rows as store_rows
 from lib.store.field_search import FieldAnswers
 from lib.view import cached, formatting, inputs, page_controls, selection, uploads, url_state
@@ -104,7 +104,7 @@ def _metric_choice(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
 
 def _parameters(context: MilvusContext, index: dict[str, Any] | None, k: int) -> dict[str, float]:
     """The index's search parameters, each with a control."""
-    parameters = field_search.parameters(index, k, lite=context.lite)
+    parameters = index_types.search_parameters(index, k, lite=context.lite)
     if not parameters:
         kind = index["index_type"] if index else "no index"
         st.caption(f"{plain(kind)} has no search parameters.")
@@ -128,7 +128,7 @@ def _query(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any],
     if way == "typed":
         example = "7:0.5 9:0.2" if field["type"] == "SPARSE_FLOAT_VECTOR" else "0.1, -0.2, …"
         text = inputs.text("Vector", placeholder=example, key=f"typed {field['name']}", height=80)
-        return _Query(field_search.parsed(text, field)) if text.strip() else None
+        return _Query(field_search.parse_vector(text, field)) if text.strip() else None
     if way == "photo":
         vector = _of_photo(context, entry, field)
         return None if vector is None else _Query(vector)
@@ -137,7 +137,7 @@ def _query(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any],
 
 def _of_row(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> _Query | None:
     """The stored vector of a row, by its primary key: that of the address, else the query photo of all pages."""
-    like = url_state.parameter(row_photos.LIKE) or selection.query() or ""
+    like = url_state.parameter(row_photos.LIKE) or selection.query_id() or ""
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     key = inputs.line(
         "Primary key",
@@ -163,7 +163,7 @@ def _of_row(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]
     if not key:
         st.caption("Type a key, pick a random row, or click a photo on any page.")
         return None
-    return _Query(field_search.stored(context.open_store(), entry, key, field["name"]), key)
+    return _Query(field_search.stored_vector(context.open_store(), entry, key, field["name"]), key)
 
 
 def _of_photo(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> np.ndarray | None:
@@ -233,5 +233,7 @@ def _results(context: MilvusContext, results: FieldAnswers, params: dict[str, fl
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
     """The row's own fields as table cells."""
     return {
-        name: formatting.exact(store_rows.cell(value)) for name, value in row.items() if name not in {"key", "value"}
+        name: formatting.exact(store_rows.table_cell(value))
+        for name, value in row.items()
+        if name not in {"key", "value"}
     }

@@ -185,7 +185,7 @@ def _drift(context: MilvusContext) -> None:
 @st.cache_data(ttl=120, max_entries=8, show_spinner="Comparing with today's artifacts", hash_funcs=BY_COLLECTION)
 def _compared(context: MilvusContext, version: str, row_count: int | None, _expected: _Expected) -> Drift:
     # `version` and `row_count` only key the cache.
-    return drift.drift(context.open_store(), str(context.name), _expected.rows, centred=_expected.centred)
+    return drift.compare(context.open_store(), str(context.name), _expected.rows, centred=_expected.centred)
 
 
 def _repair(context: MilvusContext, gap: Drift, expected: _Expected) -> None:
@@ -210,7 +210,7 @@ def _repair(context: MilvusContext, gap: Drift, expected: _Expected) -> None:
                 progress=progress,
             )
         except StoreError as error:
-            page_frame.failed(error)
+            page_frame.restart_or_show_error(error)
             return
         forget()
         st.toast("The collection matches the artifacts.", icon=":material/check:")

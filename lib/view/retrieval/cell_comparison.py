@@ -69,7 +69,7 @@ def _show_queries(workspace: Workspace, cells: Cells, a: str, b: str, measure: s
     values_a, values_b = (scoreboard.per_query(cells[cell], measure) for cell in (a, b))
     differences = values_a - values_b
     st.plotly_chart(
-        scores.differences(differences, (cell_title(a), cell_title(b)), measure),
+        scores.difference_histogram(differences, (cell_title(a), cell_title(b)), measure),
         width="stretch",
         key="differences",
         config=config("differences"),
@@ -147,7 +147,7 @@ def show_against_best(scores_by_space: dict[str, SpaceScores], cells: Cells, mea
             {
                 "Space": spaces.get(cell.split(".")[0]).title,
                 "Metric": METRICS[cell.split(".")[1]].title,
-                f"{MEASURES[measure]}, %": _percent(scoreboard.total(cells[cell], measure)[0]),
+                f"{MEASURES[measure]}, %": _percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
                 "Difference (pp)": _percent(test.mean),
                 "low": _percent(test.ci95[0] if test.ci95 else None),
                 "high": _percent(test.ci95[1] if test.ci95 else None),

@@ -59,7 +59,7 @@ def _show_summary(disagreement: Disagreement, source: str) -> None:
         ),
     )
     st.plotly_chart(
-        scores.overlaps(disagreement.overlap, disagreement.k),
+        scores.overlap_histogram(disagreement.overlap, disagreement.k),
         width="stretch",
         key="overlaps",
         config=config("overlaps"),
@@ -116,7 +116,7 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
     ).iloc[disagreement.worst()]
     with st.container(horizontal=True):
         if st.button("Select these on the map", icon=":material/my_location:", key="torn_map"):
-            selection.pick([photos.ids[row] for row in rows], photos.ids, photos.contents)
+            selection.select([photos.ids[row] for row in rows], photos.ids, photos.contents)
             target = url_state.link_to(url_state.MAP, space=space, colour="disagreement")
             st.switch_page(url_state.MAP, query_params=target)
         page_controls.csv_button(table, "disagreement")
@@ -172,7 +172,7 @@ def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
     st.subheader("Hubs")
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
-        scores.occurrences({metric: metric_hubs.counts for metric, metric_hubs in hubs.items()}),
+        scores.occurrence_curves({metric: metric_hubs.counts for metric, metric_hubs in hubs.items()}),
         width="stretch",
         key="occurrences",
         config=config("hubness"),

@@ -117,7 +117,7 @@ def _pair_choice(comparison: dict[str, Any], names: tuple[str, str], result_id: 
 def _pair(workspace: Workspace, queries: QuerySet, side: Side, result_id: str) -> Pair:
     row = cached.catalog(workspace).row(result_id) or 0
     query = cached_search.vectors(workspace, queries.queries, side.space, side.unit)[0]
-    return Pair(query, np.asarray(cached_search.loaded(workspace, side).gallery.vectors[row]))
+    return Pair(query, np.asarray(cached_search.searchable_side(workspace, side).gallery.vectors[row]))
 
 
 def concentration(side: Side, part: Contributions) -> str:
@@ -179,7 +179,7 @@ def _show_lengths(workspace: Workspace, pairs: dict[Side, Pair]) -> None:
     }
     for side in {side.space: side for side in pairs}.values():
         lengths = contributions.lengths(*pairs[side])
-        vectors = cached_search.loaded(workspace, side).gallery
+        vectors = cached_search.searchable_side(workspace, side).gallery
         scale = PIXEL_SCALE if vectors.pixels else 1.0
         median = float(np.median(np.sqrt(vectors.squares().astype(np.float64)))) / scale
         squared = lengths.squared or 1.0

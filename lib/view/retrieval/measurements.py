@@ -33,7 +33,7 @@ def scores(workspace: Workspace) -> dict[str, SpaceScores]:
     """
     catalog, scores_by_space = cached.catalog(workspace), {}
     for space in workspace.spaces:
-        file = scoreboard.path(workspace, space, catalog)
+        file = scoreboard.scores_file(workspace, space, catalog)
         if file.is_file():
             space_scores = _scores(workspace, space, file.stat().st_mtime_ns)
             if space_scores is not None:
@@ -128,7 +128,7 @@ def hubs(workspace: Workspace, space: str, metric: str, k: int) -> Hubs:
 @st.cache_resource(max_entries=8, show_spinner="Comparing the rankings of every two metrics", hash_funcs=cached.KEYS)
 def equivalences(workspace: Workspace, space: str) -> Equivalence:
     """Which metrics give the same ranking in a space. Shared by all sessions: read only."""
-    return equivalence.measure(cached.loaded(workspace, space).gallery)
+    return equivalence.measure(cached.searchable_space(workspace, space).gallery)
 
 
 def sweeps(
@@ -138,7 +138,7 @@ def sweeps(
     catalog, stored = cached.catalog(workspace), {}
     for space in names:
         for kind in kinds:
-            file = robustness.path(workspace, space, kind, catalog.contents, catalog.seed)
+            file = robustness.sweep_file(workspace, space, kind, catalog.contents, catalog.seed)
             if file.is_file():
                 stored[space, kind.name] = _sweep(workspace, space, kind.name, file.stat().st_mtime_ns)
     return stored
@@ -146,7 +146,7 @@ def sweeps(
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
 def _sweep(workspace: Workspace, space: str, kind: str, modified_ns: int) -> dict[str, Any]:
-    loaded = cached.loaded(workspace, space)
+    loaded = cached.searchable_space(workspace, space)
     return robustness.measure(workspace, loaded, DISTORTIONS[kind], lambda: cached.embedder(workspace, space))
 
 
@@ -158,13 +158,13 @@ def sweep_button(workspace: Workspace, names: list[str], kinds: list[Distortion]
             for space in names:
                 robustness.measure(
                     workspace,
-                    cached.loaded(workspace, space),
+                    cached.searchable_space(workspace, space),
                     kind,
                     lambda space=space: cached.embedder(workspace, space),  # type: ignore[misc]
                     reporter.stage(f"{kind.title}, photos in {spaces.get(space).title}"),
                 )
 
-    photos = len(robustness.sample(cached.loaded(workspace, names[0])))
+    photos = len(robustness.sample(cached.searchable_space(workspace, names[0])))
     _measure(
         work,
         "sweeps",

@@ -51,7 +51,7 @@ def choose(workspace: Workspace) -> QuerySet | None:
             queries = [_crop(workspace, queries[0], box)]
         answer_filter, keep_duplicates = _result_filter(workspace)
     except PetalscopeError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return None
     return QuerySet(queries, answer_filter, keep_duplicates, label, part, source) if queries else None
 
@@ -59,9 +59,9 @@ def choose(workspace: Workspace) -> QuerySet | None:
 def _source(workspace: Workspace) -> str:
     """Where the query comes from: a control kept in the address."""
     photos = cached.catalog(workspace)
-    selected = selection.picked(photos.ids, photos.contents)
+    selected = selection.selected_ids(photos.ids, photos.contents)
     titles = SOURCES | {SELECTION: f"Selection ({len(selected)})" if selected else "Selection"}
-    default = SELECTION if selected and selection.query() is None else PHOTOS
+    default = SELECTION if selected and selection.query_id() is None else PHOTOS
     return str(
         st.segmented_control(
             "Query from",
@@ -107,7 +107,7 @@ def _catalog_photo(workspace: Workspace) -> list[Query]:
     def draw() -> None:
         # By seed, so that the seventh photo of a class is the same for everybody.
         seed = int(st.session_state["turn"])
-        selection.choose(str(frame["id"].iloc[int(np.random.default_rng(seed).integers(len(frame)))]))
+        selection.choose_query(str(frame["id"].iloc[int(np.random.default_rng(seed).integers(len(frame)))]))
 
     def draw_next() -> None:
         st.session_state["turn"] = (int(st.session_state.get("turn", 0)) + 1) % 1_000_000
@@ -123,17 +123,17 @@ def _catalog_photo(workspace: Workspace) -> list[Query]:
         # A mistyped ID leaves the query as it is.
         image_id = str(st.session_state["query_id"]).strip()
         if photos.row(image_id) is not None:
-            selection.choose(image_id)
+            selection.choose_query(image_id)
 
     image_id = inputs.line("Photo ID", key="query_id", placeholder=photos.ids[0], on_change=choose_by_id).strip()
     if image_id and photos.row(image_id) is None:
         st.caption(f":material/error: No photo has this ID; IDs look like {plain(photos.ids[0])}.")
-    query_id = selection.query()
+    query_id = selection.query_id()
     row = photos.row(query_id) if query_id else None
     if query_id is None or row is None:  # the sidebar warns when a link names a photo that is not here
         return []
     _show_query(workspace, query_id)
-    selected = selection.picked(photos.ids, photos.contents)
+    selected = selection.selected_ids(photos.ids, photos.contents)
     if st.button(
         "Add to the selection",
         icon=":material/library_add:",
@@ -141,7 +141,7 @@ def _catalog_photo(workspace: Workspace) -> list[Query]:
         disabled=query_id in selected,
         help="*Query from*, *Selection* searches with all selected photos together.",
     ):
-        selection.pick([*selected, query_id], photos.ids, photos.contents)
+        selection.select([*selected, query_id], photos.ids, photos.contents)
         st.rerun()
     return [query_row(photos, row)]
 
@@ -185,7 +185,7 @@ def _uploaded_photo(workspace: Workspace) -> list[Query]:
 
 def _selection(workspace: Workspace) -> list[Query]:
     photos = cached.catalog(workspace)
-    selected = selection.picked(photos.ids, photos.contents)
+    selected = selection.selected_ids(photos.ids, photos.contents)
     if not selected:
         st.caption("No photos are selected. Draw a lasso on the map, or use *Add to the selection* here.")
         return []
@@ -194,7 +194,7 @@ def _selection(workspace: Workspace) -> list[Query]:
     st.caption(together(len(image_ids), len(selected)))
     photo_tiles.show_photos(workspace, image_ids, key="query_photos", title="Queries", tile=62)
     if st.button("Clear the selection", icon=":material/close:", width="stretch"):
-        selection.pick([], photos.ids, photos.contents)
+        selection.select([], photos.ids, photos.contents)
         st.rerun()
     return [query_row(photos, photos.row(image_id) or 0) for image_id in image_ids]
 
@@ -215,13 +215,13 @@ def together(queries: int, selected: int) -> str:
 
 def _milvus_row(workspace: Workspace) -> list[Query]:
     photos = cached.catalog(workspace)
-    connection = pool.own(cached.current_settings())
-    names = cached_milvus.names(connection, workspace.version)
+    connection = pool.app_connection(cached.current_settings())
+    names = cached_milvus.collection_names(connection, workspace.version)
     if not names:
         st.caption("The store has no collections yet; the Milvus page shows how to make one.")
         return []
     collection = st.selectbox("Collection", names, **url_state.choice("collection", "retrieval", names, names[0]))
-    entry = cached_milvus.entry(connection, collection)
+    entry = cached_milvus.collection_entry(connection, collection)
     fields = field_search.vector_fields(entry, field_search.DENSE)
     if not fields:
         st.caption("This collection has no float vectors to search with; choose another one.")
@@ -232,7 +232,7 @@ def _milvus_row(workspace: Workspace) -> list[Query]:
     key = inputs.line("Primary key", placeholder=photos.ids[0], **url_state.text_field("row")).strip()
     if not key:
         return []
-    vector = field_search.stored(cached.store(), entry, key, fields[0]["name"])
+    vector = field_search.stored_vector(cached.store(), entry, key, fields[0]["name"])
     row = photos.row(key)
     own_collections = {entry["base"] for spaces in workspace.state["collections"].values() for entry in spaces.values()}
     if row is not None and any(collection.startswith(base) for base in own_collections):
@@ -251,12 +251,12 @@ def _write_crop(box: Box | None) -> None:
 
 def _crop_switch() -> Box | None:
     """Which part of the photo is the query: a switch kept in the address; None for the whole photo."""
-    box = crop_box.boxed(url_state.parameter("part"))
+    box = crop_box.parse_box(url_state.parameter("part"))
     st.session_state["parting"] = box is not None
     st.toggle(
         "Crop query",
         key="parting",
-        on_change=lambda: _write_crop(crop_box.MIDDLE if st.session_state["parting"] else None),
+        on_change=lambda: _write_crop(crop_box.DEFAULT_BOX if st.session_state["parting"] else None),
     )
     return box
 

@@ -81,7 +81,7 @@ def _npy(values: np.ndarray) -> bytes:
 
 def link() -> str:
     """The address of this view, with the page's own parameters only."""
-    parameters = {name: values for name in LINKED if (values := url_state.told_all(name))}
+    parameters = {name: values for name in LINKED if (values := url_state.parameters(name))}
     # A choice made on another page holds here too, without standing in this page's address.
     choices = {name: st.session_state.get(f"retrieval_{name}") for name in LINKED if name not in parameters}
     parameters |= {name: [str(value)] for name, value in choices.items() if value is not None}

@@ -37,7 +37,7 @@ def show(workspace: Workspace) -> None:
     compared_spaces = spaces_to_compare(workspace, space)
     second = {"Compared_with": spaces.get(compared_spaces[0]).title} if compared_spaces[0] != space else {}
     page_frame.origin(workspace, space, **second, Engine="exact")
-    query_id = selection.query()
+    query_id = selection.query_id()
     row = cached.catalog(workspace).row(query_id) if query_id else None
     if row is None:
         query_form.show_examples(
@@ -91,7 +91,7 @@ def _numbers(kind: Distortion) -> tuple[Any, Any, Any, Any]:
 
 @st.cache_data(max_entries=300, show_spinner=False, hash_funcs=cached.KEYS)
 def _ranks(workspace: Workspace, space: str, image_id: str, strengths: tuple[tuple[str, float], ...]) -> Ranks:
-    loaded = cached.loaded(workspace, space)
+    loaded = cached.searchable_space(workspace, space)
     row = loaded.catalog.row(image_id)
     if row is None:
         raise QueryError("The photo is not in this data set; choose another one.")
@@ -115,7 +115,7 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
     try:
         original = photos.open(row)
     except DataError as error:  # the vectors are still there, but there is no picture to distort
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     ranks = {space: _ranks(workspace, space, image_id, tuple(sorted(active.items()))) for space in compared_spaces}
     titles = {name: spaces.get(name).title for name in workspace.spaces}

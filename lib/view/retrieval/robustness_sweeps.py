@@ -36,7 +36,9 @@ def show(workspace: Workspace, compared_spaces: list[str]) -> None:
         metric = page_controls.metric_choice("Metric", "cosine", "metric2", "lab")
     with right:
         tied = url_state.choice("shown", "lab", list(QUANTITIES), "first")
-        quantity = str(st.selectbox("Show", list(QUANTITIES), format_func=robustness.SWEEP.__getitem__, **tied))
+        quantity = str(
+            st.selectbox("Show", list(QUANTITIES), format_func=robustness.SWEEP_QUANTITIES.__getitem__, **tied)
+        )
     _show_figures(workspace, sweeps, compared_spaces, metric, quantity)
     if flips := flip_sentence(sweeps, compared_spaces, metric, quantity):
         st.markdown(flips)
@@ -82,7 +84,7 @@ def _show_figures(workspace: Workspace, sweeps: Sweeps, compared_spaces: list[st
             width="stretch",
             key=f"sweep_{kind.name}",
             config=config(f"sweep-{kind.name}"),
-            alt=f"{robustness.SWEEP[quantity]} against the strength of {kind.title}",
+            alt=f"{robustness.SWEEP_QUANTITIES[quantity]} against the strength of {kind.title}",
         )
 
 
@@ -115,4 +117,4 @@ def flip_sentence(sweeps: Sweeps, compared_spaces: list[str], metric: str, quant
         if value is not None:
             number = f"{value:,.0f}" if quantity == "rank" else f"{value:.0%}"
             parts.append(f"{spaces.get(space).title} {number}")
-    return f"**Flip** ({robustness.SWEEP[quantity]}): {' · '.join(parts)}" if parts else ""
+    return f"**Flip** ({robustness.SWEEP_QUANTITIES[quantity]}): {' · '.join(parts)}" if parts else ""

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.measure import scoreboard
-from lib.measure.scoreboard import ABOUT, MEASURES, SpaceScores
+from lib.measure.scoreboard import MEASURE_DESCRIPTIONS, MEASURES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
@@ -42,7 +42,7 @@ def show(workspace: Workspace) -> None:
     measure = _measure_choice()
     _show_bars(workspace, scores_by_space, measure)
     _show_table(scores_by_space)
-    best = max(cells, key=lambda cell: scoreboard.total(cells[cell], measure)[0] or 0.0)
+    best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure)[0] or 0.0)
     panel = str(
         st.segmented_control(
             "Below the scores",
@@ -76,7 +76,7 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
     first = next(iter(scores_by_space.values()))
     cell = next(iter(first.scores.values()))
     st.plotly_chart(
-        scores.board(scores_by_space, titles, measure, ink=ink()),
+        scores.score_bars(scores_by_space, titles, measure, ink=ink()),
         width="stretch",
         key="scores",
         config=config("scores"),
@@ -84,7 +84,7 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
     )
     seconds = " + ".join(f"{space_scores.facts['seconds']:.1f} s" for space_scores in scores_by_space.values())
     st.caption(
-        f"**{MEASURES[measure]}**: {ABOUT[measure]}. {cell.queries:,} test photos as queries against "
+        f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. {cell.queries:,} test photos as queries against "
         f"{cell.gallery:,} others; error bars are 95 % intervals ({first.facts['intervals']}). Measured "
         f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
         "`python -m lib evaluate` gives the same scores."
@@ -99,7 +99,7 @@ def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
             text = {"Space": spaces.get(space).title, "Metric": METRICS[metric].short}
             number: dict[str, object] = {"space": space, "metric": metric, "queries": cell.queries}
             for measure, title in MEASURES.items():
-                value, interval = scoreboard.total(cell, measure)
+                value, interval = scoreboard.mean_and_interval(cell, measure)
                 low, high = interval or (None, None)
                 text[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
                 number |= {title: value, f"{title} low": low, f"{title} high": high}
@@ -171,7 +171,7 @@ def _show_classes(workspace: Workspace, cells: Cells, measure: str) -> None:
         cell_title(cell): scoreboard.by_class(cell_scores, labels, measure) for cell, cell_scores in cells.items()
     }
     st.plotly_chart(
-        scores.classes(
+        scores.class_heatmap(
             {
                 title: {f"{label} ({count})": value for label, (count, value) in row.items()}
                 for title, row in by_class.items()

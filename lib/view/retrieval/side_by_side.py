@@ -147,9 +147,9 @@ def _show_rankings(
         titles=(_title(sides, "a"), _title(sides, "b")),
         heads=(_heading(sides[0], label, comparison["a"]), _heading(sides[1], label, comparison["b"])),
         about=f"Lines connect the {len(shared)} photos that are on both sides.",
-        on_pick=selection.choose,
+        on_pick=selection.choose_query,
         on_why=explain_pair.choose,
-        chosen=selection.query(),
+        chosen=selection.query_id(),
         explained=pair,
     )
     st.caption(

@@ -56,12 +56,12 @@ def show(workspace: Workspace) -> None:
 def _show_flattening(workspace: Workspace, space: str) -> None:
     """The query photo as 9 × 9 grey values that line up in one row, then its stored vectors."""
     photos = cached.catalog(workspace)
-    query_id = selection.query()
+    query_id = selection.query_id()
     row = (photos.row(query_id) if query_id else None) or 0
     try:
         photo = photos.open(row)
     except DataError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     grey = images.resized(photo.convert("L").convert("RGB"), GREY_SIDE, GREY_SIDE)[:, :, 0]
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="top")
@@ -93,7 +93,7 @@ def _show_stored_vectors(workspace: Workspace, space: str, row: int) -> None:
     for name in ("pixels", features):
         if name is None or name not in workspace.spaces:
             continue
-        vector = np.asarray(cached.loaded(workspace, name).gallery.vectors[row])
+        vector = np.asarray(cached.searchable_space(workspace, name).gallery.vectors[row])
         about = spaces.get(name)
         lines = -(-len(vector) // NUMBERS_A_LINE)
         st.markdown(
@@ -125,14 +125,14 @@ def _show_strip(vector: np.ndarray, alt: str, style: str) -> None:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
 def _strongest_photos(workspace: Workspace, space: str, feature: int) -> list[tuple[int, float]]:
     """The rows of the eight photos with the largest values of a feature, and these values."""
-    values = np.asarray(cached.loaded(workspace, space).gallery.vectors[:, feature])
+    values = np.asarray(cached.searchable_space(workspace, space).gallery.vectors[:, feature])
     return [(int(row), float(values[row])) for row in np.argsort(-values, kind="stable")[:8]]
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=cached.KEYS)
 def feature_means(workspace: Workspace, space: str) -> np.ndarray:
     """The mean absolute value of every feature, (dim,); 1 where a feature is always 0."""
-    means = np.abs(np.asarray(cached.loaded(workspace, space).gallery.vectors)).mean(axis=0)
+    means = np.abs(np.asarray(cached.searchable_space(workspace, space).gallery.vectors)).mean(axis=0)
     return np.where(means > 0, means, 1.0)
 
 
@@ -192,7 +192,7 @@ def _show_worked_example() -> None:
         results = worked_example.compute(rows, query)
     except PetalscopeError as error:
         with right:
-            page_frame.failed(error)
+            page_frame.restart_or_show_error(error)
         return
     table = pd.DataFrame(
         {
@@ -233,7 +233,7 @@ def _show_equivalences(workspace: Workspace, space: str) -> None:
     measured = measurements.equivalences(workspace, space)
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
-        scores.taus(measured, METRIC_NAMES),
+        scores.tau_heatmap(measured, METRIC_NAMES),
         width="stretch",
         key="taus",
         config=config("tau"),

@@ -42,7 +42,7 @@ def section(workspace: Workspace, runs: list[results.Run]) -> None:
 
 def _trainable(classes: int) -> None:
     st.subheader("What trains in each regime")
-    counts = {regime.name: register.frozen(regime, classes) for regime in REGIMES.values()}
+    counts = {regime.name: register.frozen_count(regime, classes) for regime in REGIMES.values()}
     st.plotly_chart(
         frozen_tensors(register.tensors(classes), counts),
         width="stretch",
@@ -56,7 +56,7 @@ def _trainable(classes: int) -> None:
     )
     rows = []
     for regime in REGIMES.values():
-        total, trainable = register.parameters(regime, classes)
+        total, trainable = register.parameter_counts(regime, classes)
         rows.append(
             {
                 "Regime": f"{regime.title} ({regime.name})",
@@ -112,7 +112,7 @@ def _guide(runs: list[results.Run]) -> None:
         "The course's rule of thumb. Each case shows what its advice gives on the chosen runs' photos. One data set is "
         "one example: it shows the mechanism, it does not prove the rule."
     )
-    probes, rows = results.probes(runs), results.table(runs)
+    probes, rows = results.probe_means(runs), results.table(runs)
     pretrained = [row for row in probes if row["regime"] == "transfer"]
     for start in (0, 2):
         for column, case in zip(st.columns(2, gap="small"), _CASES[start : start + 2], strict=True):

@@ -107,7 +107,7 @@ def _confusion(workspace: Workspace, run: Run, here: bool) -> None:
 
 def _cell(workspace: Workspace, run: Run, cell: tuple[str, str], here: bool) -> None:
     true, predicted = cell
-    ids = results.cell_ids(run, true, predicted)
+    ids = results.confusion_cell_ids(run, true, predicted)
     count = run["confusion"][run["classes"].index(true)][run["classes"].index(predicted)]
     note = f"; the {_MOST_PHOTOS} most confident" if len(ids) > _MOST_PHOTOS else ""
     if count and not ids:
@@ -151,7 +151,7 @@ def _compare(run: Run, others: list[Run]) -> None:
     other = [other for other in others if other["id"] == chosen][-1]
     rows = [
         {"Setting": row["setting"], "This run": _cell_text(row["a"]), "Other run": _cell_text(row["b"])}
-        for row in results.diff_config(run, other)
+        for row in results.configuration_differences(run, other)
     ]
     if not rows:
         st.caption("The settings of both runs are the same.")

@@ -55,7 +55,7 @@ def _form(settings: Settings, runs: list[Run], trainer: Trainer, running: bool) 
         with st.spinner("Starting the training process"):
             started = trainer.start(settings, regimes=regimes, preset=preset, seeds=seeds)
     except PetalscopeError as error:
-        page_frame.failed(error)
+        page_frame.restart_or_show_error(error)
         return
     if not started:
         st.toast("Another session or command is training already; its progress is shown.")

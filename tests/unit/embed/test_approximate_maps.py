@@ -107,7 +107,7 @@ def test_very_many_pixels_are_averaged_more(monkeypatch: pytest.MonkeyPatch) -> 
     approximate_map = projection.project(pixels.reshape(30, -1), MapParameters(metric="euclidean"))
     assert approximate_map.facts["input"] == "pixels averaged to 16×16"
     coarse = pixels.reshape(30, 16, 8, 16, 8, 3).mean(axis=(2, 4)).reshape(30, -1) / 255
-    np.testing.assert_allclose(projection.points(pixels.reshape(30, -1))[0], coarse, rtol=1e-5)
+    np.testing.assert_allclose(projection.map_inputs(pixels.reshape(30, -1))[0], coarse, rtol=1e-5)
     # A new picture is averaged as those are among which it is placed.
     assert np.isfinite(place(approximate_map, pixels.reshape(30, -1), pixels[:2].reshape(2, -1))).all()
 

@@ -126,16 +126,16 @@ def test_bfloat16_is_refused_where_there_is_none(weights: Weights, monkeypatch: 
 
 
 def test_a_precision_is_a_space_of_its_own() -> None:
-    bf16 = spaces.at(RESNET18, "bf16")
+    bf16 = spaces.in_precision(RESNET18, "bf16")
     weights = backbone.random()
-    assert spaces.at(RESNET18, None) is RESNET18
-    assert spaces.at(RESNET18, "fp32") == RESNET18
+    assert spaces.in_precision(RESNET18, None) is RESNET18
+    assert spaces.in_precision(RESNET18, "fp32") == RESNET18
     assert spaces.fingerprint(bf16, "data", weights) != spaces.fingerprint(RESNET18, "data", weights)
     assert spaces.provenance(bf16, weights) != spaces.provenance(RESNET18, weights)
     pixels = spaces.get("pixels")
-    assert spaces.at(pixels, "bf16") == pixels
+    assert spaces.in_precision(pixels, "bf16") == pixels
     with pytest.raises(QueryError, match="no precision called 'fp16'; choose one of fp32, bf16"):
-        spaces.at(RESNET18, "fp16")
+        spaces.in_precision(RESNET18, "fp16")
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_a_crew_shares_torchs_threads_and_leaves_them_as_they_were(weights: Weig
         engine = inference.engine(weights)
         assert engine.workers == 4
         alone = engine.run(photos)
-        with inference.crew(2) as pool:
+        with inference.thread_pool(2) as pool:
             assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {2}
             found = list(pool.map(engine.run, [photos] * 6))
         assert torch.get_num_threads() == 4
@@ -252,7 +252,7 @@ class Small:
 
 def test_a_gpu_with_little_memory_is_given_fewer_photos(photos: np.ndarray) -> None:
     gpu = Small(room=5)
-    run = inference.as_fits(gpu, 64)
+    run = inference.within_memory(gpu, 64)
     np.testing.assert_array_equal(run(photos), photos.mean(axis=(1, 2), dtype=np.float32))
     assert gpu.seen == [16, 8, 4, 4, 4, 4]
     gpu.seen.clear()
@@ -262,7 +262,7 @@ def test_a_gpu_with_little_memory_is_given_fewer_photos(photos: np.ndarray) -> N
 
 def test_a_gpu_with_no_memory_is_told_of_in_one_sentence(photos: np.ndarray) -> None:
     with pytest.raises(WeightsError, match=r"too little free memory for even one photo: .*CUDA_VISIBLE_DEVICES="):
-        inference.as_fits(Small(room=0), 64)(photos)
+        inference.within_memory(Small(room=0), 64)(photos)
 
 
 def test_other_errors_of_a_gpu_are_not_taken_for_that(photos: np.ndarray) -> None:
@@ -270,7 +270,7 @@ def test_other_errors_of_a_gpu_are_not_taken_for_that(photos: np.ndarray) -> Non
         raise RuntimeError("device-side assert triggered")
 
     with pytest.raises(RuntimeError, match="device-side"):
-        inference.as_fits(broken, 64)(photos)
+        inference.within_memory(broken, 64)(photos)
 
 
 def test_float32_is_no_tf32_while_a_gpu_computes() -> None:

@@ -39,9 +39,9 @@ def test_any_number_of_pictures_has_a_repeatable_map(n: int, parameters: MapPara
     projected, again = (projection.project(features(n), parameters) for _ in range(2))
     check(projected, n)
     np.testing.assert_array_equal(projected.xy, again.xy)
-    assert projected.facts["method"] == ("UMAP" if n >= projection.FEWEST else "PCA")
+    assert projected.facts["method"] == ("UMAP" if n >= projection.MIN_IMAGES else "PCA")
     assert projected.facts["seed"] == 3
-    if n >= projection.FEWEST:
+    if n >= projection.MIN_IMAGES:
         assert (projection.project(features(n), replace(parameters, seed=4)).xy != projected.xy).any()
 
 

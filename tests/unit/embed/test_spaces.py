@@ -34,7 +34,7 @@ def test_a_trained_networks_space_is_like_that_of_the_backbone(name: str) -> Non
 
 
 def test_only_what_needs_no_training_is_made_unasked() -> None:
-    assert spaces.UNTRAINED == ("pixels", "resnet18")
+    assert spaces.DEFAULTS == ("pixels", "resnet18")
 
 
 def test_transfer_is_another_name_of_resnet18() -> None:

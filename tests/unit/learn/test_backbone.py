@@ -139,17 +139,17 @@ def test_random_weights_do_not_depend_on_the_seed_of_the_split() -> None:
 
 def test_kept_weights_are_found_again(checkpoint: Path) -> None:
     for weights in (backbone.bundled(), backbone.random(3), backbone.from_file(checkpoint)):
-        assert backbone.from_kept(json.loads(json.dumps(weights.record()))) == weights
+        assert backbone.from_record(json.loads(json.dumps(weights.record()))) == weights
 
 
 def test_kept_bundled_weights_move_with_the_program(tmp_path: Path) -> None:
     record = backbone.bundled().record() | {"path": str(tmp_path / "an old place" / "x.safetensors")}
-    assert backbone.from_kept(record) == backbone.bundled()
+    assert backbone.from_record(record) == backbone.bundled()
 
 
 def test_kept_weights_that_are_gone_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"gone\.pth does not exist"):
-        backbone.from_kept({"name": "gone.pth", "path": str(tmp_path / "gone.pth"), "seed": 0})
+        backbone.from_record({"name": "gone.pth", "path": str(tmp_path / "gone.pth"), "seed": 0})
 
 
 # -- what the card beside a file says -------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def scored(together: Together, catalog: Catalog, split: str) -> tuple[loop.Evalu
     network: Any = backbone.resnet18(weights, 5)
     network.load_state_dict(load_file(path))
     photos = photo_dataset.split_photos(catalog, split)
-    inputs = photo_dataset.Pictures(photos, weights.preprocess)
+    inputs = photo_dataset.EvaluationPhotos(photos, weights.preprocess)
     return loop.evaluate(network, inputs, photos.labels, distributed.device()), photos.labels
 
 

@@ -71,10 +71,10 @@ def bits(network: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("regime", regimes.REGIMES)
 def test_a_regime_trains_as_many_numbers_as_the_design_says(regime: str) -> None:
     network = backbone.resnet18(backbone.random(), 5)
-    freeze(network, regimes.frozen(regimes.REGIMES[regime], 5))
+    freeze(network, regimes.frozen_count(regimes.REGIMES[regime], 5))
     found = sum(one.numel() for one in network.parameters() if one.requires_grad)
     assert (sum(one.numel() for one in network.parameters()), found) == (11_179_077, TRAINABLE[regime])
-    assert regimes.parameters(regimes.REGIMES[regime], 5) == (11_179_077, TRAINABLE[regime])
+    assert regimes.parameter_counts(regimes.REGIMES[regime], 5) == (11_179_077, TRAINABLE[regime])
     fixed = [name for name, one in network.named_parameters() if not one.requires_grad]
     assert fixed == [tensor.name for tensor in regimes.tensors(5)[: len(fixed)]]
 
@@ -86,7 +86,7 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
     recipe = Recipe(epochs=1, batch_size=16, micro_batch=8, ema=ema, optimizer="adamw", lr=1e-2, weight_decay=0.1)
     photos = photo_dataset.TrainingPhotos(photo_dataset.split_photos(catalog, "train"), recipe, PREPROCESS, 0)
     network = backbone.resnet18(backbone.bundled(), 5)
-    freeze(network, regimes.frozen(regimes.REGIMES["finetune"], 5))
+    freeze(network, regimes.frozen_count(regimes.REGIMES["finetune"], 5))
     state = new_state(network, recipe, 4)
     before = bits(network)
     row = epoch_of(state, photo_source(photos, PREPROCESS, cpu), recipe, cpu)
@@ -103,7 +103,7 @@ def test_an_epoch_leaves_frozen_tensors_and_their_norms_alone(catalog: Catalog, 
 
 def test_transfer_keeps_every_norm(cpu: Any) -> None:
     network: Any = backbone.resnet18(backbone.random(), 5)
-    freeze(network, regimes.frozen(regimes.REGIMES["transfer"], 5))
+    freeze(network, regimes.frozen_count(regimes.REGIMES["transfer"], 5))
     train_mode(network)
     assert network.training
     assert not any(module.training for name, module in network.named_modules() if "bn" in name)

@@ -98,7 +98,7 @@ def test_differences_are_corrected_together_and_need_every_seed() -> None:
 
 def test_config_diff_names_only_what_differs() -> None:
     a, b = tidy("init"), tidy("init", config={"epochs": 3, "batch_size": 256, "image_size": 128, "ema": 0.9}, seed=1)
-    found = {row["setting"]: (row["a"], row["b"]) for row in results.diff_config(a, b)}
+    found = {row["setting"]: (row["a"], row["b"]) for row in results.configuration_differences(a, b)}
     assert found == {
         "seed": (0, 1),
         "config epochs": (20, 3),
@@ -106,14 +106,14 @@ def test_config_diff_names_only_what_differs() -> None:
         "config regime": ("init", None),
         "config ema": (None, 0.9),
     }
-    assert results.diff_config(a, a) == []
+    assert results.configuration_differences(a, a) == []
 
 
 def test_cells_count_the_photos_that_they_open() -> None:
     run = tidy("scratch")
     for i, true in enumerate(run["classes"]):
         for j, predicted in enumerate(run["classes"]):
-            assert len(results.cell_ids(run, true, predicted)) == run["confusion"][i][j]
+            assert len(results.confusion_cell_ids(run, true, predicted)) == run["confusion"][i][j]
 
 
 def test_mistakes_begin_with_the_most_confident() -> None:
@@ -147,8 +147,8 @@ def test_bands_are_mean_least_and_most_of_the_seeds() -> None:
 def test_a_gap_in_the_times_ends_the_curve_over_time_only() -> None:
     run = course(0.1, None, 0.3)
     run["epochs"][2]["seconds"] = None
-    assert [point[0] for point in results.points(run, "val_accuracy")] == [1, 3]
-    assert [point[0] for point in results.points(run, "val_accuracy", "seconds")] == [1]
+    assert [point[0] for point in results.curve_points(run, "val_accuracy")] == [1, 3]
+    assert [point[0] for point in results.curve_points(run, "val_accuracy", "seconds")] == [1]
 
 
 def test_smoothing_is_debiased_and_off_at_zero() -> None:
@@ -164,7 +164,7 @@ def test_probes_are_averaged_over_seeds() -> None:
     def probe(accuracy: float) -> list[dict[str, Any]]:
         return [{"layer": "layer4", "dim": 512, "photos": 60, "accuracy": accuracy}]
 
-    found = results.probes([tidy("init", probe=probe(0.5)), tidy("init", probe=probe(0.7), seed=1)])
+    found = results.probe_means([tidy("init", probe=probe(0.5)), tidy("init", probe=probe(0.7), seed=1)])
     assert [(row["layer"], row["photos"], row["runs"]) for row in found] == [("layer4", 60, 2)]
     assert found[0]["accuracy"] == pytest.approx(0.6)
 
@@ -176,10 +176,10 @@ def test_any_part_of_a_record_may_be_junk(junk: Any) -> None:
         run = normalise_record.normalise(full | {name: junk})
         assert len(results.table([run])) == 1
         results.differences([run, tidy("scratch")])
-        results.diff_config(run, tidy("scratch"))
+        results.configuration_differences(run, tidy("scratch"))
         results.mistakes(run, 5)
         results.seed_band([run], "val_accuracy", "seconds")
-        results.probes([run])
+        results.probe_means([run])
         assert all(len(row) == len(run["classes"]) for row in run["confusion"])
 
 
@@ -211,5 +211,8 @@ def test_runs_of_other_recipes_are_not_taken_for_other_seeds() -> None:
         tidy("init", seed=2, config=large),
         tidy("init", seed=3, config=large | {"lr": 0.2}),
     ]
-    assert sorted(len(group) for group in results.by_key(runs).values()) == [1, 1, 2]
-    assert {key[-1].rpartition(" · ")[0] for key in results.by_key(runs)} == {"64 px · 3 epochs", "128 px · 3 epochs"}
+    assert sorted(len(group) for group in results.by_configuration(runs).values()) == [1, 1, 2]
+    assert {key[-1].rpartition(" · ")[0] for key in results.by_configuration(runs)} == {
+        "64 px · 3 epochs",
+        "128 px · 3 epochs",
+    }

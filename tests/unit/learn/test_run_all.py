@@ -263,7 +263,7 @@ def scored(settings: Settings, run: PlannedRun, split: str) -> loop.EvaluationRe
     import torch
 
     photos = photo_dataset.split_photos(run.catalog, split)
-    inputs = photo_dataset.Pictures(photos, run.weights.preprocess)
+    inputs = photo_dataset.EvaluationPhotos(photos, run.weights.preprocess)
     return loop.evaluate(kept_network(settings, run), inputs, photos.labels, torch.device("cpu"))
 
 

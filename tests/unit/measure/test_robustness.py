@@ -92,10 +92,10 @@ def test_a_sweep_is_stored_with_its_provenance(copied: Settings) -> None:
         raise AssertionError("measured again")
 
     assert robustness.measure(opened, space, kind, refuse) == first
-    path = robustness.path(opened, "pixels", kind, space.catalog.contents, space.catalog.seed)
+    path = robustness.sweep_file(opened, "pixels", kind, space.catalog.contents, space.catalog.seed)
     assert json.loads(path.read_text()) == first
     other = space.catalog.reseeded(5)
-    assert robustness.path(opened, "pixels", kind, other.contents, other.seed) != path
+    assert robustness.sweep_file(opened, "pixels", kind, other.contents, other.seed) != path
     path.write_text("{ not json")
     with pytest.raises(ArtifactError, match="cannot be read"):
         robustness.measure(opened, space, kind, refuse)

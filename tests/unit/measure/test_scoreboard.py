@@ -9,7 +9,7 @@ import pytest
 
 from lib.errors import ArtifactError
 from lib.measure import scoreboard
-from lib.measure.evaluation import asked_of, evaluate
+from lib.measure.evaluation import evaluate, query_and_gallery_rows
 from lib.measure.scoreboard import MEASURES
 from lib.prepare import workspace
 from lib.search import evaluation
@@ -36,7 +36,7 @@ def test_stored_scores_equal_those_of_evaluate(copied: Settings) -> None:
             for measure in MEASURES:
                 values = scoreboard.per_query(scores, measure)
                 np.testing.assert_array_equal(values, scoreboard.per_query(first.scores[name], measure))
-                mean, interval = scoreboard.total(scores, measure)
+                mean, interval = scoreboard.mean_and_interval(scores, measure)
                 assert mean == pytest.approx(np.nanmean(values))
                 assert interval == evaluation.bootstrap_interval(values)
             assert kept.calibrations[name].auc == first.calibrations[name].auc
@@ -56,7 +56,7 @@ def test_means_by_class_add_up(copied: Settings) -> None:
 def test_a_damaged_file_is_named(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
-    path = scoreboard.path(opened, "resnet18", catalog)
+    path = scoreboard.scores_file(opened, "resnet18", catalog)
     assert scoreboard.load(opened, "resnet18", catalog) is None
     scoreboard.save(scoreboard.measure(opened, "resnet18"), path)
     whole = path.read_bytes()
@@ -69,12 +69,14 @@ def test_a_damaged_file_is_named(copied: Settings) -> None:
 def test_another_split_or_space_has_another_file(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
-    assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "pixels", catalog.reseeded(3))
-    assert scoreboard.path(opened, "pixels", catalog) != scoreboard.path(opened, "resnet18", catalog)
+    assert scoreboard.scores_file(opened, "pixels", catalog) != scoreboard.scores_file(
+        opened, "pixels", catalog.reseeded(3)
+    )
+    assert scoreboard.scores_file(opened, "pixels", catalog) != scoreboard.scores_file(opened, "resnet18", catalog)
 
 
 def test_the_cost_is_queries_times_gallery_times_dimensions(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
-    queries, gallery = asked_of(catalog)
+    queries, gallery = query_and_gallery_rows(catalog)
     assert scoreboard.cost(opened, catalog) == len(queries) * len(gallery) * (49_152 + 512)

@@ -80,7 +80,7 @@ def test_vectors_are_the_trained_networks_pooled_features(made: Made, regime: st
     rows = np.array([0, 17, 30, 60])
     photos = photo_dataset.Photos(opened.catalog(), rows, np.zeros(4, dtype=np.int64), ())
     with torch.inference_mode():
-        features = network(photo_dataset.Pictures(photos, weights.preprocess)(np.arange(4))).numpy()
+        features = network(photo_dataset.EvaluationPhotos(photos, weights.preprocess)(np.arange(4))).numpy()
     np.testing.assert_allclose(vectors.values[rows], features, rtol=1e-3, atol=1e-4)
 
 
@@ -223,7 +223,7 @@ def test_a_better_network_replaces_the_space_and_a_lost_one_is_named(
 def test_only_trained_spaces_name_a_regime() -> None:
     assert {name for name, space in spaces.SPACES.items() if space.regime} == set(REGIMES)
     assert all(space.regime in {None, name} for name, space in spaces.SPACES.items())
-    assert not set(spaces.UNTRAINED) & set(REGIMES)
+    assert not set(spaces.DEFAULTS) & set(REGIMES)
 
 
 # --- what training does, on the map page -----------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_points_go_from_one_map_to_the_next_as_the_server_reckons(made: Made, ch
         slide.scroll_into_view_if_needed()
         slide.fill("1.37")
         found = np.reshape(browser_driver.on_maps(tab.page, where), (-1, 2))
-        assert found == pytest.approx(scatter.blend(planes, 1.37), abs=1e-4)
+        assert found == pytest.approx(scatter.interpolate(planes, 1.37), abs=1e-4)
         tab.page.get_by_role("button", name="Play").last.click()
         browser_driver.wait_for_maps(tab.page, "maps[1].state.position === 2")
         assert np.reshape(browser_driver.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[2], abs=1e-4)

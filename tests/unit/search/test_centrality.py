@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lib.search.centrality import closeness
+from lib.search.centrality import mean_cosines
 
 
 @pytest.mark.parametrize("pixels", [False, True])
@@ -20,11 +20,11 @@ def test_closeness_is_the_mean_cosine_to_the_others(n: int, pixels: bool) -> Non
     chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
     cosines = chosen @ chosen.T
     expected = [np.delete(cosines[i], i).mean() for i in range(n)]
-    np.testing.assert_allclose(closeness(vectors, rows), expected, atol=1e-9)
+    np.testing.assert_allclose(mean_cosines(vectors, rows), expected, atol=1e-9)
 
 
 def test_one_image_or_none_or_a_zero_vector() -> None:
     vectors = np.array([[1, 0], [0, 0], [1, 0]], np.float32)
-    assert closeness(vectors, np.array([1])).tolist() == [0]
-    assert closeness(vectors, np.array([], dtype=int)).tolist() == []
-    assert closeness(vectors, np.array([0, 1, 2])).tolist() == [0.5, 0, 0.5]
+    assert mean_cosines(vectors, np.array([1])).tolist() == [0]
+    assert mean_cosines(vectors, np.array([], dtype=int)).tolist() == []
+    assert mean_cosines(vectors, np.array([0, 1, 2])).tolist() == [0.5, 0, 0.5]

@@ -68,4 +68,4 @@ def test_contributions_sum_to_the_value(name: str, kind: str) -> None:
 
 def test_milvus_gives_candidates_by_cosine(name: str) -> None:
     assert collections.collection_for("base", name) == collections.collection_for("base", "cosine")
-    assert vector_search.plan(name, 10, 0) == vector_search.plan("l1", 10, 0)
+    assert vector_search.plan_search(name, 10, 0) == vector_search.plan_search("l1", 10, 0)

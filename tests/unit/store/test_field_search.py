@@ -58,7 +58,7 @@ def test_every_kind_of_field_is_searched_with_its_own_metric(store: Store, entry
 
 def test_a_row_searches_without_itself(store: Store, entry: dict[str, Any]) -> None:
     for name in ("dense", "other", "words"):
-        vector = field_search.stored(store, entry, "k007", name)
+        vector = field_search.stored_vector(store, entry, "k007", name)
         found = field_search.search(store, entry, name, vector, limit=4, leave_out="k007")
         assert "k007" not in [row["key"] for row in found.rows]
         assert len(found.rows) == 4
@@ -102,19 +102,19 @@ def test_without_an_index_the_metric_must_be_named(store: Store, entry: dict[str
 
 def test_unknown_keys(store: Store, entry: dict[str, Any]) -> None:
     with pytest.raises(QueryError, match="no row with the key 'k\"1'"):
-        field_search.stored(store, entry, 'k"1', "dense")
+        field_search.stored_vector(store, entry, 'k"1', "dense")
 
 
 def test_typed_vectors() -> None:
     dense, sparse = {"type": "FLOAT_VECTOR"}, {"type": "SPARSE_FLOAT_VECTOR"}
     for text in ("1, 2.5 -3", "[1, 2.5, -3]", "1;2.5;-3\n"):
-        assert field_search.parsed(text, dense).tolist() == [1, 2.5, -3]
+        assert field_search.parse_vector(text, dense).tolist() == [1, 2.5, -3]
     for text in ("7:0.5 9:2", '{"7": 0.5, "9": 2}', "7:0.5, 9:2"):
-        assert field_search.parsed(text, sparse) == {7: 0.5, 9: 2.0}
+        assert field_search.parse_vector(text, sparse) == {7: 0.5, 9: 2.0}
     for text, about in (("one two", dense), ("[1, ", dense), ("1 2", sparse), ("{}x", sparse)):
         sentence = field_search.SPARSE_SYNTAX if about is sparse else field_search.DENSE_SYNTAX
         with pytest.raises(QueryError, match=re.escape(sentence)):
-            field_search.parsed(text, about)
+            field_search.parse_vector(text, about)
 
 
 def test_parameters_are_those_of_the_index(entry: dict[str, Any]) -> None:
@@ -237,7 +237,7 @@ def test_a_broken_export_leaves_no_file(store: Store, tmp_path: Path) -> None:
     def stop(done: int, total: int | None) -> None:
         raise Stop
 
-    for kind in export.KINDS:
+    for kind in export.FORMATS:
         with pytest.raises(Stop):
             export.export(store, "f", tmp_path / f"f.{kind}", kind, progress=stop)
     (tmp_path / "file").touch()

@@ -49,30 +49,30 @@ def test_paths_are_confined_to_the_allowed_folders(settings: Settings, tmp_path:
     outside = tmp_path / "x.db"
     outside.mkdir()
     (settings.artifacts / "way out.db").symlink_to(outside)
-    assert pools.typed(settings, str(inside)).uri == str(inside)
+    assert pools.typed_connection(settings, str(inside)).uri == str(inside)
     for path in (outside, tmp_path / "not there.db", settings.artifacts / ".." / "x.db", "/etc/passwd", "way\0.db"):
         with pytest.raises(QueryError, match=r"outside the folders|not a path"):
-            pools.typed(settings, str(path))
+            pools.typed_connection(settings, str(path))
     with pytest.raises(QueryError, match="outside the folders"):
-        pools.typed(settings, str(settings.artifacts / "way out.db"))
+        pools.typed_connection(settings, str(settings.artifacts / "way out.db"))
     allowed = replace(settings, folders=(tmp_path,))
-    assert pools.typed(allowed, str(outside.parent / "y.db")).lite
-    assert pools.found_stores(allowed) == [inside]
+    assert pools.typed_connection(allowed, str(outside.parent / "y.db")).lite
+    assert pools.discover_stores(allowed) == [inside]
 
 
 def test_a_password_typed_into_an_address_is_not_repeated(settings: Settings) -> None:
     for text in ("root:s3cret@host:19530", "http:/root:s3cret@host/x.db"):
         with pytest.raises(QueryError, match=r"\*\*\*@host") as caught:
-            pools.typed(settings, text)
+            pools.typed_connection(settings, text)
         assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["unix:/var/run/docker.sock", "unix:///etc/passwd", "unix:../x", "unix:"])
 def test_a_socket_is_a_path(settings: Settings, uri: str) -> None:
     with pytest.raises(QueryError, match="outside the folders that pages may open"):
-        pools.typed(settings, uri)
+        pools.typed_connection(settings, uri)
     inside = f"unix:{settings.artifacts}/milvus.sock"
-    assert pools.typed(settings, inside).uri == f"unix:{settings.artifacts.resolve()}/milvus.sock"
+    assert pools.typed_connection(settings, inside).uri == f"unix:{settings.artifacts.resolve()}/milvus.sock"
 
 
 @pytest.mark.parametrize(
@@ -80,29 +80,29 @@ def test_a_socket_is_a_path(settings: Settings, uri: str) -> None:
 )
 def test_what_is_no_servers_address(settings: Settings, uri: str) -> None:
     with pytest.raises(QueryError, match="is not a server's address"):
-        pools.typed(settings, uri)
+        pools.typed_connection(settings, uri)
     with pytest.raises(StoreError, match="is not a server's address"):
         open_store(uri)
     # One that the settings name can still be shown, without its password.
-    assert pools.own(replace(settings, milvus_uri=uri.replace("//", "//anna:s3cret@"))).address == uri
+    assert pools.app_connection(replace(settings, milvus_uri=uri.replace("//", "//anna:s3cret@"))).address == uri
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "169.16689662", "[fe80::1]", "[::ffff:169.254.0.1]"])
 def test_no_cloud_is_asked_for_its_secrets(settings: Settings, host: str) -> None:
     with pytest.raises(QueryError, match="is a link-local address"):
-        pools.typed(settings, f"http://{host}:80/latest")
-    assert pools.typed(settings, "http://192.168.1.1:19530").address == "http://192.168.1.1:19530"
+        pools.typed_connection(settings, f"http://{host}:80/latest")
+    assert pools.typed_connection(settings, "http://192.168.1.1:19530").address == "http://192.168.1.1:19530"
 
 
 def test_looking_at_a_path_makes_no_store(settings: Settings) -> None:
     path = settings.artifacts / "none.db"
     with pytest.raises(StoreError, match="no Milvus Lite store at"):
-        Pool().get(pools.typed(settings, str(path)))
+        Pool().get(pools.typed_connection(settings, str(path)))
     with pytest.raises(StoreError, match="run `python -m lib prepare`"):
-        Pool().get(pools.own(settings))
+        Pool().get(pools.app_connection(settings))
     path.mkdir()
     with pytest.raises(QueryError, match="empty folder"):
-        pools.typed(settings, str(path))
+        pools.typed_connection(settings, str(path))
     assert list(path.iterdir()) == []
 
 
@@ -114,18 +114,18 @@ def test_secrets_add_connections_and_show_no_token(settings: Settings) -> None:
             "n": 3,
         }
     }
-    found = pools.configured(settings, secrets)
+    found = pools.configured_connections(settings, secrets)
     assert list(found) == ["own", "cloud"]
     cloud = found["cloud"]
     assert (cloud.address, cloud.token, cloud.source) == ("https://c.zillizcloud.com", "s3cret", "secrets")
     for text in (repr(found), cloud.key):
         assert "s3cret" not in text
         assert "pass1" not in text
-    assert pools.own(settings).token == ""
+    assert pools.app_connection(settings).token == ""
     # The environment's token is for the environment's address only.
     mine = replace(settings, milvus_uri="http://h:1", milvus_token="s3cret")
-    assert pools.own(mine).token == "s3cret"
-    assert pools.typed(mine, "http://elsewhere:19530").token == ""
+    assert pools.app_connection(mine).token == "s3cret"
+    assert pools.typed_connection(mine, "http://elsewhere:19530").token == ""
 
 
 def test_other_credentials_are_another_connection() -> None:
@@ -138,7 +138,7 @@ def test_other_credentials_are_another_connection() -> None:
 
 
 def test_all_sessions_share_one_client_opened_once(settings: Settings) -> None:
-    connection = pools.typed(settings, str(make_store(settings.artifacts / "x.db")))
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
     opened: list[str] = []
     pool = Pool(lambda connection, store: opened.append(store.uri))
     with ThreadPoolExecutor(8) as threads:
@@ -159,7 +159,7 @@ def test_all_sessions_share_one_client_opened_once(settings: Settings) -> None:
 def test_a_dead_engine_is_opened_anew_with_what_was_loaded(settings: Settings) -> None:
     from milvus_lite.server_manager import server_manager_instance
 
-    connection = pools.typed(settings, str(make_store(settings.artifacts / "x.db")))
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
     pool = Pool()
     store = pool.get(connection)
     collections.ensure_loaded(store, "two")
@@ -177,7 +177,7 @@ def test_a_dead_engine_is_opened_anew_with_what_was_loaded(settings: Settings) -
 
 
 def test_what_cannot_be_prepared_after_opening_stays_closed(settings: Settings) -> None:
-    connection = pools.typed(settings, str(make_store(settings.artifacts / "x.db")))
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
 
     def fail(connection: Connection, store: object) -> None:
         raise StoreError("no")
@@ -327,11 +327,11 @@ def test_a_server_that_becomes_slow_holds_nobody_up() -> None:
         assert told["describe_collection"] == "it did not answer in time"
         assert told["list_indexes"] == inspect.NOT_CALLED
         assert store.late
-        assert overview.summary(store, "kinds") == overview.unasked("kinds")
+        assert overview.summarise(store, "kinds") == overview.empty_summary("kinds")
         server.slow.clear()
         assert collections.names(store) == ["kinds"]
         assert not store.late
-        assert overview.summary(store, "kinds")["row_count"] == recorded_servers.ROWS
+        assert overview.summarise(store, "kinds")["row_count"] == recorded_servers.ROWS
 
 
 @pytest.mark.parametrize(
@@ -343,4 +343,4 @@ def test_a_server_that_becomes_slow_holds_nobody_up() -> None:
     ],
 )
 def test_where_an_engine_stopped_reading(text: str, at: int | None) -> None:
-    assert errors.position(text) == at
+    assert errors.error_column(text) == at

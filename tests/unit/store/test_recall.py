@@ -169,7 +169,7 @@ def test_command_prints_the_contract(folder: Path, store: Store, capsys: pytest.
 @pytest.mark.parametrize("metric", recall.METRICS)
 def test_cells_are_those_of_the_nearest_centre(metric: str) -> None:
     vectors = make_rows().vectors
-    made = ivf_cells.cells(vectors, 12, metric)
+    made = ivf_cells.make_cells(vectors, 12, metric)
     x = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if metric == "COSINE" else vectors
     distances = ((x[:, None] - made.centres[None]) ** 2).sum(axis=2)
     assert (distances[np.arange(N), made.of] <= distances.min(axis=1) + 1e-4).all()
@@ -177,7 +177,7 @@ def test_cells_are_those_of_the_nearest_centre(metric: str) -> None:
 
 def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> None:
     vectors = make_rows().vectors
-    made = ivf_cells.cells(vectors, 12, "L2")
+    made = ivf_cells.make_cells(vectors, 12, "L2")
     asks = np.arange(0, N, 20)
     curve = ivf_cells.recall_by_nprobe(made, vectors, asks, "L2", 10)
     hits = [hit for _, hit, _ in curve]
@@ -189,7 +189,7 @@ def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> N
         distances = ((vectors - vectors[row]) ** 2).sum(axis=1)
         distances[row] = np.inf
         best = set(np.argsort(distances)[:10])
-        inside = np.isin(made.of, ivf_cells.probed(made, vectors[row], "L2", 3))
+        inside = np.isin(made.of, ivf_cells.nearest_cells(made, vectors[row], "L2", 3))
         restricted = set(np.argsort(np.where(inside, distances, np.inf))[:10])
         found.append(len(best & restricted) / 10)
     assert hits[2] == pytest.approx(np.mean(found))
@@ -197,4 +197,4 @@ def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> N
 
 def test_too_many_cells() -> None:
     with pytest.raises(QueryError, match="make 1 to 5 cells"):
-        ivf_cells.cells(make_rows(5).vectors, 6, "L2")
+        ivf_cells.make_cells(make_rows(5).vectors, 6, "L2")

@@ -97,7 +97,7 @@ def test_sound_vectors_are_called_sound(store: Store) -> None:
 def test_drift_is_found_and_mended(store: Store, centred: bool) -> None:
     stored = make_rows()
     write_collection(store, "ours", stored, metric="COSINE", centred=centred)
-    assert drift.drift(store, "ours", stored, centred=centred) == drift.Drift(same=40)
+    assert drift.compare(store, "ours", stored, centred=centred) == drift.Drift(same=40)
     # Today: the first four photos are gone, three are new, two look different, one has another label.
     now = make_rows(43)
     vectors = now.vectors.copy()
@@ -105,7 +105,7 @@ def test_drift_is_found_and_mended(store: Store, centred: bool) -> None:
     labels = [*now.labels]
     labels[20] = "another"
     wanted = Rows(now.ids[4:], now.paths[4:], labels[4:], now.splits[4:], vectors[4:])
-    found = drift.drift(store, "ours", wanted, centred=centred)
+    found = drift.compare(store, "ours", wanted, centred=centred)
     assert found.missing == now.ids[40:]
     assert found.extra == now.ids[:4]
     assert found.moved == [now.ids[10], now.ids[11]]
@@ -115,14 +115,14 @@ def test_drift_is_found_and_mended(store: Store, centred: bool) -> None:
     touched = drift.repair(store, "ours", found, wanted, centred=centred, progress=lambda *step: told.append(step))
     assert touched == 10
     assert told[-1] == (10, 10)
-    assert drift.drift(store, "ours", wanted, centred=centred) == drift.Drift(same=39)
+    assert drift.compare(store, "ours", wanted, centred=centred) == drift.Drift(same=39)
     assert collections.count_rows(store, "ours") == 39
     collections.drop(store, "ours")
 
 
 def test_another_dimension_is_drift_of_all_rows(store: Store) -> None:
     write_collection(store, "ours", make_rows(), metric="L2")
-    found = drift.drift(store, "ours", replace(make_rows(), vectors=np.ones((40, 9), np.float32)), centred=False)
+    found = drift.compare(store, "ours", replace(make_rows(), vectors=np.ones((40, 9), np.float32)), centred=False)
     assert len(found.moved) == 40
     assert not found.none
     collections.drop(store, "ours")

@@ -163,7 +163,7 @@ def test_a_server_answers_what_lite_does_not(store: Store) -> None:
     assert [item["call"] for item in found["unavailable"]] == []
     assert len(found["replicas"]) == 1
     assert sum(int(part["num_rows"]) for part in found["segments"]) == foreign_collection.ROWS
-    said = overview.server(store)
+    said = overview.server_facts(store)
     assert said["databases"] == ["default"]
     assert said["users"] == ["root"]
     assert said["unavailable"] == []
@@ -206,7 +206,7 @@ def test_thousands_of_collections_are_listed_without_asking_each(store: Store) -
         store.client.create_collection(f"many_{i:02}", schema=schema, timeout=30)
     names = collections.names(store)
     assert len([name for name in names if name.startswith("many_")]) == 30
-    assert overview.summary(store, "many_03") == {
+    assert overview.summarise(store, "many_03") == {
         "name": "many_03", "row_count": 0, "load_state": "NotLoad", "indexes": "",
     }  # fmt: skip
     for i in range(30):

@@ -99,7 +99,7 @@ def test_health(store: Store, entry: dict[str, Any], name: str) -> None:
 def test_a_search_sends_the_fields_own_kind(
     store: Store, entry: dict[str, Any], server: tuple[int, recorded_servers.Recorded], name: str
 ) -> None:
-    vector = field_search.stored(store, entry, "9", name)
+    vector = field_search.stored_vector(store, entry, "9", name)
     assert vector.tolist() == recorded_servers.vectors()[name][9].tolist()
     found = field_search.search(store, entry, name, vector, limit=3, output_fields=["label"], leave_out="1")
     assert [row["key"] for row in found.rows] == [0, 2, 3]

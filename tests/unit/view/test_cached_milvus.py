@@ -27,26 +27,30 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     fake.get = get
     monkeypatch.setattr(cached, "pool", lambda: fake)
     monkeypatch.setattr(collections, "names", lambda store: ["a"])
-    cached_milvus.names.clear()
+    cached_milvus.collection_names.clear()
     yield fake
-    cached_milvus.names.clear()
+    cached_milvus.collection_names.clear()
 
 
 def test_equal_connections_share_a_read(pool: SimpleNamespace) -> None:
-    assert cached_milvus.names(SERVER) == cached_milvus.names(Connection("shop", SERVER.uri, TOKEN)) == ["a"]
+    assert (
+        cached_milvus.collection_names(SERVER)
+        == cached_milvus.collection_names(Connection("shop", SERVER.uri, TOKEN))
+        == ["a"]
+    )
     assert pool.requests == 1
 
 
 def test_another_token_is_another_read(pool: SimpleNamespace) -> None:
-    cached_milvus.names(SERVER)
-    cached_milvus.names(Connection("shop", SERVER.uri, "root:other"))
+    cached_milvus.collection_names(SERVER)
+    cached_milvus.collection_names(Connection("shop", SERVER.uri, "root:other"))
     assert pool.requests == 2
 
 
 def test_a_read_is_forgotten_when_all_clients_were_closed(pool: SimpleNamespace) -> None:
-    cached_milvus.names(SERVER)
+    cached_milvus.collection_names(SERVER)
     pool.generation += 1
-    cached_milvus.names(SERVER)
+    cached_milvus.collection_names(SERVER)
     assert pool.requests == 2
 
 
