@@ -212,3 +212,54 @@ class NormalisedRun(TypedDict):
     cpu_seconds: float | None
     recorded: bool
     record: Mapping[str, Any]
+
+
+class ResultRow(TypedDict):
+    """Final results of one configuration over its seeds, as `lib.learn.results.table` computes them.
+
+    `accuracy` is the mean over seeds, `band` the minimum and maximum over them and `sd` their standard deviation (None
+    with one seed). `ci95` is Wilson's interval of a single run of that accuracy. `seconds` (wall) and `cpu_seconds`
+    (processor) are means per run; `per_million` and `per_minute` are accuracy per million trainable parameters and per
+    minute of processor time (of wall time where that is unknown).
+    """
+
+    regime: str
+    title: str
+    preset: str
+    weights: str
+    dataset: str
+    fingerprint: str
+    runs: list[str]
+    seeds: list[int | None]
+    accuracy: float | None
+    accuracies: list[float]
+    band: tuple[float, float] | None
+    sd: float | None
+    ci95: tuple[float, float] | None
+    tested: int | None
+    published: float | None
+    difference: float | None
+    trainable: int | None
+    seconds: float | None
+    cpu_seconds: float | None
+    per_million: float | None
+    per_minute: float | None
+
+
+class SettingDifference(TypedDict):
+    """A setting with different values in two runs; None where a record lacks it."""
+
+    setting: str
+    a: Any
+    b: Any
+
+
+class ProbeMean(TypedDict):
+    """Accuracy of a linear probe, averaged over `runs` runs."""
+
+    regime: str
+    title: str
+    photos: int
+    layer: str
+    accuracy: float
+    runs: int

@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from lib import artifacts
-from lib.documents.runs import NormalisedPrediction, NormalisedRun
+from lib.documents.runs import NormalisedPrediction, NormalisedRun, ProbeMean, ResultRow, SettingDifference
 from lib.learn.regimes import REGIMES
 from lib.statistics import holm, sign_test, wilson
 
@@ -60,57 +60,6 @@ class Difference(TypedDict):
     # The largest of the seeds.
     p_holm: float | None
     verdict: str
-
-
-class ResultRow(TypedDict):
-    """Final results of one configuration over its seeds.
-
-    `accuracy` is the mean over seeds, `band` the minimum and maximum over them and `sd` their standard deviation (None
-    with one seed). `ci95` is Wilson's interval of a single run of that accuracy. `seconds` (wall) and `cpu_seconds`
-    (processor) are means per run; `per_million` and `per_minute` are accuracy per million trainable parameters and per
-    minute of processor time (of wall time where that is unknown).
-    """
-
-    regime: str
-    title: str
-    preset: str
-    weights: str
-    dataset: str
-    fingerprint: str
-    runs: list[str]
-    seeds: list[int | None]
-    accuracy: float | None
-    accuracies: list[float]
-    band: tuple[float, float] | None
-    sd: float | None
-    ci95: tuple[float, float] | None
-    tested: int | None
-    published: float | None
-    difference: float | None
-    trainable: int | None
-    seconds: float | None
-    cpu_seconds: float | None
-    per_million: float | None
-    per_minute: float | None
-
-
-class SettingDifference(TypedDict):
-    """A setting with different values in two runs; None where a record lacks it."""
-
-    setting: str
-    a: Any
-    b: Any
-
-
-class ProbeMean(TypedDict):
-    """Accuracy of a linear probe, averaged over `runs` runs."""
-
-    regime: str
-    title: str
-    photos: int
-    layer: str
-    accuracy: float
-    runs: int
 
 
 def mcnemar(a: Run, b: Run) -> PairedTest:
