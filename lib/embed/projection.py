@@ -59,9 +59,9 @@ class MapParameters:
             if value not in choices:
                 raise QueryError(f"A map has no {name} {value!r}; choose one of {', '.join(choices)}.")
         if not 2 <= self.n_neighbors <= 200:
-            raise QueryError(f"n_neighbors must be from 2 to 200 (got {self.n_neighbors}).")
+            raise QueryError(f"A map needs 2 to 200 neighbours (got n_neighbors = {self.n_neighbors}).")
         if not 0 <= self.min_dist <= 0.99:
-            raise QueryError(f"min_dist must be from 0 to 0.99 (got {self.min_dist}).")
+            raise QueryError(f"A map needs a min_dist from 0 to 0.99 (got {self.min_dist}).")
 
     def facts(self) -> dict[str, Any]:
         """The parameters that this method uses."""
