@@ -15,12 +15,10 @@ from lib.text import printable
 def inspect(settings: Settings, options: argparse.Namespace) -> Any:
     """The collections of a store: see `store.inspect`. Loads no collection."""
     from lib.prepare import workspace
-    from lib.store import connection, inspect
+    from lib.store import inspect
 
     workspace.check_store(settings)
-    with connection.open_store(
-        settings.store_uri, settings.milvus_token, role="inspect", wait_s=settings.store_wait_s
-    ) as store:
+    with workspace.open_store(settings, "inspect") as store:
         return inspect.inspect(store, options.collection)
 
 
@@ -47,15 +45,10 @@ def show_inspect(document: Any) -> str:
 def recall(settings: Settings, options: argparse.Namespace) -> Any:
     """The recall and latency of an index: see `store.recall`. Loads the collection."""
     from lib.prepare import workspace
-    from lib.store import connection, recall
+    from lib.store import recall
 
     workspace.check_store(settings)
-    with (
-        connection.open_store(
-            settings.store_uri, settings.milvus_token, role="recall", wait_s=settings.store_wait_s
-        ) as store,
-        Progress() as progress,
-    ):
+    with workspace.open_store(settings, "recall") as store, Progress() as progress:
         collections.ensure_loaded(store, options.collection)
         return recall.recall(
             store,

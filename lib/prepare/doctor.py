@@ -19,7 +19,7 @@ from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.settings import VERSION, Settings
-from lib.store import collections, connection
+from lib.store import collections
 
 # Their hash proves these sound; any other file must be loaded to know.
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
@@ -164,9 +164,7 @@ def _collections(opened: Workspace) -> dict[str, str]:
 def _store(settings: Settings, bases: dict[str, str]) -> DoctorCheck:
     def read() -> str:
         workspace.check_store(settings)
-        with connection.open_store(
-            settings.store_uri, settings.milvus_token, role="doctor", wait_s=settings.store_wait_s
-        ) as store:
+        with workspace.open_store(settings, "doctor") as store:
             present = set(collections.names(store))
         for name, base in bases.items():
             if not base or any(base + suffix not in present for suffix in collections.SIBLINGS):

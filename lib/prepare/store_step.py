@@ -42,9 +42,7 @@ def open_store(job: PrepareJob, names: Sequence[str]) -> Iterator[connection.Sto
         yield None
         return
     settings = job.settings
-    with connection.open_store(
-        settings.store_uri, settings.milvus_token, role="prepare", wait_s=settings.store_wait_s
-    ) as store:
+    with workspace.open_store(settings, "prepare") as store:
         if settings.lite_path is not None:
             _sweep_lite(settings.lite_path)
         yield store

@@ -29,6 +29,7 @@ from lib.learn.backbone import Weights
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
+from lib.store import connection
 
 OWN_STORE = "artifacts"
 SCHEMA = 2
@@ -237,6 +238,14 @@ def check_store(settings: Settings) -> None:
     path = settings.lite_path
     if path is not None and path.name.endswith(".db") and not path.exists():
         raise QueryError(f"There is no Milvus Lite store at {path} yet: run `{settings.prepare_command}`.")
+
+
+def open_store(settings: Settings, role: str) -> connection.Store:
+    """Open the user's store; `role` names this process to others that wait for a Lite store.
+
+    Raises StoreError with the remedy when the store does not open.
+    """
+    return connection.open_store(settings.store_uri, settings.milvus_token, role=role, wait_s=settings.store_wait_s)
 
 
 def folder_of(settings: Settings, dataset: Dataset) -> Path:

@@ -19,7 +19,7 @@ from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
 from lib.errors import QueryError
-from lib.prepare.workspace import Workspace
+from lib.prepare.workspace import Workspace, open_store
 from lib.retrieval.query import Query, shown_name
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
@@ -174,7 +174,7 @@ def search(
         scanned = results
         left_out = {loaded.catalog.ids[row] for row in candidates.left_out}
         start = time.perf_counter()
-        with contextlib.nullcontext(store) if store is not None else _open_store(workspace) as client:
+        with contextlib.nullcontext(store) if store is not None else open_store(workspace.settings, "search") as client:
             hits = vector_search.search_collection(
                 client, collection, kind.name, vectors, k, leave_out=left_out, filter=among.expression()
             )[0]
@@ -268,11 +268,6 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     if queries > 1 or loaded.unit:
         raise QueryError(EXACT_ONLY)
     return workspace.collection(space.name)
-
-
-def _open_store(workspace: Workspace) -> connection.Store:
-    settings = workspace.settings
-    return connection.open_store(settings.store_uri, settings.milvus_token, role="search", wait_s=settings.store_wait_s)
 
 
 def compare(
