@@ -12,13 +12,14 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
 from PIL import Image
 
 from lib.data import images
 from lib.data.catalog import Catalog
+from lib.documents.prepare import AuditDocument, DuplicateGroup, SkippedFile
 from lib.errors import DataError
 from lib.progress import Progress, no_progress
 
@@ -41,7 +42,7 @@ CANDIDATES = 32
 BLOCK = 4096
 
 
-def audit(catalog: Catalog, progress: Progress = no_progress) -> dict[str, Any]:
+def audit(catalog: Catalog, progress: Progress = no_progress) -> AuditDocument:
     """The `audit` document of the command-line contract: `duplicates`, `corrupt`, `images`.
 
     `distance` is the number of differing bits of the difference hashes, 0 for exact duplicates.
@@ -51,8 +52,9 @@ def audit(catalog: Catalog, progress: Progress = no_progress) -> dict[str, Any]:
     rows = [row for row in range(len(catalog.frame)) if row not in copies]
     near = near_pairs(catalog, rows, progress)
     ids, labels = catalog.ids, catalog.labels
-    groups = [(group, "exact", 0) for group in exact] + [([a, b], "near", bits) for a, b, bits in near]
-    duplicates = [
+    groups: list[tuple[list[int], Literal["exact", "near"], int]] = [(group, "exact", 0) for group in exact]
+    groups += [([a, b], "near", bits) for a, b, bits in near]
+    duplicates: list[DuplicateGroup] = [
         {
             "ids": [ids[row] for row in group],
             "labels": [labels[row] for row in group],
@@ -62,7 +64,11 @@ def audit(catalog: Catalog, progress: Progress = no_progress) -> dict[str, Any]:
         }
         for group, kind, bits in groups
     ]
-    return {"duplicates": duplicates, "corrupt": catalog.skipped, "images": len(catalog.frame)}
+    return {
+        "duplicates": duplicates,
+        "corrupt": cast("list[SkippedFile]", catalog.skipped),
+        "images": len(catalog.frame),
+    }
 
 
 def exact_groups(catalog: Catalog) -> list[list[int]]:

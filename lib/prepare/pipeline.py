@@ -118,7 +118,7 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> AuditDocument
     """The `audit` document of the photos as they are now; writes the catalog unless it exists."""
     with begin(settings, reporter or Reporter()) as job:
         catalog, _ = catalog_step.catalog_of(job, None)
-    return cast("AuditDocument", audits.audit(catalog, job.reporter.stage("compare photos")))
+    return audits.audit(catalog, job.reporter.stage("compare photos"))
 
 
 def make_map(

@@ -19,6 +19,7 @@ from PIL import Image
 from lib import documents, settings
 from lib.data import audit, catalog_file, images, thumbnails
 from lib.data.catalog import Catalog
+from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
 from lib.embed.projection import Map, MapParameters
 from lib.errors import ArtifactError
@@ -99,7 +100,8 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
 def _traits(workspace: Workspace, space: str, runs_version: str) -> dict[str, Trait]:
-    weights = (workspace.space(space)["weights"] or {}).get("name")
+    record = workspace.space(space)["weights"]
+    weights = None if record is None else record["name"]
     # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
     space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
     return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs)
@@ -146,7 +148,7 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
-def audit_report(workspace: Workspace) -> dict[str, Any]:
+def audit_report(workspace: Workspace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
     return audit.audit(catalog(workspace))
 
@@ -161,7 +163,7 @@ def runs(version: str) -> list[results.Run]:
 
 
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
-def readiness(version: str) -> dict[str, Any]:
+def readiness(version: str) -> DoctorDocument:
     """The `doctor` document without the store, which this process may own itself; at most 15 s old."""
     return doctor.examine(current_settings(), look_into_store=False)
 

@@ -5,17 +5,19 @@ A cache's key holds the connection's key (its address and a salted hash of the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument, CollectionOutline
 from lib.errors import StoreError
 from lib.prepare.workspace import Workspace
 from lib.store import collections, inspect, overview, pool
 from lib.store.connection import Store
+from lib.store.overview import CollectionSummary
 from lib.store.pool import Connection, Pulse
 from lib.view import cached
 
@@ -56,11 +58,11 @@ class MilvusContext:
         """The open client. Raises StoreError."""
         return cached.pool().get(self.connection)
 
-    def read_entry(self) -> dict[str, Any]:
+    def read_entry(self) -> CollectionDocument:
         """The chosen collection's entry in the `inspect` document, at most `TTL_S` old. Raises StoreError."""
         return collection_entry(self.connection, self._chosen())
 
-    def read_outline(self) -> dict[str, Any]:
+    def read_outline(self) -> CollectionOutline:
         """`name`, `load_state`, `dynamic` and `fields` of the entry, at most `TTL_S` old: what rows are read by, fast
         however many rows there are. Raises StoreError."""
         return _outline(self.connection, self._chosen())
@@ -102,15 +104,15 @@ def _summary_threads() -> ThreadPoolExecutor:
 
 
 @st.cache_resource(ttl=TTL_S, max_entries=256, show_spinner=False, hash_funcs=BY_CONNECTION)
-def _summaries(connection: Connection, names: tuple[str, ...]) -> tuple[list[dict[str, Any]], Future[None]]:
+def _summaries(connection: Connection, names: tuple[str, ...]) -> tuple[list[CollectionSummary], Future[None]]:
     """The list that a thread fills with summaries, and that thread's future."""
-    rows: list[dict[str, Any]] = []
+    rows: list[CollectionSummary] = []
     return rows, _summary_threads().submit(overview.summarise_all, cached.pool().get(connection), names, rows.append)
 
 
 def summaries(
-    connection: Connection, page_names: Sequence[str], known_entry: Mapping[str, Any] | None = None
-) -> tuple[list[dict[str, Any]], bool]:
+    connection: Connection, page_names: Sequence[str], known_entry: CollectionDocument | None = None
+) -> tuple[list[CollectionSummary], bool]:
     """A summary of each of these collections, and whether all are complete.
 
     A slow server may take seconds for each. After `PATIENCE_S` this returns what has arrived, with empty summaries for
@@ -131,14 +133,14 @@ def summaries(
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner=False, hash_funcs=BY_CONNECTION)
-def _outline(connection: Connection, name: str) -> dict[str, Any]:
+def _outline(connection: Connection, name: str) -> CollectionOutline:
     return inspect.outline(cached.pool().get(connection), name)
 
 
 @st.cache_data(ttl=TTL_S, max_entries=128, show_spinner="Reading from Milvus", hash_funcs=BY_CONNECTION)
-def collection_entry(connection: Connection, name: str) -> dict[str, Any]:
+def collection_entry(connection: Connection, name: str) -> CollectionDocument:
     """A collection's entry in the `inspect` document. Raises StoreError."""
-    document: dict[str, Any] = inspect.inspect(cached.pool().get(connection), name)["collections"][0]
+    document = inspect.inspect(cached.pool().get(connection), name)["collections"][0]
     if not document["fields"]:  # nothing could be shown without fields; raising keeps it out of the cache
         reasons = (item["reason"] for item in document["unavailable"] if item["call"] == "describe_collection")
         reason = next(reasons, "") or "it names no fields"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
@@ -69,7 +69,7 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
 
 
 @st.cache_data(max_entries=1_000, show_spinner=False, hash_funcs=KEYS)
-def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[str, Any]:
+def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> SearchDocument:
     """The `search` document of a full scan."""
     return retrieval_search.search(
         workspace,
@@ -83,7 +83,7 @@ def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[
     )
 
 
-def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> dict[str, Any]:
+def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> SearchDocument:
     """The `search` document of a search in Milvus. It is not cached: each call measures the engine anew."""
     return retrieval_search.search(
         workspace,
@@ -100,7 +100,7 @@ def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -
 
 
 @st.cache_data(max_entries=300, show_spinner=False, hash_funcs=KEYS)
-def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -> dict[str, Any]:
+def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -> CompareDocument:
     """The `compare` document of two sides."""
     return retrieval_search.compare(
         workspace,

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.search import SearchResult
 from lib.measure.traits import Trait
 from lib.view import theme
 from lib.view.components import assets
@@ -45,7 +46,7 @@ class Lines:
     """
 
     start: np.ndarray
-    neighbours: list[dict[str, Any]]
+    neighbours: Sequence[SearchResult]
     start_name: str
     neighbour_name: str
 

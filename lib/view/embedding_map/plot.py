@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
 from lib.data.catalog import Catalog
+from lib.documents.search import SearchResult
 from lib.errors import ImageError
 from lib.measure.traits import RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
@@ -212,7 +211,7 @@ def _query_row(photos: Catalog) -> int | None:
     return photos.row(image_id) if image_id else None
 
 
-def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[dict[str, Any]]:
+def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[SearchResult]:
     """The query's nearest photos in the full space, as results of a search; none without a query of this data set."""
     photos = cached.catalog(opened)
     row = _query_row(photos)
@@ -222,7 +221,7 @@ def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[di
     return list(cached_search.search(opened, queries, Side(metric, space), k)["results"])
 
 
-def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str, Any]]:
+def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[SearchResult]:
     """The photos that lie nearest to the query on the map, in the shape of a search's results."""
     photos = cached.catalog(opened)
     row = _query_row(photos)
@@ -232,7 +231,13 @@ def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[dict[str
     distances[photos.copies(photos.hashes[row])] = np.inf
     order = np.argsort(distances, kind="stable")[:k]
     return [
-        {"rank": rank, "id": photos.ids[near], "label": photos.labels[near], "value": distances[near]}
+        {
+            "rank": rank,
+            "id": photos.ids[near],
+            "label": photos.labels[near],
+            "value": float(distances[near]),
+            "gap": None,
+        }
         for rank, near in enumerate(order, start=1)
         if np.isfinite(distances[near])
     ]

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
+from lib.documents.search import SearchResult
 from lib.embed import out_of_sample, spaces
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
@@ -45,7 +46,7 @@ def _position(
     _opened: Workspace,
     _shown: DisplayedMap,
     _file: bytes,
-) -> tuple[np.ndarray, list[dict[str, object]]]:
+) -> tuple[np.ndarray, list[SearchResult]]:
     """The place (1, 2) on the stored map, and the nearest photos in the space."""
     searchable = cached.searchable_space(_opened, space)
     query = query_picture(searchable.catalog, cached.decoded(_file), NAME)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.runs import ResultRow
 from lib.embed import spaces
 from lib.embed.procrustes import aligned
 from lib.errors import ArtifactError
@@ -126,11 +125,12 @@ def _test_accuracy(opened: Workspace, space: str, runs: list[results.Run]) -> tu
 
     For the backbone: of the classifiers that `transfer` trained on it, those of the best preset with most seeds.
     """
-    weights = opened.space(space)["weights"]["name"]
+    record = opened.space(space)["weights"]
+    weights = None if record is None else record["name"]
     run = next((run for run in runs if run["id"] == weights), None)
     if space == "resnet18":
         fingerprint = opened.state["dataset"]["fingerprint"]
-        candidates: list[dict[str, Any]] = [
+        candidates: list[ResultRow] = [
             row
             for row in results.table([run for run in runs if run["dataset"]["fingerprint"] == fingerprint])
             if row["regime"] == "transfer" and row["weights"] == weights and row["accuracy"] is not None

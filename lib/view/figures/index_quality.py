@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def setting(params: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in params.items()) or "no setting"
 
 
-def frontier(rows: Sequence[dict[str, Any]], k: int, *, ink: str | None = None) -> go.Figure:
+def frontier(rows: Sequence[Mapping[str, Any]], k: int, *, ink: str | None = None) -> go.Figure:
     """Recall@k over the median latency: a line per index type, its settings as points, bars to the 95th percentile.
 
     `rows` are those of the `recall` document or of `index_comparison`; with `bytes` a larger mark is a larger index.
@@ -96,7 +96,7 @@ def _step(span: float) -> int:
     return next(step for step in (1, 2, 5, 10, 20) if 100 * (span + 0.06) <= 8 * step or step == 20)
 
 
-def spaced_labels(rows: Sequence[dict[str, Any]], most: float) -> tuple[list[str], list[str]]:
+def spaced_labels(rows: Sequence[Mapping[str, Any]], most: float) -> tuple[list[str], list[str]]:
     """Labels of settings on a logarithmic axis of latencies up to `most` ms, and Plotly's text position of each.
 
     Labels stand above and below in turn. One that would cover another is left empty; its point has it on hover.

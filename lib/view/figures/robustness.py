@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,11 @@ SWEEP_QUANTITIES = {
 
 
 def sweep(
-    by_space: dict[str, list[dict[str, Any]]], titles: dict[str, str], kind: Distortion, metric: str, quantity: str
+    by_space: Mapping[str, Sequence[Mapping[str, Any]]],
+    titles: dict[str, str],
+    kind: Distortion,
+    metric: str,
+    quantity: str,
 ) -> go.Figure:
     """One quantity of `SWEEP` against the strength of a distortion, a line for each space, under one metric."""
     figure, colours = go.Figure(), space_colours(list(titles))

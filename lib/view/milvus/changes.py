@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument
 from lib.errors import PetalscopeError, QueryError
 from lib.store import changes, field_search, index_types, pool
 from lib.store.changes import ChangePlan
@@ -84,7 +85,7 @@ def _lock(context: MilvusContext) -> bool:
     return unlocked
 
 
-def _options(context: MilvusContext, entry: dict[str, Any], action: str) -> dict[str, Any]:
+def _options(context: MilvusContext, entry: CollectionDocument, action: str) -> dict[str, Any]:
     """The arguments of `changes.plan` that the user chooses for this action."""
     if action == "drop_index":
         indexed = [index["field"] for index in entry["indexes"]]
@@ -93,9 +94,9 @@ def _options(context: MilvusContext, entry: dict[str, Any], action: str) -> dict
         return {}
     fields = {field["name"]: field for field in field_search.vector_fields(entry)}
     columns = st.columns(3)
-    name = columns[0].selectbox("Field", list(fields), key="index_field")
-    if name is None:
+    if not fields:
         return {"field": ""}
+    name = columns[0].selectbox("Field", list(fields), key="index_field")
     type_ = fields[name]["type"]
     kinds = _INDEX_TYPES.get(type_) or index_types.buildable_types(context.open_store())[0]
     kind = columns[1].selectbox("Type", kinds, key="index_kind")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
+from lib.documents.inspect import CollectionOutline, FieldDocument
 from lib.errors import QueryError, StoreError
 from lib.store import filters
 from lib.store.filters import Condition
@@ -52,7 +51,7 @@ def choose(context: MilvusContext, where: str) -> str:
     return text.strip()
 
 
-def _build(context: MilvusContext, outline: dict[str, Any], where: str) -> None:
+def _build(context: MilvusContext, outline: CollectionOutline, where: str) -> None:
     fields = {field["name"]: field for field in outline["fields"] if filters.operators(field["type"])}
     names = [*fields, *([_DYNAMIC] if outline["dynamic"] else [])]
     if not names:
@@ -74,7 +73,7 @@ def _build(context: MilvusContext, outline: dict[str, Any], where: str) -> None:
     st.button("Use it", type="primary", key=f"{where}_use", on_click=use, width="stretch")
 
 
-def _condition(fields: dict[str, dict[str, Any]], names: list[str], key: str) -> Condition:
+def _condition(fields: dict[str, FieldDocument], names: list[str], key: str) -> Condition:
     """One line of the builder; `key` is a pattern for its widgets' keys."""
     name = st.selectbox("Field", names, key=key.format("field"))
     field = fields.get(name)

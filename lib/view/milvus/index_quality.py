@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import IndexDocument, RecallDocument
 from lib.store import field_search, index_comparison, index_types, ivf_cells, recall
+from lib.store.index_comparison import Comparison
 from lib.store.ivf_cells import Cells
 from lib.store.recall import scores
 from lib.view import cached, page_controls, selection, url_state
@@ -62,7 +65,7 @@ def _k_and_queries(key: str) -> tuple[int, int]:
 
 
 @st.cache_data(ttl=3600, max_entries=32, show_spinner=False, hash_funcs=BY_COLLECTION)
-def _measured(context: MilvusContext, field: str, k: int, queries: int, row_count: int | None) -> dict[str, Any]:
+def _measured(context: MilvusContext, field: str, k: int, queries: int, row_count: int | None) -> RecallDocument:
     # `row_count` only keys the cache.
     bar = st.progress(0.0, text="exact scan of the stored vectors")
 
@@ -77,7 +80,7 @@ def _measured(context: MilvusContext, field: str, k: int, queries: int, row_coun
         bar.empty()
 
 
-def _curve(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+def _curve(context: MilvusContext, field: str, index: IndexDocument | None) -> None:
     """Recall against latency at each setting of this index; measured once the user has asked for it."""
     if index is None:
         st.info(NO_INDEX)
@@ -103,16 +106,16 @@ def _curve(context: MilvusContext, field: str, index: dict[str, Any] | None) -> 
     _table(document, "recall")
 
 
-def _frontier(document: dict[str, Any], key: str) -> None:
-    figure = figures.frontier(document["rows"], document["k"], ink=ink())
+def _frontier(document: RecallDocument | Comparison, key: str) -> None:
+    figure = figures.frontier(cast("Sequence[Mapping[str, Any]]", document["rows"]), document["k"], ink=ink())
     st.plotly_chart(figure, width="stretch", key=key)
 
 
-def _queries(document: dict[str, Any]) -> str:
+def _queries(document: RecallDocument | Comparison) -> str:
     return f"{document['queries']} rows as queries against {document['gallery']:,}"
 
 
-def _table(document: dict[str, Any], name: str) -> None:
+def _table(document: RecallDocument | Comparison, name: str) -> None:
     k = document["k"]
     table = pd.DataFrame(
         [
@@ -128,7 +131,7 @@ def _table(document: dict[str, Any], name: str) -> None:
                 if "bytes" in row
                 else {}
             )
-            for row in document["rows"]
+            for row in cast("Sequence[Mapping[str, Any]]", document["rows"])
         ]
     )
     formats = {f"Recall@{k}": "%.3f", "Median ms": "%.2f", "95 % within ms": "%.2f", "Build s": "%.2f"}
@@ -137,7 +140,7 @@ def _table(document: dict[str, Any], name: str) -> None:
     page_controls.csv_button(table, f"milvus-{name}")
 
 
-def _compare(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+def _compare(context: MilvusContext, field: str, index: IndexDocument | None) -> None:
     """Recall and latency of other index types, built on a copy of the rows."""
     kinds, k, queries, most = _compare_choice(context)
     scratch_store = context.lite and context.connection.lite
@@ -187,7 +190,7 @@ def _compare_choice(context: MilvusContext) -> tuple[list[str], int, int, int]:
     return kinds, k, queries, int(last.number_input("Max rows", 100, 50_000, 5_000, step=1000, key="compare_rows"))
 
 
-def _comparison(document: dict[str, Any], metric: str) -> None:
+def _comparison(document: Comparison, metric: str) -> None:
     for kind, reason in document["failed"].items():
         st.warning(f"{kind} was not built: {plain(reason)}", icon=":material/warning:")
     if document["warning"]:
@@ -212,7 +215,7 @@ def _clustered(
     return cells, curve, len(queries)
 
 
-def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> None:
+def _ivf(context: MilvusContext, field: str, index: IndexDocument | None) -> None:
     """IVF's cells on a plane, those that a search probes bright; recall by nprobe beside them."""
     sample = map_sample.sample(context, field)
     count = len(sample.keys)
@@ -224,7 +227,7 @@ def _ivf(context: MilvusContext, field: str, index: dict[str, Any] | None) -> No
     left, right = st.columns([7, 4], gap="medium")
     with right:
         most = min(128, count)
-        built = int((index or {}).get("params", {}).get("nlist") or 32)
+        built = int((index["params"].get("nlist") if index is not None else None) or 32)
         cell_count = int(st.slider("Cells (nlist)", 1, most, min(built, most), key="ivf_cells"))
         nprobe = int(st.slider("Probed cells (nprobe)", 1, max(2, cell_count), min(2, cell_count), key="ivf_probes"))
         nprobe = min(nprobe, cell_count)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument
 from lib.measure.traits import Trait
 from lib.store import rows as store_rows
 from lib.view import cached, formatting, photo_tiles, theme, url_state
@@ -74,7 +75,7 @@ def show(context: MilvusContext) -> None:
         _row(context, sample, str(st.session_state[selected]))
 
 
-def _colour_choice(entry: dict[str, Any], sample: Sample) -> str:
+def _colour_choice(entry: CollectionDocument, sample: Sample) -> str:
     """The field to colour by: a scalar field or a dynamic one; "" where there is none."""
     scalars = [
         field["name"]

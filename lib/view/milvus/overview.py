@@ -4,11 +4,14 @@ thousands of collections stay fast."""
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument, UnavailableCall
+from lib.store.overview import CollectionSummary
 from lib.view import cached_milvus, formatting, inputs, page_frame, url_state
 from lib.view.cached_milvus import NO_COLLECTION, MilvusContext
 from lib.view.formatting import plain
@@ -72,7 +75,7 @@ def _table(context: MilvusContext) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _partial_table(context: MilvusContext, names: list[str], entry: dict[str, Any] | None) -> None:
+def _partial_table(context: MilvusContext, names: list[str], entry: CollectionDocument | None) -> None:
     """The table of a slow server, drawn again each second; the whole page once it is complete or a row is chosen."""
     rows, complete = cached_milvus.summaries(context.connection, names, entry)
     _summaries(rows)
@@ -81,7 +84,7 @@ def _partial_table(context: MilvusContext, names: list[str], entry: dict[str, An
     st.caption(f":material/hourglass_top: {LOADING}")
 
 
-def _summaries(summaries: list[dict[str, Any]]) -> None:
+def _summaries(summaries: list[CollectionSummary]) -> None:
     table = pd.DataFrame(summaries)
     table.columns = ["Collection", "row_count", "Load state", "Indexes"]
 
@@ -105,7 +108,7 @@ def _summaries(summaries: list[dict[str, Any]]) -> None:
     )
 
 
-def _detail(entry: dict[str, Any]) -> None:
+def _detail(entry: CollectionDocument) -> None:
     st.subheader(plain(entry["name"]))
     _counts(entry)
     _properties(
@@ -123,14 +126,15 @@ def _detail(entry: dict[str, Any]) -> None:
     if entry.get("description"):
         with st.expander("Description", icon=":material/notes:"):
             st.code(entry["description"], language=None, wrap_lines=True)
+    reported = cast("Mapping[str, Any]", entry)
     for key, title in _OBJECTS.items():
-        if entry.get(key):
+        if reported.get(key):
             with st.expander(f"{title}, as the engine reports them", icon=":material/data_object:"):
-                st.json(formatting.exact(entry[key]), expanded=False)
+                st.json(formatting.exact(reported[key]), expanded=False)
     _unsupported(entry["unavailable"])
 
 
-def _counts(entry: dict[str, Any]) -> None:
+def _counts(entry: CollectionDocument) -> None:
     rows = entry["rows"]
     columns = st.container(key="numbers_rows").columns(4)
     columns[0].metric(
@@ -174,17 +178,17 @@ def _listed(names: list[str]) -> str:
     return f"{len(names)}: " + ", ".join(sorted(names, key=order)) if names else "none"
 
 
-def _counted(entry: dict[str, Any], key: str) -> str:
+def _counted(entry: CollectionDocument, key: str) -> str:
     if key not in entry:
         return NOT_EXPOSED
-    parts = entry[key]
+    parts = cast("Mapping[str, Any]", entry)[key]
     if key == "replicas":
         return str(len(parts))
     rows = sum(int(part.get("num_rows") or 0) for part in parts if isinstance(part, dict))
     return f"{len(parts)}" + (f", {rows:,} rows" if rows else "")
 
 
-def _unsupported(items: list[dict[str, str]]) -> None:
+def _unsupported(items: list[UnavailableCall]) -> None:
     """The calls that the engine refused, each with the reason."""
     if items:
         title = f"{len(items)} call{'s' if len(items) > 1 else ''} about this collection not supported"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
+from lib.documents.inspect import CollectionOutline
 from lib.progress import Reporter
 from lib.store import export
 from lib.view import background_jobs, cached, page_controls
@@ -21,7 +21,7 @@ _TARGET = "exported"  # the session's latest export
 _MOST_BYTES = 200_000_000  # a larger file is not downloaded through the browser
 
 
-def show(context: MilvusContext, outline: dict[str, Any], text: str) -> None:
+def show(context: MilvusContext, outline: CollectionOutline, text: str) -> None:
     """The form, the progress while a job runs, and the latest file. `text` is the filter."""
     running = background_jobs.jobs().job.running
     # Open while a job runs and once a file is ready, or the file would be hidden when it arrives.

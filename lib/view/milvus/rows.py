@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import CollectionOutline
 from lib.errors import StoreError
 from lib.store import rows as store_rows
 from lib.view import cached, formatting, selection
@@ -89,7 +90,7 @@ def show(context: MilvusContext) -> None:
     row_export.show(context, outline, text)
 
 
-def _options(context: MilvusContext, outline: dict[str, Any], primary: str, text: str) -> _View:
+def _options(context: MilvusContext, outline: CollectionOutline, primary: str, text: str) -> _View:
     vector_fields = [field["name"] for field in outline["fields"] if "VECTOR" in field["type"]]
     left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
     vectors = left.multiselect(

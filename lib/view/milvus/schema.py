@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
 from lib.store import index_types
 from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
@@ -45,7 +44,7 @@ def show(context: MilvusContext) -> None:
         _index(index, entry, lite=context.lite)
 
 
-def _without_index(entry: dict[str, Any]) -> None:
+def _without_index(entry: CollectionDocument) -> None:
     """A note on vector fields that have no index, or on indexes that could not be read."""
     failed = [item for item in entry["unavailable"] if item["call"] in {"list_indexes", "describe_index"}]
     if failed:
@@ -65,7 +64,7 @@ def _without_index(entry: dict[str, Any]) -> None:
         )
 
 
-def _field(field: dict[str, Any]) -> dict[str, str]:
+def _field(field: FieldDocument) -> dict[str, str]:
     type_ = field["type"] + (f"<{field['element_type']}>" if field.get("element_type") else "")
     return {
         "Field": field["name"],
@@ -79,7 +78,7 @@ def _field(field: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _index(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
+def _index(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> None:
     with st.container(border=True):
         metric = f", metric **{plain(index['metric_type'])}**" if index["metric_type"] else ""
         st.markdown(f"**{plain(index['index_type'])}** on **{plain(index['field'])}**{metric}")
@@ -95,7 +94,7 @@ def _index(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
             st.json(formatting.exact(index["raw"]), expanded=True)
 
 
-def _parameters(index: dict[str, Any]) -> None:
+def _parameters(index: IndexDocument) -> None:
     names = dict.fromkeys([*index["source"], *index["params"]])
     if not names:
         st.caption("This index type has no build parameters.")
@@ -121,7 +120,7 @@ def _parameters(index: dict[str, Any]) -> None:
     )
 
 
-def _size(index: dict[str, Any], entry: dict[str, Any], *, lite: bool) -> None:
+def _size(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> None:
     field = next((field for field in entry["fields"] if field["name"] == index["field"]), None)
     rows = entry["rows"]["count"] if entry["rows"]["count"] is not None else entry["rows"]["row_count"]
     if field is None or "VECTOR" not in field["type"] or rows is None:

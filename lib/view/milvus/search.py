@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
 from lib.embed import embedder, spaces
 from lib.errors import StoreError
 from lib.store import collections, field_search, index_types
@@ -85,11 +86,11 @@ def show(context: MilvusContext) -> None:
     _results(context, results, params)
 
 
-def _title(field: dict[str, Any]) -> str:
+def _title(field: FieldDocument) -> str:
     return f"{field['name']} · {field['type']}" + (f"({field['dim']})" if field["dim"] else "")
 
 
-def _metric_choice(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
+def _metric_choice(index: IndexDocument | None, field: FieldDocument) -> str:
     """The index's metric; a choice only where there is no index."""
     if index is not None and index["metric_type"]:
         built = str(index["metric_type"])
@@ -102,7 +103,7 @@ def _metric_choice(index: dict[str, Any] | None, field: dict[str, Any]) -> str:
     return str(st.selectbox("Metric", metrics, help="There is no index, so any metric can be chosen."))
 
 
-def _parameters(context: MilvusContext, index: dict[str, Any] | None, k: int) -> dict[str, float]:
+def _parameters(context: MilvusContext, index: IndexDocument | None, k: int) -> dict[str, float]:
     """The index's search parameters, each with a control."""
     parameters = index_types.search_parameters(index, k, lite=context.lite)
     if not parameters:
@@ -123,7 +124,7 @@ def _parameters(context: MilvusContext, index: dict[str, Any] | None, k: int) ->
     return values
 
 
-def _query(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any], way: str) -> _Query | None:
+def _query(context: MilvusContext, entry: CollectionDocument, field: FieldDocument, way: str) -> _Query | None:
     """None while the user has given nothing to search with."""
     if way == "typed":
         example = "7:0.5 9:0.2" if field["type"] == "SPARSE_FLOAT_VECTOR" else "0.1, -0.2, …"
@@ -135,7 +136,7 @@ def _query(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any],
     return _of_row(context, entry, field)
 
 
-def _of_row(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> _Query | None:
+def _of_row(context: MilvusContext, entry: CollectionDocument, field: FieldDocument) -> _Query | None:
     """The stored vector of a row, by its primary key: that of the address, else the query photo of all pages."""
     like = url_state.parameter(row_photos.LIKE) or selection.query_id() or ""
     left, right = st.columns([5, 1], vertical_alignment="bottom")
@@ -166,7 +167,7 @@ def _of_row(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]
     return _Query(field_search.stored_vector(context.open_store(), entry, key, field["name"]), key)
 
 
-def _of_photo(context: MilvusContext, entry: dict[str, Any], field: dict[str, Any]) -> np.ndarray | None:
+def _of_photo(context: MilvusContext, entry: CollectionDocument, field: FieldDocument) -> np.ndarray | None:
     """The vector of an uploaded photo; None, with a hint, where the photo cannot be embedded for this field."""
     workspace = context.workspace
     fitting = [] if workspace is None else [each for each in workspace.spaces if spaces.get(each).dim == field["dim"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from lib.data import thumbnails
+from lib.documents.search import CompareDocument
 from lib.embed import spaces
 from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
@@ -43,7 +44,7 @@ def choose(image_id: str) -> None:
     url_state.write(pair=image_id)
 
 
-def chosen_pair(comparison: dict[str, Any]) -> str | None:
+def chosen_pair(comparison: CompareDocument) -> str | None:
     """The id of the explained result: the chosen one while it is a result, else the one whose ranks differ most."""
     differences = {
         result["id"]: abs(result["rank"] - other_rank)
@@ -65,7 +66,7 @@ def show(
     workspace: Workspace,
     queries: QuerySet,
     sides: tuple[Side, Side],
-    comparison: dict[str, Any],
+    comparison: CompareDocument,
     names: tuple[str, str],
     result_id: str | None,
 ) -> None:
@@ -97,7 +98,7 @@ def show(
             _show_features(parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
 
 
-def _pair_choice(comparison: dict[str, Any], names: tuple[str, str], result_id: str) -> None:
+def _pair_choice(comparison: CompareDocument, names: tuple[str, str], result_id: str) -> None:
     """A control for the result that is explained, kept in the address by `choose`."""
     ranks: dict[str, str] = {}
     for side in ("a", "b"):

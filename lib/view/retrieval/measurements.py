@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,6 +10,7 @@ import streamlit as st
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
 from lib.measure import robustness, scoreboard
+from lib.measure.robustness import RobustnessSweep
 from lib.measure.scoreboard import SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
@@ -133,7 +133,7 @@ def equivalences(workspace: Workspace, space: str) -> Equivalence:
 
 def sweeps(
     workspace: Workspace, names: Iterable[str], kinds: Iterable[Distortion]
-) -> dict[tuple[str, str], dict[str, Any]]:
+) -> dict[tuple[str, str], RobustnessSweep]:
     """The stored sweeps by (space, distortion)."""
     catalog, stored = cached.catalog(workspace), {}
     for space in names:
@@ -145,7 +145,7 @@ def sweeps(
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
-def _sweep(workspace: Workspace, space: str, kind: str, modified_ns: int) -> dict[str, Any]:
+def _sweep(workspace: Workspace, space: str, kind: str, modified_ns: int) -> RobustnessSweep:
     loaded = cached.searchable_space(workspace, space)
     return robustness.measure(workspace, loaded, DISTORTIONS[kind], lambda: cached.embedder(workspace, space))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.documents.search import SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.retrieval import reproduce
@@ -26,7 +26,7 @@ LINKED = url_state.NAMES[url_state.RETRIEVAL]
 def show(
     workspace: Workspace,
     rows: Sequence[tuple[QuerySet, Side]],
-    search_documents: Sequence[dict[str, Any]],
+    search_documents: Sequence[SearchDocument],
     k: int,
     engine: str = "exact",
     *,
@@ -107,7 +107,7 @@ def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, e
     )
 
 
-def table(search_documents: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def table(search_documents: Sequence[SearchDocument]) -> pd.DataFrame:
     """Every result of some `search` documents, one row each."""
     return pd.DataFrame(
         [

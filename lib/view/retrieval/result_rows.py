@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
+from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -34,7 +35,7 @@ def show(workspace: Workspace, queries: QuerySet) -> None:
     by, side, k, engine = _controls(workspace, several=len(queries.queries) > 1)
     page_frame.origin(workspace, side.space if by != SPACE else None, Engine=engine)
     rows = list(_rows(workspace, queries, by, side))
-    documents: dict[str, dict[str, Any]] = {}
+    documents: dict[str, SearchDocument] = {}
     for place, row in enumerate(rows):
         vector = row.queries.queries[0].values
         refusal = _refusal(row.side, engine, len(row.queries.queries), None if vector is None else len(vector))
@@ -123,7 +124,7 @@ def _refusal(side: Side, engine: str, queries: int, vector_size: int | None) -> 
 
 
 def _show_row(
-    workspace: Workspace, document: dict[str, Any], label: str | None, heading: str, title: str, *, key: str
+    workspace: Workspace, document: SearchDocument, label: str | None, heading: str, title: str, *, key: str
 ) -> None:
     """One row of results: rank, value, gap to the next result, and whether the class is the query's `label`. `title`
     names the row for screen readers."""
@@ -155,12 +156,12 @@ def _show_row(
         _show_missed(workspace, document, key)
 
 
-def _values(result: dict[str, Any]) -> tuple[str, ...]:
+def _values(result: SearchResult) -> tuple[str, ...]:
     value = format(result["value"], "#.4g")
     return (value,) if result["gap"] is None else (value, f"Δ {result['gap']:#.2g}")
 
 
-def _show_missed(workspace: Workspace, document: dict[str, Any], key: str) -> None:
+def _show_missed(workspace: Workspace, document: SearchDocument, key: str) -> None:
     """Which results of the full scan the index missed."""
     missed, milliseconds = document["missed"], 1000 * document["seconds"]
     if not missed:
@@ -179,7 +180,7 @@ def _show_missed(workspace: Workspace, document: dict[str, Any], key: str) -> No
     )
 
 
-def _show_equal_rows(documents: dict[str, dict[str, Any]]) -> None:
+def _show_equal_rows(documents: dict[str, SearchDocument]) -> None:
     """Which metrics give the same results in the same order, on this query."""
     metrics_by_ids: dict[tuple[str, ...], list[str]] = {}
     for name, document in documents.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
+from lib.measure.robustness import RobustnessSweep, SweepRow
 from lib.prepare.workspace import Workspace
 from lib.view import page_controls, url_state
 from lib.view.figures import robustness, scores
@@ -18,7 +20,7 @@ from lib.view.retrieval import measurements
 
 RUN_TEST = "Run robustness test"
 QUANTITIES = ("first", "precision", "kept", "rank")
-Sweeps = dict[tuple[str, str], dict[str, Any]]  # by (space, distortion)
+Sweeps = dict[tuple[str, str], RobustnessSweep]  # by (space, distortion)
 
 
 def show(workspace: Workspace, compared_spaces: list[str]) -> None:
@@ -93,7 +95,9 @@ def lead_sentence(sweeps: Sweeps, compared_spaces: tuple[str, str], metric: str,
     leads: dict[str, list[str]] = {space: [] for space in compared_spaces}
     for name, kind in DISTORTIONS.items():
         means = [
-            np.mean([row[quantity] for row in sweeps[space, name]["rows"] if _is_distorted(row, metric, kind)])
+            np.mean(
+                [_quantity(row, quantity) for row in sweeps[space, name]["rows"] if _is_distorted(row, metric, kind)]
+            )
             for space in compared_spaces
             if (space, name) in sweeps
         ]
@@ -104,7 +108,12 @@ def lead_sentence(sweeps: Sweeps, compared_spaces: tuple[str, str], metric: str,
     return f"Better on average over the strengths: {'; '.join(parts)}." if parts else ""
 
 
-def _is_distorted(row: dict[str, Any], metric: str, kind: Distortion) -> bool:
+def _quantity(row: SweepRow, quantity: str) -> Any:
+    """One of `QUANTITIES` of a row."""
+    return cast("Mapping[str, Any]", row)[quantity]
+
+
+def _is_distorted(row: SweepRow, metric: str, kind: Distortion) -> bool:
     return row["metric"] == metric and row["level"] != kind.neutral and row["precision"] is not None
 
 
@@ -112,8 +121,8 @@ def flip_sentence(sweeps: Sweeps, compared_spaces: list[str], metric: str, quant
     """The numbers of the flip, which has no strength to draw a curve over; "" where it is not measured."""
     parts = []
     for space in compared_spaces:
-        rows = sweeps.get((space, "flip"), {}).get("rows", [])
-        value = next((row[quantity] for row in rows if row["metric"] == metric and row["level"] == 1), None)
+        rows = sweeps[space, "flip"]["rows"] if (space, "flip") in sweeps else []
+        value = next((_quantity(row, quantity) for row in rows if row["metric"] == metric and row["level"] == 1), None)
         if value is not None:
             number = f"{value:,.0f}" if quantity == "rank" else f"{value:.0%}"
             parts.append(f"{spaces.get(space).title} {number}")

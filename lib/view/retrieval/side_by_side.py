@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
+from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -90,7 +91,7 @@ def _side_names(a: Side, b: Side) -> tuple[str, str]:
     return f"{left} {a.space}", f"{right} {b.space}"
 
 
-def _show_agreement(comparison: dict[str, Any], names: tuple[str, str], k: int) -> None:
+def _show_agreement(comparison: CompareDocument, names: tuple[str, str], k: int) -> None:
     overlap, tau = comparison["overlap"], comparison["kendall_tau"]
     page_controls.numbers(
         "sides",
@@ -127,7 +128,7 @@ def _number(value: float | None, form: str) -> str:
 def _show_rankings(
     workspace: Workspace,
     label: str | None,
-    comparison: dict[str, Any],
+    comparison: CompareDocument,
     sides: tuple[Side, Side],
     names: tuple[str, str],
     shown: str,
@@ -161,8 +162,8 @@ def _show_rankings(
 def _tiles(
     workspace: Workspace,
     label: str | None,
-    comparison: dict[str, Any],
-    side: str,
+    comparison: CompareDocument,
+    side: Literal["a", "b"],
     names: tuple[str, str],
     visible: set[str],
 ) -> list[Tile]:
@@ -190,7 +191,7 @@ def _title(sides: tuple[Side, Side], side: str) -> str:
     return f"Answers by {METRICS[this.metric].title}{space}{position}"
 
 
-def _heading(side: Side, label: str | None, document: dict[str, Any]) -> tuple[str, str]:
+def _heading(side: Side, label: str | None, document: SearchDocument) -> tuple[str, str]:
     """The two lines above a side."""
     results = document["results"]
     same_class = sum(result["label"] == label for result in results)

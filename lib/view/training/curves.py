@@ -65,5 +65,17 @@ def section(runs: list[Run]) -> None:
 
 def _epochs(runs: list[Run]) -> pd.DataFrame:
     """A row for each epoch of each run."""
-    names = ("id", "regime", "preset", "weights", "seed")
-    return pd.DataFrame([{name: run[name] for name in names} | row for run in runs for row in run["epochs"]])
+    return pd.DataFrame(
+        [
+            {
+                "id": run["id"],
+                "regime": run["regime"],
+                "preset": run["preset"],
+                "weights": run["weights"],
+                "seed": run["seed"],
+                **row,
+            }
+            for run in runs
+            for row in run["epochs"]
+        ]
+    )

@@ -43,8 +43,5 @@ def _missing(workspace: Workspace) -> list[str]:
     best = {
         space.name: records.best(settings, space.regime, photos) for space in spaces.SPACES.values() if space.regime
     }
-    return [
-        name
-        for name, run_id in best.items()
-        if run_id is not None and (name not in prepared or prepared[name]["weights"]["name"] != run_id)
-    ]
+    networks = {name: weights["name"] for name, entry in prepared.items() if (weights := entry["weights"]) is not None}
+    return [name for name, run_id in best.items() if run_id is not None and networks.get(name) != run_id]

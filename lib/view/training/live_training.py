@@ -5,7 +5,7 @@ Everything shown comes from the status that the training process itself writes.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import streamlit as st
 
@@ -119,7 +119,7 @@ def _queue(status: Status) -> str:
 
 def _as_run(status: Status) -> Run:
     """The finished epochs as a run record, for the functions that read one."""
-    record: Run = {"id": status.run_id, "regime": status.regime, "seed": status.seed, "epochs": status.curve}
+    record: dict[str, Any] = {"id": status.run_id, "regime": status.regime, "seed": status.seed, "epochs": status.curve}
     return normalise(record)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.documents.runs import ResultRow
 from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
@@ -145,7 +146,7 @@ def _probed(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
     return f"Measured with {fewest:,} photos, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
 
 
-def _tested(rows: Sequence[Mapping[str, Any]], regimes: Sequence[str]) -> str:
+def _tested(rows: Sequence[ResultRow], regimes: Sequence[str]) -> str:
     """Test accuracy of these regimes."""
     measured = [
         f"{plain(row['title'])} **{row['accuracy']:.1%}**"

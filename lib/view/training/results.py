@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from lib.documents.runs import ResultRow
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
@@ -54,19 +55,17 @@ def section(runs: list[Run], workspace: Workspace) -> None:
     _all_runs(runs, workspace)
 
 
-def _best(rows: Sequence[Mapping[str, Any]]) -> None:
-    tested = [row for row in rows if row["accuracy"] is not None]
+def _best(rows: Sequence[ResultRow]) -> None:
+    tested = [(accuracy, row) for row in rows if (accuracy := row["accuracy"]) is not None]
     if not tested:
         return
-    best, *others = sorted(tested, key=lambda row: -row["accuracy"])
+    (accuracy, best), *others = sorted(tested, key=lambda pair: -pair[0])
     seeds = f"Mean of {len(best['accuracies'])} seeds" if best["band"] else ONE_SEED
-    rest = ", ".join(f"{plain(row['title'])} {row['accuracy']:.1%}" for row in others)
-    st.markdown(
-        f"#### {headline(best['title'], best['accuracy'], best['tested'])}\n{seeds}{f'. {rest}' if rest else ''}."
-    )
+    rest = ", ".join(f"{plain(row['title'])} {accuracy:.1%}" for accuracy, row in others)
+    st.markdown(f"#### {headline(best['title'], accuracy, best['tested'])}\n{seeds}{f'. {rest}' if rest else ''}.")
 
 
-def _table(rows: Sequence[Mapping[str, Any]], names: list[str], fingerprint: str) -> None:
+def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> None:
     frame = pd.DataFrame([_line(row, name, fingerprint) for row, name in zip(rows, names, strict=True)])
     st.dataframe(
         frame,
@@ -97,7 +96,7 @@ def _table(rows: Sequence[Mapping[str, Any]], names: list[str], fingerprint: str
     page_controls.csv_button(frame, "results")
 
 
-def _line(row: dict[str, Any], name: str, fingerprint: str) -> dict[str, Any]:
+def _line(row: ResultRow, name: str, fingerprint: str) -> dict[str, Any]:
     return {
         "Regime": name,
         "Test accuracy %": _percent(row["accuracy"], 4),
@@ -159,7 +158,7 @@ def _differences(runs: list[Run]) -> None:
     page_controls.csv_button(frame, "differences")
 
 
-def _costs(rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
+def _costs(rows: Sequence[ResultRow], names: list[str]) -> None:
     st.markdown("**What accuracy costs**: trainable parameters, and the time of one whole run, on logarithmic axes")
     time = "cpu_seconds" if all(row["cpu_seconds"] for row in rows) else "seconds"
     st.plotly_chart(

@@ -132,8 +132,11 @@ def _photos(workspace: Workspace, ids: list[str], notes: Sequence[tuple[str, ...
 
 
 def _configuration(run: Run) -> None:
-    for key, title in (("config", "Configuration"), ("environment", "Environment")):
-        rows = [{"Setting": name, "Value": _cell_text(value)} for name, value in run[key].items()]
+    for key, title, settings in (
+        ("config", "Configuration", run["config"]),
+        ("environment", "Environment", run["environment"]),
+    ):
+        rows = [{"Setting": name, "Value": _cell_text(value)} for name, value in settings.items()]
         if rows:
             with st.expander(f"{title} ({len(rows)})", expanded=key == "config"):
                 st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
