@@ -147,9 +147,10 @@ def _umap(
         # UMAP warns that a seed means one thread, which is intended, and that a map of given neighbours cannot place
         # new points, which `out_of_sample` does without it.
         warnings.simplefilter("ignore")
+        import threadpoolctl
         import umap
 
-        layout = umap.UMAP(
+        model = umap.UMAP(
             n_neighbors=neighbours,
             min_dist=parameters.min_dist,
             metric=parameters.metric,
@@ -161,7 +162,10 @@ def _umap(
             # UMAP reports progress only on a progress bar, and draws that only when verbose.
             verbose=True,
             tqdm_kwds={"file": _BarReader(progress), "mininterval": 0.2},
-        ).fit_transform(points)
+        )
+        # UMAP starts from scikit-learn's PCA, whose last bits depend on the threads of BLAS on some processors.
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            layout = model.fit_transform(points)
     return np.ascontiguousarray(layout, dtype=np.float32), str(umap.__version__)
 
 

@@ -230,7 +230,7 @@ def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, shown: Settin
     tab.page.set_input_files('input[type="file"]', files=[str(opened.catalog().path(inside))])
     wait_for_maps(
         tab.page,
-        "maps.filter(map => map.state.data.lines?.start_name === {uploaded_photo.NAME!r}).length === 2",
+        f"maps.filter(map => map.state.data.lines?.start_name === {uploaded_photo.NAME!r}).length === 2",
         timeout=60_000,
     )
     tab.settle()

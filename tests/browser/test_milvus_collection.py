@@ -148,7 +148,11 @@ def test_failures_of_servers_are_named_one_by_one(
             (f"http://127.0.0.1:{port}", "refused the credentials", "or the token typed here"),
             (f"https://127.0.0.1:{plain}", "does not speak TLS on this port", "write http:// instead of https://"),
             (f"http://127.0.0.1:{secure}", "expects TLS on this port", "write https:// instead of http://"),
-            (f"https://localhost:{secure}", "is not trusted: self-signed certificate", "its authority's certificate"),
+            (
+                f"https://localhost:{secure}",
+                "is not trusted: self-signed certificate",
+                "the certificate of its authority",
+            ),
             ("root:typ3d-wr0ng@host:19530", "outside the folders", "PETALSCOPE_FOLDERS"),
         ):
             add_connection(tab, address, WRONG, opened=not first)

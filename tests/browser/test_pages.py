@@ -134,7 +134,7 @@ def test_prepare_from_the_page_on_hostile_names(chromium, tmp_path: Path) -> Non
         tab = Watched(chromium, address)
         tab.open("")
         tab.page.get_by_role("button", name="Prepare the photos").click()
-        tab.page.get_by_text("Photos", exact=True).first.wait_for(timeout=400_000)
+        tab.page.get_by_role("heading", name="Photos", exact=True).wait_for(timeout=400_000)
         tab.page.locator('[aria-label="Photos"] button').first.wait_for(timeout=60_000)
         for path in DEEP_LINKS:
             tab.open(path)

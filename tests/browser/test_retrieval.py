@@ -75,7 +75,7 @@ def test_a_pasted_picture_is_asked(tab: Watched, prepared: Settings) -> None:
         field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
     }"""
     field.evaluate(paste, ["d29yZHM=", ""])
-    assert "holds no picture" in field.inner_text()
+    assert "holds no image" in field.inner_text()
     field.evaluate(paste, [base64.b64encode(_noise(2)).decode(), "image/png"])
     tab.page.locator(f"{FIRST} button").nth(3).wait_for(timeout=30_000)
     tab.settle()

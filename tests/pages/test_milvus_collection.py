@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.prepare import workspace
 from lib.settings import Settings
-from lib.store import collections, pool
+from lib.store import collections, index_types, pool
 from lib.store import overview as store_overview
 from lib.store import rows as store_rows
 from lib.store.connection import open_store
@@ -143,7 +143,7 @@ def test_schema_shows_every_field_and_index(opened_at, folder: Path) -> None:
     source = tables(app, "Source")[0].set_index("Build parameter")
     assert source.loc["M"].tolist() == ["8", "reported"]
     assert f"{schema.MEMORY}: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)
-    assert "it does not measure either" in words(app)
+    assert index_types.LITE_STATE_NOTE in words(app)
 
 
 def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:

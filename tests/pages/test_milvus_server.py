@@ -16,7 +16,7 @@ from lib.prepare import pipeline, workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings
-from lib.store import collections, quickstart
+from lib.store import collections, index_types, quickstart
 from lib.store.connection import open_store
 from lib.view.milvus import overview, rows, vector_health
 from lib.view.milvus import quickstart as quickstart_page
@@ -89,7 +89,7 @@ def test_schema_parameters_are_reported(opened_at) -> None:
     app = opened_at(collection="foreign", part="schema")
     source = tables(app, "Source")[0].set_index("Build parameter")
     assert source.loc["M"].tolist() == ["8", "reported"]
-    assert "it does not measure either" not in words(app)
+    assert index_types.LITE_STATE_NOTE not in words(app)
 
 
 def test_rows_page_and_filter(opened_at) -> None:

@@ -180,7 +180,7 @@ def test_a_new_prepare_is_seen_at_once(start: Start, prepared: Settings, monkeyp
     photo = Query("rose/00.jpg", 0, [0], None, "id rose/00.jpg")
     reads: dict[str, Callable[[Any], Any]] = {
         "catalog": cached.catalog,
-        "loaded": lambda opened: cached.loaded(opened, "resnet18"),
+        "loaded": lambda opened: cached.searchable_space(opened, "resnet18"),
         "unit_space": lambda opened: cached_search.unit_space(opened, "resnet18"),
         "neighbourhoods": lambda opened: cached.neighbourhoods(opened, "resnet18"),
         "traits": lambda opened: cached.traits(opened, "resnet18"),

@@ -346,7 +346,7 @@ def test_map(run: Run, prepared: Settings, copied: Settings) -> None:
     assert (pca["method"], pca["metric"], pca["cached"]) == ("PCA", "euclidean", True)
     text = run("map", "--space", "transfer", "--n-neighbors", "9", "--artifacts", str(copied.artifacts)).out
     assert "UMAP of 61 images in transfer: n_neighbors 9, min_dist 0.1, metric cosine, seed 0" in text
-    assert "trustworthiness" in text and "made in" in text
+    assert "trustworthiness" in text and "computed in" in text
     assert "n_neighbors" not in pca
 
 

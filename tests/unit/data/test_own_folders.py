@@ -351,7 +351,7 @@ def test_home_names_what_is_left_out(settings: Settings, start: Callable[[Settin
     pipeline.prepare(settings)
     app = start(settings)
     assert not app.exception
-    assert any("Files and folders that were left out: 1" in each.label for each in app.expander)
+    assert any("Files and folders left out: 1" in each.label for each in app.expander)
     texts = [each.value for each in app.markdown]
     assert any("left out of the photos" in text and "is an artifacts folder of Petalscope" in text for text in texts)
 
