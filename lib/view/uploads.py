@@ -18,6 +18,11 @@ PROMISE = "Your photo stays in this process's memory and is not stored. At most 
 TOO_LARGE = "This file is larger than 50 MB; choose a smaller photo."
 
 
+def refusal(reason: str) -> str:
+    """The sentence for a file that is not taken: `reason` follows "This file"."""
+    return f"This file {reason}; choose another photo."
+
+
 @dataclass(frozen=True)
 class UploadedPhoto:
     """A user's photo: `whole` is upright RGB, `pixel_hash` the hash of its pixels, `preview` the data URI of a JPEG of
@@ -37,7 +42,7 @@ def read(content: bytes) -> UploadedPhoto:
     try:
         whole = images.open_rgb(content)
     except ImageError as error:
-        raise QueryError(f"This file {error}; choose another photo.") from error
+        raise QueryError(refusal(str(error))) from error
     return UploadedPhoto(whole, images.pixel_hash(whole), gallery.data_uri(thumbnails.encode(whole, 480)))
 
 

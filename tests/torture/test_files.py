@@ -73,7 +73,7 @@ def test_every_hostile_file_is_read_or_left_out_with_a_sentence_by_all_alike(
         else:
             with pytest.raises(QueryError) as refused:
                 uploads.read(data)
-            assert str(refused.value) == f"This file {reasons[name]}; choose another picture.", name
+            assert str(refused.value) == uploads.refusal(reasons[name]), name
             with pytest.raises(ImageError, match=r"\w"):
                 thumbnails.thumbnail(root / name, "0" * 64, 96, tmp_path / "thumbnails")
     uploads.read.clear()
