@@ -113,9 +113,8 @@ def _catalog_photo(workspace: Workspace) -> list[Query]:
         st.session_state["turn"] = (int(st.session_state.get("turn", 0)) + 1) % 1_000_000
         draw()
 
-    button, seed = st.columns([5, 2], gap="small", vertical_alignment="bottom")
-    button.button("Random photo", on_click=draw_next, icon=":material/casino:", width="stretch", type="primary")
-    seed.number_input(
+    st.button("Random photo", on_click=draw_next, icon=":material/casino:", width="stretch", type="primary")
+    st.number_input(
         "Seed", 0, 999_999, key="turn", on_change=draw, help="The same seed and class always give the same photo."
     )
 
