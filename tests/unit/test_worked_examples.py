@@ -19,6 +19,8 @@ from lib.search.metrics import METRICS
 from lib.settings import PROJECT
 from lib.store import collections
 
+pytestmark = pytest.mark.slow
+
 K = 7
 QUERY = "tulip/04.jpg"
 # Pastes both blocks at the ends of their files, in effect, before anything else is imported.

@@ -748,6 +748,7 @@ def test_a_library_that_prints_does_not_spoil_the_document(capsys: pytest.Captur
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_features_beat_pixels_on_real_photos(run: Run, photos: Path, tmp_path: Path) -> None:
     words = ("--data", str(photos), "--artifacts", str(tmp_path / "a"))
     document = run("prepare", "--json", "--limit", "200", *words).document

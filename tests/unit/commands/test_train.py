@@ -21,6 +21,8 @@ from lib.learn.regimes import REGIMES
 from lib.settings import PROJECT, Settings
 from tests.helpers import quick_trainings
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PETALSCOPE_OFFLINE": "1"}
 LIMIT = 58
 

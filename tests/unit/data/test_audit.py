@@ -229,6 +229,7 @@ def test_many_pictures_need_little_memory() -> None:
 # --- Real photos -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_flowers_hold_what_eyes_found_in_them(photos: Path) -> None:
     document = audit(build_catalog(photos))
     if document["images"] != 4064:

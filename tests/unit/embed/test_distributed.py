@@ -18,6 +18,8 @@ from lib.embed import distributed, extract, spaces
 from lib.prepare import pipeline, workspace
 from lib.settings import PROJECT, Settings
 
+pytestmark = pytest.mark.slow
+
 # A photo of the second process' share goes and comes back between two tries.
 TWO_TRIES = """
 import sys

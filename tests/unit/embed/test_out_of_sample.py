@@ -12,6 +12,8 @@ from lib.embed import projection
 from lib.embed.out_of_sample import place
 from lib.embed.projection import Map, MapParameters
 
+pytestmark = pytest.mark.slow
+
 
 def clusters(n: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)

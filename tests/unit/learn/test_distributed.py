@@ -19,6 +19,8 @@ from lib.learn import backbone, checkpoints, distributed, live_status, loop, pho
 from lib.settings import PROJECT, Settings
 from tests.helpers import quick_trainings
 
+pytestmark = pytest.mark.slow
+
 EVALUATION = """
 import sys
 from pathlib import Path

@@ -26,6 +26,8 @@ from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
 from tests.helpers import quick_trainings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

@@ -27,6 +27,8 @@ from lib.statistics import wilson
 from tests.helpers import image_files as drawn
 from tests.helpers import quick_trainings
 
+pytestmark = pytest.mark.slow
+
 TRAINABLE = {"scratch": 11_179_077, "transfer": 2_565, "finetune": 4_855_813, "init": 11_179_077}
 FROZEN = {"scratch": 0, "transfer": 60, "finetune": 50, "init": 0}
 

@@ -736,6 +736,7 @@ def mortal() -> Iterator[Mortal]:
         assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, mortal: Mortal) -> None:
     steps = mortal.prepare(settings)["steps"]
     expected, rows = files(settings), rows_of(settings)
@@ -749,6 +750,7 @@ def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, mortal: Morta
         assert rows_of(settings) == rows, die_at
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal, tmp_path: Path) -> None:
     mortal.prepare(settings)
     old = answer(settings, "daisy/00.jpg")

@@ -19,6 +19,8 @@ from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.store import collections, connection, vector_search
 
+pytestmark = pytest.mark.slow
+
 # Enough for an index to be one, few enough for two cores.
 PHOTOS = 1_000
 QUERIES = 40

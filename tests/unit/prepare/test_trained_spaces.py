@@ -26,6 +26,8 @@ from lib.store import collections, connection
 from lib.view.components import scatter
 from tests.helpers import browser_driver, quick_trainings
 
+pytestmark = pytest.mark.slow
+
 REGIMES = ["scratch", "finetune", "init"]
 
 

@@ -103,6 +103,7 @@ def test_the_command_gives_the_same_ids(
     assert [row["id"] for row in json.loads(capsys.readouterr().out)["results"]] == expected
 
 
+@pytest.mark.slow
 def test_the_milvus_programs_give_the_same_ids(
     opened: Workspace, loaded: LOAD, prepared: Settings, tmp_path: Path
 ) -> None:

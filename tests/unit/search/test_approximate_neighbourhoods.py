@@ -17,6 +17,8 @@ from lib.search.metrics import order, reference
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[Settings], AppTest]
 N, COPIES = 600, 24
 

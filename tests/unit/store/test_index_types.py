@@ -22,6 +22,7 @@ def built(kind: str) -> faiss.Index:
     return faiss.index_factory(DIM, recipe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "HNSW", "HNSW_SQ"])
 def test_estimates_are_within_three_percent_of_the_real_thing(kind: str) -> None:
     vectors = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)

@@ -102,6 +102,7 @@ def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
         assert 0 < row["p50_ms"] <= row["p95_ms"]
 
 
+@pytest.mark.slow
 def test_large_collections_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recall.recall(store, "graph", k=5, queries=300)
     monkeypatch.setattr(recall, "ROWS_IN_MEMORY", 300)  # so few are held: the rest is read a page at a time
