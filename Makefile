@@ -51,7 +51,7 @@ check: install-tests lint-js
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(BIN)/lint-imports
+	$(RUN) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 # JavaScript is linted and its pure parts are tested where node is there. Without node, or without the npm registry,
 # one line says what is left out, and the target succeeds.
