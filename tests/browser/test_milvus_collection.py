@@ -349,7 +349,9 @@ def test_a_click_on_the_map_shows_the_row(tab: Watched, prepared: Settings) -> N
     assert not tab.page.get_by_label("Lasso").is_visible()
     tab.page.mouse.click(*point_on_map(tab.page, 3))
     tab.page.get_by_role("button", name=row_photos.SEARCH).wait_for(timeout=20_000)
-    assert tab.page.locator('[aria-label="This row"] button').count() == 1
+    photo = tab.page.locator('[aria-label="This row"] button')
+    photo.first.wait_for(timeout=20_000)  # the component is drawn after the button beside it
+    assert photo.count() == 1
 
 
 @pytest.mark.parametrize("part", ["quality&quality=ivf", "health"])
