@@ -23,10 +23,11 @@ import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import images
+from lib.data import images, skipped_files
 from lib.data.scanning import FACTORS_FILE, scan, skipped_file
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
+from lib.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SPLITS = ("train", "val", "test")
 COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
+OTHER_COLOURS = "was prepared by an earlier version, which did not convert its colours to sRGB"
 BLOCK = 256  # photos decoded between two checks of the limit
 
 
@@ -58,6 +60,8 @@ class Catalog:
     fingerprint: str
     seed: int
     limit: int | None
+    # The version of `images` that decoded the photos.
+    decoder: int = images.DECODER
 
     @cached_property
     def ids(self) -> list[str]:
@@ -91,6 +95,8 @@ class Catalog:
         with _read_again(image_id):
             image = images.open_rgb(self.path(image_id))
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
+            if self.decoder != images.DECODER and images.has_foreign_colours(self.path(image_id)):
+                raise DataError(f"{image_id} {OTHER_COLOURS}", remedy=Remedy.PREPARE)
             raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
@@ -201,6 +207,12 @@ def build(
 
     files, skipped = scan(root)
     previous_rows = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
+
+    def reusable(name: str) -> dict[str, Any] | None:
+        row = previous_rows.get(name)
+        same_decoder = previous is None or previous.decoder == images.DECODER
+        return row if row is None or same_decoder or not images.has_foreign_colours(root / name) else None
+
     queues = _shuffled_by_class(files)
     target = len(files) if limit is None else min(limit, len(files))
     rows: list[dict[str, Any]] = []
@@ -209,7 +221,7 @@ def build(
     # Threads suffice, since Pillow releases the interpreter lock while it decodes.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         while len(rows) < target and (names := _next_block(queues, counts, min(BLOCK, target - len(rows)))):
-            for row in pool.map(lambda name: _read(root, name, previous_rows.get(name), decode), names):
+            for row in pool.map(lambda name: _read(root, name, reusable(name), decode), names):
                 if "reason" in row:
                     skipped.append(row)
                 else:
@@ -218,7 +230,7 @@ def build(
                 done += 1
                 progress(done if limit is None else len(rows), target)
     if not rows:
-        raise DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
+        raise DataError(_nothing_readable(root, files, skipped), remedy=Remedy.CHOOSE_DATA)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
     frame = frame[COLUMNS]
@@ -231,6 +243,15 @@ def build(
         seed=seed,
         limit=limit,
     )
+
+
+def _nothing_readable(root: Path, files: list[str], skipped: list[dict[str, str]]) -> str:
+    problem = f"{root} has no readable image in a class sub-folder"
+    if not files:
+        return problem
+    folders = counted(len({name.split("/", 1)[0] for name in files}), "class folder")
+    unread = [entry for entry in skipped if entry["id"] in set(files)]
+    return f"{problem}: of {counted(len(files), 'file')} in {folders}, {skipped_files.by_kind(unread)}"
 
 
 def _shuffled_by_class(files: list[str]) -> dict[str, list[str]]:

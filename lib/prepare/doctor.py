@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lib import artifacts
-from lib.data import catalog_file, datasets, own_folders
+from lib.data import catalog_file, datasets, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.data.scanning import scan
 from lib.documents.prepare import DoctorCheck, DoctorDocument
@@ -20,6 +20,7 @@ from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.settings import VERSION, Settings
 from lib.store import collections
+from lib.text import counted
 
 # Their hash proves these sound; any other file must be loaded to know.
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
@@ -78,7 +79,7 @@ def _data(settings: Settings) -> DoctorCheck:
         files, skipped = scan(dataset.root)
     except PetalscopeError as error:
         return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
-    detail = f"{dataset.name} in {dataset.root}: {len(files):,} files in class folders"
+    detail = f"{dataset.name} in {dataset.root}: {counted(len(files), 'file')} in class folders"
     if own := own_folders.summary(skipped):
         detail += f"; {own}"
     return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
@@ -108,8 +109,7 @@ def _artifacts(settings: Settings) -> DoctorCheck:
 
 
 def _catalog(opened: Workspace, catalog: Catalog) -> DoctorCheck:
-    skipped = len(catalog.skipped)
-    detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
+    detail = f"{counted(len(catalog.frame), 'image')}, {skipped_files.summary(catalog.skipped) or '0 files left out'}"
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
@@ -128,7 +128,7 @@ def _training(settings: Settings, catalog: Catalog) -> DoctorCheck:
     if not own:
         return _check("training", True, "no run yet; `python -m lib train --regime all --preset quick` takes minutes")
     trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
-    return _check("training", True, f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {trained}")
+    return _check("training", True, f"{counted(len(own), 'run')} kept in the artifacts, {trained}")
 
 
 def _trained(opened: Workspace) -> list[str]:
@@ -142,7 +142,7 @@ def _space(opened: Workspace, name: str) -> DoctorCheck:
         for method in ("umap", "pca"):
             opened.map(name, method)
         note = neighbourhoods.approximation_note(opened.neighbourhoods(name).facts)
-        return f"{len(vectors.values):,} vectors, neighbours{f' ({note})' if note else ''} and maps" + (
+        return f"{counted(len(vectors.values), 'vector')}, neighbours{f' ({note})' if note else ''} and maps" + (
             f", weights {weights.name}" if weights else ""
         )
 
@@ -169,7 +169,7 @@ def _store(settings: Settings, bases: dict[str, str]) -> DoctorCheck:
         for name, base in bases.items():
             if not base or any(base + suffix not in present for suffix in collections.SIBLINGS):
                 raise ArtifactError(f"{settings.store_address} does not hold all collections of the space {name}.")
-        return f"{settings.store_address}: {len(present)} collections"
+        return f"{settings.store_address}: {counted(len(present), 'collection')}"
 
     return _check_readable("store", read, settings.prepare_command)
 

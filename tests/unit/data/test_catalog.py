@@ -199,7 +199,7 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
             "too large",
         ),
         "rose/endless.jpg": (image_files.scans(scene(), 300), "scans"),
-        "rose/map.tif": (encoded(scene(), "TIFF"), "TIFF"),
+        "rose/map.jp2": (encoded(scene(), "JPEG2000"), "JPEG 2000"),
         "rose/logo.svg": (b"<svg/>", "SVG"),
         "rose/notes.md": (b"# notes", "not a JPEG"),
         "top.jpg": (good, "no class folder"),
