@@ -90,7 +90,7 @@ def _weights(settings: Settings, *, thorough: bool) -> DoctorCheck:
     try:
         weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
         if thorough and weights.name not in KNOWN_WEIGHTS:
-            backbone.resnet18(weights)
+            weights, _ = backbone.adapted(weights)
     except PetalscopeError as error:
         return _check("weights", False, str(error), "name others with --weights imagenet, bundled or a file")
     about = weights.about
