@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import images, skipped_files
+from lib.data import factor_table, images, skipped_files
 from lib.data.scanning import FACTORS_FILE, scan, skipped_file
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
@@ -62,6 +62,8 @@ class Catalog:
     limit: int | None
     # The version of `images` that decoded the photos.
     decoder: int = images.DECODER
+    # A clause about the factor table, see `factor_table`.
+    factors: str = ""
 
     @cached_property
     def ids(self) -> list[str]:
@@ -167,6 +169,7 @@ class Catalog:
             "split": self.splits,
             "fingerprint": self.fingerprint,
             "skipped": self.skipped,
+            "factors": self.factors,
         }
 
 
@@ -233,15 +236,16 @@ def build(
         raise DataError(_nothing_readable(root, files, skipped), remedy=Remedy.CHOOSE_DATA)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
-    frame = frame[COLUMNS]
+    factors = factor_table.join(frame[COLUMNS], root / FACTORS_FILE)
     return Catalog(
         name=name,
         root=root,
-        frame=_with_factors(frame, root / FACTORS_FILE),
+        frame=factors.frame,
         skipped=sorted(skipped, key=lambda entry: entry["id"]),
         fingerprint=fingerprint(zip(frame["sha256"], frame["label"], strict=True)),
         seed=seed,
         limit=limit,
+        factors=factors.note,
     )
 
 
@@ -314,23 +318,3 @@ def file_stamp(path: Path) -> tuple[int, int]:
     """
     status = path.stat()
     return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
-
-
-def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """`frame` with the columns of the factor table `file`; unchanged where the table is missing or about other ids."""
-    import pandas as pd
-
-    if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
-        return frame
-    try:
-        factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)
-        if not isinstance(factors.index, pd.RangeIndex):
-            raise ValueError("rows are longer than the header")
-        factors = factors.drop_duplicates("id").set_index("id").add_prefix("factor_")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
-    if not factors.index.isin(frame["id"]).any():
-        return frame
-    # Columns of mixed types become text, since Parquet cannot store them.
-    mixed = factors.columns[factors.dtypes == "object"]
-    return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")

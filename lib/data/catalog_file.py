@@ -58,6 +58,7 @@ def save(catalog: Catalog, path: Path) -> None:
         "seed": catalog.seed,
         "limit": catalog.limit,
         "decoder": catalog.decoder,
+        "factors": catalog.factors,
         "skipped": catalog.skipped,
         "columns": list(frame.columns),
     }
@@ -92,6 +93,7 @@ def load(path: Path) -> Catalog | None:
             seed=facts["seed"],
             limit=facts["limit"],
             decoder=facts.get("decoder", 1),  # the first version did not record it
+            factors=facts.get("factors", ""),
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged_file_error(path) from error

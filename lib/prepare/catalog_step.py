@@ -25,14 +25,15 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
         previous=previous,
         progress=job.reporter.stage("read photos"),
     )
-    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped)):
+    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped), catalog.factors):
         if clause:
-            job.reporter.say(f"{clause[0].upper()}{clause[1:]}.")
+            job.reporter.say(f"{clause if clause is catalog.factors else clause[0].upper() + clause[1:]}.")
     if previous is not None and (changed := _recoloured(previous, catalog)):
         job.reporter.say(recoloured(changed))
     name = f"catalog-{catalog.key}.parquet"
     existing = _catalog_or_none(job.folder / name)
-    if existing is None or existing.decoder != catalog.decoder:
+    # The file's name does not depend on these two.
+    if existing is None or (existing.decoder, existing.factors) != (catalog.decoder, catalog.factors):
         catalog_file.save(catalog, job.folder / name)
     return catalog, name
 

@@ -110,6 +110,8 @@ def _artifacts(settings: Settings) -> DoctorCheck:
 
 def _catalog(opened: Workspace, catalog: Catalog) -> DoctorCheck:
     detail = f"{counted(len(catalog.frame), 'image')}, {skipped_files.summary(catalog.skipped) or '0 files left out'}"
+    if catalog.factors:
+        detail += f"; {catalog.factors}"
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:

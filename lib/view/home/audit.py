@@ -15,6 +15,8 @@ _MOST_GROUPS = 30
 def show(workspace: Workspace) -> None:
     """The files that were left out; duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
+    if photos.factors:
+        st.caption(plain(f"{photos.factors}."))
     if photos.skipped:
         if clause := skipped_files.summary(photos.skipped):
             st.caption(plain(f"{clause}."))
