@@ -13,7 +13,7 @@ from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, Pre
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
 
@@ -89,10 +89,10 @@ def show_audit(document: AuditDocument) -> str:
     conflicts = [group for group in groups if group["conflict"]]
     near, left_out = len(groups) - len(exact), len(document["corrupt"])
     lines = [
-        f"{counted(document['images'], 'image')}: {counted(len(exact), 'picture', 'occurs', 'occur')} more than once, "
-        f"{counted(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
+        f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
+        f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
         f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
-        f"{counted(left_out, 'file or folder', 'is', 'are')} left out"
+        f"{agreeing(left_out, 'file or folder', 'is', 'are')} left out"
     ]
     skipped = cast("list[Mapping[str, str]]", document["corrupt"])
     if clause := skipped_files.summary(skipped):
