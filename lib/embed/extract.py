@@ -27,6 +27,7 @@ from lib.embed.distributed import Part, Task
 from lib.embed.embedder import Embedder, embedder
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, WeightsError
+from lib.learn import distributed as processes
 from lib.learn.backbone import Weights
 from lib.progress import Progress
 
@@ -89,7 +90,7 @@ def extract(
             batches = [pending[start : start + embed.batch] for start in range(0, len(pending), embed.batch)]
             task = Task(space, catalog, weights, batches, embed.engine)
             done = 0
-            own_parts = parts(task, 0, distributed.size(), embed)
+            own_parts = parts(task, 0, processes.size(), embed)
             with closing(distributed.lead(task, own_parts)) as all_parts:
                 for rows, vectors in all_parts:
                     values[rows] = vectors
