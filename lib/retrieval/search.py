@@ -20,11 +20,12 @@ from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace, open_store
-from lib.retrieval.query import Query, shown_name
+from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, vector_search
+from lib.text import shown_name
 
 NO_QUERY = "There is nothing to search with; choose a photo."
 EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
@@ -78,11 +79,6 @@ def no_image_passes(names: Iterable[str], classes: Iterable[str]) -> str:
     shown = [shown_name(name) for name in classes]
     listed = ", ".join(shown[:12]) + (" and others" if len(shown) > 12 else "")
     return f"No image passes the filter {' and '.join(shown_name(name) for name in names)}; the classes are {listed}."
-
-
-def k_too_small(k: int) -> str:
-    """The sentence for a search for no results."""
-    return f"k must be at least 1 (got {k})."
 
 
 def load_space(workspace: Workspace, space: str) -> SearchableSpace:
@@ -165,7 +161,7 @@ def search(
         vectors = query_vectors(workspace, loaded, queries, embed)
     candidates = _candidates(loaded, queries, among, keep_duplicates)
     if k < 1:
-        raise QueryError(k_too_small(k))
+        raise QueryError(exact.k_too_small(k))
     start = time.perf_counter()
     results = _scan(loaded, vectors, kind, k, candidates)
     seconds = time.perf_counter() - start

@@ -24,6 +24,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.query import Query, find_query, query_part
 from lib.retrieval.search import SearchableSpace
+from lib.search import exact
 from lib.settings import Settings
 from lib.store import connection
 from tests.conftest import COPY, COPY_OF, draw_picture
@@ -330,7 +331,7 @@ def test_files_that_are_no_pictures_say_why(loaded: LOAD, tmp_path: Path) -> Non
 def test_an_unknown_metric_or_k_is_refused(opened: Workspace, loaded: LOAD) -> None:
     with pytest.raises(QueryError, match="choose one of mse, l1"):
         search(opened, loaded("pixels"), "rose/00.jpg", "chebyshev")
-    with pytest.raises(QueryError, match=re.escape(retrieval_search.k_too_small(0))):
+    with pytest.raises(QueryError, match=re.escape(exact.k_too_small(0))):
         search(opened, loaded("pixels"), "rose/00.jpg", k=0)
 
 
