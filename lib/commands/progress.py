@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from lib.text import printable
+from lib.text import visible
 
 
 class Progress:
@@ -55,7 +55,7 @@ class Progress:
         """Print a sentence without tearing the bar."""
         from tqdm import tqdm
 
-        tqdm.write(printable([sentence]), file=sys.stderr)
+        tqdm.write(visible(sentence), file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import streamlit as st
 
+from lib.text import visible
+
 # Whole numbers beyond this are rounded by browsers, which know doubles only.
 _LARGEST_EXACT = 2**53
 
 
 def plain(text: str) -> str:
     """Text from outside (a file name, an engine's reply) shown as it is; of Markdown only `code` remains."""
-    printable = "".join(letter if letter.isprintable() else "�" for letter in text)
+    printable = visible(text)
     parts = printable.split("`")
     if len(parts) % 2 == 0:  # an odd number of backticks is no code of ours
         parts = [printable.replace("`", "'")]

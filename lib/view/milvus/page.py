@@ -10,6 +10,7 @@ from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace, store_key
 from lib.store import pool
 from lib.store.pool import Connection
+from lib.text import shortened
 from lib.view import cached, cached_milvus, page_frame, remedies, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
@@ -91,5 +92,5 @@ def _collection(connection: Connection, names: list[str], workspace: Workspace |
     ordered = sorted(names, key=lambda name: not name.startswith(bases)) if bases else names
     linked = url_state.parameter("collection")
     if linked and linked not in names:
-        st.warning(f"There is no collection {plain(linked[:200])} in this store; another one is shown.")
+        st.warning(f"There is no collection {plain(shortened(linked))} in this store; another one is shown.")
     return str(st.selectbox("Collection", ordered, **url_state.choice("collection", "milvus", ordered, ordered[0])))
