@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.prepare import DoctorDocument
+from lib.progress import of_stage
 from lib.settings import Settings
 from lib.store import collections
 from lib.text import printable
@@ -48,7 +49,7 @@ def recall(settings: Settings, options: argparse.Namespace) -> Any:
     from lib.store import recall
 
     workspace.check_store(settings)
-    with workspace.open_store(settings, "recall") as store, Progress() as progress:
+    with workspace.open_store(settings, "recall") as store, ProgressBar() as progress:
         collections.ensure_loaded(store, options.collection)
         return recall.recall(
             store,
@@ -56,7 +57,7 @@ def recall(settings: Settings, options: argparse.Namespace) -> Any:
             field=options.field,
             k=options.k,
             queries=options.queries,
-            progress=lambda done, total: progress.update("exact scan", done, total),
+            progress=of_stage(progress.update, "exact scan"),
         )
 
 

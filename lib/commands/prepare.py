@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
@@ -38,7 +38,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
+    with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
@@ -77,7 +77,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib.prepare import pipeline
 
-    with Progress() as progress:
+    with ProgressBar() as progress:
         return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
@@ -114,7 +114,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         metric=options.metric or defaults.metric,
         seed=defaults.seed if options.seed is None else options.seed,
     )
-    with Progress() as progress:
+    with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     document = {

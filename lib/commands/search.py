@@ -6,9 +6,10 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
 from lib.errors import ArtifactError
+from lib.progress import of_stage
 from lib.settings import Settings
 from lib.text import printable
 
@@ -114,7 +115,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     if not names:
         raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
     rows: list[EvaluationRow] = []
-    with Progress() as progress:
+    with ProgressBar() as progress:
         for name in names:
             rows += evaluation.evaluate(
                 opened,
@@ -122,7 +123,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
                 [options.metric] if options.metric else None,
                 k=options.k,
                 queries=options.queries,
-                progress=lambda done, total, name=name: progress.update(f"evaluate {name}", done, total),  # type: ignore[misc]
+                progress=of_stage(progress.update, f"evaluate {name}"),
             )
     return {"rows": rows}
 

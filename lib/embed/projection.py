@@ -14,7 +14,6 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from lib.embed.neighbours import MOST_EXACT, NearestNeighbours, k_nearest
 from lib.embed.scratch_arrays import empty_array, unit_rows
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
+from lib.progress import Progress, no_progress
 
 SCHEMA = 3
 METHODS = ("umap", "pca")
@@ -101,7 +101,7 @@ class Map:
 def project(
     values: np.ndarray,
     parameters: MapParameters,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     *,
     most_exact: int = MOST_EXACT,
 ) -> Map:
@@ -139,7 +139,7 @@ def project(
 
 
 def _umap(
-    points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Callable[[int, int | None], None]
+    points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Progress
 ) -> tuple[np.ndarray, str]:
     neighbours = min(parameters.n_neighbors, len(points) - 1)
     indices, distances = (np.ascontiguousarray(each[:, :neighbours]) for each in (near.rows, near.distances))
@@ -172,7 +172,7 @@ def _umap(
 class _BarReader(io.StringIO):
     """A stream for a progress bar: passes the "12/500" in the text to `progress`."""
 
-    def __init__(self, progress: Callable[[int, int | None], None]) -> None:
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress = progress
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
 from lib.errors import DownloadError, WeightsError
+from lib.progress import Message, Progress, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class Weights:
 def choose(
     settings: Settings,
     *,
-    progress: Callable[[int, int | None], None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+    warn: Message = no_message,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.

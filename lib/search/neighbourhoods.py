@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lib import artifacts
 from lib.embed import projection
 from lib.embed.neighbours import MOST_EXACT, SAMPLE
+from lib.progress import Progress, no_progress
 from lib.search import approximate_neighbours, exact
 from lib.search.metrics import METRICS as ALL_METRICS
 
@@ -54,7 +55,7 @@ def key() -> str:
 def k_nearest(
     vectors: np.ndarray,
     copies: Sequence[Sequence[int]],
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     *,
     seed: int = 0,
     most_exact: int = MOST_EXACT,
