@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import pandas as pd
@@ -52,20 +52,44 @@ def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
         )
 
 
-def space_choice(opened: Workspace, where: str) -> str:
-    """The space: a control kept in the address."""
-    names = opened.spaces
-    default = _DEFAULT_SPACE if _DEFAULT_SPACE in names else names[-1]
+def segments(
+    label: str,
+    titles: Mapping[str, str],
+    name: str,
+    where: str,
+    default: str,
+    *,
+    label_is_shown: bool = True,
+    about: str | None = None,
+) -> str:
+    """One of the keys of `titles`, as buttons side by side: a control kept in the address under `name`.
+
+    `where` distinguishes controls of one parameter, as in `url_state.choice`; `about` is shown beside the label.
+    """
     return str(
         st.segmented_control(
-            "Space",
-            names,
+            label,
+            list(titles),
             required=True,
-            format_func=lambda name: spaces.get(name).title,
+            format_func=titles.__getitem__,
+            help=about,
+            label_visibility="visible" if label_is_shown else "collapsed",
             wrap=True,
-            **url_state.choice("space", where, names, default),
+            **url_state.choice(name, where, list(titles), default),
         )
     )
+
+
+def space_choice(workspace: Workspace, where: str) -> str:
+    """The space: a control kept in the address."""
+    names = workspace.spaces
+    default = _DEFAULT_SPACE if _DEFAULT_SPACE in names else names[-1]
+    return segments("Space", space_titles(workspace), "space", where, default)
+
+
+def space_titles(workspace: Workspace) -> dict[str, str]:
+    """The title of each prepared space, by name."""
+    return {name: spaces.get(name).title for name in workspace.spaces}
 
 
 def metric_choice(label: str, default: str, name: str, where: str) -> str:

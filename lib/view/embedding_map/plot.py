@@ -55,18 +55,7 @@ def neighbour_choice() -> tuple[str, int, str]:
 
 def panel_choice() -> str:
     """The panel below the map: a control kept in the address."""
-    bound = url_state.choice("panel", "map", list(PANELS), "selection")
-    return str(
-        st.segmented_control(
-            "Below the map",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **bound,
-        )
-    )
+    return page_controls.segments("Below the map", PANELS, "panel", "map", "selection", label_is_shown=False)
 
 
 # --- colours ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import streamlit as st
 from lib.documents.inspect import CollectionDocument
 from lib.measure.traits import Trait
 from lib.store import rows as store_rows
-from lib.view import cached, formatting, photo_tiles, theme, url_state
+from lib.view import cached, formatting, page_controls, photo_tiles, theme, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.components import scatter
 from lib.view.formatting import plain
@@ -38,14 +38,7 @@ def show(context: MilvusContext) -> None:
     with columns[0]:
         field = st.selectbox("Field", fields, **url_state.choice("field", "milvus_map", fields, fields[0]))
     with columns[1]:
-        method = st.segmented_control(
-            "Method",
-            list(_METHODS),
-            format_func=_METHODS.__getitem__,
-            required=True,
-            wrap=True,
-            **url_state.choice("plane", "milvus", list(_METHODS), "pca"),
-        )
+        method = page_controls.segments("Method", _METHODS, "plane", "milvus", "pca")
     most = int(columns[3].selectbox("Max rows", _SIZES, index=2, format_func="{:,}".format, key="map_most"))
     sample = map_sample.sample(context, field, most)
     with columns[2]:

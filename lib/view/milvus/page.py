@@ -11,7 +11,7 @@ from lib.prepare.workspace import Workspace, store_key
 from lib.store import pool
 from lib.store.pool import Connection
 from lib.text import shortened
-from lib.view import cached, cached_milvus, page_frame, remedies, url_state
+from lib.view import cached, cached_milvus, page_controls, page_frame, remedies, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import (
@@ -56,15 +56,8 @@ def choose() -> MilvusContext:
 
 def show(context: MilvusContext) -> None:
     """The part that the user has chosen."""
-    part = st.segmented_control(
-        "Part",
-        list(PARTS),
-        required=True,
-        format_func=lambda part: PARTS[part][0],
-        wrap=True,
-        label_visibility="collapsed",
-        **url_state.choice("part", "milvus", list(PARTS), "overview"),
-    )
+    titles = {name: title for name, (title, _) in PARTS.items()}
+    part = page_controls.segments("Part", titles, "part", "milvus", "overview", label_is_shown=False)
     PARTS[part][1](context)
 
 

@@ -60,14 +60,7 @@ def show(context: MilvusContext) -> None:
         metric = _metric_choice(index, fields[name])
     k = int(columns[2].number_input("Results (k)", **url_state.number("answers", 1, 200, 12)))
     with columns[3]:
-        way = st.segmented_control(
-            "Search with",
-            list(WAYS),
-            format_func=WAYS.__getitem__,
-            required=True,
-            wrap=True,
-            **url_state.choice("with", "milvus_search", list(WAYS), "row"),
-        )
+        way = page_controls.segments("Search with", WAYS, "with", "milvus_search", "row")
     params = _parameters(context, index, k)
     text = filter_builder.choose(context, "search")
     scalars = [field["name"] for field in entry["fields"] if "VECTOR" not in field["type"] and not field["primary"]]

@@ -83,8 +83,8 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
         ),
     }
     st.subheader("By photo")
-    tied = url_state.choice("torn", "disagree", list(lists), "Least in common")
-    title = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
+    titles = {title: title for title in lists}
+    title = page_controls.segments("Photos", titles, "torn", "disagree", "Least in common", label_is_shown=False)
     rows, about = lists[title]
     st.caption(f"{about} Click a photo to compare its results side by side.")
     if not len(rows):

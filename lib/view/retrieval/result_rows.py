@@ -58,32 +58,23 @@ def k_choice() -> int:
 
 def _controls(workspace: Workspace, *, several: bool) -> tuple[str, Side, int, str]:
     """What the rows stand for, the metric and space that all rows share, k, and the engine."""
-    choices = list(ROWS) if several else [METRIC, SPACE]
+    titles = ROWS if several else {name: ROWS[name] for name in (METRIC, SPACE)}
     columns = st.columns([2.4, 1.5, 2.2, 3.2], vertical_alignment="bottom")
     with columns[0]:
-        by = str(
-            st.segmented_control(
-                "Compare by",
-                choices,
-                required=True,
-                format_func=ROWS.__getitem__,
-                **url_state.choice("rows", "retrieval", choices, METRIC),
-            )
-        )
+        by = page_controls.segments("Compare by", titles, "rows", "retrieval", METRIC)
     with columns[3]:
         metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval") if by != METRIC else "cosine"
     space = page_controls.space_choice(workspace, "retrieval") if by != SPACE else workspace.spaces[0]
     with columns[1]:
         k = k_choice()
     with columns[2]:
-        engine = str(
-            st.segmented_control(
-                "Engine",
-                ["exact", "milvus"],
-                required=True,
-                help="*exact* scans every photo. *milvus* searches the collection's index, and shows what it missed.",
-                **url_state.choice("engine", "retrieval", ["exact", "milvus"], "exact"),
-            )
+        engine = page_controls.segments(
+            "Engine",
+            {"exact": "exact", "milvus": "milvus"},
+            "engine",
+            "retrieval",
+            "exact",
+            about="*exact* scans every photo. *milvus* searches the collection's index, and shows what it missed.",
         )
     return by, Side(metric, space), k, engine
 

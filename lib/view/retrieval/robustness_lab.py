@@ -118,7 +118,7 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
         page_frame.restart_or_show_error(error)
         return
     ranks = {space: _ranks(workspace, space, image_id, tuple(sorted(active.items()))) for space in compared_spaces}
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     before, after, chart = st.columns([2, 2, 6], vertical_alignment="top")
     changes = " · ".join(f"{DISTORTIONS[name].title} {value:g}" for name, value in active.items()) or "unchanged"
     _show_picture(before, original, f"original: {image_id}")
@@ -137,16 +137,8 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
             alt="the rank of the original photo under every metric, in each space",
         )
     st.markdown("  \n".join(rank_sentence(titles[space], ranks[space]) for space in compared_spaces))
-    metric = str(
-        st.segmented_control(
-            "Metric",
-            list(METRICS),
-            required=True,
-            format_func=lambda name: METRICS[name].title,
-            wrap=True,
-            **url_state.choice("metric", "lab", list(METRICS), "cosine"),
-        )
-    )
+    metric_titles = {name: metric.title for name, metric in METRICS.items()}
+    metric = page_controls.segments("Metric", metric_titles, "metric", "lab", "cosine")
     for space in compared_spaces:
         _show_results(workspace, space, ranks[space][metric], row, metric)
 

@@ -61,7 +61,7 @@ def show(workspace: Workspace, compared_spaces: list[str]) -> None:
 
 def _show_figures(workspace: Workspace, sweeps: Sweeps, compared_spaces: list[str], metric: str, quantity: str) -> None:
     """A legend of the spaces, and a curve for each distortion that has strengths."""
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     colours = scores.space_colours(list(titles))
     legend = "".join(
         f'<span class="ps-key"><i style="background:{colours[name]}"></i>{titles[name]}</span>'
