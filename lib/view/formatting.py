@@ -1,4 +1,4 @@
-"""Text from file names or engines, escaped for what shows it: Plotly reads some HTML, Streamlit reads Markdown."""
+"""How text and numbers are shown: text from file names or engines is escaped, since Streamlit reads Markdown."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def exact(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: exact(each) for name, each in value.items()}
     return [exact(each) for each in value] if isinstance(value, list) else value
+
+
+def percent(share: float | None, places: int = 4) -> float | None:
+    """A share as percent, for a column of numbers; None stays None."""
+    return None if share is None else round(100 * share, places)
 
 
 def ink() -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
+from lib import documents
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -20,6 +22,12 @@ def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretc
     """A button that saves `table` as `petalscope-<name>.csv`."""
     file_name = f"petalscope-{name}.csv"
     download("Download as CSV", lambda: table.to_csv(index=False).encode(), file_name, key=f"csv_{name}", width=width)
+
+
+def json_button(value: Any, name: str) -> None:
+    """A button that saves `value` as `petalscope-<name>.json`."""
+    text = partial(documents.json_text, value, indent=1)
+    download("Download as JSON", text, f"petalscope-{name}.json", key=f"json_{name}")
 
 
 def download(

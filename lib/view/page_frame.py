@@ -13,10 +13,9 @@ from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
 from lib.settings import ASSETS
-from lib.view import auth, background_jobs, cached, formatting, remedies, selection, url_state
+from lib.view import auth, background_jobs, cached, remedies, selection, url_state
+from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
-
-plain = formatting.plain
 
 PAGES = (
     (url_state.HOME, "Home", ":material/home:"),

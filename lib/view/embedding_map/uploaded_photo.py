@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
+from lib.data import images, thumbnails
 from lib.documents.search import SearchResult
 from lib.embed import out_of_sample, spaces
 from lib.errors import QueryError
@@ -20,6 +21,7 @@ from lib.view.embedding_map.map_choice import DisplayedMap
 
 ADD = "Add your photo"
 NAME = "your photo"
+_SIDE = 320  # of the shown photo, px
 
 
 def choose() -> bytes | None:
@@ -49,7 +51,7 @@ def _position(
 ) -> tuple[np.ndarray, list[SearchResult]]:
     """The place (1, 2) on the stored map, and the nearest photos in the space."""
     searchable = cached.searchable_space(_opened, space)
-    query = query_picture(searchable.catalog, cached.decoded(_file), NAME)
+    query = query_picture(searchable.catalog, images.open_rgb(_file), NAME)
     needs_network = not query.copies and spaces.get(space).needs_weights
     embed = cached.embedder(_opened, space) if needs_network else None
     vector = search.vector(_opened, searchable, query, embed)
@@ -69,7 +71,7 @@ def lines(opened: Workspace, shown: DisplayedMap, file: bytes | None, metric: st
 def show(opened: Workspace, shown: DisplayedMap, file: bytes, lines: Lines) -> None:
     """The uploaded photo and its nearest photos in the space."""
     st.html(
-        f'<img src="{gallery.data_uri(cached.encoded(cached.decoded(file)))}" alt="{NAME}" '
+        f'<img src="{gallery.data_uri(thumbnails.encode(images.open_rgb(file), _SIDE))}" alt="{NAME}" '
         'style="width:100%;max-width:15rem;border-radius:.6rem">'
     )
     method = "by projection on the same two axes" if shown.map.facts["method"] == "PCA" else "with UMAP transform"

@@ -17,7 +17,7 @@ from lib.search import neighbourhoods
 from lib.view import cached, photo_tiles, url_state
 from lib.view.components import hover_photo, scatter
 from lib.view.embedding_map import fidelity, plot
-from lib.view.formatting import plain
+from lib.view.formatting import percent, plain
 
 # From no training on these photos to all of it; the frozen features of `transfer` are those of the backbone.
 ORDER = ("scratch", "resnet18", "finetune", "init")
@@ -113,7 +113,7 @@ def _table(opened: Workspace, names: tuple[str, ...]) -> pd.DataFrame:
                 "Space": spaces.get(name).title,
                 _PURITY_ALL: fidelity.purity(opened, name, np.ones(len(is_test), dtype=bool)),
                 _PURITY_TEST: fidelity.purity(opened, name, is_test),
-                _ACCURACY: None if accuracy is None else 100 * accuracy,
+                _ACCURACY: percent(accuracy),
                 "Test accuracy of": source,
             }
         )

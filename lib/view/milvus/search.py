@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.data import thumbnails
 from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
 from lib.embed import embedder, spaces
 from lib.errors import StoreError
@@ -186,7 +187,7 @@ def _of_photo(context: MilvusContext, entry: CollectionDocument, field: FieldDoc
     if upload is None:
         return None
     photo = uploads.read(upload.getvalue())
-    st.image(cached.encoded(photo.whole, 160), caption="your photo")
+    st.image(thumbnails.encode(photo.whole, 160), caption="your photo")
     vector = embedder.query_vector(cached.embedder(workspace, space), photo.whole)
     return collections.centre(vector[None])[0] if provenance.get("centred") else np.asarray(vector)
 

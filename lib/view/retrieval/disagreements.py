@@ -15,6 +15,7 @@ from lib.search.neighbourhoods import DEPTH
 from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import percent
 from lib.view.retrieval import measurements, view_links
 
 SHOWN = 24
@@ -138,12 +139,12 @@ def _show_classes(workspace: Workspace, space: str, k: int) -> None:
             {
                 "Class": result.label,
                 "Photos": result.images,
-                "Overlap %": _percent(result.overlap),
-                "Precision of L1 %": _percent(result.right["l1"]),
-                "Precision of cosine %": _percent(result.right["cosine"]),
-                "Cosine − L1 (pp)": _percent(result.difference.mean),
-                "95 % from": _percent(result.difference.ci95[0]) if result.difference.ci95 else None,
-                "to": _percent(result.difference.ci95[1]) if result.difference.ci95 else None,
+                "Overlap %": percent(result.overlap),
+                "Precision of L1 %": percent(result.right["l1"]),
+                "Precision of cosine %": percent(result.right["cosine"]),
+                "Cosine − L1 (pp)": percent(result.difference.mean),
+                "95 % from": percent(result.difference.ci95[0]) if result.difference.ci95 else None,
+                "to": percent(result.difference.ci95[1]) if result.difference.ci95 else None,
                 "p (Holm)": result.p_corrected,
                 "Verdict": WINNERS[result.winner],
             }
@@ -160,10 +161,6 @@ def _show_classes(workspace: Workspace, space: str, k: int) -> None:
         "of classes (Holm)."
     )
     page_controls.csv_button(table, "classes-l1-cosine")
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
 
 
 def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
