@@ -18,8 +18,8 @@ from lib.settings import Settings
 from lib.store import collections, connection
 from tests.conftest import draw_photos
 from tests.helpers import quick_trainings
+from tests.helpers.killed_work import KilledWork
 from tests.torture import tally
-from tests.torture.victims import Victims
 
 # Made by locks and by whoever talks while it works: told apart from results, which must be whole.
 NO_RESULTS = {"prepare.lock", "starting.lock", "training.lock", "live.state", "training.log", "collections.json"}
@@ -61,11 +61,11 @@ def moments(undisturbed: dict[str, Any], place: str, count: int, seed: str) -> I
             yield {"die_in": places[step], "die_at": places[: step + 1].count(places[step])}
 
 
-def kill(victims: Victims, work: str, settings: Settings, moment: dict[str, Any], **task: Any) -> bool:
+def kill(killed_work: KilledWork, work: str, settings: Settings, moment: dict[str, Any], **task: Any) -> bool:
     """Begin the work and kill it at that moment, which is counted; False when it was done before its time came."""
-    said = victims.run(work, settings, **moment, **task)
-    assert said["signal"] in {0, signal.SIGKILL}, said
-    killed = said["signal"] == signal.SIGKILL
+    reply = killed_work.run(work, settings, **moment, **task)
+    assert reply["signal"] in {0, signal.SIGKILL}, reply
+    killed = reply["signal"] == signal.SIGKILL
     if killed:
         tally.note("kills")
     return killed

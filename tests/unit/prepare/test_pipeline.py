@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -35,6 +34,7 @@ from lib.settings import PROJECT, Settings
 from lib.store import collections as store_collections
 from lib.store import connection, write
 from tests.conftest import draw_photos, draw_picture
+from tests.helpers.killed_work import KilledWork, killed_work
 
 PICTURES = 5
 
@@ -699,60 +699,36 @@ def test_ctrl_c_at_any_stage_leaves_the_old_state(settings: Settings, stage: str
     assert rows_of(settings).keys() == siblings(base(settings))
 
 
-@dataclass
-class Mortal:
-    """A process whose prepares end at the named step (tests/helpers/dying_prepare.py)."""
-
-    process: subprocess.Popen[str]
-
-    def prepare(self, settings: Settings, die_at: int | None = None) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        task = {
-            "data": str(settings.data),
-            "artifacts": str(settings.artifacts),
-            "weights": settings.weights,
-            "seed": settings.seed,
-            "die_at": die_at,
-        }
-        print(json.dumps(task), file=self.process.stdin, flush=True)
-        said: dict[str, Any] = json.loads(self.process.stdout.readline())
-        assert said["error"] == ""
-        assert said["signal"] == (0 if die_at is None else signal.SIGKILL)
-        return said
-
-
 @pytest.fixture(scope="module")
-def mortal() -> Iterator[Mortal]:
-    # One thread, so that the forks do not inherit locks of threads that they do not have.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "tests.helpers.dying_prepare"]
-    with subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Mortal(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait() == 0
+def worker() -> Iterator[KilledWork]:
+    with killed_work() as work:
+        yield work
+
+
+def run_prepare(worker: KilledWork, settings: Settings, die_at: int | None = None) -> dict[str, Any]:
+    """`prepare` in a process that is killed before step `die_at`."""
+    reply = worker.run("prepare", settings, die_at=die_at)
+    assert reply["signal"] == (0 if die_at is None else signal.SIGKILL)
+    return reply
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, mortal: Mortal) -> None:
-    steps = mortal.prepare(settings)["steps"]
+def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, worker: KilledWork) -> None:
+    steps = len(run_prepare(worker, settings)["places"])
     expected, rows = files(settings), rows_of(settings)
     for die_at in sorted(random.Random(1).sample(range(1, steps - 5), 2)):
         shutil.rmtree(settings.artifacts)
-        mortal.prepare(settings, die_at)
+        run_prepare(worker, settings, die_at)
         with pytest.raises(ArtifactError, match="is not prepared yet"):
             workspace.open_workspace(settings)
-        mortal.prepare(settings)
+        run_prepare(worker, settings)
         assert files(settings) == expected, die_at
         assert rows_of(settings) == rows, die_at
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal, tmp_path: Path) -> None:
-    mortal.prepare(settings)
+def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, worker: KilledWork, tmp_path: Path) -> None:
+    run_prepare(worker, settings)
     old = answer(settings, "daisy/00.jpg")
     shutil.copytree(settings.artifacts, tmp_path / "old")
     # Everything changes at once: a photo, another's name, the split.
@@ -760,17 +736,17 @@ def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal,
     draw_picture(2, 50).save(settings.data / "rose" / "00.jpg")
     (settings.data / "tulip" / "00.jpg").rename(settings.data / "tulip" / "99.jpg")
     changed = replace(settings, seed=3)
-    switch = mortal.prepare(changed)["switch"]
+    switch = run_prepare(worker, changed)["switch"]
     expected, rows = files(changed), rows_of(changed)
     for die_at in sorted({*random.Random(2).sample(range(1, switch), 2), switch, switch + 1}):
         shutil.rmtree(settings.artifacts)
         shutil.copytree(tmp_path / "old", settings.artifacts)
-        mortal.prepare(changed, die_at)
+        run_prepare(worker, changed, die_at)
         switched = state(settings)["dataset"]["seed"] == 3
         assert switched is (die_at > switch)
         if not switched:  # all of the old, usable on both engines
             assert answer(settings, "daisy/00.jpg") == old, die_at
             assert answer(settings, "daisy/00.jpg", engine="milvus") == old, die_at
-        mortal.prepare(changed)
+        run_prepare(worker, changed)
         assert files(changed) == expected, die_at
         assert rows_of(changed) == rows, die_at
