@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from lib.commands.progress import ProgressBar
+from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
@@ -117,16 +118,16 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
     with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    document = {
+    exact: NeighbourSearch = {"found": "exact"}
+    return {
         "space": options.space,
         **parameters.facts(),
         "images": len(laid_out.xy),
         **laid_out.facts["fidelity"],
-        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
+        "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return cast("MapDocument", document)
 
 
 def show_map(document: MapDocument) -> str:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lib.commands.progress import ProgressBar
-from lib.documents.runs import EpochRow
+from lib.documents.runs import EpochRow, RunsDocument
 from lib.progress import Message, Reporter
 from lib.settings import Settings
 from lib.text import printable
 
 
-def train(settings: Settings, options: argparse.Namespace) -> Any:
+def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | None:
     """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
     from lib.learn import backbone, distributed, plan, recipes, regimes, run_all
     from lib.prepare import pipeline
@@ -92,14 +92,14 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def runs(settings: Settings, options: argparse.Namespace) -> Any:
+def runs(settings: Settings, options: argparse.Namespace) -> RunsDocument:
     """All runs, including the bundled ones: see `runs.load`."""
     from lib.learn import runs
 
     return {"runs": runs.load(settings)}
 
 
-def show_runs(document: Any) -> str:
+def show_runs(document: RunsDocument) -> str:
     """A line for each run, with accuracies in percent."""
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"

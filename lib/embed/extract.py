@@ -22,6 +22,7 @@ import numpy as np
 
 from lib import artifacts
 from lib.data.catalog import Catalog
+from lib.documents.embeddings import VectorsMeta
 from lib.embed import distributed, spaces
 from lib.embed.distributed import Part, Task
 from lib.embed.embedder import Embedder, embedder
@@ -44,7 +45,7 @@ class Vectors:
 
     values: np.ndarray
     pictures: np.ndarray
-    meta: dict[str, Any]
+    meta: VectorsMeta
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +106,7 @@ def extract(
         values.flush()
         del values
         np.save(folder / "pictures.npy", pictures, allow_pickle=False)
-        meta = {
+        meta: VectorsMeta = {
             "space": provenance,
             "fingerprint": spaces.fingerprint(space, catalog.fingerprint, weights if space.needs_weights else None),
             "data_fingerprint": catalog.fingerprint,

@@ -114,7 +114,7 @@ def _probes(
     return linear_probe.accuracies(train, val, (test_activations, test.labels), run.seed)
 
 
-def environment(device: Any) -> dict[str, Any]:
+def environment(device: Any) -> dict[str, str | int]:
     """Software and hardware of this process, for a record."""
     import torch
 

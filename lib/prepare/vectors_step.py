@@ -6,10 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from lib.data.catalog import Catalog
-from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry, WeightsRecord
+from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.spaces import Space
@@ -96,7 +95,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
         "folder": folder,
         "dim": space.dim,
         "count": len(catalog.frame),
-        "weights": cast("WeightsRecord", weights.record()) if weights is not None else None,
+        "weights": weights.record() if weights is not None else None,
         "precision": space.precision if weights is not None else None,
         "engine": vectors.meta.get("engine") if vectors is not None else None,
     }

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lib.documents.embeddings import NeighbourhoodSearch
 from lib.embed import neighbours
 from lib.progress import Progress
 from lib.search import exact
@@ -53,7 +53,7 @@ def nearest(
     sample: int,
     cuts: Sequence[int],
     progress: Progress,
-) -> tuple[dict[str, Ranked], dict[str, Any]]:
+) -> tuple[dict[str, Ranked], NeighbourhoodSearch]:
     """For each metric the rows (n, depth), nearest first, and their values; -1 and NaN where fewer were found.
 
     `copies` lists for each row the rows of the same picture, which are not its neighbours. The facts name the method

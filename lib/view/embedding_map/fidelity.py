@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -15,7 +17,8 @@ from lib.view.embedding_map import map_choice
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
 
-_MEASURES = {
+Measure = Literal["trustworthiness", "continuity", "preservation"]
+_MEASURES: dict[Measure, tuple[str, str]] = {
     "trustworthiness": (
         "Trustworthiness",
         "Are neighbours on the map also near in the space? 1 means always; it falls with how far off they are "

@@ -144,7 +144,7 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
         lock,
         f"cached {cached_milvus.TTL_S} s",
     ]
-    unsupported = [item["call"] for item in cached_milvus.server_info(connection)["unavailable"]]
+    unsupported = [item["call"] for item in cached_milvus.server_info(connection).unavailable]
     if unsupported:
         facts.append(f"not supported: {', '.join(unsupported)}")
     st.caption(" · ".join(facts))

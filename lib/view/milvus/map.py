@@ -90,11 +90,12 @@ def _dynamic(sample: Sample, declared: set[str]) -> list[str]:
 
 def _about(method: str, count: int, row_count: int | None, plane: Plane) -> str:
     rows = "all" if row_count is not None and count >= row_count else f"{count:,} random"
-    preservation, k = (plane.facts["fidelity"][name] for name in ("preservation", "k"))
+    fidelity = plane.facts["fidelity"]
+    preservation, k = fidelity["preservation"], fidelity["k"]
     preserved = ""
     if preservation is not None:
         preserved = f"; {preservation:.1%} of each row's {k} nearest neighbours are among its {k} nearest on this map"
-    metric = plane.facts.get("metric", "cosine")
+    metric = plane.facts["metric"]
     return f"{_METHODS[method]} of {rows} rows, computed here from the stored vectors ({metric}){preserved}. {CLICK}"
 
 

@@ -201,12 +201,11 @@ def _unsupported(items: list[UnavailableCall]) -> None:
 
 
 def _server(context: MilvusContext) -> None:
-    answers = dict(cached_milvus.server_info(context.connection))
-    unavailable = answers.pop("unavailable")
+    info = cached_milvus.server_info(context.connection)
     with st.expander("Server info", icon=":material/dns:"):
-        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in answers.items()})
-        if unavailable:
-            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in unavailable))
+        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in info.names.items()})
+        if info.unavailable:
+            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in info.unavailable))
 
 
 def shown(value: object) -> str:

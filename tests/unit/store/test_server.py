@@ -163,10 +163,10 @@ def test_a_server_answers_what_lite_does_not(store: Store) -> None:
     assert [item["call"] for item in found["unavailable"]] == []
     assert len(found["replicas"]) == 1
     assert sum(int(part["num_rows"]) for part in found["segments"]) == foreign_collection.ROWS
-    said = overview.server_facts(store)
-    assert said["databases"] == ["default"]
-    assert said["users"] == ["root"]
-    assert said["unavailable"] == []
+    facts = overview.server_facts(store)
+    assert facts.names["databases"] == ["default"]
+    assert facts.names["users"] == ["root"]
+    assert facts.unavailable == []
 
 
 def test_schema_and_index_of_a_foreign_collection(store: Store) -> None:
