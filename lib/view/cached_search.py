@@ -78,7 +78,7 @@ def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> Searc
         metric_name=side.metric,
         k=k,
         keep_duplicates=queries.keep_duplicates,
-        among=queries.filter,
+        answer_filter=queries.filter,
         vectors=vectors(workspace, queries.queries, side.space, side.unit),
     )
 
@@ -94,7 +94,7 @@ def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -
         engine="milvus",
         keep_duplicates=queries.keep_duplicates,
         store=cached.store(),
-        among=queries.filter,
+        answer_filter=queries.filter,
         vectors=vectors(workspace, queries.queries, side.space, side.unit),
     )
 
@@ -111,7 +111,7 @@ def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -
         k=k,
         keep_duplicates=queries.keep_duplicates,
         other=searchable_side(workspace, b),
-        among=queries.filter,
+        answer_filter=queries.filter,
         vectors=(
             vectors(workspace, queries.queries, a.space, a.unit),
             vectors(workspace, queries.queries, b.space, b.unit),

@@ -22,9 +22,9 @@ def colours(photos: Catalog) -> dict[str, str]:
     return theme.class_colours(photos.classes)
 
 
-def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
+def legend(workspace: Workspace, counts: dict[str, str] | None = None) -> None:
     """The classes with their colours; with `counts`, those of the classes in it, each with its count."""
-    class_colours = colours(cached.catalog(opened))
+    class_colours = colours(cached.catalog(workspace))
     items = "".join(
         f'<span class="ps-key"><i style="background:{class_colours[label]}"></i>{html.escape(label)}'
         f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
@@ -34,7 +34,7 @@ def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
 
 
 def tiles(
-    opened: Workspace,
+    workspace: Workspace,
     ids: Sequence[str],
     *,
     notes: Sequence[str | tuple[str, ...]] | None = None,
@@ -45,14 +45,14 @@ def tiles(
 
     `notes`, `badges` and `right` (see `Tile`) are row for row with `ids`.
     """
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     class_colours = colours(photos)
     result = []
     for i, image_id in enumerate(ids):
         row = photos.row(image_id)
         label = "not in this data set" if row is None else photos.labels[row]
         try:
-            source = cached.thumbnail(opened, image_id) if row is not None else ""
+            source = cached.thumbnail(workspace, image_id) if row is not None else ""
         except ImageError:  # the file is gone; the tile still names it
             source = ""
         result.append(
@@ -71,7 +71,7 @@ def tiles(
 
 
 def show_photos(
-    opened: Workspace,
+    workspace: Workspace,
     ids: Sequence[str],
     *,
     key: str,
@@ -85,7 +85,7 @@ def show_photos(
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
     gallery.show(
-        tiles(opened, ids, notes=notes, badges=badges, right=right),
+        tiles(workspace, ids, notes=notes, badges=badges, right=right),
         key=key,
         title=title,
         on_pick=on_pick,

@@ -31,6 +31,7 @@ from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import cached
 from lib.view.components import gallery
+from lib.view.retrieval.result_rows import results_title
 from tests.conftest import draw_picture
 from tests.helpers import browser_driver
 from tests.torture import counting, crowd, killing, tally
@@ -65,7 +66,7 @@ class State:
         """Where the answers to a query on the retrieval page are others than the command's."""
         found = []
         for name, metric in METRICS.items():
-            tiles, rows = shown.get(f"Answers by {metric.title}", []), self.answers[space, engine, query, name]
+            tiles, rows = shown.get(results_title(metric.title), []), self.answers[space, engine, query, name]
             told = [(tile["id"], tile["label"], tile["badge"]) for tile in tiles]
             if told != [(row["id"], row["label"], f"#{row['rank']}") for row in rows]:
                 found.append(

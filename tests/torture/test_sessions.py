@@ -31,6 +31,7 @@ from lib.retrieval.query import find_query, query_picture
 from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
 from lib.view import background_jobs, cached
+from lib.view.retrieval.result_rows import results_title
 from tests.helpers import browser_driver, image_files, quick_trainings
 from tests.torture import crowd, killing, tally
 from tests.torture.tally import Scale
@@ -98,7 +99,7 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
                     wrong += [f"{page}: {text}" for text in seen.exceptions + seen.errors]
                     if page == "Retrieval":
                         found = {
-                            name: [tile["id"] for tile in seen.galleries.get(f"Answers by {metric.title}", [])]
+                            name: [tile["id"] for tile in seen.galleries.get(results_title(metric.title), [])]
                             for name, metric in METRICS.items()
                         }
                         wanted = {name: answers[space][query, name] for name in METRICS}
@@ -291,7 +292,7 @@ def test_one_uploads_while_another_switches_the_space(served: Settings, chromium
         one, other = (browser_driver.Watched(chromium, address) for _ in range(2))
         one.open("Retrieval?space=pixels&from=upload&k=6")
         other.open("Retrieval?space=resnet18&q=rose/00.jpg&k=6")
-        first = '[aria-label="Answers by L1 distance"]'
+        first = f'[aria-label="{results_title("L1 distance")}"]'
 
         def ids(tab: browser_driver.Watched) -> list[str | None]:
             return [button.get_attribute("data-id") for button in tab.page.locator(f"{first} button").all()]

@@ -132,13 +132,20 @@ def test_a_hostile_class_is_a_value_in_a_filter_and_nothing_else(request: pytest
     assert any("'" in label or '"' in label for label in classes)
     with connection.open_store(opened.settings.store_uri) as store:
         for wanted in [*((label,) for label in classes), tuple(classes[:3])]:
-            among, found = search.AnswerFilter(labels=wanted), {}
-            rows = among.rows(loaded.catalog)
+            answer_filter, found = search.AnswerFilter(labels=wanted), {}
+            rows = answer_filter.rows(loaded.catalog)
             assert rows is not None
             allowed = {loaded.catalog.ids[row] for row in rows} - {query.name}
             for engine in ("exact", "milvus"):
                 answer = search.search(
-                    opened, loaded, query, metric_name="cosine", k=100, engine=engine, store=store, among=among
+                    opened,
+                    loaded,
+                    query,
+                    metric_name="cosine",
+                    k=100,
+                    engine=engine,
+                    store=store,
+                    answer_filter=answer_filter,
                 )
                 found[engine] = {row["id"] for row in answer["results"]}
             assert found == {"exact": allowed, "milvus": allowed}, wanted

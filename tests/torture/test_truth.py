@@ -20,6 +20,7 @@ from lib.prepare import pipeline, workspace
 from lib.progress import Reporter
 from lib.search.metrics import METRICS
 from lib.settings import Settings
+from lib.view.retrieval.result_rows import results_title
 from tests.conftest import draw_picture, galleries
 from tests.torture import killing
 from tests.torture.tally import Scale
@@ -86,7 +87,7 @@ def test_the_page_shows_what_the_command_prints(
         words = shlex.split(line)[3:]
         cached.release_store()  # the command wants to own it
         for name, metric in METRICS.items():
-            title = f"Answers by {metric.title}"
+            title = results_title(metric.title)
             if title not in shown:
                 continue
             place = words.index("--metric") + 1

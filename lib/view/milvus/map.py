@@ -113,13 +113,13 @@ def _trait(context: MilvusContext, name: str, values: list[Any]) -> tuple[Trait,
     return Trait(name, name, "", "category", np.array(groups, dtype=object)), {each: colours[each] for each in names}
 
 
-def _grouped(words: list[str]) -> list[str]:
-    """The words with all but the most frequent replaced by "other"; empty ones stay."""
-    names, counts = np.unique([word for word in words if word], return_counts=True)
+def _grouped(values: list[str]) -> list[str]:
+    """The values with all but the most frequent replaced by "other"; empty ones stay."""
+    names, counts = np.unique([value for value in values if value], return_counts=True)
     if len(names) <= _MOST_GROUPS:
-        return words
+        return values
     frequent = set(names[np.argsort(-counts, kind="stable")[: _MOST_GROUPS - 1]])
-    return [word if word in frequent or not word else "other" for word in words]
+    return [value if value in frequent or not value else "other" for value in values]
 
 
 def _row(context: MilvusContext, sample: Sample, key: str) -> None:

@@ -75,11 +75,11 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
     lists = {
         "Least in common": (disagreement.worst()[:SHOWN], "The lowest overlap first."),
         "Cosine finds more": (
-            disagreement.torn("cosine")[:SHOWN],
+            disagreement.rows_ahead("cosine")[:SHOWN],
             "Photos for which cosine finds more results of the same class than L1.",
         ),
         "L1 finds more": (
-            disagreement.torn("l1")[:SHOWN],
+            disagreement.rows_ahead("l1")[:SHOWN],
             "Photos for which L1 finds more results of the same class than cosine.",
         ),
     }
@@ -211,7 +211,7 @@ def _hub_numbers(hubs: Hubs) -> dict[str, str]:
     return {
         "Skewness of the retrieval counts": "–" if hubs.skewness is None else f"{hubs.skewness:.2f}",
         "Largest retrieval count": f"{hubs.counts.max():,}",
-        "Never retrieved (anti-hubs)": f"{hubs.never:.1%} of photos",
+        "Never retrieved (anti-hubs)": f"{hubs.never_retrieved:.1%} of photos",
         "Results that are among the top 1 % of photos": f"{hubs.top_share:.1%}",
         "Results of another class": f"{hubs.bad.sum() / max(1, hubs.counts.sum()):.1%}",
     }

@@ -56,6 +56,11 @@ def k_choice() -> int:
     return int(st.number_input("Results (k)", **url_state.number("k", 1, 100, 10)))
 
 
+def results_title(title: str) -> str:
+    """The name of a group of results for screen readers; `title` is that of their metric."""
+    return f"Results by {title}"
+
+
 def _controls(workspace: Workspace, *, several: bool) -> tuple[str, Side, int, str]:
     """What the rows stand for, the metric and space that all rows share, k, and the engine."""
     titles = ROWS if several else {name: ROWS[name] for name in (METRIC, SPACE)}
@@ -136,7 +141,7 @@ def _show_row(
         workspace,
         [result["id"] for result in results],
         key=key,
-        title=f"Answers by {title}",
+        title=results_title(title),
         badges=[f"#{result['rank']}" for result in results],
         notes=[_values(result) for result in results],
         right=same_class if label is not None else None,

@@ -172,7 +172,7 @@ def _title(sides: tuple[Side, Side], side: str) -> str:
     this = left if side == "a" else right
     space = f" in {spaces.get(this.space).title}" if left.space != right.space else ""
     position = f", {'left' if side == 'a' else 'right'}" if left == right else ""
-    return f"Answers by {METRICS[this.metric].title}{space}{position}"
+    return f"{result_rows.results_title(METRICS[this.metric].title)}{space}{position}"
 
 
 def _heading(side: Side, label: str | None, document: SearchDocument) -> tuple[str, str]:

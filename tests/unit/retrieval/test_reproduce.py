@@ -36,10 +36,12 @@ RECIPES = [
     *(Reproduction(["tulip/04.jpg"], space, metric, 7) for space in ("resnet18", "pixels") for metric in METRICS),
     Reproduction([COPY_OF], "resnet18", "cosine", 5),
     Reproduction([COPY_OF], "resnet18", "l2", 5, keep_duplicates=True),
-    Reproduction(["rose/00.jpg"], "resnet18", "ncc", 60, among=AnswerFilter(("rose", "tulip"), ("train", "val"))),
+    Reproduction(
+        ["rose/00.jpg"], "resnet18", "ncc", 60, answer_filter=AnswerFilter(("rose", "tulip"), ("train", "val"))
+    ),
     Reproduction(["tulip/04.jpg"], "resnet18", "l1", 9, unit=True),
     *(Reproduction(["tulip/04.jpg", COPY_OF, "daisy/05.png"], "resnet18", metric, 8) for metric in METRICS),
-    Reproduction(["tulip/04.jpg", "daisy/05.png"], "pixels", "ncc", 8, among=AnswerFilter(("rose",))),
+    Reproduction(["tulip/04.jpg", "daisy/05.png"], "pixels", "ncc", 8, answer_filter=AnswerFilter(("rose",))),
     *(Reproduction(["tulip/04.jpg"], "resnet18", metric, 8, part="20,20,80,90") for metric in METRICS),
     Reproduction(["tulip/04.jpg"], "pixels", "ncc", 8, part="20,20,80,90"),
 ]
@@ -63,7 +65,7 @@ def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list
         metric_name=recipe.metric,
         k=recipe.k,
         keep_duplicates=recipe.keep_duplicates,
-        among=recipe.among,
+        answer_filter=recipe.answer_filter,
     )
     out = {row for query in queries for row in query.left_out(keep_duplicates=recipe.keep_duplicates)}
     left_out = [there.catalog.ids[row] for row in sorted(out)]
@@ -153,9 +155,9 @@ HOSTILE = ["-x/1.jpg", "a b/$(rm -rf ~).jpg", 'it\'s "q"/`id`.jpg', "a\nb/1.jpg"
 
 @pytest.mark.parametrize(("image", "label"), list(itertools.product(HOSTILE, ['r"o\\se', "-rose"])))
 def test_names_from_outside_stay_text(image: str, label: str) -> None:
-    among = AnswerFilter((label,), ("test",))
+    answer_filter = AnswerFilter((label,), ("test",))
     for images in ([image], [image, image + "2"]):
-        recipe = Reproduction(images, "resnet18", "cosine", 3, among=among, left_out=images)
+        recipe = Reproduction(images, "resnet18", "cosine", 3, answer_filter=answer_filter, left_out=images)
         options = parser().parse_args(shlex.split(reproduce.command(recipe))[3:])
         assert [options.image, *options.also] == images
         assert (options.label, options.split) == ([label], ["test"])

@@ -49,14 +49,14 @@ def test_equals_plain_searches(
             assert found.right[name][row] == pytest.approx(np.mean(labels[rows] == labels[row]), abs=1e-6)
 
 
-def test_the_worst_come_first_and_the_torn_are_torn(near: Neighbourhoods, labels: np.ndarray) -> None:
+def test_the_worst_come_first_and_rows_ahead_differ_as_named(near: Neighbourhoods, labels: np.ndarray) -> None:
     found = disagreement.measure(near, labels, 10)
     worst = found.worst()
     assert sorted(worst) == list(range(70))
     keys = [(found.overlap[row], found.rbo[row]) for row in worst]
     assert keys == sorted(keys)
     for winner, loser in (("l1", "cosine"), ("cosine", "l1")):
-        ahead = [found.right[winner][row] - found.right[loser][row] for row in found.torn(winner)]
+        ahead = [found.right[winner][row] - found.right[loser][row] for row in found.rows_ahead(winner)]
         assert ahead == sorted(ahead, reverse=True)
         assert all(each > 0 for each in ahead)
         assert len(ahead) == int((found.right[winner] > found.right[loser]).sum())
@@ -90,7 +90,7 @@ def test_hubs_are_counted_and_skewed_as_scipy_says(near: Neighbourhoods, labels:
         ]
         assert found.bad.tolist() == bad
         assert found.skewness == pytest.approx(skew(found.counts))
-        assert found.never == pytest.approx(np.mean(found.counts == 0))
+        assert found.never_retrieved == pytest.approx(np.mean(found.counts == 0))
         assert found.counts[found.top[0]] == found.counts.max()
         assert 0 < found.top_share <= 1
 
@@ -102,6 +102,6 @@ def test_images_without_neighbours_are_unknown_not_wrong() -> None:
     near = Neighbourhoods(alone, empty, {})
     found = disagreement.measure(near, labels, 10)
     assert np.isnan(found.overlap).all() and np.isnan(found.rbo).all()
-    assert not len(found.worst()) and not len(found.torn("l1"))
+    assert not len(found.worst()) and not len(found.rows_ahead("l1"))
     hubs = disagreement.hubs(near, labels, "l1", 3)
     assert (hubs.counts.tolist(), hubs.skewness, hubs.top_share) == ([0, 0], None, 0.0)

@@ -135,7 +135,7 @@ def test_errors_are_shown_at_their_place(store: Store, text: str, column: int, w
     found = filters.filter_problem(store, caught.value, text)
     assert found is not None
     assert found.column == column
-    assert words in found.words
+    assert words in found.objection
 
 
 def test_the_mark_stands_under_the_place() -> None:

@@ -141,7 +141,7 @@ def test_plans_do_what_their_code_does(store: Store, way: str) -> None:
 
     def do(action: str, **options: Any) -> None:
         made = changes.plan(store, entry(store, "mine"), action, **options)
-        assert "mine" in made.words
+        assert "mine" in made.effect
         if way == "calls":
             assert len(changes.run(store, made)) >= len(made.calls)
         else:

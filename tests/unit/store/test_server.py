@@ -253,8 +253,8 @@ def test_errors_of_a_server_are_shown_at_their_place(store: Store, text: str, co
         rows.browse(store, "f", filter=text)
     found = filters.filter_problem(store, caught.value, text)
     assert found is not None
-    assert (found.column, words in found.words) == (column, True)
-    assert "expecting {" not in found.words
+    assert (found.column, words in found.objection) == (column, True)
+    assert "expecting {" not in found.objection
 
 
 # -- searching, exporting, comparing --------------------------------------------------------------------------------
