@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
@@ -16,16 +16,24 @@ from lib.text import printable
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
     from lib.retrieval.query import Query
-    from lib.retrieval.search import SearchableSpace
+    from lib.retrieval.search import AnswerFilter, SearchableSpace
+
+
+class _Choices(TypedDict):
+    """Keyword arguments of `retrieval.search.search` and `compare`."""
+
+    k: int
+    keep_duplicates: bool
+    answer_filter: AnswerFilter
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What `search` and `compare` share: the workspace, the queries, and `choices`, keyword arguments of both."""
+    """What `search` and `compare` share: the workspace, the queries, and their `choices`."""
 
     workspace: Workspace
     queries: list[Query]
-    choices: dict[str, Any]
+    choices: _Choices
     normalise: bool
 
     def load(self, space: str) -> SearchableSpace:
@@ -46,10 +54,10 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
-    choices = {
+    choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "among": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(options.label), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import artifacts
 from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
 from lib.documents.prepare import CollectionEntry, SpaceEntry, State
-from lib.errors import ArtifactError
 from lib.locks import exclusive_lock
 from lib.prepare import workspace
 from lib.progress import Reporter
@@ -77,7 +77,4 @@ def _say_once(reporter: Reporter) -> Callable[[], None]:
 
 def usable_state(folder: Path) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
-    try:
-        return workspace.read_state(folder)
-    except ArtifactError:
-        return None
+    return artifacts.unless_damaged(workspace.read_state, folder)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lib import documents
 from lib.embed import spaces
@@ -58,6 +59,16 @@ def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
             delta_color="off",
             delta_arrow="off",
         )
+
+
+def page_number(place: DeltaGenerator, pages: int, key: str, *, label_is_shown: bool = True) -> int:
+    """The page of a long list, from 1: a field in `place` if there are several; 1 again once the list is shorter."""
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = 1
+    if pages <= 1:
+        return 1
+    visibility: Literal["visible", "collapsed"] = "visible" if label_is_shown else "collapsed"
+    return int(place.number_input(f"Page of {pages}", 1, pages, key=key, label_visibility=visibility))
 
 
 def segments(

@@ -91,12 +91,8 @@ def nothing_ready(reason: str) -> NoReturn:
 
 def prepare_button(label: str = PREPARE) -> None:
     """A button that runs `prepare` in the background, and its live progress while it runs."""
-    job = background_jobs.jobs().job
-    if job.running:
-        background_jobs.follow()
+    if background_jobs.follow_or_show_error():
         return
-    if job.error:
-        st.error(plain(job.error), icon=":material/error:")
     if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare"):
         if not background_jobs.start_prepare(cached.current_settings(), cached.release_store):
             st.toast("Another session has just started the same job.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
@@ -25,12 +25,18 @@ def colours(photos: Catalog) -> dict[str, str]:
 def legend(workspace: Workspace, counts: dict[str, str] | None = None) -> None:
     """The classes with their colours; with `counts`, those of the classes in it, each with its count."""
     class_colours = colours(cached.catalog(workspace))
-    items = "".join(
-        f'<span class="ps-key"><i style="background:{class_colours[label]}"></i>{html.escape(label)}'
-        f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
-        for label in (counts or class_colours)
+    colour_key(
+        (class_colours[label], f"{label} · {counts[label]}" if counts else label) for label in (counts or class_colours)
     )
-    st.html(f"<div>{items}</div>")
+
+
+def colour_key(entries: Iterable[tuple[str, str]]) -> None:
+    """What each colour stands for: pairs of a colour and its meaning, in one line."""
+    items = (
+        f'<span class="ps-key"><i style="background:{colour}"></i>{html.escape(meaning)}</span>'
+        for colour, meaning in entries
+    )
+    st.html(f"<div>{''.join(items)}</div>")
 
 
 def tiles(

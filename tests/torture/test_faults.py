@@ -51,13 +51,13 @@ def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 def every_page(app: AppTest) -> str:
     """All pages in turn, without an exception on any; their words."""
-    found = []
+    collected = []
     for page in ["Home.py", *PAGES]:
         app.switch_page(page).run()
         assert not app.exception, (page, [entry.message for entry in app.exception])
         kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error)
-        found += [str(element.value) for kind in kinds for element in kind]
-    text = "\n".join(found)
+        collected += [str(element.value) for kind in kinds for element in kind]
+    text = "\n".join(collected)
     assert "Traceback" not in text
     return text
 

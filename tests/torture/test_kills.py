@@ -100,9 +100,9 @@ def is_sound(change: Change) -> None:
     assert not whole.keys() - now.keys(), "a result in use is gone"
     if not switched:
         assert answers(change.before) == change.old_answers
-    found = killing.rows(change.after)
+    stored_rows = killing.rows(change.after)
     # A collection that was begun may be half there; those in use are whole.
-    assert {name: found.get(name) for name in rows} == rows
+    assert {name: stored_rows.get(name) for name in rows} == rows
 
 
 def is_mended(change: Change, work: str = "prepare") -> None:

@@ -51,8 +51,8 @@ def is_sound(settings: Settings, expected: dict[str, str]) -> None:
         else:
             assert content == expected.get(name), name
     for run in runs.own(settings):
-        made = backbone.from_file(checkpoints.weights_file(settings, run["id"]))
-        assert made.preprocess.input_size == run["config"]["image_size"], "the card of the network is gone"
+        weights = backbone.from_file(checkpoints.weights_file(settings, run["id"]))
+        assert weights.preprocess.input_size == run["config"]["image_size"], "the card of the network is gone"
 
 
 @pytest.mark.parametrize("regime", ["transfer", "finetune"])
@@ -104,15 +104,15 @@ def test_a_training_that_a_page_started(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
-    asked: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
+    choices: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
 
     def begin(settings: Settings) -> int:
-        assert live_status.start(settings, **asked)
+        assert live_status.start(settings, **choices)
         return live_status.status(settings).pid  # type: ignore[union-attr]
 
     def over(settings: Settings) -> bool:
-        found = live_status.status(settings)
-        return found is not None and not found.running
+        status = live_status.status(settings)
+        return status is not None and not status.running
 
     whole = quick_trainings.settings(pictures, tmp_path / "whole", quick_weights)
     began = time.monotonic()
@@ -133,8 +133,8 @@ def test_a_training_that_a_page_started(
             wait(lambda: over(settings))
             killed += 1
             tally.note("kills")
-            told = live_status.status(settings)
-            assert told is not None and told.message == live_status.EXITED_UNEXPECTEDLY
+            last_status = live_status.status(settings)
+            assert last_status is not None and last_status.message == live_status.EXITED_UNEXPECTEDLY
         is_sound(settings, expected)
     begin(settings)
     wait(lambda: over(settings))

@@ -77,16 +77,14 @@ def show(workspace: Workspace, space: str) -> None:
     orders["odd"] = orders["typical"][::-1]
     ordered = orders[chosen_order]
     pages = max(1, -(-len(rows) // PAGE))
-    if st.session_state.get("picked_page", 1) > pages:  # from a larger selection before
-        st.session_state["picked_page"] = 1
-    number = page.number_input(f"Page of {pages}", 1, pages, 1, key="picked_page") if pages > 1 else 1
+    number = page_controls.page_number(page, pages, "picked_page")
     with table:
         columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
         page_controls.csv_button(columns.iloc[ordered], "selection", width="stretch")
     if clear.button("Clear selection", icon=":material/close:", width="stretch"):
         selection.select([], photos.ids, photos.contents)
         st.rerun()
-    on_page = selected.iloc[ordered[(int(number) - 1) * PAGE : int(number) * PAGE]]
+    on_page = selected.iloc[ordered[(number - 1) * PAGE : number * PAGE]]
     photo_tiles.show_photos(
         workspace, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=92
     )

@@ -53,12 +53,12 @@ def _name(recipe: Reproduction) -> str:
 
 def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list[str], np.ndarray, Reproduction]:
     """The ids of the exact engine, the first query's vector, and the recipe with its left-out ids."""
-    there = loaded(recipe.space)
-    queries = [find_query(there.catalog, image) for image in recipe.images]
+    searchable = loaded(recipe.space)
+    queries = [find_query(searchable.catalog, image) for image in recipe.images]
     if recipe.part:
-        queries = [query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
-    space = search.normalised(there) if recipe.unit else there
-    found = search.search(
+        queries = [query_part(searchable.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
+    space = search.normalised(searchable) if recipe.unit else searchable
+    result = search.search(
         opened,
         space,
         queries,
@@ -68,9 +68,9 @@ def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list
         answer_filter=recipe.answer_filter,
     )
     out = {row for query in queries for row in query.left_out(keep_duplicates=recipe.keep_duplicates)}
-    left_out = [there.catalog.ids[row] for row in sorted(out)]
-    vector = search.vector(opened, there, queries[0])
-    return [row["id"] for row in found["results"]], vector, replace(recipe, left_out=left_out)
+    left_out = [searchable.catalog.ids[row] for row in sorted(out)]
+    vector = search.vector(opened, searchable, queries[0])
+    return [row["id"] for row in result["results"]], vector, replace(recipe, left_out=left_out)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=_name)
@@ -134,9 +134,9 @@ def test_the_milvus_programs_give_the_same_ids(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    found = [part.strip().split("\n") for part in done.stdout.split("--\n")[:-1]]
-    assert len(found) == len(expected) >= 12
-    for ids, wanted in zip(found, expected, strict=True):
+    result = [part.strip().split("\n") for part in done.stdout.split("--\n")[:-1]]
+    assert len(result) == len(expected) >= 12
+    for ids, wanted in zip(result, expected, strict=True):
         assert ids == wanted
 
 
