@@ -17,6 +17,8 @@ from lib.embed.projection import Map, MapParameters
 from lib.prepare import workspace
 from lib.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[Settings], AppTest]
 PARAMETERS = MapParameters(n_neighbors=8, seed=3)
 # Twins lie among them, whose places in a list of neighbours nothing decides.

@@ -24,6 +24,7 @@ def test_the_p_value_is_that_of_all_sign_flips() -> None:
     assert (measured.wins, measured.losses, measured.ties) == (int((apart > 0).sum()), int((apart < 0).sum()), 0)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_difference_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     covered = 0
