@@ -273,7 +273,7 @@ def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings)
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
     assert _numbers(drawn["x"]) == [each.rank for each in expected.values()]
     tiles = galleries(app)["Answers in Raw pixels"]
-    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].answers]
+    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].results]
     next(button for button in app.button if button.label == robustness_lab.RESET).click().run()
     assert robustness_lab.first_under(5, 5) in words(app)
     assert app.slider(key="lab_crop").value == 0 and not app.toggle(key="lab_flip").value

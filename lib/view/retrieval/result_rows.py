@@ -168,7 +168,7 @@ def _show_missed(workspace: Workspace, document: SearchDocument, key: str) -> No
         workspace,
         [result["id"] for result in missed],
         key=f"{key}_missed",
-        title="Answers that Milvus missed",
+        title="Results that Milvus missed",
         badges=[f"exact #{result['rank']}" for result in missed],
         notes=[_values(result) for result in missed],
         tile=68,

@@ -38,7 +38,7 @@ def test_ranks_equal_the_reference(loaded: Load, name_of_space: str) -> None:
             ranking = [each for _, each in sorted((sign * values[each], each) for each in others)]
             assert result.rank == ranking.index(row) + 1
             assert result.gallery == len(others)
-            assert [each for each, _ in result.answers] == ranking[:5]
+            assert [each for each, _ in result.results] == ranking[:5]
             assert result.value == pytest.approx(values[row])
 
 
@@ -49,7 +49,7 @@ def test_the_stored_vector_finds_its_own_photo_first(loaded: Load) -> None:
     by_metric = robustness.rank_originals(space, [row], space.gallery.vectors[[row]], 3)[0]
     assert {result.rank for result in by_metric.values()} == {1}
     assert all(
-        result.answers[0][0] == row and result.answers[1][0] != space.catalog.row(COPY) for result in by_metric.values()
+        result.results[0][0] == row and result.results[1][0] != space.catalog.row(COPY) for result in by_metric.values()
     )
 
 
@@ -70,7 +70,7 @@ def test_a_sweep_aggregates_the_ranks_of_single_images(loaded: Load) -> None:
             ranks.append(robustness.rank_originals(space, [row], vector[None], robustness.K + 1)[0][line["metric"]])
         assert line["first"] == pytest.approx(np.mean([ranked.rank == 1 for ranked in ranks]))
         assert line["rank"] == np.median([ranked.rank for ranked in ranks])
-        others = [[at for at, _ in ranked.answers if at != row][:10] for ranked, row in zip(ranks, rows, strict=True)]
+        others = [[at for at, _ in ranked.results if at != row][:10] for ranked, row in zip(ranks, rows, strict=True)]
         precision = [np.mean(labels[each] == labels[row]) for each, row in zip(others, rows, strict=True)]
         assert line["precision"] == pytest.approx(np.mean(precision))
         if line["level"] == kind.neutral:
