@@ -1,4 +1,4 @@
-"""Progress of long work: one signature for a single stage, one for named stages, and the two joined in a reporter."""
+"""Progress of long work: signatures for a single stage, named stages and sentences, joined in a reporter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 Progress = Callable[[int, int | None], None]
 # Called with the name of a stage, then as `Progress`.
 StageProgress = Callable[[str, int, int | None], None]
+# Called with a sentence for the user.
+Message = Callable[[str], None]
 
 
 def no_progress(done: int, total: int | None) -> None:
@@ -26,13 +28,18 @@ def no_message(sentence: str) -> None:
     del sentence
 
 
+def of_stage(progress: StageProgress, name: str) -> Progress:
+    """The progress of the stage `name`, reported through `progress`."""
+    return lambda done, total: progress(name, done, total)
+
+
 @dataclass(frozen=True)
 class Reporter:
     """How long work reports: `progress(stage, done, total)` many times, `say(sentence)` for the user."""
 
     progress: StageProgress = no_stage_progress
-    say: Callable[[str], None] = no_message
+    say: Message = no_message
 
     def stage(self, name: str) -> Progress:
         """The progress of one stage."""
-        return lambda done, total: self.progress(name, done, total)
+        return of_stage(self.progress, name)
