@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lib.errors import Notice
+
 # Called with the units done and the units in total; the total is None while it is unknown.
 Progress = Callable[[int, int | None], None]
 # Called with the name of a stage, then as `Progress`.
@@ -21,17 +23,17 @@ def no_stage_progress(stage: str, done: int, total: int | None) -> None:
     del stage, done, total
 
 
-def no_message(sentence: str) -> None:
-    """Discards a sentence for the user."""
-    del sentence
+def no_message(message: str | Notice) -> None:
+    """Discards a message for the user."""
+    del message
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """How long work reports: `progress(stage, done, total)` many times, `say(sentence)` for the user."""
+    """How long work reports: `progress(stage, done, total)` many times, `say(message)` for the user."""
 
     progress: StageProgress = no_stage_progress
-    say: Callable[[str], None] = no_message
+    say: Callable[[str | Notice], None] = no_message
 
     def stage(self, name: str) -> Progress:
         """The progress of one stage."""

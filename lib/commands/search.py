@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lib.commands.progress import Progress
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
-from lib.errors import ArtifactError
 from lib.settings import Settings
 from lib.text import printable
 
@@ -112,7 +111,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     opened = workspace.open_workspace(settings)
     names = [options.space] if options.space else opened.spaces
     if not names:
-        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
+        raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
     rows: list[EvaluationRow] = []
     with Progress() as progress:
         for name in names:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.errors import DownloadError, WeightsError
+from lib.errors import DownloadError, Remedy, WeightsError
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     weights.
     """
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
+        raise WeightsError(f"The weights file {path} does not exist", remedy=Remedy.CHOOSE_WEIGHTS)
     card = path.with_suffix(".json")
     content = _read_card(card) if card.is_file() else None
     preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lib.errors import COMMAND_LINE, Remedy
 from lib.prepare import doctor, pipeline, workspace
 from lib.settings import PROJECT, Settings
 from lib.store import connection
@@ -233,4 +234,4 @@ def test_training_is_told_of_and_a_damaged_record_named(copied: Settings) -> Non
     record.write_text("{", encoding="utf-8")
     assert not training()["ready"]
     assert "x.json is damaged" in training()["detail"]
-    assert training()["remedy"] == "delete the file it names"
+    assert training()["remedy"] == COMMAND_LINE[Remedy.DELETE_FILE]

@@ -335,7 +335,7 @@ def test_prepare_rebuilds_an_outdated_space(outdated: Settings) -> None:
 
 def test_an_outdated_space_without_a_network_is_removed_and_the_remedy_is_shown(outdated: Settings) -> None:
     checkpoints.weights_file(outdated, "first").unlink()
-    way = outdated.command("train", "--regime", "init", "--preset", "quick")
+    way = outdated.command("train", regime="init", preset="quick")
     way += f" && {outdated.prepare_command} --spaces init"
     check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
     assert (check["ready"], check["remedy"]) == (False, way)
