@@ -102,22 +102,26 @@ PREPARE_COMMAND: Final = "python -m lib prepare"
 class Notice:
     """A problem and the way out of it, where work goes on or has ended without an exception.
 
-    The fields are those of `PetalscopeError`. `str(notice)` is the sentence in the words of the command line.
+    The first fields are those of `PetalscopeError`; `outcome` is a sentence about how the work goes on. `str(notice)`
+    is the text in the words of the command line.
     """
 
     problem: str
     remedy: Remedy | None = None
     command: str = PREPARE_COMMAND
+    outcome: str = ""
 
     def __str__(self) -> str:
         return self.sentence()
 
     def sentence(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
-        """The problem and its remedy in one sentence; a remedy that `wording` lacks is worded as on the command line.
+        """The problem and its remedy in one sentence, then the outcome.
 
-        A command line is put in as it is, so that braces in a folder's name stay what they are.
+        A remedy that `wording` lacks is worded as on the command line. A command line is put in as it is, so that
+        braces in a folder's name stay what they are.
         """
-        return self.problem if self.remedy is None else f"{self.problem}; {self.way_out(wording)}."
+        sentence = self.problem if self.remedy is None else f"{self.problem}; {self.way_out(wording)}."
+        return f"{sentence} {self.outcome}" if self.outcome else sentence
 
     def way_out(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
         """The remedy alone, as a clause; "" without one."""

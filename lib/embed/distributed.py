@@ -24,7 +24,7 @@ from lib.learn.backbone import Weights
 
 # Helpers wait this long while the leader scans photos or computes maps; if the leader ends, they notice at once.
 PATIENCE = datetime.timedelta(days=7)
-HELPER_ENDED = "A process that helped to embed has ended"
+HELPER_ENDED = "A helper process exited unexpectedly while embedding"
 # Rows of the catalog, and their vectors (n, dim).
 Part = tuple[list[int], np.ndarray]
 
@@ -128,4 +128,4 @@ def _next(parts: Iterator[Part]) -> Part | Exception | None:
     except PetalscopeError as error:
         return error
     except Exception as error:  # only the leader can report a helper's error
-        return ArtifactError(f"A process that embeds failed: {' '.join(str(error).split())[:200]}.")
+        return ArtifactError(f"A helper process failed while embedding: {' '.join(str(error).split())[:200]}.")

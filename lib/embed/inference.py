@@ -54,7 +54,7 @@ def check(precision: str) -> None:
     """Raises WeightsError when this machine does not compute in `precision`."""
     if precision == BF16 and hardware.precision(distributed.device()) != "bfloat16":
         raise WeightsError(
-            "This machine has no bfloat16 (a GPU, or a processor with avx512_bf16 or amx_bf16)",
+            "This machine has no bfloat16, which needs a GPU or a processor with avx512_bf16 or amx_bf16",
             remedy=Remedy.RUN_COMMAND,
             command=command_line("prepare", precision=FP32),
         )

@@ -10,12 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.errors import DownloadError, Remedy, WeightsError
+from lib.errors import DownloadError, Notice, Remedy, WeightsError
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ def choose(
     settings: Settings,
     *,
     progress: Callable[[int, int | None], None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
+    warn: Callable[[Notice], None] = lambda _: None,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
 
-    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a sentence when the bundled weights
+    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a notice when the bundled weights
     replace them. Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet
     weights cannot be downloaded.
     """
@@ -110,7 +110,7 @@ def choose(
     except DownloadError as error:
         if named == "imagenet":
             raise
-        warn(f"{error} Using the bundled Tiny ImageNet weights instead.")
+        warn(replace(error.notice, outcome="Using the bundled Tiny ImageNet weights instead."))
         return bundled()
 
 

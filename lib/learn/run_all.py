@@ -85,8 +85,8 @@ def train(
     small = [run for run in planned if run.recipe.batch_size < 2 * distributed.size()]
     if small:
         raise TrainingError(
-            f"A batch of {small[0].recipe.batch_size} leaves {distributed.size()} processes with fewer than two photos "
-            f"each, for which it takes {2 * distributed.size()} or more",
+            f"A batch of {small[0].recipe.batch_size} photos is too small for {distributed.size()} processes, which "
+            f"need two photos each: {2 * distributed.size()} at least",
             remedy=Remedy.LARGER_BATCH,
         )
     with contextlib.nullcontext(writer) if writer is not None else training_lock(settings) as status_writer:

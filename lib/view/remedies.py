@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lib.errors import Notice, PetalscopeError, Remedy
+from lib.errors import COMMAND_LINE, Notice, PetalscopeError, Remedy
 
 # One clause for each remedy; the words of the command line stand in for a remedy that is missing here.
 PAGE: Final[Mapping[Remedy, str]] = {
@@ -41,3 +41,16 @@ PAGE: Final[Mapping[Remedy, str]] = {
 def sentence(error: PetalscopeError | Notice) -> str:
     """What went wrong and the way out, in one sentence."""
     return error.sentence(PAGE)
+
+
+def reworded(line: str) -> str:
+    """The error of a command that the app has started, with its remedy in the words of a page.
+
+    A process hands over its error as a line of text. A remedy that names a command line stays: that is right on a page,
+    too.
+    """
+    for remedy, clause in PAGE.items():
+        ending = f"; {COMMAND_LINE[remedy]}."
+        if line.endswith(ending):
+            return f"{line.removesuffix(ending)}; {clause}."
+    return line

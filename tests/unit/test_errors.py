@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,14 @@ def test_every_remedy_is_carried_by_some_code(remedy: Remedy) -> None:
     assert any(f"Remedy.{remedy.name}" in path.read_text(encoding="utf-8") for path in sources)
 
 
+@pytest.mark.parametrize("remedy", Remedy)
+def test_the_line_of_a_command_is_reworded_for_a_page(remedy: Remedy) -> None:
+    error = DataError("It; is full", remedy=remedy)
+    fixed = "{command}" not in COMMAND_LINE[remedy]
+    assert remedies.reworded(str(error)) == (remedies.sentence(error) if fixed else str(error))
+    assert remedies.reworded("It is full.") == "It is full."
+
+
 def test_a_notice_reads_like_an_error() -> None:
     error = ArtifactError("It is missing", remedy=Remedy.PREPARE, command="python -m lib prepare --seed 1")
     assert error.notice == Notice("It is missing", Remedy.PREPARE, "python -m lib prepare --seed 1")
@@ -56,6 +65,7 @@ def test_a_notice_reads_like_an_error() -> None:
     assert remedies.sentence(error.notice) == remedies.sentence(error)
     assert f"{error.problem}; {error.notice.way_out(remedies.PAGE)}." == remedies.sentence(error)
     assert Notice("All is well.").way_out() == ""
+    assert str(replace(error.notice, outcome="Drawing instead.")) == f"{error} Drawing instead."
 
 
 def test_a_remedy_that_a_surface_does_not_word_is_that_of_the_command_line() -> None:

@@ -39,7 +39,8 @@ def finished(titles: list[str], accuracy: float | None) -> str:
 def ended(status: Status, runs: list[Run]) -> None:
     """How the last training ended; `runs` are the recorded ones."""
     if status.message:
-        st.warning(plain(remedies.sentence(status.notice)), icon=":material/stop_circle:")
+        why = remedies.reworded(remedies.sentence(status.notice))  # a start that failed has left but a line
+        st.warning(plain(why), icon=":material/stop_circle:")
         if status.notice.remedy is not Remedy.RESUME:  # whose words say the same
             st.caption(RESUME)
         return

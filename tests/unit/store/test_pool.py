@@ -294,7 +294,7 @@ def test_no_failure_holds_the_token(own_certificate: Path) -> None:
         mute = stack.enter_context(listening())
         for address, words in (
             (f"http://{{}}127.0.0.1:{guarded}", "refused the credentials"),
-            (f"http://{{}}127.0.0.1:{slow}", "takes connections but did not answer a call within 0.5 s"),
+            (f"http://{{}}127.0.0.1:{slow}", "accepts connections but did not answer a call within 0.5 s"),
             (f"http://{{}}127.0.0.1:{mute}", "did not answer as Milvus in time"),
             (f"http://{{}}127.0.0.1:{secure}", "expects TLS"),
             (f"https://{{}}localhost:{secure}", "not trusted: self-signed certificate"),
