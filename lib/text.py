@@ -39,7 +39,7 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def agreeing(count: int, noun: str, one: str, several: str) -> str:
-    """A number, its noun and the words that follow: `agreeing(1, "photo", "is left", "are left")` is `1 photo is left`."""
+    """A number, its noun and the words that follow: `1 photo is left`, `2 photos are left`."""
     return f"{counted(count, noun)} {one if count == 1 else several}"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from collections.abc import Callable
+from typing import TypeVar
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
+from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
@@ -39,7 +40,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
+    with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
@@ -62,7 +63,7 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(skipped_files.files(cast("list[Mapping[str, str]]", data["skipped"])))
+    skipped = len(skipped_files.files(data["skipped"]))
     lines = [
         f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
         f"{counted(skipped, 'file')} skipped ({data['root']})"
@@ -78,7 +79,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib.prepare import pipeline
 
-    with Progress() as progress:
+    with ProgressBar() as progress:
         return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
@@ -94,8 +95,7 @@ def show_audit(document: AuditDocument) -> str:
         f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
         f"{agreeing(left_out, 'file or folder', 'is', 'are')} left out"
     ]
-    skipped = cast("list[Mapping[str, str]]", document["corrupt"])
-    if clause := skipped_files.summary(skipped):
+    if clause := skipped_files.summary(document["corrupt"]):
         lines.append(clause)
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
@@ -117,19 +117,19 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         metric=options.metric or defaults.metric,
         seed=defaults.seed if options.seed is None else options.seed,
     )
-    with Progress() as progress:
+    with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    document = {
+    exact: NeighbourSearch = {"found": "exact"}
+    return {
         "space": options.space,
         **parameters.facts(),
         "images": len(laid_out.xy),
         **laid_out.facts["fidelity"],
-        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
+        "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return cast("MapDocument", document)
 
 
 def show_map(document: MapDocument) -> str:

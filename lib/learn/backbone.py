@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.errors import DownloadError, WeightsError
+from lib.documents.embeddings import PreprocessRecord, WeightsProvenance, WeightsRecord
+from lib.errors import DownloadError, Remedy, WeightsError
+from lib.progress import Progress, Warn, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ class Weights:
     about: str
     seed: int = 0
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> WeightsProvenance:
         """The weights' part of an artifact's provenance, in JSON types only, so that it equals its copy read back."""
-        fields = asdict(self.preprocess).items()
-        preprocess = {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
+        preprocess: PreprocessRecord = {
+            "resize": list(self.preprocess.resize),
+            "crop": self.preprocess.crop,
+            "mean": list(self.preprocess.mean),
+            "std": list(self.preprocess.std),
+        }
         return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": preprocess}
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> WeightsRecord:
         """Provenance, and the path and seed by which `from_kept` finds these weights again on this machine."""
         return {**self.provenance(), "path": str(self.path) if self.path else None, "seed": self.seed}
 
@@ -84,13 +89,13 @@ class Weights:
 def choose(
     settings: Settings,
     *,
-    progress: Callable[[int, int | None], None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+    warn: Warn = no_message,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
 
-    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a sentence when the bundled weights
+    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a notice when the bundled weights
     replace them. Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet
     weights cannot be downloaded.
     """
@@ -111,7 +116,7 @@ def choose(
     except DownloadError as error:
         if named == "imagenet":
             raise
-        warn(f"{error} Using the bundled Tiny ImageNet weights instead.")
+        warn(replace(error.notice, outcome="Using the bundled Tiny ImageNet weights instead."))
         return bundled()
 
 
@@ -132,7 +137,7 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
     )
 
 
-def from_record(record: dict[str, Any]) -> Weights:
+def from_record(record: WeightsRecord) -> Weights:
     """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))
@@ -162,7 +167,7 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     weights.
     """
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
+        raise WeightsError(f"The weights file {path} does not exist", remedy=Remedy.CHOOSE_WEIGHTS)
     card = path.with_suffix(".json")
     content = _read_card(card) if card.is_file() else None
     preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)

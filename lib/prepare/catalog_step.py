@@ -9,14 +9,13 @@ from lib.data import catalog as catalogs
 from lib.data import catalog_file, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.documents.prepare import State
-from lib.errors import ArtifactError
 from lib.prepare.job import PrepareJob
 from lib.text import counted
 
 
 def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
     """The catalog of the photos as they are now, and the name of its file, which is written unless it exists."""
-    _, previous = _previous_catalog(job.folder, job.previous)
+    previous = _previous_catalog(job.folder, job.previous)
     catalog = catalogs.build(
         job.dataset.name,
         job.dataset.root,
@@ -25,13 +24,15 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
         previous=previous,
         progress=job.reporter.stage("read photos"),
     )
-    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped), catalog.factors):
+    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped)):
         if clause:
-            job.reporter.say(f"{clause if clause is catalog.factors else clause[0].upper() + clause[1:]}.")
+            job.reporter.say(f"{clause[0].upper()}{clause[1:]}.")
+    if catalog.factors:
+        job.reporter.say(f"{catalog.factors}.")
     if previous is not None and (changed := _recoloured(previous, catalog)):
         job.reporter.say(recoloured(changed))
     name = f"catalog-{catalog.key}.parquet"
-    existing = _catalog_or_none(job.folder / name)
+    existing = artifacts.unless_damaged(catalog_file.load, job.folder / name)
     # The file's name does not depend on these two.
     if existing is None or (existing.decoder, existing.factors) != (catalog.decoder, catalog.factors):
         catalog_file.save(catalog, job.folder / name)
@@ -53,24 +54,17 @@ def _recoloured(previous: Catalog, catalog: Catalog) -> int:
     return int((both["sha256_x"] != both["sha256_y"]).sum())
 
 
-def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog | None]:
-    """An earlier catalog and its file name: the state's, or one that a killed run left; ("", None) without any.
+def _previous_catalog(folder: Path, state: State | None) -> Catalog | None:
+    """An earlier catalog: the state's, or one that a killed run left; None without any.
 
     Any earlier catalog serves, since its rows are checked file by file.
     """
     names = [state["catalog"]] if state else sorted(path.name for path in folder.glob("catalog-*.parquet"))
     for name in names:
-        catalog = _catalog_or_none(folder / name)
+        catalog = artifacts.unless_damaged(catalog_file.load, folder / name)
         if catalog is not None:
-            return name, catalog
-    return "", None
-
-
-def _catalog_or_none(path: Path) -> Catalog | None:
-    try:
-        return catalog_file.load(path)
-    except ArtifactError:
-        return None
+            return catalog
+    return None
 
 
 def pictures(catalog: Catalog) -> str:
