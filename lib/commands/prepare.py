@@ -148,6 +148,6 @@ def show_map(document: MapDocument) -> str:
         search = document["neighbours"]
         lines += [
             f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
-            f"{search['sample']:,} images"
+            f"{counted(search['sample'], 'image')}"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

@@ -10,7 +10,7 @@ from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import counted, printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
@@ -80,7 +80,7 @@ def show_search(document: SearchDocument) -> str:
     """A line for each result, and the recall of the Milvus engine."""
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
-        direction = f"mean rank of {len(document['queries'])} queries, {direction}"
+        direction = f"mean rank of {counted(len(document['queries']), 'query')}, {direction}"
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
@@ -153,5 +153,6 @@ def show_evaluate(document: EvaluateDocument) -> str:
             + f"  {shown}"
         )
     if document["rows"]:
-        lines.append(f"{document['rows'][0]['queries']:,} queries against {document['rows'][0]['gallery']:,} images")
+        first = document["rows"][0]
+        lines.append(f"{counted(first['queries'], 'query')} against {counted(first['gallery'], 'image')}")
     return "\n".join(lines)
