@@ -255,7 +255,8 @@ def _nothing_readable(root: Path, files: list[str], skipped: list[dict[str, str]
     if not files:
         return problem
     folders = counted(len({name.split("/", 1)[0] for name in files}), "class folder")
-    unread = [entry for entry in skipped if entry["id"] in set(files)]
+    names = set(files)
+    unread = sorted((entry for entry in skipped if entry["id"] in names), key=lambda entry: entry["id"])
     return f"{problem}: of {counted(len(files), 'file')} in {folders}, {skipped_files.by_kind(unread)}"
 
 
