@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import Any
 
+from lib.errors import Notice
 from lib.text import visible
 
 
@@ -51,11 +52,11 @@ class ProgressBar:
             self._bar.total = total
         self._bar.update(done - self._bar.n)
 
-    def say(self, sentence: str) -> None:
-        """Print a sentence without tearing the bar."""
+    def say(self, message: str | Notice) -> None:
+        """Print a message without tearing the bar."""
         from tqdm import tqdm
 
-        tqdm.write(visible(sentence), file=sys.stderr)
+        tqdm.write(visible(str(message)), file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypedDict
 
 from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
-from lib.errors import ArtifactError
 from lib.progress import of_stage
 from lib.settings import Settings
 from lib.text import printable
@@ -121,7 +120,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     opened = workspace.open_workspace(settings)
     names = [options.space] if options.space else opened.spaces
     if not names:
-        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
+        raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
     rows: list[EvaluationRow] = []
     with ProgressBar() as progress:
         for name in names:

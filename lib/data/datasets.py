@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
 from lib.errors import DataError, DownloadError, Remedy
 from lib.locks import exclusive_lock
-from lib.progress import Message, StageProgress, of_stage
+from lib.progress import StageProgress, Warn, of_stage
 from lib.settings import Settings
 from lib.synthetic_flowers import recipe_file
 
@@ -43,7 +43,7 @@ def find(settings: Settings) -> Dataset | None:
 def obtain(
     settings: Settings,
     report: StageProgress,
-    warn: Message,
+    warn: Warn,
     *,
     fetch: Callable[..., object] | None = None,
     draw: Callable[..., object] | None = None,
@@ -73,7 +73,7 @@ def obtain(
         )
     except (DownloadError, DataError) as error:  # no network, or a damaged archive
         if dataset is None:
-            warn(f"{error} Drawing synthetic flowers instead.")
+            warn(replace(error.notice, outcome="Drawing synthetic flowers instead."))
             _draw(settings, report, draw)
     dataset = find(settings)
     if dataset is None:

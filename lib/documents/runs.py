@@ -127,6 +127,8 @@ class StatusDocument(TypedDict):
     seconds_left: float | None
     curve: list[EpochRow]
     message: str
+    remedy: str
+    command: str
     started: float
     updated: float
 

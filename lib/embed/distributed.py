@@ -18,13 +18,13 @@ import numpy as np
 from lib import text
 from lib.data.catalog import Catalog
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError, PetalscopeError
+from lib.errors import ArtifactError, PetalscopeError, Remedy
 from lib.learn import distributed
 from lib.learn.backbone import Weights
 
 # Helpers wait this long while the leader scans photos or computes maps; if the leader ends, they notice at once.
 PATIENCE = datetime.timedelta(days=7)
-HELPER_ENDED = "A process that helped to embed has ended; run the command again."
+HELPER_ENDED = "A helper process exited unexpectedly while embedding"
 # Rows of the catalog, and their vectors (n, dim).
 Part = tuple[list[int], np.ndarray]
 
@@ -104,7 +104,7 @@ def lead(task: Task, own_parts: Iterator[Part]) -> Generator[Part, None, None]:
                 raise
             distributed.broadcast(True)
     except RuntimeError as error:
-        raise ArtifactError(HELPER_ENDED) from error
+        raise ArtifactError(HELPER_ENDED, remedy=Remedy.RUN_AGAIN) from error
 
 
 def _help(task: Task, compute: Compute) -> None:
@@ -123,4 +123,4 @@ def _next(parts: Iterator[Part]) -> Part | Exception | None:
     except PetalscopeError as error:
         return error
     except Exception as error:  # only the leader can report a helper's error
-        return ArtifactError(f"A process that embeds failed: {text.shortened(text.one_line(str(error)))}.")
+        return ArtifactError(f"A helper process failed while embedding: {text.shortened(text.one_line(str(error)))}.")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
 from lib.documents.embeddings import PreprocessRecord, WeightsProvenance, WeightsRecord
-from lib.errors import DownloadError, WeightsError
-from lib.progress import Message, Progress, no_message
+from lib.errors import DownloadError, Remedy, WeightsError
+from lib.progress import Progress, Warn, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def choose(
     settings: Settings,
     *,
     progress: Progress | None = None,
-    warn: Message = no_message,
+    warn: Warn = no_message,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
 
-    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a sentence when the bundled weights
+    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a notice when the bundled weights
     replace them. Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet
     weights cannot be downloaded.
     """
@@ -115,7 +115,7 @@ def choose(
     except DownloadError as error:
         if named == "imagenet":
             raise
-        warn(f"{error} Using the bundled Tiny ImageNet weights instead.")
+        warn(replace(error.notice, outcome="Using the bundled Tiny ImageNet weights instead."))
         return bundled()
 
 
@@ -166,7 +166,7 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     weights.
     """
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
+        raise WeightsError(f"The weights file {path} does not exist", remedy=Remedy.CHOOSE_WEIGHTS)
     card = path.with_suffix(".json")
     content = _read_card(card) if card.is_file() else None
     preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)

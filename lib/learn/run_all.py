@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from lib import artifacts
 from lib.documents.runs import EpochRow, RunRecord
-from lib.errors import ArtifactError, TrainingError
+from lib.errors import ArtifactError, Notice, Remedy, TrainingError
 from lib.learn import checkpoints, distributed, live_status, loop, run_record, runs, trainee
 from lib.learn.loop import Callbacks
 from lib.learn.plan import PlannedRun
@@ -20,9 +20,9 @@ from lib.progress import Message, StageProgress, no_message, no_stage_progress
 from lib.settings import Settings
 
 
-def stopped(title: str, epochs: int, total: int) -> str:
+def stopped(title: str, epochs: int, total: int) -> Notice:
     """The message of a run that was interrupted after `epochs` of `total` epochs."""
-    return f"Stopped after epoch {epochs} of {total} of {title}; the same command with --resume goes on."
+    return Notice(f"Stopped after epoch {epochs} of {total} of {title}", Remedy.RESUME)
 
 
 def resumed(epochs: int) -> str:
@@ -81,13 +81,14 @@ def train(
     `on_progress(stage, done, total)` counts the photos of a stage, `on_epoch(run, rows)` gets the rows of all finished
     epochs after each epoch, `log` gets messages. `writer` is the result of `alone`, if the caller holds it already.
     Raises TrainingError when the loss is not finite or another process trains into these artifacts, DataError when a
-    photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the message of `stopped`.
+    photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the notice of `stopped`.
     """
     small = [run for run in planned if run.recipe.batch_size < 2 * distributed.size()]
     if small:
         raise TrainingError(
-            f"A batch of {small[0].recipe.batch_size} leaves {distributed.size()} processes with fewer than two photos "
-            f"each; use --batch-size {2 * distributed.size()} or more."
+            f"A batch of {small[0].recipe.batch_size} photos is too small for {distributed.size()} processes, which "
+            f"need two photos each: {2 * distributed.size()} at least",
+            remedy=Remedy.LARGER_BATCH,
         )
     with contextlib.nullcontext(writer) if writer is not None else training_lock(settings) as status_writer:
         if status_writer is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, Remedy
 from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
@@ -206,5 +206,5 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
                 name, edges, same, different, facts["auc"][name], facts["calibration_queries"][name]
             )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArtifactError(f"{target} cannot be read; delete it and open the scoreboard again.") from error
+        raise ArtifactError(f"{target} cannot be read", remedy=Remedy.DELETE_FILE) from error
     return SpaceScores(str(facts["space"]), scores, calibrations, facts)

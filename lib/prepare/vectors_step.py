@@ -13,7 +13,7 @@ from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, Notice, Remedy
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.prepare import catalog_step, workspace
@@ -135,9 +135,9 @@ def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
     return rebuilt
 
 
-def removed(name: str, reason: str, command: str) -> str:
-    """The sentence for a space that leaves the state because its network is missing."""
-    return f"The space {name} is removed: {reason}, and its network is missing. To restore it, run `{command}`."
+def removed(name: str, reason: str, command: str) -> Notice:
+    """The notice of a space that leaves the state because its network is missing; `command` restores it."""
+    return Notice(f"The space {name} is removed: {reason}, and its network is missing", Remedy.TRAIN, command)
 
 
 def rebuilding(name: str, reason: str) -> str:
@@ -166,7 +166,7 @@ def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
     """The vectors of a space of this run. Raises ArtifactError when another process has changed them."""
     vectors = _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
     if vectors is None:
-        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use; run the command again.")
+        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use", remedy=Remedy.RUN_AGAIN)
     return vectors
 
 

@@ -18,7 +18,7 @@ from lib.data.catalog import Catalog
 from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
 from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
@@ -28,7 +28,7 @@ from lib.store import connection, filters, vector_search
 from lib.text import shown_name
 
 NO_QUERY = "There is nothing to search with; choose a photo."
-EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
+EXACT_ONLY = "Milvus takes one query at a time, and no vectors scaled to length 1"
 Queries = Query | Sequence[Query]
 
 
@@ -258,11 +258,11 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     space = spaces.get(loaded.space)
     if not space.in_milvus:
         raise QueryError(
-            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}; "
-            "search it with --engine exact."
+            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}",
+            remedy=Remedy.SEARCH_EXACTLY,
         )
     if queries > 1 or loaded.unit:
-        raise QueryError(EXACT_ONLY)
+        raise QueryError(EXACT_ONLY, remedy=Remedy.SEARCH_EXACTLY)
     return workspace.collection(space.name)
 
 

@@ -24,12 +24,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lib import limits, text
-from lib.errors import QueryError, StoreError
+from lib.errors import QueryError, Remedy, StoreError
 from lib.settings import Settings
 from lib.store import errors
 from lib.store.addresses import is_server_address, split_credentials
 from lib.store.connection import Store, open_store
 
+OUTSIDE: Final = "outside the folders that may be opened here"
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S: Final = 5.0
 _SALT: Final = os.urandom(16)
@@ -141,10 +142,7 @@ def confined_path(settings: Settings, path: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
     if not any(real.is_relative_to(folder) for folder in allowed_folders(settings)):
-        raise QueryError(
-            f"{_redacted(path)} is outside the folders that pages may open: move it into one of them, or start the app "
-            "with PETALSCOPE_FOLDERS naming its folder."
-        )
+        raise QueryError(f"{_redacted(path)} is {OUTSIDE}", remedy=Remedy.ALLOW_FOLDER)
     return real
 
 
@@ -206,8 +204,10 @@ class Pool:
     def _open(self, connection: Connection, loaded: set[str]) -> Store:
         """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
         if connection.lite and not Path(connection.uri).exists():  # opening would create a store
-            remedy = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
-            raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {remedy}.")
+            missing = f"There is no Milvus Lite store at {connection.uri}"
+            if connection.name == MAIN:
+                raise StoreError(missing, remedy=Remedy.PREPARE)
+            raise StoreError(f"{missing}: correct the path.")
         store = open_store(connection.uri, connection.token, role="app", wait_s=self._wait_s)
         try:
             if self._on_open is not None:

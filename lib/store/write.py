@@ -79,7 +79,7 @@ def write_collection(
     index = index or ({"index_type": "AUTOINDEX"} if store.cloud else HNSW)
     kind = str(index.get("index_type", "")).upper()
     if metric not in {"COSINE", "L2"}:
-        raise StoreError(f"A collection is written for COSINE or L2, not for {metric!r}: name one of them.")
+        raise StoreError(f"The metric of a collection is COSINE or L2, not {metric!r}: name one of these.")
     if store.engine == "lite" and kind not in LITE_INDEXES:
         raise StoreError(
             f"Milvus Lite does not build {kind or 'an unnamed index'}, it only reports that it did: use one of "

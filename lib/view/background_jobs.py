@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from lib.errors import PetalscopeError
+from lib.errors import Notice, PetalscopeError
 from lib.prepare import pipeline
 from lib.progress import Reporter
 from lib.settings import Settings
@@ -60,8 +60,11 @@ class JobRunner:
         def progress(stage: str, done: int, total: int | None) -> None:
             job.stage, job.done, job.total = stage, done, total
 
+        def say(message: str | Notice) -> None:
+            job.notes.append(remedies.sentence(message) if isinstance(message, Notice) else message)
+
         try:
-            work(Reporter(progress, job.notes.append))
+            work(Reporter(progress, say))
         except PetalscopeError as error:
             job.error = remedies.sentence(error)
         except Exception as error:  # whatever ended the job, the page must show that it ended

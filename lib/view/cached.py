@@ -41,6 +41,7 @@ from lib.store import collections
 from lib.store import pool as pools
 from lib.store.connection import Store
 from lib.store.pool import Connection, Pool
+from lib.view import remedies
 from lib.view.components import gallery
 
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
@@ -164,7 +165,7 @@ def runs(version: str) -> list[results.Run]:
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
 def readiness(version: str) -> DoctorDocument:
     """The `doctor` document without the store, which this process may own itself; at most 15 s old."""
-    return doctor.examine(current_settings(), look_into_store=False)
+    return doctor.examine(current_settings(), look_into_store=False, wording=remedies.PAGE)
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False, hash_funcs=KEYS)

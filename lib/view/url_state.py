@@ -16,6 +16,7 @@ import streamlit as st
 
 from lib import limits
 from lib.errors import QueryError
+from lib.view import remedies
 
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
@@ -81,7 +82,7 @@ def _length_error(name: str, values: Sequence[str]) -> str | None:
     try:
         limits.check_length(",".join(values), noun(name))
     except QueryError as error:
-        return str(error)
+        return remedies.sentence(error)
     return None
 
 

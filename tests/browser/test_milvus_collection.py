@@ -144,7 +144,7 @@ def test_failures_of_servers_are_named_one_by_one(
         for address, sentence, remedy in (
             (f"http://127.0.0.1:{free}", f"nothing listens on port {free}", "start Milvus there"),
             (f"http://127.0.0.1:{mute}", "did not answer as Milvus in time", "check that it is Milvus' port"),
-            (f"http://127.0.0.1:{slow}", "takes connections but did not answer a call within 5 s", "try again"),
+            (f"http://127.0.0.1:{slow}", "accepts connections but did not answer a call within 5 s", "try again"),
             (f"http://127.0.0.1:{port}", "refused the credentials", "or the token typed here"),
             (f"https://127.0.0.1:{plain}", "does not speak TLS on this port", "write http:// instead of https://"),
             (f"http://127.0.0.1:{secure}", "expects TLS on this port", "write https:// instead of http://"),

@@ -107,7 +107,7 @@ def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
         ("plain.db", "is a plain file"),
         ("old.db", "Milvus Lite 2.x"),
         ("none.db", "no Milvus Lite store at"),
-        ("../away.db", "outside the folders that pages may open"),
+        ("../away.db", pool.OUTSIDE),
         ("x.txt", "whose name ends in .db"),
     ],
 )

@@ -486,7 +486,7 @@ def test_a_k_beyond_all_bounds(run: Run) -> None:
     row = run("evaluate", "--json", "--metric", "l2", "--space", "resnet18", "--k", many).document["rows"][0]
     assert row["precision"][many] < 1e-20
     text = run("search", "rose/00.jpg", "--engine", "milvus", "--k", many).sentence
-    assert "Milvus gives 1 to 16384 results" in text
+    assert "Milvus returns 1 to 16384 results" in text
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_imagenet_comes_first_when_torch_has_it_in_its_cache(checkpoint: Path, p
 
 def test_without_it_the_bundled_weights_serve_and_the_user_is_told(tmp_path: Path) -> None:
     warnings: list[str] = []
-    found = backbone.choose(Settings(offline=True, torch_home=tmp_path), warn=warnings.append)
+    found = backbone.choose(
+        Settings(offline=True, torch_home=tmp_path), warn=lambda notice: warnings.append(str(notice))
+    )
     assert found.name == "bundled"
     assert len(warnings) == 1
     assert "bundled Tiny ImageNet weights instead" in warnings[0]

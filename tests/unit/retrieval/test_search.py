@@ -362,7 +362,7 @@ def test_milvus_agrees_and_says_how_well(opened: Workspace, loaded: LOAD, store:
 
 
 def test_pixels_are_too_wide_for_milvus(opened: Workspace, loaded: LOAD) -> None:
-    with pytest.raises(QueryError, match=r"49,152 dimensions and Milvus takes 32,768; search it with --engine exact"):
+    with pytest.raises(QueryError, match=r"49,152 dimensions and Milvus takes 32,768; search with --engine exact"):
         search(opened, loaded("pixels"), "rose/00.jpg", engine="milvus")
 
 

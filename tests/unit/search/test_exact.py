@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lib.errors import QueryError
+from lib.errors import COMMAND_LINE, PREPARE_COMMAND, QueryError, Remedy
 from lib.search.blocks import FEW
 from lib.search.exact import EMPTY_GALLERY, Gallery, all_values, gallery, k_too_small, top_k, values_by_metric
 from lib.search.features import MARGIN
@@ -274,7 +274,7 @@ def test_questions_that_cannot_be_answered(
     [np.ones(4, np.float32), np.ones((2, 0), np.float32), np.ones((2, 2)), np.array([[1, np.nan]], np.float32)],
 )
 def test_galleries_that_cannot_be_searched(vectors: np.ndarray) -> None:
-    with pytest.raises(QueryError, match="run prepare again"):
+    with pytest.raises(QueryError, match=COMMAND_LINE[Remedy.PREPARE].format(command=PREPARE_COMMAND)):
         gallery(vectors)
 
 
