@@ -10,7 +10,7 @@ from lib.settings import PROJECT
 
 # Nodes of the syntax tree from which on a body is worth sharing: some four lines.
 LEAST_NODES = 30
-# docs/decisions/016-what-stays-alike.md says why.
+# docs/decisions/017-what-stays-alike.md says why.
 ALLOWED = {
     ("data/distortions.distortion", "search/metrics.metric"),
     ("view/url_state.fraction", "view/url_state.number"),
