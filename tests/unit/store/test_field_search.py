@@ -248,6 +248,6 @@ def test_a_broken_export_leaves_no_file(store: Store, tmp_path: Path) -> None:
         with pytest.raises(Stop):
             export.export(store, "f", tmp_path / f"f.{kind}", kind, progress=stop)
     (tmp_path / "file").touch()
-    with pytest.raises(ArtifactError, match="cannot be written"):
+    with pytest.raises(ArtifactError, match="Cannot write to"):
         export.export(store, "f", tmp_path / "file" / "f.csv", "csv")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
