@@ -74,10 +74,12 @@ def measures(hits: Flags, tied: Flags, total: Counts, ks: Sequence[int]) -> dict
     some = total > 0
     size = np.maximum(total, 1)
     at_total = np.arange(len(hits)), np.minimum(size, n) - 1
+    best = np.cumsum(1 / np.log2(1 + np.arange(1, size.max(initial=1) + 1)))
     scores: dict[str, Floats] = {"map": summed[:, -1] / size}
     for k in ks:
         first = counts[:, min(k, n) - 1]
         discount = 1 / np.log2(1 + rank[: min(k, n)])
+        ideal = best[np.minimum(size, k) - 1]
         ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(size, k) - 1]
         scores |= {f"p{k}": first / k, f"r{k}": first / size, f"ndcg{k}": relevance[:, :k] @ discount / ideal}
     scores |= {
