@@ -79,9 +79,12 @@ def measures(hits: Flags, tied: Flags, total: Counts, ks: Sequence[int]) -> dict
     for k in ks:
         first = counts[:, min(k, n) - 1]
         discount = 1 / np.log2(1 + rank[: min(k, n)])
-        ideal = best[np.minimum(size, k) - 1]
-        ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(size, k) - 1]
-        scores |= {f"p{k}": first / k, f"r{k}": first / size, f"ndcg{k}": relevance[:, :k] @ discount / ideal}
+        ideal = best[np.minimum(size, min(k, len(best))) - 1]
+        scores |= {
+            f"p{k}": first / float(k),
+            f"r{k}": first / size,
+            f"ndcg{k}": relevance[:, : len(discount)] @ discount / ideal,
+        }
     scores |= {
         "r_precision": counts[at_total] / size,
         "map_at_r": summed[at_total] / size,
