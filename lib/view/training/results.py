@@ -25,8 +25,8 @@ ONE_SEED = "1 seed"
 SIGNIFICANCE = (
     "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
     "only if every seed is. The seeds together: the share of seeds that are right on a photo, compared photo by photo "
-    f"by a sign-flip permutation test ({TEST_RESAMPLES:,} resamples) and Holm-corrected over the pairs. Applies to these "
-    "runs on this test set."
+    f"by a sign-flip permutation test ({TEST_RESAMPLES:,} resamples) and Holm-corrected over the pairs. Applies to "
+    "these runs on this test set."
 )
 
 
