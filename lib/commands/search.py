@@ -5,27 +5,36 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
-from lib.errors import ArtifactError, QueryError
+from lib.errors import QueryError
+from lib.progress import of_stage
 from lib.settings import Settings
 from lib.text import printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
     from lib.retrieval.query import Query
-    from lib.retrieval.search import SearchableSpace
+    from lib.retrieval.search import AnswerFilter, SearchableSpace
+
+
+class _Choices(TypedDict):
+    """Keyword arguments of `retrieval.search.search` and `compare`."""
+
+    k: int
+    keep_duplicates: bool
+    answer_filter: AnswerFilter
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What `search` and `compare` share: the workspace, the queries, and `choices`, keyword arguments of both."""
+    """What `search` and `compare` share: the workspace, the queries, and their `choices`."""
 
     workspace: Workspace
     queries: list[Query]
-    choices: dict[str, Any]
+    choices: _Choices
     normalise: bool
 
     def load(self, space: str) -> SearchableSpace:
@@ -46,10 +55,10 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
-    choices = {
+    choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "among": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(options.label), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 
@@ -124,11 +133,11 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     opened = workspace.open_workspace(settings)
     names = [spaces.get(options.space).name] if options.space else opened.spaces
     if not names:
-        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
+        raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
     metrics = [options.metric] if options.metric else list(METRICS)
     rows: list[EvaluationRow] = []
     files: list[str] = []
-    with Progress() as progress:
+    with ProgressBar() as progress:
         for name in names:
             runs: dict[str, Path] = {}
             if options.run_file is not None:
@@ -141,7 +150,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
                     metrics,
                     k=options.k,
                     queries=options.queries,
-                    progress=lambda done, total, name=name: progress.update(f"evaluate {name}", done, total),  # type: ignore[misc]
+                    progress=of_stage(progress.update, f"evaluate {name}"),
                     observe=writer.observe if runs else None,
                 )
             files += [str(path) for path in runs.values()]

@@ -18,17 +18,18 @@ from lib.data.catalog import Catalog
 from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
 from lib.retrieval.candidates import Candidates, candidates, defined
-from lib.retrieval.query import Query, shown_name
+from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, vector_search
+from lib.text import shown_name
 
 NO_QUERY = "There is nothing to search with; choose a photo."
-EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
+EXACT_ONLY = "Milvus takes one query at a time, and no vectors scaled to length 1"
 Queries = Query | Sequence[Query]
 
 
@@ -83,11 +84,6 @@ def no_image_passes(names: Iterable[str], classes: Iterable[str]) -> str:
     shown = [shown_name(name) for name in classes]
     listed = ", ".join(shown[:12]) + (" and others" if len(shown) > 12 else "")
     return f"No image passes the filter {' and '.join(shown_name(name) for name in names)}; the classes are {listed}."
-
-
-def k_too_small(k: int) -> str:
-    """The sentence for a search for no results."""
-    return f"k must be at least 1 (got {k})."
 
 
 def load_space(workspace: Workspace, space: str) -> SearchableSpace:
@@ -154,10 +150,10 @@ def search(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     store: connection.Store | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: np.ndarray | None = None,
 ) -> SearchDocument:
-    """The `search` document: the `k` images closest to a query under a metric, among the images that pass `among`.
+    """The `search` document: the `k` images closest to a query under a metric, among those that pass `answer_filter`.
     Images without a defined similarity to it are no results; the document counts them.
 
     `vectors` (q, dim) are those of the queries, where they are known. Several queries need the exact engine: results
@@ -169,9 +165,9 @@ def search(
     collection = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
     if vectors is None:
         vectors = query_vectors(workspace, loaded, queries, embed)
-    allowed = among.candidates(loaded.catalog, queries, keep_duplicates)
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
     if k < 1:
-        raise QueryError(k_too_small(k))
+        raise QueryError(exact.k_too_small(k))
     start = time.perf_counter()
     allowed, undefined = defined(loaded.gallery, vectors, kind, allowed)
     results = _scan(loaded, vectors, kind, k, allowed)
@@ -185,7 +181,7 @@ def search(
             hits = []
             if len(allowed.rows):
                 hits = vector_search.search_collection(
-                    client, collection, kind.name, vectors, k, leave_out=left_out, filter=among.expression()
+                    client, collection, kind.name, vectors, k, leave_out=left_out, filter=answer_filter.expression()
                 )[0]
         seconds = time.perf_counter() - start
         results = _results(hits, k)
@@ -255,11 +251,11 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     space = spaces.get(loaded.space)
     if not space.in_milvus:
         raise QueryError(
-            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}; "
-            "search it with --engine exact."
+            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}",
+            remedy=Remedy.SEARCH_EXACTLY,
         )
     if queries > 1 or loaded.unit:
-        raise QueryError(EXACT_ONLY)
+        raise QueryError(EXACT_ONLY, remedy=Remedy.SEARCH_EXACTLY)
     return workspace.collection(space.name)
 
 
@@ -274,7 +270,7 @@ def compare(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     other: SearchableSpace | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> CompareDocument:
     """The `compare` document: the same queries under the metrics `a` and `b`, and how far the results agree.
@@ -296,12 +292,12 @@ def compare(
             metric_name=name,
             k=k,
             keep_duplicates=keep_duplicates,
-            among=among,
+            answer_filter=answer_filter,
             vectors=points,
         )
         for space, name, points in ((loaded, a, vectors[0]), (right, b, vectors[1]))
     )
-    allowed = among.candidates(loaded.catalog, queries, keep_duplicates)
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
     rows = allowed.rows
     closeness_a = _closeness(loaded, vectors[0], metric(a), rows)
     closeness_b = _closeness(right, vectors[1], metric(b), rows)

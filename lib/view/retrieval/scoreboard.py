@@ -52,7 +52,7 @@ def undefined_pairs(pairs: int, cells: Sequence[str]) -> str:
 
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
-    page_frame.origin(workspace, Spaces=", ".join(spaces.get(name).title for name in workspace.spaces), Engine="exact")
+    page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return
@@ -68,17 +68,7 @@ def show(workspace: Workspace) -> None:
     _show_bars(workspace, scores_by_space, measure, over)
     _show_table(scores_by_space, over)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
-    panel = str(
-        st.segmented_control(
-            "Below the scores",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **url_state.choice("below", "scores", list(PANELS), "queries"),
-        )
-    )
+    panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
     if panel == "queries":
         _show_queries(workspace, cells, measure, best)
     elif panel == "pair":
@@ -109,23 +99,17 @@ def _show_population(cells: Cells) -> None:
 
 def _measure_choice() -> tuple[str, str]:
     """The quality measure, and what its mean is over: controls kept in the address."""
-    tied = url_state.choice("measure", "scores", list(MEASURES), "map")
-    tied_over = url_state.choice("over", "scores", list(OVER_TITLES), QUERIES)
     left, right = st.columns([4, 1])
     with left:
-        measure = st.segmented_control(
-            MEASURE, list(MEASURES), required=True, format_func=MEASURES.__getitem__, wrap=True, **tied
-        )
+        measure = page_controls.segments(MEASURE, MEASURES, "measure", "scores", "map")
     with right:
-        over = st.segmented_control(
-            OVER, list(OVER_TITLES), required=True, format_func=OVER_TITLES.__getitem__, help=OVER_HELP, **tied_over
-        )
-    return str(measure), str(over)
+        over = page_controls.segments(OVER, OVER_TITLES, "over", "scores", QUERIES, about=OVER_HELP)
+    return measure, over
 
 
 def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str, over: str) -> None:
     """The scores as bars, and what was measured, when, and in how many seconds."""
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     first = next(iter(scores_by_space.values()))
     st.plotly_chart(
         scores.score_bars(scores_by_space, titles, measure, over, ink=ink()),
