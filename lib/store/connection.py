@@ -277,8 +277,8 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
         if store.client is not None and errors.is_late(error):
             raise StoreError(
-                f"The Milvus server at {address} accepts connections but did not answer a call within {wait:g} s: it is "
-                "busy or still starting, so try again in a moment."
+                f"The Milvus server at {address} accepts connections but did not answer a call within {wait:g} s: it "
+                "is busy or still starting, so try again in a moment."
             ) from None
         if uri.startswith("unix:"):
             why = errors.reason(error, token)

@@ -140,7 +140,7 @@ def test_a_space_that_is_not_prepared_names_both_steps(prepared: Settings) -> No
 def test_a_space_whose_network_is_there_names_one_step(noted: Callable[..., Settings]) -> None:
     settings = noted(first={"val_accuracy": 0.5})
     pipeline.prepare(settings, names=["pixels"])
-    with pytest.raises(ArtifactError, match="The space init .* is not prepared yet") as caught:
+    with pytest.raises(ArtifactError, match=r"The space init .* is not prepared yet") as caught:
         workspace.open_workspace(settings).space("init")
     assert caught.value.remedy is Remedy.EMBED
     assert caught.value.command == settings.command_to_prepare(spaces="init")
