@@ -1,4 +1,4 @@
-"""Progress of long work: one signature for a single stage, one for named stages, and the two joined in a reporter."""
+"""Progress of long work: signatures for a single stage, named stages and sentences, joined in a reporter."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from lib.errors import Notice
 Progress = Callable[[int, int | None], None]
 # Called with the name of a stage, then as `Progress`.
 StageProgress = Callable[[str, int, int | None], None]
+# Called with a message for the user: a sentence, or a notice that the surface words.
+Message = Callable[[str | Notice], None]
 
 
 def no_progress(done: int, total: int | None) -> None:
@@ -28,13 +30,18 @@ def no_message(message: str | Notice) -> None:
     del message
 
 
+def of_stage(progress: StageProgress, name: str) -> Progress:
+    """The progress of the stage `name`, reported through `progress`."""
+    return lambda done, total: progress(name, done, total)
+
+
 @dataclass(frozen=True)
 class Reporter:
     """How long work reports: `progress(stage, done, total)` many times, `say(message)` for the user."""
 
     progress: StageProgress = no_stage_progress
-    say: Callable[[str | Notice], None] = no_message
+    say: Message = no_message
 
     def stage(self, name: str) -> Progress:
         """The progress of one stage."""
-        return lambda done, total: self.progress(name, done, total)
+        return of_stage(self.progress, name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
+from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
@@ -38,7 +39,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
+    with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
@@ -77,7 +78,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib.prepare import pipeline
 
-    with Progress() as progress:
+    with ProgressBar() as progress:
         return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
@@ -114,19 +115,19 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         metric=options.metric or defaults.metric,
         seed=defaults.seed if options.seed is None else options.seed,
     )
-    with Progress() as progress:
+    with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    document = {
+    exact: NeighbourSearch = {"found": "exact"}
+    return {
         "space": options.space,
         **parameters.facts(),
         "images": len(laid_out.xy),
         **laid_out.facts["fidelity"],
-        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
+        "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return cast("MapDocument", document)
 
 
 def show_map(document: MapDocument) -> str:

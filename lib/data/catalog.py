@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,7 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.data.scanning import FACTORS_FILE, scan, skipped_file
+from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
 
@@ -151,7 +152,7 @@ class Catalog:
         frame = self.frame.assign(split=[split_of(sha256, seed) for sha256 in self.frame["sha256"]])
         return replace(self, frame=frame, seed=seed)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DatasetSummary:
         """The `dataset` object of the command-line contract."""
         return {
             "name": self.name,
@@ -160,7 +161,7 @@ class Catalog:
             "classes": self.classes,
             "split": self.splits,
             "fingerprint": self.fingerprint,
-            "skipped": self.skipped,
+            "skipped": cast("list[SkippedFile]", self.skipped),
         }
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
-from lib.errors import DataError, DownloadError, Notice, Remedy
+from lib.errors import DataError, DownloadError, Remedy
 from lib.locks import exclusive_lock
-from lib.progress import StageProgress
+from lib.progress import Message, StageProgress, of_stage
 from lib.settings import Settings
 from lib.synthetic_flowers import recipe_file
 
@@ -43,7 +43,7 @@ def find(settings: Settings) -> Dataset | None:
 def obtain(
     settings: Settings,
     report: StageProgress,
-    warn: Callable[[Notice], None],
+    warn: Message,
     *,
     fetch: Callable[..., object] | None = None,
     draw: Callable[..., object] | None = None,
@@ -69,7 +69,7 @@ def obtain(
         fetch(
             settings.artifacts / "data",
             offline=settings.offline,
-            progress=lambda done, total: report("download flower_photos", done, total),
+            progress=of_stage(report, "download flower_photos"),
         )
     except (DownloadError, DataError) as error:  # no network, or a damaged archive
         if dataset is None:
@@ -101,10 +101,7 @@ def _draw(settings: Settings, report: StageProgress, draw: Callable[..., object]
 
         draw = dataset.generate
     root = _synthetic_root(settings)
-
-    def progress(done: int, total: int | None) -> None:
-        report("draw flowers", done, total)
-
+    progress = of_stage(report, "draw flowers")
     # Of two first runs at the same time, the second waits and finds the set complete.
     lock = exclusive_lock(root.with_name(f".{root.name}.lock"), waiting=lambda: progress(0, None))
     with artifacts.disk_errors(root.parent), lock:

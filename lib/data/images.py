@@ -21,6 +21,7 @@ from typing import overload
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from lib import text
 from lib.data import resampling
 from lib.errors import ImageError
 
@@ -288,7 +289,7 @@ def resized(image: Image.Image, width: int, height: int) -> np.ndarray:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return text.shortened(text.one_line(str(error)), 120) or type(error).__name__
 
 
 def is_plain_name(name: str) -> bool:

@@ -5,7 +5,9 @@ Fields may be added, never renamed: other programs read these documents, and ear
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from lib.documents.embeddings import MapFidelity, MapParameterFacts, NeighbourSearch, WeightsRecord
 
 
 class SkippedFile(TypedDict):
@@ -88,31 +90,11 @@ class AuditDocument(TypedDict):
     images: int
 
 
-class NeighbourSearch(TypedDict, total=False):
-    """How the neighbours behind a map were found; `by`, `recall` and `sample` only of approximate ones."""
-
-    found: Literal["exact", "approximate"]
-    by: str
-    recall: float
-    sample: int
-
-
-class MapDocument(TypedDict):
-    """What `python -m lib map --json` prints. The UMAP parameters are absent from a PCA map; the three measures of
-    fidelity are None, and `k` is 0, where there are too few images."""
+class MapDocument(MapParameterFacts, MapFidelity):
+    """What `python -m lib map --json` prints."""
 
     space: str
-    method: str
-    metric: str
-    n_neighbors: NotRequired[int]
-    min_dist: NotRequired[float]
-    seed: NotRequired[int]
     images: int
-    trustworthiness: float | None
-    continuity: float | None
-    preservation: float | None
-    k: int
-    ranked: int
     neighbours: NeighbourSearch
     cached: bool
     seconds: float
@@ -134,17 +116,6 @@ class DoctorDocument(TypedDict):
     versions: dict[str, str]
     ready: bool
     checks: list[DoctorCheck]
-
-
-class WeightsRecord(TypedDict):
-    """Backbone weights: provenance, and where this machine keeps their file (None for random weights)."""
-
-    name: str
-    sha256: str
-    about: str
-    preprocess: dict[str, Any]
-    path: str | None
-    seed: int
 
 
 class EmbeddedSpace(TypedDict):

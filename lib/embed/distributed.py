@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from lib import text
 from lib.data.catalog import Catalog
 from lib.embed.spaces import Space
 from lib.errors import ArtifactError, PetalscopeError, Remedy
@@ -80,22 +80,17 @@ def _dismiss() -> None:
         distributed.broadcast(None)
 
 
-def size() -> int:
-    """The number of processes that embed together. Does not load torch to learn that it is one."""
-    return distributed.size() if "torch.distributed" in sys.modules else 1
-
-
 def lead(task: Task, own_parts: Iterator[Part]) -> Generator[Part, None, None]:
     """All parts of `task`; this process computes `own_parts`. Close it when it is not read to the end.
 
     Raises the error of any process.
     """
-    if size() == 1:
+    if distributed.size() == 1:
         yield from own_parts
         return
     try:
         distributed.broadcast(task)
-        for _ in range(task.rounds(size())):
+        for _ in range(task.rounds(distributed.size())):
             own_part = _next(own_parts)
             helper_parts = distributed.gather(None)[1:]
             try:
@@ -128,4 +123,4 @@ def _next(parts: Iterator[Part]) -> Part | Exception | None:
     except PetalscopeError as error:
         return error
     except Exception as error:  # only the leader can report a helper's error
-        return ArtifactError(f"A helper process failed while embedding: {' '.join(str(error).split())[:200]}.")
+        return ArtifactError(f"A helper process failed while embedding: {text.shortened(text.one_line(str(error)))}.")

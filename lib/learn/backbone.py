@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.errors import DownloadError, Notice, Remedy, WeightsError
+from lib.documents.embeddings import PreprocessRecord, WeightsProvenance, WeightsRecord
+from lib.errors import DownloadError, Remedy, WeightsError
+from lib.progress import Message, Progress, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
@@ -69,13 +70,17 @@ class Weights:
     about: str
     seed: int = 0
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> WeightsProvenance:
         """The weights' part of an artifact's provenance, in JSON types only, so that it equals its copy read back."""
-        fields = asdict(self.preprocess).items()
-        preprocess = {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
+        preprocess: PreprocessRecord = {
+            "resize": list(self.preprocess.resize),
+            "crop": self.preprocess.crop,
+            "mean": list(self.preprocess.mean),
+            "std": list(self.preprocess.std),
+        }
         return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": preprocess}
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> WeightsRecord:
         """Provenance, and the path and seed by which `from_kept` finds these weights again on this machine."""
         return {**self.provenance(), "path": str(self.path) if self.path else None, "seed": self.seed}
 
@@ -83,8 +88,8 @@ class Weights:
 def choose(
     settings: Settings,
     *,
-    progress: Callable[[int, int | None], None] | None = None,
-    warn: Callable[[Notice], None] = lambda _: None,
+    progress: Progress | None = None,
+    warn: Message = no_message,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
@@ -131,7 +136,7 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
     )
 
 
-def from_record(record: dict[str, Any]) -> Weights:
+def from_record(record: WeightsRecord) -> Weights:
     """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))

@@ -24,6 +24,7 @@ from lib.documents.runs import EpochRow, StatusDocument
 from lib.errors import ArtifactError, Notice, PetalscopeError, Remedy, TrainingError
 from lib.learn import checkpoints, photo_dataset
 from lib.learn.recipes import Recipe
+from lib.locks import exclusive_lock, lock_if_free
 from lib.settings import PROJECT, Settings, arguments
 
 # Least seconds between two writes of the status file during a stage.
@@ -73,10 +74,8 @@ def _file(settings: Settings) -> Path:
     return checkpoints.folder(settings) / "live.state"
 
 
-def _lock(settings: Settings) -> Any:
-    from filelock import FileLock
-
-    return FileLock(checkpoints.folder(settings) / "training.lock")
+def _lock_file(settings: Settings) -> Path:
+    return checkpoints.folder(settings) / "training.lock"
 
 
 def status(settings: Settings) -> Status | None:
@@ -112,17 +111,11 @@ def _is_training(settings: Settings, patience_s: float = 0.0) -> bool:
 
     Another call of this function holds it too, for a moment: a lock held for longer than `patience_s` is a training's.
     """
-    from filelock import Timeout
-
-    lock = _lock(settings)
     try:
-        lock.acquire(timeout=patience_s)
-    except Timeout:
-        return True
-    except OSError:  # in a read-only folder nothing can train
+        with lock_if_free(_lock_file(settings), patience_s=patience_s) as is_free:
+            return not is_free
+    except ArtifactError:  # in a read-only folder nothing can train
         return False
-    lock.release()
-    return False
 
 
 def start(
@@ -137,19 +130,8 @@ def start(
     Of several simultaneous calls one starts a process; the others wait for it and return False. Raises ArtifactError
     when the folder cannot be written.
     """
-    from filelock import FileLock
-
-    folder = checkpoints.folder(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        starting = FileLock(folder / "starting.lock")
-        starting.acquire()
-    except OSError as error:
-        raise artifacts.disk_error(folder, error) from error
-    try:
+    with exclusive_lock(checkpoints.folder(settings) / "starting.lock"):
         return not _is_training(settings, 0.5) and _start(settings, regimes, preset, seeds)
-    finally:
-        starting.release()
 
 
 def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Sequence[int]) -> bool:
@@ -297,27 +279,18 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
 
     Raises TrainingError when another process holds the lock, ArtifactError when the folder cannot be written.
     """
-    from filelock import Timeout
-
-    folder = checkpoints.folder(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(settings)
-        # `_is_training` in another process holds the lock for a moment.
-        lock.acquire(timeout=2)
-    except Timeout as error:
-        current = status(settings)
-        process = f" (process {current.pid})" if current is not None and current.pid else ""
-        raise TrainingError(f"Another training{process} writes into {folder}", remedy=Remedy.END_TRAINING) from error
-    except OSError as error:
-        raise artifacts.disk_error(folder, error) from error
-    writer = StatusWriter(settings, queue)
-    try:
-        writer.update()
-        yield writer
-        writer.end(Notice(""))
-    except BaseException as error:
-        writer.end(_why(error))
-        raise
-    finally:
-        lock.release()
+    # `_is_training` in another process holds the lock for a moment.
+    with lock_if_free(_lock_file(settings), patience_s=2) as is_held:
+        if not is_held:
+            current = status(settings)
+            process = f" (process {current.pid})" if current is not None and current.pid else ""
+            problem = f"Another training{process} writes into {checkpoints.folder(settings)}"
+            raise TrainingError(problem, remedy=Remedy.END_TRAINING)
+        writer = StatusWriter(settings, queue)
+        try:
+            writer.update()
+            yield writer
+            writer.end(Notice(""))
+        except BaseException as error:
+            writer.end(_why(error))
+            raise

@@ -22,6 +22,7 @@ from lib.learn.batch_sources import Source
 from lib.learn.hardware import autocast
 from lib.learn.recipes import Recipe
 from lib.learn.state import State, train_mode
+from lib.progress import Progress, StageProgress, no_progress, no_stage_progress
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class EvaluationResult:
 class Callbacks:
     """Functions called during training: `progress(stage, done, total)` in photos, `epoch(rows)` after each epoch."""
 
-    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None
+    progress: StageProgress = no_stage_progress
     epoch: Callable[[list[EpochRow]], None] = lambda rows: None
 
 
@@ -176,7 +177,7 @@ def evaluate(
     inputs: Callable[[np.ndarray], torch.Tensor],
     labels: np.ndarray,
     device: Any,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> EvaluationResult:
     """Predictions of `network` for every photo; `inputs(indices)` is the input tensor of these photos.
 

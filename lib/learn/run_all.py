@@ -16,6 +16,7 @@ from lib.learn import checkpoints, distributed, live_status, loop, run_record, r
 from lib.learn.loop import Callbacks
 from lib.learn.plan import PlannedRun
 from lib.learn.state import State
+from lib.progress import Message, StageProgress, no_message, no_stage_progress
 from lib.settings import Settings
 
 
@@ -44,9 +45,9 @@ class _Output:
     """Where a training reports: see `train`."""
 
     writer: live_status.StatusWriter | None
-    on_progress: Callable[[str, int, int | None], None]
+    on_progress: StageProgress
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None]
-    log: Callable[[str], None]
+    log: Message
 
     def callbacks(self, run: PlannedRun) -> Callbacks:
         """Callbacks of `run`, which report to the status file as well."""
@@ -70,9 +71,9 @@ def train(
     *,
     resume: bool = False,
     writer: live_status.StatusWriter | None = None,
-    on_progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+    on_progress: StageProgress = no_stage_progress,
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None] = lambda run, rows: None,
-    log: Callable[[str], None] = lambda message: None,
+    log: Message = no_message,
 ) -> list[RunRecord]:
     """Train the planned runs one after another; returns their records.
 
@@ -181,7 +182,7 @@ def _finished(settings: Settings, run: PlannedRun) -> RunRecord | None:
     return {**runs.read(path), "recorded": False}
 
 
-def _restore(state: State, path: Path, resume: bool, log: Callable[[str], None]) -> None:
+def _restore(state: State, path: Path, resume: bool, log: Message) -> None:
     """Load the checkpoint at `path` into `state`, if there is one and the run is to be resumed."""
     checkpoint = None
     if resume and distributed.rank() == 0:

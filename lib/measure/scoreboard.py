@@ -23,6 +23,7 @@ from lib.errors import ArtifactError, Remedy
 from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
+from lib.progress import Progress, no_progress
 from lib.retrieval import search
 from lib.search import evaluation
 from lib.search.calibration import BINS, Calibration, Collector
@@ -113,7 +114,7 @@ def scores_file(workspace: Workspace, space: str, catalog: Catalog) -> Path:
 def measure(
     workspace: Workspace,
     space: str,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> SpaceScores:
     """Score a space under every metric.
 
@@ -150,9 +151,7 @@ def measure(
     return SpaceScores(loaded.space, scores, calibrations, facts)
 
 
-def measure_all(
-    workspace: Workspace, stage: Callable[[str], Callable[[int, int | None], None]], *, again: bool = False
-) -> list[SpaceScores]:
+def measure_all(workspace: Workspace, stage: Callable[[str], Progress], *, again: bool = False) -> list[SpaceScores]:
     """The scores of every prepared space: read from its file, else (or with `again`) measured and written.
 
     `stage` returns the progress function of a space.

@@ -9,7 +9,6 @@ from lib.data import catalog as catalogs
 from lib.data import catalog_file, own_folders
 from lib.data.catalog import Catalog
 from lib.documents.prepare import State
-from lib.errors import ArtifactError
 from lib.prepare.job import PrepareJob
 
 
@@ -27,7 +26,7 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
     if own := own_folders.summary(catalog.skipped):
         job.reporter.say(f"{own[0].upper()}{own[1:]}.")
     name = f"catalog-{catalog.key}.parquet"
-    if name != previous_name and _catalog_or_none(job.folder / name) is None:
+    if name != previous_name and artifacts.unless_damaged(catalog_file.load, job.folder / name) is None:
         catalog_file.save(catalog, job.folder / name)
     return catalog, name
 
@@ -39,17 +38,10 @@ def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog |
     """
     names = [state["catalog"]] if state else sorted(path.name for path in folder.glob("catalog-*.parquet"))
     for name in names:
-        catalog = _catalog_or_none(folder / name)
+        catalog = artifacts.unless_damaged(catalog_file.load, folder / name)
         if catalog is not None:
             return name, catalog
     return "", None
-
-
-def _catalog_or_none(path: Path) -> Catalog | None:
-    try:
-        return catalog_file.load(path)
-    except ArtifactError:
-        return None
 
 
 def pictures(catalog: Catalog) -> str:

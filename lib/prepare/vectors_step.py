@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
+from lib import artifacts
 from lib.data.catalog import Catalog
-from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry, WeightsRecord
+from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.spaces import Space
@@ -85,7 +85,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
             catalog,
             weights,
             job.folder / folder,
-            previous=_load_or_none(job.folder / previous["folder"]) if previous else None,
+            previous=artifacts.unless_damaged(extract.load, job.folder / previous["folder"]) if previous else None,
             progress=job.reporter.stage(f"embed {space.name}"),
         )
         vectors = extract.load(job.folder / folder)
@@ -96,7 +96,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
         "folder": folder,
         "dim": space.dim,
         "count": len(catalog.frame),
-        "weights": cast("WeightsRecord", weights.record()) if weights is not None else None,
+        "weights": weights.record() if weights is not None else None,
         "precision": space.precision if weights is not None else None,
         "engine": vectors.meta.get("engine") if vectors is not None else None,
     }
@@ -150,21 +150,14 @@ DAMAGED = "its files are damaged or missing"
 
 
 def _why_invalid(job: PrepareJob, entry: SpaceEntry, space: Space) -> str:
-    vectors = _load_or_none(job.folder / entry["folder"])
+    vectors = artifacts.unless_damaged(extract.load, job.folder / entry["folder"])
     schema = space.schema if vectors is None else vectors.meta["space"].get("schema")
     return DAMAGED if schema == space.schema else OTHER_VERSION
 
 
-def _load_or_none(folder: Path) -> Vectors | None:
-    try:
-        return extract.load(folder)
-    except ArtifactError:
-        return None
-
-
 def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
     """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
-    vectors = _load_or_none(folder)
+    vectors = artifacts.unless_damaged(extract.load, folder)
     valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.of(catalog)
     return vectors if valid else None
 
@@ -188,10 +181,7 @@ def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, 
 
 
 def _is_map(path: Path, catalog: Catalog) -> bool:
-    try:
-        laid_out = projection.load(path)
-    except ArtifactError:
-        return False
+    laid_out = artifacts.unless_damaged(projection.load, path)
     return laid_out is not None and len(laid_out.xy) == len(catalog.frame)
 
 
@@ -204,8 +194,5 @@ def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: Embedded
 
 
 def _are_neighbours(path: Path, catalog: Catalog) -> bool:
-    try:
-        neighbours = neighbourhoods.load(path)
-    except ArtifactError:
-        return False
+    neighbours = artifacts.unless_damaged(neighbourhoods.load, path)
     return neighbours is not None and len(neighbours.rows["l1"]) == len(catalog.frame)

@@ -17,7 +17,8 @@ from lib import artifacts
 from lib.data import catalog_file, datasets
 from lib.data.catalog import Catalog
 from lib.data.datasets import Dataset
-from lib.documents.prepare import SpaceEntry, State, WeightsRecord
+from lib.documents.embeddings import WeightsRecord
+from lib.documents.prepare import SpaceEntry, State
 from lib.embed import embedder, extract, projection, spaces
 from lib.embed.embedder import Embedder
 from lib.embed.extract import Vectors
@@ -172,7 +173,7 @@ class Workspace:
         if recorded is None:
             return None
         try:
-            weights = backbone.from_record(cast("dict[str, Any]", recorded))
+            weights = backbone.from_record(recorded)
         except WeightsError as error:
             raise ArtifactError(
                 f"The {recorded['name']} weights that {spaces.get(name).name} was made with are not at "

@@ -23,7 +23,7 @@ from socket import inet_aton, inet_ntoa
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lib import limits
+from lib import limits, text
 from lib.errors import QueryError, Remedy, StoreError
 from lib.settings import Settings
 from lib.store import errors
@@ -147,10 +147,10 @@ def confined_path(settings: Settings, path: str) -> Path:
 
 
 def _redacted(path: str) -> str:
-    """A path for a sentence: shortened, and without a password, since it may be an address typed without http://."""
+    """A path for a sentence: printable, short, and without a password, since it may be an address without http://."""
     # The lookbehind starts matches at word beginnings only: otherwise a long word without an @ takes quadratic time.
     redacted = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
-    return redacted if len(redacted) <= 200 else f"{redacted[:200]}…"
+    return text.shown_name(redacted)
 
 
 def discover_stores(settings: Settings, most: int = 50) -> list[Path]:

@@ -101,6 +101,17 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
     return jobs().start(work)
 
 
+def follow_or_show_error() -> bool:
+    """Live progress of the job while one runs, else the error of the last one; whether one runs."""
+    job = jobs().job
+    if job.running:
+        follow()
+        return True
+    if job.error:
+        st.error(formatting.plain(job.error), icon=":material/error:")
+    return False
+
+
 @st.fragment(run_every=0.5)
 def follow(measuring: bool = False) -> None:
     """Live progress of the running job, or of the running measurement; redraws the page when it ends."""

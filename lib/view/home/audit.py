@@ -35,4 +35,4 @@ def show(workspace: Workspace) -> None:
         photo_tiles.show_photos(
             workspace, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112
         )
-    page_controls.download("Download as JSON", lambda: cached.json_of(groups), "petalscope-audit.json")
+    page_controls.json_button(groups, "audit")

@@ -45,7 +45,7 @@ def show(context: MilvusContext) -> None:
         st.info(plain(remedies.sentence(error)))
         return
     with st.container(border=True):
-        st.markdown(f"**{plan.title}**: {plain(plan.words)}")
+        st.markdown(f"**{plan.title}**: {plain(plan.effect)}")
         st.code(plan.code, language="python")
         ready = allowed
         if action == "drop_collection":

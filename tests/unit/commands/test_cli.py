@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from lib.commands import cli
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.errors import QueryError
 from lib.learn import hardware
 from lib.prepare import workspace
@@ -666,7 +666,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     reached: list[str] = []
 
     def run(settings: Settings, options: argparse.Namespace) -> Any:
-        with Progress() as progress:
+        with ProgressBar() as progress:
             progress.update("embed", 0, 2)
             with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
                 exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")

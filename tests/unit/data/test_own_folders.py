@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lib.commands import prepare as prepare_commands
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
 from lib.data.scanning import ALREADY_SCANNED, scan
 from lib.errors import COMMAND_LINE, DataError, Remedy
@@ -366,5 +366,5 @@ def test_a_summary_is_short() -> None:
 
 
 def test_a_folder_name_gives_the_terminal_no_orders(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress().say(f"Left out of the photos: \x1b[31mred\nline {own_folders.ARTIFACTS}.")
+    ProgressBar().say(f"Left out of the photos: \x1b[31mred\nline {own_folders.ARTIFACTS}.")
     assert capsys.readouterr().err == f"Left out of the photos: �[31mred�line {own_folders.ARTIFACTS}.\n"
