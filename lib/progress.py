@@ -11,8 +11,10 @@ from lib.errors import Notice
 Progress = Callable[[int, int | None], None]
 # Called with the name of a stage, then as `Progress`.
 StageProgress = Callable[[str, int, int | None], None]
-# Called with a message for the user: a sentence, or a notice that the surface words.
+# Called with a sentence for the user, or with a notice, whose remedy the surface words.
 Message = Callable[[str | Notice], None]
+# Called with a notice only.
+Warn = Callable[[Notice], None]
 
 
 def no_progress(done: int, total: int | None) -> None:

@@ -36,6 +36,9 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
         weights = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
+        weights, how = backbone.adapted(weights)
+        if how:
+            reporter.say(how)
         planned = plan.plan(
             photos,
             weights,

@@ -23,11 +23,12 @@ import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import images
+from lib.data import factor_table, images, skipped_files
 from lib.data.scanning import FACTORS_FILE, scan, skipped_file
 from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
+from lib.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SPLITS = ("train", "val", "test")
 COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
+OTHER_COLOURS = "was prepared by an earlier version, which did not convert its colours to sRGB"
 BLOCK = 256  # photos decoded between two checks of the limit
 
 
@@ -59,6 +61,10 @@ class Catalog:
     fingerprint: str
     seed: int
     limit: int | None
+    # The version of `images` that decoded the photos.
+    decoder: int = images.DECODER
+    # A clause about the factor table, see `factor_table`.
+    factors: str = ""
 
     @cached_property
     def ids(self) -> list[str]:
@@ -92,6 +98,8 @@ class Catalog:
         with _read_again(image_id):
             image = images.open_rgb(self.path(image_id))
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
+            if self.decoder != images.DECODER and images.has_foreign_colours(self.path(image_id)):
+                raise DataError(f"{image_id} {OTHER_COLOURS}", remedy=Remedy.PREPARE)
             raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
@@ -162,6 +170,7 @@ class Catalog:
             "split": self.splits,
             "fingerprint": self.fingerprint,
             "skipped": cast("list[SkippedFile]", self.skipped),
+            "factors": self.factors,
         }
 
 
@@ -202,6 +211,12 @@ def build(
 
     files, skipped = scan(root)
     previous_rows = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
+
+    def reusable(name: str) -> dict[str, Any] | None:
+        row = previous_rows.get(name)
+        same_decoder = previous is None or previous.decoder == images.DECODER
+        return row if row is None or same_decoder or not images.has_foreign_colours(root / name) else None
+
     queues = _shuffled_by_class(files)
     target = len(files) if limit is None else min(limit, len(files))
     rows: list[dict[str, Any]] = []
@@ -210,7 +225,7 @@ def build(
     # Threads suffice, since Pillow releases the interpreter lock while it decodes.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         while len(rows) < target and (names := _next_block(queues, counts, min(BLOCK, target - len(rows)))):
-            for row in pool.map(lambda name: _read(root, name, previous_rows.get(name), decode), names):
+            for row in pool.map(lambda name: _read(root, name, reusable(name), decode), names):
                 if "reason" in row:
                     skipped.append(row)
                 else:
@@ -219,19 +234,29 @@ def build(
                 done += 1
                 progress(done if limit is None else len(rows), target)
     if not rows:
-        raise DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
+        raise DataError(_nothing_readable(root, files, skipped), remedy=Remedy.CHOOSE_DATA)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
-    frame = frame[COLUMNS]
+    factors = factor_table.join(frame[COLUMNS], root / FACTORS_FILE)
     return Catalog(
         name=name,
         root=root,
-        frame=_with_factors(frame, root / FACTORS_FILE),
+        frame=factors.frame,
         skipped=sorted(skipped, key=lambda entry: entry["id"]),
         fingerprint=fingerprint(zip(frame["sha256"], frame["label"], strict=True)),
         seed=seed,
         limit=limit,
+        factors=factors.note,
     )
+
+
+def _nothing_readable(root: Path, files: list[str], skipped: list[dict[str, str]]) -> str:
+    problem = f"{root} has no readable image in a class sub-folder"
+    if not files:
+        return problem
+    folders = counted(len({name.split("/", 1)[0] for name in files}), "class folder")
+    unread = [entry for entry in skipped if entry["id"] in set(files)]
+    return f"{problem}: of {counted(len(files), 'file')} in {folders}, {skipped_files.by_kind(unread)}"
 
 
 def _shuffled_by_class(files: list[str]) -> dict[str, list[str]]:
@@ -294,23 +319,3 @@ def file_stamp(path: Path) -> tuple[int, int]:
     """
     status = path.stat()
     return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
-
-
-def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """`frame` with the columns of the factor table `file`; unchanged where the table is missing or about other ids."""
-    import pandas as pd
-
-    if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
-        return frame
-    try:
-        factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)
-        if not isinstance(factors.index, pd.RangeIndex):
-            raise ValueError("rows are longer than the header")
-        factors = factors.drop_duplicates("id").set_index("id").add_prefix("factor_")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
-    if not factors.index.isin(frame["id"]).any():
-        return frame
-    # Columns of mixed types become text, since Parquet cannot store them.
-    mixed = factors.columns[factors.dtypes == "object"]
-    return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")

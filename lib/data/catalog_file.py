@@ -14,7 +14,8 @@ from lib.errors import ImageError
 def changes(catalog: Catalog) -> dict[str, int]:
     """Numbers of files `added`, `removed` and `changed` since `catalog` was built, by name, size and time.
 
-    A file that has become readable counts as added. A catalog with a limit leaves files out on purpose, so then nothing
+    A file that has become readable counts as added, and as changed a photo whose colours an earlier version read
+    otherwise. A catalog with a limit leaves files out on purpose, so then nothing
     counts as added. Raises DataError when the folder does not exist any more.
     """
     files, _ = scan(catalog.root)
@@ -25,7 +26,10 @@ def changes(catalog: Catalog) -> dict[str, int]:
     changed = 0
     for name in stamps.keys() & set(files):
         try:
-            changed += stamps[name] != file_stamp(catalog.root / name)
+            stale = stamps[name] != file_stamp(catalog.root / name)
+            if not stale and catalog.decoder != images.DECODER:
+                stale = images.has_foreign_colours(catalog.root / name)
+            changed += stale
         except OSError:
             changed += 1
     return {
@@ -53,6 +57,8 @@ def save(catalog: Catalog, path: Path) -> None:
         "fingerprint": catalog.fingerprint,
         "seed": catalog.seed,
         "limit": catalog.limit,
+        "decoder": catalog.decoder,
+        "factors": catalog.factors,
         "skipped": catalog.skipped,
         "columns": list(frame.columns),
     }
@@ -86,6 +92,8 @@ def load(path: Path) -> Catalog | None:
             fingerprint=facts["fingerprint"],
             seed=facts["seed"],
             limit=facts["limit"],
+            decoder=facts.get("decoder", 1),  # the first version did not record it
+            factors=facts.get("factors", ""),
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged_file_error(path) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from lib import artifacts
 from lib.errors import DataError, DownloadError, Remedy
 from lib.locks import exclusive_lock
-from lib.progress import Message, StageProgress, of_stage
+from lib.progress import StageProgress, Warn, of_stage
 from lib.settings import Settings
 from lib.synthetic_flowers import recipe_file
 
@@ -43,7 +43,7 @@ def find(settings: Settings) -> Dataset | None:
 def obtain(
     settings: Settings,
     report: StageProgress,
-    warn: Message,
+    warn: Warn,
     *,
     fetch: Callable[..., object] | None = None,
     draw: Callable[..., object] | None = None,

@@ -18,7 +18,8 @@ class SkippedFile(TypedDict):
 
 
 class DatasetSummary(TypedDict):
-    """The photos: images per class and per split, and the fingerprint of their pixels and labels."""
+    """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
+    factor table, "" where there is none."""
 
     name: str
     root: str
@@ -27,6 +28,7 @@ class DatasetSummary(TypedDict):
     split: dict[str, int]
     fingerprint: str
     skipped: list[SkippedFile]
+    factors: str
 
 
 class PreparedSpace(TypedDict):

@@ -284,8 +284,8 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
         if not is_held:
             current = status(settings)
             process = f" (process {current.pid})" if current is not None and current.pid else ""
-            problem = f"Another training{process} writes into {checkpoints.folder(settings)}"
-            raise TrainingError(problem, remedy=Remedy.END_TRAINING)
+            folder = checkpoints.folder(settings)
+            raise TrainingError(f"Another training{process} writes into {folder}", remedy=Remedy.END_TRAINING)
         writer = StatusWriter(settings, queue)
         try:
             writer.update()

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from lib import artifacts
 from lib.data import catalog as catalogs
-from lib.data import catalog_file, own_folders
+from lib.data import catalog_file, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.documents.prepare import State
 from lib.prepare.job import PrepareJob
+from lib.text import counted
 
 
 def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
     """The catalog of the photos as they are now, and the name of its file, which is written unless it exists."""
-    previous_name, previous = _previous_catalog(job.folder, job.previous)
+    _, previous = _previous_catalog(job.folder, job.previous)
     catalog = catalogs.build(
         job.dataset.name,
         job.dataset.root,
@@ -23,12 +24,32 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
         previous=previous,
         progress=job.reporter.stage("read photos"),
     )
-    if own := own_folders.summary(catalog.skipped):
-        job.reporter.say(f"{own[0].upper()}{own[1:]}.")
+    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped), catalog.factors):
+        if clause:
+            job.reporter.say(f"{clause if clause is catalog.factors else clause[0].upper() + clause[1:]}.")
+    if previous is not None and (changed := _recoloured(previous, catalog)):
+        job.reporter.say(recoloured(changed))
     name = f"catalog-{catalog.key}.parquet"
-    if name != previous_name and artifacts.unless_damaged(catalog_file.load, job.folder / name) is None:
+    existing = artifacts.unless_damaged(catalog_file.load, job.folder / name)
+    # The file's name does not depend on these two.
+    if existing is None or (existing.decoder, existing.factors) != (catalog.decoder, catalog.factors):
         catalog_file.save(catalog, job.folder / name)
     return catalog, name
+
+
+def recoloured(count: int) -> str:
+    """The sentence for photos of an earlier version whose colours are converted now."""
+    photos = counted(count, "photo")
+    return f"{photos} with a colour profile had been read without it by an earlier version; now converted to sRGB."
+
+
+def _recoloured(previous: Catalog, catalog: Catalog) -> int:
+    """How many photos have other pixels than in a catalog of an earlier decoder, though their files are the same."""
+    if previous.decoder == catalog.decoder:
+        return 0
+    columns = ["id", "bytes", "changed_ns", "sha256"]
+    both = previous.frame[columns].merge(catalog.frame[columns], on=["id", "bytes", "changed_ns"])
+    return int((both["sha256_x"] != both["sha256_y"]).sum())
 
 
 def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog | None]:

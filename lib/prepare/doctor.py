@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lib import artifacts
-from lib.data import catalog_file, datasets, own_folders
+from lib.data import catalog_file, datasets, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.data.scanning import scan
 from lib.documents.prepare import DoctorCheck, DoctorDocument
@@ -20,6 +20,7 @@ from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.settings import VERSION, Settings
 from lib.store import collections
+from lib.text import counted
 
 # Their hash proves these sound; any other file must be loaded to know.
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
@@ -100,7 +101,7 @@ def _data(settings: Settings) -> _Check:
         files, skipped = scan(dataset.root)
     except PetalscopeError as error:
         return _failed("data", error.problem, error.remedy or Remedy.CHOOSE_DATA, error.command)
-    detail = f"{dataset.name} in {dataset.root}: {len(files):,} files in class folders"
+    detail = f"{dataset.name} in {dataset.root}: {counted(len(files), 'file')} in class folders"
     if own := own_folders.summary(skipped):
         detail += f"; {own}"
     return _passed("data", detail) if files else _failed("data", detail, Remedy.CHOOSE_DATA)
@@ -111,7 +112,7 @@ def _weights(settings: Settings, *, thorough: bool) -> _Check:
     try:
         weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
         if thorough and weights.name not in KNOWN_WEIGHTS:
-            backbone.resnet18(weights)
+            weights, _ = backbone.adapted(weights)
     except PetalscopeError as error:
         return _failed("weights", error.problem, Remedy.CHOOSE_WEIGHTS)
     about = weights.about
@@ -130,8 +131,9 @@ def _artifacts(settings: Settings) -> _Check:
 
 
 def _catalog(opened: Workspace, catalog: Catalog) -> _Check:
-    skipped = len(catalog.skipped)
-    detail = f"{len(catalog.frame):,} images, {skipped:,} file{'' if skipped == 1 else 's'} skipped"
+    detail = f"{counted(len(catalog.frame), 'image')}, {skipped_files.summary(catalog.skipped) or '0 files left out'}"
+    if catalog.factors:
+        detail += f"; {catalog.factors}"
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
@@ -152,7 +154,7 @@ def _training(settings: Settings, catalog: Catalog) -> _Check:
         command = settings.command("train", regime="all", preset="quick")
         return _Check("training", True, Notice("no run yet, and a quick one takes minutes", Remedy.TRAIN, command))
     trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"
-    return _passed("training", f"{len(own)} run{'s' if len(own) > 1 else ''} kept in the artifacts, {trained}")
+    return _passed("training", f"{counted(len(own), 'run')} kept in the artifacts, {trained}")
 
 
 def _trained(opened: Workspace) -> list[str]:
@@ -166,7 +168,7 @@ def _space(opened: Workspace, name: str) -> _Check:
         for method in ("umap", "pca"):
             opened.map(name, method)
         note = neighbourhoods.approximation_note(opened.neighbourhoods(name).facts)
-        return f"{len(vectors.values):,} vectors, neighbours{f' ({note})' if note else ''} and maps" + (
+        return f"{counted(len(vectors.values), 'vector')}, neighbours{f' ({note})' if note else ''} and maps" + (
             f", weights {weights.name}" if weights else ""
         )
 
@@ -193,7 +195,7 @@ def _store(settings: Settings, bases: dict[str, str]) -> _Check:
         for name, base in bases.items():
             if not base or any(base + suffix not in present for suffix in collections.SIBLINGS):
                 raise ArtifactError(f"{settings.store_address} does not hold all collections of the space {name}.")
-        return f"{settings.store_address}: {len(present)} collections"
+        return f"{settings.store_address}: {counted(len(present), 'collection')}"
 
     return _check_readable("store", read, Remedy.PREPARE, settings.prepare_command)
 

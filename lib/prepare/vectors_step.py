@@ -50,6 +50,9 @@ def embed(job: PrepareJob, names: Sequence[str], catalog: Catalog, precision: st
     chosen = None
     if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in names):
         chosen = backbone.choose(job.settings, progress=job.reporter.stage("download weights"), warn=job.reporter.say)
+        chosen, how = backbone.adapted(chosen)
+        if how:
+            job.reporter.say(how)
     embeddings = {}
     for name in names:
         previous = job.previous_spaces.get(name)

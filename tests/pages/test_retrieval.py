@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from lib.data import images
+from lib.data import formats, images
 from lib.errors import QueryError
 from lib.prepare import workspace
 from lib.retrieval import search
@@ -300,7 +300,7 @@ def _huge() -> bytes:
     ("content", "sentence"),
     [
         (b"", "is empty"),
-        (b"these are words, not a picture", "is not a JPEG, PNG, WebP, BMP or GIF picture"),
+        (b"these are words, not a picture", f"is not a {formats.READ}"),
         (b"%PDF-1.7 and so on", "is a PDF file"),
         (_huge(), "megapixels"),
         (made.encoded(made.scene(1))[:70], "is damaged"),

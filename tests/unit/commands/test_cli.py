@@ -241,7 +241,7 @@ def test_audit(run: Run) -> None:
             "distance": 0,
         }
     ]
-    assert "61 images: 1 pictures occur more than once" in run("audit").out
+    assert "61 images: 1 picture occurs more than once" in run("audit").out
 
 
 @pytest.mark.parametrize("engine", ["exact", "milvus"])

@@ -287,7 +287,7 @@ def test_prepare_with_artifacts_among_the_photos(
     checks = {check["name"]: check for check in doctor.examine(settings, look_into_store=False)["checks"]}
     assert checks["data"]["detail"].endswith(f"left out of the photos: {place} is an artifacts folder of Petalscope")
     assert checks["data"]["ready"]
-    assert "1 files or folders are left out" in prepare_commands.show_audit(pipeline.audit(settings))
+    assert "1 file or folder is left out" in prepare_commands.show_audit(pipeline.audit(settings))
 
 
 def test_artifacts_of_an_earlier_run_under_another_name(settings: Settings) -> None:
