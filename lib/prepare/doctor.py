@@ -108,7 +108,7 @@ def _data(settings: Settings) -> _Check:
 
 
 def _weights(settings: Settings, *, thorough: bool) -> _Check:
-    warnings: list[Notice] = []
+    warnings: list[str | Notice] = []
     try:
         weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
         if thorough and weights.name not in KNOWN_WEIGHTS:

@@ -98,7 +98,7 @@ def test_questions_that_cannot_be_asked(
 
 def test_without_an_index_the_metric_must_be_named(store: Store, entry: dict[str, Any]) -> None:
     bare = {**entry, "indexes": []}
-    with pytest.raises(StoreError, match="no metric of its own"):
+    with pytest.raises(StoreError, match="no index that fixes its metric"):
         field_search.search(store, bare, "dense", np.ones(8))
 
 
