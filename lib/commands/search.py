@@ -12,7 +12,7 @@ from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRo
 from lib.errors import QueryError
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import counted, printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
@@ -84,7 +84,7 @@ def show_search(document: SearchDocument) -> str:
 
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
-        direction = f"mean rank of {len(document['queries'])} queries, {direction}"
+        direction = f"mean rank of {counted(len(document['queries']), 'query')}, {direction}"
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
@@ -182,7 +182,7 @@ def show_evaluate(document: EvaluateDocument) -> str:
     if rows:
         queries, left_out, images = rows[0]["queries"], rows[0]["left_out"], rows[0]["gallery"]
         lines.append(
-            f"{queries:,} queries against {images:,} images"
+            f"{counted(queries, 'query')} against {counted(images, 'image')}"
             + (f"; {left_out:,} left out that have no other image of their class there" if left_out else "")
         )
     lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]

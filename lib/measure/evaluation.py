@@ -15,6 +15,7 @@ from lib.progress import Progress
 from lib.retrieval.search import load_space
 from lib.search import evaluation
 from lib.search.metrics import METRICS
+from lib.text import agreeing
 
 
 def evaluate(
@@ -61,7 +62,10 @@ def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.
         query_rows = np.nonzero((catalog.frame["split"] == "test").to_numpy())[0]
         gallery_rows = np.setdiff1d(rows, query_rows)
     if not len(query_rows) or not len(gallery_rows):
-        raise QueryError(f"The {len(rows)} images leave no test queries or no gallery", remedy=Remedy.MORE_QUERIES)
+        raise QueryError(
+            f"{agreeing(len(rows), 'image', 'leaves', 'leave')} no test queries or no gallery",
+            remedy=Remedy.MORE_QUERIES,
+        )
     return query_rows, gallery_rows
 
 

@@ -15,7 +15,7 @@ from lib.text import counted
 
 def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
     """The catalog of the photos as they are now, and the name of its file, which is written unless it exists."""
-    _, previous = _previous_catalog(job.folder, job.previous)
+    previous = _previous_catalog(job.folder, job.previous)
     catalog = catalogs.build(
         job.dataset.name,
         job.dataset.root,
@@ -24,9 +24,11 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
         previous=previous,
         progress=job.reporter.stage("read photos"),
     )
-    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped), catalog.factors):
+    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped)):
         if clause:
-            job.reporter.say(f"{clause if clause is catalog.factors else clause[0].upper() + clause[1:]}.")
+            job.reporter.say(f"{clause[0].upper()}{clause[1:]}.")
+    if catalog.factors:
+        job.reporter.say(f"{catalog.factors}.")
     if previous is not None and (changed := _recoloured(previous, catalog)):
         job.reporter.say(recoloured(changed))
     name = f"catalog-{catalog.key}.parquet"
@@ -52,8 +54,8 @@ def _recoloured(previous: Catalog, catalog: Catalog) -> int:
     return int((both["sha256_x"] != both["sha256_y"]).sum())
 
 
-def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog | None]:
-    """An earlier catalog and its file name: the state's, or one that a killed run left; ("", None) without any.
+def _previous_catalog(folder: Path, state: State | None) -> Catalog | None:
+    """An earlier catalog: the state's, or one that a killed run left; None without any.
 
     Any earlier catalog serves, since its rows are checked file by file.
     """
@@ -61,8 +63,8 @@ def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog |
     for name in names:
         catalog = artifacts.unless_damaged(catalog_file.load, folder / name)
         if catalog is not None:
-            return name, catalog
-    return "", None
+            return catalog
+    return None
 
 
 def pictures(catalog: Catalog) -> str:
