@@ -7,7 +7,8 @@ words it. `str(error)` is the whole sentence in the words of the command line; p
 
 PetalscopeError
 ├── DataError            a data folder that cannot be used
-│   └── ImageError       a picture that cannot be read
+│   ├── ImageError       a picture that cannot be read
+│   └── AmbiguousDataError   a data folder that can be read in several ways
 ├── DownloadError        a transfer that failed
 │   ├── OfflineError     no network, or downloads are switched off
 │   └── ChecksumError    the wrong bytes arrived
@@ -22,7 +23,8 @@ PetalscopeError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -35,6 +37,9 @@ class Remedy(Enum):
     RUN_AGAIN = "run_again"
     TRAIN = "train"
     CHOOSE_DATA = "choose_data"
+    CHOOSE_READING = "choose_reading"
+    CONVERT = "convert"
+    UNPACK = "unpack"
     CHOOSE_ARTIFACTS = "choose_artifacts"
     MAKE_WRITABLE = "make_writable"
     FREE_SPACE = "free_space"
@@ -47,6 +52,9 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_AGAIN: "run the command again",
     Remedy.TRAIN: "run `{command}`",
     Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
+    Remedy.UNPACK: "unpack them, or name one of them with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_READING: "--{option} {value} for {about}",
     Remedy.CHOOSE_ARTIFACTS: "name another folder with --artifacts or PETALSCOPE_ARTIFACTS",
     Remedy.MAKE_WRITABLE: "make it writable or choose another folder",
     Remedy.FREE_SPACE: "free some space, then run the command again",
@@ -80,6 +88,41 @@ class PetalscopeError(Exception):
 
 class DataError(PetalscopeError):
     """A data folder cannot be used."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a data folder: the setting that chooses it, its value, and what is then read."""
+
+    option: str
+    value: str
+    about: str
+
+
+class AmbiguousDataError(DataError):
+    """A data folder can be read in several ways, or in none without the user's choice; each reading is named."""
+
+    def __init__(
+        self,
+        problem: str,
+        readings: Sequence[Reading] = (),
+        *,
+        remedy: Remedy | None = None,
+        command: str = PREPARE_COMMAND,
+    ) -> None:
+        self.readings = tuple(readings)
+        super().__init__(problem, remedy=Remedy.CHOOSE_READING if self.readings else remedy, command=command)
+
+    def sentence(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
+        """The problem, and each reading with the setting that chooses it."""
+        if not self.readings:
+            return super().sentence(wording)
+        form = wording.get(Remedy.CHOOSE_READING, COMMAND_LINE[Remedy.CHOOSE_READING])
+        ways = [
+            form.replace("{option}", each.option).replace("{value}", each.value).replace("{about}", each.about)
+            for each in self.readings
+        ]
+        return f"{self.problem}; choose {', or '.join(ways)}."
 
 
 class ImageError(DataError):

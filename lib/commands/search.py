@@ -48,7 +48,7 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "among": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "among": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 

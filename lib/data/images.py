@@ -135,6 +135,18 @@ def _format(head: bytes) -> str | None:
     return next((name for name, pattern in _SIGNATURES.items() if re.match(pattern, head, re.DOTALL)), None)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a picture, of a format that is read or of another one."""
+    try:
+        _check_kind(path.stat())
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError, ImageError):
+        return False
+    patterns = [*_SIGNATURES.values(), *_UNSUPPORTED.values()]
+    return any(re.match(pattern, head, re.DOTALL | re.IGNORECASE) for pattern in patterns)
+
+
 def _check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise ImageError(f"has {size / 1e6:,.0f} MB; the limit is {MAX_BYTES / 1e6:,.0f} MB")

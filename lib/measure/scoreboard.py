@@ -28,6 +28,7 @@ from lib.search import evaluation
 from lib.search.calibration import BINS, Calibration, Collector
 from lib.search.evaluation import RECALL_AT, PerQuery, Scores
 from lib.search.metrics import METRICS, Floats
+from lib.text import natural_key
 
 SCHEMA = 1
 KS = (1, 5, 10)
@@ -92,7 +93,7 @@ def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tupl
     query_labels, values = labels[scores.per_query.rows], per_query(scores, measure)
     return {
         str(label): (int((query_labels == label).sum()), evaluation.mean(values[query_labels == label]))
-        for label in sorted(set(query_labels.tolist()))
+        for label in sorted(set(query_labels.tolist()), key=natural_key)
     }
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from lib import artifacts
-from lib.data import catalog_file, datasets, own_folders
+from lib.data import catalog_file, data_notes, datasets, images, layout, outcome, own_folders, unpack
 from lib.data.catalog import Catalog
-from lib.data.scanning import scan
+from lib.data.scanning import skipped_file
 from lib.documents.prepare import DoctorCheck, DoctorDocument
 from lib.embed import spaces
-from lib.errors import ArtifactError, PetalscopeError, StoreError
+from lib.errors import AmbiguousDataError, ArtifactError, ImageError, PetalscopeError, StoreError
 from lib.learn import backbone, runs
 from lib.learn.regimes import REGIMES
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.settings import VERSION, Settings
+from lib.settings import VERSION, LayoutChoice, Settings
 from lib.store import collections
+from lib.text import counted, listed
 
 # Their hash proves these sound; any other file must be loaded to know.
+_TRIED = 200  # photos that may be unreadable before `doctor` gives up looking for one that is
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
 
 
@@ -31,12 +34,20 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> DoctorDocume
     Without `look_into_store`, which is for the app (its process owns the store), no weights file is loaded either,
     since that imports torch.
     """
-    checks = [_libraries(), _data(settings), _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    opened: Workspace | None = None
+    missing = ""
     try:
         opened = workspace.open_workspace(settings)
         catalog = opened.catalog()
     except PetalscopeError as error:
-        checks.append(_check("catalog", False, str(error), settings.prepare_command))
+        opened, missing = None, str(error)
+    earlier = LayoutChoice() if opened is None else catalog_file.choice_of(catalog)
+    data = _data(settings, settings.layout.after(earlier))
+    checks = [_libraries(), data, _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    if opened is None:
+        # Photos that `prepare` could not read come first.
+        unread = "" if data["ready"] else data["remedy"]
+        checks.append(_check("catalog", False, missing, unread or settings.prepare_command))
         if look_into_store:
             checks.append(_store(settings, {}))
     else:
@@ -69,19 +80,41 @@ def _libraries() -> DoctorCheck:
     )
 
 
-def _data(settings: Settings) -> DoctorCheck:
-    dataset = datasets.find(settings)
-    if dataset is None:
-        return _check("data", False, "no photos yet", settings.prepare_command)
+def _data(settings: Settings, choice: LayoutChoice) -> DoctorCheck:
     try:
+        dataset = datasets.find(settings)
+        if dataset is None:
+            return _check("data", False, "no photos yet", settings.prepare_command)
+        if unpack.is_archive(dataset.root):
+            return _check("data", False, f"{dataset.root} is not unpacked yet", settings.prepare_command)
         datasets.refuse_shared(settings)
-        files, skipped = scan(dataset.root)
+        found = layout.read(dataset.root, choice)
+        _check_readable_photos(found, dataset.root)
+    except AmbiguousDataError as error:
+        return _check("data", False, str(error), "run `prepare` with one of these options")
     except PetalscopeError as error:
         return _check("data", False, str(error), "name a folder with --data or PETALSCOPE_DATA")
-    detail = f"{dataset.name} in {dataset.root}: {len(files):,} files in class folders"
-    if own := own_folders.summary(skipped):
+    where = "with labels" if found.kind == "table" else "in class folders"
+    detail = f"{dataset.name} in {dataset.root}: {len(found.labels):,} files {where}"
+    if found.kind != "classes" or found.wrappers:
+        detail += f"; read as {found.reason}"
+    if own := own_folders.summary(found.skipped):
         detail += f"; {own}"
-    return _check("data", bool(files), detail, "name a folder like DIR/daisy/photo.jpg with --data")
+    return _check("data", True, detail)
+
+
+def _check_readable_photos(found: layout.Layout, root: Path) -> None:
+    """Raises DataError when none of the first photos can be read: then `prepare` would find nothing, too."""
+    skipped = []
+    for name in found.files[:_TRIED]:
+        try:
+            images.open_rgb(root / name)
+        except ImageError as error:
+            skipped.append(skipped_file(name, str(error)))
+        else:
+            return
+    if len(found.files) <= _TRIED:
+        raise outcome.unreadable_error(root, found.labels, skipped)
 
 
 def _weights(settings: Settings, *, thorough: bool) -> DoctorCheck:
@@ -114,6 +147,11 @@ def _catalog(opened: Workspace, catalog: Catalog) -> DoctorCheck:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
         return _check("catalog", False, f"{detail}; {error}", "restore the data folder, or name another with --data")
+    detail += f"; {counted(len(catalog.classes), 'class', 'classes')}: {listed(catalog.classes, 10)}"
+    if catalog.layout:
+        detail += f"; read as {catalog.layout['reason']}"
+    for sentence in data_notes.warnings(catalog):
+        detail += f". {sentence.rstrip('.')}"
     if changes:
         detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
     return _check("catalog", not changes, detail, opened.settings.prepare_command)

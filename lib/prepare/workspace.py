@@ -305,7 +305,7 @@ def open_workspace(settings: Settings) -> Workspace:
     folder = folder_of(settings, dataset)
     state = read_state(folder)
     if state is None:
-        if not dataset.root.is_dir():
+        if not dataset.root.exists():
             raise DataError(f"The data folder {dataset.root} does not exist; name one with --data or PETALSCOPE_DATA.")
         raise ArtifactError(f"{dataset.root} is not prepared yet: {remedy(settings)}.")
     return Workspace(settings, dataset, folder, state)

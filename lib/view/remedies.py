@@ -14,6 +14,9 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_AGAIN: "prepare the photos again on the Home page",
     Remedy.TRAIN: "train its network on the Training regimes page, or run `{command}`",
     Remedy.CHOOSE_DATA: "start the app with PETALSCOPE_DATA naming a folder of class sub-folders (DIR/daisy/photo.jpg)",
+    Remedy.CONVERT: "save them as JPEG or PNG, or start the app with PETALSCOPE_DATA naming another folder",
+    Remedy.UNPACK: "unpack them, or start the app with PETALSCOPE_DATA naming one of them",
+    Remedy.CHOOSE_READING: "*{option}* {value} for {about}",
     Remedy.CHOOSE_ARTIFACTS: "start the app with PETALSCOPE_ARTIFACTS naming another folder",
     Remedy.FREE_SPACE: "free some space, then try again",
 }
