@@ -12,7 +12,7 @@ from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, Pre
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import counted, printable
 
 Document = TypeVar("Document")
 
@@ -61,10 +61,9 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(data["skipped"])
     lines = [
-        f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
-        f"{skipped:,} file{'' if skipped == 1 else 's'} skipped ({data['root']})"
+        f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class', 'classes')}, "
+        f"{counted(len(data['skipped']), 'file')} skipped ({data['root']})"
     ]
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"

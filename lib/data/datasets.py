@@ -70,6 +70,8 @@ def obtain(
     if archive is not None:
         unpack.unpack(archive, settings.artifacts / "data", progress=lambda done, total: report(UNPACK, done, total))
     dataset = find(settings)
+    if archive is not None and dataset is not None:
+        warn(dataset.note)
     if dataset is not None and (settings.data is not None or dataset.name != "synthetic"):
         return dataset
     if fetch is None:

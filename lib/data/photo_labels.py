@@ -79,9 +79,7 @@ def _read(found: FoundTables, file: Path, name: str, names: PhotoNames, choice: 
     except OSError as error:
         found.useless[name] = f"cannot be opened: {error.strerror}"
     except DataError as error:
-        if choice.label_column or choice.image_column or choice.split_column:
-            raise
-        found.useless[name] = str(error).rstrip(".")
+        found.useless[name] = str(error)
 
 
 def _in_order(names: PhotoNames) -> list[str]:

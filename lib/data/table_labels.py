@@ -103,13 +103,13 @@ def _agreeing(left: Sequence[str], right: Sequence[str]) -> int:
 def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> TableLabels | None:
     """The labels in `table`; None when it is not about these photos, or has no labels.
 
-    `file` is its name in sentences. Raises AmbiguousDataError when several columns could be the label, DataError when a
-    column that the user named is missing.
+    `file` is its name in sentences. Raises AmbiguousDataError when several columns could be the label, DataError, a
+    predicate of a sentence, when a column that the user named is missing or holds something else.
     """
     without_header = not table.has_header and any(photos.find(name)[0] for name in table.columns)
     if without_header:
         table = table.without_header()
-    image_column = _chosen(table, choice.image_column, file) or _image_column(table, photos)
+    image_column = _chosen(table, choice.image_column) or _image_column(table, photos)
     if not image_column:
         return None
     cells = table.columns[image_column]
@@ -119,13 +119,13 @@ def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> 
     hits = sum(bool(ids) for ids, _ in found)
     if not matched or (choice.image_column is None and hits < _ENOUGH * min(table.rows, len(photos.ids))):
         return None
-    split_column = _chosen(table, choice.split_column, file)
+    split_column = _chosen(table, choice.split_column)
     if choice.split_column is None:
         split_column = next((name for name in table.columns if _plain(name) in _SPLIT_NAMES), "")
-    split_of = _split_values(table, split_column, demanded=choice.split_column is not None, file=file)
+    split_of = _split_values(table, split_column, demanded=choice.split_column is not None)
     if not split_of:
         split_column = ""
-    label_column = _chosen(table, choice.label_column, file)
+    label_column = _chosen(table, choice.label_column)
     named = True
     if label_column:
         values = table.columns[label_column]
@@ -184,7 +184,7 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _chosen(table: Table, name: str | None, file: str) -> str:
+def _chosen(table: Table, name: str | None) -> str:
     """The column that the user named, in any case; "" for none. Raises DataError when it is not there."""
     if name is None:
         return ""
@@ -194,7 +194,7 @@ def _chosen(table: Table, name: str | None, file: str) -> str:
     for column in table.columns:
         if _folded(column) == _folded(name):
             return column
-    raise DataError(f"{file} has no column {shown_name(name)}; it has {listed(table.columns, 12)}.")
+    raise DataError(f"has no column {shown_name(name)}, but {listed(table.columns, 12)}")
 
 
 def _image_column(table: Table, photos: PhotoNames) -> str:
@@ -248,7 +248,7 @@ def _indicators(columns: dict[str, list[str]]) -> tuple[str, list[str]] | None:
     return f"{names[0]} … {names[-1]}", [names[[cell[0] for cell in row].index("1")] for row in rows]
 
 
-def _split_values(table: Table, column: str, *, demanded: bool, file: str) -> dict[str, str]:
+def _split_values(table: Table, column: str, *, demanded: bool) -> dict[str, str]:
     """The split by the cell of a split column; empty when a cell is no split. Raises DataError if `demanded`."""
     if not column:
         return {}
@@ -258,5 +258,5 @@ def _split_values(table: Table, column: str, *, demanded: bool, file: str) -> di
         return found
     if demanded:
         unknown = [cell for cell in cells if cell not in found]
-        raise DataError(f"The column {column} of {file} holds {listed(unknown)}, not train, val or test.")
+        raise DataError(f"holds {listed(unknown)} in its column {column}, not train, val or test")
     return {}
