@@ -92,20 +92,39 @@ class Settings:
 
     def options(self) -> list[str]:
         """Command-line options that give another process the same photos, artifacts, weights and seed."""
-        values = {"--data": self.data, "--artifacts": self.artifacts, "--weights": self.weights, "--seed": self.seed}
-        return [word for option, value in values.items() if value is not None for word in (option, str(value))]
+        return arguments(data=self.data, artifacts=self.artifacts, weights=self.weights, seed=self.seed)
 
     @property
     def prepare_command(self) -> str:
         """The command line that prepares these photos into these artifacts and this store."""
-        store = [] if self.store_uri == self.own_store else ["--milvus-uri", self.store_address]
-        return self.command("prepare", *store)
+        return self.command_to_prepare()
 
-    def command(self, name: str, *options: str) -> str:
-        """The command line of the command `name` for these photos and artifacts."""
-        folders = [] if self.data is None else ["--data", str(self.data)]
-        folders += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
-        return shlex.join(["python", "-m", "lib", name, *folders, *options])
+    def command_to_prepare(self, **options: object) -> str:
+        """`prepare_command` with further options: see `arguments`."""
+        store = None if self.store_uri == self.own_store else self.store_address
+        return self.command("prepare", milvus_uri=store, **options)
+
+    def command(self, name: str, **options: object) -> str:
+        """The command line of the command `name` for these photos and artifacts; `options` as in `arguments`."""
+        artifacts = None if self.artifacts == PROJECT / "artifacts" else self.artifacts
+        return command_line(name, data=self.data, artifacts=artifacts, **options)
+
+
+def arguments(**options: object) -> list[str]:
+    """Options of the command line, as the words that a process gets: `batch_size=8` is `--batch-size 8`.
+
+    None and False leave an option out; True stands for an option without a value.
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None and value is not False:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+def command_line(name: str, **options: object) -> str:
+    """The command line of the command `name`, fit to be pasted into a shell; `options` as in `arguments`."""
+    return shlex.join(["python", "-m", "lib", name, *arguments(**options)])
 
 
 def behind_proxy() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from lib.commands import inspect, prepare, search, train
 from lib.embed import spaces
@@ -13,8 +13,7 @@ from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
 
 SPLITS = ("train", "val", "test")
-Run = Callable[[Settings, argparse.Namespace], Any]
-Show = Callable[[Any], str]
+Document = TypeVar("Document")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +34,13 @@ def parser() -> argparse.ArgumentParser:
     space.add_argument("--space", default="resnet18", metavar="S", help=_space_names())
     query = _query_options()
 
-    def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(
+        name: str,
+        run: Callable[[Settings, argparse.Namespace], Document | None],
+        show: Callable[[Document], str],
+        help_: str,
+        *parents: argparse.ArgumentParser,
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_, description=help_, parents=[common, *parents])
         command.set_defaults(run=run, show=show)
         return command

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
-from lib.errors import ArtifactError
+from lib.progress import of_stage
 from lib.settings import Settings
 from lib.text import printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
     from lib.retrieval.query import Query
-    from lib.retrieval.search import SearchableSpace
+    from lib.retrieval.search import AnswerFilter, SearchableSpace
+
+
+class _Choices(TypedDict):
+    """Keyword arguments of `retrieval.search.search` and `compare`."""
+
+    k: int
+    keep_duplicates: bool
+    answer_filter: AnswerFilter
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What `search` and `compare` share: the workspace, the queries, and `choices`, keyword arguments of both."""
+    """What `search` and `compare` share: the workspace, the queries, and their `choices`."""
 
     workspace: Workspace
     queries: list[Query]
-    choices: dict[str, Any]
+    choices: _Choices
     normalise: bool
 
     def load(self, space: str) -> SearchableSpace:
@@ -45,10 +53,10 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
-    choices = {
+    choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "among": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 
@@ -112,9 +120,9 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     opened = workspace.open_workspace(settings)
     names = [options.space] if options.space else opened.spaces
     if not names:
-        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
+        raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
     rows: list[EvaluationRow] = []
-    with Progress() as progress:
+    with ProgressBar() as progress:
         for name in names:
             rows += evaluation.evaluate(
                 opened,
@@ -122,7 +130,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
                 [options.metric] if options.metric else None,
                 k=options.k,
                 queries=options.queries,
-                progress=lambda done, total, name=name: progress.update(f"evaluate {name}", done, total),  # type: ignore[misc]
+                progress=of_stage(progress.update, f"evaluate {name}"),
             )
     return {"rows": rows}
 

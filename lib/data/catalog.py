@@ -15,14 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import images, layout, outcome, sampling, splits
+from lib.data import factor_table, images, layout, outcome, sampling, splits
 from lib.data.scanning import FACTORS_FILE, skipped_file
+from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
 from lib.settings import LayoutChoice
@@ -36,6 +37,7 @@ SCHEMA = 1
 SPLITS = splits.SPLITS
 split_of = splits.split_of
 COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
+OTHER_COLOURS = "was prepared by an earlier version, which did not convert its colours to sRGB"
 BLOCK = 256  # photos decoded between two checks of the limit
 
 
@@ -59,6 +61,10 @@ class Catalog:
     fingerprint: str
     seed: int
     limit: int | None
+    # The version of `images` that decoded the photos.
+    decoder: int = images.DECODER
+    # A clause about the factor table, see `factor_table`.
+    factors: str = ""
     # How the folder was read (`Layout.facts`), with `empty`, the class folders that yielded no image. Empty in catalogs
     # of versions that knew class folders only.
     layout: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +105,8 @@ class Catalog:
         with _read_again(image_id):
             image = images.open_rgb(self.path(image_id))
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
+            if self.decoder != images.DECODER and images.has_foreign_colours(self.path(image_id)):
+                raise DataError(f"{image_id} {OTHER_COLOURS}", remedy=Remedy.PREPARE)
             raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
@@ -196,7 +204,7 @@ class Catalog:
         """Groups of classes whose names look alike."""
         return look_alikes(self.classes)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DatasetSummary:
         """The `dataset` object of the command-line contract."""
         facts = self.layout or {"kind": "classes", "reason": "class folders"}
         return {
@@ -206,7 +214,8 @@ class Catalog:
             "classes": self.classes,
             "split": self.splits,
             "fingerprint": self.fingerprint,
-            "skipped": self.skipped,
+            "skipped": cast("list[SkippedFile]", self.skipped),
+            "factors": self.factors,
             "layout": {
                 "kind": facts["kind"],
                 "reason": facts["reason"],
@@ -249,6 +258,12 @@ def build(
     found = layout.read(root, choice)
     skipped = list(found.skipped)
     previous_rows = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
+
+    def reusable(name: str) -> dict[str, Any] | None:
+        row = previous_rows.get(name)
+        same_decoder = previous is None or previous.decoder == images.DECODER
+        return row if row is None or same_decoder or not images.has_foreign_colours(root / name) else None
+
     queues = sampling.shuffled_by_class(found.labels)
     target = len(found.labels) if limit is None else min(limit, len(found.labels))
     rows: list[dict[str, Any]] = []
@@ -257,7 +272,7 @@ def build(
     # Threads suffice, since Pillow releases the interpreter lock while it decodes.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         while len(rows) < target and (names := sampling.next_block(queues, counts, min(BLOCK, target - len(rows)))):
-            for row in pool.map(lambda name: _read(root, name, previous_rows.get(name), decode), names):
+            for row in pool.map(lambda name: _read(root, name, reusable(name), decode), names):
                 if "reason" in row:
                     skipped.append(row)
                 else:
@@ -268,17 +283,19 @@ def build(
     if not rows:
         raise outcome.unreadable_error(root, found.labels, skipped)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
-    frame = splits.with_splits(frame, found.splits, seed)[COLUMNS]
+    frame = splits.with_splits(frame, found.splits, seed)
+    factors = factor_table.join(frame[COLUMNS], root / FACTORS_FILE)
     # A class whose photos a limit leaves out is not empty.
     waiting = {label for label, queue in queues.items() if queue}
     return Catalog(
         name=name,
         root=root,
-        frame=_with_factors(frame, root / FACTORS_FILE),
+        frame=factors.frame,
         skipped=sorted(skipped, key=lambda entry: entry["id"]),
         fingerprint=fingerprint(zip(frame["sha256"], frame["label"], strict=True)),
         seed=seed,
         limit=limit,
+        factors=factors.note,
         layout=found.facts() | {"empty": outcome.empty_folders(found, frame["id"], waiting)},
     )
 
@@ -316,23 +333,3 @@ def file_stamp(path: Path) -> tuple[int, int]:
     """
     status = path.stat()
     return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
-
-
-def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """`frame` with the columns of the factor table `file`; unchanged where the table is missing or about other ids."""
-    import pandas as pd
-
-    if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
-        return frame
-    try:
-        factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)
-        if not isinstance(factors.index, pd.RangeIndex):
-            raise ValueError("rows are longer than the header")
-        factors = factors.drop_duplicates("id").set_index("id").add_prefix("factor_")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
-    if not factors.index.isin(frame["id"]).any():
-        return frame
-    # Columns of mixed types become text, since Parquet cannot store them.
-    mixed = factors.columns[factors.dtypes == "object"]
-    return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")

@@ -15,8 +15,9 @@ def changes(catalog: Catalog) -> dict[str, int]:
     """Numbers of files `added`, `removed` and `changed` since `catalog` was built, by name, size and time; `relabelled`
     ones are now of another class, or of another split of their own.
 
-    A file that has become readable counts as added. A catalog with a limit leaves files out on purpose, so then nothing
-    counts as added. Raises DataError when the folder does not exist any more, or can no longer be read in one way only.
+    A file that has become readable counts as added, and as changed a photo whose colours an earlier version read
+    otherwise. A catalog with a limit leaves files out on purpose, so then nothing counts as added. Raises DataError
+    when the folder does not exist any more, or can no longer be read in one way only.
     """
     found = layout.read(catalog.root, choice_of(catalog))
     files = found.files
@@ -27,7 +28,10 @@ def changes(catalog: Catalog) -> dict[str, int]:
     changed = 0
     for name in stamps.keys() & set(files):
         try:
-            changed += stamps[name] != file_stamp(catalog.root / name)
+            stale = stamps[name] != file_stamp(catalog.root / name)
+            if not stale and catalog.decoder != images.DECODER:
+                stale = images.has_foreign_colours(catalog.root / name)
+            changed += stale
         except OSError:
             changed += 1
     return {
@@ -72,6 +76,8 @@ def save(catalog: Catalog, path: Path) -> None:
         "fingerprint": catalog.fingerprint,
         "seed": catalog.seed,
         "limit": catalog.limit,
+        "decoder": catalog.decoder,
+        "factors": catalog.factors,
         "skipped": catalog.skipped,
         "layout": catalog.layout,
         "columns": list(frame.columns),
@@ -106,6 +112,8 @@ def load(path: Path) -> Catalog | None:
             fingerprint=facts["fingerprint"],
             seed=facts["seed"],
             limit=facts["limit"],
+            decoder=facts.get("decoder", 1),  # the first version did not record it
+            factors=facts.get("factors", ""),
             layout=facts.get("layout") or {},
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files

@@ -154,4 +154,4 @@ def _is_are(count: int) -> str:
 
 def about_classes(labels: Collection[str]) -> str:
     """How many classes, and some of their names."""
-    return f"{counted(len(labels), 'class', 'classes')}, {listed(labels)}"
+    return f"{counted(len(labels), 'class')}, {listed(labels)}"

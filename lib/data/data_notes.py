@@ -23,10 +23,20 @@ def warnings(catalog: Catalog) -> list[str]:
     return [*([nothing_from(catalog)] if catalog.empty_classes else []), *names_alike(catalog)]
 
 
+def is_notable(catalog: Catalog) -> bool:
+    """Whether there is more to say than that the folder holds class folders."""
+    facts = catalog.layout
+    return (
+        facts.get("kind", "classes") != "classes"
+        or bool(facts.get("wrappers") or facts.get("notes"))
+        or bool(warnings(catalog))
+    )
+
+
 def reading(catalog: Catalog, *, kept: LayoutChoice | None = None) -> str:
     """How the folder was read, and its classes."""
     again = f" ({KEPT})" if kept is not None and kept.named() else ""
-    classes = f"{counted(len(catalog.classes), 'class', 'classes')}: {listed(catalog.classes, 10)}"
+    classes = f"{counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"
     return f"Read as {catalog.layout['reason']}{again}. {classes}."
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
 from lib.data import unpack
-from lib.errors import DataError, DownloadError, Remedy
+from lib.errors import DataError, DownloadError, Notice, Remedy
 from lib.locks import exclusive_lock
-from lib.progress import StageProgress
+from lib.progress import StageProgress, Warn, of_stage
 from lib.settings import Settings
 from lib.synthetic_flowers import recipe_file
 from lib.text import listed
@@ -51,7 +51,7 @@ def find(settings: Settings) -> Dataset | None:
 def obtain(
     settings: Settings,
     report: StageProgress,
-    warn: Callable[[str], None],
+    warn: Warn,
     *,
     fetch: Callable[..., object] | None = None,
     draw: Callable[..., object] | None = None,
@@ -71,7 +71,7 @@ def obtain(
         unpack.unpack(archive, settings.artifacts / "data", progress=lambda done, total: report(UNPACK, done, total))
     dataset = find(settings)
     if archive is not None and dataset is not None:
-        warn(dataset.note)
+        warn(Notice(dataset.note))
     if dataset is not None and (settings.data is not None or dataset.name != "synthetic"):
         return dataset
     if fetch is None:
@@ -82,11 +82,11 @@ def obtain(
         fetch(
             settings.artifacts / "data",
             offline=settings.offline,
-            progress=lambda done, total: report("download flower_photos", done, total),
+            progress=of_stage(report, "download flower_photos"),
         )
     except (DownloadError, DataError) as error:  # no network, or a damaged archive
         if dataset is None:
-            warn(f"{error} Drawing synthetic flowers instead.")
+            warn(replace(error.notice, outcome="Drawing synthetic flowers instead."))
             _draw(settings, report, draw)
     dataset = find(settings)
     if dataset is None:
@@ -128,10 +128,7 @@ def _draw(settings: Settings, report: StageProgress, draw: Callable[..., object]
 
         draw = dataset.generate
     root = _synthetic_root(settings)
-
-    def progress(done: int, total: int | None) -> None:
-        report("draw flowers", done, total)
-
+    progress = of_stage(report, "draw flowers")
     # Of two first runs at the same time, the second waits and finds the set complete.
     lock = exclusive_lock(root.with_name(f".{root.name}.lock"), waiting=lambda: progress(0, None))
     with artifacts.disk_errors(root.parent), lock:

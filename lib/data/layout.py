@@ -152,7 +152,7 @@ class _Reader:
             readings.append(Reading("layout", "splits", f"{listed(splits)} as splits, without {listed(others)}"))
         return AmbiguousDataError(
             f"{self.tree.shown(self.node)} mixes {listed(f'{name}/' for name in splits)}, which look like splits, with "
-            f"{listed(others)}; move away what does not belong, or choose",
+            f"{listed(others)}; move away what does not belong, or",
             readings,
         )
 

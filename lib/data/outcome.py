@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lib.data import skipped_files
 from lib.data.folder_tree import parent
 from lib.data.layout import Layout
 from lib.errors import DataError, Remedy
@@ -29,21 +29,12 @@ def empty_folders(found: Layout, ids: Iterable[str], waiting: set[str]) -> list[
 
 def unreadable_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapping[str, str]]) -> DataError:
     """The error for a folder without a readable image, which says what its files are; `labels` are theirs."""
-    kinds: dict[str, list[str]] = {}
-    for entry in skipped:
-        if entry["id"] in labels:
-            kinds.setdefault(_kind(entry["reason"]), []).append(entry["id"])
-    if not kinds:
+    unread = [entry for entry in skipped if entry["id"] in labels]
+    if not unread:
         return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
-    largest = sorted(kinds.items(), key=lambda item: -len(item[1]))[:3]
-    parts = "; ".join(f"{len(names):,} {kind} (first: {names[0]})" for kind, names in largest)
     folders = counted(len(set(labels.values())), "class folder")
-    files = counted(sum(map(len, kinds.values())), "file")
-    problem = f"{root} has no readable image: {files} in {folders}, none readable: {parts}"
-    return DataError(problem, remedy=Remedy.CONVERT)
-
-
-def _kind(reason: str) -> str:
-    """What files with this reason are: `are TIFF`, or the reason itself."""
-    match = re.match(r"is an? (.+?) file\b", reason)
-    return f"are {match[1]}" if match else f"× {reason}"
+    files = counted(len(unread), "file")
+    kinds = skipped_files.by_kind(unread)
+    return DataError(
+        f"{root} has no readable image: {files} in {folders}, none readable: {kinds}", remedy=Remedy.CONVERT
+    )

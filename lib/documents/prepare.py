@@ -5,7 +5,9 @@ Fields may be added, never renamed: other programs read these documents, and ear
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from lib.documents.embeddings import MapFidelity, MapParameterFacts, NeighbourSearch, WeightsRecord
 
 
 class SkippedFile(TypedDict):
@@ -31,8 +33,9 @@ class LayoutSummary(TypedDict):
 
 
 class DatasetSummary(TypedDict):
-    """The photos: images per class and per split, and the fingerprint of their pixels and labels. `empty_classes` are
-    folders of classes without a readable image, `look_alikes` groups of classes whose names look alike."""
+    """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
+    factor table, "" where there is none. `empty_classes` are folders of classes without a readable image, `look_alikes`
+    groups of classes whose names look alike."""
 
     name: str
     root: str
@@ -41,6 +44,7 @@ class DatasetSummary(TypedDict):
     split: dict[str, int]
     fingerprint: str
     skipped: list[SkippedFile]
+    factors: str
     layout: LayoutSummary
     empty_classes: list[str]
     look_alikes: list[list[str]]
@@ -107,31 +111,11 @@ class AuditDocument(TypedDict):
     images: int
 
 
-class NeighbourSearch(TypedDict, total=False):
-    """How the neighbours behind a map were found; `by`, `recall` and `sample` only of approximate ones."""
-
-    found: Literal["exact", "approximate"]
-    by: str
-    recall: float
-    sample: int
-
-
-class MapDocument(TypedDict):
-    """What `python -m lib map --json` prints. The UMAP parameters are absent from a PCA map; the three measures of
-    fidelity are None, and `k` is 0, where there are too few images."""
+class MapDocument(MapParameterFacts, MapFidelity):
+    """What `python -m lib map --json` prints."""
 
     space: str
-    method: str
-    metric: str
-    n_neighbors: NotRequired[int]
-    min_dist: NotRequired[float]
-    seed: NotRequired[int]
     images: int
-    trustworthiness: float | None
-    continuity: float | None
-    preservation: float | None
-    k: int
-    ranked: int
     neighbours: NeighbourSearch
     cached: bool
     seconds: float
@@ -153,17 +137,6 @@ class DoctorDocument(TypedDict):
     versions: dict[str, str]
     ready: bool
     checks: list[DoctorCheck]
-
-
-class WeightsRecord(TypedDict):
-    """Backbone weights: provenance, and where this machine keeps their file (None for random weights)."""
-
-    name: str
-    sha256: str
-    about: str
-    preprocess: dict[str, Any]
-    path: str | None
-    seed: int
 
 
 class EmbeddedSpace(TypedDict):

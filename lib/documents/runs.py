@@ -95,7 +95,7 @@ class RunRecord(TypedDict):
     # Every field of the recipe, with `resize` and `crop_test` of the evaluation transform.
     config: NotRequired[dict[str, Any]]
     # Versions of libraries, device, precision, threads, processes.
-    environment: NotRequired[dict[str, Any]]
+    environment: NotRequired[dict[str, str | int]]
     # ISO 8601, in UTC.
     finished: NotRequired[str]
     seconds: NotRequired[float]
@@ -129,6 +129,8 @@ class StatusDocument(TypedDict):
     seconds_left: float | None
     curve: list[EpochRow]
     message: str
+    remedy: str
+    command: str
     started: float
     updated: float
 

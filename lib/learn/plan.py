@@ -8,7 +8,7 @@ from typing import Any
 
 from lib import artifacts
 from lib.data.catalog import Catalog
-from lib.errors import TrainingError
+from lib.errors import Remedy, TrainingError
 from lib.learn import backbone, regimes
 from lib.learn.backbone import Preprocess, Weights
 from lib.learn.recipes import Recipe, recipe
@@ -90,7 +90,8 @@ def _check(catalog: Catalog) -> None:
         if splits[split] < least:
             raise TrainingError(
                 f"{catalog.name} has {splits[split]} photos in its {split} split, too few to train on "
-                "(10 % are for testing, 10 % of the rest for validation); use more photos or another --seed."
+                "(10 % are for testing, 10 % of the rest for validation)",
+                remedy=Remedy.MORE_PHOTOS,
             )
     trained = catalog.frame["label"][catalog.frame["split"] == "train"].nunique()
     if len(catalog.classes) < 2 or trained < 2:

@@ -175,21 +175,21 @@ def differences(runs: Iterable[Run]) -> list[Difference]:
 
 
 def _difference(a: Run, b: Run, tests: list[PairedTest]) -> Difference:
-    made = [test for test in tests if test["p"] is not None]
-    significant = sum(test["p_holm"] < LEVEL for test in made)
+    performed = [test for test in tests if test["p"] is not None]
+    significant = sum(test["p_holm"] < LEVEL for test in performed)
     reasons = [test["reason"] for test in tests if test["reason"]] or [NO_COMMON_SEED]
-    verdict = SIGNIFICANT if significant == len(made) else NOT_SIGNIFICANT
+    verdict = SIGNIFICANT if significant == len(performed) else NOT_SIGNIFICANT
     return {
         "a": title(a),
         "b": title(b),
         "a_key": configuration(a),
         "b_key": configuration(b),
-        "difference": _mean([(test["a_only"] - test["b_only"]) / test["photos"] for test in made]),
-        "tests": made,
-        "seeds": len(made),
+        "difference": _mean([(test["a_only"] - test["b_only"]) / test["photos"] for test in performed]),
+        "tests": performed,
+        "seeds": len(performed),
         "significant_seeds": significant,
-        "p_holm": max((test["p_holm"] for test in made), default=None),
-        "verdict": verdict if made else f"not tested: {reasons[0]}",
+        "p_holm": max((test["p_holm"] for test in performed), default=None),
+        "verdict": verdict if performed else f"not tested: {reasons[0]}",
     }
 
 

@@ -17,6 +17,7 @@ from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.results import LAYERS
 from lib.learn.trainee import Trainee
+from lib.progress import of_stage
 from lib.settings import VERSION
 from lib.statistics import wilson
 
@@ -29,9 +30,7 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
     state, classes = trainee.state, run.classes
     test = photo_dataset.split_photos(run.catalog, "test")
     inputs = photo_dataset.EvaluationPhotos(test, run.weights.preprocess)
-    result = loop.evaluate(
-        network, inputs, test.labels, device, lambda done, total: callbacks.progress("test", done, total)
-    )
+    result = loop.evaluate(network, inputs, test.labels, device, of_stage(callbacks.progress, "test"))
     predicted = result.probabilities.argmax(1)
     correct = int((predicted == test.labels).sum())
     total, trainable = regimes.parameter_counts(regimes.REGIMES[run.regime], len(classes))
@@ -123,7 +122,7 @@ def _probes(
     return linear_probe.accuracies(train, val, (test_activations, test.labels), run.seed)
 
 
-def environment(device: Any) -> dict[str, Any]:
+def environment(device: Any) -> dict[str, str | int]:
     """Software and hardware of this process, for a record."""
     import torch
 

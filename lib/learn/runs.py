@@ -10,7 +10,7 @@ from typing import cast
 from lib import artifacts, documents
 from lib.data.catalog import Catalog
 from lib.documents.runs import RunRecord
-from lib.errors import ArtifactError, WeightsError
+from lib.errors import ArtifactError, Remedy, WeightsError
 from lib.learn import backbone, checkpoints
 from lib.learn.backbone import Weights
 from lib.learn.regimes import REGIMES
@@ -48,7 +48,7 @@ def read(path: Path) -> RunRecord:
         if not isinstance(run, dict) or any(name not in run for name in NEEDED):
             raise ValueError
     except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"The training record {path} is damaged; delete it and train again.") from error
+        raise ArtifactError(f"The training record {path} is damaged", remedy=Remedy.DELETE_FILE) from error
     return cast(RunRecord, run)
 
 
@@ -57,8 +57,9 @@ def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
     run_id = best(settings, regime, catalog)
     if run_id is None:
         raise WeightsError(
-            f"No network was trained on {catalog.name} under the regime {regime} yet: run "
-            f"`python -m lib train --regime {regime} --preset quick` (minutes) or `--preset full` (hours) first."
+            f"No network was trained on {catalog.name} under the regime {regime} yet",
+            remedy=Remedy.TRAIN,
+            command=settings.command("train", regime=regime, preset="quick"),
         )
     weights = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
     side = weights.preprocess.input_size

@@ -6,7 +6,7 @@ import numpy as np
 
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow, Interval
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress
 from lib.retrieval.search import load_space
@@ -56,9 +56,7 @@ def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.
         query_rows = np.nonzero((catalog.frame["split"] == "test").to_numpy())[0]
         gallery_rows = np.setdiff1d(rows, query_rows)
     if not len(query_rows) or not len(gallery_rows):
-        raise QueryError(
-            f"The {len(rows)} images leave no test queries or no gallery; prepare more images, or use --queries all."
-        )
+        raise QueryError(f"The {len(rows)} images leave no test queries or no gallery", remedy=Remedy.MORE_QUERIES)
     return query_rows, gallery_rows
 
 

@@ -19,10 +19,11 @@ import numpy as np
 from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, Remedy
 from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
+from lib.progress import Progress, no_progress
 from lib.retrieval import search
 from lib.search import evaluation
 from lib.search.calibration import BINS, Calibration, Collector
@@ -114,7 +115,7 @@ def scores_file(workspace: Workspace, space: str, catalog: Catalog) -> Path:
 def measure(
     workspace: Workspace,
     space: str,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> SpaceScores:
     """Score a space under every metric.
 
@@ -151,9 +152,7 @@ def measure(
     return SpaceScores(loaded.space, scores, calibrations, facts)
 
 
-def measure_all(
-    workspace: Workspace, stage: Callable[[str], Callable[[int, int | None], None]], *, again: bool = False
-) -> list[SpaceScores]:
+def measure_all(workspace: Workspace, stage: Callable[[str], Progress], *, again: bool = False) -> list[SpaceScores]:
     """The scores of every prepared space: read from its file, else (or with `again`) measured and written.
 
     `stage` returns the progress function of a space.
@@ -208,5 +207,5 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
                 name, edges, same, different, facts["auc"][name], facts["calibration_queries"][name]
             )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArtifactError(f"{target} cannot be read; delete it and open the scoreboard again.") from error
+        raise ArtifactError(f"{target} cannot be read", remedy=Remedy.DELETE_FILE) from error
     return SpaceScores(str(facts["space"]), scores, calibrations, facts)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from lib import artifacts
 from lib.data import catalog as catalogs
-from lib.data import catalog_file, data_notes, own_folders
+from lib.data import catalog_file, data_notes, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.documents.prepare import State
-from lib.errors import ArtifactError
 from lib.prepare.job import PrepareJob
 from lib.settings import LayoutChoice
+from lib.text import counted
 
 
 def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
     """The catalog of the photos as they are now, and the name of its file, which is written unless it exists."""
-    previous_name, previous = _previous_catalog(job.folder, job.previous)
+    _, previous = _previous_catalog(job.folder, job.previous)
     earlier = LayoutChoice() if previous is None else catalog_file.choice_of(previous)
     choice = job.settings.layout.after(earlier)
     catalog = catalogs.build(
@@ -29,14 +29,36 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
         choice=choice,
         progress=job.reporter.stage("read photos"),
     )
-    if own := own_folders.summary(catalog.skipped):
-        job.reporter.say(f"{own[0].upper()}{own[1:]}.")
-    for sentence in data_notes.sentences(catalog, kept=earlier if choice == earlier else None):
-        job.reporter.say(sentence)
+    for clause in (skipped_files.summary(catalog.skipped), own_folders.summary(catalog.skipped), catalog.factors):
+        if clause:
+            job.reporter.say(f"{clause if clause is catalog.factors else clause[0].upper() + clause[1:]}.")
+    # Plain class folders that are as before need no word.
+    if data_notes.is_notable(catalog) or previous is None or previous.key != catalog.key:
+        for sentence in data_notes.sentences(catalog, kept=earlier if choice == earlier else None):
+            job.reporter.say(sentence)
+    if previous is not None and (changed := _recoloured(previous, catalog)):
+        job.reporter.say(recoloured(changed))
     name = f"catalog-{catalog.key}.parquet"
-    if name != previous_name and _catalog_or_none(job.folder / name) is None:
+    existing = artifacts.unless_damaged(catalog_file.load, job.folder / name)
+    # The file's name does not depend on these two.
+    if existing is None or (existing.decoder, existing.factors) != (catalog.decoder, catalog.factors):
         catalog_file.save(catalog, job.folder / name)
     return catalog, name
+
+
+def recoloured(count: int) -> str:
+    """The sentence for photos of an earlier version whose colours are converted now."""
+    photos = counted(count, "photo")
+    return f"{photos} with a colour profile had been read without it by an earlier version; now converted to sRGB."
+
+
+def _recoloured(previous: Catalog, catalog: Catalog) -> int:
+    """How many photos have other pixels than in a catalog of an earlier decoder, though their files are the same."""
+    if previous.decoder == catalog.decoder:
+        return 0
+    columns = ["id", "bytes", "changed_ns", "sha256"]
+    both = previous.frame[columns].merge(catalog.frame[columns], on=["id", "bytes", "changed_ns"])
+    return int((both["sha256_x"] != both["sha256_y"]).sum())
 
 
 def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog | None]:
@@ -46,7 +68,7 @@ def _previous_catalog(folder: Path, state: State | None) -> tuple[str, Catalog |
     """
     names = [state["catalog"]] if state else [path.name for path in _newest_first(folder)]
     for name in names:
-        catalog = _catalog_or_none(folder / name)
+        catalog = artifacts.unless_damaged(catalog_file.load, folder / name)
         if catalog is not None:
             return name, catalog
     return "", None
@@ -57,13 +79,6 @@ def _newest_first(folder: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(folder.glob("catalog-*.parquet"), key=lambda path: (-path.stat().st_mtime_ns, path.name))
     return []
-
-
-def _catalog_or_none(path: Path) -> Catalog | None:
-    try:
-        return catalog_file.load(path)
-    except ArtifactError:
-        return None
 
 
 def pictures(catalog: Catalog) -> str:

@@ -18,16 +18,17 @@ from lib.data.catalog import Catalog
 from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
-from lib.retrieval.query import Query, shown_name
+from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, vector_search
+from lib.text import shown_name
 
 NO_QUERY = "There is nothing to search with; choose a photo."
-EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
+EXACT_ONLY = "Milvus takes one query at a time, and no vectors scaled to length 1"
 Queries = Query | Sequence[Query]
 
 
@@ -79,11 +80,6 @@ def no_image_passes(names: Iterable[str], classes: Iterable[str]) -> str:
     shown = [shown_name(name) for name in classes]
     listed = ", ".join(shown[:12]) + (" and others" if len(shown) > 12 else "")
     return f"No image passes the filter {' and '.join(shown_name(name) for name in names)}; the classes are {listed}."
-
-
-def k_too_small(k: int) -> str:
-    """The sentence for a search for no results."""
-    return f"k must be at least 1 (got {k})."
 
 
 def load_space(workspace: Workspace, space: str) -> SearchableSpace:
@@ -150,10 +146,10 @@ def search(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     store: connection.Store | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: np.ndarray | None = None,
 ) -> SearchDocument:
-    """The `search` document: the `k` images closest to a query under a metric, among the images that pass `among`.
+    """The `search` document: the `k` images closest to a query under a metric, among those that pass `answer_filter`.
 
     `vectors` (q, dim) are those of the queries, where they are known. Several queries need the exact engine: results
     are then the images with the lowest mean rank over the queries, and `value` is that mean rank. With the engine
@@ -164,9 +160,9 @@ def search(
     collection = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
     if vectors is None:
         vectors = query_vectors(workspace, loaded, queries, embed)
-    candidates = _candidates(loaded, queries, among, keep_duplicates)
+    candidates = _candidates(loaded, queries, answer_filter, keep_duplicates)
     if k < 1:
-        raise QueryError(k_too_small(k))
+        raise QueryError(exact.k_too_small(k))
     start = time.perf_counter()
     results = _scan(loaded, vectors, kind, k, candidates)
     seconds = time.perf_counter() - start
@@ -177,7 +173,7 @@ def search(
         start = time.perf_counter()
         with contextlib.nullcontext(store) if store is not None else open_store(workspace.settings, "search") as client:
             hits = vector_search.search_collection(
-                client, collection, kind.name, vectors, k, leave_out=left_out, filter=among.expression()
+                client, collection, kind.name, vectors, k, leave_out=left_out, filter=answer_filter.expression()
             )[0]
         seconds = time.perf_counter() - start
         results = _results(hits, k)
@@ -213,10 +209,10 @@ class _Candidates:
 
 
 def _candidates(
-    loaded: SearchableSpace, queries: list[Query], among: AnswerFilter, keep_duplicates: bool
+    loaded: SearchableSpace, queries: list[Query], answer_filter: AnswerFilter, keep_duplicates: bool
 ) -> _Candidates:
     left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
-    filtered = among.rows(loaded.catalog)
+    filtered = answer_filter.rows(loaded.catalog)
     every = np.arange(len(loaded.catalog.frame)) if filtered is None else filtered
     return _Candidates(np.setdiff1d(every, left_out), filtered, left_out)
 
@@ -263,11 +259,11 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     space = spaces.get(loaded.space)
     if not space.in_milvus:
         raise QueryError(
-            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}; "
-            "search it with --engine exact."
+            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}",
+            remedy=Remedy.SEARCH_EXACTLY,
         )
     if queries > 1 or loaded.unit:
-        raise QueryError(EXACT_ONLY)
+        raise QueryError(EXACT_ONLY, remedy=Remedy.SEARCH_EXACTLY)
     return workspace.collection(space.name)
 
 
@@ -282,7 +278,7 @@ def compare(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     other: SearchableSpace | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> CompareDocument:
     """The `compare` document: the same queries under the metrics `a` and `b`, and how far the results agree.
@@ -304,12 +300,12 @@ def compare(
             metric_name=name,
             k=k,
             keep_duplicates=keep_duplicates,
-            among=among,
+            answer_filter=answer_filter,
             vectors=points,
         )
         for space, name, points in ((loaded, a, vectors[0]), (right, b, vectors[1]))
     )
-    rows = _candidates(loaded, queries, among, keep_duplicates).rows
+    rows = _candidates(loaded, queries, answer_filter, keep_duplicates).rows
     closeness_a = _closeness(loaded, vectors[0], metric(a), rows)
     closeness_b = _closeness(right, vectors[1], metric(b), rows)
     ids_a, ids_b = ([result["id"] for result in side["results"]] for side in (side_a, side_b))

@@ -37,7 +37,7 @@ class Disagreement:
         defined = np.nonzero(~np.isnan(self.overlap))[0]
         return defined[np.lexsort((defined, self.rbo[defined], self.overlap[defined]))]
 
-    def torn(self, winner: str) -> npt.NDArray[np.int64]:
+    def rows_ahead(self, winner: str) -> npt.NDArray[np.int64]:
         """Rows where the `winner` finds more of the image's class than the other metric, largest difference first."""
         loser = next(name for name in self.right if name != winner)
         ahead = self.right[winner] - self.right[loser]
@@ -127,7 +127,7 @@ class Hubs:
         return float((apart**3).mean()) / spread**3 if spread else None
 
     @property
-    def never(self) -> float:
+    def never_retrieved(self) -> float:
         """Share of anti-hubs: images that are never among another's k nearest."""
         return float((self.counts == 0).mean()) if len(self.counts) else 0.0
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.search.blocks import BLOCK, by_blocks, slices
 from lib.search.metrics import Array, Floats, centred
 
@@ -84,13 +84,13 @@ def gallery(vectors: Array) -> Gallery:
     """A gallery of float32 features or uint8 pixels (n, d). Raises QueryError for anything else, NaN and infinity."""
     if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype not in (np.uint8, np.float32):
         raise QueryError(
-            f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}; "
-            "run prepare again."
+            f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}",
+            remedy=Remedy.PREPARE,
         )
     contiguous = np.ascontiguousarray(vectors)
     blocks = slices(len(contiguous), BLOCK)
     if contiguous.dtype == np.float32 and not all(np.isfinite(contiguous[block]).all() for block in blocks):
-        raise QueryError("The gallery holds NaN or infinite features; run prepare again.")
+        raise QueryError("The gallery holds NaN or infinite features", remedy=Remedy.PREPARE)
     return Gallery(contiguous)
 
 

@@ -17,6 +17,7 @@ import streamlit as st
 
 from lib.embed.projection import MapParameters
 from lib.settings import PROJECT, Settings
+from lib.view import remedies
 
 # How much of the process's output is kept, in bytes: enough for its last sentence.
 _OUTPUT_KEPT = 4_000
@@ -93,7 +94,7 @@ def _last_error(output: bytes) -> str:
     """The last sentence of an error in the output; "" for none, and half a progress bar is none."""
     lines = output.decode(errors="replace").replace("\r", "\n").splitlines()
     sentences = [line.removeprefix(_ERROR_PREFIX) for line in lines if line.startswith(_ERROR_PREFIX)]
-    return sentences[-1] if sentences else ""
+    return remedies.reworded(sentences[-1]) if sentences else ""
 
 
 @st.cache_resource

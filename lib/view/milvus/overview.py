@@ -12,7 +12,7 @@ import streamlit as st
 
 from lib.documents.inspect import CollectionDocument, UnavailableCall
 from lib.store.overview import CollectionSummary
-from lib.view import cached_milvus, formatting, inputs, page_frame, url_state
+from lib.view import cached_milvus, formatting, inputs, page_controls, page_frame, url_state
 from lib.view.cached_milvus import NO_COLLECTION, MilvusContext
 from lib.view.formatting import plain
 
@@ -52,11 +52,7 @@ def _table(context: MilvusContext) -> None:
     descending = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
     names = sorted((name for name in context.names if part.strip().lower() in name.lower()), reverse=descending)
     pages = max(1, -(-len(names) // PAGE))
-    if st.session_state.get("overview_page", 1) > pages:
-        st.session_state["overview_page"] = 1
-    number = 1
-    if pages > 1:
-        number = int(page.number_input(f"Page of {pages}", 1, pages, key="overview_page", label_visibility="collapsed"))
+    number = page_controls.page_number(page, pages, "overview_page", label_is_shown=False)
     shown = names[(number - 1) * PAGE : number * PAGE]
     st.caption(
         collection_count(len(names), len(context.names))
@@ -201,12 +197,11 @@ def _unsupported(items: list[UnavailableCall]) -> None:
 
 
 def _server(context: MilvusContext) -> None:
-    answers = dict(cached_milvus.server_info(context.connection))
-    unavailable = answers.pop("unavailable")
+    info = cached_milvus.server_info(context.connection)
     with st.expander("Server info", icon=":material/dns:"):
-        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in answers.items()})
-        if unavailable:
-            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in unavailable))
+        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in info.names.items()})
+        if info.unavailable:
+            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in info.unavailable))
 
 
 def shown(value: object) -> str:

@@ -17,6 +17,7 @@ from lib.search.significance import Difference
 from lib.view import cached, page_controls, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import percent
 from lib.view.retrieval import measurements, view_links
 
 SHOWN = 12
@@ -94,10 +95,6 @@ def _show_queries(workspace: Workspace, cells: Cells, a: str, b: str, measure: s
         )
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else value * 100
-
-
 def points(difference: float, measure: str) -> str:
     """A difference in percentage points."""
     return f"{difference * 100:+.{2 if measure == 'r10' else 1}f}"
@@ -147,10 +144,10 @@ def show_against_best(scores_by_space: dict[str, SpaceScores], cells: Cells, mea
             {
                 "Space": spaces.get(cell.split(".")[0]).title,
                 "Metric": METRICS[cell.split(".")[1]].title,
-                f"{MEASURES[measure]}, %": _percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
-                "Difference (pp)": _percent(test.mean),
-                "low": _percent(test.ci95[0] if test.ci95 else None),
-                "high": _percent(test.ci95[1] if test.ci95 else None),
+                f"{MEASURES[measure]}, %": percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
+                "Difference (pp)": percent(test.mean),
+                "low": percent(test.ci95[0] if test.ci95 else None),
+                "high": percent(test.ci95[1] if test.ci95 else None),
                 "p": test.p,
                 "p (Holm)": p,
                 "Significant": "–" if p is None else "yes" if p < 0.05 else "no",

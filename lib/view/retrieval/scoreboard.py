@@ -30,7 +30,7 @@ MEASURE = "Measure"
 
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
-    page_frame.origin(workspace, Spaces=", ".join(spaces.get(name).title for name in workspace.spaces), Engine="exact")
+    page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return
@@ -43,17 +43,7 @@ def show(workspace: Workspace) -> None:
     _show_bars(workspace, scores_by_space, measure)
     _show_table(scores_by_space)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure)[0] or 0.0)
-    panel = str(
-        st.segmented_control(
-            "Below the scores",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **url_state.choice("below", "scores", list(PANELS), "queries"),
-        )
-    )
+    panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
     if panel == "queries":
         _show_queries(workspace, cells, measure, best)
     elif panel == "pair":
@@ -66,13 +56,12 @@ def show(workspace: Workspace) -> None:
 
 def _measure_choice() -> str:
     """The quality measure: a control kept in the address."""
-    tied = url_state.choice("measure", "scores", list(MEASURES), "map")
-    return str(st.segmented_control(MEASURE, list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied))
+    return page_controls.segments(MEASURE, MEASURES, "measure", "scores", "map")
 
 
 def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str) -> None:
     """The scores as bars, and what was measured, when, and in how many seconds."""
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     first = next(iter(scores_by_space.values()))
     cell = next(iter(first.scores.values()))
     st.plotly_chart(

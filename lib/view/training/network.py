@@ -13,7 +13,7 @@ from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.prepare.workspace import Workspace
-from lib.view import cached, url_state
+from lib.view import cached, page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.figures.network import blocks, frozen_tensors
 from lib.view.formatting import ink, plain
@@ -71,17 +71,8 @@ def _trainable(classes: int) -> None:
 
 def _diagram(runs: list[results.Run], classes: int) -> None:
     st.subheader("ResNet18, block by block")
-    options = list(REGIMES)
-    regime = str(
-        st.segmented_control(
-            "Show for",
-            options,
-            required=True,
-            format_func=lambda name: REGIMES[name].title,
-            wrap=True,
-            **url_state.choice("drawn", "training", options, "finetune"),
-        )
-    )
+    titles = {name: regime.title for name, regime in REGIMES.items()}
+    regime = page_controls.segments("Show for", titles, "drawn", "training", "finetune")
     sizes = [run["config"].get("image_size") for run in runs]
     px = max((size for size in sizes if isinstance(size, int) and 8 <= size <= 4096), default=None)
     source = "the input size of these runs" if px else "the input size of ImageNet's weights"

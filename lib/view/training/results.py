@@ -13,9 +13,9 @@ from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
-from lib.view import cached, page_controls
+from lib.view import page_controls
 from lib.view.figures import style, training_curves, training_results
-from lib.view.formatting import plain
+from lib.view.formatting import percent, plain
 from lib.view.training.run_choice import data_name
 
 _DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
@@ -99,23 +99,19 @@ def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> Non
 def _line(row: ResultRow, name: str, fingerprint: str) -> dict[str, Any]:
     return {
         "Regime": name,
-        "Test accuracy %": _percent(row["accuracy"], 4),
+        "Test accuracy %": percent(row["accuracy"], 4),
         "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else ONE_SEED,
-        "Published %": _percent(row["published"], 2),
-        "Difference": _percent(row["difference"], 4),
+        "Published %": percent(row["published"], 2),
+        "Difference": percent(row["difference"], 4),
         "95 % of one run": _range(row["ci95"]),
         "Trainable": row["trainable"],
         "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
         "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
         "Weights": row["weights"],
         "Photos": row["dataset"] + ("" if row["fingerprint"] == fingerprint else " (other photos)"),
-        "% per million": _percent(row["per_million"], 1),
-        "% per minute": _percent(row["per_minute"], 4),
+        "% per million": percent(row["per_million"], 1),
+        "% per minute": percent(row["per_minute"], 4),
     }
-
-
-def _percent(share: float | None, places: int) -> float | None:
-    return None if share is None else round(100 * share, places)
 
 
 def _range(bounds: tuple[float, float] | None) -> str:
@@ -132,7 +128,7 @@ def _differences(runs: list[Run]) -> None:
             {
                 "A": names[pair["a_key"]],
                 "B": names[pair["b_key"]],
-                _DIFFERENCE: _percent(pair["difference"], 2),
+                _DIFFERENCE: percent(pair["difference"], 2),
                 "Verdict": pair["verdict"],
                 _DISAGREEMENTS: ", ".join(f"{test['a_only']} : {test['b_only']}" for test in pair["tests"]),
                 "p, corrected": pair["p_holm"],
@@ -185,7 +181,7 @@ def _all_runs(runs: list[Run], workspace: Workspace) -> None:
                 {
                     "Run": run["id"],
                     "Seed": run["seed"],
-                    "Accuracy %": _percent(run["test_accuracy"], 2),
+                    "Accuracy %": percent(run["test_accuracy"], 2),
                     "95 % interval": _range(run["test_ci95"]),
                     "Best epoch": run["best_epoch"],
                     "Of epochs": len(run["epochs"]),
@@ -200,6 +196,4 @@ def _all_runs(runs: list[Run], workspace: Workspace) -> None:
         ids = list(dict.fromkeys(run["id"] for run in runs))
         chosen = st.multiselect("Records to download", ids, default=ids, key="export")
         records = [run["record"] for run in runs if run["id"] in chosen]
-        page_controls.download(
-            "Download as JSON", lambda: cached.json_of({"runs": records}), "petalscope-runs.json", "json_runs"
-        )
+        page_controls.json_button({"runs": records}, "runs")

@@ -282,8 +282,8 @@ def test_files_that_are_all_unreadable_are_counted_by_kind(tmp_path: Path) -> No
             write(tmp_path / label / f"{number}.pdf.jpg", b"%PDF-1.4\n" + bytes([number]) * 50)
     write(tmp_path / "rose" / "cut.png", encoded(scene())[:60])
     sentence = str(refusal(tmp_path))
-    assert "13 files in 2 class folders, none readable: 12 are PDF (first: daisy/" in sentence
-    assert "1 ×" in sentence
+    assert "13 files in 2 class folders, none readable: 12 are PDF files (first: daisy/" in sentence
+    assert "1 is damaged (rose/cut.png)" in sentence
 
 
 def test_two_unicode_spellings_are_one_class(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from lib.data import archive as archives
 from lib.data import datasets, layout, unpack
-from lib.errors import DataError
+from lib.errors import DataError, Notice
 from lib.progress import no_stage_progress
 from lib.settings import Settings
 from tests.helpers import data_folders as made
@@ -173,11 +173,11 @@ def test_names_twice(tmp_path: Path) -> None:
 
 
 def obtained(tmp_path: Path, data: Path) -> tuple[datasets.Dataset, list[str]]:
-    said: list[str] = []
+    said: list[Notice] = []
     settings = Settings(data=data, artifacts=tmp_path / "artifacts")
     dataset = datasets.obtain(settings, no_stage_progress, said.append)
     assert datasets.find(settings) == dataset
-    return dataset, said
+    return dataset, [str(notice) for notice in said]
 
 
 def test_an_archive_alone_in_a_folder_is_the_data(tmp_path: Path, photos: Path) -> None:

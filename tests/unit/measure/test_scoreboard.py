@@ -47,9 +47,9 @@ def test_means_by_class_add_up(copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
     labels = opened.catalog().frame["label"].to_numpy(dtype=object)
     scores = scoreboard.measure(opened, "resnet18").scores["cosine"]
-    found = scoreboard.by_class(scores, labels, "p10")
-    assert sum(count for count, _ in found.values()) == scores.queries
-    whole = math.fsum(count * (mean or 0.0) for count, mean in found.values()) / scores.queries
+    result = scoreboard.by_class(scores, labels, "p10")
+    assert sum(count for count, _ in result.values()) == scores.queries
+    whole = math.fsum(count * (mean or 0.0) for count, mean in result.values()) / scores.queries
     assert whole == pytest.approx(scores.precision[10])
 
 

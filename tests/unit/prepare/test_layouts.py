@@ -30,9 +30,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def prepared(settings: Settings) -> tuple[dict[str, Any], list[str]]:
-    said: list[str] = []
+    said: list[Any] = []
     document = pipeline.prepare(settings, names=["pixels"], reporter=Reporter(say=said.append))
-    return document["dataset"], said  # type: ignore[return-value]
+    return document["dataset"], [str(message) for message in said]  # type: ignore[return-value]
 
 
 def test_a_choice_is_kept_said_and_taken_back(settings: Settings) -> None:
@@ -94,7 +94,7 @@ def test_doctor_says_the_reading_and_never_that_a_folder_is_ready_which_is_not(s
         return {check["name"]: check for check in document["checks"]}
 
     unclear = checks()["data"]
-    assert not unclear["ready"] and "--layout splits" in unclear["detail"]
+    assert not unclear["ready"] and "--layout splits" in unclear["remedy"]
     prepared(replace(settings, layout=LayoutChoice("splits")))
     assert checks()["data"]["ready"]
     assert "split folders (train/, val/ and test/)" in checks()["catalog"]["detail"]
@@ -107,7 +107,7 @@ def test_doctor_says_the_reading_and_never_that_a_folder_is_ready_which_is_not(s
     for path in data.rglob("*.png"):
         write(path, b"%PDF-1.4")
     unreadable = checks()["data"]
-    assert not unreadable["ready"] and "are PDF" in unreadable["detail"]
+    assert not unreadable["ready"] and "are PDF files" in unreadable["detail"]
     assert "prepare" not in unreadable["remedy"]
 
 
