@@ -58,7 +58,7 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "answer_filter": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 
