@@ -17,9 +17,25 @@ class SkippedFile(TypedDict):
     reason: str
 
 
+class LayoutSummary(TypedDict):
+    """How the data folder was read: `root` is the folder of the classes, `wrappers` are the folders around it, `labels`
+    is the file with the labels, `given_splits` are the splits that are the data's own. `notes` are sentences for the
+    user. `others` are further ways to read the folder: the option, its value, and what is then read."""
+
+    kind: str
+    reason: str
+    root: str
+    wrappers: list[str]
+    labels: str | None
+    notes: list[str]
+    given_splits: list[str]
+    others: list[dict[str, str]]
+
+
 class DatasetSummary(TypedDict):
     """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
-    factor table, "" where there is none."""
+    factor table, "" where there is none. `empty_classes` are folders of classes without a readable image, `look_alikes`
+    groups of classes whose names look alike."""
 
     name: str
     root: str
@@ -29,6 +45,9 @@ class DatasetSummary(TypedDict):
     fingerprint: str
     skipped: list[SkippedFile]
     factors: str
+    layout: LayoutSummary
+    empty_classes: list[str]
+    look_alikes: list[list[str]]
 
 
 class PreparedSpace(TypedDict):

@@ -10,6 +10,7 @@ import streamlit as st
 from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.text import counted
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state
@@ -135,8 +136,11 @@ def _show_row(
         f"**{heading}** · {direction} · {unit}{verdict}{recall}",
         help=f"${metric.formula}$ ({metric.unit}). {metric.note} Δ is the gap to the next result.",
     )
+    if "undefined" in document:
+        st.caption(f"{left_out_note(document['undefined'])}.")
     if not results:
-        st.caption(NO_RESULTS)
+        if "undefined" not in document:
+            st.caption(NO_RESULTS)
         return
     photo_tiles.show_photos(
         workspace,
