@@ -80,12 +80,27 @@ class DuplicateGroup(TypedDict):
     distance: int
 
 
+class Leak(TypedDict):
+    """Two near-duplicates of which one is a test image and the other is not.
+
+    `correlation` is that of the better match, of one picture with the other or with a window of it; `equal` when the
+    pixels are equal.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    splits: list[str]
+    correlation: float
+    equal: bool
+
+
 class AuditDocument(TypedDict):
-    """What `python -m lib audit --json` prints."""
+    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found."""
 
     duplicates: list[DuplicateGroup]
     corrupt: list[SkippedFile]
     images: int
+    leaks: NotRequired[list[Leak] | None]
 
 
 class NeighbourSearch(TypedDict, total=False):

@@ -11,8 +11,8 @@ from PIL import Image, ImageEnhance
 
 from lib.data.catalog import Catalog
 from lib.measure import leaks
-from lib.measure.leaks import NearDuplicates
 from lib.prepare import pipeline, workspace
+from lib.search.near_duplicates import NearDuplicates
 from lib.settings import Settings
 
 PLANTED = 50
@@ -63,7 +63,6 @@ def test_planted_copies_of_real_photos_are_found(photos: Path, tmp_path: Path) -
     pipeline.prepare(settings)
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
-    found = pairs_of(leaks.near_duplicates(opened, catalog), catalog)
-    print(len(planted & found), sorted(map(sorted, found - planted)))
+    found = pairs_of(leaks.find(opened, catalog), catalog)
     assert len(planted & found) >= 0.9 * PLANTED
     assert len(found - planted) <= 10
