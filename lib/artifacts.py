@@ -16,13 +16,14 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lib import documents
 from lib.errors import ArtifactError, PetalscopeError, Remedy
 
+Result = TypeVar("Result")
 # Prefix of unfinished results. A killed process leaves them behind; nothing reads them, and the next `prepare` deletes
 # them.
 TEMPORARY = ".tmp-"
@@ -168,6 +169,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise damaged_file_error(path)
     return value
+
+
+def unless_damaged(read: Callable[[Path], Result | None], path: Path) -> Result | None:
+    """The artifact that `read` returns for `path`; None also when it raises ArtifactError, so that it is made anew."""
+    try:
+        return read(path)
+    except ArtifactError:
+        return None
 
 
 def damaged_file_error(path: Path) -> ArtifactError:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
+from lib.data import skipped_files
+from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
 
@@ -38,7 +40,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
+    with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
@@ -48,7 +50,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
 def show_prepare(document: PrepareDocument) -> str:
     """The photos, spaces and collections, and the time taken."""
     lines = _summary(document)
-    lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
+    lines += [f"collection {row['name']}: {counted(row['rows'], 'row')}" for row in document["milvus"]["collections"]]
     lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
     return printable(lines)
 
@@ -61,10 +63,10 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(data["skipped"])
+    skipped = len(skipped_files.files(data["skipped"]))
     lines = [
-        f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
-        f"{skipped:,} file{'' if skipped == 1 else 's'} skipped ({data['root']})"
+        f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
+        f"{counted(skipped, 'file')} skipped ({data['root']})"
     ]
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
@@ -77,7 +79,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
     from lib.prepare import pipeline
 
-    with Progress() as progress:
+    with ProgressBar() as progress:
         return pipeline.audit(settings, Reporter(progress.update, progress.say))
 
 
@@ -86,14 +88,15 @@ def show_audit(document: AuditDocument) -> str:
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
+    near, left_out = len(groups) - len(exact), len(document["corrupt"])
     lines = [
-        f"{document['images']:,} images: {len(exact)} pictures occur more than once, {len(groups) - len(exact)} pairs "
-        f"are nearly equal, {len(conflicts)} of these carry contradicting labels, "
-        f"{len(document['corrupt'])} files or folders are left out"
+        f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
+        f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
+        f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
+        f"{agreeing(left_out, 'file or folder', 'is', 'are')} left out"
     ]
-    lines += [
-        f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
-    ]
+    if clause := skipped_files.summary(document["corrupt"]):
+        lines.append(clause)
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
 
@@ -114,19 +117,19 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         metric=options.metric or defaults.metric,
         seed=defaults.seed if options.seed is None else options.seed,
     )
-    with Progress() as progress:
+    with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    document = {
+    exact: NeighbourSearch = {"found": "exact"}
+    return {
         "space": options.space,
         **parameters.facts(),
         "images": len(laid_out.xy),
         **laid_out.facts["fidelity"],
-        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
+        "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return cast("MapDocument", document)
 
 
 def show_map(document: MapDocument) -> str:
@@ -134,7 +137,8 @@ def show_map(document: MapDocument) -> str:
     values: dict[str, object] = {**document}
     names = ("n_neighbors", "min_dist", "metric", "seed")
     parameters = [f"{name} {values[name]}" for name in names if name in values]
-    lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(parameters)}"]
+    images = counted(document["images"], "image")
+    lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
     if document["k"]:
         lines += [
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
@@ -144,6 +148,6 @@ def show_map(document: MapDocument) -> str:
         search = document["neighbours"]
         lines += [
             f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
-            f"{search['sample']:,} images"
+            f"{counted(search['sample'], 'image')}"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

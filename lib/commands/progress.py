@@ -7,10 +7,11 @@ import sys
 import threading
 from typing import Any
 
-from lib.text import printable
+from lib.errors import Notice
+from lib.text import visible
 
 
-class Progress:
+class ProgressBar:
     """Progress bars of tqdm on stderr, one per stage, with plain sentences in between.
 
     Remembers an interrupt, because a library that is being imported may swallow KeyboardInterrupt.
@@ -23,7 +24,7 @@ class Progress:
         self._interrupted = False
         self._handler: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
@@ -51,11 +52,11 @@ class Progress:
             self._bar.total = total
         self._bar.update(done - self._bar.n)
 
-    def say(self, sentence: str) -> None:
-        """Print a sentence without tearing the bar."""
+    def say(self, message: str | Notice) -> None:
+        """Print a message without tearing the bar."""
         from tqdm import tqdm
 
-        tqdm.write(printable([sentence]), file=sys.stderr)
+        tqdm.write(visible(str(message)), file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lib.commands.progress import Progress
-from lib.documents.runs import EpochRow
-from lib.progress import Reporter
+from lib.commands.progress import ProgressBar
+from lib.documents.runs import EpochRow, RunsDocument
+from lib.progress import Message, Reporter
 from lib.settings import Settings
 from lib.text import printable
 
 
-def train(settings: Settings, options: argparse.Namespace) -> Any:
+def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | None:
     """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
     from lib.learn import backbone, distributed, plan, recipes, regimes, run_all
     from lib.prepare import pipeline
@@ -25,12 +25,20 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
     for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
-    with Progress() as progress, _sigterm_interrupts(), distributed.group(), run_all.training_lock(settings) as teller:
+    with (
+        ProgressBar() as progress,
+        _sigterm_interrupts(),
+        distributed.group(),
+        run_all.training_lock(settings) as writer,
+    ):
         # Of processes that train together only the first reports and prints.
         leads = distributed.rank() == 0
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
         weights = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
+        weights, how = backbone.adapted(weights)
+        if how:
+            reporter.say(how)
         planned = plan.plan(
             photos,
             weights,
@@ -45,7 +53,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
             settings,
             planned,
             resume=options.resume,
-            writer=teller,
+            writer=writer,
             on_progress=reporter.progress,
             on_epoch=_epoch_lines(reporter.say),
             log=reporter.say,
@@ -53,7 +61,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
         return {"runs": records} if leads else None
 
 
-def _epoch_lines(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
+def _epoch_lines(say: Message, every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
     """A callback that prints a line after an epoch, at most one every `every_s` seconds."""
     last = time.monotonic()
 
@@ -87,14 +95,14 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def runs(settings: Settings, options: argparse.Namespace) -> Any:
+def runs(settings: Settings, options: argparse.Namespace) -> RunsDocument:
     """All runs, including the bundled ones: see `runs.load`."""
     from lib.learn import runs
 
     return {"runs": runs.load(settings)}
 
 
-def show_runs(document: Any) -> str:
+def show_runs(document: RunsDocument) -> str:
     """A line for each run, with accuracies in percent."""
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"

@@ -55,12 +55,14 @@ class ProbeRow(TypedDict):
 
 
 class RunDataset(TypedDict):
-    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read."""
+    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read; `split_key` is a
+    hash of a split that the data came with, "" where the split was drawn."""
 
     name: str
     fingerprint: str
     images: int
     split: NotRequired[dict[str, int]]
+    split_key: NotRequired[str]
     seed: NotRequired[int]
     limit: NotRequired[int | None]
 
@@ -93,7 +95,7 @@ class RunRecord(TypedDict):
     # Every field of the recipe, with `resize` and `crop_test` of the evaluation transform.
     config: NotRequired[dict[str, Any]]
     # Versions of libraries, device, precision, threads, processes.
-    environment: NotRequired[dict[str, Any]]
+    environment: NotRequired[dict[str, str | int]]
     # ISO 8601, in UTC.
     finished: NotRequired[str]
     seconds: NotRequired[float]
@@ -127,6 +129,8 @@ class StatusDocument(TypedDict):
     seconds_left: float | None
     curve: list[EpochRow]
     message: str
+    remedy: str
+    command: str
     started: float
     updated: float
 

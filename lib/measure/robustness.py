@@ -42,7 +42,7 @@ class OriginalRank:
     rank: int
     value: float
     gallery: int
-    answers: list[tuple[int, float]]
+    results: list[tuple[int, float]]
 
 
 class SweepRow(TypedDict):
@@ -148,7 +148,7 @@ def sweep(
 
 def _without_original(ranked: OriginalRank, row: int) -> list[int]:
     """The rows of the first results, without the original in `row`."""
-    return [result for result, _ in ranked.answers if result != row][:K]
+    return [result for result, _ in ranked.results if result != row][:K]
 
 
 def _vectors(

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lib import artifacts
+from lib.documents.embeddings import NeighbourhoodFacts
 from lib.embed import projection
 from lib.embed.neighbours import MOST_EXACT, SAMPLE
+from lib.progress import Progress, no_progress
 from lib.search import approximate_neighbours, exact
 from lib.search.metrics import METRICS as ALL_METRICS
 
@@ -43,7 +44,7 @@ class Neighbourhoods:
 
     rows: dict[str, Rows]
     values: dict[str, Floats]
-    facts: dict[str, Any]
+    facts: NeighbourhoodFacts
 
 
 def key() -> str:
@@ -54,7 +55,7 @@ def key() -> str:
 def k_nearest(
     vectors: np.ndarray,
     copies: Sequence[Sequence[int]],
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     *,
     seed: int = 0,
     most_exact: int = MOST_EXACT,
@@ -69,9 +70,9 @@ def k_nearest(
     source = "the vectors as stored"
     if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
         vectors, source = projection.map_inputs(vectors)
-    gallery, facts = exact.gallery(vectors), {"metrics": list(METRICS), "input": source, "schema": SCHEMA}
+    gallery = exact.gallery(vectors)
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
-    facts["depth"] = depth
+    facts: NeighbourhoodFacts = {"metrics": list(METRICS), "input": source, "schema": SCHEMA, "depth": depth}
     if len({min(same) for same in copies}) > most_exact:
         results, method = approximate_neighbours.nearest(
             gallery, copies, METRICS, depth, seed=seed, sample=SAMPLE, cuts=(K, DEPTH), progress=progress
@@ -79,7 +80,7 @@ def k_nearest(
         return Neighbourhoods(
             {name: rows for name, (rows, _) in results.items()},
             {name: values.astype(np.float32) for name, (_, values) in results.items()},
-            facts | method,
+            {**facts, **method},
         )
     rows = {name: np.full((len(vectors), depth), -1, np.int32) for name in METRICS}
     values = {name: np.full((len(vectors), depth), np.nan, np.float32) for name in METRICS}
@@ -91,10 +92,10 @@ def k_nearest(
             rows[name][block], values[name][block] = ranked.rows, ranked.values
             done += block.stop - start
             progress(done, total)
-    return Neighbourhoods(rows, values, facts | {"found": "exact"})
+    return Neighbourhoods(rows, values, {**facts, "found": "exact"})
 
 
-def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def approximation_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """A note on approximate neighbourhoods: the method, and the recall of the first `k`; "" for exact neighbourhoods.
 
     Show it beside every figure derived from them.
@@ -103,7 +104,7 @@ def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, 
     return f"approximate, by {facts['by']}: {share}, measured on {facts['sample']:,} of them" if share else ""
 
 
-def recall_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def recall_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """The recall of the first `k` neighbours by metric, in words; "" for exact neighbourhoods."""
     if facts.get("found") != "approximate":
         return ""
@@ -126,7 +127,7 @@ def load(path: Path) -> Neighbourhoods | None:
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
             rows, values = ({name: stored[f"{kind}_{name}"] for name in METRICS} for kind in ("rows", "values"))
-            facts = artifacts.from_json(str(stored["facts"]))
+            facts: NeighbourhoodFacts = artifacts.from_json(str(stored["facts"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise artifacts.damaged_file_error(path) from error
     shapes = {array.shape for kind in (rows, values) for array in kind.values()}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from lib.errors import StoreError
+from lib.errors import Remedy, StoreError
 
 
 def local_path(uri: str) -> Path | None:
     """The absolute path of a Lite store, or None if `uri` is a server's address. Raises StoreError for neither."""
     if not uri:
-        raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
+        raise StoreError("No Milvus address was given", remedy=Remedy.CHOOSE_STORE)
     if "://" in uri or uri.startswith("unix:"):
         scheme = uri.split(":", 1)[0].lower()
         if scheme not in {"http", "https", "tcp", "unix"}:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from lib.errors import StoreError, StoreLockedError
+from lib.errors import Remedy, StoreError, StoreLockedError
 from lib.store import errors
 from lib.store.addresses import is_server_address, local_path, split_credentials, split_database
 from lib.store.lite_owner import forget_owner, owner_text, write_owner
@@ -191,10 +191,11 @@ def _check_lite_path(path: Path) -> None:
             is_version_2 = file.read(15) == b"SQLite format 3"
         if is_version_2:
             raise StoreError(
-                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
-                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
+                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read but `milvus-lite "
+                "dump` of version 2.5 can export",
+                remedy=Remedy.CHOOSE_STORE,
             )
-        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
+        raise StoreError(f"{path} is a plain file, not a Milvus Lite store", remedy=Remedy.CHOOSE_STORE)
     if path.is_dir():
         names = {item.name for item in path.iterdir()}
         if names and not names & {"LOCK", "collections"}:
@@ -236,7 +237,7 @@ def _start_lite(path: Path) -> _LiteClient:
                 _quietly(client.close)
             _release_server(path)
             if type(cause).__name__ == "DataDirLockedError":
-                raise StoreLockedError(owner_text(path)) from error
+                raise StoreLockedError(owner_text(path), remedy=Remedy.FREE_STORE) from error
             raise StoreError(
                 f"Milvus Lite cannot open {path} ({errors.reason(cause)}): check that the folder is complete and "
                 "writable, or name another path."
@@ -267,21 +268,22 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
         if store.client is not None:
             _quietly(store.client.close)
         if errors.is_refused(error):
-            remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
-            raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
+            raise StoreError(
+                f"The Milvus server at {address} refused the credentials", remedy=Remedy.CHECK_CREDENTIALS
+            ) from None
         if isinstance(error, ValueError):
             raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
         if store.client is not None and errors.is_late(error):
             raise StoreError(
-                f"The Milvus server at {address} takes connections but did not answer a call within {wait:g} s: it is "
-                "busy or still starting, so try again in a moment."
+                f"The Milvus server at {address} accepts connections but did not answer a call within {wait:g} s: it "
+                "is busy or still starting, so try again in a moment."
             ) from None
         if uri.startswith("unix:"):
-            why, remedy = errors.reason(error, token), "start it, or correct --milvus-uri"
-        else:
-            why, remedy = errors.why_silent(server, wait)
+            why = errors.reason(error, token)
+            raise StoreError(f"No Milvus server answers at {address} ({why})", remedy=Remedy.START_SERVER) from None
+        why, remedy = errors.why_silent(server, wait)
         raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lib import access
 from lib.errors import AccessError
+from lib.view import remedies
 
 UNREADABLE = (
     "`.streamlit/secrets.toml` is not readable TOML. It may set up a login, so nothing is shown until it is corrected "
@@ -45,7 +46,8 @@ def guard() -> None:
     try:
         access_list = access.access_list(contents)
     except AccessError as error:
-        st.error(f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {error}", icon=":material/key_off:")
+        why = remedies.sentence(error)
+        st.error(f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {why}", icon=":material/key_off:")
         st.stop()
     if access.LOGIN not in contents and access_list is None:
         return

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
-from lib import documents, settings
-from lib.data import audit, catalog_file, images, thumbnails
+from lib import settings
+from lib.data import audit, catalog_file, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -42,6 +41,7 @@ from lib.store import collections
 from lib.store import pool as pools
 from lib.store.connection import Store
 from lib.store.pool import Connection, Pool
+from lib.view import remedies
 from lib.view.components import gallery
 
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
@@ -165,7 +165,7 @@ def runs(version: str) -> list[results.Run]:
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
 def readiness(version: str) -> DoctorDocument:
     """The `doctor` document without the store, which this process may own itself; at most 15 s old."""
-    return doctor.examine(current_settings(), look_into_store=False)
+    return doctor.examine(current_settings(), look_into_store=False, wording=remedies.PAGE)
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False, hash_funcs=KEYS)
@@ -201,18 +201,3 @@ def store() -> Store:
 def release_store() -> None:
     """Close all clients, so that a `prepare` or another process can own the store; the next use opens it again."""
     pool().close_all()
-
-
-def decoded(upload: bytes) -> Image.Image:
-    """An uploaded file as an upright RGB picture. Raises ImageError with the reason."""
-    return images.open_rgb(upload)
-
-
-def json_of(value: Any) -> bytes:
-    """`value` as indented JSON, for a download."""
-    return documents.json_text(value, indent=1).encode()
-
-
-def encoded(picture: Image.Image, size: int = 320) -> bytes:
-    """A picture as a small JPEG."""
-    return thumbnails.encode(picture, size)

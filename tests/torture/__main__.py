@@ -35,19 +35,19 @@ def main() -> int:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-rs", "--durations=10", *words], cwd=PROJECT, env=environment, check=False
         )
-        found = tally.counted(place)
+        result = tally.counted(place)
         for what in tally.noted(place):
             print(what)
     used = os.times()
     worked = used.children_user + used.children_system - cpu.children_user - cpu.children_system
     print(f"{time.monotonic() - began:.0f} s, {worked:.0f} s of processor time")
-    short = [name for name, least in LEAST.items() if found[name] < least and not options.only]
+    short = [name for name, least in LEAST.items() if result[name] < least and not options.only]
     for name in short:
-        print(f"only {found[name]} {name.replace('_', ' ')}; {LEAST[name]} were promised")
-    if done.returncode and not found["lost"]:
+        print(f"only {result[name]} {name.replace('_', ' ')}; {LEAST[name]} were promised")
+    if done.returncode and not result["lost"]:
         print(f"pytest ended with status {done.returncode}")
-    print("torture: " + " ".join(f"{name}={found[name]}" for name in tally.COUNTED), flush=True)
-    return 1 if done.returncode or found["lost"] or short else 0
+    print("torture: " + " ".join(f"{name}={result[name]}" for name in tally.COUNTED), flush=True)
+    return 1 if done.returncode or result["lost"] or short else 0
 
 
 if __name__ == "__main__":

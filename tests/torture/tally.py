@@ -60,12 +60,12 @@ def note(kind: str, count: int = 1, what: str = "") -> None:
 
 def counted(place: Path) -> Counter[str]:
     """The sums of what was noted in the file `place`."""
-    found: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
+    collected: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     if place.is_file():
         for line in place.read_text(encoding="utf-8").splitlines():
             kind, count, _ = json.loads(line)
-            found[kind] += count
-    return found
+            collected[kind] += count
+    return collected
 
 
 def noted(place: Path) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lib.data import skipped_files
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, photo_tiles, url_state
+from lib.view.formatting import plain
 
 _MOST_GROUPS = 30
 
@@ -13,7 +15,11 @@ _MOST_GROUPS = 30
 def show(workspace: Workspace) -> None:
     """The files that were left out; duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
+    if photos.factors:
+        st.caption(plain(f"{photos.factors}."))
     if photos.skipped:
+        if clause := skipped_files.summary(photos.skipped):
+            st.caption(plain(f"{clause}."))
         with st.expander(f"Files and folders left out: {len(photos.skipped):,}", icon=":material/report:"):
             st.dataframe(photos.skipped, width="stretch", hide_index=True)
     if not st.toggle(
@@ -35,4 +41,4 @@ def show(workspace: Workspace) -> None:
         photo_tiles.show_photos(
             workspace, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112
         )
-    page_controls.download("Download as JSON", lambda: cached.json_of(groups), "petalscope-audit.json")
+    page_controls.json_button(groups, "audit")

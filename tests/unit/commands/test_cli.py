@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from lib.commands import cli
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.errors import QueryError
 from lib.learn import hardware
 from lib.prepare import workspace
@@ -241,7 +241,7 @@ def test_audit(run: Run) -> None:
             "distance": 0,
         }
     ]
-    assert "61 images: 1 pictures occur more than once" in run("audit").out
+    assert "61 images: 1 picture occurs more than once" in run("audit").out
 
 
 @pytest.mark.parametrize("engine", ["exact", "milvus"])
@@ -486,7 +486,7 @@ def test_a_k_beyond_all_bounds(run: Run) -> None:
     row = run("evaluate", "--json", "--metric", "l2", "--space", "resnet18", "--k", many).document["rows"][0]
     assert row["precision"][many] < 1e-20
     text = run("search", "rose/00.jpg", "--engine", "milvus", "--k", many).sentence
-    assert "Milvus gives 1 to 16384 results" in text
+    assert "Milvus returns 1 to 16384 results" in text
 
 
 @pytest.mark.parametrize(
@@ -666,7 +666,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     reached: list[str] = []
 
     def run(settings: Settings, options: argparse.Namespace) -> Any:
-        with Progress() as progress:
+        with ProgressBar() as progress:
             progress.update("embed", 0, 2)
             with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
                 exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")

@@ -263,7 +263,7 @@ def test_a_gpu_with_little_memory_is_given_fewer_photos(photos: np.ndarray) -> N
 
 
 def test_a_gpu_with_no_memory_is_told_of_in_one_sentence(photos: np.ndarray) -> None:
-    with pytest.raises(WeightsError, match=r"too little free memory for even one photo: .*CUDA_VISIBLE_DEVICES="):
+    with pytest.raises(WeightsError, match=r"too little free memory for even one photo; .*CUDA_VISIBLE_DEVICES="):
         inference.within_memory(Small(room=0), 64)(photos)
 
 

@@ -188,11 +188,11 @@ def test_a_map_is_read_back_and_written_the_same_every_time(tmp_path: Path) -> N
     projection.save(projected, tmp_path / "one.npz")
     projection.save(projected, tmp_path / "two.npz")
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-    found = projection.load(tmp_path / "one.npz")
-    assert found is not None
-    np.testing.assert_array_equal(found.xy, projected.xy)
-    np.testing.assert_array_equal(found.preserved, projected.preserved)
-    assert found.facts == projected.facts
+    loaded = projection.load(tmp_path / "one.npz")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.xy, projected.xy)
+    np.testing.assert_array_equal(loaded.preserved, projected.preserved)
+    assert loaded.facts == projected.facts
     assert projection.load(tmp_path / "none.npz") is None
 
 

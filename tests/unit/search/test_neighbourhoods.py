@@ -27,12 +27,12 @@ def alone(n: int) -> list[list[int]]:
 def test_they_are_what_a_search_finds(pixels: bool) -> None:
     vectors = features(300) if not pixels else np.random.default_rng(0).integers(0, 256, (300, 27), dtype=np.uint8)
     calls: list[tuple[int, int | None]] = []
-    found = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: calls.append((done, total)))
+    nearest = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: calls.append((done, total)))
     for name in ("cosine", "l1"):
         for row in (0, 255, 256, 299):
             expected = exact.top_k(exact.gallery(vectors), vectors[row], name, 30, leave_out=[[row]])
-            np.testing.assert_array_equal(found.rows[name][row], expected.rows[0])
-            np.testing.assert_allclose(found.values[name][row], expected.values[0], rtol=1e-6)
+            np.testing.assert_array_equal(nearest.rows[name][row], expected.rows[0])
+            np.testing.assert_allclose(nearest.values[name][row], expected.values[0], rtol=1e-6)
     assert calls[-1] == (600, 600)
 
 
@@ -40,35 +40,35 @@ def test_very_many_pixels_are_averaged_and_that_is_said(monkeypatch: pytest.Monk
     pixels = np.random.default_rng(0).integers(0, 256, (12, 49_152), dtype=np.uint8)
     assert neighbourhoods.k_nearest(pixels, alone(12)).facts["input"] == "the vectors as stored"
     monkeypatch.setattr(neighbourhoods, "MOST_PIXELS", 11)
-    found = neighbourhoods.k_nearest(pixels, alone(12))
-    assert found.facts["input"] == "pixels averaged to 32×32"
+    nearest = neighbourhoods.k_nearest(pixels, alone(12))
+    assert nearest.facts["input"] == "pixels averaged to 32×32"
     coarse = pixels.reshape(12, 32, 4, 32, 4, 3).mean(axis=(2, 4)).reshape(12, -1).astype(np.float32) / 255
-    np.testing.assert_array_equal(found.rows["l1"], neighbourhoods.k_nearest(coarse, alone(12)).rows["l1"])
+    np.testing.assert_array_equal(nearest.rows["l1"], neighbourhoods.k_nearest(coarse, alone(12)).rows["l1"])
 
 
 def test_copies_are_no_neighbours() -> None:
     vectors = np.repeat(features(20), 2, axis=0)
-    found = neighbourhoods.k_nearest(vectors, [[row, row ^ 1] for row in range(40)])
-    assert all(row not in near and row ^ 1 not in near for row, near in enumerate(found.rows["l1"].tolist()))
-    assert (found.rows["cosine"] >= 0).all()
+    nearest = neighbourhoods.k_nearest(vectors, [[row, row ^ 1] for row in range(40)])
+    assert all(row not in near and row ^ 1 not in near for row, near in enumerate(nearest.rows["l1"].tolist()))
+    assert (nearest.rows["cosine"] >= 0).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 8])
 def test_few_images_have_few_neighbours(n: int) -> None:
-    found = neighbourhoods.k_nearest(features(n), alone(n))
+    nearest = neighbourhoods.k_nearest(features(n), alone(n))
     codes = np.zeros(n, dtype=np.int64)
-    assert found.rows["cosine"].shape == (n, n)
-    assert (found.rows["cosine"] == -1).sum() == n
-    predicted, share = neighbourhoods.votes(found.rows["cosine"], codes)
+    assert nearest.rows["cosine"].shape == (n, n)
+    assert (nearest.rows["cosine"] == -1).sum() == n
+    predicted, share = neighbourhoods.votes(nearest.rows["cosine"], codes)
     nothing = [
-        neighbourhoods.purity(found.rows["cosine"], codes),
-        neighbourhoods.disagreement(found.rows["cosine"], found.rows["l1"]),
-        neighbourhoods.mean_knn_distance(found.values["cosine"]),
+        neighbourhoods.purity(nearest.rows["cosine"], codes),
+        neighbourhoods.disagreement(nearest.rows["cosine"], nearest.rows["l1"]),
+        neighbourhoods.mean_knn_distance(nearest.values["cosine"]),
         share,
     ]
     assert all(np.isnan(values).all() == (n == 1) for values in nothing)
     assert (predicted == -1).all() == (n == 1)
-    assert neighbourhoods.hubness(found.rows["cosine"]).sum() == n * (n - 1)
+    assert neighbourhoods.hubness(nearest.rows["cosine"]).sum() == n * (n - 1)
 
 
 def test_purity_and_hubs_and_disagreement_by_hand() -> None:
@@ -107,12 +107,12 @@ def test_missing_neighbours_have_no_vote() -> None:
 def test_they_are_read_back(tmp_path: Path) -> None:
     computed = neighbourhoods.k_nearest(features(40), alone(40))
     neighbourhoods.save(computed, tmp_path / "near.npz")
-    found = neighbourhoods.load(tmp_path / "near.npz")
-    assert found is not None
+    nearest = neighbourhoods.load(tmp_path / "near.npz")
+    assert nearest is not None
     for name in ("cosine", "l1"):
-        np.testing.assert_array_equal(found.rows[name], computed.rows[name])
-        np.testing.assert_array_equal(found.values[name], computed.values[name])
-    assert found.facts == computed.facts
+        np.testing.assert_array_equal(nearest.rows[name], computed.rows[name])
+        np.testing.assert_array_equal(nearest.values[name], computed.values[name])
+    assert nearest.facts == computed.facts
     assert neighbourhoods.load(tmp_path / "none.npz") is None
 
 
