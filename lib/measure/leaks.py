@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lib.data.catalog import Catalog
 from lib.documents.prepare import Leak
-from lib.errors import ArtifactError, Remedy
+from lib.errors import ArtifactError, PetalscopeError, Remedy
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
 from lib.search import near_duplicates
@@ -36,6 +36,14 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
     )
     source = Source(space, entry["fingerprint"], workspace.neighbourhoods(space), stretched)
     return near_duplicates.compute(file, catalog, source, progress)
+
+
+def find_or_none(workspace: Workspace, catalog: Catalog, progress: Progress = no_progress) -> NearDuplicates | None:
+    """As `find`; None where photos or artifacts that it needs cannot be read any more."""
+    try:
+        return find(workspace, catalog, progress)
+    except PetalscopeError:
+        return None
 
 
 def leaks(near: NearDuplicates, catalog: Catalog) -> list[Leak]:
