@@ -118,12 +118,16 @@ class Leak(TypedDict):
 
 
 class AuditDocument(TypedDict):
-    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found."""
+    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found.
+
+    `together` is the table of splits that was written on request.
+    """
 
     duplicates: list[DuplicateGroup]
     corrupt: list[SkippedFile]
     images: int
     leaks: NotRequired[list[Leak] | None]
+    together: NotRequired[str]
 
 
 class MapDocument(MapParameterFacts, MapFidelity):

@@ -5,9 +5,14 @@ A leak makes a score too good, since the query finds a copy of itself.
 
 from __future__ import annotations
 
+import csv
+import io
+from pathlib import Path
+
+from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.prepare import Leak
-from lib.errors import ArtifactError, PetalscopeError, Remedy
+from lib.errors import ArtifactError, PetalscopeError, QueryError, Remedy
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
 from lib.search import near_duplicates
@@ -61,6 +66,24 @@ def leaks(near: NearDuplicates, catalog: Catalog) -> list[Leak]:
         }
         for place, (a, b) in zip(places.tolist(), near.rows[places].tolist(), strict=True)
     ]
+
+
+def shared_split_table(near: NearDuplicates, catalog: Catalog) -> str:
+    """A CSV table `id,label,split` in which near-duplicates share a split; images without one keep theirs."""
+    splits = near_duplicates.shared_splits(catalog, near.groups(catalog))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["id", "label", "split"])
+    writer.writerows(zip(catalog.ids, catalog.labels, splits, strict=True))
+    return table.getvalue()
+
+
+def write_table(target: Path, table: str) -> None:
+    """Write a new file. Raises QueryError when it exists, ArtifactError when it cannot be written."""
+    if target.exists():
+        raise QueryError(f"{target} exists already; name another file, or delete it first.")
+    with artifacts.replacing(target) as temporary:
+        temporary.write_text(table, encoding="utf-8")
 
 
 def _space(workspace: Workspace) -> str:
