@@ -139,6 +139,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
     """A map of a space and its fidelity; `--metric` and `--seed` default to those of `prepare`."""
     from dataclasses import replace
 
+    from lib.embed import projection
     from lib.prepare import pipeline, workspace
 
     start = time.perf_counter()
@@ -155,15 +156,20 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     exact: NeighbourSearch = {"found": "exact"}
-    return {
+    images = len(laid_out.xy)
+    document: MapDocument = {
         "space": options.space,
-        **parameters.facts(),
-        "images": len(laid_out.xy),
+        **projection.parameters_used(laid_out.facts, images),
+        "input": laid_out.facts["input"],
+        "images": images,
         **laid_out.facts["fidelity"],
         "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
+    if why := projection.why_other_parameters(laid_out.facts, parameters, images):
+        document["why"] = why
+    return document
 
 
 def show_map(document: MapDocument) -> str:
@@ -173,7 +179,12 @@ def show_map(document: MapDocument) -> str:
     parameters = [f"{name} {values[name]}" for name in names if name in values]
     images = counted(document["images"], "image")
     lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
-    if document["k"]:
+    if "why" in document:
+        lines += [document["why"]]
+    if not document["k"]:
+        lines += ["not measured: there are too few images, or all have the same vector"]
+    else:
+        lines += [f"measured on {document['input']}"]
         lines += [
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
