@@ -489,7 +489,8 @@ def test_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("trap.pth").write_bytes(pickle.dumps(_Trap()))
     np.savez("foreign.safetensors", x=np.zeros(3))
     for name in ("trap.pth", "foreign.safetensors.npz"):
-        assert "damaged or not a weights file" in run("prepare", "--weights", name, *elsewhere).sentence
+        sentence = run("prepare", "--weights", name, *elsewhere).sentence
+        assert "damaged or not a weights file" in sentence or "archive without torch" in sentence
     assert not Path("pickle-was-run").exists()
     text = run("prepare", "--weights", "imagenet", *elsewhere, torch_home=tmp_path).sentence
     assert "resnet18-f37072fd.pth" in text
@@ -651,7 +652,7 @@ def test_one_picture_is_enough_for_everything_but_a_score(run: Run, tmp_path: Pa
     for command in (["prepare"], ["audit"], stored, ["inspect"], ["doctor"], ["evaluate", "--queries", "all"]):
         assert run(*command, *words).status == 0, command
     assert "overlap undefined" in run("compare", "rose/only.png", *words).out
-    assert "leave no test queries or no gallery" in run("evaluate", *words).sentence
+    assert "1 image leaves no test queries or no gallery" in run("evaluate", *words).sentence
 
     words.append("--json")
     exact, found = run("search", "rose/only.png", *words).document, run(*stored, *words).document
