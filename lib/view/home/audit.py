@@ -1,10 +1,10 @@
-"""Home: the quality of the data: duplicates, contradicting labels, files that were left out."""
+"""Home: how the data was read, and its quality: duplicates, contradicting labels, files that were left out."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from lib.data import skipped_files
+from lib.data import data_notes, skipped_files
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, photo_tiles, url_state
 from lib.view.formatting import plain
@@ -15,6 +15,8 @@ _MOST_GROUPS = 30
 def show(workspace: Workspace) -> None:
     """The files that were left out; duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
+    for sentence in data_notes.sentences(photos):
+        st.caption(plain(sentence))
     if photos.factors:
         st.caption(plain(f"{photos.factors}."))
     if photos.skipped:
