@@ -1,7 +1,7 @@
 """`make torture`: all torture tests, then one line with what was done and what was lost.
 
-The last line is `torture: kills=N sessions=N bad_inputs=N fuzz=N layouts=N lost=0`. The exit status is 0 only when every
-test passed, nothing was lost, and no count fell short of what was promised.
+The last line is `torture: kills=N sessions=N bad_inputs=N fuzz=N layouts=N lost=0`. The exit status is 0 only when
+every test passed, nothing was lost, and no count fell short of what was promised.
 """
 
 from __future__ import annotations
