@@ -68,16 +68,17 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
-def counted(number: int, noun: str, one: str = "", several: str = "") -> str:
-    """A number and its noun, then the words that follow one of them or several.
-
-    `counted(1, "photo", "is", "are")` is `1 photo is`; `counted(2000, "query")` is `2,000 queries`.
-    """
-    words = (f"{number:,}", noun if number == 1 else plural(noun), one if number == 1 else several)
-    return " ".join(word for word in words if word)
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: `1 photo`, `2,000 photos`, `3 classes`, `0 queries`."""
+    return f"{count:,} {noun if count == 1 else plural or plural_of(noun)}"
 
 
-def plural(noun: str) -> str:
+def agreeing(count: int, noun: str, one: str, several: str) -> str:
+    """A number, its noun and the words that follow: `1 photo is left`, `2 photos are left`."""
+    return f"{counted(count, noun)} {one if count == 1 else several}"
+
+
+def plural_of(noun: str) -> str:
     """The plural of an English noun, or of a phrase that ends in one."""
     if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
         return f"{noun[:-1]}ies"

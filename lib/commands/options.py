@@ -87,10 +87,7 @@ def parser() -> argparse.ArgumentParser:
         weights,
         seed,
     )
-    command.add_argument("--space", metavar="S", help="only this space")
-    command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
-    command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
-    command.add_argument("--queries", choices=("test", "all"), default="test")
+    _evaluate_options(command)
     command = add(
         "map",
         prepare.make_map,
@@ -136,6 +133,16 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     return root
+
+
+def _evaluate_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--space", metavar="S", help="only this space")
+    command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
+    command.add_argument("--k", type=_positive, default=10, help="adds precision, recall and nDCG at K")
+    command.add_argument("--queries", choices=("test", "all"), default="test")
+    help_ = "write every ranking as a TREC run; of several spaces or metrics a file each, with their names in its name"
+    command.add_argument("--run", type=_path, dest="run_file", metavar="FILE", help=help_)
+    command.add_argument("--qrels", type=_path, metavar="FILE", help="write the relevant images as TREC qrels")
 
 
 def _space_names() -> str:

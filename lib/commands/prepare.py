@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from collections.abc import Callable
+from typing import TypeVar
 
 from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
@@ -14,7 +14,7 @@ from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, Pre
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
 
@@ -63,7 +63,7 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(skipped_files.files(cast("list[Mapping[str, str]]", data["skipped"])))
+    skipped = len(skipped_files.files(data["skipped"]))
     lines = [
         f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
         f"{counted(skipped, 'file')} skipped ({data['root']})"
@@ -90,13 +90,12 @@ def show_audit(document: AuditDocument) -> str:
     conflicts = [group for group in groups if group["conflict"]]
     near, left_out = len(groups) - len(exact), len(document["corrupt"])
     lines = [
-        f"{counted(document['images'], 'image')}: {counted(len(exact), 'picture', 'occurs', 'occur')} more than once, "
-        f"{counted(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
+        f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
+        f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
         f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
-        f"{counted(left_out, 'file or folder', 'is', 'are')} left out"
+        f"{agreeing(left_out, 'file or folder', 'is', 'are')} left out"
     ]
-    skipped = cast("list[Mapping[str, str]]", document["corrupt"])
-    if clause := skipped_files.summary(skipped):
+    if clause := skipped_files.summary(document["corrupt"]):
         lines.append(clause)
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
@@ -149,6 +148,6 @@ def show_map(document: MapDocument) -> str:
         search = document["neighbours"]
         lines += [
             f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
-            f"{search['sample']:,} images"
+            f"{counted(search['sample'], 'image')}"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any, cast
+
 import numpy as np
 
 from lib.data.catalog import Catalog
@@ -12,6 +15,7 @@ from lib.progress import Progress
 from lib.retrieval.search import load_space
 from lib.search import evaluation
 from lib.search.metrics import METRICS
+from lib.text import agreeing
 
 
 def evaluate(
@@ -22,11 +26,12 @@ def evaluate(
     k: int = 10,
     queries: str = "test",
     progress: Progress | None = None,
+    observe: evaluation.Observer | None = None,
 ) -> list[EvaluationRow]:
     """The rows of the `evaluate` document for a space: one for each metric.
 
-    `queries` is `test` (gallery: the remaining images) or `all` (leave-one-out). Raises QueryError when no image is a
-    query or none is in the gallery.
+    `queries` is `test` (gallery: the remaining images) or `all` (leave-one-out). `observe` receives all values. Raises
+    QueryError when no image is a query or none is in the gallery.
     """
     loaded = load_space(workspace, space)
     frame = loaded.catalog.frame
@@ -40,6 +45,7 @@ def evaluate(
         ks=sorted({1, 5, 10, k}),
         same_picture=frame["sha256"].to_numpy(),
         progress=progress,
+        observe=observe,
     )
     return [evaluation_row(loaded.space, scores, k) for scores in scores_by_metric.values()]
 
@@ -56,27 +62,42 @@ def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.
         query_rows = np.nonzero((catalog.frame["split"] == "test").to_numpy())[0]
         gallery_rows = np.setdiff1d(rows, query_rows)
     if not len(query_rows) or not len(gallery_rows):
-        raise QueryError(f"The {len(rows)} images leave no test queries or no gallery", remedy=Remedy.MORE_QUERIES)
+        raise QueryError(
+            f"{agreeing(len(rows), 'image', 'leaves', 'leave')} no test queries or no gallery",
+            remedy=Remedy.MORE_QUERIES,
+        )
     return query_rows, gallery_rows
 
 
 def evaluation_row(space: str, scores: evaluation.Scores, k: int = 10) -> EvaluationRow:
     """The scores of a space under a metric, as the `evaluate` document prints them."""
-    recall_at = {at for at in scores.recall if at in {10, k}}
-    return {
+    cuts = sorted(int(name.removeprefix("p")) for name in scores.means if re.fullmatch(r"p\d+", name))
+    deep = sorted({evaluation.DEPTH, k})
+    intervals = _by_measure({name: _bounds(each) for name, each in scores.intervals.items()}, cuts, deep)
+    balanced = _by_measure({name: _bounds(each) for name, each in scores.balanced_intervals.items()}, cuts, deep)
+    row = {
         "space": space,
         "metric": scores.metric,
         "queries": scores.queries,
+        "left_out": scores.left_out,
         "gallery": scores.gallery,
-        "precision": {str(at): value for at, value in scores.precision.items()},
-        "recall": {str(at): scores.recall[at] for at in recall_at},
-        "map": scores.map,
-        "ci95": {
-            "map": _bounds(scores.map_ci95),
-            "precision": {str(at): _bounds(each) for at, each in scores.precision_ci95.items()},
-            "recall": {str(at): _bounds(scores.recall_ci95[at]) for at in recall_at},
-        },
+        "undefined": scores.pairs.undefined,
+        "why": scores.why,
+        **_by_measure(scores.means, cuts, deep),
+        "balanced": _by_measure(scores.balanced, cuts, deep),
+        "ci95": {**intervals, "balanced": balanced},
         "seconds": round(scores.seconds, 3),
+    }
+    return cast("EvaluationRow", row)
+
+
+def _by_measure(values: dict[str, Any], cuts: list[int], deep: list[int]) -> dict[str, Any]:
+    """Values by the names of `rank_measures` as a document has them: by measure, and by cut-off within a measure."""
+    return {
+        "precision": {str(k): values[f"p{k}"] for k in cuts},
+        "recall": {str(k): values[f"r{k}"] for k in deep},
+        **{name: values[name] for name in ("map", "r_precision", "map_at_r", "mrr")},
+        "ndcg": {str(k): values[f"ndcg{k}"] for k in deep},
     }
 
 

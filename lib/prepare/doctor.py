@@ -151,7 +151,7 @@ def _check_readable_photos(found: layout.Layout, root: Path) -> None:
 
 
 def _weights(settings: Settings, *, thorough: bool) -> _Check:
-    warnings: list[Notice] = []
+    warnings: list[str | Notice] = []
     try:
         weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
         if thorough and weights.name not in KNOWN_WEIGHTS:

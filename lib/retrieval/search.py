@@ -20,6 +20,7 @@ from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
 from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
+from lib.retrieval.candidates import Candidates, candidates, defined
 from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
@@ -61,6 +62,10 @@ class AnswerFilter:
         if not passes.any():
             raise QueryError(no_image_passes((*self.labels, *self.splits), catalog.classes))
         return np.nonzero(passes)[0]
+
+    def candidates(self, catalog: Catalog, queries: Sequence[Query], keep_duplicates: bool) -> Candidates:
+        """The rows that may be results of `queries`. Raises QueryError when no image passes."""
+        return candidates(len(catalog.frame), queries, self.rows(catalog), keep_duplicates)
 
     def expression(self) -> str:
         """The same filter in Milvus' language; "" when all images pass."""
@@ -150,6 +155,7 @@ def search(
     vectors: np.ndarray | None = None,
 ) -> SearchDocument:
     """The `search` document: the `k` images closest to a query under a metric, among those that pass `answer_filter`.
+    Images without a defined similarity to it are no results; the document counts them.
 
     `vectors` (q, dim) are those of the queries, where they are known. Several queries need the exact engine: results
     are then the images with the lowest mean rank over the queries, and `value` is that mean rank. With the engine
@@ -160,21 +166,24 @@ def search(
     collection = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
     if vectors is None:
         vectors = query_vectors(workspace, loaded, queries, embed)
-    candidates = _candidates(loaded, queries, answer_filter, keep_duplicates)
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
     if k < 1:
         raise QueryError(exact.k_too_small(k))
     start = time.perf_counter()
-    results = _scan(loaded, vectors, kind, k, candidates)
+    allowed, undefined = defined(loaded.gallery, vectors, kind, allowed)
+    results = _scan(loaded, vectors, kind, k, allowed)
     seconds = time.perf_counter() - start
     recall, missed = None, None
     if engine == "milvus":
         scanned = results
-        left_out = {loaded.catalog.ids[row] for row in candidates.left_out}
+        left_out = {loaded.catalog.ids[row] for row in allowed.left_out}
         start = time.perf_counter()
         with contextlib.nullcontext(store) if store is not None else open_store(workspace.settings, "search") as client:
-            hits = vector_search.search_collection(
-                client, collection, kind.name, vectors, k, leave_out=left_out, filter=answer_filter.expression()
-            )[0]
+            hits = []
+            if len(allowed.rows):
+                hits = vector_search.search_collection(
+                    client, collection, kind.name, vectors, k, leave_out=left_out, filter=answer_filter.expression()
+                )[0]
         seconds = time.perf_counter() - start
         results = _results(hits, k)
         returned = {image_id for image_id, _, _ in hits}
@@ -194,31 +203,15 @@ def search(
         document["queries"], document["fusion"] = [each.name for each in queries], "mean rank"
     if loaded.unit:
         document["normalised"] = True
+    if undefined:
+        document["undefined"] = undefined
     if missed is not None:
         document["missed"] = missed
     return document
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`."""
-
-    rows: np.ndarray
-    filtered: np.ndarray | None
-    left_out: list[int]
-
-
-def _candidates(
-    loaded: SearchableSpace, queries: list[Query], answer_filter: AnswerFilter, keep_duplicates: bool
-) -> _Candidates:
-    left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
-    filtered = answer_filter.rows(loaded.catalog)
-    every = np.arange(len(loaded.catalog.frame)) if filtered is None else filtered
-    return _Candidates(np.setdiff1d(every, left_out), filtered, left_out)
-
-
 def _scan(
-    loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, k: int, candidates: _Candidates
+    loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, k: int, candidates: Candidates
 ) -> list[SearchResult]:
     """The results of a full scan; one result more is looked up, for the gap behind the last."""
     if len(vectors) == 1:
@@ -305,9 +298,12 @@ def compare(
         )
         for space, name, points in ((loaded, a, vectors[0]), (right, b, vectors[1]))
     )
-    rows = _candidates(loaded, queries, answer_filter, keep_duplicates).rows
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
+    rows = allowed.rows
     closeness_a = _closeness(loaded, vectors[0], metric(a), rows)
     closeness_b = _closeness(right, vectors[1], metric(b), rows)
+    both = np.isin(rows, defined(loaded.gallery, vectors[0], metric(a), allowed)[0].rows)
+    both &= np.isin(rows, defined(right.gallery, vectors[1], metric(b), allowed)[0].rows)
     ids_a, ids_b = ([result["id"] for result in side["results"]] for side in (side_a, side_b))
     row_ids = [loaded.catalog.ids[row] for row in rows]
     ranks_a, ranks_b = _ranks(row_ids, closeness_a), _ranks(row_ids, closeness_b)
@@ -316,7 +312,7 @@ def compare(
         "b": side_b,
         "overlap": agreement.overlap(ids_a, ids_b),
         "rbo": agreement.rbo(ids_a, ids_b),
-        "kendall_tau": agreement.kendall_tau(closeness_a, closeness_b, True, True),
+        "kendall_tau": agreement.kendall_tau(closeness_a[both], closeness_b[both], True, True),
         "ranks": {"a": [ranks_b[image_id] for image_id in ids_a], "b": [ranks_a[image_id] for image_id in ids_b]},
     }
 

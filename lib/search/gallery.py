@@ -13,7 +13,7 @@ import numpy as np
 
 from lib.errors import QueryError, Remedy
 from lib.search.blocks import BLOCK, by_blocks, slices
-from lib.search.metrics import Array, Floats, centred
+from lib.search.metrics import Array, Floats, centred, metric
 
 RECENT = 16  # pixel queries whose squared distances a gallery caches
 
@@ -57,6 +57,13 @@ class Gallery:
         """Each row's squared length (n,): int64 of pixels, float64 of features."""
         compute = pixel_squares if self.pixels else partial(by_blocks, feature_squares)
         return self._once("squares", lambda: compute(self.vectors))
+
+    def undefined(self, name: str) -> Array:
+        """Whether a row has no value with any vector under the metric `name`, (n,); then it is no result."""
+        compute = metric(name).undefined
+        if compute is None:
+            return np.zeros(len(self), dtype=bool)
+        return self._once(f"undefined {name}", lambda: by_blocks(compute, self.vectors))
 
     def apart(self, query: Array) -> Array:
         """Squared distances of all rows of pixels to one query (d,), int64 (n,), cached for the last few queries:

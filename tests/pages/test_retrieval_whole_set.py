@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from lib.data import catalog_file
 from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import embedder, spaces
+from lib.errors import Remedy
 from lib.measure import robustness, scoreboard
 from lib.measure.evaluation import evaluate
 from lib.prepare import workspace
@@ -27,7 +28,7 @@ from lib.retrieval import search
 from lib.search import disagreement, equivalence, significance
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from lib.view import background_jobs
+from lib.view import background_jobs, remedies
 from lib.view.figures import vectors
 from lib.view.retrieval import (
     calibration,
@@ -37,6 +38,7 @@ from lib.view.retrieval import (
     robustness_lab,
     robustness_sweeps,
 )
+from lib.view.retrieval import scoreboard as scoreboard_view
 from tests.conftest import galleries
 
 PAGE = "pages/3_Retrieval.py"
@@ -109,7 +111,7 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
         line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == METRICS[metric].short)].iloc[0]
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
         assert line["P@5, %"].startswith(f"{row['precision']['5'] * 100:.1f}  (")
-    assert f"{row['queries']:,} test photos as queries against {row['gallery']:,} others" in words(app)
+    assert scoreboard_view.population(row["queries"], row["left_out"], row["gallery"]) in words(app)
 
 
 def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings) -> None:
@@ -132,7 +134,7 @@ def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -
     tested = significance.difference(one, two)
     assert cards(app)["Difference (pp)"] == f"{tested.mean * 100:+.1f}"
     assert cards(app)["p value"] == cell_comparison.p_words(tested.p)
-    assert cards(app)["A better on"] == f"{tested.wins} of {tested.queries}"
+    assert cards(app)["A better on"] == f"{tested.wins} of {tested.n}"
 
 
 def test_mse_and_l2_are_said_to_be_the_same(start: Start, scored: Settings) -> None:
@@ -191,7 +193,7 @@ def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
     opened = workspace.open_workspace(scored)
     scoreboard.scores_file(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
     app = open_view(start, scored, "Scoreboard")
-    assert "delete it and open the scoreboard again" in app.error[0].value.replace("\\", "")
+    assert remedies.PAGE[Remedy.DELETE_FILE] in app.error[0].value.replace("\\", "")
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------
@@ -350,7 +352,7 @@ def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None
     mine = colours[result.per_query.rows] == "red"
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
     shown = dict(zip(drawn["y"], _numbers(drawn["x"]), strict=True))
-    assert shown[f"red ({mine.sum()})"] == pytest.approx(result.per_query.precision[10][mine].mean())
+    assert shown[f"red ({mine.sum()})"] == pytest.approx(result.per_query.values["p10"][mine].mean())
 
 
 # --- understand ------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def show_pair(
         ("Difference (pp)", points(test.mean, measure), "", f"Mean of {MEASURES[measure]}, A − B, percentage points."),
         ("95 % interval", f"{points(test.ci95[0], measure)} to {points(test.ci95[1], measure)}", "", ""),
         ("p value", p_words(test.p), "", ""),
-        ("A better on", f"{test.wins} of {test.queries}", "", f"{test.ties} queries tie."),
+        ("A better on", f"{test.wins} of {test.n}", "", f"{test.ties} queries tie."),
     )
     st.markdown(verdict(test, a, b, len(cells) * (len(cells) - 1) // 2))
     if test.wins or test.losses:
@@ -110,12 +110,11 @@ def verdict(test: Difference, a: str, b: str, comparisons: int) -> str:
     assert test.p is not None and test.mean is not None
     if not (test.wins or test.losses):
         return (
-            f":material/equal: **{SAME_SCORES} {test.queries} queries.** Both give the same ranking; *Understand* "
-            "shows why."
+            f":material/equal: **{SAME_SCORES} {test.n} queries.** Both give the same ranking; *Understand* shows why."
         )
     method = (
         "Paired bootstrap for the interval, sign-flip permutation for p, "
-        f"{significance.RESAMPLES:,} resamples of the {test.queries} queries each."
+        f"{significance.RESAMPLES:,} resamples of the {test.n} queries each."
     )
     winner, loser = (a, b) if test.mean > 0 else (b, a)
     corrected = min(1.0, test.p * comparisons)

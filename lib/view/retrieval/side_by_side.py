@@ -9,6 +9,7 @@ import streamlit as st
 from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, selection, url_state
 from lib.view.cached_search import QuerySet, Side
@@ -181,4 +182,5 @@ def _heading(side: Side, label: str | None, document: SearchDocument) -> tuple[s
     same_class = sum(result["label"] == label for result in results)
     verdict = f" · {same_class} of {len(results)} of the query's class" if label is not None else ""
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    return f"{METRICS[side.metric].title} · {explain_pair.space_title(side)}", direction + verdict
+    left_out = f" · {left_out_note(document['undefined'])}" if "undefined" in document else ""
+    return f"{METRICS[side.metric].title} · {explain_pair.space_title(side)}", direction + verdict + left_out

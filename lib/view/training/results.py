@@ -13,22 +13,27 @@ from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
+from lib.statistics import TEST_RESAMPLES
+from lib.text import counted
 from lib.view import page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.formatting import percent, plain
 from lib.view.training.run_choice import data_name
 
+_TOGETHER, _INTERVAL = "p, seeds together", "95 % (pp)"
 _DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
 ONE_SEED = "1 seed"
 SIGNIFICANCE = (
     "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
-    "only if every seed is. Applies to these runs on this test set."
+    "only if every seed is. The seeds together: the share of seeds that are right on a photo, compared photo by photo "
+    f"by a sign-flip permutation test ({TEST_RESAMPLES:,} resamples) and Holm-corrected over the pairs. Applies to "
+    "these runs on this test set."
 )
 
 
 def headline(title: str, accuracy: float, tested: int | None) -> str:
     """The sentence on the best regime."""
-    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({tested:,} photos)" if tested else "")
+    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({counted(tested, 'photo')})" if tested else "")
 
 
 def section(runs: list[Run], workspace: Workspace) -> None:
@@ -118,6 +123,10 @@ def _range(bounds: tuple[float, float] | None) -> str:
     return "–".join(f"{100 * bound:.1f}" for bound in bounds) if bounds else ""
 
 
+def _points(bounds: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * bound:+.1f}" for bound in bounds)
+
+
 def _differences(runs: list[Run]) -> None:
     pairs, names = results.differences(runs), training_curves.names(runs)
     if not pairs:
@@ -132,6 +141,8 @@ def _differences(runs: list[Run]) -> None:
                 "Verdict": pair["verdict"],
                 _DISAGREEMENTS: ", ".join(f"{test['a_only']} : {test['b_only']}" for test in pair["tests"]),
                 "p, corrected": pair["p_holm"],
+                _TOGETHER: pair["over_seeds"]["p_holm"] if pair["over_seeds"] else None,
+                _INTERVAL: _points(pair["over_seeds"]["ci95"]) if pair["over_seeds"] else "",
                 "Seeds": f"{pair['significant_seeds']} of {pair['seeds']}" if pair["seeds"] else "",
             }
             for pair in pairs
@@ -147,6 +158,12 @@ def _differences(runs: list[Run]) -> None:
                 help="Test photos that only A, and only B, classifies correctly; one pair of counts per seed."
             ),
             "p, corrected": st.column_config.NumberColumn(format="%.2g", help="The largest over the seeds."),
+            _TOGETHER: st.column_config.NumberColumn(
+                format="%.2g", help="Of the test that uses the seeds together; its least value is the resamples'."
+            ),
+            _INTERVAL: st.column_config.TextColumn(
+                help="95 % interval of the difference over test photos, seeds averaged; paired bootstrap."
+            ),
             "Seeds": st.column_config.TextColumn(help="Common seeds in which the difference is significant."),
         },
     )
@@ -170,7 +187,7 @@ def _costs(rows: Sequence[ResultRow], names: list[str]) -> None:
 def _all_runs(runs: list[Run], workspace: Workspace) -> None:
     # The table is made and sent only once the user opens this.
     expander = st.expander(
-        f"All {len(runs)} runs (full records)", icon=":material/list:", key="every_run", on_change="rerun"
+        f"All {counted(len(runs), 'run')} (full records)", icon=":material/list:", key="every_run", on_change="rerun"
     )
     if not expander.open:
         return

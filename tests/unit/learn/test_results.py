@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,26 @@ def test_differences_are_told_from_chance() -> None:
     assert pair[0]["difference"] == pytest.approx(-40 / 60)
     near = results.differences([answers(good, regime="init"), answers("-" + good[1:], regime="scratch")])
     assert near[0]["verdict"] == results.NOT_SIGNIFICANT
+
+
+def test_seeds_are_tested_together() -> None:
+    """Three seeds that each lead by too little, on photos that differ; and the same p as an exact enumeration."""
+    rng = np.random.default_rng(0)
+    marks = [["".join(rng.choice(["+", "-"], 12, p=p)) for p in ([0.9, 0.1], [0.5, 0.5])] for _ in range(3)]
+    left = [answers(a, regime="scratch", seed=seed) for seed, (a, _) in enumerate(marks)]
+    right = [answers(b, regime="init", seed=seed) for seed, (_, b) in enumerate(marks)]
+    pair = results.differences([*left, *right])[0]
+    joint = pair["over_seeds"]
+    assert joint is not None and (joint["photos"], joint["seeds"]) == (12, 3)
+    apart = np.array([[(x == "+") - (y == "+") for x, y in zip(a, b, strict=True)] for a, b in marks]).mean(axis=0)
+    flips = np.array(list(itertools.product((-1, 1), repeat=12))) @ apart / 12
+    exact = (np.abs(flips) >= abs(apart.mean()) - 1e-9).mean()
+    assert joint["p"] == pytest.approx(exact, abs=0.015)
+    assert joint["p_holm"] == joint["p"]
+    assert joint["p"] < min(test["p"] for test in pair["tests"])
+    assert pair["difference"] == pytest.approx(apart.mean())
+    assert joint["ci95"][0] < apart.mean() < joint["ci95"][1]
+    assert results.differences([left[0], right[1]])[0]["over_seeds"] is None
 
 
 def test_differences_are_corrected_together_and_need_every_seed() -> None:
