@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
@@ -157,7 +157,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     exact: NeighbourSearch = {"found": "exact"}
     images = len(laid_out.xy)
-    document: MapDocument = {
+    fields = {
         "space": options.space,
         **projection.parameters_used(laid_out.facts, images),
         "input": laid_out.facts["input"],
@@ -167,6 +167,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
+    document = cast("MapDocument", fields)
     if why := projection.why_other_parameters(laid_out.facts, parameters, images):
         document["why"] = why
     return document
