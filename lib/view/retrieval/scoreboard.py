@@ -123,7 +123,7 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
         f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. Results with equal values count in "
         f"expectation over their possible orders. Error bars are 95 % intervals ({first.facts['intervals']}). Measured "
         f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
-        "`python -m lib evaluate` gives the same scores."
+        "`python -m lib evaluate` gives the same scores; `docs/measures.md` defines them."
     )
 
 
