@@ -124,9 +124,10 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     exact: NeighbourSearch = {"found": "exact"}
     images = len(laid_out.xy)
-    document: MapDocument = {
+    return {
         "space": options.space,
         **projection.parameters_used(laid_out.facts, images),
+        "why": projection.why_other_parameters(laid_out.facts, parameters, images) or None,
         "input": laid_out.facts["input"],
         "images": images,
         **laid_out.facts["fidelity"],
@@ -134,9 +135,6 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    if why := projection.why_other_parameters(laid_out.facts, parameters, images):
-        document["why"] = why
-    return document
 
 
 def show_map(document: MapDocument) -> str:
@@ -146,7 +144,7 @@ def show_map(document: MapDocument) -> str:
     parameters = [f"{name} {values[name]}" for name in names if name in values]
     images = counted(document["images"], "image")
     lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
-    if "why" in document:
+    if document["why"]:
         lines += [document["why"]]
     if not document["k"]:
         lines += ["not measured: there are too few images, or all have the same vector"]

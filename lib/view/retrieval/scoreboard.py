@@ -82,7 +82,8 @@ def show(workspace: Workspace) -> None:
 def _show_population(cells: Cells) -> None:
     """Over which photos every score below is a mean; why there is no score; pairs without a similarity."""
     some = next(iter(cells.values()))
-    st.markdown(population(some.queries, some.left_out, some.gallery))
+    if some.queries:
+        st.markdown(population(some.queries, some.left_out, some.gallery))
     titles_by_reason: dict[str, list[str]] = {}
     titles_by_pairs: dict[int, list[str]] = {}
     for name, cell in cells.items():
