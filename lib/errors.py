@@ -8,7 +8,8 @@ A `Notice` is the same for work that goes on: a note, or how a training ended.
 
 PetalscopeError
 ├── DataError            a data folder that cannot be used
-│   └── ImageError       a picture that cannot be read
+│   ├── ImageError       a picture that cannot be read
+│   └── AmbiguousDataError   a data folder that can be read in several ways
 ├── DownloadError        a transfer that failed
 │   ├── OfflineError     no network, or downloads are switched off
 │   └── ChecksumError    the wrong bytes arrived
@@ -23,7 +24,7 @@ PetalscopeError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -38,6 +39,9 @@ class Remedy(Enum):
     RUN_AGAIN = "run_again"
     DELETE_FILE = "delete_file"
     CHOOSE_DATA = "choose_data"
+    CHOOSE_READING = "choose_reading"
+    CONVERT = "convert"
+    UNPACK = "unpack"
     RESTORE_DATA = "restore_data"
     MORE_PHOTOS = "more_photos"
     MORE_QUERIES = "more_queries"
@@ -70,6 +74,9 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_AGAIN: "run the command again",
     Remedy.DELETE_FILE: "delete it and run the command again",
     Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
+    Remedy.UNPACK: "unpack them, or name one of them with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_READING: "--{option} {value} for {about}",
     Remedy.RESTORE_DATA: "restore the folder, or name another with --data or PETALSCOPE_DATA",
     Remedy.MORE_PHOTOS: "use more photos or another --seed",
     Remedy.MORE_QUERIES: "prepare more photos, or use --queries all",
@@ -99,17 +106,28 @@ PREPARE_COMMAND: Final = "python -m lib prepare"
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One way to read a data folder: the setting that chooses it, its value, and what is then read."""
+
+    option: str
+    value: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Notice:
     """A problem and the way out of it, where work goes on or has ended without an exception.
 
-    The first fields are those of `PetalscopeError`; `outcome` is a sentence about how the work goes on. `str(notice)`
-    is the text in the words of the command line.
+    The first fields are those of `PetalscopeError`; `outcome` is a sentence about how the work goes on; `readings` are
+    the ways to read a folder, of which the user must choose one. `str(notice)` is the text in the words of the command
+    line.
     """
 
     problem: str
     remedy: Remedy | None = None
     command: str = PREPARE_COMMAND
     outcome: str = ""
+    readings: tuple[Reading, ...] = ()
 
     def __str__(self) -> str:
         return self.sentence()
@@ -127,7 +145,16 @@ class Notice:
         """The remedy alone, as a clause; "" without one."""
         if self.remedy is None:
             return ""
-        return wording.get(self.remedy, COMMAND_LINE[self.remedy]).replace("{command}", self.command)
+        clause = wording.get(self.remedy, COMMAND_LINE[self.remedy])
+        if self.remedy is Remedy.CHOOSE_READING:
+            return f"choose {', or '.join(self._worded(clause))}"
+        return clause.replace("{command}", self.command)
+
+    def _worded(self, clause: str) -> list[str]:
+        return [
+            clause.replace("{option}", each.option).replace("{value}", each.value).replace("{about}", each.about)
+            for each in self.readings
+        ]
 
 
 class PetalscopeError(Exception):
@@ -155,6 +182,26 @@ class PetalscopeError(Exception):
 
 class DataError(PetalscopeError):
     """A data folder cannot be used."""
+
+
+class AmbiguousDataError(DataError):
+    """A data folder can be read in several ways, or needs the user's choice; each reading is named."""
+
+    def __init__(
+        self,
+        problem: str,
+        readings: Sequence[Reading] = (),
+        *,
+        remedy: Remedy | None = None,
+        command: str = PREPARE_COMMAND,
+    ) -> None:
+        self.readings = tuple(readings)
+        super().__init__(problem, remedy=Remedy.CHOOSE_READING if self.readings else remedy, command=command)
+
+    @property
+    def notice(self) -> Notice:
+        """The same as plain data, with the readings."""
+        return Notice(self.problem, self.remedy, self.command, readings=self.readings)
 
 
 class ImageError(DataError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,51 @@ DEFAULT_SEED = 0
 
 
 @dataclass(frozen=True)
+class LayoutChoice:
+    """How the user wants the data folder read; None for what the user did not name.
+
+    `kind` is one of `LAYOUTS`. `labels` is the file with the table of labels, the columns are names in it; without
+    them, file and columns are found by name and contents. `split_anew` draws the split even where the folders or the
+    table have one.
+    """
+
+    kind: str | None = None
+    labels: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    split_anew: bool | None = None
+
+    def named(self) -> dict[str, Any]:
+        """The fields that the user named; no field for the automatic reading."""
+        named = {name: value for name, value in asdict(self).items() if value is not None}
+        return {} if named == {"kind": "auto"} else named
+
+    def after(self, previous: LayoutChoice) -> LayoutChoice:
+        """This choice, completed by an earlier one, unless this one names a kind: then it starts afresh."""
+        return self if self.kind is not None else replace(previous, **self.named())
+
+
+LAYOUTS = ("auto", "classes", "splits", "table")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The user's choices, fixed for a command or a page run.
 
     `data` is the folder of photos, or None for the default data set. `weights` is `imagenet`, `bundled`, `random`, a
     file, or None for the first weights that this machine has. `seed` is None for the seed that the data was prepared
-    with. `milvus_uri` is the path of a Lite store or the address of a server. `folders` are additional folders whose
-    stores and photos pages may open. `store_wait_s` is the time in seconds to wait for a Lite store that another
-    process owns. `launched` is true when `torchrun` started this process, perhaps beside others.
+    with. Fields of `layout` that the user did not name are those that the data was prepared with. `milvus_uri` is the
+    path of a Lite store or the address of a server. `folders` are additional folders whose stores and photos pages may
+    open. `store_wait_s` is the time in seconds to wait for a Lite store that another process owns. `launched` is true
+    when `torchrun` started this process, perhaps beside others.
     """
 
     data: Path | None = None
     artifacts: Path = PROJECT / "artifacts"
     weights: str | None = None
     seed: int | None = None
+    layout: LayoutChoice = LayoutChoice()
     offline: bool = False
     # Left out of `repr`: an address may contain a password.
     milvus_uri: str = field(default="", repr=False)

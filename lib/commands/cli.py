@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from lib import documents
 from lib import settings as settings_module
-from lib.commands.options import parser
+from lib.commands.options import layout_choice, parser
 from lib.errors import PetalscopeError
 from lib.text import one_line
 
@@ -67,6 +67,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
             weights=getattr(options, "weights", None),
             seed=getattr(options, "seed", None),
             milvus_uri=getattr(options, "milvus_uri", None),
+            layout=layout_choice(options),
             **overrides,
         )
         # Libraries that print to stdout would spoil the one JSON document.

@@ -10,7 +10,7 @@ from lib.documents.prepare import DoctorDocument
 from lib.progress import of_stage
 from lib.settings import Settings
 from lib.store import collections
-from lib.text import printable
+from lib.text import counted, printable
 
 
 def inspect(settings: Settings, options: argparse.Namespace) -> InspectDocument:
@@ -66,7 +66,7 @@ def show_recall(document: RecallDocument) -> str:
     build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
     lines = [
         f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
-        f"{document['gallery']:,} rows" + (f" ({build})" if build else ""),
+        f"{counted(document['gallery'], 'row')}" + (f" ({build})" if build else ""),
         *([document["warning"]] if "warning" in document else []),
         f"{'index':<12} {'setting':<14} {'recall@' + str(document['k']):>10} {'p50 ms':>9} {'p95 ms':>9}",
     ]

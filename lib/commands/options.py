@@ -10,7 +10,7 @@ from typing import TypeVar
 from lib.commands import inspect, prepare, search, train
 from lib.embed import spaces
 from lib.search.metrics import METRICS
-from lib.settings import Settings
+from lib.settings import LAYOUTS, LayoutChoice, Settings
 
 SPLITS = ("train", "val", "test")
 Document = TypeVar("Document")
@@ -21,13 +21,13 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m lib", description="Petalscope: explore image embeddings.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", type=_path, metavar="DIR", help="folder of class sub-folders with images")
+    common.add_argument("--data", type=_path, metavar="DIR", help="folder of photos, or an archive of one")
     common.add_argument("--artifacts", type=_path, metavar="DIR", help="folder for results")
     common.add_argument("--json", action="store_true", help="print one JSON document")
-    weights = argparse.ArgumentParser(add_help=False)
+    weights, seed = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
-    seed = argparse.ArgumentParser(add_help=False)
     seed.add_argument("--seed", type=_seed, metavar="N", help="seed of the split and the map")
+    layout = _layout_options()
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
@@ -52,12 +52,16 @@ def parser() -> argparse.ArgumentParser:
         "build catalog, vectors, maps and collections",
         weights,
         seed,
+        layout,
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
     help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
-    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
-    add("audit", prepare.audit, prepare.show_audit, "find duplicates, conflicting labels and unreadable files", seed)
+    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
+    help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
+    command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
+    help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
+    command.add_argument("--together", type=Path, metavar="FILE.csv", help=help_)
     command = add(
         "search",
         search.search,
@@ -103,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
         "train ResNet18 under a regime and record the run",
         weights,
         seed,
+        layout,
     )
     _train_options(command)
     add("runs", train.runs, train.show_runs, "list the training runs, bundled and your own")
@@ -126,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
         "check what is ready, and name the remedy for the rest",
         weights,
         seed,
+        layout,
         store,
     )
     return root
@@ -155,6 +161,24 @@ def _space_options(command: argparse.ArgumentParser, default: str) -> None:
         "arithmetic of the networks (default: as before, fp32 at first); bf16 is twice as fast, and a separate space"
     )
     command.add_argument("--precision", choices=spaces.PRECISIONS, help=about)
+
+
+def _layout_options() -> argparse.ArgumentParser:
+    """How the data folder is read, for the commands that make a catalog."""
+    layout = argparse.ArgumentParser(add_help=False)
+    layout.add_argument("--layout", choices=LAYOUTS, help="how to read the folder (default: as before, auto at first)")
+    layout.add_argument("--labels", type=_file, metavar="FILE", help="the table of labels")
+    layout.add_argument("--image-column", metavar="C", help="its column that names the images")
+    layout.add_argument("--label-column", metavar="C", help="its column of classes")
+    layout.add_argument("--split-column", metavar="C", help="its column of train, val and test")
+    layout.add_argument("--split-anew", action="store_true", default=None, help="do not keep a split that the data has")
+    return layout
+
+
+def layout_choice(options: argparse.Namespace) -> LayoutChoice:
+    """The user's choice of a layout; nothing is named for commands without these options."""
+    names = ("labels", "image_column", "label_column", "split_column", "split_anew")
+    return LayoutChoice(getattr(options, "layout", None), **{name: getattr(options, name, None) for name in names})
 
 
 def _query_options() -> argparse.ArgumentParser:
@@ -236,6 +260,11 @@ def _words(text: str) -> list[str]:
     if not words:
         raise argparse.ArgumentTypeError("must not be empty")
     return words
+
+
+def _file(text: str) -> str:
+    path = _path(text).expanduser()
+    return str(path.absolute()) if path.exists() else text  # else it is looked for in the data folder
 
 
 def _path(text: str) -> Path:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from collections.abc import Callable
+from typing import TypeVar
 
 from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
 from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
-from lib.errors import QueryError
-from lib.progress import Reporter
+from lib.errors import ArtifactError, QueryError
+from lib.progress import Reporter, of_stage
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
 
@@ -63,7 +63,7 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(skipped_files.files(cast("list[Mapping[str, str]]", data["skipped"])))
+    skipped = len(skipped_files.files(data["skipped"]))
     lines = [
         f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
         f"{counted(skipped, 'file')} skipped ({data['root']})"
@@ -76,28 +76,61 @@ def _summary(document: EmbedDocument) -> list[str]:
 
 
 def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
-    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
-    from lib.prepare import pipeline
+    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`; leaks, where a space is prepared.
+
+    With `--together FILE` a table of splits in which near-duplicates share one is written.
+    """
+    from lib.measure import leaks
+    from lib.prepare import pipeline, workspace
 
     with ProgressBar() as progress:
-        return pipeline.audit(settings, Reporter(progress.update, progress.say))
+        document = pipeline.audit(settings, Reporter(progress.update, progress.say))
+        document["leaks"] = None
+        try:
+            opened = workspace.open_workspace(settings)
+            catalog = opened.catalog()
+            near = leaks.find(opened, catalog, of_stage(progress.update, "compare similar photos"))
+        except ArtifactError:  # nothing is prepared yet
+            if options.together is not None:
+                raise
+        else:
+            document["leaks"] = leaks.leaks(near, catalog)
+            if options.together is not None:
+                leaks.write_table(options.together, leaks.shared_split_table(near, catalog))
+                document["together"] = str(options.together)
+    return document
 
 
 def show_audit(document: AuditDocument) -> str:
-    """A summary, and a line for each group of duplicates and each skipped file or folder."""
+    """A summary, and a line for each group of duplicates, each leak, and each skipped file or folder."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
     near, left_out = len(groups) - len(exact), len(document["corrupt"])
     lines = [
-        f"{counted(document['images'], 'image')}: {counted(len(exact), 'picture', 'occurs', 'occur')} more than once, "
-        f"{counted(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
+        f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
+        f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
         f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
-        f"{counted(left_out, 'file or folder', 'is', 'are')} left out"
+        f"{left_out:,} {'file or folder is' if left_out == 1 else 'files or folders are'} left out"
     ]
-    skipped = cast("list[Mapping[str, str]]", document["corrupt"])
-    if clause := skipped_files.summary(skipped):
+    if clause := skipped_files.summary(document["corrupt"]):
         lines.append(clause)
+    straddling = document.get("leaks")
+    if straddling is None:
+        lines.append("near-duplicates across splits are found once the photos are prepared")
+    else:
+        lines.append(
+            f"{agreeing(len(straddling), 'leak', 'is', 'are')} between test and the other splits: near-duplicates of "
+            "which one is a test photo"
+        )
+    lines += [
+        f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
+    ]
+    for leak in straddling or []:
+        names = "  ".join(f"{name} ({split})" for name, split in zip(leak["ids"], leak["splits"], strict=True))
+        lines.append(f"leak: {names}")
+    if "together" in document:
+        lines.append(f"wrote {document['together']}: `prepare --labels {document['together']}` reads it")
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
 
@@ -158,6 +191,6 @@ def show_map(document: MapDocument) -> str:
         search = document["neighbours"]
         lines += [
             f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
-            f"{search['sample']:,} images"
+            f"{counted(search['sample'], 'image')}"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

@@ -12,7 +12,7 @@ from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRo
 from lib.errors import QueryError
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import agreeing, counted, printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
@@ -58,7 +58,7 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "answer_filter": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 
@@ -84,7 +84,7 @@ def show_search(document: SearchDocument) -> str:
 
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
-        direction = f"mean rank of {len(document['queries'])} queries, {direction}"
+        direction = f"mean rank of {counted(len(document['queries']), 'query')}, {direction}"
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
@@ -121,7 +121,7 @@ def show_compare(document: CompareDocument) -> str:
 def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocument:
     """A row for each space and metric: see `evaluation.evaluate`. Raises ArtifactError when no space is prepared."""
     from lib.embed import spaces
-    from lib.measure import evaluation, trec_files
+    from lib.measure import evaluation, leaks, trec_files
     from lib.prepare import workspace
     from lib.search.metrics import METRICS
 
@@ -138,6 +138,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     rows: list[EvaluationRow] = []
     files: list[str] = []
     with ProgressBar() as progress:
+        near = leaks.find_or_none(opened, opened.catalog(), of_stage(progress.update, "compare similar photos"))
         for name in names:
             runs: dict[str, Path] = {}
             if options.run_file is not None:
@@ -150,6 +151,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
                     metrics,
                     k=options.k,
                     queries=options.queries,
+                    near=near,
                     progress=of_stage(progress.update, f"evaluate {name}"),
                     observe=writer.observe if runs else None,
                 )
@@ -182,7 +184,7 @@ def show_evaluate(document: EvaluateDocument) -> str:
     if rows and rows[0]["queries"]:
         queries, left_out, images = rows[0]["queries"], rows[0]["left_out"], rows[0]["gallery"]
         lines.append(
-            f"{queries:,} queries against {images:,} images"
+            f"{counted(queries, 'query')} against {counted(images, 'image')}"
             + (f"; {left_out:,} left out that have no other image of their class there" if left_out else "")
         )
     reasons = {row["why"] for row in rows}
@@ -196,4 +198,19 @@ def show_evaluate(document: EvaluateDocument) -> str:
         for row in rows
         if row["undefined"]
     ]
+    lines += _without_leaks(rows)
     return "\n".join([*lines, *(f"wrote {name}" for name in document.get("files", []))])
+
+
+def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
+    """The scores without near-duplicates, where there are any."""
+    cells = [(row, clean) for row in rows if (clean := row.get("without_leaks")) is not None and clean["leaks"]]
+    if not cells:
+        return []
+    leaked = agreeing(cells[0][1]["leaks"], "query", "has a near-duplicate", "have near-duplicates")
+    lines = [f"{leaked} among these images; without these pairs P@1 and mAP are"]
+    for row, clean in cells:
+        pairs = [(clean["precision"]["1"], row["precision"]["1"]), (clean["map"], row["map"])]
+        shown = [f"{value:.3f} (with them {before:.3f})" for value, before in pairs if value is not None and before]
+        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown) or '–'}")
+    return lines

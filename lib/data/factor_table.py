@@ -106,7 +106,7 @@ def _joined(
         if place is not None:
             rows.setdefault(place, row)
     matched = sum(place is not None for place in places)
-    notes = [f"{name}: {matched:,} of {text.counted(len(ids), 'id')} {'matches' if len(ids) == 1 else 'match'}"]
+    notes = [f"{name}: {matched:,} of {text.agreeing(len(ids), 'id', 'matches', 'match')}"]
     if matched < len(ids):
         first = next(id_ for id_, place in zip(ids, places, strict=True) if place is None)
         notes.append(f"there is no photo {text.shown_name(first)!r}")

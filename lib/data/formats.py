@@ -58,6 +58,7 @@ _OTHERS: Final = {
     "a video file": rb".{4}ftyp(isom|iso2|mp4|M4V|qt  |3gp|avc1)|RIFF.{4}AVI |\x1aE\xdf\xa3",
     "a ZIP file": rb"PK\x03\x04",
 }
+_NO_PICTURES: Final = frozenset({"an HTML file", "a PDF file", "a PostScript file", "a video file", "a ZIP file"})
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 IS_LFS_POINTER: Final = "is a Git LFS pointer instead of the picture; fetch the picture with git lfs pull"
 
@@ -67,6 +68,13 @@ def readable(head: bytes) -> Format | None:
     if _is_avif(head):
         return READABLE[-1]
     return next((format for format in READABLE if re.match(format.signature, head, re.DOTALL)), None)
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file with these first bytes is a picture, or stands for one, of a format that is read or not."""
+    others = (pattern for name, pattern in _OTHERS.items() if name not in _NO_PICTURES)
+    matches = any(re.match(pattern, head, re.DOTALL | re.IGNORECASE) for pattern in others)
+    return readable(head) is not None or matches or head.startswith(LFS_POINTER)
 
 
 def refusal(head: bytes) -> str:

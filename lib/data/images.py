@@ -112,6 +112,16 @@ def _check_head(head: bytes) -> None:
         raise ImageError(formats.refusal(head))
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a picture, of a format that is read or of another one."""
+    try:
+        _check_kind(path.stat())
+        with path.open("rb") as file:
+            return formats.is_picture(file.read(formats.HEAD_BYTES))
+    except (OSError, ValueError, ImageError):
+        return False
+
+
 def _check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise ImageError(f"has {size / 1e6:,.0f} MB; the limit is {MAX_BYTES / 1e6:,.0f} MB")

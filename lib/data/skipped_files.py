@@ -33,25 +33,28 @@ _WORDS: Final = (
 _VERBS: Final = {"is": "are", "has": "have", "lies": "lie", "leads": "lead", "holds": "hold"}
 
 
-def files(skipped: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def files(skipped: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """The entries of a catalog's `skipped` that are files; hidden folders and folders of Petalscope's own are not."""
     return [entry for entry in skipped if entry["reason"] not in _FOLDERS]
 
 
-def summary(skipped: Iterable[Mapping[str, str]], most: int = MOST_KINDS) -> str:
+def summary(skipped: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> str:
     """The files of `skipped` in one clause, the most frequent reasons first; empty when there are none.
 
     For example `14 files left out: 12 are HEIC files (first: a/1.heic), 1 is empty (a/2.jpg), 1 is damaged (a/3.jpg)`.
     """
     left_out = files(skipped)
-    return f"{text.counted(len(left_out), 'file')} left out: {by_kind(left_out, most)}" if left_out else ""
+    if not left_out:
+        return ""
+    advice = f"; {ADVICE_ON_HEIC}" if any(" HEIC file" in str(entry["reason"]) for entry in left_out) else ""
+    return f"{text.counted(len(left_out), 'file')} left out: {by_kind(left_out, most)}{advice}"
 
 
-def by_kind(entries: Iterable[Mapping[str, str]], most: int = MOST_KINDS) -> str:
+def by_kind(entries: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> str:
     """How many of `entries` there are of each kind, with the first one's id."""
     kinds: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
-        kinds.setdefault(_words(entry["reason"]), []).append(entry["id"])
+        kinds.setdefault(_words(str(entry["reason"])), []).append(str(entry["id"]))
     ordered = sorted(kinds.items(), key=lambda item: -len(item[1]))
     clauses = [
         f"1 {one} ({text.shown_name(ids[0])})"
@@ -61,8 +64,7 @@ def by_kind(entries: Iterable[Mapping[str, str]], most: int = MOST_KINDS) -> str
     ]
     if rest := sum(len(ids) for _, ids in ordered[most:]):
         clauses.append(f"{rest:,} for other reasons")
-    heic = any("HEIC" in one for one, _ in kinds)
-    return ", ".join(clauses) + (f"; {ADVICE_ON_HEIC}" if heic else "")
+    return ", ".join(clauses)
 
 
 def _words(reason: str) -> tuple[str, str]:

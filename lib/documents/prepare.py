@@ -17,9 +17,25 @@ class SkippedFile(TypedDict):
     reason: str
 
 
+class LayoutSummary(TypedDict):
+    """How the data folder was read: `root` is the folder of the classes, `wrappers` are the folders around it, `labels`
+    is the file with the labels, `given_splits` are the splits that are the data's own. `notes` are sentences for the
+    user. `others` are further ways to read the folder: the option, its value, and what is then read."""
+
+    kind: str
+    reason: str
+    root: str
+    wrappers: list[str]
+    labels: str | None
+    notes: list[str]
+    given_splits: list[str]
+    others: list[dict[str, str]]
+
+
 class DatasetSummary(TypedDict):
     """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
-    factor table, "" where there is none."""
+    factor table, "" where there is none. `empty_classes` are folders of classes without a readable image, `look_alikes`
+    groups of classes whose names look alike."""
 
     name: str
     root: str
@@ -29,6 +45,9 @@ class DatasetSummary(TypedDict):
     fingerprint: str
     skipped: list[SkippedFile]
     factors: str
+    layout: LayoutSummary
+    empty_classes: list[str]
+    look_alikes: list[list[str]]
 
 
 class PreparedSpace(TypedDict):
@@ -84,12 +103,31 @@ class DuplicateGroup(TypedDict):
     distance: int
 
 
+class Leak(TypedDict):
+    """Two near-duplicates of which one is a test image and the other is not.
+
+    `correlation` is that of the better match, of one picture with the other or with a window of it; `equal` when the
+    pixels are equal.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    splits: list[str]
+    correlation: float
+    equal: bool
+
+
 class AuditDocument(TypedDict):
-    """What `python -m lib audit --json` prints."""
+    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found.
+
+    `together` is the table of splits that was written on request.
+    """
 
     duplicates: list[DuplicateGroup]
     corrupt: list[SkippedFile]
     images: int
+    leaks: NotRequired[list[Leak] | None]
+    together: NotRequired[str]
 
 
 class MapDocument(MapParameterFacts, MapFidelity):

@@ -55,12 +55,14 @@ class ProbeRow(TypedDict):
 
 
 class RunDataset(TypedDict):
-    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read."""
+    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read; `split_key` is a
+    hash of a split that the data came with, "" where the split was drawn."""
 
     name: str
     fingerprint: str
     images: int
     split: NotRequired[dict[str, int]]
+    split_key: NotRequired[str]
     seed: NotRequired[int]
     limit: NotRequired[int | None]
 

@@ -147,8 +147,8 @@ def other_engine(rank: int, own: dict[str, str] | None, first: dict[str, str] | 
     """The error for a process whose engine is not that of the first process."""
     own_name, first_name = (" ".join(engine.values()) if engine else "no engine" for engine in (own, first))
     return (
-        f"Process {rank} computes with {own_name}, the first process with {first_name}: start processes on machines of "
-        "one kind, with the same libraries."
+        f"Process {rank} computes with {own_name}, the first process with {first_name}: start all processes on the "
+        "same kind of machine, with the same libraries."
     )
 
 

@@ -31,7 +31,9 @@ class PlannedRun:
     def id(self) -> str:
         """Regime, preset, seed, and a hash of everything else that changes the result."""
         weights = (self.weights.sha256, asdict(self.weights.preprocess))
-        inputs = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, self.catalog.fingerprint, self.catalog.seed)
+        split = (self.catalog.split_key,) if self.catalog.split_key else ()
+        photos = self.catalog.fingerprint, self.catalog.seed, *split
+        inputs = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, *photos)
         return f"{self.regime}-{self.preset}-s{self.seed}-{inputs[:8]}"
 
     @property

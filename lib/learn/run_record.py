@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.documents.runs import Prediction, ProbeRow, RunRecord
+from lib.data.catalog import Catalog
+from lib.documents.runs import Prediction, ProbeRow, RunDataset, RunRecord
 from lib.learn import distributed, hardware, linear_probe, loop, photo_dataset, regimes
 from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
@@ -63,14 +64,7 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
             "frozen_tensors": regimes.frozen_count(regimes.REGIMES[run.regime], len(classes)),
         },
         "probe": _probes(run, trainee.features, network, inputs, test, device) if tested else [],
-        "dataset": {
-            "name": run.catalog.name,
-            "fingerprint": run.catalog.fingerprint,
-            "images": len(run.catalog.frame),
-            "split": run.catalog.splits,
-            "seed": run.catalog.seed,
-            "limit": run.catalog.limit,
-        },
+        "dataset": _dataset(run.catalog),
         "config": {
             **run.recipe.as_dict(),
             "resize": list(run.weights.preprocess.resize),
@@ -79,6 +73,20 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "environment": environment(device),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _dataset(catalog: Catalog) -> RunDataset:
+    dataset: RunDataset = {
+        "name": catalog.name,
+        "fingerprint": catalog.fingerprint,
+        "images": len(catalog.frame),
+        "split": catalog.splits,
+        "seed": catalog.seed,
+        "limit": catalog.limit,
+    }
+    if catalog.split_key:
+        dataset["split_key"] = catalog.split_key
+    return dataset
 
 
 def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:

@@ -78,8 +78,23 @@ def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
         (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
         for run in own(settings)
         if run["regime"] == regime
-        and run.get("classes") == list(catalog.classes)
+        and _same_classes(run, catalog)
         and run["dataset"].get("seed") == catalog.seed
+        and _same_kind_of_split(run, catalog)
         and checkpoints.weights_file(settings, run["id"]).is_file()
     ]
     return max(candidates)[-1] if candidates else None
+
+
+def _same_classes(run: RunRecord, catalog: Catalog) -> bool:
+    # In any order: earlier versions sorted 10 before 2.
+    classes: object = run.get("classes")
+    return isinstance(classes, list) and set(map(str, classes)) == set(catalog.classes)
+
+
+def _same_kind_of_split(run: RunRecord, catalog: Catalog) -> bool:
+    """Whether no photo that the run trained on is a test photo now, by another split of the same photos."""
+    key = run["dataset"].get("split_key", "")
+    if run["dataset"]["fingerprint"] == catalog.fingerprint or not key:
+        return key == catalog.split_key
+    return bool(catalog.split_key)

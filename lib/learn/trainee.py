@@ -127,9 +127,9 @@ def _frozen_features(
         run.weights.sha256,
         asdict(run.weights.preprocess),
     )
-    key = artifacts.digest(
-        SCHEMA, settings_used, run.catalog.fingerprint, run.catalog.seed, list(run.catalog.frame["sha256"])
-    )
+    catalog = run.catalog
+    own_split = (catalog.split_key,) if catalog.split_key else ()
+    key = artifacts.digest(SCHEMA, settings_used, catalog.fingerprint, catalog.seed, catalog.hashes, *own_split)
     path = checkpoints.folder(settings) / "features" / f"{key[:16]}.npz"
     features = checkpoints.load_arrays(path) if distributed.rank() == 0 else None
     cached = features is not None

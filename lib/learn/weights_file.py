@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lib import text
-from lib.errors import WeightsError
+from lib.errors import Remedy, WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -102,7 +102,8 @@ def _error(path: Path, problem: str, way: str) -> WeightsError:
 
 def misfit(path: Path, why: str) -> WeightsError:
     """The error for a file of weights that are not a ResNet18's."""
-    return WeightsError(f"{path.name} does not hold a ResNet18 in torchvision's layout: {why}; name another file.")
+    problem = f"{path.name} does not hold a ResNet18 in torchvision's layout: {why}"
+    return WeightsError(problem, remedy=Remedy.CHOOSE_WEIGHTS)
 
 
 # --- What the file is ------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def _unwrapped(path: Path, content: object, notes: list[str]) -> dict[str, torch
         known = [name for name in WRAPPERS if name in inner]
         if not known and len(inner) > 1:
             names = ", ".join(text.shown_name(str(name)) for name in inner[:3])
-            raise misfit(path, f"it has several networks ({names}); {SAVE_ANEW}")
+            raise misfit(path, f"it has several networks ({names})")
         wrappers.append(str(known[0] if known else inner[0]))
         content = content[known[0] if known else inner[0]]
     if not isinstance(content, dict):
@@ -217,7 +218,7 @@ def _unprefixed(path: Path, tensors: dict[str, torch.Tensor], notes: list[str]) 
         return {name.removeprefix(common): value for name, value in tensors.items()}
     if len(prefixes) > 1:
         names = ", ".join(text.shown_name(prefix) for prefix in prefixes[:3])
-        raise misfit(path, f"it has several networks ({names}); {SAVE_ANEW}")
+        raise misfit(path, f"it has several networks ({names})")
     (prefix,) = prefixes
     found = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     if prefix:

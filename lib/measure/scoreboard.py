@@ -29,6 +29,7 @@ from lib.search import evaluation, rank_measures
 from lib.search.calibration import BINS, Calibration, Collector
 from lib.search.evaluation import Pairs, PerQuery, Scores
 from lib.search.metrics import METRICS, Floats
+from lib.text import natural_key
 
 # 2: one population for all measures, ties in expectation, more measures.
 SCHEMA = 2
@@ -113,7 +114,7 @@ def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tupl
     query_labels, values = labels[scores.per_query.rows[counted]], per_query(scores, measure)[counted]
     return {
         str(label): (int((query_labels == label).sum()), evaluation.mean(values[query_labels == label]))
-        for label in sorted(set(query_labels.tolist()))
+        for label in sorted(set(query_labels.tolist()), key=natural_key)
     }
 
 

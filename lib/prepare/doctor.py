@@ -5,23 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lib import artifacts
-from lib.data import catalog_file, datasets, own_folders, skipped_files
+from lib.data import (
+    catalog_file,
+    data_notes,
+    datasets,
+    images,
+    layout,
+    outcome,
+    own_folders,
+    skipped_files,
+    unpack,
+)
 from lib.data.catalog import Catalog
-from lib.data.scanning import scan
+from lib.data.scanning import skipped_file
 from lib.documents.prepare import DoctorCheck, DoctorDocument
 from lib.embed import spaces
-from lib.errors import COMMAND_LINE, ArtifactError, Notice, PetalscopeError, Remedy, StoreError
+from lib.errors import COMMAND_LINE, ArtifactError, ImageError, Notice, PetalscopeError, Remedy, StoreError
 from lib.learn import backbone, runs
 from lib.learn.regimes import REGIMES
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.settings import VERSION, Settings
+from lib.settings import VERSION, LayoutChoice, Settings
 from lib.store import collections
-from lib.text import counted
+from lib.text import counted, listed
 
+_TRIED = 200  # photos that may be unreadable before `doctor` gives up looking for one that is not
 # Their hash proves these sound; any other file must be loaded to know.
 KNOWN_WEIGHTS = {"imagenet", "bundled", "random"}
 
@@ -52,12 +64,21 @@ def examine(
     Without `look_into_store`, which is for the app (its process owns the store), no weights file is loaded either,
     since that imports torch. `wording` has the remedies in the words of the surface, as for `Notice.sentence`.
     """
-    checks = [_libraries(), _data(settings), _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    opened: Workspace | None = None
+    missing = ""
     try:
         opened = workspace.open_workspace(settings)
         catalog = opened.catalog()
     except PetalscopeError as error:
-        checks.append(_failed("catalog", error.problem, Remedy.PREPARE, settings.prepare_command))
+        opened, missing = None, error.problem
+    earlier = LayoutChoice() if opened is None else catalog_file.choice_of(catalog)
+    data = _data(settings, settings.layout.after(earlier))
+    checks = [_libraries(), data, _weights(settings, thorough=look_into_store), _artifacts(settings)]
+    if opened is None:
+        found = Notice(missing, Remedy.PREPARE, settings.prepare_command)
+        if not data.ready and settings.data is not None and settings.data.exists():
+            found = replace(data.found, problem=missing)  # `prepare` could not read these photos either
+        checks.append(_Check("catalog", False, found))
         if look_into_store:
             checks.append(_store(settings, {}))
     else:
@@ -92,23 +113,45 @@ def _libraries() -> _Check:
     return _failed("libraries", problem, Remedy.RUN_COMMAND, "pip install -r requirements.lock")
 
 
-def _data(settings: Settings) -> _Check:
-    dataset = datasets.find(settings)
-    if dataset is None:
-        return _failed("data", "no photos yet", Remedy.PREPARE, settings.prepare_command)
+def _data(settings: Settings, choice: LayoutChoice) -> _Check:
     try:
+        dataset = datasets.find(settings)
+        if dataset is None:
+            return _failed("data", "no photos yet", Remedy.PREPARE, settings.prepare_command)
+        if unpack.is_archive(dataset.root):
+            return _failed("data", f"{dataset.root} is not unpacked yet", Remedy.PREPARE, settings.prepare_command)
         datasets.refuse_shared(settings)
-        files, skipped = scan(dataset.root)
+        found = layout.read(dataset.root, choice)
+        _check_readable_photos(found, dataset.root)
     except PetalscopeError as error:
-        return _failed("data", error.problem, error.remedy or Remedy.CHOOSE_DATA, error.command)
-    detail = f"{dataset.name} in {dataset.root}: {counted(len(files), 'file')} in class folders"
-    if own := own_folders.summary(skipped):
+        return _Check("data", False, replace(error.notice, remedy=error.remedy or Remedy.CHOOSE_DATA))
+    files = counted(len(found.labels), "file")
+    detail = (
+        f"{dataset.name} in {dataset.root}: {files} {'with labels' if found.kind == 'table' else 'in class folders'}"
+    )
+    if found.kind != "classes" or found.wrappers:
+        detail += f"; read as {found.reason}"
+    if own := own_folders.summary(found.skipped):
         detail += f"; {own}"
-    return _passed("data", detail) if files else _failed("data", detail, Remedy.CHOOSE_DATA)
+    return _passed("data", detail)
+
+
+def _check_readable_photos(found: layout.Layout, root: Path) -> None:
+    """Raises DataError when none of the first photos can be read: then `prepare` would find nothing, too."""
+    skipped = []
+    for name in found.files[:_TRIED]:
+        try:
+            images.open_rgb(root / name)
+        except ImageError as error:
+            skipped.append(skipped_file(name, str(error)))
+        else:
+            return
+    if len(found.files) <= _TRIED:
+        raise outcome.unreadable_error(root, found.labels, skipped)
 
 
 def _weights(settings: Settings, *, thorough: bool) -> _Check:
-    warnings: list[Notice] = []
+    warnings: list[str | Notice] = []
     try:
         weights = backbone.choose(replace(settings, offline=True), warn=warnings.append)
         if thorough and weights.name not in KNOWN_WEIGHTS:
@@ -138,6 +181,11 @@ def _catalog(opened: Workspace, catalog: Catalog) -> _Check:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
         return _failed("catalog", f"{detail}; {error.problem}", Remedy.RESTORE_DATA)
+    detail += f"; {counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"
+    if catalog.layout:
+        detail += f"; read as {catalog.layout['reason']}"
+    for sentence in data_notes.warnings(catalog):
+        detail += f". {sentence.rstrip('.')}"
     if not changes:
         return _passed("catalog", detail)
     detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())

@@ -312,7 +312,7 @@ def open_workspace(settings: Settings) -> Workspace:
     folder = folder_of(settings, dataset)
     state = read_state(folder)
     if state is None:
-        if not dataset.root.is_dir():
+        if not dataset.root.exists():
             raise DataError(f"The data folder {dataset.root} does not exist", remedy=Remedy.CHOOSE_DATA)
         raise unprepared(f"{dataset.root} is not prepared yet", settings)
     return Workspace(settings, dataset, folder, state)

@@ -54,8 +54,9 @@ class AnswerFilter:
         """The catalog rows that pass, ascending; None when all do. Raises QueryError when no image passes."""
         if not (self.labels or self.splits):
             return None
+        labels = tuple(map(catalog.label_named, self.labels))
         passes = np.ones(len(catalog.frame), dtype=bool)
-        for column, allowed in (("label", self.labels), ("split", self.splits)):
+        for column, allowed in (("label", labels), ("split", self.splits)):
             if allowed:
                 passes &= catalog.frame[column].isin(allowed).to_numpy()
         if not passes.any():

@@ -16,6 +16,7 @@ from lib.search import agreement, neighbourhoods, significance
 from lib.search.metrics import Floats
 from lib.search.neighbourhoods import DEPTH, Neighbourhoods
 from lib.search.significance import Difference
+from lib.text import natural_key
 
 TOP = 12
 
@@ -84,7 +85,7 @@ class ClassResult:
 
 def by_class(measured: Disagreement, labels: np.ndarray) -> list[ClassResult]:
     """The result of every class; p values are corrected for the number of classes (Holm)."""
-    names: Sequence[str] = sorted(set(labels.tolist()))
+    names: Sequence[str] = sorted(set(labels.tolist()), key=natural_key)
     parts = [labels == name for name in names]
     tested = [significance.difference(measured.right["cosine"][part], measured.right["l1"][part]) for part in parts]
     corrected = significance.holm([each.p for each in tested])

@@ -14,6 +14,7 @@ from lib.documents.inspect import CollectionDocument
 from lib.errors import QueryError
 from lib.store import collections, field_search, index_types
 from lib.store.connection import Store
+from lib.text import counted
 
 TITLES: Final[Mapping[str, str]] = {
     "load": "Load",
@@ -76,7 +77,7 @@ def plan(
     if action == "create_index":
         return _create_index(store, entry, field, kind, metric, dict(params or {}))
     name, count = entry["name"], entry["rows"]["count"] or entry["rows"]["row_count"]
-    rows = "all rows" if count is None else f"{count:,} rows"
+    rows = "all rows" if count is None else f"{counted(count, 'row')}"
     method, effect = {
         "load": ("load_collection", f"Reads {rows} of {name} and their indexes into memory. Nothing is changed."),
         "release": (

@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from lib import documents
+from lib import artifacts, documents
 from lib.documents.inspect import FieldDocument
-from lib.errors import ArtifactError
 from lib.progress import Progress
 from lib.store import collections, inspect, rows
 from lib.store.connection import Store
@@ -63,7 +62,7 @@ def export(
                     progress(done, total)
         part.replace(target)
     except OSError as error:
-        raise ArtifactError(f"{target} cannot be written ({error.strerror or error}): free some space.") from error
+        raise artifacts.disk_error(target.parent, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

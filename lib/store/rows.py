@@ -49,7 +49,9 @@ def _columns(store: Store, collection: str, vectors: Sequence[str] = ()) -> _Col
     if state == "NotExist":
         raise StoreError(f"There is no collection {collection} in {store.uri}: name one of its collections.")
     if state != "Loaded":
-        raise StoreError(f"The rows of {collection} cannot be read while it is not loaded ({state}): load it first.")
+        raise StoreError(
+            f"The rows of {collection} cannot be read while the collection is not loaded ({state}): load it first."
+        )
     schema = store.call("describe_collection", collection, doing=f"describe {collection}")
     types = {str(field["name"]): type_name(field.get("type")) for field in schema["fields"]}
     types = {name: kind for name, kind in types.items() if "VECTOR" not in kind or name in vectors}

@@ -13,6 +13,7 @@ from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
 from lib.settings import ASSETS
+from lib.text import counted
 from lib.view import auth, background_jobs, cached, remedies, selection, url_state
 from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
@@ -115,7 +116,8 @@ def _show_query_in_sidebar(workspace: Workspace, show_query: bool) -> None:
 def origin(workspace: Workspace, space: str | None = None, **facts: object) -> None:
     """The line with the origin of a page's numbers: data, weights, parameters."""
     dataset = workspace.state["dataset"]
-    chips = {"Data": f"{dataset['name']}, {dataset['images']:,} images, fingerprint {str(dataset['fingerprint'])[:8]}"}
+    images = counted(dataset["images"], "image")
+    chips = {"Data": f"{dataset['name']}, {images}, fingerprint {str(dataset['fingerprint'])[:8]}"}
     if space is not None:
         weights = workspace.space(space)["weights"]
         chips["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"

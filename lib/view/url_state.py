@@ -16,6 +16,7 @@ import streamlit as st
 
 from lib import limits
 from lib.errors import QueryError
+from lib.text import composed
 from lib.view import remedies
 
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
@@ -209,7 +210,9 @@ def switch(name: str) -> Binding:
 
 def several(name: str, options: Sequence[str]) -> Binding:
     """Bind a widget for any of `options`, none by default: the parameter repeats for each."""
-    st.session_state[name] = [value for value in dict.fromkeys(parameters(name)) if value in options]
+    known = {composed(option): option for option in options} | {option: option for option in options}
+    found = (known.get(value, known.get(composed(value))) for value in parameters(name))
+    st.session_state[name] = list(dict.fromkeys(value for value in found if value is not None))
     return _bound(name, name, lambda chosen: list(chosen) or None)
 
 

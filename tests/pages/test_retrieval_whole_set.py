@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from lib.data import catalog_file
 from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import embedder, spaces
+from lib.errors import Remedy
 from lib.measure import robustness, scoreboard
 from lib.measure.evaluation import evaluate
 from lib.prepare import workspace
@@ -27,7 +28,7 @@ from lib.retrieval import search
 from lib.search import disagreement, equivalence, significance
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from lib.view import background_jobs
+from lib.view import background_jobs, remedies
 from lib.view.figures import vectors
 from lib.view.retrieval import (
     calibration,
@@ -192,7 +193,7 @@ def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
     opened = workspace.open_workspace(scored)
     scoreboard.scores_file(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
     app = open_view(start, scored, "Scoreboard")
-    assert "delete it and open the scoreboard again" in app.error[0].value.replace("\\", "")
+    assert remedies.PAGE[Remedy.DELETE_FILE] in app.error[0].value.replace("\\", "")
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ EXCEPTIONS = {
 }
 OPTION = r"(?<![\w-])--[a-z]"
 COMMAND = r"python -m lib|\b(?:run|ran) (?:prepare|train|embed|doctor)\b"
-WIDGET = r"\b(?:pages?|buttons?|press(?:es|ed)?|click(?:s|ed)?|tick(?:s|ed)?|sidebar|typed here)\b"
+WIDGET = r"\b(?:(?<!web )pages?|buttons?|press(?:es|ed)?|click(?:s|ed)?|tick(?:s|ed)?|sidebar|typed here)\b"
 LABELS = [*(re.escape(label) for _, label, _ in page_frame.PAGES), re.escape(embeddings.CREATE)]
 # Labels are told from common words by their capital letter: a page is Home, a folder is home.
 SURFACE_WORD = re.compile("|".join([OPTION, COMMAND, f"(?i:{WIDGET})", *(rf"\b{label}\b" for label in LABELS)]))
@@ -78,7 +78,7 @@ def test_a_planted_string_is_found(text: str, code: str) -> None:
         "def f():\n    '''What `--k` sets, on the Retrieval page.'''",
         "k: int\n'''The value of --k.'''",
         "# press the button\nraise QueryError('k must be at least 1.')",
-        "x = 'a -- b', 'one--two', 'homepage', 'home', 'impressive', 'ticket'",
+        "x = 'a -- b', 'one--two', 'homepage', 'home', 'impressive', 'ticket', 'a web page'",
     ],
 )
 def test_docstrings_comments_and_other_words_are_let_through(code: str) -> None:

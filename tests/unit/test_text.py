@@ -31,8 +31,9 @@ def test_nouns_agree_with_their_numbers() -> None:
         "4,064 images",
     ]
     assert text.counted(1, "class") == "1 class"
-    assert text.counted(1, "photo", "is", "are") == "1 photo is"
-    assert text.counted(0, "photo", "is", "are") == "0 photos are"
+    assert text.agreeing(1, "photo", "is", "are") == "1 photo is"
+    assert text.agreeing(0, "photo", "is", "are") == "0 photos are"
+    assert text.counted(2, "index", "indices") == "2 indices"
     assert text.counted(2, "class folder") == "2 class folders"
     nouns = ("class", "query", "way", "box", "batch", "test photo")
-    assert [text.plural(noun) for noun in nouns] == ["classes", "queries", "ways", "boxes", "batches", "test photos"]
+    assert [text.plural_of(noun) for noun in nouns] == ["classes", "queries", "ways", "boxes", "batches", "test photos"]

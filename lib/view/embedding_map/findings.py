@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
+from lib.text import counted
 from lib.view import cached, photo_tiles, selection
 from lib.view.formatting import plain
 
@@ -20,7 +21,7 @@ def show(workspace: Workspace, space: str) -> None:
     for finding in cached.findings(workspace, space):
         with st.container(border=True):
             left, right = st.columns([4, 1], vertical_alignment="center")
-            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {len(photos.frame):,} photos")
+            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {counted(len(photos.frame), 'photo')}")
             left.caption(finding.about)
             if not finding.ids:
                 right.markdown(":material/check: none")

@@ -17,6 +17,7 @@ import streamlit as st
 
 from lib.embed.projection import MapParameters
 from lib.settings import PROJECT, Settings
+from lib.text import counted
 from lib.view import remedies
 
 # How much of the process's output is kept, in bytes: enough for its last sentence.
@@ -110,7 +111,7 @@ def follow() -> None:
     if job is None or not job.running:
         st.rerun(scope="app")
     left, right = st.columns([5, 1], vertical_alignment="bottom")
-    progress = f"{job.done:,} of {job.total:,} epochs" if job.total else "finding neighbours, starting UMAP"
+    progress = f"{job.done:,} of {counted(job.total, 'epoch')}" if job.total else "finding neighbours, starting UMAP"
     left.progress(
         min(1.0, job.done / job.total) if job.total else 0.0,
         text=f"UMAP of {job.space}: {progress} · {time.monotonic() - job.started:.0f} s",

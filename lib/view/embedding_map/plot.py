@@ -13,6 +13,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval.query import query_row
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
+from lib.text import counted
 from lib.view import cached, cached_search, page_controls, photo_tiles, selection, theme, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components import hover_photo, scatter
@@ -116,7 +117,7 @@ def draw(workspace: Workspace, shown: DisplayedMap, colour: str, lines: Lines | 
         colour_columns,
         key=key,
         plane=plane,
-        title=f"{shown.title}: {len(photos.frame):,} photos, coloured by {coloured_by.title}",
+        title=f"{shown.title}: {counted(len(photos.frame), 'photo')}, coloured by {coloured_by.title}",
         lit=lit,
         lines=None if lines is None else _line_columns(photos, xy, lines),
         photos=_photos_in_view(workspace, xy, scatter.rows_in_view(key, plane, len(xy)), lit),

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, inputs, page_controls, photo_tiles, selection, url_state
 
 PAGE = 48
@@ -18,7 +19,7 @@ _MAX_OUTLIERS = 7
 
 def heading(count: int) -> str:
     """The heading over the selected photos."""
-    return f"{count:,} photos in the selection"
+    return f"{counted(count, 'photo')} in the selection"
 
 
 def choose(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from lib.search.calibration import Calibration
 from lib.search.disagreement import ClassResult
 from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
+from lib.text import counted
 from lib.view import theme
 from lib.view.figures.style import MARGIN, faint, text
 
@@ -120,7 +121,7 @@ def calibration(measured: Calibration, edge: int) -> go.Figure:
             x=middles,
             y=share,
             mode="lines",
-            name=f"{name}: {int(counts.sum()):,} pairs",
+            name=f"{name}: {counted(int(counts.sum()), 'pair')}",
             line={"color": colour, "width": 2, "shape": "hvh"},
             fill="tozeroy",
             fillcolor=faint(colour, 0.22),

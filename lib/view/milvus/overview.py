@@ -12,6 +12,7 @@ import streamlit as st
 
 from lib.documents.inspect import CollectionDocument, UnavailableCall
 from lib.store.overview import CollectionSummary
+from lib.text import counted
 from lib.view import cached_milvus, formatting, inputs, page_controls, page_frame, url_state
 from lib.view.cached_milvus import NO_COLLECTION, MilvusContext
 from lib.view.formatting import plain
@@ -25,7 +26,7 @@ _OBJECTS = {"segments": "Segments on disk", "loaded_segments": "Loaded segments"
 
 def collection_count(count: int, total: int) -> str:
     """How many collections match the search, of all."""
-    return f"{count:,} of {total:,} collections"
+    return f"{count:,} of {counted(total, 'collection')}"
 
 
 def show(context: MilvusContext) -> None:
@@ -181,13 +182,13 @@ def _counted(entry: CollectionDocument, key: str) -> str:
     if key == "replicas":
         return str(len(parts))
     rows = sum(int(part.get("num_rows") or 0) for part in parts if isinstance(part, dict))
-    return f"{len(parts)}" + (f", {rows:,} rows" if rows else "")
+    return f"{len(parts)}" + (f", {counted(rows, 'row')}" if rows else "")
 
 
 def _unsupported(items: list[UnavailableCall]) -> None:
     """The calls that the engine refused, each with the reason."""
     if items:
-        title = f"{len(items)} call{'s' if len(items) > 1 else ''} about this collection not supported"
+        title = f"{counted(len(items), 'call')} about this collection not supported"
         with st.expander(title, icon=":material/help:"):
             st.dataframe(
                 pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason"}),

@@ -12,6 +12,7 @@ from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
+from lib.text import counted
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.formatting import plain
@@ -127,7 +128,7 @@ def _show_row(
     names the row for screen readers."""
     metric, results = METRICS[document["metric"]], document["results"]
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    unit = f"mean rank over {len(document['queries'])} queries" if "fusion" in document else metric.unit
+    unit = f"mean rank over {counted(len(document['queries']), 'query')}" if "fusion" in document else metric.unit
     same_class = [result["label"] == label for result in results]
     verdict = f" · {sum(same_class)} of {len(results)} of the query's class" if label is not None else ""
     recall = f" · recall against the full scan {document['recall']:.2f}" if document["recall"] is not None else ""

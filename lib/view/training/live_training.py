@@ -14,6 +14,7 @@ from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.results import Run
 from lib.settings import Settings
+from lib.text import counted
 from lib.view import remedies
 from lib.view.figures import style, training_curves
 from lib.view.formatting import plain
@@ -69,7 +70,7 @@ def follow(settings: Settings, trainer: Trainer) -> None:
     stage = plain(status.stage or "starting")
     if status.total:
         share = min(1.0, max(0.0, status.done / status.total))
-        st.progress(share, text=f"{stage}: {status.done:,} of {status.total:,} photos")
+        st.progress(share, text=f"{stage}: {status.done:,} of {counted(status.total, 'photo')}")
     else:
         st.progress(0.0, text=f"{stage} …")
     if status.curve:

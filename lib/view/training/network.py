@@ -13,6 +13,7 @@ from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.figures.network import blocks, frozen_tensors
@@ -134,7 +135,7 @@ def _probed(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
     fewest = min((row["photos"] for row in rows), default=0)
     accuracies = {row["layer"]: row["accuracy"] for row in rows if row["photos"] == fewest}
     measured = [f"{layer} **{accuracies[layer]:.1%}**" for layer in layers if layer in accuracies]
-    return f"Measured with {fewest:,} photos, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
+    return f"Measured with {counted(fewest, 'photo')}, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
 
 
 def _tested(rows: Sequence[ResultRow], regimes: Sequence[str]) -> str:

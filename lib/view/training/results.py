@@ -14,6 +14,7 @@ from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
 from lib.statistics import TEST_RESAMPLES
+from lib.text import counted
 from lib.view import page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.formatting import percent, plain
@@ -32,7 +33,7 @@ SIGNIFICANCE = (
 
 def headline(title: str, accuracy: float, tested: int | None) -> str:
     """The sentence on the best regime."""
-    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({tested:,} photos)" if tested else "")
+    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({counted(tested, 'photo')})" if tested else "")
 
 
 def section(runs: list[Run], workspace: Workspace) -> None:
@@ -186,7 +187,7 @@ def _costs(rows: Sequence[ResultRow], names: list[str]) -> None:
 def _all_runs(runs: list[Run], workspace: Workspace) -> None:
     # The table is made and sent only once the user opens this.
     expander = st.expander(
-        f"All {len(runs)} runs (full records)", icon=":material/list:", key="every_run", on_change="rerun"
+        f"All {counted(len(runs), 'run')} (full records)", icon=":material/list:", key="every_run", on_change="rerun"
     )
     if not expander.open:
         return

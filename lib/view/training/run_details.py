@@ -11,6 +11,7 @@ from lib.learn import results
 from lib.learn.results import Run
 from lib.learn.untrained import untrained_note
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import page_controls, photo_tiles, url_state
 from lib.view.components import plotly_clicks
 from lib.view.figures import style, training_results
@@ -24,7 +25,7 @@ OTHER_PHOTOS = "so its photos are named but not shown"
 
 def cell_count(count: int, true: str, predicted: str) -> str:
     """The words for a cell of the confusion matrix."""
-    return f"{count} test photo{'s' if count != 1 else ''} of class {plain(true)} predicted as {plain(predicted)}"
+    return f"{counted(count, 'test photo')} of class {plain(true)} predicted as {plain(predicted)}"
 
 
 def section(workspace: Workspace, runs: list[Run]) -> None:

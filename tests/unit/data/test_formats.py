@@ -161,3 +161,9 @@ def test_a_cut_file_is_refused(kind: str) -> None:
         except ImageError:
             continue
         assert np.array_equal(rows(decoded), rows(open_rgb(data))), cut
+
+
+def test_a_tiff_of_enormous_tiles_is_refused_before_they_are_made() -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[TiffImagePlugin.TILEWIDTH] = tags[TiffImagePlugin.TILELENGTH] = 60_000
+    assert "tiles of more than 64 megapixels" in reason(encoded(scene(), "TIFF", tiffinfo=tags))

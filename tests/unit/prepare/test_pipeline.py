@@ -153,7 +153,21 @@ def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
     document, reports = prepare(settings)
     assert set(document) == {"dataset", "spaces", "milvus", "seconds"}
     dataset = document["dataset"]
-    assert set(dataset) == {"name", "root", "images", "classes", "split", "fingerprint", "skipped"}
+    assert set(dataset) == {
+        *("name", "root", "images", "classes", "split", "fingerprint", "skipped", "factors"),
+        *("layout", "empty_classes", "look_alikes"),
+    }
+    assert dataset["layout"] == {
+        "kind": "classes",
+        "reason": "5 class folders",
+        "root": str(settings.data),
+        "wrappers": [],
+        "labels": None,
+        "notes": [],
+        "given_splits": [],
+        "others": [],
+    }
+    assert dataset["empty_classes"] == dataset["look_alikes"] == []
     assert (dataset["name"], dataset["root"], dataset["images"]) == ("photos", str(settings.data), 5)
     assert dataset["classes"] == dict.fromkeys(("daisy", "dandelion", "rose", "sunflower", "tulip"), 1)
     assert set(dataset["split"]) == {"train", "val", "test"}
@@ -640,7 +654,7 @@ def test_a_second_prepare_waits_for_the_first(copied: Settings) -> None:
     threading.Timer(0.3, enough.set).start()
     document, reports = prepare(settings)
     holding.join()
-    assert reports.sentences == [WAITING]
+    assert reports.sentences[0] == WAITING
     assert all(space["cached"] for space in document["spaces"])
 
 

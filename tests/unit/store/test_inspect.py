@@ -190,7 +190,7 @@ def test_alias_leads_to_its_collection_and_a_wrong_name_to_a_list(store: Store) 
 def test_inspecting_loads_nothing(store: Store) -> None:
     store.client.release_collection("ours", timeout=10)
     assert reader.inspect(store, "ours")["collections"][0]["load_state"] == "NotLoad"
-    with pytest.raises(StoreError, match=r"ours cannot be read while it is not loaded \(NotLoad\)"):
+    with pytest.raises(StoreError, match=r"ours cannot be read while the collection is not loaded \(NotLoad\)"):
         rows.browse(store, "ours")
     assert collections.load_state(store, "ours") == "NotLoad"
     collections.ensure_loaded(store, "ours")
