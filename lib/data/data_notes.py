@@ -40,6 +40,14 @@ def reading(catalog: Catalog, *, kept: LayoutChoice | None = None) -> str:
     return f"Read as {catalog.layout['reason']}{again}. {classes}."
 
 
+def in_brief(catalog: Catalog) -> str:
+    """The classes, the reading, and what may be wrong with them, as clauses."""
+    clauses = [f"{counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"]
+    if catalog.layout:
+        clauses.append(f"read as {catalog.layout['reason']}")
+    return "; ".join([*clauses, *(sentence.rstrip(".") for sentence in warnings(catalog))])
+
+
 def nothing_from(catalog: Catalog) -> str:
     """The class folders without a readable image, in one line."""
     folders = catalog.empty_classes

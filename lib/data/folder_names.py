@@ -50,7 +50,9 @@ def split_of(name: str, common: Sequence[str] = ()) -> str | None:
 
 def splits_of(names: Sequence[str]) -> dict[str, str]:
     """The split of each of the folders `names`, which lie beside each other; without the names of no split."""
-    found = {name: split_of(name, common_words(names)) for name in names}
+    # Only of those that name a split: other folders may lie beside seg_train and seg_test.
+    common = common_words([name for name in names if SPLIT_WORDS.keys() & set(words(name))])
+    found = {name: split_of(name, common) for name in names}
     return {name: split for name, split in found.items() if split is not None}
 
 

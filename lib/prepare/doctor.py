@@ -31,7 +31,7 @@ from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.settings import VERSION, LayoutChoice, Settings
 from lib.store import collections
-from lib.text import counted, listed
+from lib.text import counted
 
 _TRIED = 200  # photos that may be unreadable before `doctor` gives up looking for one that is not
 # Their hash proves these sound; any other file must be loaded to know.
@@ -175,17 +175,13 @@ def _artifacts(settings: Settings) -> _Check:
 
 def _catalog(opened: Workspace, catalog: Catalog) -> _Check:
     detail = f"{counted(len(catalog.frame), 'image')}, {skipped_files.summary(catalog.skipped) or '0 files left out'}"
+    detail += f"; {data_notes.in_brief(catalog)}"
     if catalog.factors:
         detail += f"; {catalog.factors}"
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
         return _failed("catalog", f"{detail}; {error.problem}", Remedy.RESTORE_DATA)
-    detail += f"; {counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"
-    if catalog.layout:
-        detail += f"; read as {catalog.layout['reason']}"
-    for sentence in data_notes.warnings(catalog):
-        detail += f". {sentence.rstrip('.')}"
     if not changes:
         return _passed("catalog", detail)
     detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -12,9 +13,9 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
-from lib.settings import ASSETS
+from lib.settings import ASSETS, LayoutChoice
 from lib.text import counted
-from lib.view import auth, background_jobs, cached, remedies, selection, url_state
+from lib.view import auth, background_jobs, cached, layout_form, remedies, selection, url_state
 from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
 
@@ -94,8 +95,10 @@ def prepare_button(label: str = PREPARE) -> None:
     """A button that runs `prepare` in the background, and its live progress while it runs."""
     if background_jobs.follow_or_show_error():
         return
-    if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare"):
-        if not background_jobs.start_prepare(cached.current_settings(), cached.release_store):
+    choice = layout_form.show()
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare", disabled=choice is None):
+        settings = replace(cached.current_settings(), layout=choice or LayoutChoice())
+        if not background_jobs.start_prepare(settings, cached.release_store):
             st.toast("Another session has just started the same job.")
         st.rerun()
     st.caption("The same as `python -m lib prepare`: catalog, vectors, maps and Milvus collections.")

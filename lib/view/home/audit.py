@@ -1,10 +1,10 @@
-"""Home: the quality of the data: duplicates, leaks between splits, contradicting labels, files that were left out."""
+"""Home: how the data was read, and its quality: duplicates, leaks, contradicting labels, files that were left out."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from lib.data import skipped_files
+from lib.data import data_notes, skipped_files
 from lib.data.catalog import Catalog
 from lib.errors import PetalscopeError
 from lib.measure import leaks
@@ -26,6 +26,8 @@ TOGETHER_HELP = "A table of labels and splits: `python -m lib prepare --labels F
 def show(workspace: Workspace) -> None:
     """The files that were left out; duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
+    for sentence in data_notes.sentences(photos):
+        st.caption(plain(sentence))
     if photos.factors:
         st.caption(plain(f"{photos.factors}."))
     if photos.skipped:

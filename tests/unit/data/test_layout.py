@@ -209,6 +209,12 @@ def test_splits_beside_other_folders_are_asked_about(tmp_path: Path) -> None:
     assert len(catalog.frame) == 27
 
 
+def test_splits_with_a_word_in_common_beside_another_folder(tmp_path: Path) -> None:
+    made.split_folders(tmp_path, drawn(6), ("seg_train", "seg_test"))
+    write(tmp_path / "other" / "a.png", scene(3))
+    assert "--layout splits" in str(refusal(tmp_path))
+
+
 def test_generic_folders_are_no_classes(tmp_path: Path) -> None:
     for part in ("images_part_1", "images_part_2"):
         made.flat(tmp_path / part, drawn(first=int(part[-1]) * 100))
