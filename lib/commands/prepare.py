@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
@@ -157,9 +157,10 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     exact: NeighbourSearch = {"found": "exact"}
     images = len(laid_out.xy)
-    fields = {
+    return {
         "space": options.space,
         **projection.parameters_used(laid_out.facts, images),
+        "why": projection.why_other_parameters(laid_out.facts, parameters, images) or None,
         "input": laid_out.facts["input"],
         "images": images,
         **laid_out.facts["fidelity"],
@@ -167,10 +168,6 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    document = cast("MapDocument", fields)
-    if why := projection.why_other_parameters(laid_out.facts, parameters, images):
-        document["why"] = why
-    return document
 
 
 def show_map(document: MapDocument) -> str:
@@ -180,7 +177,7 @@ def show_map(document: MapDocument) -> str:
     parameters = [f"{name} {values[name]}" for name in names if name in values]
     images = counted(document["images"], "image")
     lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
-    if "why" in document:
+    if document["why"]:
         lines += [document["why"]]
     if not document["k"]:
         lines += ["not measured: there are too few images, or all have the same vector"]

@@ -181,13 +181,17 @@ def show_evaluate(document: EvaluateDocument) -> str:
             + " ".join(f"{'–' if cell is None else format(cell, '.3f'):>7}" for cell in cells)
             + f"  {shown}"
         )
-    if rows:
+    if rows and rows[0]["queries"]:
         queries, left_out, images = rows[0]["queries"], rows[0]["left_out"], rows[0]["gallery"]
         lines.append(
             f"{counted(queries, 'query')} against {counted(images, 'image')}"
             + (f"; {left_out:,} left out that have no other image of their class there" if left_out else "")
         )
-    lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]
+    reasons = {row["why"] for row in rows}
+    if len(reasons) == 1:
+        lines += [why for why in reasons if why]
+    else:
+        lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]
     lines += [
         f"{row['space']} {row['metric']}: {row['undefined']:,} pairs of a query and an image have no defined "
         "similarity and are left out"

@@ -132,11 +132,12 @@ class AuditDocument(TypedDict):
 
 class MapDocument(MapParameterFacts, MapFidelity):
     """What `python -m lib map --json` prints: the parameters are those that were used, and `why` says why they are
-    not those asked for. `input` names the vectors that were laid out and against which the map was measured."""
+    not those asked for (None where they are). `input` names the vectors that were laid out, against which the map was
+    measured."""
 
     space: str
     input: str
-    why: NotRequired[str]
+    why: str | None
     images: int
     neighbours: NeighbourSearch
     cached: bool
