@@ -20,7 +20,8 @@ from lib import artifacts, statistics
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
 from lib.errors import ArtifactError, Remedy
-from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
+from lib.measure import leaks
+from lib.measure.evaluation import evaluation_row, leaked_queries, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
@@ -29,10 +30,11 @@ from lib.search import evaluation, rank_measures
 from lib.search.calibration import BINS, Calibration, Collector
 from lib.search.evaluation import Pairs, PerQuery, Scores
 from lib.search.metrics import METRICS, Floats
+from lib.search.near_duplicates import NearDuplicates
 from lib.text import natural_key
 
-# 2: one population for all measures, ties in expectation, more measures.
-SCHEMA = 2
+# 2: one population for all measures, ties in expectation, more measures. 3: the scores without leaks, too.
+SCHEMA = 3
 KS = (1, 5, 10)
 FOLDER = "scores"
 # The measures by key, with their short titles.
@@ -62,6 +64,9 @@ MEASURE_DESCRIPTIONS = {
     "ndcg10": "correct results among the first 10, each divided by log2(rank + 1), over the largest possible sum "
     "(Järvelin and Kekäläinen 2002)",
 }
+NEAR_STAGE = "similar photos"
+# In the names of a file's arrays: without leaks.
+_CLEAN = "_without_leaks"
 # What the mean is taken over.
 QUERIES, CLASSES = "queries", "classes"
 
@@ -76,16 +81,22 @@ class ScoreFacts(Provenance):
     seconds: float
     seconds_by_metric: dict[str, float]
     pairs: dict[str, list[int]]
+    leaks: int | None
     auc: dict[str, float | None]
     calibration_queries: dict[str, int]
 
 
 @dataclass(frozen=True)
 class SpaceScores:
-    """A space's scores and calibrations by metric; `facts` are the provenance and the seconds taken."""
+    """A space's scores and calibrations by metric; `facts` are the provenance and the seconds taken.
+
+    `without_leaks` are the scores when near-duplicates are no results of each other, and `facts["leaks"]` counts the
+    queries with a near-duplicate in the gallery: None where near-duplicates could not be searched for.
+    """
 
     space: str
     scores: dict[str, Scores]
+    without_leaks: dict[str, Scores]
     calibrations: dict[str, Calibration]
     facts: ScoreFacts
 
@@ -136,8 +147,9 @@ def measure(
     workspace: Workspace,
     space: str,
     progress: Progress = no_progress,
+    near: NearDuplicates | None = None,
 ) -> SpaceScores:
-    """Score a space under every metric.
+    """Score a space under every metric, and without leaks where the near-duplicates are given.
 
     Raises QueryError when there are no test images, ArtifactError when the space is not prepared.
     """
@@ -146,17 +158,31 @@ def measure(
     catalog = loaded.catalog
     query_rows, gallery_rows = query_and_gallery_rows(catalog)
     collector = Collector(len(query_rows), len(gallery_rows))
+    labels, pictures = catalog.frame["label"].to_numpy(), catalog.frame["sha256"].to_numpy()
     scores = evaluation.evaluate_metrics(
         loaded.gallery,
-        catalog.frame["label"].to_numpy(),
+        labels,
         metrics=list(METRICS),
         query_rows=query_rows,
         gallery_rows=gallery_rows,
         ks=KS,
-        same_picture=catalog.frame["sha256"].to_numpy(),
+        same_picture=pictures,
         progress=progress,
         observe=collector.observe,
     )
+    without_leaks, leaked = {}, None
+    if near is not None:
+        groups = near.groups(catalog)
+        leaked = leaked_queries(catalog, groups, query_rows, gallery_rows)
+        without_leaks = evaluation.without_copies(
+            scores,
+            loaded.gallery,
+            labels,
+            gallery_rows=gallery_rows,
+            ks=KS,
+            same_picture=pictures,
+            near_copies=groups,
+        )
     calibrations = collector.calibrations()
     facts: ScoreFacts = {
         **provenance(workspace, loaded.space, catalog),
@@ -167,23 +193,25 @@ def measure(
         "seconds": round(time.perf_counter() - start, 3),
         "seconds_by_metric": {name: each.seconds for name, each in scores.items()},
         "pairs": {name: list(each.pairs) for name, each in scores.items()},
+        "leaks": leaked,
         "auc": {name: each.auc for name, each in calibrations.items()},
         "calibration_queries": {name: each.queries for name, each in calibrations.items()},
     }
-    return SpaceScores(loaded.space, scores, calibrations, facts)
+    return SpaceScores(loaded.space, scores, without_leaks, calibrations, facts)
 
 
 def measure_all(workspace: Workspace, stage: Callable[[str], Progress], *, again: bool = False) -> list[SpaceScores]:
     """The scores of every prepared space: read from its file, else (or with `again`) measured and written.
 
-    `stage` returns the progress function of a space.
+    `stage` returns the progress function of a space, or of `NEAR_STAGE`, the search for near-duplicates.
     """
     catalog = workspace.catalog()
+    kept = {space: None if again else load(workspace, space, catalog) for space in workspace.spaces}
+    near = None if all(kept.values()) else leaks.find_or_none(workspace, catalog, stage(NEAR_STAGE))
     all_scores = []
-    for space in workspace.spaces:
-        scores = None if again else load(workspace, space, catalog)
-        if scores is None:
-            scores = measure(workspace, space, stage(space))
+    for space, existing in kept.items():
+        scores = existing or measure(workspace, space, stage(space), near)
+        if existing is None:
             save(scores, scores_file(workspace, space, catalog))
         all_scores.append(scores)
     return all_scores
@@ -196,6 +224,10 @@ def save(space_scores: SpaceScores, target: Path) -> None:
         queries = scores.per_query
         arrays[f"{name}_rows"], arrays[f"{name}_counted"] = queries.rows, queries.counted
         arrays |= {f"{name}_{measure}": values for measure, values in queries.values.items()}
+        if name in space_scores.without_leaks:
+            queries = space_scores.without_leaks[name].per_query
+            arrays[f"{name}{_CLEAN}_counted"] = queries.counted
+            arrays |= {f"{name}{_CLEAN}_{measure}": values for measure, values in queries.values.items()}
         calibration = space_scores.calibrations[name]
         arrays |= {f"{name}_{kind}": getattr(calibration, kind) for kind in ("edges", "same", "different")}
     with artifacts.replacing(target) as temporary, temporary.open("wb") as file:
@@ -213,24 +245,30 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
             arrays = {name: stored[name] for name in stored.files if name != "facts"}
         if not METRICS.keys() <= facts["auc"].keys():  # a metric is new since
             return None
-        measured, calibrations = {}, {}
+        suffixes = ("",) if facts["leaks"] is None else ("", _CLEAN)
+        measured: dict[str, dict[str, PerQuery]] = {suffix: {} for suffix in suffixes}
+        calibrations = {}
         for name in METRICS:
-            measured[name] = PerQuery(
-                arrays[f"{name}_rows"],
-                arrays[f"{name}_counted"],
-                {measure: arrays[f"{name}_{measure}"] for measure in rank_measures.names(KS)},
-            )
+            for suffix in suffixes:
+                measured[suffix][name] = PerQuery(
+                    arrays[f"{name}_rows"],
+                    arrays[f"{name}{suffix}_counted"],
+                    {measure: arrays[f"{name}{suffix}_{measure}"] for measure in rank_measures.names(KS)},
+                )
             edges, same, different = (arrays[f"{name}_{kind}"] for kind in ("edges", "same", "different"))
             calibrations[name] = Calibration(
                 name, edges, same, different, facts["auc"][name], facts["calibration_queries"][name]
             )
-        scores = evaluation.summaries(
-            measured,
-            catalog.frame["label"].to_numpy(),
-            query_and_gallery_rows(catalog)[1],
-            {name: Pairs(*each) for name, each in facts["pairs"].items()},
-            facts["seconds_by_metric"],
-        )
+        summaries = {
+            suffix: evaluation.summaries(
+                by_metric,
+                catalog.frame["label"].to_numpy(),
+                query_and_gallery_rows(catalog)[1],
+                {name: Pairs(*each) for name, each in facts["pairs"].items()},
+                facts["seconds_by_metric"],
+            )
+            for suffix, by_metric in measured.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ArtifactError(f"{target} cannot be read", remedy=Remedy.DELETE_FILE) from error
-    return SpaceScores(str(facts["space"]), scores, calibrations, facts)
+    return SpaceScores(str(facts["space"]), summaries[""], summaries.get(_CLEAN, {}), calibrations, facts)

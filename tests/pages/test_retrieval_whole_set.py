@@ -112,6 +112,9 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
         assert line["P@5, %"].startswith(f"{row['precision']['5'] * 100:.1f}  (")
     assert scoreboard_view.population(row["queries"], row["left_out"], row["gallery"]) in words(app)
+    leaks = measured(copied, "resnet18").facts["leaks"]
+    assert (scoreboard_view.leaked(leaks) if leaks else scoreboard_view.NO_LEAKS) in words(app)
+    assert (f"mAP, %, {scoreboard_view.WITHOUT_LEAKS}" in table) == bool(leaks)
 
 
 def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings) -> None:

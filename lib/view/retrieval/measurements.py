@@ -67,10 +67,13 @@ def all_scores(workspace: Workspace) -> dict[str, SpaceScores] | None:
     if len(stored) == len(workspace.spaces):
         return stored
 
+    def stage_title(name: str) -> str:
+        if name == scoreboard.NEAR_STAGE:
+            return "Pairs of similar photos, compared"
+        return f"{spaces.get(name).title}, queries under five metrics"
+
     def work(reporter: Reporter) -> None:
-        scoreboard.measure_all(
-            workspace, lambda space: reporter.stage(f"{spaces.get(space).title}, queries under five metrics")
-        )
+        scoreboard.measure_all(workspace, lambda name: reporter.stage(stage_title(name)))
 
     catalog = cached.catalog(workspace)
     _measure(

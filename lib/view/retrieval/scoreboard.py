@@ -13,6 +13,7 @@ from lib.measure import scoreboard
 from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUERIES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
+from lib.text import agreeing
 from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
@@ -34,6 +35,8 @@ OVER_HELP = (
     "that a small class counts as much as a large one."
 )
 NO_SCORES = "There are no scores"
+WITHOUT_LEAKS = "without leaks"
+NO_LEAKS = "No test photo has a near-duplicate in the gallery, so no score gains by one."
 BY_QUERY = "Tests compare query by query: their differences are means over queries, not over classes."
 
 
@@ -51,6 +54,14 @@ def undefined_pairs(pairs: int, cells: Sequence[str]) -> str:
     return f"{pairs:,} pairs of photos have no defined similarity and are no results: {', '.join(cells)}."
 
 
+def leaked(queries: int) -> str:
+    """The line on test photos with a near-duplicate in the gallery."""
+    return (
+        f"{agreeing(queries, 'test photo', 'has', 'have')} a near-duplicate in the gallery: a search finds it, and the "
+        f"score gains. The column *{WITHOUT_LEAKS}* leaves these pairs out; Home lists them under *Find duplicates*."
+    )
+
+
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
     page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
@@ -63,11 +74,14 @@ def show(workspace: Workspace) -> None:
         for metric, cell in space_scores.scores.items()
     }
     _show_population(cells)
+    leaks = next(iter(scores_by_space.values())).facts["leaks"]
+    if leaks is not None:
+        st.caption(leaked(leaks) if leaks else NO_LEAKS)
     if all(cell.why for cell in cells.values()):
         return
     measure, over = _measure_choice()
     _show_bars(workspace, scores_by_space, measure, over)
-    _show_table(scores_by_space, over)
+    _show_table(scores_by_space, measure, over)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
     panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
     if over == CLASSES and panel in ("pair", "best"):
@@ -131,8 +145,8 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
     )
 
 
-def _show_table(scores_by_space: dict[str, SpaceScores], over: str) -> None:
-    """Every measure of every cell; a tick on a row shows its queries below."""
+def _show_table(scores_by_space: dict[str, SpaceScores], chosen: str, over: str) -> None:
+    """Every measure of every cell, the chosen one without leaks, too; a tick on a row shows its queries below."""
     texts, numbers = [], []
     for space, space_scores in scores_by_space.items():
         for metric, cell in space_scores.scores.items():
@@ -149,6 +163,12 @@ def _show_table(scores_by_space: dict[str, SpaceScores], over: str) -> None:
                 low, high = interval or (None, None)
                 text[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
                 number |= {title: value, f"{title} low": low, f"{title} high": high}
+                if space_scores.facts["leaks"]:
+                    clean, interval = scoreboard.mean_and_interval(space_scores.without_leaks[metric], measure, over)
+                    number[f"{title} {WITHOUT_LEAKS}"] = clean
+                    if measure == chosen:
+                        digits = 2 if measure == "r10" else 1
+                        text[f"{title}, %, {WITHOUT_LEAKS}"] = _interval(clean, interval, digits)
             auc = space_scores.calibrations[metric].auc
             texts.append(text | {"AUC": "–" if auc is None else f"{auc:.3f}", "Seconds": f"{cell.seconds:.1f}"})
             numbers.append(number | {"AUC": auc, "seconds": cell.seconds})

@@ -12,9 +12,10 @@ from PIL import Image, ImageEnhance
 
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError
-from lib.measure import evaluation, leaks
+from lib.measure import evaluation, leaks, scoreboard
 from lib.prepare import pipeline, workspace
 from lib.prepare.workspace import Workspace
+from lib.progress import no_progress
 from lib.retrieval import search
 from lib.search import near_duplicates
 from lib.search.evaluation import evaluate_metrics
@@ -178,3 +179,29 @@ def test_a_damaged_record_is_named(leaky: Workspace) -> None:
         assert leaks.find_or_none(leaky, catalog) is None
     finally:
         file.write_text(kept)
+
+
+def test_the_scoreboard_keeps_both_scores(leaky: Workspace) -> None:
+    catalog = leaky.catalog()
+    measured = {each.space: each for each in scoreboard.measure_all(leaky, lambda _: no_progress)}
+    kept = scoreboard.load(leaky, "resnet18", catalog)
+    assert kept is not None
+    (row,) = evaluation.evaluate(leaky, "resnet18", ["cosine"], near=leaks.find(leaky, catalog))
+    clean = row["without_leaks"]
+    assert clean is not None
+    assert kept.facts["leaks"] == clean["leaks"] > 0
+    for each in (measured["resnet18"], kept):
+        assert each.scores["cosine"].means["map"] == pytest.approx(row["map"])
+        assert each.without_leaks["cosine"].means["map"] == pytest.approx(clean["map"])
+        assert each.without_leaks["cosine"].intervals["map"] == pytest.approx(clean["ci95"]["map"])
+
+
+def test_scores_without_near_duplicates_that_cannot_be_found_say_so(
+    leaky: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaks, "find_or_none", lambda *_: None)
+    (first, *_) = scoreboard.measure_all(leaky, lambda _: no_progress, again=True)
+    assert (first.facts["leaks"], first.without_leaks) == (None, {})
+    kept = scoreboard.load(leaky, first.space, leaky.catalog())
+    assert kept is not None
+    assert kept.without_leaks == {}
