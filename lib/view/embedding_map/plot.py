@@ -73,7 +73,9 @@ def trait(workspace: Workspace, shown: DisplayedMap, name: str) -> Trait:
 
 
 def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
-    """The colour of every value of a trait: class colours are the same on every page."""
+    """The colour of every value of a trait: class colours are the same on every page. Numbers have a scale instead."""
+    if trait.kind == "number":
+        return {}
     if trait.kind == "class":
         return photo_tiles.colours(photos)
     if trait.name == "split":
