@@ -124,7 +124,7 @@ class _Reader:
             return self._classes()
         raise DataError(
             f"{self.tree.shown(self.node)} holds {counted(count, 'photo')} but neither class sub-folders nor a table "
-            f"of labels{photo_labels.why_none(tables)}; if it is one class of several, name the folder above it",
+            f"of labels{photo_labels.why_none(tables)} (of one class among others, the data folder is the one above)",
             remedy=Remedy.CHOOSE_DATA,
         )
 

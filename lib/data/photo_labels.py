@@ -15,6 +15,7 @@ from lib.settings import LayoutChoice
 from lib.text import composed, counted, listed, natural_key, shown_name
 
 _MOST_FILES = 40
+_MOST_BYTES = 50_000_000  # of a table that nobody named
 _LIST = ("imagelabels.mat", "labels.mat")
 _SPLIT_LIST = "setid.mat"
 
@@ -35,7 +36,14 @@ def find(tree: FolderTree, folders: Sequence[str], choice: LayoutChoice) -> Foun
     names = PhotoNames(photos)
     files = [name for folder in folders for name in tree.files.get(folder, [])]
     for name in [name for name in files if _may_be_labels(name)][:_MOST_FILES]:
-        _read(found, tree.root / name, name, names, choice)
+        file = tree.root / name
+        try:
+            if file.stat().st_size > _MOST_BYTES:
+                found.useless[name] = f"has more than {_MOST_BYTES / 1e6:,.0f} MB, so it is read only when it is named"
+                continue
+        except OSError:
+            continue
+        _read(found, file, name, names, choice)
     return found
 
 

@@ -244,7 +244,7 @@ def test_folders_below_class_folders_belong_to_the_class(tmp_path: Path) -> None
 def test_one_class_folder_as_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
     root = made.flat(tmp_path / "rose", drawn())
     sentence = str(refusal(root))
-    assert "18 photos" in sentence and "folder above" in sentence
+    assert "18 photos" in sentence and "the one above" in sentence
 
 
 def test_one_class_alone_is_a_class(tmp_path: Path) -> None:
