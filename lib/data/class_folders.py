@@ -46,6 +46,7 @@ def classes(tree: FolderTree, root: str, left_out: Mapping[str, str] | None = No
     """Every folder directly in `root` as a class, but those `left_out`, which come with the reason."""
     found = Labelled(skipped=dict(left_out or {}))
     prefix = f"{root}/" if root else ""
+    left = {last(folder) for folder in found.skipped}
     for name in tree.listing.files:
         if not name.startswith(prefix):
             _leave_out(found, name, f"lies outside of {root}")
@@ -53,7 +54,7 @@ def classes(tree: FolderTree, root: str, left_out: Mapping[str, str] | None = No
         first, separator, _ = name[len(prefix) :].partition("/")
         if not separator:
             _leave_out(found, name, NO_CLASS_FOLDER)
-        elif prefix + first not in found.skipped:
+        elif first not in left:
             found.labels[name] = composed(first)
     found.folders = {
         folder: composed(last(folder)) for folder in tree.folders.get(root, []) if folder not in found.skipped

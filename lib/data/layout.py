@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lib.data import class_folders, folder_names, photo_labels
+from lib.data import class_folders, folder_names, photo_labels, unpack
 from lib.data.class_folders import Labelled, about_classes
 from lib.data.folder_tree import FolderTree, last
 from lib.data.scanning import listing, skipped_file
@@ -95,6 +95,10 @@ class _Reader:
         if kind == "table" or (kind == "auto" and (self.choice.labels or columns)):
             return self._table()
         if not self.tree.photos and not any("/" in name for name in self.tree.listing.files):
+            if archives := [name for name in self.tree.files.get("", []) if unpack.has_suffix(name)]:
+                found = f"{counted(len(archives), 'archive')}: {listed(archives)}"
+                problem = f"{self.tree.root} holds no photos, but {found}"
+                raise DataError(problem, remedy=Remedy.UNPACK)
             raise DataError(f"{self.tree.root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
         if kind == "splits":
             return self._splits(folder_names.splits_of(list(self.names.values())))

@@ -32,10 +32,9 @@ class FoundTables:
 def find(tree: FolderTree, folders: Sequence[str], choice: LayoutChoice) -> FoundTables:
     """What the tables and lists in `folders` say of the photos."""
     found = FoundTables()
-    photos = [name for names in tree.photos.values() for name in names]
-    names = PhotoNames(photos)
-    files = [name for folder in folders for name in tree.files.get(folder, [])]
-    for name in [name for name in files if _may_be_labels(name)][:_MOST_FILES]:
+    files = [name for folder in folders for name in tree.files.get(folder, []) if _may_be_labels(name)]
+    names = PhotoNames([name for names in tree.photos.values() for name in names] if files else [])
+    for name in files[:_MOST_FILES]:
         file = tree.root / name
         try:
             if file.stat().st_size > _MOST_BYTES:

@@ -551,6 +551,33 @@ def test_a_list_of_labels_in_the_order_of_the_photos(tmp_path: Path) -> None:
     assert labels(catalog) == {f"{number}.png": f"kind {number % 2}" for number in range(1, 13)}
 
 
+def test_a_list_with_several_words_a_line(tmp_path: Path) -> None:
+    photos = drawn()
+    made.flat(tmp_path / "images", photos)
+    numbers = {name.removesuffix(".png"): CLASSES.index(label) for name, (label, _) in photos.items()}
+    rows = [f"{stem} {number} {number % 2}" for stem, number in numbers.items()]
+    write(tmp_path / "annotations" / "list.txt", "\n".join(rows).encode())
+    assert "--label-column 2" in str(refusal(tmp_path))
+    assert len(read(tmp_path, label_column="2").classes) == 3
+
+
+def test_odd_labels(tmp_path: Path) -> None:
+    made.flat(tmp_path, drawn(2))
+    given = ["rose", "r\0ose", "\ud800", "x" * 500, " rose ", "rose\nred"]
+    lines = [json.dumps({"image": name, "label": label}) for name, label in zip(drawn(2), given, strict=True)]
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    catalog = read(tmp_path)
+    assert catalog.labels == ["rose", "r\0ose", "?", "rose", "rose\nred"]
+    assert "more than 200 characters" in catalog.skipped[0]["reason"]
+    catalog_file.save(catalog, tmp_path / "catalog.parquet")
+
+
+def test_a_table_beside_an_archive_says_what_was_found(tmp_path: Path) -> None:
+    made.zipped(tmp_path / "images.zip", made.flat(tmp_path.with_name("elsewhere"), drawn()))
+    made.table(tmp_path / "labels.csv", drawn())
+    assert "1 archive: images.zip; unpack" in str(refusal(tmp_path))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 50, b"a,b\n1\n", b"{", b"PAR1 nonsense", b"image,label\n\xff\xfe,\x81\n"]
 )
