@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lib.data import folder_names
-from lib.data.folder_tree import FolderTree, last, parent
+from lib.data.folder_tree import PHOTO_SUFFIXES, FolderTree, last, parent, suffix
 from lib.data.scanning import BESIDE_CLASSES, NO_CLASS_FOLDER
 from lib.text import composed, counted, listed
 
@@ -49,7 +49,8 @@ def classes(tree: FolderTree, root: str, left_out: Mapping[str, str] | None = No
     left = {last(folder) for folder in found.skipped}
     for name in tree.listing.files:
         if not name.startswith(prefix):
-            _leave_out(found, name, f"lies outside of {root}")
+            if suffix(name) in PHOTO_SUFFIXES:
+                found.skipped[name] = f"lies outside of {root}"
             continue
         first, separator, _ = name[len(prefix) :].partition("/")
         if not separator:
@@ -80,7 +81,8 @@ def splits(tree: FolderTree, split_of: Mapping[str, str]) -> Labelled:
         folder = next((each for each in _parents(name) if each in split_of), "")
         root = roots.get(folder, "")
         if not folder:
-            _leave_out(found, name, "lies in no split folder")
+            if suffix(name) in PHOTO_SUFFIXES:
+                found.skipped[name] = "lies in no split folder"
         elif not root:
             continue
         elif (place := name.removeprefix(f"{root}/")) != name and "/" in place:

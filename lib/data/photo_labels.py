@@ -193,16 +193,22 @@ def split_by_folder(labels: Sequence[str]) -> dict[str, str]:
     return splits if len(set(splits.values())) > 1 else {}
 
 
+def _names(files: Sequence[str]) -> str:
+    """The names of files in one clause; their paths where two have one name."""
+    short = [last(name) for name in files]
+    return listed(short if len(set(short)) == len(short) else files)
+
+
 def about(files: Sequence[str], labels: TableLabels) -> str:
     """A sentence about which file gives the labels, and by which columns."""
     columns = f" (photo: {labels.image_column}, class: {labels.label_column})" if labels.image_column else ""
     photos = counted(len(labels.labels), "photo")
-    return f"a table of labels, {listed([last(name) for name in files])}, for {photos}{columns}"
+    return f"a table of labels, {_names(files)}, for {photos}{columns}"
 
 
 def left_out(tree: FolderTree, files: Sequence[str], found: TableLabels) -> tuple[dict[str, str], list[str]]:
     """The photos, or whole folders of them, that the tables give no label, with reasons; and sentences about them."""
-    file = listed([last(name) for name in files])
+    file = _names(files)
     skipped, unlisted = dict(found.refused), 0
     for folder, photos in tree.photos.items():
         without = [name for name in photos if name not in found.labels and name not in skipped]

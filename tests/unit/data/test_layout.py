@@ -222,6 +222,24 @@ def test_generic_folders_are_no_classes(tmp_path: Path) -> None:
     assert len(read(tmp_path, kind="classes").classes) == 2
 
 
+def test_a_folder_of_images_among_class_folders_is_asked_about(tmp_path: Path) -> None:
+    made.class_folders(tmp_path, drawn())
+    made.flat(tmp_path / "images", drawn(first=900))
+    assert "images/" in str(refusal(tmp_path))
+
+
+def test_a_table_in_each_split_folder(tmp_path: Path) -> None:
+    photos = drawn(6)
+    for place, split in enumerate(("train", "valid")):
+        part = dict(list(photos.items())[place::2])
+        made.flat(tmp_path / split, part)
+        made.table(tmp_path / split / "metadata.csv", part, ("file_name", "label"))
+    catalog = read(tmp_path)
+    assert labels(catalog) == expected(photos)
+    assert catalog.given_splits == ["train", "val"]
+    assert "train/metadata.csv and valid/metadata.csv" in said(catalog)
+
+
 def test_numbered_classes_are_classes(tmp_path: Path) -> None:
     catalog = read(made.class_folders(tmp_path, drawn(2, ("flower_1", "flower_2", "flower_10"))))
     assert list(catalog.classes) == ["flower_1", "flower_2", "flower_10"]
