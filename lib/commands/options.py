@@ -58,8 +58,10 @@ def parser() -> argparse.ArgumentParser:
     _space_options(command, ",".join(spaces.DEFAULTS))
     help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
     _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
-    help_ = "find duplicates, conflicting labels and unreadable files"
-    add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
+    help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
+    command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
+    help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
+    command.add_argument("--together", type=Path, metavar="FILE.csv", help=help_)
     command = add(
         "search",
         search.search,

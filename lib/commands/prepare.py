@@ -11,8 +11,8 @@ from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
 from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
-from lib.errors import QueryError
-from lib.progress import Reporter
+from lib.errors import ArtifactError, QueryError
+from lib.progress import Reporter, of_stage
 from lib.settings import Settings
 from lib.text import agreeing, counted, printable
 
@@ -76,15 +76,33 @@ def _summary(document: EmbedDocument) -> list[str]:
 
 
 def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
-    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
-    from lib.prepare import pipeline
+    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`; leaks, where a space is prepared.
+
+    With `--together FILE` a table of splits in which near-duplicates share one is written.
+    """
+    from lib.measure import leaks
+    from lib.prepare import pipeline, workspace
 
     with ProgressBar() as progress:
-        return pipeline.audit(settings, Reporter(progress.update, progress.say))
+        document = pipeline.audit(settings, Reporter(progress.update, progress.say))
+        document["leaks"] = None
+        try:
+            opened = workspace.open_workspace(settings)
+            catalog = opened.catalog()
+            near = leaks.find(opened, catalog, of_stage(progress.update, "compare similar photos"))
+        except ArtifactError:  # nothing is prepared yet
+            if options.together is not None:
+                raise
+        else:
+            document["leaks"] = leaks.leaks(near, catalog)
+            if options.together is not None:
+                leaks.write_table(options.together, leaks.shared_split_table(near, catalog))
+                document["together"] = str(options.together)
+    return document
 
 
 def show_audit(document: AuditDocument) -> str:
-    """A summary, and a line for each group of duplicates and each skipped file or folder."""
+    """A summary, and a line for each group of duplicates, each leak, and each skipped file or folder."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
@@ -93,10 +111,26 @@ def show_audit(document: AuditDocument) -> str:
         f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
         f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
         f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
-        f"{agreeing(left_out, 'file or folder', 'is', 'are')} left out"
+        f"{left_out:,} {'file or folder is' if left_out == 1 else 'files or folders are'} left out"
     ]
     if clause := skipped_files.summary(document["corrupt"]):
         lines.append(clause)
+    straddling = document.get("leaks")
+    if straddling is None:
+        lines.append("near-duplicates across splits are found once the photos are prepared")
+    else:
+        lines.append(
+            f"{agreeing(len(straddling), 'leak', 'is', 'are')} between test and the other splits: near-duplicates of "
+            "which one is a test photo"
+        )
+    lines += [
+        f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
+    ]
+    for leak in straddling or []:
+        names = "  ".join(f"{name} ({split})" for name, split in zip(leak["ids"], leak["splits"], strict=True))
+        lines.append(f"leak: {names}")
+    if "together" in document:
+        lines.append(f"wrote {document['together']}: `prepare --labels {document['together']}` reads it")
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
 
@@ -105,6 +139,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
     """A map of a space and its fidelity; `--metric` and `--seed` default to those of `prepare`."""
     from dataclasses import replace
 
+    from lib.embed import projection
     from lib.prepare import pipeline, workspace
 
     start = time.perf_counter()
@@ -121,10 +156,13 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
     exact: NeighbourSearch = {"found": "exact"}
+    images = len(laid_out.xy)
     return {
         "space": options.space,
-        **parameters.facts(),
-        "images": len(laid_out.xy),
+        **projection.parameters_used(laid_out.facts, images),
+        "why": projection.why_other_parameters(laid_out.facts, parameters, images) or None,
+        "input": laid_out.facts["input"],
+        "images": images,
         **laid_out.facts["fidelity"],
         "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
@@ -139,7 +177,12 @@ def show_map(document: MapDocument) -> str:
     parameters = [f"{name} {values[name]}" for name in names if name in values]
     images = counted(document["images"], "image")
     lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
-    if document["k"]:
+    if document["why"]:
+        lines += [document["why"]]
+    if not document["k"]:
+        lines += ["not measured: there are too few images, or all have the same vector"]
+    else:
+        lines += [f"measured on {document['input']}"]
         lines += [
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"

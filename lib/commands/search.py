@@ -12,7 +12,7 @@ from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRo
 from lib.errors import QueryError
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import agreeing, counted, printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
@@ -121,7 +121,7 @@ def show_compare(document: CompareDocument) -> str:
 def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocument:
     """A row for each space and metric: see `evaluation.evaluate`. Raises ArtifactError when no space is prepared."""
     from lib.embed import spaces
-    from lib.measure import evaluation, trec_files
+    from lib.measure import evaluation, leaks, trec_files
     from lib.prepare import workspace
     from lib.search.metrics import METRICS
 
@@ -138,6 +138,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     rows: list[EvaluationRow] = []
     files: list[str] = []
     with ProgressBar() as progress:
+        near = leaks.find_or_none(opened, opened.catalog(), of_stage(progress.update, "compare similar photos"))
         for name in names:
             runs: dict[str, Path] = {}
             if options.run_file is not None:
@@ -150,6 +151,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
                     metrics,
                     k=options.k,
                     queries=options.queries,
+                    near=near,
                     progress=of_stage(progress.update, f"evaluate {name}"),
                     observe=writer.observe if runs else None,
                 )
@@ -179,17 +181,36 @@ def show_evaluate(document: EvaluateDocument) -> str:
             + " ".join(f"{'–' if cell is None else format(cell, '.3f'):>7}" for cell in cells)
             + f"  {shown}"
         )
-    if rows:
+    if rows and rows[0]["queries"]:
         queries, left_out, images = rows[0]["queries"], rows[0]["left_out"], rows[0]["gallery"]
         lines.append(
             f"{counted(queries, 'query')} against {counted(images, 'image')}"
             + (f"; {left_out:,} left out that have no other image of their class there" if left_out else "")
         )
-    lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]
+    reasons = {row["why"] for row in rows}
+    if len(reasons) == 1:
+        lines += [why for why in reasons if why]
+    else:
+        lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]
     lines += [
         f"{row['space']} {row['metric']}: {row['undefined']:,} pairs of a query and an image have no defined "
         "similarity and are left out"
         for row in rows
         if row["undefined"]
     ]
+    lines += _without_leaks(rows)
     return "\n".join([*lines, *(f"wrote {name}" for name in document.get("files", []))])
+
+
+def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
+    """The scores without near-duplicates, where there are any."""
+    cells = [(row, clean) for row in rows if (clean := row.get("without_leaks")) is not None and clean["leaks"]]
+    if not cells:
+        return []
+    leaked = agreeing(cells[0][1]["leaks"], "query", "has a near-duplicate", "have near-duplicates")
+    lines = [f"{leaked} among these images; without these pairs P@1 and mAP are"]
+    for row, clean in cells:
+        pairs = [(clean["precision"]["1"], row["precision"]["1"]), (clean["map"], row["map"])]
+        shown = [f"{value:.3f} (with them {before:.3f})" for value, before in pairs if value is not None and before]
+        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown) or '–'}")
+    return lines

@@ -19,7 +19,7 @@ from lib.text import printable
 
 def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | None:
     """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
-    from lib.learn import backbone, distributed, plan, recipes, regimes, run_all
+    from lib.learn import backbone, distributed, plan, recipes, regimes, run_all, untrained
     from lib.prepare import pipeline
 
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
@@ -39,6 +39,10 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
         weights, how = backbone.adapted(weights)
         if how:
             reporter.say(how)
+        labels = photos.frame["label"][photos.frame["split"] == "test"]
+        unknown = untrained.untrained_classes(photos)
+        if note := untrained.untrained_note(int(labels.isin(unknown).sum()), len(labels), unknown):
+            reporter.say(note)
         planned = plan.plan(
             photos,
             weights,
@@ -104,6 +108,8 @@ def runs(settings: Settings, options: argparse.Namespace) -> RunsDocument:
 
 def show_runs(document: RunsDocument) -> str:
     """A line for each run, with accuracies in percent."""
+    from lib.learn.untrained import untrained_note
+
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"
     lines = [f"{'run':<34} {'weights':<10} {'epochs':>6} {'best':>5} {'val':>7} {'test':>7}  95 % interval"]
@@ -114,6 +120,11 @@ def show_runs(document: RunsDocument) -> str:
             f"{_percent(run.get('val_accuracy')):>7} {_percent(run['test_accuracy']):>7}  "
             f"{_percent(low)}–{_percent(high)}  {run['dataset']['name']}{', recorded' if run.get('recorded') else ''}"
         )
+    lines += [
+        f"{run['id']}: {untrained_note(untrained['photos'], len(run['predictions']), untrained['classes'])}"
+        for run in document["runs"]
+        if (untrained := run.get("untrained")) and untrained["photos"]
+    ]
     return printable(lines)
 
 

@@ -87,8 +87,9 @@ class _Reader:
         self.node = self.wrappers[-1] if self.wrappers else ""
         self.kids = tree.live(self.node)
         self.names = {kid: last(kid) for kid in self.kids}
-        # For sentences: the innermost wrapper, and its folders as classes.
-        self.place, self.about = tree.shown(self.node), about_classes(list(self.names.values()))
+        # For sentences.
+        self.place, self.folders = tree.shown(self.node), listed(f"{name}/" for name in self.names.values())
+        self.as_classes = Reading("layout", "classes", about_classes(list(self.names.values())))
 
     def read(self) -> Layout:
         """The layout by the user's choice, or by what the folder holds."""
@@ -105,8 +106,6 @@ class _Reader:
         if kind == "splits":
             return self._splits(folder_names.splits_of(list(self.names.values())))
         return self._classes() if kind == "classes" else self._auto()
-
-    # -- without a choice ---------------------------------------------------------------------------------------------
 
     def _auto(self) -> Layout:
         tables = self._tables()
@@ -138,20 +137,19 @@ class _Reader:
         if len(splits) < len(self.kids):
             raise self._mixed(splits)
         if any(class_folders.class_root(self.tree, kid) for kid in self.kids):
-            others = (Reading("layout", "classes", self.about),)
+            others = (self.as_classes,)
             return replace(self._splits(splits), others=others)
         if joined := photo_labels.joined(tables):
             return self._of_table(*joined)
-        found = listed(f"{name}/" for name in self.names.values())
         raise AmbiguousDataError(
-            f"{found} in {self.place} look like splits, but hold no class folders, and no table labels "
+            f"{self.folders} in {self.place} look like splits, but hold no class folders, and no table labels "
             f"their photos{photo_labels.why_none(tables)}",
-            [Reading("layout", "classes", self.about)],
+            [self.as_classes],
         )
 
     def _mixed(self, splits: dict[str, str]) -> AmbiguousDataError:
         others = [f"{name}/" for name in self.names.values() if name not in splits]
-        readings = [Reading("layout", "classes", self.about)]
+        readings = [self.as_classes]
         if len(set(splits.values())) > 1 and any(
             class_folders.class_root(self.tree, kid) for kid in self.kids if self.names[kid] in splits
         ):
@@ -184,18 +182,16 @@ class _Reader:
         if folder_names.are_containers(list(self.names.values())):
             if joined := photo_labels.joined(tables):
                 return self._of_table(*joined)
-            found = listed(f"{name}/" for name in self.names.values())
             raise AmbiguousDataError(
-                f"{self.place} holds photos in {found}, which is no name of a class, and no table "
+                f"{self.place} holds photos in {self.folders}, which is no name of a class, and no table "
                 f"labels them{photo_labels.why_none(tables)}",
-                [Reading("layout", "classes", self.about)],
+                [self.as_classes],
             )
         if class_folders.are_batches(self.tree, self.kids):
             raise AmbiguousDataError(
-                f"{listed(f'{name}/' for name in self.names.values())} in {self.place} hold class "
-                "folders of the same names",
+                f"{self.folders} in {self.place} hold class folders of the same names",
                 [
-                    Reading("layout", "classes", self.about),
+                    self.as_classes,
                     *(Reading("data", self.tree.shown(kid), "its class folders alone") for kid in self.kids[:2]),
                 ],
             )
@@ -203,7 +199,7 @@ class _Reader:
             raise AmbiguousDataError(
                 f"{self.place} holds {listed(f'{name}/' for name in generic)}, which is no name of a "
                 "class, beside class folders: move away what does not belong",
-                [Reading("layout", "classes", self.about)],
+                [self.as_classes],
             )
         only = self.kids[0]
         if len(self.kids) == 1 and len(self.tree.live(only)) > 1:
@@ -234,7 +230,7 @@ class _Reader:
                 raise AmbiguousDataError(
                     f"{self.tree.root} has class folders, and {last(name)} gives their photos other labels",
                     [
-                        Reading("layout", "classes", self.about),
+                        self.as_classes,
                         Reading("layout", "table", about_classes(sorted(set(found.labels.values())))),
                     ],
                 )
@@ -242,11 +238,9 @@ class _Reader:
         if loose > len(self.tree.below(self.node)) - loose:
             raise AmbiguousDataError(
                 f"{self.place} holds {counted(loose, 'photo')} beside its folders, more than in them",
-                [Reading("layout", "classes", f"{self.about}, without those photos")],
+                [Reading("layout", "classes", f"{self.as_classes.about}, without those photos")],
             )
         return layout
-
-    # -- one layout each ----------------------------------------------------------------------------------------------
 
     def _classes(self) -> Layout:
         return self._of_classes(class_folders.classes(self.tree, self.node))
@@ -311,8 +305,6 @@ class _Reader:
             tuple(notes),
             choice=self.choice,
         )
-
-    # -- tables -------------------------------------------------------------------------------------------------------
 
     def _tables(self) -> photo_labels.FoundTables:
         names = list(self.names.values())

@@ -29,7 +29,7 @@ def empty_folders(found: Layout, ids: Iterable[str], waiting: set[str]) -> list[
 
 def unreadable_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapping[str, str]]) -> DataError:
     """The error for a folder without a readable image, which says what its files are; `labels` are theirs."""
-    unread = [entry for entry in skipped if entry["id"] in labels]
+    unread = sorted((entry for entry in skipped if entry["id"] in labels), key=lambda entry: entry["id"])
     if not unread:
         return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
     folders = counted(len(set(labels.values())), "class folder")

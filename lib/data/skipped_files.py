@@ -53,7 +53,10 @@ def summary(skipped: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> 
     For example `14 files left out: 12 are HEIC files (first: a/1.heic), 1 is empty (a/2.jpg), 1 is damaged (a/3.jpg)`.
     """
     left_out = files(skipped)
-    return f"{text.counted(len(left_out), 'file')} left out: {by_kind(left_out, most)}" if left_out else ""
+    if not left_out:
+        return ""
+    advice = f"; {ADVICE_ON_HEIC}" if any(" HEIC file" in str(entry["reason"]) for entry in left_out) else ""
+    return f"{text.counted(len(left_out), 'file')} left out: {by_kind(left_out, most)}{advice}"
 
 
 def by_kind(entries: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> str:
@@ -70,8 +73,7 @@ def by_kind(entries: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> 
     ]
     if rest := sum(len(ids) for _, ids in ordered[most:]):
         clauses.append(f"{rest:,} for other reasons")
-    heic = any("HEIC" in one for one, _ in kinds)
-    return ", ".join(clauses) + (f"; {ADVICE_ON_HEIC}" if heic else "")
+    return ", ".join(clauses)
 
 
 def _words(reason: str) -> tuple[str, str]:

@@ -97,7 +97,7 @@ class MapParameterFacts(TypedDict):
 class MapFidelity(TypedDict):
     """How much of the neighbourhoods is left on a map: means over `ranked` images with `k` neighbours each.
 
-    The three measures are None, and `k` is 0, where there are too few images.
+    The three measures are None, and `k` is 0, where there are too few images or all have the same vector.
     """
 
     trustworthiness: float | None

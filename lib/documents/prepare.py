@@ -103,18 +103,41 @@ class DuplicateGroup(TypedDict):
     distance: int
 
 
+class Leak(TypedDict):
+    """Two near-duplicates of which one is a test image and the other is not.
+
+    `correlation` is that of the better match, of one picture with the other or with a window of it; `equal` when the
+    pixels are equal.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    splits: list[str]
+    correlation: float
+    equal: bool
+
+
 class AuditDocument(TypedDict):
-    """What `python -m lib audit --json` prints."""
+    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found.
+
+    `together` is the table of splits that was written on request.
+    """
 
     duplicates: list[DuplicateGroup]
     corrupt: list[SkippedFile]
     images: int
+    leaks: NotRequired[list[Leak] | None]
+    together: NotRequired[str]
 
 
 class MapDocument(MapParameterFacts, MapFidelity):
-    """What `python -m lib map --json` prints."""
+    """What `python -m lib map --json` prints: the parameters are those that were used, and `why` says why they are
+    not those asked for (None where they are). `input` names the vectors that were laid out, against which the map was
+    measured."""
 
     space: str
+    input: str
+    why: str | None
     images: int
     neighbours: NeighbourSearch
     cached: bool

@@ -67,6 +67,13 @@ class RunDataset(TypedDict):
     limit: NotRequired[int | None]
 
 
+class Untrained(TypedDict):
+    """The classes with test photos and without a training photo, and the number of these test photos."""
+
+    classes: list[str]
+    photos: int
+
+
 class RunRecord(TypedDict):
     """The record of a finished run: `<artifacts>/runs/<id>.json`, and an item of the document of `runs`."""
 
@@ -82,8 +89,10 @@ class RunRecord(TypedDict):
     # The epoch whose network was tested, from 1: the highest validation accuracy, then the lowest loss.
     best_epoch: int
     val_accuracy: NotRequired[float]
-    test_accuracy: float
-    test_ci95: NotRequired[list[float]]
+    # None where no class of the test photos has a training photo.
+    test_accuracy: float | None
+    test_ci95: NotRequired[list[float] | None]
+    untrained: NotRequired[Untrained]
     test_loss: NotRequired[float]
     classes: NotRequired[list[str]]
     # Counts of test photos: a row per true class, a column per predicted class, in the order of `classes`.
@@ -203,6 +212,7 @@ class NormalisedRun(TypedDict):
     test_accuracy: float | None
     test_ci95: tuple[float, float] | None
     tested: int | None
+    untrained: Untrained
     classes: list[str]
     confusion: list[list[int]]
     predictions: list[NormalisedPrediction]

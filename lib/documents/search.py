@@ -88,12 +88,22 @@ class EvaluationMeans(TypedDict):
     ndcg: dict[str, float | None]
 
 
+class WithoutLeaks(EvaluationMeans):
+    """The measures when near-duplicates are no results of each other: `leaks` counts the queries with a near-duplicate
+    among the images that are ranked, beside pixel-identical ones."""
+
+    queries: int
+    leaks: int
+    ci95: EvaluationIntervals
+
+
 class EvaluationRow(EvaluationMeans):
     """The scores of a space under a metric: means over the `queries`, those with another image of their class in the
     gallery. `left_out` counts the other queries, and `balanced` holds the means over classes of the class means.
 
     `undefined` counts the pairs of a query and an image that have no defined similarity and are no results. `why` says
-    why there is no score, and is None where there is one.
+    why there is no score, and is None where there is one. `without_leaks` is None where near-duplicates could not be
+    searched for.
     """
 
     space: str
@@ -104,6 +114,7 @@ class EvaluationRow(EvaluationMeans):
     undefined: int
     why: str | None
     balanced: EvaluationMeans
+    without_leaks: NotRequired[WithoutLeaks | None]
     ci95: EvaluationIntervals
     seconds: float
 

@@ -161,6 +161,25 @@ def project(
     return Map(xy, measured.preserved, facts)
 
 
+def parameters_used(facts: MapFacts, images: int) -> MapParameterFacts:
+    """The parameters with which a map of `images` was made, where more neighbours were asked for than there are, or
+    UMAP where PCA was made; the facts name those asked for."""
+    used: MapParameterFacts = {"method": facts["method"], "metric": facts["metric"]}
+    if facts["method"] == "UMAP":
+        used["n_neighbors"] = min(facts["n_neighbors"], images - 1)
+        used["min_dist"], used["seed"] = facts["min_dist"], facts["seed"]
+    return used
+
+
+def why_other_parameters(facts: MapFacts, asked: MapParameters, images: int) -> str:
+    """Why a map has another method or number of neighbours than was `asked`; "" when it has these."""
+    if "why" in facts:
+        return f"PCA in place of UMAP: {facts['why']}"
+    if asked.method == "umap" and asked.n_neighbors > images - 1:
+        return f"n_neighbors {images - 1} in place of {asked.n_neighbors}: there are {images} images"
+    return ""
+
+
 def _umap(
     points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Progress
 ) -> tuple[np.ndarray, str]:

@@ -17,6 +17,7 @@ from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.results import LAYERS
 from lib.learn.trainee import Trainee
+from lib.learn.untrained import untrained_classes
 from lib.progress import of_stage
 from lib.settings import VERSION
 from lib.statistics import wilson
@@ -33,6 +34,10 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
     result = loop.evaluate(network, inputs, test.labels, device, of_stage(callbacks.progress, "test"))
     predicted = result.probabilities.argmax(1)
     correct = int((predicted == test.labels).sum())
+    untrained = untrained_classes(run.catalog)
+    unknown = sum(classes[label] in untrained for label in test.labels)
+    # A share of photos of which none can be right says nothing of the network.
+    tested = unknown < len(test)
     total, trainable = regimes.parameter_counts(regimes.REGIMES[run.regime], len(classes))
     return {
         "schema": SCHEMA,
@@ -46,8 +51,9 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "epochs": state.epochs,
         "best_epoch": state.best_epoch,
         "val_accuracy": state.epochs[state.best_epoch - 1]["val_accuracy"],
-        "test_accuracy": correct / len(test),
-        "test_ci95": list(wilson(correct, len(test))),
+        "test_accuracy": correct / len(test) if tested else None,
+        "test_ci95": list(wilson(correct, len(test))) if tested else None,
+        "untrained": {"classes": untrained, "photos": unknown},
         "test_loss": result.loss,
         "classes": list(classes),
         "confusion": _confusion(test.labels, predicted, len(classes)),
@@ -57,7 +63,7 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
             "trainable": trainable,
             "frozen_tensors": regimes.frozen_count(regimes.REGIMES[run.regime], len(classes)),
         },
-        "probe": _probes(run, trainee.features, network, inputs, test, device),
+        "probe": _probes(run, trainee.features, network, inputs, test, device) if tested else [],
         "dataset": _dataset(run.catalog),
         "config": {
             **run.recipe.as_dict(),

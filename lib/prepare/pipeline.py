@@ -175,7 +175,7 @@ def _clean(folder: Path, state: State) -> None:
     artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
     # Results that belong to the current vectors, such as maps with the user's own parameters, stay with them.
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
-    for kind, pattern in (("maps", "*.npz"), ("scores", "*"), ("robustness", "*")):
+    for kind, pattern in (("maps", "*.npz"), ("scores", "*"), ("robustness", "*"), ("near-duplicates", "*")):
         files = (folder / kind).glob(pattern)
         artifacts.sweep(folder / kind, {file.name for file in files if file.name.startswith(current)})
     for file in folder.glob("catalog-*.parquet"):

@@ -181,6 +181,61 @@ def evaluate_metrics(
     return summaries(measured, label_codes, searched, pairs, seconds, seed)
 
 
+def without_copies(
+    scores: Mapping[str, Scores],
+    gallery: Gallery,
+    labels: Array | Sequence[str],
+    *,
+    gallery_rows: Array,
+    ks: Sequence[int],
+    same_picture: Array | Sequence[str],
+    near_copies: Array | Sequence[str],
+    seed: int = 0,
+) -> dict[str, Scores]:
+    """The scores when rows with equal `near_copies` (n,) are no results of each other, as with `same_picture` (n,).
+
+    `scores` are those of `evaluate_metrics` with the same arguments; rows with equal `same_picture` have equal
+    `near_copies`. Only the queries whose results change are ranked again.
+    """
+    names, some = list(scores), next(iter(scores.values())).per_query
+    searched = np.unique(existing_rows(gallery, gallery_rows, "gallery rows"))
+    pictures, groups = _codes(gallery, same_picture, "same_picture"), _codes(gallery, near_copies, "near_copies")
+    changed = with_near_copies(some.rows, searched, pictures, groups)
+    if not changed.any():
+        return dict(scores)
+    again = evaluate_metrics(
+        gallery,
+        labels,
+        metrics=names,
+        query_rows=some.rows[changed],
+        gallery_rows=searched,
+        ks=ks,
+        same_picture=groups,
+        seed=seed,
+    )
+    merged = {name: _merged(scores[name].per_query, again[name].per_query, changed) for name in names}
+    pairs, seconds = ({name: getattr(each, kind) for name, each in scores.items()} for kind in ("pairs", "seconds"))
+    return summaries(merged, _codes(gallery, labels, "labels"), searched, pairs, seconds, seed)
+
+
+def with_near_copies(queries: Rows, gallery_rows: Rows, pictures: Array, groups: Array) -> npt.NDArray[np.bool_]:
+    """Whether a near-duplicate of each query, other than a copy, is among `gallery_rows`: (q,).
+
+    `pictures` and `groups` (n,) are whole numbers from 0, equal for copies and for near-duplicates.
+    """
+    copies, near = (np.bincount(codes[gallery_rows], minlength=codes.max() + 1) for codes in (pictures, groups))
+    return np.asarray(near[groups[queries]] > copies[pictures[queries]])
+
+
+def _merged(first: PerQuery, second: PerQuery, places: npt.NDArray[np.bool_]) -> PerQuery:
+    """`first` with the entries of `second` at `places` (q,)."""
+    counted, values = first.counted.copy(), {name: each.copy() for name, each in first.values.items()}
+    counted[places] = second.counted
+    for name, each in values.items():
+        each[places] = second.values[name]
+    return PerQuery(first.rows, counted, values)
+
+
 def _score_block(
     values: Floats, name: str, relevant: Array, excluded: Array, total: Rows, ks: Sequence[int]
 ) -> dict[str, Floats]:

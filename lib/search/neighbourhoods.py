@@ -88,11 +88,21 @@ def k_nearest(
     for name in METRICS:
         for start in range(0, len(vectors), _BATCH):
             block = slice(start, min(len(vectors), start + _BATCH))
-            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=copies[block])
+            left_out = _left_out(gallery.undefined(name), copies, block)
+            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=left_out)
             rows[name][block], values[name][block] = ranked.rows, ranked.values
             done += block.stop - start
             progress(done, total)
     return Neighbourhoods(rows, values, {**facts, "found": "exact"})
+
+
+def _left_out(undefined: np.ndarray, copies: Sequence[Sequence[int]], block: slice) -> Sequence[Sequence[int]]:
+    """For each image of a block the rows that are no neighbours: its copies, and images without a similarity to it."""
+    without = np.flatnonzero(undefined).tolist()
+    if not without:
+        return copies[block]
+    everything = range(len(copies))
+    return [everything if undefined[row] else [*copies[row], *without] for row in range(block.start, block.stop)]
 
 
 def approximation_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:
@@ -138,16 +148,23 @@ def load(path: Path) -> Neighbourhoods | None:
 
 
 def purity(rows: Rows, codes: np.ndarray, k: int = K) -> Floats:
-    """Share of each image's k nearest that are of its class, (n,); NaN for an image without neighbours."""
+    """Share of each image's k nearest that are of its class, (n,).
+
+    NaN for an image without neighbours or alone in its class, and for all images where there is one class: no neighbour
+    could then be right, or none wrong.
+    """
     near, valid = rows[:, :k], rows[:, :k] >= 0
     same = (codes[near] == codes[:, None]) & valid
+    sizes = np.bincount(codes, minlength=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(same.sum(axis=1) / valid.sum(axis=1), dtype=np.float32)
+        share = same.sum(axis=1) / valid.sum(axis=1)
+    return np.where((sizes[codes] > 1) & ((sizes > 0).sum() > 1), share, np.nan).astype(np.float32)
 
 
 def votes(rows: Rows, codes: np.ndarray, k: int = K) -> tuple[npt.NDArray[np.int64], Floats]:
     """Leave-one-out k-nearest-neighbours classification: each image's predicted class (n,), by majority, ties to the
-    class with nearer members, and its share of the votes (n,). -1 and NaN for an image without neighbours.
+    class with nearer members, and its share of the votes (n,). -1 and NaN for an image without neighbours, and for all
+    images where there is one class.
     """
     near, valid = rows[:, :k], rows[:, :k] >= 0
     n, width = near.shape
@@ -158,7 +175,8 @@ def votes(rows: Rows, codes: np.ndarray, k: int = K) -> tuple[npt.NDArray[np.int
     chosen = counts.argmax(axis=1)
     with np.errstate(invalid="ignore"):
         share = ((codes[near] == chosen[:, None]) & valid).sum(axis=1) / valid.sum(axis=1)
-    return np.where(valid.any(axis=1), chosen, -1), share.astype(np.float32)
+    defined = valid.any(axis=1) & (len(np.unique(codes)) > 1)
+    return np.where(defined, chosen, -1), np.where(defined, share, np.nan).astype(np.float32)
 
 
 def hubness(rows: Rows, k: int = K) -> npt.NDArray[np.int64]:

@@ -29,6 +29,7 @@ METRICS: Final = ("COSINE", "L2", "IP")
 ROWS_IN_MEMORY: Final = 20_000  # the first rows by key, among which queries are drawn
 _TIE: Final = 1e-6  # two values that differ by less, relative to the larger, are as close
 _MARGIN: Final = 64  # rows kept beyond the k-th, for ties
+_MOST_TIED: Final = 100_000  # rows kept for a query at most, which bounds memory
 _PAGE: Final = 1000
 _MIN_SEGMENT: Final = 1024  # rows below which a server builds no index (rootCoord.minSegmentSizeToEnableIndex)
 
@@ -88,7 +89,11 @@ def ground_truth(
         best = np.concatenate([best, scores(block, vectors, metric)], axis=1)
         best_keys = np.concatenate([best_keys, np.broadcast_to(block_keys, (len(query_keys), len(block_keys)))], axis=1)
         if best.shape[1] > keep:
-            columns = np.argpartition(-best, keep - 1, axis=1)[:, :keep]
+            # As many as some query has rows as close as its k-th: of equal vectors there can be any number.
+            last = -np.partition(-best, k, axis=1)[:, k : k + 1]
+            near = best >= np.where(np.isfinite(last), last - _TIE * np.maximum(1e-12, np.abs(last)), np.inf)
+            most = min(max(keep, int(near.sum(axis=1).max()) + 1), _MOST_TIED, best.shape[1])
+            columns = np.argpartition(-best, most - 1, axis=1)[:, :most]
             best, best_keys = np.take_along_axis(best, columns, 1), np.take_along_axis(best_keys, columns, 1)
         count += len(keys)
         if progress is not None:

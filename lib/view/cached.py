@@ -26,6 +26,7 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import findings as measured_findings
+from lib.measure import leaks
 from lib.measure import traits as measured_traits
 from lib.measure.findings import Finding
 from lib.measure.traits import Trait
@@ -35,6 +36,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.search import SearchableSpace
 from lib.search import centrality
+from lib.search.near_duplicates import NearDuplicates
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 from lib.store import collections
@@ -151,6 +153,12 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
 def audit_report(workspace: Workspace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
     return audit.audit(catalog(workspace))
+
+
+@st.cache_data(max_entries=4, show_spinner="Comparing photos with similar vectors", hash_funcs=KEYS)
+def near_duplicates(workspace: Workspace) -> NearDuplicates:
+    """The near-duplicates of the prepared photos. Raises ArtifactError while no space is prepared."""
+    return leaks.find(workspace, catalog(workspace))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

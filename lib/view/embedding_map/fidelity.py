@@ -59,7 +59,7 @@ def _sample_note(shown: DisplayedMap, measure: str) -> str:
     measured = shown.map.facts["fidelity"]
     n = len(shown.map.preserved)
     if not measured["k"]:
-        return " Too few photos here to measure it."
+        return " Not measured here: too few photos, or all have the same vector."
     ranked = n if measure == "preservation" else measured["ranked"]
     photos = f"a random sample of {ranked:,} photos" if ranked < n else f"all {n:,} photos"
     return f" Here: the {measured['k']} nearest, over {photos}."
@@ -91,7 +91,7 @@ def how_to_read(shown: DisplayedMap) -> None:
         f"Here {measured['preservation']:.0%} of each photo's {k} nearest in the space are still its {k} nearest on "
         "the map; the others lie elsewhere."
         if measured["preservation"] is not None
-        else "There are too few photos here to measure the loss."
+        else "There are too few photos here to measure the loss, or all have the same vector."
     )
     ranked = measured["ranked"]
     sample = "" if ranked == len(shown.map.xy) else f" (trustworthiness and continuity on {ranked:,})"

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import streamlit as st
 
-from lib.embed import spaces
+from lib.embed import projection, spaces
 from lib.embed.procrustes import similarity_transform
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
@@ -180,8 +180,9 @@ def facts(workspace: Workspace, main: DisplayedMap, second: DisplayedMap | None)
 
 def _provenance(shown: DisplayedMap) -> str:
     layout = shown.original.facts
+    used = projection.parameters_used(layout, len(shown.original.xy))
     parameters = ", ".join(
-        f"{name} {layout[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in layout
+        f"{name} {used[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in used
     )
     near = layout.get("neighbours", {})
     approximation = (

@@ -34,6 +34,7 @@ OVER_HELP = (
     "that a small class counts as much as a large one."
 )
 NO_SCORES = "There are no scores"
+BY_QUERY = "Tests compare query by query: their differences are means over queries, not over classes."
 
 
 def population(queries: int, left_out: int, gallery: int) -> str:
@@ -69,6 +70,8 @@ def show(workspace: Workspace) -> None:
     _show_table(scores_by_space, over)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
     panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
+    if over == CLASSES and panel in ("pair", "best"):
+        st.caption(BY_QUERY)
     if panel == "queries":
         _show_queries(workspace, cells, measure, best)
     elif panel == "pair":
@@ -82,7 +85,8 @@ def show(workspace: Workspace) -> None:
 def _show_population(cells: Cells) -> None:
     """Over which photos every score below is a mean; why there is no score; pairs without a similarity."""
     some = next(iter(cells.values()))
-    st.markdown(population(some.queries, some.left_out, some.gallery))
+    if some.queries:
+        st.markdown(population(some.queries, some.left_out, some.gallery))
     titles_by_reason: dict[str, list[str]] = {}
     titles_by_pairs: dict[int, list[str]] = {}
     for name, cell in cells.items():
@@ -123,7 +127,7 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
         f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. Results with equal values count in "
         f"expectation over their possible orders. Error bars are 95 % intervals ({first.facts['intervals']}). Measured "
         f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
-        "`python -m lib evaluate` gives the same scores."
+        "`python -m lib evaluate` gives the same scores; `docs/measures.md` defines them."
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lib.learn import results
 from lib.learn.results import Run
+from lib.learn.untrained import untrained_note
 from lib.prepare.workspace import Workspace
 from lib.text import counted
 from lib.view import page_controls, photo_tiles, url_state
@@ -69,6 +70,8 @@ def _summary(run: Run) -> None:
     if run["best_epoch"] is not None:
         facts.append(f"network of epoch {run['best_epoch']} of {len(run['epochs'])}")
     st.markdown(" · ".join(facts))
+    if note := untrained_note(run["untrained"]["photos"], run["tested"] or 0, run["untrained"]["classes"]):
+        st.info(plain(note), icon=":material/info:")
 
 
 def _confidence(confidence: float | None) -> str:

@@ -161,3 +161,10 @@ def test_a_cut_file_is_refused(kind: str) -> None:
         except ImageError:
             continue
         assert np.array_equal(rows(decoded), rows(open_rgb(data))), cut
+
+
+def test_a_tiff_of_enormous_tiles_is_refused_before_they_are_made() -> None:
+    entries = {256: 9, 257: 9, 258: 8, 259: 1, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 200, 325: 4}
+    data = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    data += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items()) + bytes(4)
+    assert "tiles of more than 64 megapixels" in reason(data.ljust(300, b"\0"))

@@ -75,3 +75,34 @@ def test_few_images_are_measured_with_fewer_neighbours() -> None:
     measured = fidelity(cloud(9, 4), cloud(9, 2), "euclidean")
     assert measured.k == 4
     assert measured.trustworthiness is not None and 0 <= measured.trustworthiness <= 1
+
+
+def test_photos_that_are_all_equal_have_nothing_to_preserve() -> None:
+    points = np.tile(np.random.default_rng(0).normal(size=8), (40, 1)).astype(np.float32)
+    xy = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    for metric in ("cosine", "euclidean"):
+        measured = fidelity(points, xy, metric)
+        assert (measured.k, measured.trustworthiness, measured.continuity, measured.preservation) == (
+            0,
+            None,
+            None,
+            None,
+        )
+        assert np.isnan(measured.preserved).all()
+
+
+def test_neighbours_at_one_distance_count_in_expectation() -> None:
+    """Against neighbours drawn many times: copies in the space, and points on a grid on the map."""
+    rng, k = np.random.default_rng(2), 3
+    points = np.repeat(rng.normal(size=(3, 5)), [8, 6, 2], axis=0).astype(np.float32)
+    xy = rng.permutation(np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1).reshape(16, 2)).astype(np.float32)
+
+    def drawn(values: np.ndarray, row: int) -> set[int]:
+        apart = ((values - values[row]).astype(np.float64) ** 2).sum(axis=1)
+        others = [other for other in rng.permutation(16) if other != row]
+        return set(sorted(others, key=lambda other: apart[other])[:k])
+
+    expected = [
+        np.mean([len(drawn(points, row) & drawn(xy, row)) / k for _ in range(3000)]) for row in range(len(points))
+    ]
+    np.testing.assert_allclose(fidelity(points, xy, "euclidean", k=k).preserved, expected, atol=0.03)

@@ -103,6 +103,27 @@ def test_search_gives_what_the_formulas_give(opened: Workspace, loaded: LOAD, sp
         assert ids(search(opened, there, image, metric, k=4)) == ids(document)[:4]
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ncc", "l1"])
+def test_images_without_a_similarity_are_no_results(opened: Workspace, loaded: LOAD, metric: str) -> None:
+    there = loaded("resnet18")
+    vectors = np.array(there.gallery.vectors)
+    dark = [3, 7, 8]
+    vectors[dark] = 0
+    changed = replace(there, gallery=exact.gallery(vectors))
+    names = {there.catalog.ids[row] for row in dark}
+    every = len(there.catalog.ids)
+    document = search(opened, changed, there.catalog.ids[0], metric, k=every)
+    assert document.get("undefined", 0) == (0 if metric == "l1" else 3)
+    assert names.isdisjoint(ids(document)) == (metric != "l1")
+    from_dark = search(opened, changed, there.catalog.ids[3], metric, k=every)
+    assert (from_dark["results"] == []) == (metric != "l1")
+    compared = retrieval_search.compare(
+        opened, changed, find_query(there.catalog, there.catalog.ids[0]), a="l1", b=metric, k=every
+    )
+    assert len(compared["ranks"]["a"]) == len(compared["a"]["results"])
+    assert compared["kendall_tau"] is not None
+
+
 def test_copies_of_the_query_are_left_out_unless_they_are_wanted(opened: Workspace, loaded: LOAD) -> None:
     for engine in ("exact", "milvus"):
         there = loaded("resnet18")

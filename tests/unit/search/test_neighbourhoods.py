@@ -56,12 +56,12 @@ def test_copies_are_no_neighbours() -> None:
 @pytest.mark.parametrize("n", [1, 2, 8])
 def test_few_images_have_few_neighbours(n: int) -> None:
     nearest = neighbourhoods.k_nearest(features(n), alone(n))
-    codes = np.zeros(n, dtype=np.int64)
+    codes = np.arange(n) % 2
     assert nearest.rows["cosine"].shape == (n, n)
     assert (nearest.rows["cosine"] == -1).sum() == n
     predicted, share = neighbourhoods.votes(nearest.rows["cosine"], codes)
+    assert np.isnan(neighbourhoods.purity(nearest.rows["cosine"], codes)).all() == (n <= 2), "two are alone, too"
     nothing = [
-        neighbourhoods.purity(nearest.rows["cosine"], codes),
         neighbourhoods.disagreement(nearest.rows["cosine"], nearest.rows["l1"]),
         neighbourhoods.mean_knn_distance(nearest.values["cosine"]),
         share,
@@ -73,8 +73,9 @@ def test_few_images_have_few_neighbours(n: int) -> None:
 
 def test_purity_and_hubs_and_disagreement_by_hand() -> None:
     codes = np.array([0, 0, 0, 1])
-    assert neighbourhoods.purity(HAND, codes, k=2).tolist() == [1, 1, 0.5, 0]
-    assert neighbourhoods.purity(HAND, codes, k=3).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 0])
+    # The last is alone in its class: no neighbour could be right.
+    assert neighbourhoods.purity(HAND, codes, k=2).tolist() == pytest.approx([1, 1, 0.5, np.nan], nan_ok=True)
+    assert neighbourhoods.purity(HAND, codes, k=3).tolist() == pytest.approx([2 / 3] * 3 + [np.nan], nan_ok=True)
     assert neighbourhoods.hubness(HAND, k=1).tolist() == [1, 1, 1, 1]
     assert neighbourhoods.hubness(HAND, k=2).tolist() == [2, 2, 3, 1]
     assert neighbourhoods.disagreement(HAND, HAND[:, ::-1], k=1).tolist() == [1, 1, 1, 1]
@@ -96,7 +97,7 @@ def test_of_equal_votes_the_nearer_win() -> None:
 def test_missing_neighbours_have_no_vote() -> None:
     rows = np.array([[2, -1], [0, -1], [1, 0]], dtype=np.int32)
     codes = np.array([0, 0, 1])
-    assert neighbourhoods.purity(rows, codes).tolist() == [0, 1, 0]
+    assert neighbourhoods.purity(rows, codes).tolist() == pytest.approx([0, 1, np.nan], nan_ok=True)
     predicted, share = neighbourhoods.votes(rows, codes)
     assert predicted.tolist() == [1, 0, 0]
     assert share.tolist() == [1, 1, 1]
@@ -141,3 +142,19 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Callable[[Path], None])
     damage(path)
     with pytest.raises(ArtifactError, match=r"near\.npz cannot be read"):
         neighbourhoods.load(path)
+
+
+def test_one_class_has_neither_purity_nor_votes() -> None:
+    codes = np.zeros(4, dtype=np.int64)
+    predicted, share = neighbourhoods.votes(HAND, codes)
+    assert (predicted == -1).all()
+    assert np.isnan(share).all() and np.isnan(neighbourhoods.purity(HAND, codes)).all()
+
+
+def test_images_without_a_similarity_are_no_neighbours() -> None:
+    vectors = features(6)
+    vectors[[1, 4]] = 0
+    nearest = neighbourhoods.k_nearest(vectors, alone(6))
+    assert (nearest.rows["cosine"][[1, 4]] == -1).all()
+    assert not np.isin(nearest.rows["cosine"], [1, 4]).any()
+    assert (nearest.rows["l1"][:, :5] >= 0).all(), "distances are defined for all"

@@ -78,6 +78,15 @@ def test_ties_all_count_as_right_and_nan_as_far() -> None:
     assert result.k == 2
 
 
+@pytest.mark.parametrize("page", [50, 400])
+def test_any_number_of_equal_rows_counts_as_right(page: int) -> None:
+    vectors = np.concatenate([np.ones((300, 4)), np.eye(4), -np.ones((96, 4))]).astype(np.float32)
+    names = [f"r{i:03}" for i in range(400)]
+    pages = [(names[i : i + page], vectors[i : i + page]) for i in range(0, 400, page)]
+    result = recall.ground_truth(pages, [("r000", vectors[0]), ("r399", vectors[399])], "COSINE", 10)
+    assert result.neighbours == [set(names[1:300]), set(names[304:399])]
+
+
 def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
     document = recall.recall(store, "ivf", k=5, queries=40)
     assert [row["params"] for row in document["rows"]] == [{"nprobe": n} for n in (1, 2, 4, 8, 16)]
