@@ -61,6 +61,12 @@ def classes(tree: FolderTree, root: str, left_out: Mapping[str, str] | None = No
         folder: composed(last(folder)) for folder in tree.folders.get(root, []) if folder not in found.skipped
     }
     found.notes = _merged(found.folders)
+    live = [folder for folder in tree.live(root) if folder in found.folders]
+    if live and not any(folder in tree.photos for folder in live):
+        below = sum(len(tree.live(folder)) for folder in live)
+        found.notes.append(
+            f"The class folders hold only folders, {below:,} in all, which count as parts of their class."
+        )
     if loose := len(tree.photos.get(root, [])):
         found.notes.append(f"{counted(loose, 'photo')} beside the class folders {_is_are(loose)} left out.")
     return found

@@ -259,6 +259,14 @@ def test_folders_below_class_folders_belong_to_the_class(tmp_path: Path) -> None
     assert read(tmp_path).classes == {"rose": 3, "tulip": 3}
 
 
+def test_class_folders_of_nothing_but_folders_are_pointed_out(tmp_path: Path) -> None:
+    for place, folder in enumerate(("flowers/rose", "flowers/tulip", "trees/oak")):
+        write(tmp_path / folder / "a.png", scene(place))
+    catalog = read(tmp_path)
+    assert catalog.classes == {"flowers": 2, "trees": 1}
+    assert "hold only folders, 3 in all" in said(catalog)
+
+
 def test_one_class_folder_as_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
     root = made.flat(tmp_path / "rose", drawn())
     sentence = str(refusal(root))
