@@ -75,7 +75,7 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.DELETE_FILE: "delete it and run the command again",
     Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
     Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
-    Remedy.UNPACK: "unpack them, or name one of them with --data or PETALSCOPE_DATA",
+    Remedy.UNPACK: "unpack what belongs to the photos, or name one archive with --data or PETALSCOPE_DATA",
     Remedy.CHOOSE_READING: "--{option} {value} for {about}",
     Remedy.RESTORE_DATA: "restore the folder, or name another with --data or PETALSCOPE_DATA",
     Remedy.MORE_PHOTOS: "use more photos or another --seed",

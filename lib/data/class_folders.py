@@ -8,9 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lib.data import folder_names
-from lib.data.folder_tree import FolderTree, last, parent
+from lib.data.folder_tree import PHOTO_SUFFIXES, FolderTree, last, parent, suffix
 from lib.data.scanning import BESIDE_CLASSES, NO_CLASS_FOLDER
 from lib.text import composed, counted, listed
+
+_COMPARED = 50  # photos that are compared byte for byte
 
 
 @dataclass
@@ -44,19 +46,27 @@ def classes(tree: FolderTree, root: str, left_out: Mapping[str, str] | None = No
     """Every folder directly in `root` as a class, but those `left_out`, which come with the reason."""
     found = Labelled(skipped=dict(left_out or {}))
     prefix = f"{root}/" if root else ""
+    left = {last(folder) for folder in found.skipped}
     for name in tree.listing.files:
         if not name.startswith(prefix):
-            _leave_out(found, name, f"lies outside of {root}")
+            if suffix(name) in PHOTO_SUFFIXES:
+                found.skipped[name] = f"lies outside of {root}"
             continue
         first, separator, _ = name[len(prefix) :].partition("/")
         if not separator:
             _leave_out(found, name, NO_CLASS_FOLDER)
-        elif prefix + first not in found.skipped:
+        elif first not in left:
             found.labels[name] = composed(first)
     found.folders = {
         folder: composed(last(folder)) for folder in tree.folders.get(root, []) if folder not in found.skipped
     }
     found.notes = _merged(found.folders)
+    live = [folder for folder in tree.live(root) if folder in found.folders]
+    if live and not any(folder in tree.photos for folder in live):
+        below = sum(len(tree.live(folder)) for folder in live)
+        found.notes.append(
+            f"The class folders hold only folders, {below:,} in all, which count as parts of their class."
+        )
     if loose := len(tree.photos.get(root, [])):
         found.notes.append(f"{counted(loose, 'photo')} beside the class folders {_is_are(loose)} left out.")
     return found
@@ -77,7 +87,8 @@ def splits(tree: FolderTree, split_of: Mapping[str, str]) -> Labelled:
         folder = next((each for each in _parents(name) if each in split_of), "")
         root = roots.get(folder, "")
         if not folder:
-            _leave_out(found, name, "lies in no split folder")
+            if suffix(name) in PHOTO_SUFFIXES:
+                found.skipped[name] = "lies in no split folder"
         elif not root:
             continue
         elif (place := name.removeprefix(f"{root}/")) != name and "/" in place:
@@ -92,13 +103,18 @@ def splits(tree: FolderTree, split_of: Mapping[str, str]) -> Labelled:
 
 
 def copies(tree: FolderTree, root: str, inner: str) -> tuple[int, int]:
-    """How many photos below `inner` lie below `root`, too, byte for byte and by name; and the number of all."""
+    """How many photos below `inner` lie below `root`, too, by name and content; and the number of all."""
     photos = tree.below(inner)
     prefix = f"{root}/" if root else ""
 
+    # All sizes and some contents: an exact copy of everything is the only thing that this should let pass.
+    compared = set(photos[:: max(1, len(photos) // _COMPARED)])
+
     def is_copy(name: str) -> bool:
+        one, other = tree.root / name, tree.root / (prefix + name.removeprefix(f"{inner}/"))
         try:
-            return filecmp.cmp(tree.root / name, tree.root / (prefix + name.removeprefix(f"{inner}/")), shallow=False)
+            same_size = one.stat().st_size == other.stat().st_size
+            return same_size and (name not in compared or filecmp.cmp(one, other, shallow=False))
         except OSError:
             return False
 

@@ -28,6 +28,10 @@ _CONTAINERS = frozenset(
 )
 
 
+# Those of them that mean photos, and stand for no class among class folders.
+_PHOTOS = frozenset({"images", "image", "img", "imgs", "photos", "photo", "pictures", "pics", "jpg", "jpeg", "png"})
+
+
 def words(name: str) -> list[str]:
     """The words of a folder's name, in small letters and without numbers: `Train_Set2` gives train, set."""
     spaced = re.sub(r"(?<=[a-zà-ÿ])(?=[A-Z])", " ", composed(name))
@@ -74,6 +78,11 @@ def are_containers(names: Sequence[str]) -> bool:
         and any(word in _CONTAINERS or word in SPLIT_WORDS for word in words(name))
         for name in names
     )
+
+
+def is_container(name: str) -> bool:
+    """Whether a name is only a word for photos, such as `images`."""
+    return composed(name).strip().lower() in _PHOTOS
 
 
 def is_plain_split(name: str) -> bool:

@@ -52,7 +52,7 @@ def read(file: Path) -> Table:
             raise DataError(f"has more than {MAX_BYTES / 1e6:,.0f} MB")
         if file.suffix.lower() == ".parquet":
             return _parquet(file)
-        text = decoded(file.read_bytes())
+        text = decoded(file.read_bytes()).replace("\0", "")
         return _json_lines(text) if file.suffix.lower() in {".jsonl", ".ndjson"} else _separated(text)
     except OSError as error:
         raise DataError(f"cannot be opened: {error.strerror or error}") from error
@@ -77,8 +77,13 @@ def _separated(text: str) -> Table:
     separator = _separator(text)
     if separator:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True))
-    else:  # a path, which may have spaces, then a word: `rose/a b.jpg 3`
-        rows = [line.rsplit(maxsplit=1) for line in text.splitlines()]
+    else:
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        even = len({len(line) for line in lines}) == 1 and len(lines[0]) > 2
+        if not even or len({line[0] for line in lines}) < len(lines):
+            # A path, which may have spaces, then a word: `rose/a b.jpg 3`.
+            lines = [line.rsplit(maxsplit=1) for line in text.splitlines()]
+        rows = lines
     rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
     if not rows or len(rows[0]) < 2:
         raise DataError("is not a table of two or more columns")
@@ -145,4 +150,5 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    # JSON may hold half of a character, which no file could be written with.
+    return str(value).strip().encode("utf-8", "replace").decode()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lib.data import class_folders, folder_names, photo_labels
+from lib.data import class_folders, folder_names, photo_labels, unpack
 from lib.data.class_folders import Labelled, about_classes
 from lib.data.folder_tree import FolderTree, last
 from lib.data.scanning import listing, skipped_file
@@ -87,6 +87,9 @@ class _Reader:
         self.node = self.wrappers[-1] if self.wrappers else ""
         self.kids = tree.live(self.node)
         self.names = {kid: last(kid) for kid in self.kids}
+        # For sentences.
+        self.place, self.folders = tree.shown(self.node), listed(f"{name}/" for name in self.names.values())
+        self.as_classes = Reading("layout", "classes", about_classes(list(self.names.values())))
 
     def read(self) -> Layout:
         """The layout by the user's choice, or by what the folder holds."""
@@ -95,12 +98,14 @@ class _Reader:
         if kind == "table" or (kind == "auto" and (self.choice.labels or columns)):
             return self._table()
         if not self.tree.photos and not any("/" in name for name in self.tree.listing.files):
+            if archives := [name for name in self.tree.files.get("", []) if unpack.has_suffix(name)]:
+                found = f"{counted(len(archives), 'archive')}: {listed(archives)}"
+                problem = f"{self.tree.root} holds no photos, but {found}"
+                raise DataError(problem, remedy=Remedy.UNPACK)
             raise DataError(f"{self.tree.root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
         if kind == "splits":
             return self._splits(folder_names.splits_of(list(self.names.values())))
         return self._classes() if kind == "classes" else self._auto()
-
-    # -- without a choice ---------------------------------------------------------------------------------------------
 
     def _auto(self) -> Layout:
         tables = self._tables()
@@ -123,8 +128,8 @@ class _Reader:
         if not count:  # no photos at all, so the files say what they are when they are read
             return self._classes()
         raise DataError(
-            f"{self.tree.shown(self.node)} holds {counted(count, 'photo')} but neither class sub-folders nor a table "
-            f"of labels{photo_labels.why_none(tables)}; if it is one class of several, name the folder above it",
+            f"{self.place} holds {counted(count, 'photo')} but neither class sub-folders nor a table "
+            f"of labels{photo_labels.why_none(tables)} (of one class among others, the data folder is the one above)",
             remedy=Remedy.CHOOSE_DATA,
         )
 
@@ -132,27 +137,26 @@ class _Reader:
         if len(splits) < len(self.kids):
             raise self._mixed(splits)
         if any(class_folders.class_root(self.tree, kid) for kid in self.kids):
-            others = (Reading("layout", "classes", about_classes(list(self.names.values()))),)
+            others = (self.as_classes,)
             return replace(self._splits(splits), others=others)
         if joined := photo_labels.joined(tables):
             return self._of_table(*joined)
-        found = listed(f"{name}/" for name in self.names.values())
         raise AmbiguousDataError(
-            f"{found} in {self.tree.shown(self.node)} look like splits, but hold no class folders, and no table labels "
+            f"{self.folders} in {self.place} look like splits, but hold no class folders, and no table labels "
             f"their photos{photo_labels.why_none(tables)}",
-            [Reading("layout", "classes", about_classes(list(self.names.values())))],
+            [self.as_classes],
         )
 
     def _mixed(self, splits: dict[str, str]) -> AmbiguousDataError:
         others = [f"{name}/" for name in self.names.values() if name not in splits]
-        readings = [Reading("layout", "classes", about_classes(list(self.names.values())))]
+        readings = [self.as_classes]
         if len(set(splits.values())) > 1 and any(
             class_folders.class_root(self.tree, kid) for kid in self.kids if self.names[kid] in splits
         ):
             readings.append(Reading("layout", "splits", f"{listed(splits)} as splits, without {listed(others)}"))
         return AmbiguousDataError(
-            f"{self.tree.shown(self.node)} mixes {listed(f'{name}/' for name in splits)}, which look like splits, with "
-            f"{listed(others)}; move away what does not belong, or",
+            f"{self.place} mixes {listed(f'{name}/' for name in splits)}, by name a split, with "
+            f"{listed(others)}: move away what does not belong",
             readings,
         )
 
@@ -178,20 +182,24 @@ class _Reader:
         if folder_names.are_containers(list(self.names.values())):
             if joined := photo_labels.joined(tables):
                 return self._of_table(*joined)
-            found = listed(f"{name}/" for name in self.names.values())
             raise AmbiguousDataError(
-                f"{self.tree.shown(self.node)} holds photos in {found}, which is no name of a class, and no table "
+                f"{self.place} holds photos in {self.folders}, which is no name of a class, and no table "
                 f"labels them{photo_labels.why_none(tables)}",
-                [Reading("layout", "classes", about_classes(list(self.names.values())))],
+                [self.as_classes],
             )
         if class_folders.are_batches(self.tree, self.kids):
             raise AmbiguousDataError(
-                f"{listed(f'{name}/' for name in self.names.values())} in {self.tree.shown(self.node)} hold class "
-                "folders of the same names",
+                f"{self.folders} in {self.place} hold class folders of the same names",
                 [
-                    Reading("layout", "classes", about_classes(list(self.names.values()))),
+                    self.as_classes,
                     *(Reading("data", self.tree.shown(kid), "its class folders alone") for kid in self.kids[:2]),
                 ],
+            )
+        if generic := [name for name in self.names.values() if folder_names.is_container(name)]:
+            raise AmbiguousDataError(
+                f"{self.place} holds {listed(f'{name}/' for name in generic)}, which is no name of a "
+                "class, beside class folders: move away what does not belong",
+                [self.as_classes],
             )
         only = self.kids[0]
         if len(self.kids) == 1 and len(self.tree.live(only)) > 1:
@@ -222,19 +230,17 @@ class _Reader:
                 raise AmbiguousDataError(
                     f"{self.tree.root} has class folders, and {last(name)} gives their photos other labels",
                     [
-                        Reading("layout", "classes", about_classes(list(self.names.values()))),
+                        self.as_classes,
                         Reading("layout", "table", about_classes(sorted(set(found.labels.values())))),
                     ],
                 )
         loose = len(self.tree.photos.get(self.node, []))
         if loose > len(self.tree.below(self.node)) - loose:
             raise AmbiguousDataError(
-                f"{self.tree.shown(self.node)} holds {counted(loose, 'photo')} beside its folders, more than in them",
-                [Reading("layout", "classes", f"{about_classes(list(self.names.values()))}, without those photos")],
+                f"{self.place} holds {counted(loose, 'photo')} beside its folders, more than in them",
+                [Reading("layout", "classes", f"{self.as_classes.about}, without those photos")],
             )
         return layout
-
-    # -- one layout each ----------------------------------------------------------------------------------------------
 
     def _classes(self) -> Layout:
         return self._of_classes(class_folders.classes(self.tree, self.node))
@@ -246,14 +252,14 @@ class _Reader:
     def _splits(self, splits: dict[str, str]) -> Layout:
         if len(set(splits.values())) < 2:
             raise DataError(
-                f"{self.tree.shown(self.node)} has no folders for training, validation and test beside each other",
+                f"{self.place} has no folders for training, validation and test beside each other",
                 remedy=Remedy.CHOOSE_DATA,
             )
         by_folder = {kid: splits[name] for kid, name in self.names.items() if name in splits}
         found = class_folders.splits(self.tree, by_folder)
         if not found.labels:
             raise DataError(
-                f"{listed(f'{name}/' for name in splits)} in {self.tree.shown(self.node)} hold no class folders",
+                f"{listed(f'{name}/' for name in splits)} in {self.place} hold no class folders",
                 remedy=Remedy.CHOOSE_DATA,
             )
         empty = [
@@ -299,8 +305,6 @@ class _Reader:
             tuple(notes),
             choice=self.choice,
         )
-
-    # -- tables -------------------------------------------------------------------------------------------------------
 
     def _tables(self) -> photo_labels.FoundTables:
         names = list(self.names.values())

@@ -34,7 +34,7 @@ def unreadable_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Ma
         return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
     folders = counted(len(set(labels.values())), "class folder")
     files = counted(len(unread), "file")
-    kinds = skipped_files.by_kind(unread)
+    kinds = skipped_files.by_kind(unread).removesuffix(f"; {skipped_files.ADVICE_ON_HEIC}")  # the remedy says it
     return DataError(
         f"{root} has no readable image: {files} in {folders}, none readable: {kinds}", remedy=Remedy.CONVERT
     )

@@ -15,6 +15,7 @@ from lib.settings import LayoutChoice
 from lib.text import composed, counted, listed, natural_key, shown_name
 
 _MOST_FILES = 40
+_MOST_BYTES = 50_000_000  # of a table that nobody named
 _LIST = ("imagelabels.mat", "labels.mat")
 _SPLIT_LIST = "setid.mat"
 
@@ -31,11 +32,17 @@ class FoundTables:
 def find(tree: FolderTree, folders: Sequence[str], choice: LayoutChoice) -> FoundTables:
     """What the tables and lists in `folders` say of the photos."""
     found = FoundTables()
-    photos = [name for names in tree.photos.values() for name in names]
-    names = PhotoNames(photos)
-    files = [name for folder in folders for name in tree.files.get(folder, [])]
-    for name in [name for name in files if _may_be_labels(name)][:_MOST_FILES]:
-        _read(found, tree.root / name, name, names, choice)
+    files = [name for folder in folders for name in tree.files.get(folder, []) if _may_be_labels(name)]
+    names = PhotoNames([name for names in tree.photos.values() for name in names] if files else [])
+    for name in files[:_MOST_FILES]:
+        file = tree.root / name
+        try:
+            if file.stat().st_size > _MOST_BYTES:
+                found.useless[name] = f"has more than {_MOST_BYTES / 1e6:,.0f} MB, so it is read only when it is named"
+                continue
+        except OSError:
+            continue
+        _read(found, file, name, names, choice)
     return found
 
 
@@ -186,16 +193,22 @@ def split_by_folder(labels: Sequence[str]) -> dict[str, str]:
     return splits if len(set(splits.values())) > 1 else {}
 
 
+def _names(files: Sequence[str]) -> str:
+    """The names of files in one clause; their paths where two have one name."""
+    short = [last(name) for name in files]
+    return listed(short if len(set(short)) == len(short) else files)
+
+
 def about(files: Sequence[str], labels: TableLabels) -> str:
     """A sentence about which file gives the labels, and by which columns."""
     columns = f" (photo: {labels.image_column}, class: {labels.label_column})" if labels.image_column else ""
     photos = counted(len(labels.labels), "photo")
-    return f"a table of labels, {listed([last(name) for name in files])}, for {photos}{columns}"
+    return f"a table of labels, {_names(files)}, for {photos}{columns}"
 
 
 def left_out(tree: FolderTree, files: Sequence[str], found: TableLabels) -> tuple[dict[str, str], list[str]]:
     """The photos, or whole folders of them, that the tables give no label, with reasons; and sentences about them."""
-    file = listed([last(name) for name in files])
+    file = _names(files)
     skipped, unlisted = dict(found.refused), 0
     for folder, photos in tree.photos.items():
         without = [name for name in photos if name not in found.labels and name not in skipped]

@@ -15,6 +15,8 @@ ADVICE_ON_HEIC: Final = "save HEIC photos as JPEG to have them read"
 _HIDDEN_FOLDER: Final = "is a hidden folder"
 # Reasons of folders. Those are no photos that somebody misses, so they do not count as files.
 _FOLDERS: Final = own_folders.REASONS | {_HIDDEN_FOLDER, scanning.ALREADY_SCANNED}
+# Of folders that the layout of the data leaves out as a whole (`class_folders`, `photo_labels`); it says so itself.
+_WHOLE_FOLDER: Final = re.compile(r"repeats the class folders|holds [\d,]+ photos? (but no class|without a row)")
 # Reasons by a regular expression, with the words for one file and for several. The first that fits counts.
 _WORDS: Final = (
     (r"is (an?) (.+?) file, not a .*", r"is \1 \2 file", r"are \2 files"),
@@ -34,8 +36,15 @@ _VERBS: Final = {"is": "are", "has": "have", "lies": "lie", "leads": "lead", "ho
 
 
 def files(skipped: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """The entries of a catalog's `skipped` that are files; hidden folders and folders of Petalscope's own are not."""
-    return [entry for entry in skipped if entry["reason"] not in _FOLDERS]
+    """The entries of a catalog's `skipped` that are files.
+
+    Hidden folders, folders of Petalscope's own, and folders that a layout leaves out as a whole are not.
+    """
+    return [entry for entry in skipped if not _is_folder(str(entry["reason"]))]
+
+
+def _is_folder(reason: str) -> bool:
+    return reason in _FOLDERS or _WHOLE_FOLDER.match(reason) is not None
 
 
 def summary(skipped: Iterable[Mapping[str, object]], most: int = MOST_KINDS) -> str:

@@ -135,6 +135,7 @@ def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> 
             return None
         named = named or (without_header and len(table.columns) == 2)  # nothing else can be the label
     labels, refused = _by_photo(found, values, file, "labels")
+    refused |= dict.fromkeys(_too_long(labels), f"has a label of more than {_LONGEST_LABEL} characters in {file}")
     splits: dict[str, str] = {}
     if split_column:
         splits, torn = _by_photo(
@@ -152,6 +153,10 @@ def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> 
         [cell for cell, (ids, _) in zip(cells, found, strict=True) if cell and not ids],
         named,
     )
+
+
+def _too_long(labels: dict[str, str]) -> list[str]:
+    return [image_id for image_id, label in labels.items() if len(label) > _LONGEST_LABEL]
 
 
 def _by_photo(

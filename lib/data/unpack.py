@@ -59,7 +59,12 @@ class Unpacked:
 
 def is_archive(path: Path) -> bool:
     """Whether `path` is a file with the name of an archive."""
-    return path.name.lower().endswith(SUFFIXES) and path.is_file()
+    return has_suffix(path.name) and path.is_file()
+
+
+def has_suffix(name: str) -> bool:
+    """Whether a file called `name` is an archive by its suffix."""
+    return name.lower().endswith(SUFFIXES)
 
 
 def stem(path: Path) -> str:

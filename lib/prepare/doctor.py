@@ -181,7 +181,8 @@ def _catalog(opened: Workspace, catalog: Catalog) -> _Check:
     try:
         changes = {kind: count for kind, count in catalog_file.changes(catalog).items() if count}
     except PetalscopeError as error:
-        return _failed("catalog", f"{detail}; {error.problem}", Remedy.RESTORE_DATA)
+        remedy = error.remedy if error.remedy is Remedy.CHOOSE_READING else Remedy.RESTORE_DATA
+        return _Check("catalog", False, replace(error.notice, problem=f"{detail}; {error.problem}", remedy=remedy))
     if not changes:
         return _passed("catalog", detail)
     detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())

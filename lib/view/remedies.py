@@ -15,7 +15,7 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.DELETE_FILE: "delete it, then open this page again",
     Remedy.CHOOSE_DATA: "start the app with PETALSCOPE_DATA naming a folder of class sub-folders (DIR/daisy/photo.jpg)",
     Remedy.CONVERT: "save them as JPEG or PNG, or start the app with PETALSCOPE_DATA naming another folder",
-    Remedy.UNPACK: "unpack them, or start the app with PETALSCOPE_DATA naming one of them",
+    Remedy.UNPACK: "unpack what belongs to the photos, or start the app with PETALSCOPE_DATA naming one archive",
     Remedy.CHOOSE_READING: "{option}: {value} for {about}",
     Remedy.RESTORE_DATA: "restore the folder, or start the app with PETALSCOPE_DATA naming another",
     Remedy.MORE_PHOTOS: "use more photos",

@@ -23,7 +23,8 @@ QUERY = "#7a5cff"
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each class, by its position among all class names in order; from the seventh on, generated hues."""
-    names = sorted(set(labels), key=natural_key)
+    # A trait of numbers comes here as well, and needs no natural order.
+    names = sorted(set(labels), key=lambda name: natural_key(name) if isinstance(name, str) else ((), name))
     return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _generated(i) for i, name in enumerate(names)}
 
 

@@ -37,3 +37,26 @@ def test_nouns_agree_with_their_numbers() -> None:
     assert text.counted(2, "class folder") == "2 class folders"
     nouns = ("class", "query", "way", "box", "batch", "test photo")
     assert [text.plural_of(noun) for noun in nouns] == ["classes", "queries", "ways", "boxes", "batches", "test photos"]
+
+
+def test_natural_order_and_names_without_digits_keep_theirs() -> None:
+    assert sorted(["10", "2", "1", "001", "a10", "a2", "b"], key=text.natural_key) == [
+        *("001", "1", "2", "10", "a2", "a10", "b"),
+    ]
+    plain = ["Zinnia", "rose", "Rose", "花", "", "é", "a-b", "ab"]
+    assert sorted(plain, key=text.natural_key) == sorted(plain)
+    assert sorted(["9" * 6000, "1" + "0" * 6000], key=text.natural_key) == ["9" * 6000, "1" + "0" * 6000]
+
+
+def test_names_that_look_alike() -> None:
+    names = ["Rose", "rose", "rose ", "tulip", "sun_flower", "Sun-Flower", "ﬁg", "fig", "straße", "strasse"]
+    groups = [set(group) for group in text.look_alikes(names)]
+    assert {"Rose", "rose", "rose "} in groups and {"sun_flower", "Sun-Flower"} in groups
+    assert {"ﬁg", "fig"} in groups and len(groups) == 4
+    assert text.look_alikes(["rose", "tulip", "rose 1", "rose 2"]) == []
+
+
+def test_lists_of_names() -> None:
+    assert [text.listed(names) for names in ([], ["a"], ["a", "b"], "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert text.listed("abcdefgh", 3) == "a, b, c and 5 more"
+    assert text.composed("e\u0301") == "é" and text.composed("plain") == "plain"

@@ -222,6 +222,24 @@ def test_generic_folders_are_no_classes(tmp_path: Path) -> None:
     assert len(read(tmp_path, kind="classes").classes) == 2
 
 
+def test_a_folder_of_images_among_class_folders_is_asked_about(tmp_path: Path) -> None:
+    made.class_folders(tmp_path, drawn())
+    made.flat(tmp_path / "images", drawn(first=900))
+    assert "images/" in str(refusal(tmp_path))
+
+
+def test_a_table_in_each_split_folder(tmp_path: Path) -> None:
+    photos = drawn(6)
+    for place, split in enumerate(("train", "valid")):
+        part = dict(list(photos.items())[place::2])
+        made.flat(tmp_path / split, part)
+        made.table(tmp_path / split / "metadata.csv", part, ("file_name", "label"))
+    catalog = read(tmp_path)
+    assert labels(catalog) == expected(photos)
+    assert catalog.given_splits == ["train", "val"]
+    assert "train/metadata.csv and valid/metadata.csv" in said(catalog)
+
+
 def test_numbered_classes_are_classes(tmp_path: Path) -> None:
     catalog = read(made.class_folders(tmp_path, drawn(2, ("flower_1", "flower_2", "flower_10"))))
     assert list(catalog.classes) == ["flower_1", "flower_2", "flower_10"]
@@ -241,10 +259,18 @@ def test_folders_below_class_folders_belong_to_the_class(tmp_path: Path) -> None
     assert read(tmp_path).classes == {"rose": 3, "tulip": 3}
 
 
+def test_class_folders_of_nothing_but_folders_are_pointed_out(tmp_path: Path) -> None:
+    for place, folder in enumerate(("flowers/rose", "flowers/tulip", "trees/oak")):
+        write(tmp_path / folder / "a.png", scene(place))
+    catalog = read(tmp_path)
+    assert catalog.classes == {"flowers": 2, "trees": 1}
+    assert "hold only folders, 3 in all" in said(catalog)
+
+
 def test_one_class_folder_as_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
     root = made.flat(tmp_path / "rose", drawn())
     sentence = str(refusal(root))
-    assert "18 photos" in sentence and "folder above" in sentence
+    assert "18 photos" in sentence and "the one above" in sentence
 
 
 def test_one_class_alone_is_a_class(tmp_path: Path) -> None:
@@ -549,6 +575,33 @@ def test_a_list_of_labels_in_the_order_of_the_photos(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("\n".join(f"kind {number % 2}" for number in range(1, 13)))
     catalog = read(tmp_path)
     assert labels(catalog) == {f"{number}.png": f"kind {number % 2}" for number in range(1, 13)}
+
+
+def test_a_list_with_several_words_a_line(tmp_path: Path) -> None:
+    photos = drawn()
+    made.flat(tmp_path / "images", photos)
+    numbers = {name.removesuffix(".png"): CLASSES.index(label) for name, (label, _) in photos.items()}
+    rows = [f"{stem} {number} {number % 2}" for stem, number in numbers.items()]
+    write(tmp_path / "annotations" / "list.txt", "\n".join(rows).encode())
+    assert "--label-column 2" in str(refusal(tmp_path))
+    assert len(read(tmp_path, label_column="2").classes) == 3
+
+
+def test_odd_labels(tmp_path: Path) -> None:
+    made.flat(tmp_path, drawn(2))
+    given = ["rose", "r\0ose", "\ud800", "x" * 500, " rose ", "rose\nred"]
+    lines = [json.dumps({"image": name, "label": label}) for name, label in zip(drawn(2), given, strict=True)]
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    catalog = read(tmp_path)
+    assert catalog.labels == ["rose", "r\0ose", "?", "rose", "rose\nred"]
+    assert "more than 200 characters" in catalog.skipped[0]["reason"]
+    catalog_file.save(catalog, tmp_path / "catalog.parquet")
+
+
+def test_a_table_beside_an_archive_says_what_was_found(tmp_path: Path) -> None:
+    made.zipped(tmp_path / "images.zip", made.flat(tmp_path.with_name("elsewhere"), drawn()))
+    made.table(tmp_path / "labels.csv", drawn())
+    assert "1 archive: images.zip; unpack" in str(refusal(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_every_surface_counts_alike(tmp_path: Path) -> None:
     assert f"{clause}." in said
     assert "8 images of 2 classes, 4 files skipped" in prepare_commands.show_prepare(document)
     checks = {check["name"]: check for check in doctor.examine(settings, look_into_store=False)["checks"]}
-    assert checks["catalog"]["detail"].startswith(f"8 images, {clause}")
+    assert checks["catalog"]["detail"].startswith(f"8 images, {clause}; ")
     assert clause in prepare_commands.show_audit(pipeline.audit(settings)).splitlines()
 
 
