@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -51,6 +52,18 @@ def split_credentials(uri: str) -> tuple[str, str]:
         return f"{scheme}{mark}{rest.rpartition('@')[2]}", ""
     userinfo, at, host = parts.netloc.rpartition("@")
     return (urlunsplit(parts._replace(netloc=host)), unquote(userinfo)) if at else (uri, "")
+
+
+def not_an_address(address: str) -> str:
+    """The sentence for a text that `is_server_address` refuses."""
+    try:
+        host = urlsplit(address).netloc
+        is_bare = isinstance(ip_address(host), IPv6Address)
+    except ValueError:
+        is_bare = False
+    if is_bare:
+        return f"{address} is not a server's address: IPv6 needs brackets, so write http://[{host}]:19530."
+    return f"{address} is not a server's address: write http://host:19530."
 
 
 def is_server_address(address: str) -> bool:

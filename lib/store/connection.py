@@ -22,8 +22,8 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
-from lib.store import errors
-from lib.store.addresses import is_server_address, local_path, split_credentials, split_database
+from lib.store import endpoints, errors
+from lib.store.addresses import is_server_address, local_path, not_an_address, split_credentials, split_database
 from lib.store.lite_owner import forget_owner, owner_text, write_owner
 from lib.store.pymilvus_import import import_pymilvus, last_logged
 
@@ -34,6 +34,11 @@ _PATIENCE_S = 2.0  # the timeout of each call after one that ran out of time
 # minutes of one call, which then fails (its retry finds that the index "already exists"). A connection that dies
 # unnoticed is made anew by the next call.
 _RARE_PINGS = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
+# pymilvus lets a reply have any size. The largest that we ask for is a page of 1,000 vectors: 131 MB where they have
+# 32,768 dimensions, the most that Milvus allows. The key is bytes, as in pymilvus' own options, which a text would not
+# replace.
+_MOST_REPLY_BYTES = 256 * 1024 * 1024
+_SERVER_OPTIONS: dict[str | bytes, int] = {**_RARE_PINGS, b"grpc.max_receive_message_length": _MOST_REPLY_BYTES}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
@@ -156,13 +161,20 @@ class Store:
 
 
 def open_store(
-    uri: str, token: str = "", *, role: str = "petalscope", wait_s: float = 10.0, timeout_s: float = 30.0
+    uri: str,
+    token: str = "",
+    *,
+    role: str = "petalscope",
+    wait_s: float = 10.0,
+    timeout_s: float = 30.0,
+    guarded: bool = False,
 ) -> Store:
     """Open a Milvus Lite path (`….db`), a server (`http://host:19530`) or Zilliz Cloud (`https://…`, with a token).
 
     A Lite store that another process owns is tried again for `wait_s` seconds. `role` describes this process in
     `<path>.owner.json`, which names the owner to other processes. Opening the same path twice in one process shares the
-    client. `timeout_s` limits every ordinary call; building and loading may take twenty times that.
+    client. `timeout_s` limits every ordinary call; building and loading may take twenty times that. `guarded` is for
+    addresses from visitors: see `endpoints`.
 
     Raises:
         StoreLockedError: another process owns the Lite store; the text names it if the owner's note can be read.
@@ -170,7 +182,7 @@ def open_store(
     """
     path = local_path(uri)
     if path is None:
-        return _open_server(uri, token, timeout_s)
+        return _open_server(uri, token, timeout_s, guarded=guarded)
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -244,22 +256,28 @@ def _start_lite(path: Path) -> _LiteClient:
     return _LiteClient(client, version, path, os.getpid(), 0)
 
 
-def _open_server(uri: str, token: str, timeout_s: float) -> Store:
+def _open_server(uri: str, token: str, timeout_s: float, *, guarded: bool) -> Store:
     address, userinfo = split_credentials(uri)
     if not is_server_address(address):
-        raise StoreError(f"{address[:200]} is not a server's address: write http://host:19530.")
+        raise StoreError(not_an_address(address[:200]))
     token = token or userinfo
     wait = min(timeout_s, _CONNECT_S)
     server, database = split_database(address)
     with _LOCK:
         pymilvus = import_pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
-    failure = None if uri.startswith("unix:") else errors.certain_failure(server, wait)
+    place = None if uri.startswith("unix:") else endpoints.endpoint(server)
+    if place is not None and guarded:
+        place = endpoints.resolved(place)
+    failure = None if place is None else errors.certain_failure(place, wait)
     if failure is not None:
         raise StoreError(f"No Milvus server answers at {address} ({failure[0]}): {failure[1]}.")
+    # pymilvus looks a global cluster up by the words in its URI, and only a name has them.
+    target = server if place is None or (not place.ip and ":" not in place.host) else place.uri
+    options = _SERVER_OPTIONS | (place.grpc_options if place is not None else {})
     try:
         store.client = pymilvus.MilvusClient(
-            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_RARE_PINGS
+            target, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=options
         )
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a permission
@@ -270,7 +288,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
             remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
             raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
         if isinstance(error, ValueError):
-            raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
+            raise StoreError(not_an_address(address)) from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
         if store.client is not None and errors.is_late(error):
@@ -278,10 +296,10 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
                 f"The Milvus server at {address} takes connections but did not answer a call within {wait:g} s: it is "
                 "busy or still starting, so try again in a moment."
             ) from None
-        if uri.startswith("unix:"):
+        if place is None:
             why, remedy = errors.reason(error, token), "start it, or correct --milvus-uri"
         else:
-            why, remedy = errors.why_silent(server, wait)
+            why, remedy = errors.why_silent(place, wait)
         raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 

@@ -1,6 +1,7 @@
 """Which Milvus may be opened, under which name, and the open ones: one client per address for a whole process.
 
 Invariants:
+- A server that a user typed is opened guarded: link-local networks are refused (`endpoints`).
 - A Lite store or a socket that a page or a link names must lie in a folder that the settings allow, and must exist:
   checking a path never creates a store. A link alone never opens a server (see `Connection.source`).
 - A token is sent only to the address that it was given for, and is in no repr.
@@ -17,17 +18,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
-from socket import inet_aton, inet_ntoa
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from lib import limits
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
 from lib.store import errors
-from lib.store.addresses import is_server_address, split_credentials
+from lib.store.addresses import is_server_address, not_an_address, split_credentials
 from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
@@ -88,7 +86,7 @@ def configured_connections(settings: Settings, secrets: Mapping[str, Any]) -> di
 
 def typed_connection(settings: Settings, uri: str, token: str = "") -> Connection:
     """The connection to an address from a user or a link. Raises QueryError if it is too long, not an address, or a
-    path that may not be opened."""
+    path that may not be opened. Nothing is resolved or called: opening a server does that, guarded (`endpoints`)."""
     uri = limits.check_length(uri, "The address of the Milvus", limits.ADDRESS).strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
@@ -98,11 +96,7 @@ def typed_connection(settings: Settings, uri: str, token: str = "") -> Connectio
     if not is_path(uri):
         address = split_credentials(uri)[0]
         if not is_server_address(address):
-            raise QueryError(f"{_redacted(address)} is not a server's address: write http://host:19530.")
-        if _is_link_local(urlsplit(address).hostname or ""):
-            raise QueryError(
-                f"{_redacted(address)} is a link-local address, where clouds keep secrets: use another address."
-            )
+            raise QueryError(not_an_address(_redacted(address)))
         return Connection(address, uri, token)
     path = confined_path(settings, uri)
     if not path.name.endswith(".db"):
@@ -112,16 +106,6 @@ def typed_connection(settings: Settings, uri: str, token: str = "") -> Connectio
     if path.is_dir() and not any(path.iterdir()):
         raise QueryError(f"{_redacted(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
     return Connection(str(path), str(path))
-
-
-def _is_link_local(host: str) -> bool:
-    """Whether a host is a link-local address, however it is written: there, clouds give a machine its own secrets."""
-    with suppress(OSError):
-        host = inet_ntoa(inet_aton(host))  # also 0xA9FEA9FE and 169.16689662
-    with suppress(ValueError):
-        ip = ip_address(host)
-        return (getattr(ip, "ipv4_mapped", None) or ip).is_link_local
-    return False
 
 
 def allowed_folders(settings: Settings) -> list[Path]:
@@ -208,7 +192,13 @@ class Pool:
         if connection.lite and not Path(connection.uri).exists():  # opening would create a store
             remedy = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
             raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {remedy}.")
-        store = open_store(connection.uri, connection.token, role="app", wait_s=self._wait_s)
+        store = open_store(
+            connection.uri,
+            connection.token,
+            role="app",
+            wait_s=self._wait_s,
+            guarded=connection.source == "typed",
+        )
         try:
             if self._on_open is not None:
                 self._on_open(connection, store)

@@ -159,7 +159,7 @@ def _database(connection: Connection, databases: list[str]) -> Connection:
     name = st.selectbox("Database", databases, index=databases.index(current) if current in databases else 0)
     if name != current:
         uri = urlunsplit(parts._replace(path="" if name == "default" else f"/{name}"))
-        other = replace(connection, uri=uri, source="typed")
+        other = replace(connection, uri=uri)  # of the same source: the operator's server stays the operator's choice
         _add(replace(other, name=other.address))
         st.rerun()
     return connection
