@@ -33,12 +33,16 @@ _PATIENCE_S = 2.0  # the timeout of each call after one that ran out of time
 # only, and otherwise closes the connection: after a minute of idling, with lines of gRPC on stderr, or after three
 # minutes of one call, which then fails (its retry finds that the index "already exists"). A connection that dies
 # unnoticed is made anew by the next call.
-_RARE_PINGS = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
+#
 # pymilvus lets a reply have any size. The largest that we ask for is a page of 1,000 vectors: 131 MB where they have
 # 32,768 dimensions, the most that Milvus allows. The key is bytes, as in pymilvus' own options, which a text would not
 # replace.
 _MOST_REPLY_BYTES = 256 * 1024 * 1024
-_SERVER_OPTIONS: dict[str | bytes, int] = {**_RARE_PINGS, b"grpc.max_receive_message_length": _MOST_REPLY_BYTES}
+_SERVER_OPTIONS: dict[str | bytes, int] = {
+    "grpc.keepalive_permit_without_calls": 0,
+    "grpc.keepalive_time_ms": 330_000,
+    b"grpc.max_receive_message_length": _MOST_REPLY_BYTES,
+}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 

@@ -46,7 +46,7 @@ def serving(
         "PETALSCOPE_OFFLINE": "1",
     }
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, *program, "streamlit", "run", "Home.py", "--server.port", str(port)]
+    command = [sys.executable, *program, "streamlit", "run", "app.py", "--server.port", str(port)]
     if secrets:
         file = artifacts.parent / "secrets.toml"
         file.write_text(secrets.replace("ADDRESS", address), encoding="utf-8")
