@@ -56,8 +56,11 @@ class Workspace:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the state and the folder: a cache key that changes with every artifact."""
-        return artifacts.digest(self.state, str(self.folder))
+        """Hash of the state, the folder and the stamps of the vectors: a cache key that changes with every artifact.
+        The stamps are for an artifact that something else changes under an open app."""
+        folders = [self.folder / entry["folder"] for entry in self.state["spaces"].values()]
+        stamps = [artifacts.stamp(extract.file(folder)) for folder in folders]
+        return artifacts.digest(self.state, str(self.folder), stamps)
 
     def catalog(self) -> Catalog:
         """The catalog, split by the user's seed. Raises ArtifactError when it is missing."""
@@ -104,11 +107,13 @@ class Workspace:
         return embedder.embedder(self.prepared_space(name), self.weights(name))
 
     def vectors(self, name: str) -> Vectors:
-        """The vectors of a space, row for row with the catalog. Raises ArtifactError when missing or stale."""
+        """The vectors of a space, row for row with the catalog. Raises ArtifactError when they are missing, stale, or
+        not those that were written."""
         entry, space = self.space(name), spaces.get(name)
         vectors = extract.load(self.folder / entry["folder"])
         if vectors is None:
             raise ArtifactError(f"The vectors of {space.name} are gone: {self._remedy(name)}.")
+        extract.verify(self.folder / entry["folder"], vectors)
         if vectors.fingerprint != entry["fingerprint"] or not vectors.of(self.catalog()):
             raise ArtifactError(f"The vectors of {space.name} belong to other photos or weights: {self._remedy(name)}.")
         if vectors.meta["space"].get("schema") != space.schema:
