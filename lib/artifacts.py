@@ -22,7 +22,7 @@ import threading
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -239,7 +239,7 @@ def verify_file(path: Path, sha256: str) -> None:
             _verified[path, sha256] = before
 
 
-def write_arrays(path: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def write_arrays(path: Path, facts: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write arrays and facts to the `.npz` file `path`, with a hash of both, atomically and without pickle."""
     text = to_json(facts)
     extra = {_FACTS: np.array(text), _HASH: np.array(_arrays_hash(text, arrays))}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -204,4 +204,4 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
             )
     except (ArtifactError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{target} cannot be read; delete it and open the scoreboard again.") from error
-    return SpaceScores(str(facts["space"]), scores, calibrations, facts)
+    return SpaceScores(str(facts["space"]), scores, calibrations, cast("ScoreFacts", facts))
