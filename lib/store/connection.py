@@ -68,7 +68,8 @@ class Store:
     that the engine reports (a Lite served over http is `lite`); `version` is that text; `cloud` marks Zilliz Cloud.
     `lost` is set once a call found the connection gone: only a new `Store` helps. `late` is set while the last call ran
     out of time: until a call succeeds, the timeout of each is `_PATIENCE_S`, so that a page of many calls cannot hang.
-    `loaded` names the collections loaded through it, for reopening.
+    `used_at` is when a call was last made (`time.monotonic`). `loaded` names the collections loaded through it, for
+    reopening.
     """
 
     def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
@@ -82,6 +83,7 @@ class Store:
         self._lite: _LiteClient | None = None
         self.lost = False
         self.late = False
+        self.used_at = time.monotonic()
         self.loaded: set[str] = set()
         self._closed = False
 
@@ -103,6 +105,7 @@ class Store:
         wait = self.timeout_s * (_SLOW if slow else 1)
         if self.late and not slow:
             wait = min(wait, _PATIENCE_S)
+        self.used_at = time.monotonic()
         try:
             reply = getattr(self.client, method)(*args, timeout=wait, **kwargs)
             self.late = False

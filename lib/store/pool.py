@@ -30,6 +30,7 @@ from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S: Final = 5.0
+_MOST_LOCKS: Final = 1000
 _SALT: Final = os.urandom(16)
 
 
@@ -159,33 +160,112 @@ class Pulse:
     databases: list[str]
 
 
+class Lease:
+    """One session's use of a connection, from `Pool.lease`. When the last one is released, the connection is closed."""
+
+    def __init__(self, pool: Pool, key: str) -> None:
+        self._pool: Pool | None = pool
+        self._key = key
+
+    def release(self) -> None:
+        """End the use. Idempotent."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool._release(self._key)
+
+
 class Pool:
     """The open stores of a process. `on_open` is called with each newly opened store, and may raise StoreError to
-    refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store."""
+    refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store.
 
-    def __init__(self, on_open: Callable[[Connection, Store], None] | None = None, *, wait_s: float = 1.0) -> None:
+    All but the app's own store are closed when the last lease is released, when nobody has called them for `idle_s`
+    seconds, and the longest unused one when more than `most` are open. The next `get` opens a closed one again.
+    """
+
+    def __init__(
+        self,
+        on_open: Callable[[Connection, Store], None] | None = None,
+        *,
+        wait_s: float = 1.0,
+        most: int = 16,
+        idle_s: float = 900.0,
+    ) -> None:
         self._on_open = on_open
         self._wait_s = wait_s
+        self._most = most
+        self._idle_s = idle_s
         self._stores: dict[str, Store] = {}
         self._locks: dict[str, threading.Lock] = {}
+        self._leases: dict[str, int] = {}
+        self._kept: set[str] = set()  # keys of the app's own store
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self.generation = 0
 
     def get(self, connection: Connection) -> Store:
         """The open store of a connection; opened if it is not, and reopened if it is lost. Raises StoreError."""
         with self._lock:
+            if len(self._locks) > _MOST_LOCKS:  # of addresses typed long ago
+                self._locks = {key: lock for key, lock in self._locks.items() if lock.locked() or key in self._stores}
             opening = self._locks.setdefault(connection.key, threading.Lock())
         with opening:  # other threads wait for this connection, but not for others
             store = self._stores.get(connection.key)
             if store is not None and not store.lost and not store.closed:
+                store.used_at = time.monotonic()
                 return store
             loaded: set[str] = set()
             if store is not None:
                 loaded = store.loaded
                 store.discard()
-                del self._stores[connection.key]
-            self._stores[connection.key] = opened = self._open(connection, loaded)
-            return opened
+                self._stores.pop(connection.key, None)
+            opened = self._open(connection, loaded)
+            with self._lock:
+                self._stores[connection.key] = opened
+                if connection.name == MAIN:
+                    self._kept.add(connection.key)
+        self.close_unused()
+        return opened
+
+    def lease(self, connection: Connection) -> Lease:
+        """Keep a connection open for a session until the lease is released. Opens nothing."""
+        with self._lock:
+            self._leases[connection.key] = self._leases.get(connection.key, 0) + 1
+        return Lease(self, connection.key)
+
+    def _release(self, key: str) -> None:
+        with self._lock:
+            self._leases[key] -= 1
+            if self._leases[key] > 0:
+                return
+            del self._leases[key]
+            store = None if key in self._kept else self._stores.pop(key, None)
+            self._wait_for_idle()
+        if store is not None:
+            store.close()
+
+    def close_unused(self) -> None:
+        """Close what has been idle for too long, and the longest unused beyond the most that may be open."""
+        with self._lock:
+            now = time.monotonic()
+            others = sorted(self._stores.keys() - self._kept, key=lambda key: self._stores[key].used_at)
+            excess = set(others[: max(0, len(others) - self._most)])
+            keys = [key for key in others if key in excess or now - self._stores[key].used_at >= self._idle_s]
+            closing = [self._stores.pop(key) for key in keys]
+            self._wait_for_idle()
+        for store in closing:
+            store.close()
+
+    def _wait_for_idle(self) -> None:
+        """Call `close_unused` when the next store becomes idle; the caller holds `_lock`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        last_uses = [self._stores[key].used_at for key in self._stores.keys() - self._kept]
+        if last_uses:
+            wait = max(0.1, min(last_uses) + self._idle_s - time.monotonic())
+            self._timer = threading.Timer(wait, self.close_unused)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _open(self, connection: Connection, loaded: set[str]) -> Store:
         """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
@@ -237,6 +317,7 @@ class Pool:
         """Close a connection; the next `get` opens it again."""
         with self._lock:
             store = self._stores.pop(connection.key, None)
+            self._wait_for_idle()
         if store is not None:
             store.close()
 
@@ -245,5 +326,6 @@ class Pool:
         with self._lock:
             stores, self._stores = list(self._stores.values()), {}
             self.generation += 1
+            self._wait_for_idle()
         for store in stores:
             store.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from pyarrow import parquet
+from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
 from lib.prepare import workspace
@@ -99,6 +100,28 @@ def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
     assert connect.READ_ONLY in words(app)
     assert "describe\\_replica" not in words(app)
     assert {"describe_replica", "list_persistent_segments"} <= set(tables(app, "Call")[0]["Call"])
+
+
+def test_a_linked_store_is_free_once_its_last_session_has_ended(opened_at, folder: Path) -> None:
+    """Two tabs show it; the second one that goes frees it for other processes."""
+    app = opened_at(store=str(folder / "x.db"))
+    connection = app.session_state["milvus_typed"][str(folder / "x.db")]
+    store, second_tab = cached.pool().get(connection), cached.pool().lease(connection)
+    caching.clear_session_resource_cache("test session id")  # as the server does when a tab is closed
+    time.sleep(0.2)  # it is let go in a thread
+    assert not store.closed
+    second_tab.release()
+    assert store.closed
+    with open_store(str(folder / "x.db"), wait_s=0.0) as other:
+        assert "foreign" in collections.names(other)
+    app.run()  # the tab is back
+    assert not app.error
+    store = cached.pool().get(connection)
+    next(button for button in app.button if button.label.startswith("Disconnect")).click().run()
+    deadline = time.monotonic() + 20
+    while not store.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def choose() -> tuple[Connection, DeltaGenerator]:
     if right.button(REFRESH, icon=":material/refresh:", width="stretch", help="Read everything from Milvus again."):
         cached_milvus.refresh()
         st.rerun()
+    cached.lease(connections[name])
     return connections[name], beside
 
 
@@ -120,7 +121,7 @@ def _form() -> None:
         if st.button(
             f"Disconnect {plain(_short(name))}", icon=":material/link_off:", key=f"off {name}", width="stretch"
         ):
-            cached.pool().close(_typed().pop(name))
+            cached.lease.clear(_typed().pop(name))  # closes it, unless another session uses it
             url_state.write(**{_STORE: None})
             st.rerun()
 

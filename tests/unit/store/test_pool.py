@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -186,6 +187,78 @@ def test_what_cannot_be_prepared_after_opening_stays_closed(settings: Settings) 
         Pool(fail).get(connection)
     with open_store(connection.uri, wait_s=0.0) as store:  # the lock is free again
         assert collections.names(store) == ["two"]
+
+
+# -- closed when nobody uses it --------------------------------------------------------------------------------------
+
+
+def test_a_connection_closes_with_its_last_session(settings: Settings) -> None:
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
+    pool = Pool()
+    first, second = pool.lease(connection), pool.lease(connection)
+    store = pool.get(connection)
+    first.release()
+    first.release()  # once more changes nothing
+    assert pool.get(connection) is store
+    assert not store.closed
+    second.release()
+    assert store.closed
+    with open_store(connection.uri, wait_s=0.0) as other:  # another process could have the lock
+        assert collections.names(other) == ["two"]
+    third = pool.lease(connection)
+    assert not pool.get(connection).closed
+    pool.close(connection)
+    third.release()
+
+
+def test_the_apps_own_store_stays_open(settings: Settings) -> None:
+    own = replace(settings, milvus_uri=str(make_store(settings.artifacts / "x.db")))
+    pool = Pool(idle_s=0.0, most=0)
+    store = pool.get(pools.app_connection(own))
+    pool.lease(pools.app_connection(own)).release()
+    pool.close_unused()
+    assert not store.closed
+    pool.close_all()
+
+
+def test_a_pool_has_an_end() -> None:
+    """The longest unused server goes when there are too many, and each that is idle for too long."""
+    with ExitStack() as stack:
+        pool = Pool(most=2, idle_s=0.3)
+        stack.callback(pool.close_all)
+        ports = [stack.enter_context(recorded_servers.serving())[0] for _ in range(3)]
+        one, two, three = (pools.Connection(str(port), f"http://127.0.0.1:{port}") for port in ports)
+        first, second = pool.get(one), pool.get(two)
+        collections.names(first)  # used later than the second
+        third = pool.get(three)
+        assert [store.closed for store in (first, second, third)] == [False, True, False]
+        deadline = time.monotonic() + 20
+        while not (first.closed and third.closed):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not pool.get(one).closed
+
+
+def test_many_connections_leave_no_descriptor() -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("descriptors are counted on Linux only")
+
+    def sockets() -> int:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return sum(link.readlink().name.startswith("socket") for link in links)
+
+    with recorded_servers.serving() as (port, _):
+        pool, counts = Pool(), []
+        for attempt in range(12):  # each with another token, as of another visitor
+            connection = pools.Connection("typed", f"http://127.0.0.1:{port}", f"token {attempt}")
+            lease = pool.lease(connection)
+            pool.get(connection)
+            lease.release()
+            counts.append(sockets())
+        deadline = time.monotonic() + 20
+        while sockets() > counts[0] + 3:  # gRPC closes its ends a moment later
+            assert time.monotonic() < deadline, counts
+            time.sleep(0.1)
 
 
 # -- failures by their names ----------------------------------------------------------------------------------------
