@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from lib.commands import interrupts
 from lib.commands.progress import Progress
 from lib.documents.runs import EpochRow
 from lib.progress import Reporter
@@ -25,7 +23,12 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
     for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
-    with Progress() as progress, _sigterm_interrupts(), distributed.group(), run_all.training_lock(settings) as teller:
+    with (
+        Progress() as progress,
+        interrupts.heeded(in_group=True),
+        distributed.group(),
+        run_all.training_lock(settings) as teller,
+    ):
         # Of processes that train together only the first reports and prints.
         leads = distributed.rank() == 0
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()
@@ -68,23 +71,6 @@ def _epoch_lines(say: Callable[[str], None], every_s: float = 10.0) -> Callable[
             )
 
     return print_line
-
-
-@contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Treat SIGTERM (from the page, `kill` or a shutdown) as an interrupt, so that the state of the run is kept."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def runs(settings: Settings, options: argparse.Namespace) -> Any:
