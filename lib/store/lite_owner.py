@@ -38,7 +38,7 @@ def owner_text(path: Path) -> str:
             owner = f"{note['role']} (process {pid} on {host}, since {note['since']})"
         elif _is_alive(pid):
             owner = f"{note['role']} (process {pid}, since {note['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return (
         f"The Milvus Lite store {path} is in use by {owner}, and only one process can own it: stop that process (the "
