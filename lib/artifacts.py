@@ -18,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import threading
 import uuid
 import zipfile
@@ -162,13 +163,20 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(documents.json_text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file. Raises OSError, also when it is no regular file: a pipe would never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_text(encoding="utf-8")
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in the file `path`; None when there is no file.
 
     Raises ArtifactError when the file is damaged or cannot be read.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -225,6 +225,8 @@ def load(folder: Path) -> Vectors | None:
     """
     if not folder.is_dir():
         return None
+    if not all((folder / name).is_file() for name in (*_HASHED, _META)):  # opening a pipe would wait for a writer
+        raise artifacts.damaged_file_error(folder)
     try:
         values = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         pictures = np.load(folder / "pictures.npy", allow_pickle=False)

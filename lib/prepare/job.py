@@ -12,7 +12,7 @@ from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
 from lib.documents.prepare import CollectionEntry, SpaceEntry, State
 from lib.errors import ArtifactError
-from lib.prepare import workspace
+from lib.prepare import state_file, workspace
 from lib.progress import Reporter
 from lib.settings import DEFAULT_SEED, Settings
 
@@ -87,6 +87,6 @@ def _lock(folder: Path, reporter: Reporter) -> Iterator[None]:
 def usable_state(folder: Path) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
     try:
-        return workspace.read_state(folder)
+        return state_file.read(folder)
     except ArtifactError:
         return None

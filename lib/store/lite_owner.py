@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lib import artifacts
+
 
 def _owner_file(path: Path) -> Path:
     return path.with_name(path.name + ".owner.json")
@@ -32,7 +34,7 @@ def owner_text(path: Path) -> str:
     """One sentence: which process owns the store at `path`, and the two remedies."""
     owner = "another process"
     try:
-        note = json.loads(_owner_file(path).read_text(encoding="utf-8"))
+        note = json.loads(artifacts.read_text(_owner_file(path)))
         pid, host = int(note["pid"]), str(note["host"])
         if host != socket.gethostname():
             owner = f"{note['role']} (process {pid} on {host}, since {note['since']})"

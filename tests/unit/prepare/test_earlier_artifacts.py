@@ -14,7 +14,7 @@ from lib.data.distortions import DISTORTIONS
 from lib.learn import runs
 from lib.learn.normalise_record import normalise
 from lib.measure import evaluation, robustness, scoreboard
-from lib.prepare import pipeline, vectors_step, workspace
+from lib.prepare import pipeline, state_file, vectors_step, workspace
 from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
 from lib.retrieval import search
@@ -124,7 +124,7 @@ def test_training_records(settings: Settings, earlier: Workspace, recorded: dict
 def test_prepare_recomputes_nothing(settings: Settings, recorded: dict[str, Any]) -> None:
     folder = workspace.open_workspace(settings).folder
     before = _results(folder)
-    state = workspace.read_state(folder)
+    state = state_file.read(folder)
     maps = {name: workspace.open_workspace(settings).map(name).xy for name in SPACES}
     said: list[str] = []
     document = pipeline.prepare(settings, reporter=Reporter(say=said.append))
@@ -147,7 +147,7 @@ def test_prepare_recomputes_nothing(settings: Settings, recorded: dict[str, Any]
     pipeline.prepare(settings, reporter=Reporter(say=said.append))
     assert not [sentence for sentence in said if "hash" in sentence]
     assert _results(folder) == hashed
-    after = workspace.read_state(folder)
+    after = state_file.read(folder)
     assert after is not None
     for entry in (*state["spaces"].values(), *after["spaces"].values()):
         if entry["weights"] is not None:

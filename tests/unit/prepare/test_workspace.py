@@ -16,7 +16,7 @@ from lib import artifacts
 from lib.data.catalog import split_of
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError
 from lib.learn import backbone
-from lib.prepare import pipeline, vectors_step, workspace
+from lib.prepare import pipeline, state_file, vectors_step, workspace
 from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
 from lib.search import neighbourhoods
@@ -142,7 +142,7 @@ def test_a_state_with_a_part_missing_is_named(copied: Settings, change: Callable
 
 
 def test_a_state_of_another_version_is_named(copied: Settings) -> None:
-    edit_state(copied, lambda state: state.update(schema=workspace.SCHEMA + 1))
+    edit_state(copied, lambda state: state.update(schema=state_file.SCHEMA + 1))
     assert "another version of Petalscope" in sentence(lambda: workspace.open_workspace(copied))
 
 
