@@ -11,6 +11,8 @@ from lib.settings import Settings
 from lib.store import collections
 from lib.text import printable
 
+OTHER_DATABASES = "one is shown, and the Milvus page shows the others"
+
 
 def inspect(settings: Settings, options: argparse.Namespace) -> Any:
     """The collections of a store: see `store.inspect`. Loads no collection."""
@@ -25,6 +27,8 @@ def inspect(settings: Settings, options: argparse.Namespace) -> Any:
 def show_inspect(document: Any) -> str:
     """Collections with their fields and indexes; each index parameter with its source."""
     lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
+    if len(document["databases"]) > 1:
+        lines.append(f"databases: {', '.join(document['databases'])}; {OTHER_DATABASES}")
     for entry in document["collections"]:
         rows = entry["rows"]
         lines.append(f"{entry['name']}: row_count {rows['row_count']}, count(*) {rows['count']}, {entry['load_state']}")

@@ -23,6 +23,7 @@ def local_path(uri: str) -> Path | None:
             # pymilvus would take the whole address for the path of a Lite store.
             raise StoreError("A server's address cannot end in .db: leave that part out.")
         return None
+    uri = split_lite_database(uri)[0]
     if not uri.endswith(".db"):
         raise StoreError(
             f"{uri} is neither a Milvus Lite store (a path ending in .db) nor a server's address (such as "
@@ -31,6 +32,31 @@ def local_path(uri: str) -> Path | None:
     path = Path(uri).expanduser().absolute()
     real = path.resolve()
     return real if real.name.endswith(".db") else path  # one name per store, whatever links lead to it
+
+
+def check_lite_path(path: Path) -> None:
+    """Refuse paths on which Milvus Lite fails without a reason, or into which it would scatter its files."""
+    if not path.parent.is_dir():
+        raise StoreError(f"The folder {path.parent} for the Milvus Lite store does not exist: create it first.")
+    if path.is_file():
+        with path.open("rb") as file:
+            is_version_2 = file.read(15) == b"SQLite format 3"
+        if is_version_2:
+            raise StoreError(
+                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
+                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
+            )
+        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
+    if path.is_dir():
+        names = {item.name for item in path.iterdir()}
+        if names and not names & {"LOCK", "collections"}:
+            raise StoreError(f"{path} is a folder with other contents, not a Milvus Lite store: name another path.")
+
+
+def split_lite_database(uri: str) -> tuple[str, str]:
+    """`/data/x.db#roses` → (`/data/x.db`, `roses`): a database of a Lite store; "" for its default one."""
+    path, mark, database = uri.rpartition("#")
+    return (path, database) if mark and path.endswith(".db") and "://" not in uri else (uri, "")
 
 
 def split_database(address: str) -> tuple[str, str]:

@@ -23,7 +23,15 @@ from urllib.parse import urlsplit
 
 from lib.errors import StoreError, StoreLockedError
 from lib.store import endpoints, errors
-from lib.store.addresses import is_server_address, local_path, not_an_address, split_credentials, split_database
+from lib.store.addresses import (
+    check_lite_path,
+    is_server_address,
+    local_path,
+    not_an_address,
+    split_credentials,
+    split_database,
+    split_lite_database,
+)
 from lib.store.lite_owner import forget_owner, owner_text, write_owner
 from lib.store.pymilvus_import import import_pymilvus, last_logged
 
@@ -42,6 +50,12 @@ _SERVER_OPTIONS: dict[str | bytes, int] = {
     "grpc.keepalive_permit_without_calls": 0,
     "grpc.keepalive_time_ms": 330_000,
     b"grpc.max_receive_message_length": _MOST_REPLY_BYTES,
+}
+_LITE_OPTIONS = {
+    "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
+    # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
+    "grpc.keepalive_time_ms": 2**31 - 1,
+    "grpc.keepalive_permit_without_calls": 0,
 }
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
@@ -162,6 +176,8 @@ class Store:
             if self._lite is None:
                 _quietly(self.client.close)
                 return
+            if self.client is not self._lite.client:
+                _quietly(self.client.close)
             self._lite.users = max(0, self._lite.users - 1)
             if self._lite.users == 0 and _LITE_CLIENTS.get(self._lite.path) is self._lite:
                 _release(self._lite)
@@ -194,59 +210,44 @@ def open_store(
     while True:
         try:
             with _LOCK:
-                return _open_lite(path, role, timeout_s)
+                return _open_lite(path, role, timeout_s, split_lite_database(uri)[1])
         except StoreLockedError:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
 
 
-def _check_lite_path(path: Path) -> None:
-    """Refuse paths on which Milvus Lite fails without a reason, or into which it would scatter its files."""
-    if not path.parent.is_dir():
-        raise StoreError(f"The folder {path.parent} for the Milvus Lite store does not exist: create it first.")
-    if path.is_file():
-        with path.open("rb") as file:
-            is_version_2 = file.read(15) == b"SQLite format 3"
-        if is_version_2:
-            raise StoreError(
-                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
-                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
-            )
-        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
-    if path.is_dir():
-        names = {item.name for item in path.iterdir()}
-        if names and not names & {"LOCK", "collections"}:
-            raise StoreError(f"{path} is a folder with other contents, not a Milvus Lite store: name another path.")
-
-
-def _open_lite(path: Path, role: str, timeout_s: float) -> Store:
+def _open_lite(path: Path, role: str, timeout_s: float, database: str) -> Store:
     lite = _LITE_CLIENTS.get(path)
     if lite is not None and lite.pid != os.getpid():  # inherited through a fork: the connection is the parent's
         del _LITE_CLIENTS[path]
         lite = None
     if lite is None:
-        _check_lite_path(path)
+        check_lite_path(path)
         lite = _LITE_CLIENTS[path] = _start_lite(path)
         write_owner(path, role)
     lite.users += 1
-    store = Store(lite.client, str(path), lite.version, timeout_s)
+    store = Store(lite.client, f"{path}#{database}" if database else str(path), lite.version, timeout_s)
     store._lite = lite
+    if database:
+        try:
+            # A client works in one database; the engine is the same one.
+            store.client = import_pymilvus().MilvusClient(
+                str(path), db_name=database, timeout=_CONNECT_S, dedicated=True, grpc_options=_LITE_OPTIONS
+            )
+            store.client.list_collections(timeout=_CONNECT_S)
+        except Exception as error:
+            store.close()
+            raise StoreError(f"{path} has no database {database}: name one of its databases, or none.") from error
     return store
 
 
 def _start_lite(path: Path) -> _LiteClient:
     pymilvus = import_pymilvus()
-    options = {
-        "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
-        # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
-        "grpc.keepalive_time_ms": 2**31 - 1,
-        "grpc.keepalive_permit_without_calls": 0,
-    }
     client = None
     with last_logged("milvus_lite.server_manager") as logged:
         try:
-            client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
+            client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=_LITE_OPTIONS)
             version = str(client.get_server_version(timeout=_CONNECT_S))
         except Exception as error:  # Lite's reader raises anything for a damaged store
             # Lite only logs the cause, and pymilvus raises the same sentence for every cause.

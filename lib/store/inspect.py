@@ -76,8 +76,17 @@ def inspect(store: Store, collection: str | None = None) -> InspectDocument:
         "uri": store.uri,
         "engine": store.engine,
         "server_version": store.version,
+        "databases": databases(store),
         "collections": [_collection(store, name) for name in selected],
     }
+
+
+def databases(store: Store) -> list[str]:
+    """The databases of a store, sorted; none on a server before 2.2.9."""
+    try:
+        return sorted(str(name) for name in store.call("list_databases", doing="list its databases"))
+    except StoreError:
+        return []
 
 
 def outline(store: Store, collection: str) -> CollectionOutline:

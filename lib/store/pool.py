@@ -24,8 +24,8 @@ from typing import Any, Final
 from lib import limits
 from lib.errors import QueryError, StoreError
 from lib.settings import Settings
-from lib.store import errors
-from lib.store.addresses import is_server_address, not_an_address, split_credentials
+from lib.store import errors, inspect
+from lib.store.addresses import is_server_address, not_an_address, split_credentials, split_lite_database
 from lib.store.connection import Store, open_store
 
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
@@ -99,14 +99,16 @@ def typed_connection(settings: Settings, uri: str, token: str = "") -> Connectio
         if not is_server_address(address):
             raise QueryError(not_an_address(_redacted(address)))
         return Connection(address, uri, token)
-    path = confined_path(settings, uri)
+    text, database = split_lite_database(uri)
+    path = confined_path(settings, text)
     if not path.name.endswith(".db"):
         raise QueryError(
             f"{_redacted(uri)} is not a Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
         )
     if path.is_dir() and not any(path.iterdir()):
         raise QueryError(f"{_redacted(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
-    return Connection(str(path), str(path))
+    address = f"{path}#{database}" if database else str(path)
+    return Connection(address, address)
 
 
 def allowed_folders(settings: Settings) -> list[Path]:
@@ -269,7 +271,8 @@ class Pool:
 
     def _open(self, connection: Connection, loaded: set[str]) -> Store:
         """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
-        if connection.lite and not Path(connection.uri).exists():  # opening would create a store
+        # Opening would create a store.
+        if connection.lite and not Path(split_lite_database(connection.uri)[0]).exists():
             remedy = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
             raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {remedy}.")
         store = open_store(
@@ -307,11 +310,7 @@ class Pool:
                         f"Milvus at {store.uri} does not answer within {_PING_S:g} s "
                         f"({errors.reason(error, connection.token)}): check that it runs, and try again."
                     ) from None
-        try:
-            databases = sorted(str(name) for name in store.call("list_databases", doing="list its databases"))
-        except StoreError:  # servers before 2.2.9 have none
-            databases = []
-        return Pulse(milliseconds, store.version, store.engine, databases)
+        return Pulse(milliseconds, store.version, store.engine, inspect.databases(store))
 
     def close(self, connection: Connection) -> None:
         """Close a connection; the next `get` opens it again."""
