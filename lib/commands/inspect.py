@@ -89,10 +89,10 @@ def doctor(settings: Settings, options: argparse.Namespace) -> DoctorDocument:
 
 
 def show_doctor(document: DoctorDocument) -> str:
-    """A line for each check, with its remedy."""
+    """A line for each check, with one remedy: some details end with it already."""
     marks = {True: "ready  ", False: "missing"}
     return printable(
         f"{marks[check['ready']]}  {check['name']}: {check['detail']}"
-        + (f" → {check['remedy']}" if check["remedy"] else "")
+        + (f" → {check['remedy']}" if check["remedy"] and "`python -m lib" not in check["detail"] else "")
         for check in document["checks"]
     )

@@ -22,7 +22,8 @@ class SearchDocument(TypedDict):
     """What `python -m lib search --json` prints.
 
     Several queries add `queries` and `fusion` ("mean rank"). `recall` against the full scan, and the results of the
-    full scan that are `missed`, belong to the Milvus engine.
+    full scan that are `missed`, belong to the Milvus engine. `copies_left_out` counts pixel-identical copies of a query
+    that are no results for that reason; it is absent where there are none.
     """
 
     query: str
@@ -37,6 +38,7 @@ class SearchDocument(TypedDict):
     seconds: float
     recall: float | None
     missed: NotRequired[list[SearchResult]]
+    copies_left_out: NotRequired[int]
 
 
 class CompareRanks(TypedDict):

@@ -36,7 +36,7 @@ def examine(settings: Settings, *, look_into_store: bool = True) -> DoctorDocume
         opened = workspace.open_workspace(settings)
         catalog = opened.catalog()
     except PetalscopeError as error:
-        checks.append(_check("catalog", False, str(error), settings.prepare_command))
+        checks.append(_check("catalog", False, _problem(error), settings.prepare_command))
         if look_into_store:
             checks.append(_store(settings, {}))
     else:
@@ -181,4 +181,9 @@ def _check_readable(name: str, read: Callable[[], str], remedy: str) -> DoctorCh
     except StoreError as error:  # the store exists but does not open; `prepare` cannot fix that
         return _check(name, False, str(error), "stop the process that owns it, or correct --milvus-uri")
     except PetalscopeError as error:
-        return _check(name, False, str(error), remedy)
+        return _check(name, False, _problem(error), remedy)
+
+
+def _problem(error: PetalscopeError) -> str:
+    """What an error says without its remedy, where it can be told apart: the check has a remedy of its own."""
+    return str(error) if error.remedy is None else f"{error.problem}."

@@ -199,16 +199,20 @@ def search(
         document["normalised"] = True
     if missed is not None:
         document["missed"] = missed
+    if candidates.copies:
+        document["copies_left_out"] = candidates.copies
     return document
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`."""
+    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`.
+    `copies` counts those of `left_out` that pass the filter and are no queries: pixel-identical copies of one."""
 
     rows: np.ndarray
     filtered: np.ndarray | None
     left_out: list[int]
+    copies: int
 
 
 def _candidates(
@@ -217,7 +221,8 @@ def _candidates(
     left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
     filtered = among.rows(loaded.catalog)
     every = np.arange(len(loaded.catalog.frame)) if filtered is None else filtered
-    return _Candidates(np.setdiff1d(every, left_out), filtered, left_out)
+    copies = np.setdiff1d(np.intersect1d(every, left_out), [query.row for query in queries if query.row is not None])
+    return _Candidates(np.setdiff1d(every, left_out), filtered, left_out, len(copies))
 
 
 def _scan(

@@ -72,12 +72,13 @@ def inspect(store: Store, collection: str | None = None) -> InspectDocument:
     else:
         listed = ", ".join(existing[:8]) + (", …" if len(existing) > 8 else "") if existing else "none"
         raise StoreError(f"There is no collection {collection} in {store.uri}: name one of these: {listed}.")
+    described = [_collection(store, name) for name in selected]
     return {
         "uri": store.uri,
         "engine": store.engine,
         "server_version": store.version,
-        "databases": databases(store),
-        "collections": [_collection(store, name) for name in selected],
+        "databases": [] if store.late else databases(store),  # a slow server would only hold this up, too
+        "collections": described,
     }
 
 

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from lib.commands import cli, interrupts
+from lib.commands import search as commands_search
 from lib.commands.progress import Progress
 from lib.errors import QueryError
 from lib.learn import hardware
@@ -195,6 +196,26 @@ def test_the_program_without_a_command_exits_2() -> None:
 
 
 # -- the documents --------------------------------------------------------------------------------------------------
+
+
+def test_copies_that_are_left_out_are_said(run: Run) -> None:
+    note = commands_search.copies_left_out(1)
+    assert note == "1 pixel-identical copy left out (--keep-duplicates)"
+    for command in ("search", "compare"):
+        for words in ((), ("--json",)):
+            done = run(command, COPY_OF, *words)
+            assert done.err.splitlines() == [note]
+            assert note not in done.out
+            assert run(command, COPY_OF, *words, "--keep-duplicates").err == ""
+    assert run("search", COPY_OF, "--json").document["copies_left_out"] == 1
+    assert "copies_left_out" not in run("search", COPY_OF, "--json", "--keep-duplicates").document
+    assert "copies_left_out" not in run("search", COPY_OF, "--json", "--also", COPY).document  # both are queries
+
+
+def test_doctor_names_one_command_a_line(tmp_path: Path, run: Run) -> None:
+    out = run("doctor", "--artifacts", str(tmp_path / "empty")).out
+    assert "python -m lib prepare" in out
+    assert all(line.count("python -m lib prepare") <= 1 for line in out.splitlines()), out
 
 
 def test_prepare(run: Run, prepared: Settings) -> None:
