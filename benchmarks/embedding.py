@@ -48,10 +48,10 @@ def main() -> None:
                     del ways[name]
                 else:
                     taken[name].append(seconds)
-        found = extract.load(next(Path(folder).glob("fp32-0/sets/*/spaces/*")))
-        assert found is not None
-        same = _distance(found.values, np.load(Path(folder) / "plain-0.npy"))
-        rows = [_row(name, taken, side, len(found.values), same) for name in ("fp32", "bf16") if name in ways]
+        loaded = extract.load(next(Path(folder).glob("fp32-0/sets/*/spaces/*")))
+        assert loaded is not None
+        same = _distance(loaded.values, np.load(Path(folder) / "plain-0.npy"))
+        rows = [_row(name, taken, side, len(loaded.values), same) for name in ("fp32", "bf16") if name in ways]
     tell(rows)
 
 
@@ -66,8 +66,8 @@ def _timed(command: Sequence[str]) -> tuple[float, float] | None:
     return time.perf_counter() - start, children_seconds() - used
 
 
-def _distance(found: np.ndarray, wanted: np.ndarray) -> float:
-    a, b = found.astype(np.float64), wanted.astype(np.float64)
+def _distance(computed: np.ndarray, wanted: np.ndarray) -> float:
+    a, b = computed.astype(np.float64), wanted.astype(np.float64)
     return float((1 - (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).max())
 
 

@@ -50,14 +50,14 @@ def main() -> None:
 
 def _rows(step: str, sizes: tuple[int, ...]) -> list[Row]:
     """One row for each thing that a step times."""
-    found: list[dict[str, Any]] = []
+    collected: list[dict[str, Any]] = []
     peaks = []
     for size in sizes:
         printed, peak = watched([sys.executable, "-m", "benchmarks.growth", step, str(size)])
-        found.append(json.loads(printed))
+        collected.append(json.loads(printed))
         peaks.append(peak)
-    counts = [each.pop("count", size) for each, size in zip(found, sizes, strict=True)]
-    return [_row(what, counts, [each[what] for each in found], peaks) for what in found[0]]
+    counts = [each.pop("count", size) for each, size in zip(collected, sizes, strict=True)]
+    return [_row(what, counts, [each[what] for each in collected], peaks) for what in collected[0]]
 
 
 def _row(what: str, counts: list[int], seconds: list[float], peaks: list[float]) -> Row:
@@ -85,12 +85,12 @@ def vectors(n: int) -> np.ndarray:
     """Made-up features (n, 512) float32 in fifty clouds."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(50, DIM)).astype(np.float32)
-    found = np.empty((n, DIM), np.float32)
+    result = np.empty((n, DIM), np.float32)
     for start in range(0, n, 4_096):
         stop = min(n, start + 4_096)
         noise = rng.standard_normal((stop - start, DIM), np.float32)
-        found[start:stop] = np.maximum(centres[rng.integers(50, size=stop - start)] + 0.8 * noise, 0)
-    return found
+        result[start:stop] = np.maximum(centres[rng.integers(50, size=stop - start)] + 0.8 * noise, 0)
+    return result
 
 
 def _search(n: int) -> dict[str, float]:

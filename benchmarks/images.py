@@ -86,8 +86,8 @@ def _weights() -> Weights:
     return backbone.choose(settings_module.from_environment())
 
 
-def _distance(found: np.ndarray, wanted: np.ndarray) -> float:
-    a, b = found.astype(np.float64), wanted.astype(np.float64)
+def _distance(computed: np.ndarray, wanted: np.ndarray) -> float:
+    a, b = computed.astype(np.float64), wanted.astype(np.float64)
     return float((1 - (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).max())
 
 
@@ -108,8 +108,8 @@ def features() -> list[Row]:
     def eager() -> np.ndarray:
         with torch.inference_mode():
             batch = torch.from_numpy(photos).permute(0, 3, 1, 2).contiguous().float() / 255
-            found: np.ndarray = plain((batch - mean) / std).numpy()
-            return found
+            result: np.ndarray = plain((batch - mean) / std).numpy()
+            return result
 
     rows, wanted = [], eager()
     for precision, goal in ((inference.FP32, 1.4), (inference.BF16, 2.5)):
@@ -141,11 +141,11 @@ def overlap(count: int = 1000, k: int = 10) -> Row:
     try:
         for precision in inference.PRECISIONS:
             run = inference.engine(weights, precision).run
-            found = np.concatenate(
+            result = np.concatenate(
                 [run(small[at : at + inference.BATCH]) for at in range(0, len(small), inference.BATCH)]
             )
-            found /= np.linalg.norm(found, axis=1, keepdims=True)
-            alike = found @ found.T
+            result /= np.linalg.norm(result, axis=1, keepdims=True)
+            alike = result @ result.T
             np.fill_diagonal(alike, -2)
             nearest.append(np.argsort(-alike, axis=1)[:, :k])
     except WeightsError as error:

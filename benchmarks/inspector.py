@@ -71,21 +71,21 @@ def in_browser(folder: Path) -> dict[str, object]:
         tab.settle()
         overview = [tab.page.evaluate(CLICK, ["Ask again", "count(*)"]) for _ in range(5)]
         browser.close()
-    found = {"overview": round(statistics.median(overview)), "next page": round(statistics.median(pages))}
+    result = {"overview": round(statistics.median(overview)), "next page": round(statistics.median(pages))}
     return {
         "browser_first_open_ms": round(cold),
-        "browser_overview_ms": found["overview"],
-        "browser_next_page_ms": found["next page"],
+        "browser_overview_ms": result["overview"],
+        "browser_next_page_ms": result["next page"],
         "browser_next_page_slowest_ms": round(max(pages)),
-        "goals_met": {name: found[name] <= goal for name, goal in GOALS_MS.items()},
+        "goals_met": {name: result[name] <= goal for name, goal in GOALS_MS.items()},
     }
 
 
 def main() -> None:
     count, dim, others = (int(word) for word in [*sys.argv[1:], *("100000", "512", "300")[len(sys.argv) - 1 :]])
     with tempfile.TemporaryDirectory() as folder:
-        found = in_store(Path(folder), count, dim, others)
-        print(documents.json_text(found | in_browser(Path(folder)), indent=1))
+        result = in_store(Path(folder), count, dim, others)
+        print(documents.json_text(result | in_browser(Path(folder)), indent=1))
 
 
 def in_store(folder: Path, count: int, dim: int, others: int) -> dict[str, object]:

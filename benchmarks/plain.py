@@ -24,8 +24,8 @@ def main() -> None:
     normalise = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     photos = ImageFolder(folder, Compose([Resize((int(side), int(side))), ToTensor(), normalise]))
     with torch.no_grad():
-        found = [network(batch).numpy() for batch, _ in DataLoader(photos, batch_size=64, num_workers=2)]
-    np.save(target, np.concatenate(found))
+        output = [network(batch).numpy() for batch, _ in DataLoader(photos, batch_size=64, num_workers=2)]
+    np.save(target, np.concatenate(output))
 
 
 if __name__ == "__main__":

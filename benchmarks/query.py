@@ -59,8 +59,8 @@ def _another(page: Any) -> float:
     page.wait_for_timeout(1500)
     query, last = ('[aria-label="Query"] button', '[aria-label*="Normalised cross-correlation"] button')
     before = [
-        found.first.get_attribute("data-id") if found.count() else ""
-        for found in (page.locator(query), page.locator(last))
+        photo.first.get_attribute("data-id") if photo.count() else ""
+        for photo in (page.locator(query), page.locator(last))
     ]
     start = time.perf_counter()
     button.click()

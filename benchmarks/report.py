@@ -32,9 +32,9 @@ def table(results: dict[str, Any]) -> str:
     lines = ["| path | ours | peer | unit | ratio | at least | |", "|---|---:|---:|---|---:|---:|---|"]
     for row in results["rows"]:
         missed = "" if row["met"] else f"**missed**: {why(row, results)}"
-        told = "; ".join(filter(None, (row["note"], missed)))
+        remark = "; ".join(filter(None, (row["note"], missed)))
         ours, peer = (amount(value, row["unit"]) for value in (row["ours"], row["peer"]))
-        cells = (row["path"], ours, peer, row["unit"], f"{row['ratio']:.2f}", f"{row['goal']:.3g}", told)
+        cells = (row["path"], ours, peer, row["unit"], f"{row['ratio']:.2f}", f"{row['goal']:.3g}", remark)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

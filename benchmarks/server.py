@@ -37,7 +37,7 @@ ROUNDS, PREPARES = 5, 3
 HNSW = {"index_type": "HNSW", "params": {"M": 16, "efConstruction": 200}}
 
 
-def made(count: int, dim: int) -> Rows:
+def rows_of(count: int, dim: int) -> Rows:
     ids = [f"flower/{i:07}.jpg" for i in range(count)]
     vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
     return Rows(ids, ids, ["flower"] * count, ["train"] * count, vectors)
@@ -192,30 +192,30 @@ def drawn(onto: Settings) -> dict[str, Any]:
         assert not app.exception
         assert any("collections, 25 at a time" in caption.value for caption in app.caption)
 
-    found = {"page_with_nothing_kept_ms": timed(opened), "page_again_ms": timed(app.run)}
+    result = {"page_with_nothing_kept_ms": timed(opened), "page_again_ms": timed(app.run)}
     parts = iter(range(1000))
 
     def look() -> None:
         app.text_input(key="find").set_value(f"_{next(parts) % 20:02}").run()
 
-    return found | {"page_looking_for_names_ms": timed(look)}
+    return result | {"page_looking_for_names_ms": timed(look)}
 
 
 def main() -> None:
     if why := standalone.why_not():
         raise SystemExit(f"Nothing was measured: {why.replace('test-server', 'bench-server')}.")
     count, dim, others = (int(word) for word in [*sys.argv[1:], *("50000", "512", "2000")[len(sys.argv) - 1 :]])
-    found: dict[str, Any] = {"machine": machine(), "busy": os.getloadavg()[0]}
+    collected: dict[str, Any] = {"machine": machine(), "busy": os.getloadavg()[0]}
     settings = from_environment()
     workspace.open_workspace(settings)  # says now what is missing
     with tempfile.TemporaryDirectory() as name, standalone.running(Path(name) / "server") as address:
         shutil.copytree(settings.artifacts / "sets", Path(name) / "artifacts" / "sets")
         onto = replace(settings, artifacts=Path(name) / "artifacts", milvus_uri=address)
         with open_store(address, timeout_s=120) as store:
-            found["writing"] = writing(store, made(count, dim))
-            found["prepare"] = preparing(onto)
-            found["overview"] = many(store, others) | drawn(onto)
-    print(documents.json_text(found, indent=1))
+            collected["writing"] = writing(store, rows_of(count, dim))
+            collected["prepare"] = preparing(onto)
+            collected["overview"] = many(store, others) | drawn(onto)
+    print(documents.json_text(collected, indent=1))
 
 
 if __name__ == "__main__":

@@ -23,15 +23,16 @@ import threading
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from lib import documents
 from lib.errors import ArtifactError, PetalscopeError, Remedy
 
+Result = TypeVar("Result")
 # Prefix of unfinished results. A killed process leaves them behind; nothing reads them, and the next `prepare` deletes
 # them.
 TEMPORARY = ".tmp-"
@@ -184,6 +185,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise damaged_file_error(path)
     return value
+
+
+def unless_damaged(read: Callable[[Path], Result | None], path: Path) -> Result | None:
+    """The artifact that `read` returns for `path`; None also when it raises ArtifactError, so that it is made anew."""
+    try:
+        return read(path)
+    except ArtifactError:
+        return None
 
 
 def damaged_file_error(path: Path) -> ArtifactError:

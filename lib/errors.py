@@ -4,10 +4,12 @@ An error has a problem (what went wrong, in one clause) and, where a surface mus
 below `lib/commands` and `lib/view` names no command-line option, page or button: it names the remedy, and the surface
 words it. `str(error)` is the whole sentence in the words of the command line; pages word remedies with their own table
 (`lib/view/remedies.py`). Commands print the sentence and exit 1, pages show it in a box; neither shows a traceback.
+A `Notice` is the same for work that goes on: a note, or how a training ended.
 
 PetalscopeError
 ├── DataError            a data folder that cannot be used
-│   └── ImageError       a picture that cannot be read
+│   ├── ImageError       a picture that cannot be read
+│   └── AmbiguousDataError   a data folder that can be read in several ways
 ├── DownloadError        a transfer that failed
 │   ├── OfflineError     no network, or downloads are switched off
 │   └── ChecksumError    the wrong bytes arrived
@@ -22,7 +24,8 @@ PetalscopeError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -32,26 +35,126 @@ class Remedy(Enum):
 
     PREPARE = "prepare"
     PREPARE_ANEW = "prepare_anew"
+    RUN_COMMAND = "run_command"
     RUN_AGAIN = "run_again"
-    TRAIN = "train"
+    DELETE_FILE = "delete_file"
     CHOOSE_DATA = "choose_data"
+    CHOOSE_READING = "choose_reading"
+    CONVERT = "convert"
+    UNPACK = "unpack"
+    RESTORE_DATA = "restore_data"
+    MORE_PHOTOS = "more_photos"
+    MORE_QUERIES = "more_queries"
     CHOOSE_ARTIFACTS = "choose_artifacts"
     MAKE_WRITABLE = "make_writable"
     FREE_SPACE = "free_space"
+    CHOOSE_WEIGHTS = "choose_weights"
+    RESTORE_WEIGHTS = "restore_weights"
+    FREE_GPU = "free_gpu"
+    TRAIN = "train"
+    EMBED = "embed"
+    RESUME = "resume"
+    END_TRAINING = "end_training"
+    CHANGE_RECIPE = "change_recipe"
+    LARGER_BATCH = "larger_batch"
+    SEARCH_EXACTLY = "search_exactly"
+    CHOOSE_COLLECTION = "choose_collection"
+    CHOOSE_STORE = "choose_store"
+    FREE_STORE = "free_store"
+    START_SERVER = "start_server"
+    CHECK_CREDENTIALS = "check_credentials"
+    ALLOW_FOLDER = "allow_folder"
 
 
 # One clause for each remedy. `{command}` stands for the command line that the error carries.
 COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.PREPARE: "run `{command}`",
     Remedy.PREPARE_ANEW: "delete it and run `{command}`",
+    Remedy.RUN_COMMAND: "run `{command}`",
     Remedy.RUN_AGAIN: "run the command again",
-    Remedy.TRAIN: "run `{command}`",
+    Remedy.DELETE_FILE: "delete it and run the command again",
     Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
+    Remedy.UNPACK: "unpack them, or name one of them with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_READING: "--{option} {value} for {about}",
+    Remedy.RESTORE_DATA: "restore the folder, or name another with --data or PETALSCOPE_DATA",
+    Remedy.MORE_PHOTOS: "use more photos or another --seed",
+    Remedy.MORE_QUERIES: "prepare more photos, or use --queries all",
     Remedy.CHOOSE_ARTIFACTS: "name another folder with --artifacts or PETALSCOPE_ARTIFACTS",
     Remedy.MAKE_WRITABLE: "make it writable or choose another folder",
     Remedy.FREE_SPACE: "free some space, then run the command again",
+    Remedy.CHOOSE_WEIGHTS: "name other weights with --weights: imagenet, bundled, random or a file",
+    Remedy.RESTORE_WEIGHTS: "put them back, or run `{command}`",
+    Remedy.FREE_GPU: (
+        "end the other programs on it, or compute on the processor (CUDA_VISIBLE_DEVICES= python -m lib prepare)"
+    ),
+    Remedy.TRAIN: "run `{command}`",
+    Remedy.EMBED: "run `{command}`",
+    Remedy.RESUME: "the same command with --resume goes on",
+    Remedy.END_TRAINING: "wait for it, stop it, or name another folder with --artifacts",
+    Remedy.CHANGE_RECIPE: "train with another --batch-size, other --weights or the other --preset",
+    Remedy.LARGER_BATCH: "use a larger --batch-size",
+    Remedy.SEARCH_EXACTLY: "search with --engine exact",
+    Remedy.CHOOSE_COLLECTION: "run `{command}`, or name another collection with --collection",
+    Remedy.CHOOSE_STORE: "name a path that ends in .db, or a server, with --milvus-uri",
+    Remedy.FREE_STORE: "stop that process (the app, if it is running), or give --milvus-uri a server",
+    Remedy.START_SERVER: "start it, or correct --milvus-uri",
+    Remedy.CHECK_CREDENTIALS: "check MILVUS_TOKEN (`user:password` or an API key)",
+    Remedy.ALLOW_FOLDER: "move it into one of them, or add its folder to PETALSCOPE_FOLDERS",
 }
 PREPARE_COMMAND: Final = "python -m lib prepare"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a data folder: the setting that chooses it, its value, and what is then read."""
+
+    option: str
+    value: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A problem and the way out of it, where work goes on or has ended without an exception.
+
+    The first fields are those of `PetalscopeError`; `outcome` is a sentence about how the work goes on; `readings` are
+    the ways to read a folder, of which the user must choose one. `str(notice)` is the text in the words of the command
+    line.
+    """
+
+    problem: str
+    remedy: Remedy | None = None
+    command: str = PREPARE_COMMAND
+    outcome: str = ""
+    readings: tuple[Reading, ...] = ()
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+    def sentence(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
+        """The problem and its remedy in one sentence, then the outcome.
+
+        A remedy that `wording` lacks is worded as on the command line. A command line is put in as it is, so that
+        braces in a folder's name stay what they are.
+        """
+        sentence = self.problem if self.remedy is None else f"{self.problem}; {self.way_out(wording)}."
+        return f"{sentence} {self.outcome}" if self.outcome else sentence
+
+    def way_out(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
+        """The remedy alone, as a clause; "" without one."""
+        if self.remedy is None:
+            return ""
+        clause = wording.get(self.remedy, COMMAND_LINE[self.remedy])
+        if self.remedy is Remedy.CHOOSE_READING:
+            return f"choose {', or '.join(self._worded(clause))}"
+        return clause.replace("{command}", self.command)
+
+    def _worded(self, clause: str) -> list[str]:
+        return [
+            clause.replace("{option}", each.option).replace("{value}", each.value).replace("{about}", each.about)
+            for each in self.readings
+        ]
 
 
 class PetalscopeError(Exception):
@@ -68,18 +171,37 @@ class PetalscopeError(Exception):
         super().__init__(self.sentence())
 
     def sentence(self, wording: Mapping[Remedy, str] = COMMAND_LINE) -> str:
-        """The problem and its remedy in one sentence; a remedy that `wording` lacks is worded as on the command line.
+        """The problem and its remedy in one sentence: see `Notice.sentence`."""
+        return self.notice.sentence(wording)
 
-        A command line is put in as it is, so that braces in a folder's name stay what they are.
-        """
-        if self.remedy is None:
-            return self.problem
-        clause = wording.get(self.remedy, COMMAND_LINE[self.remedy]).replace("{command}", self.command)
-        return f"{self.problem}; {clause}."
+    @property
+    def notice(self) -> Notice:
+        """The same as plain data, which can be kept after the error is handled."""
+        return Notice(self.problem, self.remedy, self.command)
 
 
 class DataError(PetalscopeError):
     """A data folder cannot be used."""
+
+
+class AmbiguousDataError(DataError):
+    """A data folder can be read in several ways, or needs the user's choice; each reading is named."""
+
+    def __init__(
+        self,
+        problem: str,
+        readings: Sequence[Reading] = (),
+        *,
+        remedy: Remedy | None = None,
+        command: str = PREPARE_COMMAND,
+    ) -> None:
+        self.readings = tuple(readings)
+        super().__init__(problem, remedy=Remedy.CHOOSE_READING if self.readings else remedy, command=command)
+
+    @property
+    def notice(self) -> Notice:
+        """The same as plain data, with the readings."""
+        return Notice(self.problem, self.remedy, self.command, readings=self.readings)
 
 
 class ImageError(DataError):

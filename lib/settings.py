@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,51 @@ DEFAULT_SEED = 0
 
 
 @dataclass(frozen=True)
+class LayoutChoice:
+    """How the user wants the data folder read; None for what the user did not name.
+
+    `kind` is one of `LAYOUTS`. `labels` is the file with the table of labels, the columns are names in it; without
+    them, file and columns are found by name and contents. `split_anew` draws the split even where the folders or the
+    table have one.
+    """
+
+    kind: str | None = None
+    labels: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    split_anew: bool | None = None
+
+    def named(self) -> dict[str, Any]:
+        """The fields that the user named; no field for the automatic reading."""
+        named = {name: value for name, value in asdict(self).items() if value is not None}
+        return {} if named == {"kind": "auto"} else named
+
+    def after(self, previous: LayoutChoice) -> LayoutChoice:
+        """This choice, completed by an earlier one, unless this one names a kind: then it starts afresh."""
+        return self if self.kind is not None else replace(previous, **self.named())
+
+
+LAYOUTS = ("auto", "classes", "splits", "table")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The user's choices, fixed for a command or a page run.
 
     `data` is the folder of photos, or None for the default data set. `weights` is `imagenet`, `bundled`, `random`, a
     file, or None for the first weights that this machine has. `seed` is None for the seed that the data was prepared
-    with. `milvus_uri` is the path of a Lite store or the address of a server. `folders` are additional folders whose
-    stores and photos pages may open. `store_wait_s` is the time in seconds to wait for a Lite store that another
-    process owns. `launched` is true when `torchrun` started this process, perhaps beside others.
+    with. Fields of `layout` that the user did not name are those that the data was prepared with. `milvus_uri` is the
+    path of a Lite store or the address of a server. `folders` are additional folders whose stores and photos pages may
+    open. `store_wait_s` is the time in seconds to wait for a Lite store that another process owns. `launched` is true
+    when `torchrun` started this process, perhaps beside others.
     """
 
     data: Path | None = None
     artifacts: Path = PROJECT / "artifacts"
     weights: str | None = None
     seed: int | None = None
+    layout: LayoutChoice = LayoutChoice()
     offline: bool = False
     # Left out of `repr`: an address may contain a password.
     milvus_uri: str = field(default="", repr=False)
@@ -61,20 +92,39 @@ class Settings:
 
     def options(self) -> list[str]:
         """Command-line options that give another process the same photos, artifacts, weights and seed."""
-        values = {"--data": self.data, "--artifacts": self.artifacts, "--weights": self.weights, "--seed": self.seed}
-        return [word for option, value in values.items() if value is not None for word in (option, str(value))]
+        return arguments(data=self.data, artifacts=self.artifacts, weights=self.weights, seed=self.seed)
 
     @property
     def prepare_command(self) -> str:
         """The command line that prepares these photos into these artifacts and this store."""
-        store = [] if self.store_uri == self.own_store else ["--milvus-uri", self.store_address]
-        return self.command("prepare", *store)
+        return self.command_to_prepare()
 
-    def command(self, name: str, *options: str) -> str:
-        """The command line of the command `name` for these photos and artifacts."""
-        folders = [] if self.data is None else ["--data", str(self.data)]
-        folders += [] if self.artifacts == PROJECT / "artifacts" else ["--artifacts", str(self.artifacts)]
-        return shlex.join(["python", "-m", "lib", name, *folders, *options])
+    def command_to_prepare(self, **options: object) -> str:
+        """`prepare_command` with further options: see `arguments`."""
+        store = None if self.store_uri == self.own_store else self.store_address
+        return self.command("prepare", milvus_uri=store, **options)
+
+    def command(self, name: str, **options: object) -> str:
+        """The command line of the command `name` for these photos and artifacts; `options` as in `arguments`."""
+        artifacts = None if self.artifacts == PROJECT / "artifacts" else self.artifacts
+        return command_line(name, data=self.data, artifacts=artifacts, **options)
+
+
+def arguments(**options: object) -> list[str]:
+    """Options of the command line, as the words that a process gets: `batch_size=8` is `--batch-size 8`.
+
+    None and False leave an option out; True stands for an option without a value.
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None and value is not False:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+def command_line(name: str, **options: object) -> str:
+    """The command line of the command `name`, fit to be pasted into a shell; `options` as in `arguments`."""
+    return shlex.join(["python", "-m", "lib", name, *arguments(**options)])
 
 
 def launched_by_torchrun() -> bool:

@@ -187,8 +187,8 @@ def address(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     copy = tmp_path_factory.mktemp("served") / "artifacts"
     shutil.copytree(prepared.artifacts, copy)
     assert prepared.data is not None
-    with browser_driver.serving(prepared.data, copy) as found:
-        yield found
+    with browser_driver.serving(prepared.data, copy) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -196,8 +196,8 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Milvus server; without one the test is skipped."""
     if why := standalone.why_not():
         pytest.skip(why)
-    with standalone.running(tmp_path_factory.mktemp("server")) as found:
-        yield found
+    with standalone.running(tmp_path_factory.mktemp("server")) as uri:
+        yield uri
 
 
 @pytest.fixture(scope="module")
@@ -257,9 +257,9 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 def galleries(app: AppTest) -> dict[str, list[dict[str, Any]]]:
     """The photos of every gallery by its title."""
-    found = {}
+    collected = {}
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
         if isinstance(data, dict) and "items" in data:
-            found[data["title"]] = data["items"]
-    return found
+            collected[data["title"]] = data["items"]
+    return collected

@@ -19,9 +19,9 @@ from typing import Any, TextIO
 from lib import documents
 from lib import settings as settings_module
 from lib.commands import interrupts
-from lib.commands.options import parser
+from lib.commands.options import layout_choice, parser
 from lib.errors import PetalscopeError
-from lib.text import printable
+from lib.text import one_line
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
@@ -70,6 +70,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
                 weights=getattr(options, "weights", None),
                 seed=getattr(options, "seed", None),
                 milvus_uri=getattr(options, "milvus_uri", None),
+                layout=layout_choice(options),
                 **overrides,
             )
             # Libraries that print to stdout would spoil the one JSON document.
@@ -124,10 +125,5 @@ def _print(text: str, stdout: TextIO | None) -> int:
 
 
 def _failed(sentence: str) -> int:
-    print(f"petalscope: {_plain(sentence)}", file=sys.stderr, flush=True)
+    print(f"petalscope: {one_line(sentence)}", file=sys.stderr, flush=True)
     return 1
-
-
-def _plain(text: str) -> str:
-    """`text` in one line, without control characters: file names may contain line breaks and escape sequences."""
-    return printable([" ".join(text.split())])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
+from lib.documents.inspect import InspectDocument, RecallDocument
 from lib.documents.prepare import DoctorDocument
+from lib.progress import of_stage
 from lib.settings import Settings
 from lib.store import collections
-from lib.text import printable
+from lib.text import counted, printable
 
 OTHER_DATABASES = "one is shown, and the Milvus page shows the others"
 
 
-def inspect(settings: Settings, options: argparse.Namespace) -> Any:
+def inspect(settings: Settings, options: argparse.Namespace) -> InspectDocument:
     """The collections of a store: see `store.inspect`. Loads no collection."""
     from lib.prepare import workspace
     from lib.store import inspect
@@ -24,7 +25,7 @@ def inspect(settings: Settings, options: argparse.Namespace) -> Any:
         return inspect.inspect(store, options.collection)
 
 
-def show_inspect(document: Any) -> str:
+def show_inspect(document: InspectDocument) -> str:
     """Collections with their fields and indexes; each index parameter with its source."""
     lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
     if len(document["databases"]) > 1:
@@ -46,13 +47,13 @@ def show_inspect(document: Any) -> str:
     return printable(lines)
 
 
-def recall(settings: Settings, options: argparse.Namespace) -> Any:
+def recall(settings: Settings, options: argparse.Namespace) -> RecallDocument:
     """The recall and latency of an index: see `store.recall`. Loads the collection."""
     from lib.prepare import workspace
     from lib.store import recall
 
     workspace.check_store(settings)
-    with workspace.open_store(settings, "recall") as store, Progress() as progress:
+    with workspace.open_store(settings, "recall") as store, ProgressBar() as progress:
         collections.ensure_loaded(store, options.collection)
         return recall.recall(
             store,
@@ -60,16 +61,16 @@ def recall(settings: Settings, options: argparse.Namespace) -> Any:
             field=options.field,
             k=options.k,
             queries=options.queries,
-            progress=lambda done, total: progress.update("exact scan", done, total),
+            progress=of_stage(progress.update, "exact scan"),
         )
 
 
-def show_recall(document: Any) -> str:
+def show_recall(document: RecallDocument) -> str:
     """A line for each setting of the search parameters."""
     build = ", ".join(f"{name} {value}" for name, value in document["build"].items())
     lines = [
         f"{document['collection']}.{document['field']}: {document['metric']}, {document['queries']} queries among "
-        f"{document['gallery']:,} rows" + (f" ({build})" if build else ""),
+        f"{counted(document['gallery'], 'row')}" + (f" ({build})" if build else ""),
         *([document["warning"]] if "warning" in document else []),
         f"{'index':<12} {'setting':<14} {'recall@' + str(document['k']):>10} {'p50 ms':>9} {'p95 ms':>9}",
     ]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from lib.commands import inspect, prepare, search, train
 from lib.embed import spaces
 from lib.search.metrics import METRICS
-from lib.settings import Settings
+from lib.settings import LAYOUTS, LayoutChoice, Settings
 
 SPLITS = ("train", "val", "test")
-Run = Callable[[Settings, argparse.Namespace], Any]
-Show = Callable[[Any], str]
+Document = TypeVar("Document")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,20 +21,26 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m lib", description="Petalscope: explore image embeddings.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", type=_path, metavar="DIR", help="folder of class sub-folders with images")
+    common.add_argument("--data", type=_path, metavar="DIR", help="folder of photos, or an archive of one")
     common.add_argument("--artifacts", type=_path, metavar="DIR", help="folder for results")
     common.add_argument("--json", action="store_true", help="print one JSON document")
-    weights = argparse.ArgumentParser(add_help=False)
+    weights, seed = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
-    seed = argparse.ArgumentParser(add_help=False)
     seed.add_argument("--seed", type=_seed, metavar="N", help="seed of the split and the map")
+    layout = _layout_options()
     store = argparse.ArgumentParser(add_help=False)
     store.add_argument("--milvus-uri", metavar="URI", help="a Milvus Lite path or a server (token: MILVUS_TOKEN)")
     space = argparse.ArgumentParser(add_help=False)
     space.add_argument("--space", default="resnet18", metavar="S", help=_space_names())
     query = _query_options()
 
-    def add(name: str, run: Run, show: Show, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(
+        name: str,
+        run: Callable[[Settings, argparse.Namespace], Document | None],
+        show: Callable[[Document], str],
+        help_: str,
+        *parents: argparse.ArgumentParser,
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_, description=help_, parents=[common, *parents])
         command.set_defaults(run=run, show=show)
         return command
@@ -47,12 +52,16 @@ def parser() -> argparse.ArgumentParser:
         "build catalog, vectors, maps and collections",
         weights,
         seed,
+        layout,
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
     help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
-    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed), "resnet18")
-    add("audit", prepare.audit, prepare.show_audit, "find duplicates, conflicting labels and unreadable files", seed)
+    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
+    help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
+    command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
+    help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
+    command.add_argument("--together", type=Path, metavar="FILE.csv", help=help_)
     command = add(
         "search",
         search.search,
@@ -80,10 +89,7 @@ def parser() -> argparse.ArgumentParser:
         weights,
         seed,
     )
-    command.add_argument("--space", metavar="S", help="only this space")
-    command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
-    command.add_argument("--k", type=_positive, default=10, help="adds precision and recall at K")
-    command.add_argument("--queries", choices=("test", "all"), default="test")
+    _evaluate_options(command)
     command = add(
         "map",
         prepare.make_map,
@@ -101,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
         "train ResNet18 under a regime and record the run",
         weights,
         seed,
+        layout,
     )
     _train_options(command)
     add("runs", train.runs, train.show_runs, "list the training runs, bundled and your own")
@@ -124,9 +131,20 @@ def parser() -> argparse.ArgumentParser:
         "check what is ready, and name the remedy for the rest",
         weights,
         seed,
+        layout,
         store,
     )
     return root
+
+
+def _evaluate_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--space", metavar="S", help="only this space")
+    command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
+    command.add_argument("--k", type=_positive, default=10, help="adds precision, recall and nDCG at K")
+    command.add_argument("--queries", choices=("test", "all"), default="test")
+    help_ = "write every ranking as a TREC run; of several spaces or metrics a file each, with their names in its name"
+    command.add_argument("--run", type=_path, dest="run_file", metavar="FILE", help=help_)
+    command.add_argument("--qrels", type=_path, metavar="FILE", help="write the relevant images as TREC qrels")
 
 
 def _space_names() -> str:
@@ -143,6 +161,24 @@ def _space_options(command: argparse.ArgumentParser, default: str) -> None:
         "arithmetic of the networks (default: as before, fp32 at first); bf16 is twice as fast, and a separate space"
     )
     command.add_argument("--precision", choices=spaces.PRECISIONS, help=about)
+
+
+def _layout_options() -> argparse.ArgumentParser:
+    """How the data folder is read, for the commands that make a catalog."""
+    layout = argparse.ArgumentParser(add_help=False)
+    layout.add_argument("--layout", choices=LAYOUTS, help="how to read the folder (default: as before, auto at first)")
+    layout.add_argument("--labels", type=_file, metavar="FILE", help="the table of labels")
+    layout.add_argument("--image-column", metavar="C", help="its column that names the images")
+    layout.add_argument("--label-column", metavar="C", help="its column of classes")
+    layout.add_argument("--split-column", metavar="C", help="its column of train, val and test")
+    layout.add_argument("--split-anew", action="store_true", default=None, help="do not keep a split that the data has")
+    return layout
+
+
+def layout_choice(options: argparse.Namespace) -> LayoutChoice:
+    """The user's choice of a layout; nothing is named for commands without these options."""
+    names = ("labels", "image_column", "label_column", "split_column", "split_anew")
+    return LayoutChoice(getattr(options, "layout", None), **{name: getattr(options, name, None) for name in names})
 
 
 def _query_options() -> argparse.ArgumentParser:
@@ -224,6 +260,11 @@ def _words(text: str) -> list[str]:
     if not words:
         raise argparse.ArgumentTypeError("must not be empty")
     return words
+
+
+def _file(text: str) -> str:
+    path = _path(text).expanduser()
+    return str(path.absolute()) if path.exists() else text  # else it is looked for in the data folder
 
 
 def _path(text: str) -> Path:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
+from lib.data import skipped_files
+from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
-from lib.errors import QueryError
-from lib.progress import Reporter
+from lib.errors import ArtifactError, QueryError
+from lib.progress import Reporter, of_stage
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
 
@@ -38,7 +40,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
-    with Progress() as progress, distributed.group(settings.launched, extract.parts) as leads:
+    with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
@@ -48,7 +50,7 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
 def show_prepare(document: PrepareDocument) -> str:
     """The photos, spaces and collections, and the time taken."""
     lines = _summary(document)
-    lines += [f"collection {row['name']}: {row['rows']:,} rows" for row in document["milvus"]["collections"]]
+    lines += [f"collection {row['name']}: {counted(row['rows'], 'row')}" for row in document["milvus"]["collections"]]
     lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run app.py`")
     return printable(lines)
 
@@ -61,10 +63,10 @@ def show_embed(document: EmbedDocument) -> str:
 
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
-    skipped = len(data["skipped"])
+    skipped = len(skipped_files.files(data["skipped"]))
     lines = [
-        f"{data['name']}: {data['images']:,} images of {len(data['classes'])} classes, "
-        f"{skipped:,} file{'' if skipped == 1 else 's'} skipped ({data['root']})"
+        f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
+        f"{counted(skipped, 'file')} skipped ({data['root']})"
     ]
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
@@ -74,26 +76,61 @@ def _summary(document: EmbedDocument) -> list[str]:
 
 
 def audit(settings: Settings, options: argparse.Namespace) -> AuditDocument:
-    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`."""
-    from lib.prepare import pipeline
+    """Duplicates, contradicting labels and unreadable files: see `pipeline.audit`; leaks, where a space is prepared.
 
-    with Progress() as progress:
-        return pipeline.audit(settings, Reporter(progress.update, progress.say))
+    With `--together FILE` a table of splits in which near-duplicates share one is written.
+    """
+    from lib.measure import leaks
+    from lib.prepare import pipeline, workspace
+
+    with ProgressBar() as progress:
+        document = pipeline.audit(settings, Reporter(progress.update, progress.say))
+        document["leaks"] = None
+        try:
+            opened = workspace.open_workspace(settings)
+            catalog = opened.catalog()
+            near = leaks.find(opened, catalog, of_stage(progress.update, "compare similar photos"))
+        except ArtifactError:  # nothing is prepared yet
+            if options.together is not None:
+                raise
+        else:
+            document["leaks"] = leaks.leaks(near, catalog)
+            if options.together is not None:
+                leaks.write_table(options.together, leaks.shared_split_table(near, catalog))
+                document["together"] = str(options.together)
+    return document
 
 
 def show_audit(document: AuditDocument) -> str:
-    """A summary, and a line for each group of duplicates and each skipped file or folder."""
+    """A summary, and a line for each group of duplicates, each leak, and each skipped file or folder."""
     groups = document["duplicates"]
     exact = [group for group in groups if group["kind"] == "exact"]
     conflicts = [group for group in groups if group["conflict"]]
+    near, left_out = len(groups) - len(exact), len(document["corrupt"])
     lines = [
-        f"{document['images']:,} images: {len(exact)} pictures occur more than once, {len(groups) - len(exact)} pairs "
-        f"are nearly equal, {len(conflicts)} of these carry contradicting labels, "
-        f"{len(document['corrupt'])} files or folders are left out"
+        f"{counted(document['images'], 'image')}: {agreeing(len(exact), 'picture', 'occurs', 'occur')} more than once, "
+        f"{agreeing(near, 'pair', 'is', 'are')} nearly equal, {len(conflicts):,} of these "
+        f"{'carries' if len(conflicts) == 1 else 'carry'} contradicting labels, "
+        f"{left_out:,} {'file or folder is' if left_out == 1 else 'files or folders are'} left out"
     ]
+    if clause := skipped_files.summary(document["corrupt"]):
+        lines.append(clause)
+    straddling = document.get("leaks")
+    if straddling is None:
+        lines.append("near-duplicates across splits are found once the photos are prepared")
+    else:
+        lines.append(
+            f"{agreeing(len(straddling), 'leak', 'is', 'are')} between test and the other splits: near-duplicates of "
+            "which one is a test photo"
+        )
     lines += [
         f"{group['kind']}{' CONFLICT' if group['conflict'] else ''}: {'  '.join(group['ids'])}" for group in groups
     ]
+    for leak in straddling or []:
+        names = "  ".join(f"{name} ({split})" for name, split in zip(leak["ids"], leak["splits"], strict=True))
+        lines.append(f"leak: {names}")
+    if "together" in document:
+        lines.append(f"wrote {document['together']}: `prepare --labels {document['together']}` reads it")
     lines += [f"skipped: {entry['id']} {entry['reason']}" for entry in document["corrupt"]]
     return printable(lines)
 
@@ -102,6 +139,7 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
     """A map of a space and its fidelity; `--metric` and `--seed` default to those of `prepare`."""
     from dataclasses import replace
 
+    from lib.embed import projection
     from lib.prepare import pipeline, workspace
 
     start = time.perf_counter()
@@ -114,19 +152,25 @@ def make_map(settings: Settings, options: argparse.Namespace) -> MapDocument:
         metric=options.metric or defaults.metric,
         seed=defaults.seed if options.seed is None else options.seed,
     )
-    with Progress() as progress:
+    with ProgressBar() as progress:
         reporter = Reporter(progress.update, progress.say)
         laid_out, cached = pipeline.make_map(settings, options.space, parameters, reporter)
-    document = {
+    exact: NeighbourSearch = {"found": "exact"}
+    images = len(laid_out.xy)
+    fields = {
         "space": options.space,
-        **parameters.facts(),
-        "images": len(laid_out.xy),
+        **projection.parameters_used(laid_out.facts, images),
+        "input": laid_out.facts["input"],
+        "images": images,
         **laid_out.facts["fidelity"],
-        "neighbours": laid_out.facts.get("neighbours", {"found": "exact"}),
+        "neighbours": laid_out.facts.get("neighbours", exact),
         "cached": cached,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return cast("MapDocument", document)
+    document = cast("MapDocument", fields)
+    if why := projection.why_other_parameters(laid_out.facts, parameters, images):
+        document["why"] = why
+    return document
 
 
 def show_map(document: MapDocument) -> str:
@@ -134,8 +178,14 @@ def show_map(document: MapDocument) -> str:
     values: dict[str, object] = {**document}
     names = ("n_neighbors", "min_dist", "metric", "seed")
     parameters = [f"{name} {values[name]}" for name in names if name in values]
-    lines = [f"{document['method']} of {document['images']:,} images in {document['space']}: {', '.join(parameters)}"]
-    if document["k"]:
+    images = counted(document["images"], "image")
+    lines = [f"{document['method']} of {images} in {document['space']}: {', '.join(parameters)}"]
+    if "why" in document:
+        lines += [document["why"]]
+    if not document["k"]:
+        lines += ["not measured: there are too few images, or all have the same vector"]
+    else:
+        lines += [f"measured on {document['input']}"]
         lines += [
             f"trustworthiness {document['trustworthiness']:.3f}, continuity {document['continuity']:.3f}, "
             f"of the {document['k']} nearest {document['preservation']:.1%} are near on the map"
@@ -144,6 +194,6 @@ def show_map(document: MapDocument) -> str:
         search = document["neighbours"]
         lines += [
             f"the neighbours are approximate ({search['by']}): {search['recall']:.1%} of them are exact, measured on "
-            f"{search['sample']:,} images"
+            f"{counted(search['sample'], 'image')}"
         ]
     return printable([*lines, "existed already" if document["cached"] else f"computed in {document['seconds']:.1f} s"])

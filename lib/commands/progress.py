@@ -6,10 +6,11 @@ import sys
 from typing import Any
 
 from lib.commands import interrupts
-from lib.text import printable
+from lib.errors import Notice
+from lib.text import visible
 
 
-class Progress:
+class ProgressBar:
     """Progress bars of tqdm on stderr, one per stage, with plain sentences in between."""
 
     def __init__(self) -> None:
@@ -17,7 +18,7 @@ class Progress:
         self._stage = ""
         self._line_open = False  # a bar has begun a line on stderr and not ended it
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,11 +37,11 @@ class Progress:
             self._bar.total = total
         self._bar.update(done - self._bar.n)
 
-    def say(self, sentence: str) -> None:
-        """Print a sentence without tearing the bar."""
+    def say(self, message: str | Notice) -> None:
+        """Print a message without tearing the bar."""
         from tqdm import tqdm
 
-        tqdm.write(printable([sentence]), file=sys.stderr)
+        tqdm.write(visible(str(message)), file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -5,27 +5,37 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRow, SearchDocument
-from lib.errors import ArtifactError
+from lib.errors import QueryError
+from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import printable
+from lib.text import agreeing, counted, printable
 
 if TYPE_CHECKING:
     from lib.prepare.workspace import Workspace
     from lib.retrieval.query import Query
-    from lib.retrieval.search import SearchableSpace
+    from lib.retrieval.search import AnswerFilter, SearchableSpace
+
+
+class _Choices(TypedDict):
+    """Keyword arguments of `retrieval.search.search` and `compare`."""
+
+    k: int
+    keep_duplicates: bool
+    answer_filter: AnswerFilter
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What `search` and `compare` share: the workspace, the queries, and `choices`, keyword arguments of both."""
+    """What `search` and `compare` share: the workspace, the queries, and their `choices`."""
 
     workspace: Workspace
     queries: list[Query]
-    choices: dict[str, Any]
+    choices: _Choices
     normalise: bool
 
     def load(self, space: str) -> SearchableSpace:
@@ -46,10 +56,10 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     queries = [find_query(catalog, name) for name in (options.image, *options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
-    choices = {
+    choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "among": search.AnswerFilter(tuple(options.label), tuple(options.split)),
+        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
     }
     return _Request(opened, queries, choices, options.normalise)
 
@@ -84,15 +94,19 @@ def copies_left_out(count: int) -> str:
 
 def show_search(document: SearchDocument) -> str:
     """A line for each result, and the recall of the Milvus engine."""
+    from lib.retrieval.candidates import left_out_note
+
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
     if "fusion" in document:
-        direction = f"mean rank of {len(document['queries'])} queries, {direction}"
+        direction = f"mean rank of {counted(len(document['queries']), 'query')}, {direction}"
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
     lines += [
         f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
     ]
+    if "undefined" in document:
+        lines.append(left_out_note(document["undefined"]))
     if document["recall"] is not None:
         lines.append(f"recall against the full scan: {document['recall']:.3f}")
     return printable(lines)
@@ -122,37 +136,60 @@ def show_compare(document: CompareDocument) -> str:
 
 def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocument:
     """A row for each space and metric: see `evaluation.evaluate`. Raises ArtifactError when no space is prepared."""
-    from lib.measure import evaluation
+    from lib.embed import spaces
+    from lib.measure import evaluation, leaks, trec_files
     from lib.prepare import workspace
+    from lib.search.metrics import METRICS
 
+    targets = [target for target in (options.run_file, options.qrels) if target is not None]
+    for target in targets:
+        trec_files.check_target(target)
+    if len(targets) == 2 and targets[0] == targets[1]:
+        raise QueryError(f"{targets[0]} cannot hold both the run and the qrels; name two files.")
     opened = workspace.open_workspace(settings)
-    names = [options.space] if options.space else opened.spaces
+    names = [spaces.get(options.space).name] if options.space else opened.spaces
     if not names:
-        raise ArtifactError(f"No space of {opened.dataset.name} is prepared yet: {workspace.remedy(settings)}.")
+        raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
+    metrics = [options.metric] if options.metric else list(METRICS)
     rows: list[EvaluationRow] = []
-    with Progress() as progress:
+    files: list[str] = []
+    with ProgressBar() as progress:
+        near = leaks.find_or_none(opened, opened.catalog(), of_stage(progress.update, "compare similar photos"))
         for name in names:
-            rows += evaluation.evaluate(
-                opened,
-                name,
-                [options.metric] if options.metric else None,
-                k=options.k,
-                queries=options.queries,
-                progress=lambda done, total, name=name: progress.update(f"evaluate {name}", done, total),  # type: ignore[misc]
-            )
-    return {"rows": rows}
+            runs: dict[str, Path] = {}
+            if options.run_file is not None:
+                count = len(names) * len(metrics)
+                runs = {each: trec_files.run_file(options.run_file, f"{name}.{each}", count) for each in metrics}
+            with trec_files.RunWriter(opened.catalog(), name, runs, options.queries) as writer:
+                rows += evaluation.evaluate(
+                    opened,
+                    name,
+                    metrics,
+                    k=options.k,
+                    queries=options.queries,
+                    near=near,
+                    progress=of_stage(progress.update, f"evaluate {name}"),
+                    observe=writer.observe if runs else None,
+                )
+            files += [str(path) for path in runs.values()]
+    if options.qrels is not None:
+        trec_files.write_qrels(options.qrels, opened.catalog(), options.queries)
+        files.append(str(options.qrels))
+    document: EvaluateDocument = {"rows": rows}
+    if files:
+        document["files"] = files
+    return document
 
 
 def show_evaluate(document: EvaluateDocument) -> str:
-    """The rows as a table, with – for an undefined value."""
-    cuts = list(document["rows"][0]["precision"]) if document["rows"] else []
-    lines = [
-        f"{'space':<10} {'metric':<8} "
-        + " ".join(f"{'P@' + cut:>7}" for cut in cuts)
-        + f" {'R@10':>7} {'mAP':>7}  95 % interval"
-    ]
-    for row in document["rows"]:
-        cells = [*row["precision"].values(), row["recall"]["10"], row["map"]]
+    """The rows as a table, with – for an undefined value, and the population."""
+    rows = document["rows"]
+    cuts = list(rows[0]["precision"]) if rows else []
+    names = [*(f"P@{cut}" for cut in cuts), "R@10", "nDCG@10", "R-Prec", "MAP@R", "MRR", "mAP"]
+    lines = [f"{'space':<10} {'metric':<8} {' '.join(f'{name:>7}' for name in names)}  95 % interval"]
+    for row in rows:
+        cells = [*row["precision"].values(), row["recall"]["10"], row["ndcg"]["10"], row["r_precision"]]
+        cells += [row["map_at_r"], row["mrr"], row["map"]]
         interval = row["ci95"]["map"]
         shown = f"{interval[0]:.3f}–{interval[1]:.3f}" if interval else "–"
         lines.append(
@@ -160,6 +197,32 @@ def show_evaluate(document: EvaluateDocument) -> str:
             + " ".join(f"{'–' if cell is None else format(cell, '.3f'):>7}" for cell in cells)
             + f"  {shown}"
         )
-    if document["rows"]:
-        lines.append(f"{document['rows'][0]['queries']:,} queries against {document['rows'][0]['gallery']:,} images")
-    return "\n".join(lines)
+    if rows:
+        queries, left_out, images = rows[0]["queries"], rows[0]["left_out"], rows[0]["gallery"]
+        lines.append(
+            f"{counted(queries, 'query')} against {counted(images, 'image')}"
+            + (f"; {left_out:,} left out that have no other image of their class there" if left_out else "")
+        )
+    lines += [f"{row['space']} {row['metric']}: {row['why']}" for row in rows if row["why"]]
+    lines += [
+        f"{row['space']} {row['metric']}: {row['undefined']:,} pairs of a query and an image have no defined "
+        "similarity and are left out"
+        for row in rows
+        if row["undefined"]
+    ]
+    lines += _without_leaks(rows)
+    return "\n".join([*lines, *(f"wrote {name}" for name in document.get("files", []))])
+
+
+def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
+    """The scores without near-duplicates, where there are any."""
+    cells = [(row, clean) for row in rows if (clean := row.get("without_leaks")) is not None and clean["leaks"]]
+    if not cells:
+        return []
+    leaked = agreeing(cells[0][1]["leaks"], "query", "has a near-duplicate", "have near-duplicates")
+    lines = [f"{leaked} among these images; without these pairs P@1 and mAP are"]
+    for row, clean in cells:
+        pairs = [(clean["precision"]["1"], row["precision"]["1"]), (clean["map"], row["map"])]
+        shown = [f"{value:.3f} (with them {before:.3f})" for value, before in pairs if value is not None and before]
+        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown) or '–'}")
+    return lines

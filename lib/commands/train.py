@@ -8,32 +8,39 @@ from collections.abc import Callable
 from typing import Any
 
 from lib.commands import interrupts
-from lib.commands.progress import Progress
-from lib.documents.runs import EpochRow
-from lib.progress import Reporter
+from lib.commands.progress import ProgressBar
+from lib.documents.runs import EpochRow, RunsDocument
+from lib.progress import Message, Reporter
 from lib.settings import Settings
 from lib.text import printable
 
 
-def train(settings: Settings, options: argparse.Namespace) -> Any:
+def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | None:
     """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
-    from lib.learn import backbone, distributed, plan, recipes, regimes, run_all
+    from lib.learn import backbone, distributed, plan, recipes, regimes, run_all, untrained
     from lib.prepare import pipeline
 
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
     for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
     with (
-        Progress() as progress,
-        interrupts.heeded(in_group=True),
+        ProgressBar() as progress,
+        interrupts.heeded(in_group=True),  # so that the state of the run is kept
         distributed.group(),
-        run_all.training_lock(settings) as teller,
+        run_all.training_lock(settings) as writer,
     ):
         # Of processes that train together only the first reports and prints.
         leads = distributed.rank() == 0
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
         weights = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
+        weights, how = backbone.adapted(weights)
+        if how:
+            reporter.say(how)
+        labels = photos.frame["label"][photos.frame["split"] == "test"]
+        unknown = untrained.untrained_classes(photos)
+        if note := untrained.untrained_note(int(labels.isin(unknown).sum()), len(labels), unknown):
+            reporter.say(note)
         planned = plan.plan(
             photos,
             weights,
@@ -48,7 +55,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
             settings,
             planned,
             resume=options.resume,
-            writer=teller,
+            writer=writer,
             on_progress=reporter.progress,
             on_epoch=_epoch_lines(reporter.say),
             log=reporter.say,
@@ -56,7 +63,7 @@ def train(settings: Settings, options: argparse.Namespace) -> Any:
         return {"runs": records} if leads else None
 
 
-def _epoch_lines(say: Callable[[str], None], every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
+def _epoch_lines(say: Message, every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:
     """A callback that prints a line after an epoch, at most one every `every_s` seconds."""
     last = time.monotonic()
 
@@ -73,15 +80,17 @@ def _epoch_lines(say: Callable[[str], None], every_s: float = 10.0) -> Callable[
     return print_line
 
 
-def runs(settings: Settings, options: argparse.Namespace) -> Any:
+def runs(settings: Settings, options: argparse.Namespace) -> RunsDocument:
     """All runs, including the bundled ones: see `runs.load`."""
     from lib.learn import runs
 
     return {"runs": runs.load(settings)}
 
 
-def show_runs(document: Any) -> str:
+def show_runs(document: RunsDocument) -> str:
     """A line for each run, with accuracies in percent."""
+    from lib.learn.untrained import untrained_note
+
     if not document["runs"]:
         return "No training run yet: python -m lib train --regime all --preset quick"
     lines = [f"{'run':<34} {'weights':<10} {'epochs':>6} {'best':>5} {'val':>7} {'test':>7}  95 % interval"]
@@ -92,6 +101,11 @@ def show_runs(document: Any) -> str:
             f"{_percent(run.get('val_accuracy')):>7} {_percent(run['test_accuracy']):>7}  "
             f"{_percent(low)}–{_percent(high)}  {run['dataset']['name']}{', recorded' if run.get('recorded') else ''}"
         )
+    lines += [
+        f"{run['id']}: {untrained_note(untrained['photos'], len(run['predictions']), untrained['classes'])}"
+        for run in document["runs"]
+        if (untrained := run.get("untrained")) and untrained["photos"]
+    ]
     return printable(lines)
 
 

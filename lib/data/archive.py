@@ -30,7 +30,7 @@ _DAMAGE = (
     *(ValueError, ArithmeticError, LookupError, RecursionError),
 )
 # Most bytes between the contents of two members: headers, padding and read-ahead.
-_OVERHEAD_BYTES = 1024 * 1024
+OVERHEAD_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def extract_photos(archive: Path, into: Path, *, progress: Progress | None = Non
             if into.is_dir():
                 into.rmdir()
             _content_folder(temporary).replace(into)
-    except _BadArchiveError as error:
+    except BadArchiveError as error:
         raise DataError(f"The archive {archive} {error}; delete it and download it again.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -88,20 +88,20 @@ def is_filled(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-class _BadArchiveError(Exception):
+class BadArchiveError(Exception):
     """The reason to refuse an archive, as the predicate of a sentence about it."""
 
 
 def _unpack(archive: Path, folder: Path, progress: Progress, limits: Limits) -> None:
-    """Write the photos to `folder`. Raises _BadArchiveError at the first member that is not acceptable."""
+    """Write the photos to `folder`. Raises BadArchiveError at the first member that is not acceptable."""
     unpacked_bytes = photo_count = member_count = 0
     size = archive.stat().st_size
     with archive.open("rb") as raw, contextlib.ExitStack() as stack:
-        stream = _BoundedStream(gzip.GzipFile(fileobj=raw))
-        with _archive_errors():
+        stream = BoundedStream(gzip.GzipFile(fileobj=raw))
+        with archive_errors():
             tar = stack.enter_context(tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=CHUNK_BYTES))
         while True:
-            with _archive_errors():
+            with archive_errors():
                 member = tar.next()
                 if member is None:
                     break
@@ -109,44 +109,44 @@ def _unpack(archive: Path, folder: Path, progress: Progress, limits: Limits) -> 
                 member_count += 1
                 unpacked_bytes += member.size
                 if member_count > limits.members:
-                    raise _BadArchiveError(f"holds more than {limits.members:,} files")
+                    raise BadArchiveError(f"holds more than {limits.members:,} files")
                 if not 0 <= member.size <= limits.member:
-                    raise _BadArchiveError(
+                    raise BadArchiveError(
                         f"holds {_quoted_name(member)} of {member.size:,} bytes, more than {limits.member:,}"
                     )
                 if unpacked_bytes > limits.total:
-                    raise _BadArchiveError(f"unpacks to more than {limits.total:,} bytes")
-                stream.allowance = member.size + _OVERHEAD_BYTES
-                _check(member, folder, limits)
+                    raise BadArchiveError(f"unpacks to more than {limits.total:,} bytes")
+                stream.allowance = member.size + OVERHEAD_BYTES
+                check_member(member, folder, limits)
                 if member.isreg() and _is_photo_or_licence(member):
                     # Without attributes: the archive's modes and times are meaningless here.
                     tar.extract(member, folder, set_attrs=False, filter="data")
                     photo_count += PurePosixPath(member.name).suffix.lower() in PHOTO_SUFFIXES
             progress(min(raw.tell(), size), size)
     if not photo_count:
-        raise _BadArchiveError("holds no photos")
+        raise BadArchiveError("holds no photos")
     progress(size, size)
 
 
-def _check(member: tarfile.TarInfo, folder: Path, limits: Limits) -> None:
-    """Raises _BadArchiveError for a member that no archive of photos has."""
+def check_member(member: tarfile.TarInfo, folder: Path, limits: Limits) -> None:
+    """Raises BadArchiveError for a member that no archive of photos has."""
     # The filter refuses devices, pipes, and paths and links that lead out of the folder. It follows links on the disk.
     try:
         filtered = tarfile.data_filter(member, str(folder))
     except tarfile.FilterError as error:
-        raise _BadArchiveError(f"holds {_quoted_name(member)}, which is unsafe ({error})") from error
+        raise BadArchiveError(f"holds {_quoted_name(member)}, which is unsafe ({error})") from error
     # The filter only strips the slash of an absolute path; an archive of photos has none.
     if filtered.name != member.name:
-        raise _BadArchiveError(f"holds the absolute path {_quoted_name(member)}")
+        raise BadArchiveError(f"holds the absolute path {_quoted_name(member)}")
     # The filter accepts links inside the folder; they could evade the limits or duplicate a photo.
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise _BadArchiveError(f"holds {_quoted_name(member)}, which is a link or has holes")
+        raise BadArchiveError(f"holds {_quoted_name(member)}, which is a link or has holes")
     # The filter has no limit of depth; shutil.rmtree cannot delete a thousand nested folders.
     if len(PurePosixPath(member.name).parts) > limits.depth:
-        raise _BadArchiveError(f"holds {_quoted_name(member)}, more than {limits.depth} folders deep")
+        raise BadArchiveError(f"holds {_quoted_name(member)}, more than {limits.depth} folders deep")
     # tarfile overwrites. Checked on the disk, not in a list of names, since the disk may ignore the case of letters.
     if member.isreg() and os.path.lexists(folder / member.name):
-        raise _BadArchiveError(f"holds {_quoted_name(member)} twice")
+        raise BadArchiveError(f"holds {_quoted_name(member)} twice")
 
 
 def _is_photo_or_licence(member: tarfile.TarInfo) -> bool:
@@ -155,29 +155,29 @@ def _is_photo_or_licence(member: tarfile.TarInfo) -> bool:
     return path.name == "license.txt" or (path.suffix in PHOTO_SUFFIXES and not path.name.startswith("."))
 
 
-class _BoundedStream:
+class BoundedStream:
     """A stream that yields at most `allowance` more bytes: tarfile reads a header of any claimed size into memory."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
-        self.allowance = _OVERHEAD_BYTES
+        self.allowance = OVERHEAD_BYTES
 
     def read(self, size: int) -> bytes:
         self.allowance -= size
         if self.allowance < 0:
-            raise _BadArchiveError("has a header of an absurd size")
+            raise BadArchiveError("has a header of an absurd size")
         return self._stream.read(size)
 
 
 @contextlib.contextmanager
-def _archive_errors() -> Iterator[None]:
-    """Turns errors of gzip and tarfile into _BadArchiveError; progress must be reported outside of the block."""
+def archive_errors() -> Iterator[None]:
+    """Turns errors of gzip and tarfile into BadArchiveError; progress must be reported outside of the block."""
     try:
         yield
     except (FileExistsError, NotADirectoryError) as error:
-        raise _BadArchiveError("holds a file and a folder of one name") from error
+        raise BadArchiveError("holds a file and a folder of one name") from error
     except _DAMAGE as error:
-        raise _BadArchiveError(f"is damaged ({error})") from error
+        raise BadArchiveError(f"is damaged ({error})") from error
 
 
 def _quoted_name(member: tarfile.TarInfo) -> str:

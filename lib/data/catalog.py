@@ -1,40 +1,43 @@
-"""The catalog: one row per readable image of a folder of class sub-folders.
+"""The catalog: one row per readable image of a data folder, which `layout` reads.
 
-Columns: `id` (POSIX path relative to the data folder, unique; rows are sorted by id), `label` (name of the class
-folder), `split`, `width` and `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels), `bytes`,
-`changed_ns` (computed from the file's times, to detect a changed file without decoding it). A `factors.csv` in the
-folder adds a `factor_…` column for each of its columns.
+Columns: `id` (POSIX path relative to the data folder, unique; rows are sorted by id), `label` (name of the class, with
+composed accents), `split`, `width` and `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels),
+`bytes`, `changed_ns` (computed from the file's times, to detect a changed file without decoding it). A `factors.csv` in
+the folder adds a `factor_…` column for each of its columns.
 """
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import images
-from lib.data.scanning import FACTORS_FILE, scan, skipped_file
+from lib.data import factor_table, images, layout, outcome, sampling, splits
+from lib.data.scanning import FACTORS_FILE, skipped_file
+from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
+from lib.settings import LayoutChoice
+from lib.text import composed, look_alikes, natural_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 SCHEMA = 1
-SPLITS = ("train", "val", "test")
+SPLITS = splits.SPLITS
+split_of = splits.split_of
 COLUMNS = ["id", "label", "split", "width", "height", "sha256", "bytes", "changed_ns"]
+OTHER_COLOURS = "was prepared by an earlier version, which did not convert its colours to sRGB"
 BLOCK = 256  # photos decoded between two checks of the limit
 
 
@@ -58,6 +61,13 @@ class Catalog:
     fingerprint: str
     seed: int
     limit: int | None
+    # The version of `images` that decoded the photos.
+    decoder: int = images.DECODER
+    # A clause about the factor table, see `factor_table`.
+    factors: str = ""
+    # How the folder was read (`Layout.facts`), with `empty`, the class folders that yielded no image. Empty in catalogs
+    # of versions that knew class folders only.
+    layout: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -78,6 +88,10 @@ class Catalog:
     def _row_by_id(self) -> dict[str, int]:
         return {image_id: row for row, image_id in enumerate(self.ids)}
 
+    @cached_property
+    def _row_by_composed_id(self) -> dict[str, int]:
+        return {composed(image_id): row for row, image_id in enumerate(self.ids)}
+
     def path(self, image_id: str) -> Path:
         """The file of an image."""
         return self.root.joinpath(*PurePosixPath(image_id).parts)
@@ -91,6 +105,8 @@ class Catalog:
         with _read_again(image_id):
             image = images.open_rgb(self.path(image_id))
         if images.pixel_hash(image) != self.frame["sha256"].iloc[row]:
+            if self.decoder != images.DECODER and images.has_foreign_colours(self.path(image_id)):
+                raise DataError(f"{image_id} {OTHER_COLOURS}", remedy=Remedy.PREPARE)
             raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
@@ -114,8 +130,9 @@ class Catalog:
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Number of images by class name, sorted by name. Do not modify the dictionary."""
-        return {str(label): int(count) for label, count in self.frame["label"].value_counts().sort_index().items()}
+        """Number of images by class name, in natural order (2 before 10). Do not modify the dictionary."""
+        counts = {str(label): int(count) for label, count in self.frame["label"].value_counts().items()}
+        return {label: counts[label] for label in sorted(counts, key=natural_key)}
 
     @property
     def splits(self) -> dict[str, int]:
@@ -131,11 +148,34 @@ class Catalog:
     @property
     def key(self) -> str:
         """A short hash of the rows and of all other fields."""
-        return artifacts.digest(self.frame.to_csv(index=False), self.skipped, self.seed, self.limit, str(self.root))[:8]
+        facts = self.frame.to_csv(index=False), self.skipped, self.seed, self.limit, str(self.root)
+        # Catalogs of plain class folders keep the names that earlier versions gave them.
+        worth_keeping = {name: value for name, value in self.layout.items() if value and name not in {"kind", "reason"}}
+        more = (self.layout,) if worth_keeping or self.layout.get("kind", "classes") != "classes" else ()
+        return artifacts.digest(*facts, *more)[:8]
 
     def row(self, image_id: str) -> int | None:
-        """The row of an image; None for an unknown id."""
-        return self._row_by_id.get(image_id)
+        """The row of an image, whichever Unicode form its id is written in; None for an unknown id."""
+        row = self._row_by_id.get(image_id)
+        return row if row is not None or image_id.isascii() else self._row_by_composed_id.get(composed(image_id))
+
+    def label_named(self, name: str) -> str:
+        """The class called `name`, whichever Unicode form it is written in; `name` itself where there is none."""
+        if name in self.classes:
+            return name
+        return next((label for label in self.classes if composed(label) == composed(name)), name)
+
+    @property
+    def given_splits(self) -> list[str]:
+        """The splits that the folders or the table give; the others are drawn out of training. Empty: all are drawn."""
+        return list(self.layout.get("given_splits", []))
+
+    @cached_property
+    def split_key(self) -> str:
+        """What beside the seed decides the split: "" where all of it is drawn, else a hash of pictures and splits."""
+        if not self.given_splits:
+            return ""
+        return artifacts.digest(sorted(zip(self.hashes, self.frame["split"], strict=True)))[:16]
 
     def copies(self, sha256: str) -> list[int]:
         """The rows with this pixel hash."""
@@ -147,12 +187,26 @@ class Catalog:
         return [groups[sha256].tolist() for sha256 in self.frame["sha256"]]
 
     def reseeded(self, seed: int) -> Catalog:
-        """The same images with the splits of another seed."""
-        frame = self.frame.assign(split=[split_of(sha256, seed) for sha256 in self.frame["sha256"]])
-        return replace(self, frame=frame, seed=seed)
+        """The same images with the splits of another seed. Splits that the folders or the table give stay."""
+        own: dict[str, str] = {}
+        if self.given_splits:  # a row of another split was drawn out of training
+            rows = zip(self.ids, self.frame["split"], strict=True)
+            own = {image_id: split if split in self.given_splits else "train" for image_id, split in rows}
+        return replace(self, frame=splits.with_splits(self.frame, own, seed), seed=seed)
 
-    def summary(self) -> dict[str, Any]:
+    @property
+    def empty_classes(self) -> list[str]:
+        """Ids of the class folders that yielded no image."""
+        return list(self.layout.get("empty", []))
+
+    @property
+    def look_alikes(self) -> list[list[str]]:
+        """Groups of classes whose names look alike."""
+        return look_alikes(self.classes)
+
+    def summary(self) -> DatasetSummary:
         """The `dataset` object of the command-line contract."""
+        facts = self.layout or {"kind": "classes", "reason": "class folders"}
         return {
             "name": self.name,
             "root": str(self.root),
@@ -160,21 +214,21 @@ class Catalog:
             "classes": self.classes,
             "split": self.splits,
             "fingerprint": self.fingerprint,
-            "skipped": self.skipped,
+            "skipped": cast("list[SkippedFile]", self.skipped),
+            "factors": self.factors,
+            "layout": {
+                "kind": facts["kind"],
+                "reason": facts["reason"],
+                "root": str(self.root.joinpath(*PurePosixPath(facts.get("root", "")).parts)),
+                "wrappers": list(facts.get("wrappers", [])),
+                "labels": facts.get("labels"),
+                "notes": list(facts.get("notes", [])),
+                "given_splits": self.given_splits,
+                "others": list(facts.get("others", [])),
+            },
+            "empty_classes": self.empty_classes,
+            "look_alikes": self.look_alikes,
         }
-
-
-def split_of(sha256: str, seed: int) -> str:
-    """The split of a picture: 10 % test, 10 % of the rest validation, the remainder training.
-
-    A hash of the pixels and the seed decides. So the split does not depend on other pictures, and equal pictures share
-    a split.
-    """
-    draw = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
-    first, second = (int.from_bytes(draw[start : start + 8]) / 2**64 for start in (0, 8))
-    if first < 0.1:
-        return "test"
-    return "val" if second < 0.1 else "train"
 
 
 def fingerprint(pictures: Iterable[tuple[str, str]]) -> str:
@@ -189,80 +243,67 @@ def build(
     seed: int,
     limit: int | None = None,
     previous: Catalog | None = None,
+    choice: LayoutChoice | None = None,
     progress: Progress = no_progress,
     decode: Callable[[Path], Image.Image] = images.open_rgb,
 ) -> Catalog:
     """The catalog of the folder `root`. Rows of unchanged files are copied from `previous` instead of decoded.
 
-    `limit` is the largest number of images, spread over the classes as evenly as possible. Raises DataError when the
-    folder is missing, has no class folders, or has no readable image in them.
+    `limit` is the largest number of images, spread over the classes as evenly as possible. `choice` is how the user
+    wants the folder read. Raises DataError when the folder is missing, cannot be read in one way only, or has no
+    readable image.
     """
     import pandas as pd
 
-    files, skipped = scan(root)
+    found = layout.read(root, choice)
+    skipped = list(found.skipped)
     previous_rows = {} if previous is None else {str(row["id"]): row for row in previous.frame.to_dict("records")}
-    queues = _shuffled_by_class(files)
-    target = len(files) if limit is None else min(limit, len(files))
+
+    def reusable(name: str) -> dict[str, Any] | None:
+        row = previous_rows.get(name)
+        same_decoder = previous is None or previous.decoder == images.DECODER
+        return row if row is None or same_decoder or not images.has_foreign_colours(root / name) else None
+
+    queues = sampling.shuffled_by_class(found.labels)
+    target = len(found.labels) if limit is None else min(limit, len(found.labels))
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(queues, 0)
     done = 0
     # Threads suffice, since Pillow releases the interpreter lock while it decodes.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        while len(rows) < target and (names := _next_block(queues, counts, min(BLOCK, target - len(rows)))):
-            for row in pool.map(lambda name: _read(root, name, previous_rows.get(name), decode), names):
+        while len(rows) < target and (names := sampling.next_block(queues, counts, min(BLOCK, target - len(rows)))):
+            for row in pool.map(lambda name: _read(root, name, reusable(name), decode), names):
                 if "reason" in row:
                     skipped.append(row)
                 else:
-                    rows.append(row)
-                    counts[row["label"]] += 1
+                    rows.append(row | {"label": found.labels[row["id"]]})
+                    counts[rows[-1]["label"]] += 1
                 done += 1
                 progress(done if limit is None else len(rows), target)
     if not rows:
-        raise DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
+        raise outcome.unreadable_error(root, found.labels, skipped)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
-    frame["split"] = [split_of(sha256, seed) for sha256 in frame["sha256"]]
-    frame = frame[COLUMNS]
+    frame = splits.with_splits(frame, found.splits, seed)
+    factors = factor_table.join(frame[COLUMNS], root / FACTORS_FILE)
+    # A class whose photos a limit leaves out is not empty.
+    waiting = {label for label, queue in queues.items() if queue}
     return Catalog(
         name=name,
         root=root,
-        frame=_with_factors(frame, root / FACTORS_FILE),
+        frame=factors.frame,
         skipped=sorted(skipped, key=lambda entry: entry["id"]),
         fingerprint=fingerprint(zip(frame["sha256"], frame["label"], strict=True)),
         seed=seed,
         limit=limit,
+        factors=factors.note,
+        layout=found.facts() | {"empty": outcome.empty_folders(found, frame["id"], waiting)},
     )
-
-
-def _shuffled_by_class(files: list[str]) -> dict[str, list[str]]:
-    """Ids by class in a fixed shuffle. A limit takes ids from the end of each list."""
-    queues: dict[str, list[str]] = {}
-    for name in sorted(files, key=lambda name: hashlib.sha256(name.encode()).digest(), reverse=True):
-        queues.setdefault(name.split("/", 1)[0], []).append(name)
-    return queues
-
-
-def _next_block(queues: dict[str, list[str]], counts: dict[str, int], size: int) -> list[str]:
-    """Remove up to `size` ids from `queues`, each from the class with the fewest images so far.
-
-    `counts` is the number of images by class before the block.
-    """
-    smallest = [(counts[label], label) for label in queues if queues[label]]
-    heapq.heapify(smallest)
-    block: list[str] = []
-    while smallest and len(block) < size:
-        count, label = smallest[0]
-        block.append(queues[label].pop())
-        if queues[label]:
-            heapq.heapreplace(smallest, (count + 1, label))
-        else:
-            heapq.heappop(smallest)
-    return block
 
 
 def _read(
     root: Path, name: str, previous_row: dict[str, Any] | None, decode: Callable[[Path], Image.Image]
 ) -> dict[str, Any]:
-    """The row of a file, without its split; an entry of `skipped` when the file cannot be read."""
+    """The row of a file, without its label and split; an entry of `skipped` when the file cannot be read."""
     path = root / name
     try:
         # Read before the pixels: a file that changes in between is decoded again next time.
@@ -276,7 +317,6 @@ def _read(
         return skipped_file(name, f"cannot be opened: {error.strerror}")
     return {
         "id": name,
-        "label": name.split("/", 1)[0],
         "width": image.width,
         "height": image.height,
         "sha256": images.pixel_hash(image),
@@ -293,23 +333,3 @@ def file_stamp(path: Path) -> tuple[int, int]:
     """
     status = path.stat()
     return status.st_size, (status.st_mtime_ns + status.st_ctime_ns + path.lstat().st_ctime_ns) % 2**63
-
-
-def _with_factors(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """`frame` with the columns of the factor table `file`; unchanged where the table is missing or about other ids."""
-    import pandas as pd
-
-    if not file.is_file() or not file.resolve().is_relative_to(file.parent.resolve()):
-        return frame
-    try:
-        factors = pd.read_csv(file, dtype={"id": str}, low_memory=False)
-        if not isinstance(factors.index, pd.RangeIndex):
-            raise ValueError("rows are longer than the header")
-        factors = factors.drop_duplicates("id").set_index("id").add_prefix("factor_")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file} is not a table with an `id` column; repair or remove it.") from error
-    if not factors.index.isin(frame["id"]).any():
-        return frame
-    # Columns of mixed types become text, since Parquet cannot store them.
-    mixed = factors.columns[factors.dtypes == "object"]
-    return frame.join(factors.astype(dict.fromkeys(mixed, "str")), on="id")

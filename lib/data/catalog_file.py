@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import images
+from lib.data import images, layout
 from lib.data.catalog import SCHEMA, Catalog, file_stamp
-from lib.data.scanning import scan
 from lib.errors import ImageError
+from lib.settings import LayoutChoice
 
 
 def changes(catalog: Catalog) -> dict[str, int]:
-    """Numbers of files `added`, `removed` and `changed` since `catalog` was built, by name, size and time.
+    """Numbers of files `added`, `removed` and `changed` since `catalog` was built, by name, size and time; `relabelled`
+    ones are now of another class, or of another split of their own.
 
-    A file that has become readable counts as added. A catalog with a limit leaves files out on purpose, so then nothing
-    counts as added. Raises DataError when the folder does not exist any more.
+    A file that has become readable counts as added, and as changed a photo whose colours an earlier version read
+    otherwise. A catalog with a limit leaves files out on purpose, so then nothing counts as added. Raises DataError
+    when the folder does not exist any more, or can no longer be read in one way only.
     """
-    files, _ = scan(catalog.root)
+    found = layout.read(catalog.root, choice_of(catalog))
+    files = found.files
     sizes, times = (catalog.frame[name].tolist() for name in ("bytes", "changed_ns"))
     stamps = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
     skipped_ids = {entry["id"] for entry in catalog.skipped}
@@ -25,14 +28,34 @@ def changes(catalog: Catalog) -> dict[str, int]:
     changed = 0
     for name in stamps.keys() & set(files):
         try:
-            changed += stamps[name] != file_stamp(catalog.root / name)
+            stale = stamps[name] != file_stamp(catalog.root / name)
+            if not stale and catalog.decoder != images.DECODER:
+                stale = images.has_foreign_colours(catalog.root / name)
+            changed += stale
         except OSError:
             changed += 1
     return {
         "added": sum(name not in skipped_ids or _is_readable(catalog.root / name) for name in new_files),
         "removed": len(stamps.keys() - set(files)),
         "changed": changed,
+        **_relabelled(catalog, found),
     }
+
+
+def _relabelled(catalog: Catalog, found: layout.Layout) -> dict[str, int]:
+    """The number of photos of another class or split than in the catalog; nothing where there are none."""
+    given = set(catalog.given_splits)
+    count = 0
+    for image_id, label, split in zip(catalog.ids, catalog.labels, catalog.frame["split"], strict=True):
+        own = found.splits.get(image_id, "")
+        moved = (own != split) if split in given else own not in {"", "train"}
+        count += found.labels.get(image_id, label) != label or (image_id in found.labels and moved)
+    return {"relabelled": count} if count else {}
+
+
+def choice_of(catalog: Catalog) -> LayoutChoice:
+    """How the user wanted the folder of a catalog to be read."""
+    return LayoutChoice(**catalog.layout.get("choice", {}))
 
 
 def _is_readable(path: Path) -> bool:
@@ -53,7 +76,10 @@ def save(catalog: Catalog, path: Path) -> None:
         "fingerprint": catalog.fingerprint,
         "seed": catalog.seed,
         "limit": catalog.limit,
+        "decoder": catalog.decoder,
+        "factors": catalog.factors,
         "skipped": catalog.skipped,
+        "layout": catalog.layout,
         "columns": list(frame.columns),
     }
     # Parquet's checksums cover only the rows.
@@ -86,6 +112,9 @@ def load(path: Path) -> Catalog | None:
             fingerprint=facts["fingerprint"],
             seed=facts["seed"],
             limit=facts["limit"],
+            decoder=facts.get("decoder", 1),  # the first version did not record it
+            factors=facts.get("factors", ""),
+            layout=facts.get("layout") or {},
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged_file_error(path) from error

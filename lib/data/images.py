@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import math
 import os
 import re
 import stat
@@ -19,14 +20,16 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from lib.data import resampling
+from lib import text
+from lib.data import colour_profiles, formats, resampling
 from lib.errors import ImageError
 
-# Recognised by content, not by file name. Some phones write MPO (a JPEG with more pictures behind it) as .jpg. Pillow's
-# JPEG opener reads it, too; with MPO in this list Pillow would fail on everything that is not a JPEG.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+# Raised when the same file would give other pixels than before: 2 converts colours to sRGB by the file's ICC profile.
+DECODER = 2
+IS_PREVIEW = "is a camera raw file, or a TIFF whose first picture is only a preview; save it as JPEG or TIFF"
+IS_32_BIT = "has 32 bits a channel, and nothing says which numbers are black and white; save it with 8 or 16"
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 200_000_000
 # Ordinary JPEGs have about 10 scans and 20 segments. A scan of 100 bytes still takes a pass over all pixels, and the
@@ -34,27 +37,6 @@ MAX_BYTES = 200_000_000
 MAX_JPEG_SCANS = 100
 MAX_JPEG_SEGMENTS = 500
 
-HEAD_BYTES = 1000
-# Regular expressions for the first bytes of the formats.
-_SIGNATURES = {
-    "JPEG": rb"\xff\xd8\xff",
-    "PNG": rb"\x89PNG\r\n\x1a\n",
-    "WebP": rb"RIFF.{4}WEBP",
-    "BMP": rb"BM",
-    "GIF": rb"GIF8[79]a",
-}
-# Common formats that are not read. The reason for a skipped file names its format, so that the user can convert it.
-_UNSUPPORTED = {
-    "TIFF": rb"II\*\0|MM\0\*",
-    "HEIC": rb".{4}ftyp(hei|hev|mif|msf)",
-    "AVIF": rb".{4}ftypavi",
-    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
-    "JPEG XL": rb"\0\0\0\x0cJXL |\xff\x0a",
-    "SVG": rb"(\xef\xbb\xbf)?\s*<(svg|[?!].*<svg)\b",
-    "icon": rb"\0\0\x01\0",
-    "PDF": rb"%PDF",
-    "Photoshop": rb"8BPS",
-}
 # How to turn a picture upright, by the value of EXIF's Orientation.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,17 +47,20 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# TIFF 6.0, p. 36, and the DNG specification.
+_NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _PILLOW_FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _filter_lock = threading.Lock()
 
 
 def open_rgb(source: Path | bytes, side: int | None = None) -> Image.Image:
-    """The picture in `source` (a file or its bytes) as an upright 8-bit RGB image; the first frame of an animation.
+    """The picture in `source` (a file or its bytes) as an upright 8-bit RGB image.
 
-    EXIF orientation is applied. Transparent pixels are blended with white. Grey, palette, CMYK and 16-bit pictures are
-    converted (16-bit ones to their upper byte). The image has no metadata. With `side`, a large JPEG may be decoded at
-    a half, a quarter or an eighth of its size, at least twice `side` px: that skips detail which resampling averages.
-    Raises ImageError with the reason when `source` is not a readable picture of at most 64 megapixels.
+    EXIF orientation is applied, and colours are converted to sRGB by the file's ICC profile. Transparent pixels are
+    blended with white. Grey, palette, CMYK, Lab and 16-bit pictures are converted (16-bit ones to their upper byte).
+    Of a file of several pictures this is the first. The image has no metadata. With `side`, a large JPEG may be decoded
+    at a half, a quarter or an eighth of its size, at least twice `side` px: that skips detail which resampling
+    averages. Raises ImageError with the reason when `source` is not a readable picture of at most 64 megapixels.
     """
     return _decode(_bytes(source), side)
 
@@ -91,7 +76,7 @@ def open_pixels(source: Path | bytes, side: int | None = None) -> np.ndarray | I
 
 def _bytes(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
-        _check_head(source[:HEAD_BYTES])
+        _check_head(source[: formats.HEAD_BYTES])
         _check_bytes(len(source))
         return source
     try:
@@ -108,7 +93,7 @@ def _content(path: Path) -> bytes:
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         _check_kind(status)
-        _check_head(file.read(HEAD_BYTES))
+        _check_head(file.read(formats.HEAD_BYTES))
         _check_bytes(status.st_size)
         file.seek(0)
         return file.read(MAX_BYTES)
@@ -123,16 +108,18 @@ def _check_head(head: bytes) -> None:
     """Raises ImageError for the first bytes of a file that is not a picture, before the rest (a film, say) is read."""
     if not head:
         raise ImageError("is empty (0 bytes)")
-    if _format(head) is not None:
-        return
-    for name, pattern in _UNSUPPORTED.items():
-        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
-            raise ImageError(f"is a {name} file, not a JPEG, PNG, WebP, BMP or GIF picture")
-    raise ImageError("is not a JPEG, PNG, WebP, BMP or GIF picture")
+    if formats.readable(head) is None:
+        raise ImageError(formats.refusal(head))
 
 
-def _format(head: bytes) -> str | None:
-    return next((name for name, pattern in _SIGNATURES.items() if re.match(pattern, head, re.DOTALL)), None)
+def is_picture(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a picture, of a format that is read or of another one."""
+    try:
+        _check_kind(path.stat())
+        with path.open("rb") as file:
+            return formats.is_picture(file.read(formats.HEAD_BYTES))
+    except (OSError, ValueError, ImageError):
+        return False
 
 
 def _check_bytes(size: int) -> None:
@@ -149,15 +136,20 @@ def _decode(data: bytes, side: int | None, *, arrays: bool = False) -> np.ndarra
     _check_segments(data)
     try:
         # This reads only the header; pixels are decoded after the check of the size.
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats.PILLOW_NAMES)
         _check_pixels(image.width, image.height)
+        _check_tiff(image)
         pixels, turn = _ordinary_jpeg(image, data, side), _turn(image)
-        if arrays and pixels is not None and turn is None:
-            return pixels
-        picture = _decoded_by_pillow(image) if pixels is None else Image.fromarray(pixels)
+        if pixels is None:
+            picture = _decoded_by_pillow(image)
+        else:
+            converted = _to_srgb_array(pixels, image.info.get("icc_profile"))
+            if arrays and turn is None and converted is None:
+                return pixels
+            picture = converted or Image.fromarray(pixels)
         picture = picture if turn is None else picture.transpose(turn)
     except UnidentifiedImageError as error:
-        raise ImageError(f"is damaged: its {_format(data)} header cannot be read") from error
+        raise ImageError(_unreadable_header(data)) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"has far more than the limit of {MAX_PIXELS / 1e6:,.0f} megapixels") from error
     except ImageError:
@@ -185,6 +177,33 @@ def _ordinary_jpeg(image: Image.Image, data: bytes, side: int | None) -> np.ndar
     with contextlib.suppress(ValueError):
         return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True, **least))
     return None
+
+
+def _to_srgb_array(pixels: np.ndarray, profile: object) -> Image.Image | None:
+    # Without a profile, which is the common case, the array is never copied into an image.
+    return None if profile is None else colour_profiles.to_srgb(Image.fromarray(pixels), profile)
+
+
+def _unreadable_header(data: bytes) -> str:
+    found = formats.readable(data[: formats.HEAD_BYTES])
+    name = found.name if found is not None else "file"
+    # TIFF allows what no program reads whole: five channels, any number of bits.
+    rare = " or of a rare kind" if name == "TIFF" else ""
+    return f"is damaged{rare}: its {name} header cannot be read"
+
+
+def _check_tiff(image: Image.Image) -> None:
+    """Raises ImageError for a TIFF file whose first picture is not what the file is about, or takes too much memory."""
+    if image.format != "TIFF":
+        return
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(_NEW_SUBFILE_TYPE, 0) & 1 or _DNG_VERSION in tags:
+        raise ImageError(
+            "is a camera raw file, or a TIFF whose first picture is only a preview; save it as JPEG or TIFF"
+        )
+    sides = (tags.get(tag, 1) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH))
+    if math.prod(int(side) for side in sides) > MAX_PIXELS:
+        raise ImageError(f"has tiles of more than {MAX_PIXELS / 1e6:,.0f} megapixels")
 
 
 def _decoded_by_pillow(image: Image.Image) -> Image.Image:
@@ -241,6 +260,8 @@ def _jpeg_markers(data: bytes) -> Iterator[bytes]:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """The transposition that turns `image` upright, by its EXIF block; None where it is upright."""
+    if image.format == "TIFF":  # Pillow turns these itself, as it loads them
+        return None
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a damaged EXIF block does not make the pixels unreadable
@@ -251,13 +272,20 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     # A PNG may contain a text named "transparency", which Pillow mistakes for transparency.
     if not isinstance(image.info.get("transparency", 0), int | bytes | tuple):
         del image.info["transparency"]
+    profile = image.info.get("icc_profile")
+    if image.mode in {"F", "I"}:
+        raise ImageError(IS_32_BIT)
     if image.mode.startswith("I;16"):
-        return _from_16_bit(image)
+        grey = _from_16_bit(image)
+        return colour_profiles.to_srgb(grey, profile) or grey.convert("RGB")
+    converted = colour_profiles.to_srgb(image, profile)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGB", layer.size, (255, 255, 255))
-        white.paste(layer, mask=layer)
+        white.paste(converted or layer, mask=layer)
         return white
+    if converted is not None:
+        return converted
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -267,7 +295,17 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     small = (grey >> 8).astype(np.uint8)
     if isinstance(clear := image.info.get("transparency"), int):
         small[grey == clear] = 255
-    return Image.fromarray(small).convert("RGB")
+    return Image.fromarray(small)
+
+
+def has_foreign_colours(path: Path) -> bool:
+    """Whether the picture at `path` has an ICC profile by which its pixels are converted; False if it is unreadable."""
+    try:
+        _quiet_pillow()
+        with Image.open(io.BytesIO(_content(path)), formats=formats.PILLOW_NAMES) as image:
+            return colour_profiles.converts(image.info.get("icc_profile"), image.mode)
+    except Exception:  # whatever is wrong with the file is found when it is decoded
+        return False
 
 
 def pixel_hash(image: Image.Image) -> str:
@@ -288,7 +326,7 @@ def resized(image: Image.Image, width: int, height: int) -> np.ndarray:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return text.shortened(text.one_line(str(error)), 120) or type(error).__name__
 
 
 def is_plain_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The candidate image files in a folder of class sub-folders, and the reasons why other files are skipped."""
+"""The files and folders of a data folder, and the reasons why some are skipped. How to read them: `layout`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,42 @@ from lib.errors import DataError, Remedy
 
 FACTORS_FILE = "factors.csv"
 # Expected beside the class folders, so not reported as misplaced.
-BESIDE_CLASSES = {FACTORS_FILE, "license.txt", "readme.md", "readme.txt"}
-# Left behind by operating systems and archives, so not reported as skipped.
-NOISE = {".ds_store", "thumbs.db", "desktop.ini", "__macosx"}
+BESIDE_CLASSES = {FACTORS_FILE, "license", "license.txt", "readme", "readme.md", "readme.txt"}
+# Left behind by operating systems, storage boxes, editors and archives, so not reported as skipped.
+NOISE = {
+    *(".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", ".localized", ".nomedia", "picasa.ini"),
+    *(".picasa.ini", "@eadir", "#recycle", "@recycle", ".@__thumb", "#snapshot", "$recycle.bin", "lost+found"),
+    *("system volume information", ".trashes", ".spotlight-v100", ".fseventsd", ".ipynb_checkpoints", "__pycache__"),
+}
 
 ALREADY_SCANNED = "leads to a folder that was already scanned"
 
 
+NO_CLASS_FOLDER = "lies in no class folder"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Ids of the files and of the entered folders of a data folder, both sorted, and the skipped files with reasons."""
+
+    files: list[str]
+    folders: list[str]
+    skipped: list[dict[str, str]]
+
+
 def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Ids of the files in the class folders of `root`, sorted, and the skipped files with reasons.
+    """Ids of the files in the sub-folders of `root`, sorted, and the skipped files with reasons.
+
+    Raises the errors of `listing`.
+    """
+    found = listing(root)
+    top = [name for name in found.files if "/" not in name and name.lower() not in BESIDE_CLASSES]
+    skipped = [*found.skipped, *(skipped_file(name, NO_CLASS_FOLDER) for name in top)]
+    return [name for name in found.files if "/" in name], skipped
+
+
+def listing(root: Path) -> Listing:
+    """The files and folders of the data folder `root`.
 
     Symbolic links are followed only inside `root`, and a folder is entered once. The folder's own path takes precedence
     over a link, so a link changes neither the id nor the label of a file. Hidden folders are entered only through a
@@ -52,19 +79,23 @@ def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
         except OSError as error:
             state.skip(name, f"cannot be opened: {error.strerror}")
             continue
-        for child in _without_own(state, name, real, children):
+        kept = _without_own(state, name, real, children)
+        if kept or not children:
+            state.seen.append(name)
+        for child in kept:
             _classify(state, child, f"{name}/{child.name}", real, home)
-    return sorted(state.files), state.skipped
+    return Listing(sorted(state.files), sorted(state.seen), state.skipped)
 
 
 @dataclass(frozen=True)
 class _ScanState:
-    """Ids of the files so far, skipped files, and the folders that are still to be entered.
+    """Ids of the files and folders so far, skipped files, and the folders that are still to be entered.
 
     `folders` are (path, id prefix, real path), `links` a heap of (id prefix, path, real path).
     """
 
     files: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     folders: list[tuple[Path, str, Path]] = field(default_factory=list)
     links: list[tuple[str, Path, Path]] = field(default_factory=list)
@@ -131,10 +162,8 @@ def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Pat
         heapq.heappush(state.links, (name, Path(entry.path), real))
     elif is_folder:
         state.folders.append((Path(entry.path), name, parent / entry.name))
-    elif "/" in name:
+    else:
         state.files.append(name)
-    elif entry.name.lower() not in BESIDE_CLASSES:
-        state.skip(name, "lies in no class folder")
 
 
 def skipped_file(name: str, reason: str) -> dict[str, str]:

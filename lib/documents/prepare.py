@@ -5,7 +5,9 @@ Fields may be added, never renamed: other programs read these documents, and ear
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from lib.documents.embeddings import MapFidelity, MapParameterFacts, NeighbourSearch, WeightsRecord
 
 
 class SkippedFile(TypedDict):
@@ -15,8 +17,25 @@ class SkippedFile(TypedDict):
     reason: str
 
 
+class LayoutSummary(TypedDict):
+    """How the data folder was read: `root` is the folder of the classes, `wrappers` are the folders around it, `labels`
+    is the file with the labels, `given_splits` are the splits that are the data's own. `notes` are sentences for the
+    user. `others` are further ways to read the folder: the option, its value, and what is then read."""
+
+    kind: str
+    reason: str
+    root: str
+    wrappers: list[str]
+    labels: str | None
+    notes: list[str]
+    given_splits: list[str]
+    others: list[dict[str, str]]
+
+
 class DatasetSummary(TypedDict):
-    """The photos: images per class and per split, and the fingerprint of their pixels and labels."""
+    """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
+    factor table, "" where there is none. `empty_classes` are folders of classes without a readable image, `look_alikes`
+    groups of classes whose names look alike."""
 
     name: str
     root: str
@@ -25,6 +44,10 @@ class DatasetSummary(TypedDict):
     split: dict[str, int]
     fingerprint: str
     skipped: list[SkippedFile]
+    factors: str
+    layout: LayoutSummary
+    empty_classes: list[str]
+    look_alikes: list[list[str]]
 
 
 class PreparedSpace(TypedDict):
@@ -80,39 +103,41 @@ class DuplicateGroup(TypedDict):
     distance: int
 
 
+class Leak(TypedDict):
+    """Two near-duplicates of which one is a test image and the other is not.
+
+    `correlation` is that of the better match, of one picture with the other or with a window of it; `equal` when the
+    pixels are equal.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    splits: list[str]
+    correlation: float
+    equal: bool
+
+
 class AuditDocument(TypedDict):
-    """What `python -m lib audit --json` prints."""
+    """What `python -m lib audit --json` prints; `leaks` is None until a space is prepared, by which they are found.
+
+    `together` is the table of splits that was written on request.
+    """
 
     duplicates: list[DuplicateGroup]
     corrupt: list[SkippedFile]
     images: int
+    leaks: NotRequired[list[Leak] | None]
+    together: NotRequired[str]
 
 
-class NeighbourSearch(TypedDict, total=False):
-    """How the neighbours behind a map were found; `by`, `recall` and `sample` only of approximate ones."""
-
-    found: Literal["exact", "approximate"]
-    by: str
-    recall: float
-    sample: int
-
-
-class MapDocument(TypedDict):
-    """What `python -m lib map --json` prints. The UMAP parameters are absent from a PCA map; the three measures of
-    fidelity are None, and `k` is 0, where there are too few images."""
+class MapDocument(MapParameterFacts, MapFidelity):
+    """What `python -m lib map --json` prints: the parameters are those that were used, and `why` says why they are
+    not those asked for. `input` names the vectors that were laid out and against which the map was measured."""
 
     space: str
-    method: str
-    metric: str
-    n_neighbors: NotRequired[int]
-    min_dist: NotRequired[float]
-    seed: NotRequired[int]
+    input: str
+    why: NotRequired[str]
     images: int
-    trustworthiness: float | None
-    continuity: float | None
-    preservation: float | None
-    k: int
-    ranked: int
     neighbours: NeighbourSearch
     cached: bool
     seconds: float
@@ -134,17 +159,6 @@ class DoctorDocument(TypedDict):
     versions: dict[str, str]
     ready: bool
     checks: list[DoctorCheck]
-
-
-class WeightsRecord(TypedDict):
-    """Backbone weights: provenance, and where this machine keeps their file (None for random weights)."""
-
-    name: str
-    sha256: str
-    about: str
-    preprocess: dict[str, Any]
-    path: str | None
-    seed: int
 
 
 class EmbeddedSpace(TypedDict):

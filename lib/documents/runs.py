@@ -55,14 +55,23 @@ class ProbeRow(TypedDict):
 
 
 class RunDataset(TypedDict):
-    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read."""
+    """The photos of a run. `split` counts photos by split, `limit` is the most photos that were read; `split_key` is a
+    hash of a split that the data came with, "" where the split was drawn."""
 
     name: str
     fingerprint: str
     images: int
     split: NotRequired[dict[str, int]]
+    split_key: NotRequired[str]
     seed: NotRequired[int]
     limit: NotRequired[int | None]
+
+
+class Untrained(TypedDict):
+    """The classes with test photos and without a training photo, and the number of these test photos."""
+
+    classes: list[str]
+    photos: int
 
 
 class RunRecord(TypedDict):
@@ -80,8 +89,10 @@ class RunRecord(TypedDict):
     # The epoch whose network was tested, from 1: the highest validation accuracy, then the lowest loss.
     best_epoch: int
     val_accuracy: NotRequired[float]
-    test_accuracy: float
-    test_ci95: NotRequired[list[float]]
+    # None where no class of the test photos has a training photo.
+    test_accuracy: float | None
+    test_ci95: NotRequired[list[float] | None]
+    untrained: NotRequired[Untrained]
     test_loss: NotRequired[float]
     classes: NotRequired[list[str]]
     # Counts of test photos: a row per true class, a column per predicted class, in the order of `classes`.
@@ -93,7 +104,7 @@ class RunRecord(TypedDict):
     # Every field of the recipe, with `resize` and `crop_test` of the evaluation transform.
     config: NotRequired[dict[str, Any]]
     # Versions of libraries, device, precision, threads, processes.
-    environment: NotRequired[dict[str, Any]]
+    environment: NotRequired[dict[str, str | int]]
     # ISO 8601, in UTC.
     finished: NotRequired[str]
     seconds: NotRequired[float]
@@ -127,6 +138,8 @@ class StatusDocument(TypedDict):
     seconds_left: float | None
     curve: list[EpochRow]
     message: str
+    remedy: str
+    command: str
     started: float
     updated: float
 
@@ -199,6 +212,7 @@ class NormalisedRun(TypedDict):
     test_accuracy: float | None
     test_ci95: tuple[float, float] | None
     tested: int | None
+    untrained: Untrained
     classes: list[str]
     confusion: list[list[int]]
     predictions: list[NormalisedPrediction]

@@ -22,8 +22,9 @@ class SearchDocument(TypedDict):
     """What `python -m lib search --json` prints.
 
     Several queries add `queries` and `fusion` ("mean rank"). `recall` against the full scan, and the results of the
-    full scan that are `missed`, belong to the Milvus engine. `copies_left_out` counts pixel-identical copies of a query
-    that are no results for that reason; it is absent where there are none.
+    full scan that are `missed`, belong to the Milvus engine. `undefined` counts the images that are no results because
+    they have no defined similarity to the query, and `copies_left_out` the pixel-identical copies of a query that are
+    none; each is absent where there are none.
     """
 
     query: str
@@ -38,6 +39,7 @@ class SearchDocument(TypedDict):
     seconds: float
     recall: float | None
     missed: NotRequired[list[SearchResult]]
+    undefined: NotRequired[int]
     copies_left_out: NotRequired[int]
 
 
@@ -64,28 +66,63 @@ Interval = list[float] | None
 
 
 class EvaluationIntervals(TypedDict):
-    """95 % bootstrap intervals of the means in a row, by the same keys."""
+    """95 % intervals of the means in a row, by the same keys; `balanced` has those of the means over classes."""
 
     map: Interval
     precision: dict[str, Interval]
     recall: dict[str, Interval]
+    r_precision: Interval
+    map_at_r: Interval
+    mrr: Interval
+    ndcg: dict[str, Interval]
+    balanced: NotRequired[EvaluationIntervals]
 
 
-class EvaluationRow(TypedDict):
-    """The scores of a space under a metric: means over the queries, keyed by cut-off (as text); None if undefined."""
+class EvaluationMeans(TypedDict):
+    """Means of the measures, keyed by cut-off (as text) where they have one; None where there is no score."""
+
+    precision: dict[str, float | None]
+    recall: dict[str, float | None]
+    map: float | None
+    r_precision: float | None
+    map_at_r: float | None
+    mrr: float | None
+    ndcg: dict[str, float | None]
+
+
+class WithoutLeaks(EvaluationMeans):
+    """The measures when near-duplicates are no results of each other: `leaks` counts the queries with a near-duplicate
+    among the images that are ranked, beside pixel-identical ones."""
+
+    queries: int
+    leaks: int
+    ci95: EvaluationIntervals
+
+
+class EvaluationRow(EvaluationMeans):
+    """The scores of a space under a metric: means over the `queries`, those with another image of their class in the
+    gallery. `left_out` counts the other queries, and `balanced` holds the means over classes of the class means.
+
+    `undefined` counts the pairs of a query and an image that have no defined similarity and are no results. `why` says
+    why there is no score, and is None where there is one. `without_leaks` is None where near-duplicates could not be
+    searched for.
+    """
 
     space: str
     metric: str
     queries: int
+    left_out: int
     gallery: int
-    precision: dict[str, float | None]
-    recall: dict[str, float | None]
-    map: float | None
+    undefined: int
+    why: str | None
+    balanced: EvaluationMeans
+    without_leaks: NotRequired[WithoutLeaks | None]
     ci95: EvaluationIntervals
     seconds: float
 
 
 class EvaluateDocument(TypedDict):
-    """What `python -m lib evaluate --json` prints."""
+    """What `python -m lib evaluate --json` prints; `files` are the TREC files that were written."""
 
     rows: list[EvaluationRow]
+    files: NotRequired[list[str]]

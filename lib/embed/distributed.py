@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from lib import text
 from lib.data.catalog import Catalog
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError, PetalscopeError
+from lib.errors import ArtifactError, PetalscopeError, Remedy
 from lib.learn import distributed
 from lib.learn.backbone import Weights
 
 # Helpers wait this long while the leader scans photos or computes maps; if the leader ends, they notice at once.
 PATIENCE = datetime.timedelta(days=7)
-HELPER_ENDED = "A process that helped to embed has ended; run the command again."
+HELPER_ENDED = "A helper process exited unexpectedly while embedding"
 # Rows of the catalog, and their vectors (n, dim).
 Part = tuple[list[int], np.ndarray]
 
@@ -80,22 +80,17 @@ def _dismiss() -> None:
         distributed.broadcast(None)
 
 
-def size() -> int:
-    """The number of processes that embed together. Does not load torch to learn that it is one."""
-    return distributed.size() if "torch.distributed" in sys.modules else 1
-
-
 def lead(task: Task, own_parts: Iterator[Part]) -> Generator[Part, None, None]:
     """All parts of `task`; this process computes `own_parts`. Close it when it is not read to the end.
 
     Raises the error of any process.
     """
-    if size() == 1:
+    if distributed.size() == 1:
         yield from own_parts
         return
     try:
         distributed.broadcast(task)
-        for _ in range(task.rounds(size())):
+        for _ in range(task.rounds(distributed.size())):
             own_part = _next(own_parts)
             helper_parts = distributed.gather(None)[1:]
             try:
@@ -109,7 +104,7 @@ def lead(task: Task, own_parts: Iterator[Part]) -> Generator[Part, None, None]:
                 raise
             distributed.broadcast(True)
     except RuntimeError as error:
-        raise ArtifactError(HELPER_ENDED) from error
+        raise ArtifactError(HELPER_ENDED, remedy=Remedy.RUN_AGAIN) from error
 
 
 def _help(task: Task, compute: Compute) -> None:
@@ -128,4 +123,4 @@ def _next(parts: Iterator[Part]) -> Part | Exception | None:
     except PetalscopeError as error:
         return error
     except Exception as error:  # only the leader can report a helper's error
-        return ArtifactError(f"A process that embeds failed: {' '.join(str(error).split())[:200]}.")
+        return ArtifactError(f"A helper process failed while embedding: {text.shortened(text.one_line(str(error)))}.")

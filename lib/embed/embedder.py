@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lib.embed.spaces import Space
-from lib.errors import WeightsError
+from lib.errors import Remedy, WeightsError
 from lib.learn import transforms
 from lib.learn.backbone import Weights
 
@@ -45,7 +45,7 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
     if space.shrink is not None:
         return Embedder(space.shrink, space.embed)
     if weights is None:
-        raise WeightsError(f"The space {space.name} needs a network's weights; name some with --weights.")
+        raise WeightsError(f"The space {space.name} needs a network's weights", remedy=Remedy.CHOOSE_WEIGHTS)
     from lib.embed import inference
 
     engine, preprocess = inference.engine(weights, space.precision), weights.preprocess

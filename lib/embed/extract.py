@@ -22,11 +22,13 @@ import numpy as np
 
 from lib import artifacts
 from lib.data.catalog import Catalog
+from lib.documents.embeddings import VectorsMeta
 from lib.embed import distributed, spaces
 from lib.embed.distributed import Part, Task
 from lib.embed.embedder import Embedder, embedder
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError, WeightsError
+from lib.errors import ArtifactError, Remedy, WeightsError
+from lib.learn import distributed as processes
 from lib.learn.backbone import Weights
 from lib.progress import Progress
 
@@ -45,7 +47,7 @@ class Vectors:
 
     values: np.ndarray
     pictures: np.ndarray
-    meta: dict[str, Any]
+    meta: VectorsMeta
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +93,7 @@ def extract(
             batches = [pending[start : start + embed.batch] for start in range(0, len(pending), embed.batch)]
             task = Task(space, catalog, weights, batches, embed.engine)
             done = 0
-            own_parts = parts(task, 0, distributed.size(), embed)
+            own_parts = parts(task, 0, processes.size(), embed)
             with closing(distributed.lead(task, own_parts)) as all_parts:
                 for rows, vectors in all_parts:
                     values[rows] = vectors
@@ -106,7 +108,7 @@ def extract(
         values.flush()
         del values
         np.save(folder / "pictures.npy", pictures, allow_pickle=False)
-        meta = {
+        meta: VectorsMeta = {
             "space": provenance,
             "fingerprint": spaces.fingerprint(space, catalog.fingerprint, weights if space.needs_weights else None),
             "data_fingerprint": catalog.fingerprint,
@@ -138,20 +140,18 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
-def not_finite(weights: Weights | None) -> str:
+def not_finite(weights: Weights | None) -> WeightsError:
     """The error for vectors with NaN or infinity."""
-    return (
-        f"The {weights.name if weights else 'damaged'} weights give NaN or infinite features; name other weights with "
-        "--weights."
-    )
+    name = weights.name if weights else "damaged"
+    return WeightsError(f"The {name} weights give NaN or infinite features", remedy=Remedy.CHOOSE_WEIGHTS)
 
 
 def other_engine(rank: int, own: dict[str, str] | None, first: dict[str, str] | None) -> str:
     """The error for a process whose engine is not that of the first process."""
     own_name, first_name = (" ".join(engine.values()) if engine else "no engine" for engine in (own, first))
     return (
-        f"Process {rank} computes with {own_name}, the first process with {first_name}: start processes on machines of "
-        "one kind, with the same libraries."
+        f"Process {rank} computes with {own_name}, the first process with {first_name}: start all processes on the "
+        "same kind of machine, with the same libraries."
     )
 
 
@@ -171,7 +171,7 @@ def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Ge
         filled = batch + [batch[-1]] * (embed.batch - len(batch))
         vectors = np.asarray(embed.embed(filled)[: len(batch)])
         if not np.isfinite(vectors).all():
-            raise WeightsError(not_finite(task.weights))
+            raise not_finite(task.weights)
         return vectors
 
     batches = _batches(task.catalog, task.share(rank, size), embed)
@@ -250,6 +250,14 @@ def verify(folder: Path, vectors: Vectors) -> None:
         return
     for name in _HASHED:
         artifacts.verify_file(folder / name, str(recorded.get(name)))
+
+
+def load_verified(folder: Path) -> Vectors | None:
+    """`load`, with the files checked against their hashes."""
+    vectors = load(folder)
+    if vectors is not None:
+        verify(folder, vectors)
+    return vectors
 
 
 def record_hashes(folder: Path, vectors: Vectors) -> bool:

@@ -4,6 +4,9 @@ Preservation is a share per image: of its k nearest in the space, those that are
 Trustworthiness and continuity (Venna and Kaski 2001) also weigh ranks: trustworthiness falls when the map shows false
 neighbours, continuity when it separates true ones. All three are 1 on a perfect map.
 
+Neighbours at the same distance count in expectation over their orders: where several are the k-th, each is a neighbour
+with the probability that it would be drawn. Photos that all have the same vector have no neighbourhoods to preserve.
+
 For very many images the neighbours in the space are approximate: preservation is then measured against these, while
 trustworthiness and continuity still use the exact neighbours of a sample.
 """
@@ -27,7 +30,7 @@ _BLOCK = 128
 @dataclass(frozen=True)
 class Fidelity:
     """`preserved` (n,) float32 is each image's preservation. The two means are over `ranked` images with `k` neighbours
-    each. Too few images give NaN, None and k = 0."""
+    each. Too few images, or images that all have the same vector, give NaN, None and k = 0."""
 
     preserved: np.ndarray
     trustworthiness: float | None
@@ -61,9 +64,15 @@ def fidelity(
     if k < 1:
         return Fidelity(np.full(n, np.nan, np.float32), None, None, 0, 0)
     space, plane = _comparable(points, metric), _comparable(xy, "euclidean")
+    if (space == space[0]).all():
+        return Fidelity(np.full(n, np.nan, np.float32), None, None, 0, 0)
     sample = np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+    tied = np.zeros(n, dtype=bool)
     if approximate is None:
-        in_space, on_map = (nearest(each, k + 1, "euclidean")[0][:, 1:] for each in (space, plane))
+        found = [nearest(each, k + 2, "euclidean") for each in (space, plane)]
+        in_space, on_map = (rows[:, 1 : k + 1] for rows, _ in found)
+        for _, distances in found:
+            tied |= distances[:, k] == distances[:, k + 1]
         true = in_space[sample]
     else:
         in_space, on_map = approximate[:, 1 : k + 1], nearest_on_map(plane, k)
@@ -74,12 +83,30 @@ def fidelity(
             for block in _blocks(np.arange(n))
         ]
     )
+    # Beyond so many tied images, which only copies make, the rest keep the neighbours of the lowest rows.
+    for rows in np.array_split(np.flatnonzero(tied)[:most], 1 + tied.sum() // _BLOCK):
+        shared = _chances(space, rows, k) * _chances(plane, rows, k)
+        preserved[rows] = shared.sum(axis=1) / k
     false, missed = 0, 0
     for rows, true_rows in zip(_blocks(sample), _blocks(true), strict=True):
         false += _excess_rank(_distances(space, rows), on_map[rows], k)
         missed += _excess_rank(_distances(plane, rows), true_rows, k)
     scale = 2 / (len(sample) * k * (2 * n - 3 * k - 1))
     return Fidelity(preserved, 1 - scale * false, 1 - scale * missed, k, len(sample))
+
+
+def _chances(points: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """The probability (len(rows), n) that each point is among the k nearest of a row when ties are drawn at random."""
+    from scipy.spatial.distance import cdist
+
+    # Each pair by itself in float64, so that equal points are equally far.
+    distances = cdist(points[rows].astype(np.float64), points.astype(np.float64), "sqeuclidean")
+    distances[np.arange(len(rows)), rows] = np.inf
+    limit = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    nearer, last = distances < limit, distances == limit
+    share = (k - nearer.sum(axis=1, keepdims=True)) / last.sum(axis=1, keepdims=True)
+    chances: np.ndarray = nearer + last * share
+    return chances
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

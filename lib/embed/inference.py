@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib.embed import spaces
-from lib.errors import WeightsError
+from lib.errors import Remedy, WeightsError
 from lib.learn import backbone, distributed, hardware, transforms
 from lib.learn.backbone import Preprocess, Weights
+from lib.settings import command_line
 
 if TYPE_CHECKING:
     import torch
@@ -32,10 +33,7 @@ MOST_WORKERS = 8
 TOLERANCE = {FP32: 1e-6, BF16: 1e-3}
 # Largest allocation that the C library serves from memory that it caches; larger ones cost a page fault per 4 kB.
 CACHED_ALLOCATION = 32 << 20
-GPU_MEMORY_FULL = (
-    "The GPU has too little free memory for even one photo: end the other programs on it, or compute on the processor "
-    "(CUDA_VISIBLE_DEVICES= python -m lib prepare)."
-)
+GPU_MEMORY_FULL = "The GPU has too little free memory for even one photo"
 Network = Callable[[Any], Any]
 _EMPTY: tuple[str, list[float], str] = ("none", [], "")
 _RELU: tuple[str, list[float], str] = ("relu", [], "")
@@ -56,8 +54,9 @@ def check(precision: str) -> None:
     """Raises WeightsError when this machine does not compute in `precision`."""
     if precision == BF16 and hardware.precision(distributed.device()) != "bfloat16":
         raise WeightsError(
-            "This machine has no bfloat16 (a GPU, or a processor with avx512_bf16 or amx_bf16): "
-            "run `python -m lib prepare --precision fp32`."
+            "This machine has no bfloat16, which needs a GPU or a processor with avx512_bf16 or amx_bf16",
+            remedy=Remedy.RUN_COMMAND,
+            command=command_line("prepare", precision=FP32),
         )
 
 
@@ -86,7 +85,7 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
         try:
             network = reference.to(device=device, dtype=dtype)
         except torch.OutOfMemoryError as error:
-            raise WeightsError(GPU_MEMORY_FULL) from error
+            raise WeightsError(GPU_MEMORY_FULL, remedy=Remedy.FREE_GPU) from error
 
     def run(photos: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), _exact(device):
@@ -130,7 +129,7 @@ def within_memory(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callabl
                 return np.concatenate([run(photos[start : start + size]) for start in range(0, len(photos), size)])
             except torch.OutOfMemoryError as error:
                 if size == 1:
-                    raise WeightsError(GPU_MEMORY_FULL) from error
+                    raise WeightsError(GPU_MEMORY_FULL, remedy=Remedy.FREE_GPU) from error
             # Only here is all memory of the failed attempt released.
             most = size // 2
             torch.cuda.empty_cache()

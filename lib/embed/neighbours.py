@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from lib.documents.embeddings import NeighbourSearch
 
 # Beyond this many points, neighbours are approximate.
 MOST_EXACT = 100_000
@@ -29,7 +30,7 @@ class NearestNeighbours:
 
     rows: np.ndarray
     distances: np.ndarray
-    facts: dict[str, Any]
+    facts: NeighbourSearch
 
 
 def k_nearest(
@@ -92,7 +93,7 @@ def _approximate(points: np.ndarray, k: int, metric: str, seed: int) -> NearestN
     rows, distances, method = nn_descent(points, k, metric, seed)
     rows, distances = _itself_first(rows, distances)
     sample = np.sort(np.random.default_rng(seed).choice(len(points), min(SAMPLE, len(points)), replace=False))
-    facts = {
+    facts: NeighbourSearch = {
         "found": "approximate",
         "by": method,
         "recall": _recall(points, rows, sample, metric),

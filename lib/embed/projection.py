@@ -12,19 +12,20 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from lib import artifacts
+from lib.documents.embeddings import MapFacts, MapParameterFacts
 from lib.embed.fidelity import K, fidelity
 from lib.embed.neighbours import MOST_EXACT, NearestNeighbours, k_nearest
 from lib.embed.scratch_arrays import empty_array, unit_rows
 from lib.embed.spaces import PIXEL_SIDE, Space
 from lib.errors import QueryError
+from lib.progress import Progress, no_progress
 
 SCHEMA = 3
 METHODS = ("umap", "pca")
@@ -61,11 +62,17 @@ class MapParameters:
         if not 0 <= self.min_dist <= 0.99:
             raise QueryError(f"A map needs a min_dist from 0 to 0.99 (got {self.min_dist}).")
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> MapParameterFacts:
         """The parameters that this method uses."""
         if self.method == "pca":
             return {"method": "PCA", "metric": self.metric}
-        return asdict(self) | {"method": "UMAP"}
+        return {
+            "method": "UMAP",
+            "n_neighbors": self.n_neighbors,
+            "min_dist": self.min_dist,
+            "metric": self.metric,
+            "seed": self.seed,
+        }
 
     def options(self) -> list[str]:
         """The options of `python -m lib map` for this map."""
@@ -93,13 +100,13 @@ class Map:
 
     xy: np.ndarray
     preserved: np.ndarray
-    facts: dict[str, Any]
+    facts: MapFacts
 
 
 def project(
     values: np.ndarray,
     parameters: MapParameters,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     *,
     most_exact: int = MOST_EXACT,
 ) -> Map:
@@ -111,7 +118,6 @@ def project(
     inputs, source = map_inputs(values)
     if parameters.metric == "cosine":
         inputs = unit_rows(inputs)
-    facts: dict[str, Any] = {**parameters.facts(), "input": source, "schema": SCHEMA}
     many = len(inputs) > most_exact
     width = max(parameters.n_neighbors, K + 1) if many else parameters.n_neighbors
     near: NearestNeighbours | None = None
@@ -119,25 +125,62 @@ def project(
         near = k_nearest(
             inputs, min(width, len(inputs) - 1), parameters.metric, seed=parameters.seed, most_exact=most_exact
         )
-        facts |= {"neighbours": near.facts}
-    if parameters.method == "pca":
+    share: float | None = None
+    version: str | None = None
+    if parameters.method == "pca" or len(inputs) < MIN_IMAGES:
         xy, share = _principal_plane(inputs)
-        facts |= {"variance": share}
-    elif len(inputs) < MIN_IMAGES:
-        xy, share = _principal_plane(inputs)
-        facts |= {"method": "PCA", "why": f"fewer than {MIN_IMAGES} images", "variance": share}
     else:
         assert near is not None
         xy, version = _umap(inputs, near, parameters, progress)
-        facts |= {"umap-learn": version}
     measured = fidelity(inputs, xy, parameters.metric, approximate=near.rows if near is not None and many else None)
-    measures = ("trustworthiness", "continuity", "preservation", "k", "ranked")
-    facts |= {"fidelity": {name: getattr(measured, name) for name in measures}}
+    facts: MapFacts = {
+        "method": "PCA" if version is None else "UMAP",
+        "metric": parameters.metric,
+        "input": source,
+        "schema": SCHEMA,
+        "fidelity": {
+            "trustworthiness": measured.trustworthiness,
+            "continuity": measured.continuity,
+            "preservation": measured.preservation,
+            "k": measured.k,
+            "ranked": measured.ranked,
+        },
+    }
+    if parameters.method == "umap":
+        facts["n_neighbors"], facts["min_dist"] = parameters.n_neighbors, parameters.min_dist
+        facts["seed"] = parameters.seed
+    if near is not None:
+        facts["neighbours"] = near.facts
+    if share is not None:
+        facts["variance"] = share
+    if version is not None:
+        facts["umap-learn"] = version
+    elif parameters.method == "umap":
+        facts["why"] = f"fewer than {MIN_IMAGES} images"
     return Map(xy, measured.preserved, facts)
 
 
+def parameters_used(facts: MapFacts, images: int) -> MapParameterFacts:
+    """The parameters with which a map of `images` was made, where more neighbours were asked for than there are, or
+    UMAP where PCA was made; the facts name those asked for."""
+    used: MapParameterFacts = {"method": facts["method"], "metric": facts["metric"]}
+    if facts["method"] == "UMAP":
+        used["n_neighbors"] = min(facts["n_neighbors"], images - 1)
+        used["min_dist"], used["seed"] = facts["min_dist"], facts["seed"]
+    return used
+
+
+def why_other_parameters(facts: MapFacts, asked: MapParameters, images: int) -> str:
+    """Why a map has another method or number of neighbours than was `asked`; "" when it has these."""
+    if "why" in facts:
+        return f"PCA in place of UMAP: {facts['why']}"
+    if asked.method == "umap" and asked.n_neighbors > images - 1:
+        return f"n_neighbors {images - 1} in place of {asked.n_neighbors}: there are {images} images"
+    return ""
+
+
 def _umap(
-    points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Callable[[int, int | None], None]
+    points: np.ndarray, near: NearestNeighbours, parameters: MapParameters, progress: Progress
 ) -> tuple[np.ndarray, str]:
     neighbours = min(parameters.n_neighbors, len(points) - 1)
     indices, distances = (np.ascontiguousarray(each[:, :neighbours]) for each in (near.rows, near.distances))
@@ -170,7 +213,7 @@ def _umap(
 class _BarReader(io.StringIO):
     """A stream for a progress bar: passes the "12/500" in the text to `progress`."""
 
-    def __init__(self, progress: Callable[[int, int | None], None]) -> None:
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress = progress
 
@@ -248,7 +291,7 @@ def load(path: Path) -> Map | None:
     facts, arrays = stored
     if not {"xy", "preserved"} <= arrays.keys():
         raise artifacts.damaged_file_error(path)
-    map = Map(arrays["xy"], arrays["preserved"], facts)
+    map = Map(arrays["xy"], arrays["preserved"], cast("MapFacts", facts))
     if map.xy.shape[1:] != (2,) or map.preserved.shape != map.xy.shape[:1]:
         raise artifacts.damaged_file_error(path)
     return map

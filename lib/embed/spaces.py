@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from lib import artifacts
 from lib.data import images
+from lib.documents.embeddings import SpaceProvenance
 from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
 
@@ -118,7 +118,7 @@ def fingerprint(space: Space, data: str, weights: Weights | None) -> str:
     )
 
 
-def provenance(space: Space, weights: Weights | None) -> dict[str, Any]:
+def provenance(space: Space, weights: Weights | None) -> SpaceProvenance:
     """How vectors were made, apart from the photos: recorded beside them."""
     return {
         "name": space.name,

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
-from lib.errors import DownloadError, WeightsError
+from lib.documents.embeddings import PreprocessRecord, WeightsProvenance, WeightsRecord
+from lib.errors import DownloadError, Remedy, WeightsError
+from lib.progress import Progress, Warn, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
 if TYPE_CHECKING:
     import torch
 
     from lib.data.remote import Remote
+    from lib.learn.weights_file import StoredWeights
 
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
@@ -69,13 +71,17 @@ class Weights:
     about: str
     seed: int = 0
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> WeightsProvenance:
         """The weights' part of an artifact's provenance, in JSON types only, so that it equals its copy read back."""
-        fields = asdict(self.preprocess).items()
-        preprocess = {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
+        preprocess: PreprocessRecord = {
+            "resize": list(self.preprocess.resize),
+            "crop": self.preprocess.crop,
+            "mean": list(self.preprocess.mean),
+            "std": list(self.preprocess.std),
+        }
         return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": preprocess}
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> WeightsRecord:
         """Provenance, and the path and seed by which `from_kept` finds these weights again on this machine."""
         return {**self.provenance(), "path": str(self.path) if self.path else None, "seed": self.seed}
 
@@ -83,13 +89,13 @@ class Weights:
 def choose(
     settings: Settings,
     *,
-    progress: Callable[[int, int | None], None] | None = None,
-    warn: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+    warn: Warn = no_message,
     remote: Remote | None = None,
 ) -> Weights:
     """The weights in `settings`, else ImageNet's (from torch's cache or downloaded), else the bundled weights.
 
-    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a sentence when the bundled weights
+    `remote` replaces torchvision's download of the ImageNet weights. `warn` gets a notice when the bundled weights
     replace them. Raises WeightsError when named weights are missing or damaged, DownloadError when named ImageNet
     weights cannot be downloaded.
     """
@@ -110,7 +116,7 @@ def choose(
     except DownloadError as error:
         if named == "imagenet":
             raise
-        warn(f"{error} Using the bundled Tiny ImageNet weights instead.")
+        warn(replace(error.notice, outcome="Using the bundled Tiny ImageNet weights instead."))
         return bundled()
 
 
@@ -131,7 +137,7 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
     )
 
 
-def from_record(record: dict[str, Any]) -> Weights:
+def from_record(record: WeightsRecord) -> Weights:
     """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))
@@ -154,14 +160,14 @@ def _imagenet(path: Path) -> Weights:
 
 
 def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
-    """Weights in torchvision's layout (`.safetensors`, `.pth`, `.pt`).
+    """Weights of a ResNet18 in a file (`.safetensors`, `.pth`, `.pt`; see `weights_file`).
 
     A card, which is a JSON file of the same name, may give their preprocessing and SHA-256; without it, the
     preprocessing is ImageNet's. Raises WeightsError when the file is missing, or its card is damaged or of other
     weights.
     """
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} does not exist; name imagenet, bundled, random or a file.")
+        raise WeightsError(f"The weights file {path} does not exist", remedy=Remedy.CHOOSE_WEIGHTS)
     card = path.with_suffix(".json")
     content = _read_card(card) if card.is_file() else None
     preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)
@@ -269,39 +275,34 @@ def resnet18(weights: Weights, classes: int = 1000) -> torch.nn.Module:
     import torch
     from torchvision.models import resnet18 as build
 
-    stored = _read(weights.path) if weights.path is not None else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         network: torch.nn.Module = build(weights=None, num_classes=classes)
     if weights.path is not None:
-        try:
-            state = {name: value.float() for name, value in stored.items() if not name.startswith("fc.")}
-            missing, unexpected = network.load_state_dict(state, strict=False)
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise _misfit(weights.path) from error
-        if unexpected or any(not name.startswith("fc.") for name in missing if "num_batches" not in name):
-            raise _misfit(weights.path)
-        if not all(bool(value.isfinite().all()) for value in state.values()):
-            raise WeightsError(f"The weights file {weights.path} contains NaN or infinite numbers; fetch it again.")
+        network.load_state_dict(_stored(weights.path, network).tensors, strict=False)
     return network
 
 
-def _misfit(path: Path) -> WeightsError:
-    return WeightsError(f"{path.name} does not hold a ResNet18 in torchvision's layout; name another file.")
+def adapted(weights: Weights) -> tuple[Weights, str]:
+    """`weights` with a description that says how their file was adapted to the network, and a sentence about it.
 
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
+    The sentence is empty, and the weights are unchanged, where nothing had to be adapted. Imports torch and reads the
+    file. Raises WeightsError when the weights do not fit.
+    """
+    if weights.path is None or weights.name in {"imagenet", "bundled"}:
+        return weights, ""
     import torch
-    from safetensors.torch import load_file
+    from torchvision.models import resnet18 as build
 
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-            state = state["state_dict"]
-        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise _misfit(path)
-        return {str(name): value for name, value in state.items()}
-    except WeightsError:
-        raise
-    except Exception as error:  # torch and safetensors raise many types for a damaged or foreign file
-        raise WeightsError(f"The weights file {path} is damaged or not a weights file; fetch it again.") from error
+    with torch.device("meta"):
+        how = _stored(weights.path, build(weights=None)).adapted
+    if not how:
+        return weights, ""
+    file = weights.path.name
+    return replace(weights, about=weights.about.replace(file, f"{file} ({how})", 1)), f"The weights file {file}: {how}."
+
+
+def _stored(path: Path, network: torch.nn.Module) -> StoredWeights:
+    from lib.learn import weights_file
+
+    return weights_file.read(path, {name: value.shape for name, value in network.state_dict().items()})

@@ -14,6 +14,7 @@ import numpy as np
 from lib.documents.runs import ProbeRow
 from lib.learn import photo_dataset
 from lib.learn.results import LAYERS
+from lib.progress import Progress, no_progress
 from lib.statistics import wilson
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def activations(
     inputs: Callable[[np.ndarray], torch.Tensor],
     count: int,
     device: Any,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     passes: Sequence[np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """The output of each stage, averaged over the photo's area: layer → (count, channels) float32.

@@ -21,10 +21,11 @@ from typing import Any, cast
 
 from lib import artifacts, documents
 from lib.documents.runs import EpochRow, StatusDocument
-from lib.errors import ArtifactError, TrainingError
+from lib.errors import ArtifactError, Notice, PetalscopeError, Remedy, TrainingError
 from lib.learn import checkpoints, photo_dataset
 from lib.learn.recipes import Recipe
-from lib.settings import PROJECT, Settings
+from lib.locks import exclusive_lock, lock_if_free
+from lib.settings import PROJECT, Settings, arguments
 
 # Least seconds between two writes of the status file during a stage.
 PERIOD = 1.0
@@ -37,7 +38,8 @@ class Status:
 
     `queue` holds the titles of all planned runs, `place` is the index of the current run in it. `done` of the `total`
     photos of `stage` are processed. `curve` has one row per finished epoch, as in a record. `started` and `updated` are
-    seconds since the epoch; `message` says why the training ended, and is empty when it finished.
+    seconds since the epoch; `message` says why the training ended, and is empty when it finished. `remedy` is the value
+    of a `Remedy`, or empty, and `command` its command line: `notice` has all three.
     """
 
     running: bool = False
@@ -56,18 +58,24 @@ class Status:
     seconds_left: float | None = None
     curve: list[EpochRow] = field(default_factory=list)
     message: str = ""
+    remedy: str = ""
+    command: str = ""
     started: float = 0.0
     updated: float = 0.0
+
+    @property
+    def notice(self) -> Notice:
+        """Why the training ended, and the way out; its problem is empty when the training finished."""
+        known = self.remedy in {remedy.value for remedy in Remedy}
+        return Notice(self.message, Remedy(self.remedy) if known else None, self.command)
 
 
 def _file(settings: Settings) -> Path:
     return checkpoints.folder(settings) / "live.state"
 
 
-def _lock(settings: Settings) -> Any:
-    from filelock import FileLock
-
-    return FileLock(checkpoints.folder(settings) / "training.lock")
+def _lock_file(settings: Settings) -> Path:
+    return checkpoints.folder(settings) / "training.lock"
 
 
 def status(settings: Settings) -> Status | None:
@@ -103,17 +111,11 @@ def _is_training(settings: Settings, patience_s: float = 0.0) -> bool:
 
     Another call of this function holds it too, for a moment: a lock held for longer than `patience_s` is a training's.
     """
-    from filelock import Timeout
-
-    lock = _lock(settings)
     try:
-        lock.acquire(timeout=patience_s)
-    except Timeout:
-        return True
-    except OSError:  # in a read-only folder nothing can train
+        with lock_if_free(_lock_file(settings), patience_s=patience_s) as is_free:
+            return not is_free
+    except ArtifactError:  # in a read-only folder nothing can train
         return False
-    lock.release()
-    return False
 
 
 def start(
@@ -128,25 +130,13 @@ def start(
     Of several simultaneous calls one starts a process; the others wait for it and return False. Raises ArtifactError
     when the folder cannot be written.
     """
-    from filelock import FileLock
-
-    folder = checkpoints.folder(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        starting = FileLock(folder / "starting.lock")
-        starting.acquire()
-    except OSError as error:
-        raise artifacts.disk_error(folder, error) from error
-    try:
+    with exclusive_lock(checkpoints.folder(settings) / "starting.lock"):
         return not _is_training(settings, 0.5) and _start(settings, regimes, preset, seeds)
-    finally:
-        starting.release()
 
 
 def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Sequence[int]) -> bool:
-    command = [sys.executable, "-m", "lib", "train", "--resume", "--preset", preset]
-    command += ["--regime", ",".join(regimes), "--seeds", ",".join(map(str, seeds))]
-    command += settings.options()
+    choices = arguments(resume=True, preset=preset, regime=",".join(regimes), seeds=",".join(map(str, seeds)))
+    command = [sys.executable, "-m", "lib", "train", *choices, *settings.options()]
     # Catches errors from before the process can write its own status.
     log = checkpoints.folder(settings) / "training.log"
     try:
@@ -171,13 +161,19 @@ def _start(settings: Settings, regimes: Sequence[str], preset: str, seeds: Seque
         if _is_training(settings) or process.poll() is not None:
             break
         time.sleep(0.1)
-    if process.poll():
+    if process.poll() and not _has_reported(settings, process.pid):
         # The last line of a killed process is half a progress bar; errors start with the name of the program.
         lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
         errors = [line.removeprefix("petalscope: ") for line in lines if line.startswith("petalscope: ")]
         unexplained = f"The training process exited with status {process.returncode}; see {log}."
         _write(settings, Status(message=errors[-1] if errors else unexplained))
     return True
+
+
+def _has_reported(settings: Settings, pid: int) -> bool:
+    """Whether the process `pid` has written why its training ended, with the remedy that its log lacks."""
+    ended = status(settings)
+    return ended is not None and ended.pid == pid and ended.message not in {"", EXITED_UNEXPECTEDLY}
 
 
 def stop(settings: Settings) -> bool:
@@ -262,6 +258,20 @@ class StatusWriter:
         """Report the rows of all finished epochs, after each epoch."""
         self.update(epoch=len(rows), curve=list(rows))
 
+    def end(self, why: Notice) -> None:
+        """Report that the training ended: because of `why`, or well when its problem is empty."""
+        remedy, command = (why.remedy.value, why.command) if why.remedy else ("", "")
+        self.update(running=False, message=why.problem, remedy=remedy, command=command)
+
+
+def _why(error: BaseException) -> Notice:
+    """Why a training ended with `error`; an interrupt carries its notice as its argument."""
+    if isinstance(error, PetalscopeError):
+        return error.notice
+    if error.args and isinstance(error.args[0], Notice):
+        return error.args[0]
+    return Notice(str(error) or type(error).__name__)
+
 
 @contextmanager
 def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]:
@@ -269,30 +279,18 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
 
     Raises TrainingError when another process holds the lock, ArtifactError when the folder cannot be written.
     """
-    from filelock import Timeout
-
-    folder = checkpoints.folder(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(settings)
-        # `_is_training` in another process holds the lock for a moment.
-        lock.acquire(timeout=2)
-    except Timeout as error:
-        current = status(settings)
-        process = f" (process {current.pid})" if current is not None and current.pid else ""
-        raise TrainingError(
-            f"Another training{process} writes into {folder}; wait for it, stop it on the Training regimes page, or "
-            "name another folder with --artifacts."
-        ) from error
-    except OSError as error:
-        raise artifacts.disk_error(folder, error) from error
-    writer = StatusWriter(settings, queue)
-    try:
-        writer.update()
-        yield writer
-        writer.update(running=False, message="")
-    except BaseException as error:
-        writer.update(running=False, message=str(error) or type(error).__name__)
-        raise
-    finally:
-        lock.release()
+    # `_is_training` in another process holds the lock for a moment.
+    with lock_if_free(_lock_file(settings), patience_s=2) as is_held:
+        if not is_held:
+            current = status(settings)
+            process = f" (process {current.pid})" if current is not None and current.pid else ""
+            folder = checkpoints.folder(settings)
+            raise TrainingError(f"Another training{process} writes into {folder}", remedy=Remedy.END_TRAINING)
+        writer = StatusWriter(settings, queue)
+        try:
+            writer.update()
+            yield writer
+            writer.end(Notice(""))
+        except BaseException as error:
+            writer.end(_why(error))
+            raise

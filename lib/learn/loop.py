@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from lib.documents.runs import EpochRow
-from lib.errors import TrainingError
+from lib.errors import Remedy, TrainingError
 from lib.learn import distributed, photo_dataset
 from lib.learn.batch_sources import Source
 from lib.learn.hardware import autocast
 from lib.learn.recipes import Recipe
 from lib.learn.state import State, train_mode
+from lib.progress import Progress, StageProgress, no_progress, no_stage_progress
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +33,11 @@ EVALUATION_BATCH = 32
 GPU_BATCH = 256
 
 
-def divergence(loss: float, epoch: int, kind: str = "loss") -> str:
+def divergence(loss: float, epoch: int, kind: str = "loss") -> TrainingError:
     """The error of a run whose `kind` of loss is not finite in `epoch`, from 1."""
-    return (
-        f"The {kind} became {loss} in epoch {epoch}. Finished epochs are kept, but this recipe diverges: train with "
-        "another --batch-size, other --weights or the other --preset."
+    return TrainingError(
+        f"The {kind} became {loss} in epoch {epoch}. Finished epochs are kept, but this recipe diverges",
+        remedy=Remedy.CHANGE_RECIPE,
     )
 
 
@@ -61,7 +62,7 @@ class EvaluationResult:
 class Callbacks:
     """Functions called during training: `progress(stage, done, total)` in photos, `epoch(rows)` after each epoch."""
 
-    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None
+    progress: StageProgress = no_stage_progress
     epoch: Callable[[list[EpochRow]], None] = lambda rows: None
 
 
@@ -121,7 +122,7 @@ def train_one_epoch(
             loss_sum += float(pass_loss.detach())
             seen += len(indices)
             if not math.isfinite(loss_sum):
-                raise TrainingError(divergence(loss_sum, epoch + 1))
+                raise divergence(loss_sum, epoch + 1)
             callbacks.progress(f"epoch {epoch + 1}", seen * distributed.size(), source.count)
         rate = max(group["lr"] for group in state.optimizer.param_groups)
         state.optimizer.step()
@@ -176,7 +177,7 @@ def evaluate(
     inputs: Callable[[np.ndarray], torch.Tensor],
     labels: np.ndarray,
     device: Any,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> EvaluationResult:
     """Predictions of `network` for every photo; `inputs(indices)` is the input tensor of these photos.
 
@@ -233,7 +234,7 @@ def fit(
         )
         loss, accuracy = validate(state.evaluated)
         if not math.isfinite(loss):
-            raise TrainingError(divergence(loss, epoch + 1, "validation loss"))
+            raise divergence(loss, epoch + 1, "validation loss")
         row: EpochRow = {
             "epoch": epoch + 1,
             **means,

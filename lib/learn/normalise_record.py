@@ -51,6 +51,10 @@ def normalise(record: Mapping[str, Any]) -> NormalisedRun:
         "test_accuracy": accuracy,
         "test_ci95": _interval(record.get("test_ci95")) or computed,
         "tested": tested,
+        "untrained": {
+            "classes": [str(name) for name in _list(_dict(record.get("untrained")).get("classes"))],
+            "photos": _int(_dict(record.get("untrained")).get("photos")) or 0,
+        },
         "classes": classes,
         "confusion": confusion,
         "predictions": predictions,

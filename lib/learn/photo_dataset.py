@@ -20,6 +20,7 @@ from lib.data.catalog import Catalog
 from lib.learn import transforms
 from lib.learn.backbone import Preprocess
 from lib.learn.recipes import Recipe
+from lib.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +67,7 @@ def split_photos(catalog: Catalog, split: str) -> Photos:
 def read(
     photos: Photos,
     shrink: Callable[[Any], np.ndarray],
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> list[np.ndarray | None]:
     """Every photo after `shrink`, uint8 (h, w, 3); None for photos beyond `MEMORY_BYTES`.
 
@@ -95,7 +96,7 @@ class TrainingPhotos:
         self.decoded: list[np.ndarray | None] = [None] * len(photos)
         self._augment: dict[int, Any] = {}
 
-    def load(self, progress: Callable[[int, int | None], None] = lambda done, total: None) -> None:
+    def load(self, progress: Progress = no_progress) -> None:
         """Read the photos into memory. Raises DataError as `read` does."""
         self.decoded = read(self.photos, self._shrink, progress)
 

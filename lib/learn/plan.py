@@ -8,7 +8,7 @@ from typing import Any
 
 from lib import artifacts
 from lib.data.catalog import Catalog
-from lib.errors import TrainingError
+from lib.errors import Remedy, TrainingError
 from lib.learn import backbone, regimes
 from lib.learn.backbone import Preprocess, Weights
 from lib.learn.recipes import Recipe, recipe
@@ -31,7 +31,9 @@ class PlannedRun:
     def id(self) -> str:
         """Regime, preset, seed, and a hash of everything else that changes the result."""
         weights = (self.weights.sha256, asdict(self.weights.preprocess))
-        inputs = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, self.catalog.fingerprint, self.catalog.seed)
+        split = (self.catalog.split_key,) if self.catalog.split_key else ()
+        photos = self.catalog.fingerprint, self.catalog.seed, *split
+        inputs = artifacts.digest(SCHEMA, self.recipe.as_dict(), weights, *photos)
         return f"{self.regime}-{self.preset}-s{self.seed}-{inputs[:8]}"
 
     @property
@@ -88,7 +90,8 @@ def _check(catalog: Catalog) -> None:
         if splits[split] < least:
             raise TrainingError(
                 f"{catalog.name} has {splits[split]} photos in its {split} split, too few to train on "
-                "(10 % are for testing, 10 % of the rest for validation); use more photos or another --seed."
+                "(10 % are for testing, 10 % of the rest for validation)",
+                remedy=Remedy.MORE_PHOTOS,
             )
     trained = catalog.frame["label"][catalog.frame["split"] == "train"].nunique()
     if len(catalog.classes) < 2 or trained < 2:

@@ -7,6 +7,7 @@ so that an old or foreign record shows what it has. Accuracies are fractions, ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, NotRequired, TypedDict
 
@@ -15,7 +16,7 @@ import numpy as np
 from lib import artifacts
 from lib.documents.runs import NormalisedPrediction, NormalisedRun, ProbeMean, ResultRow, SettingDifference
 from lib.learn.regimes import REGIMES
-from lib.statistics import holm, sign_test, wilson
+from lib.statistics import PairedDifference, holm, paired_difference, sign_test, wilson
 
 Run = NormalisedRun
 QUANTITIES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds", "lr", "images")
@@ -46,8 +47,24 @@ class PairedTest(TypedDict):
     reason: str
 
 
+class SeedsTest(TypedDict):
+    """A paired test that uses all common seeds together.
+
+    A photo's score is the share of these seeds whose network is right on it; the difference of two regimes' scores is
+    tested by flipping its sign photo by photo (`statistics.paired_difference`). `ci95` is the interval of the mean
+    difference over photos. `p_holm` is Holm-corrected over all pairs of `differences`.
+    """
+
+    photos: int
+    seeds: int
+    ci95: tuple[float, float]
+    p: float
+    p_holm: NotRequired[float]
+
+
 class Difference(TypedDict):
-    """Two rows of `table`, with a test per common seed. `difference` is the mean accuracy of a minus that of b."""
+    """Two rows of `table`, with a test per common seed, and one `over_seeds` (None where no seed can be tested).
+    `difference` is the mean accuracy of a minus that of b."""
 
     a: str
     b: str
@@ -55,6 +72,7 @@ class Difference(TypedDict):
     b_key: Configuration
     difference: float | None
     tests: list[PairedTest]
+    over_seeds: SeedsTest | None
     seeds: int
     significant_seeds: int
     # The largest of the seeds.
@@ -158,38 +176,63 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def differences(runs: Iterable[Run]) -> list[Difference]:
-    """Every pair of rows of `table`, tested photo by photo: McNemar's test per common seed.
+    """Every pair of rows of `table`, tested photo by photo: McNemar's test per common seed, and a test over all seeds.
 
-    All tests are Holm-corrected together. A pair is significant when every common seed is.
+    McNemar's tests are Holm-corrected together, and so are the tests over seeds. The verdict is McNemar's: a pair is
+    significant when every common seed is.
     """
-    pairs: list[tuple[Run, Run, list[PairedTest]]] = []
+    pairs: list[tuple[Run, Run, list[PairedTest], SeedsTest | None]] = []
     for left, right in combinations(by_configuration(runs).values(), 2):
         right_by_seed = {run["seed"]: run for run in right}
         common = [(run, right_by_seed[run["seed"]]) for run in left if run["seed"] in right_by_seed]
-        pairs.append((left[0], right[0], [{**mcnemar(a, b), "seed": a["seed"]} for a, b in common]))
-    tests = [test for _, _, tests in pairs for test in tests]
-    for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        tests: list[PairedTest] = [{**mcnemar(a, b), "seed": a["seed"]} for a, b in common]
+        pairs.append((left[0], right[0], tests, over_seeds(common)))
+    every = [test for _, _, tests, _ in pairs for test in tests]
+    for test, adjusted in zip(every, holm([test["p"] for test in every]), strict=True):
         if adjusted is not None:
             test["p_holm"] = adjusted
-    return [_difference(a, b, tests) for a, b, tests in pairs]
+    joint = [together for _, _, _, together in pairs]
+    for together, adjusted in zip(joint, holm([each and each["p"] for each in joint]), strict=True):
+        if together is not None and adjusted is not None:
+            together["p_holm"] = adjusted
+    return [_difference(a, b, tests, together) for a, b, tests, together in pairs]
 
 
-def _difference(a: Run, b: Run, tests: list[PairedTest]) -> Difference:
-    made = [test for test in tests if test["p"] is not None]
-    significant = sum(test["p_holm"] < LEVEL for test in made)
+def over_seeds(common: Sequence[tuple[Run, Run]]) -> SeedsTest | None:
+    """The test of two regimes over the pairs of their runs with one seed; None unless all have the same test photos."""
+    correct = [(_correct_by_photo(a), _correct_by_photo(b)) for a, b in common]
+    photos = sorted(correct[0][0]) if correct else []
+    if not photos or any(each.keys() != set(photos) for pair in correct for each in pair):
+        return None
+    shares = [tuple(sum(pair[side][photo] for pair in correct) / len(correct) for photo in photos) for side in (0, 1)]
+    found = _paired(*shares)
+    assert found.ci95 is not None and found.p is not None
+    return {"photos": len(photos), "seeds": len(correct), "ci95": found.ci95, "p": found.p}
+
+
+# The page draws the same pairs again and again.
+@lru_cache(maxsize=256)
+def _paired(a: tuple[float, ...], b: tuple[float, ...]) -> PairedDifference:
+    return paired_difference(np.array(a), np.array(b))
+
+
+def _difference(a: Run, b: Run, tests: list[PairedTest], together: SeedsTest | None) -> Difference:
+    performed = [test for test in tests if test["p"] is not None]
+    significant = sum(test["p_holm"] < LEVEL for test in performed)
     reasons = [test["reason"] for test in tests if test["reason"]] or [NO_COMMON_SEED]
-    verdict = SIGNIFICANT if significant == len(made) else NOT_SIGNIFICANT
+    verdict = SIGNIFICANT if significant == len(performed) else NOT_SIGNIFICANT
     return {
         "a": title(a),
         "b": title(b),
         "a_key": configuration(a),
         "b_key": configuration(b),
-        "difference": _mean([(test["a_only"] - test["b_only"]) / test["photos"] for test in made]),
-        "tests": made,
-        "seeds": len(made),
+        "difference": _mean([(test["a_only"] - test["b_only"]) / test["photos"] for test in performed]),
+        "tests": performed,
+        "over_seeds": together,
+        "seeds": len(performed),
         "significant_seeds": significant,
-        "p_holm": max((test["p_holm"] for test in made), default=None),
-        "verdict": verdict if made else f"not tested: {reasons[0]}",
+        "p_holm": max((test["p_holm"] for test in performed), default=None),
+        "verdict": verdict if performed else f"not tested: {reasons[0]}",
     }
 
 

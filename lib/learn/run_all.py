@@ -11,17 +11,18 @@ from typing import Any, cast
 
 from lib import artifacts
 from lib.documents.runs import EpochRow, RunRecord
-from lib.errors import ArtifactError, TrainingError
+from lib.errors import ArtifactError, Notice, Remedy, TrainingError
 from lib.learn import checkpoints, distributed, live_status, loop, run_record, runs, trainee
 from lib.learn.loop import Callbacks
 from lib.learn.plan import PlannedRun
 from lib.learn.state import State
+from lib.progress import Message, StageProgress, no_message, no_stage_progress
 from lib.settings import Settings
 
 
-def stopped(title: str, epochs: int, total: int) -> str:
+def stopped(title: str, epochs: int, total: int) -> Notice:
     """The message of a run that was interrupted after `epochs` of `total` epochs."""
-    return f"Stopped after epoch {epochs} of {total} of {title}; the same command with --resume goes on."
+    return Notice(f"Stopped after epoch {epochs} of {total} of {title}", Remedy.RESUME)
 
 
 def resumed(epochs: int) -> str:
@@ -44,9 +45,9 @@ class _Output:
     """Where a training reports: see `train`."""
 
     writer: live_status.StatusWriter | None
-    on_progress: Callable[[str, int, int | None], None]
+    on_progress: StageProgress
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None]
-    log: Callable[[str], None]
+    log: Message
 
     def callbacks(self, run: PlannedRun) -> Callbacks:
         """Callbacks of `run`, which report to the status file as well."""
@@ -70,9 +71,9 @@ def train(
     *,
     resume: bool = False,
     writer: live_status.StatusWriter | None = None,
-    on_progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
+    on_progress: StageProgress = no_stage_progress,
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None] = lambda run, rows: None,
-    log: Callable[[str], None] = lambda message: None,
+    log: Message = no_message,
 ) -> list[RunRecord]:
     """Train the planned runs one after another; returns their records.
 
@@ -80,13 +81,14 @@ def train(
     `on_progress(stage, done, total)` counts the photos of a stage, `on_epoch(run, rows)` gets the rows of all finished
     epochs after each epoch, `log` gets messages. `writer` is the result of `alone`, if the caller holds it already.
     Raises TrainingError when the loss is not finite or another process trains into these artifacts, DataError when a
-    photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the message of `stopped`.
+    photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the notice of `stopped`.
     """
     small = [run for run in planned if run.recipe.batch_size < 2 * distributed.size()]
     if small:
         raise TrainingError(
-            f"A batch of {small[0].recipe.batch_size} leaves {distributed.size()} processes with fewer than two photos "
-            f"each; use --batch-size {2 * distributed.size()} or more."
+            f"A batch of {small[0].recipe.batch_size} photos is too small for {distributed.size()} processes, which "
+            f"need two photos each: {2 * distributed.size()} at least",
+            remedy=Remedy.LARGER_BATCH,
         )
     with contextlib.nullcontext(writer) if writer is not None else training_lock(settings) as status_writer:
         if status_writer is not None:
@@ -180,7 +182,7 @@ def _finished(settings: Settings, run: PlannedRun) -> RunRecord | None:
     return {**runs.read(path), "recorded": False}
 
 
-def _restore(state: State, path: Path, resume: bool, log: Callable[[str], None]) -> None:
+def _restore(state: State, path: Path, resume: bool, log: Message) -> None:
     """Load the checkpoint at `path` into `state`, if there is one and the run is to be resumed."""
     checkpoint = None
     if resume and distributed.rank() == 0:

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.documents.runs import Prediction, ProbeRow, RunRecord
+from lib.data.catalog import Catalog
+from lib.documents.runs import Prediction, ProbeRow, RunDataset, RunRecord
 from lib.learn import distributed, hardware, linear_probe, loop, photo_dataset, regimes
 from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.results import LAYERS
 from lib.learn.trainee import Trainee
+from lib.learn.untrained import untrained_classes
+from lib.progress import of_stage
 from lib.settings import VERSION
 from lib.statistics import wilson
 
@@ -28,11 +31,13 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
     state, classes = trainee.state, run.classes
     test = photo_dataset.split_photos(run.catalog, "test")
     inputs = photo_dataset.EvaluationPhotos(test, run.weights.preprocess)
-    result = loop.evaluate(
-        network, inputs, test.labels, device, lambda done, total: callbacks.progress("test", done, total)
-    )
+    result = loop.evaluate(network, inputs, test.labels, device, of_stage(callbacks.progress, "test"))
     predicted = result.probabilities.argmax(1)
     correct = int((predicted == test.labels).sum())
+    untrained = untrained_classes(run.catalog)
+    unknown = sum(classes[label] in untrained for label in test.labels)
+    # A share of photos of which none can be right says nothing of the network.
+    tested = unknown < len(test)
     total, trainable = regimes.parameter_counts(regimes.REGIMES[run.regime], len(classes))
     return {
         "schema": SCHEMA,
@@ -46,8 +51,9 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "epochs": state.epochs,
         "best_epoch": state.best_epoch,
         "val_accuracy": state.epochs[state.best_epoch - 1]["val_accuracy"],
-        "test_accuracy": correct / len(test),
-        "test_ci95": list(wilson(correct, len(test))),
+        "test_accuracy": correct / len(test) if tested else None,
+        "test_ci95": list(wilson(correct, len(test))) if tested else None,
+        "untrained": {"classes": untrained, "photos": unknown},
         "test_loss": result.loss,
         "classes": list(classes),
         "confusion": _confusion(test.labels, predicted, len(classes)),
@@ -57,15 +63,8 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
             "trainable": trainable,
             "frozen_tensors": regimes.frozen_count(regimes.REGIMES[run.regime], len(classes)),
         },
-        "probe": _probes(run, trainee.features, network, inputs, test, device),
-        "dataset": {
-            "name": run.catalog.name,
-            "fingerprint": run.catalog.fingerprint,
-            "images": len(run.catalog.frame),
-            "split": run.catalog.splits,
-            "seed": run.catalog.seed,
-            "limit": run.catalog.limit,
-        },
+        "probe": _probes(run, trainee.features, network, inputs, test, device) if tested else [],
+        "dataset": _dataset(run.catalog),
         "config": {
             **run.recipe.as_dict(),
             "resize": list(run.weights.preprocess.resize),
@@ -74,6 +73,20 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "environment": environment(device),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _dataset(catalog: Catalog) -> RunDataset:
+    dataset: RunDataset = {
+        "name": catalog.name,
+        "fingerprint": catalog.fingerprint,
+        "images": len(catalog.frame),
+        "split": catalog.splits,
+        "seed": catalog.seed,
+        "limit": catalog.limit,
+    }
+    if catalog.split_key:
+        dataset["split_key"] = catalog.split_key
+    return dataset
 
 
 def _confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
@@ -115,7 +128,7 @@ def _probes(
     return linear_probe.accuracies(train, val, (test_activations, test.labels), run.seed)
 
 
-def environment(device: Any) -> dict[str, Any]:
+def environment(device: Any) -> dict[str, str | int]:
     """Software and hardware of this process, for a record."""
     import torch
 

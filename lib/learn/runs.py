@@ -10,7 +10,7 @@ from typing import cast
 from lib import artifacts, documents
 from lib.data.catalog import Catalog
 from lib.documents.runs import RunRecord
-from lib.errors import ArtifactError, WeightsError
+from lib.errors import ArtifactError, Remedy, WeightsError
 from lib.learn import backbone, checkpoints
 from lib.learn.backbone import Weights
 from lib.learn.regimes import REGIMES
@@ -48,7 +48,7 @@ def read(path: Path) -> RunRecord:
         if not isinstance(run, dict) or any(name not in run for name in NEEDED):
             raise ValueError
     except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"The training record {path} is damaged; delete it and train again.") from error
+        raise ArtifactError(f"The training record {path} is damaged", remedy=Remedy.DELETE_FILE) from error
     return cast(RunRecord, run)
 
 
@@ -57,8 +57,9 @@ def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
     run_id = best(settings, regime, catalog)
     if run_id is None:
         raise WeightsError(
-            f"No network was trained on {catalog.name} under the regime {regime} yet: run "
-            f"`python -m lib train --regime {regime} --preset quick` (minutes) or `--preset full` (hours) first."
+            f"No network was trained on {catalog.name} under the regime {regime} yet",
+            remedy=Remedy.TRAIN,
+            command=settings.command("train", regime=regime, preset="quick"),
         )
     weights = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
     side = weights.preprocess.input_size
@@ -77,8 +78,23 @@ def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
         (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
         for run in own(settings)
         if run["regime"] == regime
-        and run.get("classes") == list(catalog.classes)
+        and _same_classes(run, catalog)
         and run["dataset"].get("seed") == catalog.seed
+        and _same_kind_of_split(run, catalog)
         and checkpoints.weights_file(settings, run["id"]).is_file()
     ]
     return max(candidates)[-1] if candidates else None
+
+
+def _same_classes(run: RunRecord, catalog: Catalog) -> bool:
+    # In any order: earlier versions sorted 10 before 2.
+    classes: object = run.get("classes")
+    return isinstance(classes, list) and set(map(str, classes)) == set(catalog.classes)
+
+
+def _same_kind_of_split(run: RunRecord, catalog: Catalog) -> bool:
+    """Whether no photo that the run trained on is a test photo now, by another split of the same photos."""
+    key = run["dataset"].get("split_key", "")
+    if run["dataset"]["fingerprint"] == catalog.fingerprint or not key:
+        return key == catalog.split_key
+    return bool(catalog.split_key)

@@ -16,6 +16,7 @@ from lib.learn.loop import Callbacks
 from lib.learn.photo_dataset import EvaluationPhotos, Photos, TrainingPhotos
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.state import State, classifier, freeze, new_state
+from lib.progress import of_stage
 from lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def make(settings: Settings, run: PlannedRun, device: Any, callbacks: Callbacks)
     training = TrainingPhotos(train_photos, run.recipe, run.weights.preprocess, run.seed)
     if run.regime == "transfer":
         return _on_frozen_features(settings, run, network, training, val_photos, device, callbacks)
-    training.load(lambda done, total: callbacks.progress("read photos", done, total))
+    training.load(of_stage(callbacks.progress, "read photos"))
     freeze(network, regimes.frozen_count(regimes.REGIMES[run.regime], len(run.classes)))
     state = new_state(network, run.recipe, _total_steps(run, len(train_photos)))
     val_inputs = EvaluationPhotos(val_photos, run.weights.preprocess)
@@ -126,9 +127,9 @@ def _frozen_features(
         run.weights.sha256,
         asdict(run.weights.preprocess),
     )
-    key = artifacts.digest(
-        SCHEMA, settings_used, run.catalog.fingerprint, run.catalog.seed, list(run.catalog.frame["sha256"])
-    )
+    catalog = run.catalog
+    own_split = (catalog.split_key,) if catalog.split_key else ()
+    key = artifacts.digest(SCHEMA, settings_used, catalog.fingerprint, catalog.seed, catalog.hashes, *own_split)
     path = checkpoints.folder(settings) / "features" / f"{key[:16]}.npz"
     features = checkpoints.load_arrays(path) if distributed.rank() == 0 else None
     cached = features is not None
@@ -140,7 +141,7 @@ def _frozen_features(
                 EvaluationPhotos(photos, run.weights.preprocess),
                 len(photos),
                 device,
-                lambda done, total, split=split: callbacks.progress(f"features of {split} photos", done, total),  # type: ignore[misc]
+                of_stage(callbacks.progress, f"features of {split} photos"),
             )
             features |= {f"{split}_{layer}": values for layer, values in layers.items()}
         # Seed 0 for every run, so that runs under all seeds share the features.
@@ -166,13 +167,12 @@ def _view_features(network: Any, source: Source, view: int, device: Any, callbac
     """Features of every training photo, augmented as in epoch `view`: (n, 512) float32."""
     passes = np.array_split(np.arange(source.count), -(-source.count // loop.EVALUATION_BATCH))
     batches = source.batches(view, passes)
-    stage = f"features of augmented photos, {view}"
     layers = linear_probe.activations(
         network,
         lambda indices: next(batches),
         source.count,
         device,
-        lambda done, total: callbacks.progress(stage, done, total),
+        of_stage(callbacks.progress, f"features of augmented photos, {view}"),
         passes,
     )
     return layers["layer4"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any, cast
+
 import numpy as np
 
 from lib.data.catalog import Catalog
-from lib.documents.search import EvaluationRow, Interval
-from lib.errors import QueryError
+from lib.documents.search import EvaluationRow, Interval, WithoutLeaks
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress
 from lib.retrieval.search import load_space
 from lib.search import evaluation
 from lib.search.metrics import METRICS
+from lib.search.near_duplicates import NearDuplicates
+from lib.text import agreeing
 
 
 def evaluate(
@@ -21,27 +26,54 @@ def evaluate(
     *,
     k: int = 10,
     queries: str = "test",
+    near: NearDuplicates | None = None,
     progress: Progress | None = None,
+    observe: evaluation.Observer | None = None,
 ) -> list[EvaluationRow]:
     """The rows of the `evaluate` document for a space: one for each metric.
 
-    `queries` is `test` (gallery: the remaining images) or `all` (leave-one-out). Raises QueryError when no image is a
-    query or none is in the gallery.
+    `queries` is `test` (gallery: the remaining images) or `all` (leave-one-out). With `near` each row has its scores
+    `without_leaks`, too. `observe` receives all values. Raises QueryError when no image is a query or none is in the
+    gallery.
     """
     loaded = load_space(workspace, space)
-    frame = loaded.catalog.frame
-    query_rows, gallery_rows = query_and_gallery_rows(loaded.catalog, queries)
+    catalog = loaded.catalog
+    labels, pictures = catalog.frame["label"].to_numpy(), catalog.frame["sha256"].to_numpy()
+    query_rows, gallery_rows = query_and_gallery_rows(catalog, queries)
+    ks = sorted({1, 5, 10, k})
     scores_by_metric = evaluation.evaluate_metrics(
         loaded.gallery,
-        frame["label"].to_numpy(),
+        labels,
         metrics=metrics or list(METRICS),
         query_rows=query_rows,
         gallery_rows=gallery_rows,
-        ks=sorted({1, 5, 10, k}),
-        same_picture=frame["sha256"].to_numpy(),
+        ks=ks,
+        same_picture=pictures,
         progress=progress,
+        observe=observe,
     )
-    return [evaluation_row(loaded.space, scores, k) for scores in scores_by_metric.values()]
+    rows = {name: evaluation_row(loaded.space, scores, k) for name, scores in scores_by_metric.items()}
+    if near is None:
+        return list(rows.values())
+    groups = near.groups(catalog)
+    without = evaluation.without_copies(
+        scores_by_metric,
+        loaded.gallery,
+        labels,
+        gallery_rows=gallery_rows,
+        ks=ks,
+        same_picture=pictures,
+        near_copies=groups,
+    )
+    leaked = leaked_queries(catalog, groups, query_rows, gallery_rows)
+    return [{**row, "without_leaks": _without_leaks(without[name], leaked, k)} for name, row in rows.items()]
+
+
+def leaked_queries(catalog: Catalog, groups: np.ndarray, query_rows: np.ndarray, gallery_rows: np.ndarray) -> int:
+    """How many queries have a near-duplicate in the gallery beside pixel-identical copies; `groups` (n,) are those of
+    `NearDuplicates`."""
+    pictures = np.unique(catalog.hashes, return_inverse=True)[1]
+    return int(evaluation.with_near_copies(query_rows, gallery_rows, pictures, groups).sum())
 
 
 def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.ndarray, np.ndarray]:
@@ -57,28 +89,54 @@ def query_and_gallery_rows(catalog: Catalog, queries: str = "test") -> tuple[np.
         gallery_rows = np.setdiff1d(rows, query_rows)
     if not len(query_rows) or not len(gallery_rows):
         raise QueryError(
-            f"The {len(rows)} images leave no test queries or no gallery; prepare more images, or use --queries all."
+            f"{agreeing(len(rows), 'image', 'leaves', 'leave')} no test queries or no gallery",
+            remedy=Remedy.MORE_QUERIES,
         )
     return query_rows, gallery_rows
 
 
 def evaluation_row(space: str, scores: evaluation.Scores, k: int = 10) -> EvaluationRow:
     """The scores of a space under a metric, as the `evaluate` document prints them."""
-    recall_at = {at for at in scores.recall if at in {10, k}}
-    return {
+    cuts, deep = _cuts(scores, k)
+    balanced = _by_measure({name: _bounds(each) for name, each in scores.balanced_intervals.items()}, cuts, deep)
+    row = {
         "space": space,
         "metric": scores.metric,
         "queries": scores.queries,
+        "left_out": scores.left_out,
         "gallery": scores.gallery,
-        "precision": {str(at): value for at, value in scores.precision.items()},
-        "recall": {str(at): scores.recall[at] for at in recall_at},
-        "map": scores.map,
-        "ci95": {
-            "map": _bounds(scores.map_ci95),
-            "precision": {str(at): _bounds(each) for at, each in scores.precision_ci95.items()},
-            "recall": {str(at): _bounds(scores.recall_ci95[at]) for at in recall_at},
-        },
+        "undefined": scores.pairs.undefined,
+        "why": scores.why,
+        **_by_measure(scores.means, cuts, deep),
+        "balanced": _by_measure(scores.balanced, cuts, deep),
+        "ci95": {**_intervals(scores, k), "balanced": balanced},
         "seconds": round(scores.seconds, 3),
+    }
+    return cast("EvaluationRow", row)
+
+
+def _without_leaks(scores: evaluation.Scores, leaked: int, k: int) -> WithoutLeaks:
+    means = _by_measure(scores.means, *_cuts(scores, k))
+    return cast("WithoutLeaks", {"queries": scores.queries, "leaks": leaked, **means, "ci95": _intervals(scores, k)})
+
+
+def _cuts(scores: evaluation.Scores, k: int) -> tuple[list[int], list[int]]:
+    """The cut-offs of precision, and those of recall and nDCG."""
+    cuts = sorted(int(name.removeprefix("p")) for name in scores.means if re.fullmatch(r"p\d+", name))
+    return cuts, sorted({evaluation.DEPTH, k})
+
+
+def _intervals(scores: evaluation.Scores, k: int) -> dict[str, Any]:
+    return _by_measure({name: _bounds(each) for name, each in scores.intervals.items()}, *_cuts(scores, k))
+
+
+def _by_measure(values: dict[str, Any], cuts: list[int], deep: list[int]) -> dict[str, Any]:
+    """Values by the names of `rank_measures` as a document has them: by measure, and by cut-off within a measure."""
+    return {
+        "precision": {str(k): values[f"p{k}"] for k in cuts},
+        "recall": {str(k): values[f"r{k}"] for k in deep},
+        **{name: values[name] for name in ("map", "r_precision", "map_at_r", "mrr")},
+        "ndcg": {str(k): values[f"ndcg{k}"] for k in deep},
     }
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lib.measure.traits import FACTOR, MOST_VALUES
-from lib.search.evaluation import bootstrap_interval, mean
+from lib.search.evaluation import mean
 from lib.search.metrics import Floats
+from lib.statistics import mean_interval
 
 # Numbers are split into this many groups of equal size.
 GROUPS = 4
@@ -70,15 +71,15 @@ def order(column: pd.Series) -> list[str]:
 def table(column: pd.Series, rows: np.ndarray, values: Floats) -> list[FactorRow]:
     """The scores `values` (q,) of the queries in `rows` (q,), averaged by the groups of `column` (n,).
 
-    Each mean has its 95 % bootstrap interval; groups without queries are left out.
+    Each mean has its 95 % interval; NaN marks a query that does not count; groups without queries are left out.
     """
     group_of_query = np.array(groups(column), dtype=object)[rows]
     table_rows: list[FactorRow] = []
     for name in order(column):
-        part = values[group_of_query == name]
+        part = values[(group_of_query == name) & ~np.isnan(values)]
         if not len(part):
             continue
-        interval = bootstrap_interval(part)
+        interval = mean_interval(part)
         table_rows.append(
             {
                 "value": name,

@@ -42,7 +42,7 @@ class OriginalRank:
     rank: int
     value: float
     gallery: int
-    answers: list[tuple[int, float]]
+    results: list[tuple[int, float]]
 
 
 class SweepRow(TypedDict):
@@ -133,14 +133,17 @@ def sweep(
     originals = [row for row in rows for _ in levels]
     ranks = rank_originals(loaded, originals, _vectors(loaded, kind, embed, rows, progress), K + 1)
     labels = loaded.catalog.frame["label"].to_numpy(dtype=object)
+    # Where no result could be right, or none wrong, there is no precision.
+    one_class, sizes = len(loaded.catalog.classes) < 2, loaded.catalog.frame["label"].value_counts()
     scores: dict[tuple[str, float], list[list[float]]] = {(name, level): [] for name in METRICS for level in levels}
     for place, row in enumerate(rows):
         ranks_of_image = ranks[place * len(levels) : (place + 1) * len(levels)]
         for name in METRICS:
+            counts = not one_class and sizes[labels[row]] > 1
             undistorted = _without_original(ranks_of_image[0][name], row)
             for level, by_metric in zip(levels, ranks_of_image, strict=True):
                 results = _without_original(by_metric[name], row)
-                precision = float(np.mean(labels[results] == labels[row])) if results else np.nan
+                precision = float(np.mean(labels[results] == labels[row])) if results and counts else np.nan
                 kept = len(set(undistorted) & set(results)) / len(undistorted) if undistorted else np.nan
                 scores[name, level].append([float(by_metric[name].rank == 1), by_metric[name].rank, precision, kept])
     return [_sweep_row(name, level, np.array(values)) for (name, level), values in scores.items()]
@@ -148,7 +151,7 @@ def sweep(
 
 def _without_original(ranked: OriginalRank, row: int) -> list[int]:
     """The rows of the first results, without the original in `row`."""
-    return [result for result, _ in ranked.answers if result != row][:K]
+    return [result for result, _ in ranked.results if result != row][:K]
 
 
 def _vectors(

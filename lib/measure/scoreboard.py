@@ -14,31 +14,54 @@ from typing import Any, cast
 
 import numpy as np
 
-from lib import artifacts
+from lib import artifacts, statistics
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, Remedy
 from lib.measure.evaluation import evaluation_row, query_and_gallery_rows
 from lib.measure.provenance import Provenance, provenance
 from lib.prepare.workspace import Workspace
+from lib.progress import Progress, no_progress
 from lib.retrieval import search
-from lib.search import evaluation
+from lib.search import evaluation, rank_measures
 from lib.search.calibration import BINS, Calibration, Collector
-from lib.search.evaluation import RECALL_AT, PerQuery, Scores
+from lib.search.evaluation import Pairs, PerQuery, Scores
 from lib.search.metrics import METRICS, Floats
+from lib.text import natural_key
 
-SCHEMA = 1
+# 2: one population for all measures, ties in expectation, more measures.
+SCHEMA = 2
 KS = (1, 5, 10)
 FOLDER = "scores"
 # The measures by key, with their short titles.
-MEASURES = {"map": "mAP", "p1": "P@1", "p5": "P@5", "p10": "P@10", "r10": "R@10"}
+MEASURES = {
+    "map": "mAP",
+    "p1": "P@1",
+    "p5": "P@5",
+    "p10": "P@10",
+    "r10": "R@10",
+    "r_precision": "R-precision",
+    "map_at_r": "MAP@R",
+    "mrr": "MRR",
+    "ndcg10": "nDCG@10",
+}
+# With R the number of photos of the query's class in the gallery.
 MEASURE_DESCRIPTIONS = {
-    "map": "mean over queries of the average precision: the precision at each correct result, over the full ranking",
+    "map": "mean over queries of the average precision: the precision at each correct result, over the full ranking, "
+    "summed and divided by R, the number of photos of the query's class",
     "p1": "share of queries whose first result has their class",
     "p5": "share of the first 5 results with the query's class",
     "p10": "share of the first 10 results with the query's class",
     "r10": "share of the photos of the query's class that are among the first 10 results",
+    "r_precision": "share of the first R results with the query's class, R being the number of photos of that class",
+    "map_at_r": "average precision over the first R results only, R being the number of photos of the query's class "
+    "(Musgrave, Belongie and Lim 2020)",
+    "mrr": "mean over queries of 1 / rank of the first correct result",
+    "ndcg10": "correct results among the first 10, each divided by log2(rank + 1), over the largest possible sum "
+    "(Järvelin and Kekäläinen 2002)",
 }
+# What the mean is taken over.
+QUERIES, CLASSES = "queries", "classes"
 
 
 class ScoreFacts(Provenance):
@@ -50,6 +73,7 @@ class ScoreFacts(Provenance):
     schema: int
     seconds: float
     seconds_by_metric: dict[str, float]
+    pairs: dict[str, list[int]]
     auc: dict[str, float | None]
     calibration_queries: dict[str, int]
 
@@ -70,27 +94,25 @@ class SpaceScores:
 
 def per_query(scores: Scores, measure: str) -> Floats:
     """The score of each query by one of `MEASURES`, (q,); NaN where undefined."""
-    queries = scores.per_query
-    if measure == "map":
-        return queries.average_precision
-    return queries.recall[RECALL_AT] if measure == "r10" else queries.precision[int(measure[1:])]
+    return scores.per_query.values[measure]
 
 
-def mean_and_interval(scores: Scores, measure: str) -> tuple[float | None, tuple[float, float] | None]:
-    """The mean over the queries by one of `MEASURES`, and its 95 % interval."""
-    if measure == "map":
-        return scores.map, scores.map_ci95
-    if measure == "r10":
-        return scores.recall[RECALL_AT], scores.recall_ci95[RECALL_AT]
-    return scores.precision[int(measure[1:])], scores.precision_ci95[int(measure[1:])]
+def mean_and_interval(
+    scores: Scores, measure: str, over: str = QUERIES
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The mean over the queries by one of `MEASURES`, or over the classes of their means, and its 95 % interval."""
+    if over == CLASSES:
+        return scores.balanced[measure], scores.balanced_intervals[measure]
+    return scores.means[measure], scores.intervals[measure]
 
 
 def by_class(scores: Scores, labels: np.ndarray, measure: str) -> dict[str, tuple[int, float | None]]:
-    """By class the number of queries and their mean by one of `MEASURES`; `labels` (n,) are the catalog's."""
-    query_labels, values = labels[scores.per_query.rows], per_query(scores, measure)
+    """By class the number of counted queries and their mean by one of `MEASURES`; `labels` (n,) are the catalog's."""
+    counted = scores.per_query.counted
+    query_labels, values = labels[scores.per_query.rows[counted]], per_query(scores, measure)[counted]
     return {
         str(label): (int((query_labels == label).sum()), evaluation.mean(values[query_labels == label]))
-        for label in sorted(set(query_labels.tolist()))
+        for label in sorted(set(query_labels.tolist()), key=natural_key)
     }
 
 
@@ -111,7 +133,7 @@ def scores_file(workspace: Workspace, space: str, catalog: Catalog) -> Path:
 def measure(
     workspace: Workspace,
     space: str,
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> SpaceScores:
     """Score a space under every metric.
 
@@ -138,19 +160,18 @@ def measure(
         **provenance(workspace, loaded.space, catalog),
         "queries": "test images",
         "gallery": len(gallery_rows),
-        "intervals": f"percentile bootstrap, {evaluation.RESAMPLES} resamples, seed 0",
+        "intervals": statistics.METHOD,
         "schema": SCHEMA,
         "seconds": round(time.perf_counter() - start, 3),
         "seconds_by_metric": {name: each.seconds for name, each in scores.items()},
+        "pairs": {name: list(each.pairs) for name, each in scores.items()},
         "auc": {name: each.auc for name, each in calibrations.items()},
         "calibration_queries": {name: each.queries for name, each in calibrations.items()},
     }
     return SpaceScores(loaded.space, scores, calibrations, facts)
 
 
-def measure_all(
-    workspace: Workspace, stage: Callable[[str], Callable[[int, int | None], None]], *, again: bool = False
-) -> list[SpaceScores]:
+def measure_all(workspace: Workspace, stage: Callable[[str], Progress], *, again: bool = False) -> list[SpaceScores]:
     """The scores of every prepared space: read from its file, else (or with `again`) measured and written.
 
     `stage` returns the progress function of a space.
@@ -171,9 +192,8 @@ def save(space_scores: SpaceScores, target: Path) -> None:
     arrays: dict[str, Any] = {}
     for name, scores in space_scores.scores.items():
         queries = scores.per_query
-        arrays[f"{name}_rows"], arrays[f"{name}_map"] = queries.rows, queries.average_precision
-        arrays |= {f"{name}_p{k}": values for k, values in queries.precision.items()}
-        arrays[f"{name}_r10"] = queries.recall[RECALL_AT]
+        arrays[f"{name}_rows"], arrays[f"{name}_counted"] = queries.rows, queries.counted
+        arrays |= {f"{name}_{measure}": values for measure, values in queries.values.items()}
         calibration = space_scores.calibrations[name]
         arrays |= {f"{name}_{kind}": getattr(calibration, kind) for kind in ("edges", "same", "different")}
     artifacts.write_arrays(target, space_scores.facts, arrays)
@@ -189,19 +209,24 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
         facts, arrays = stored
         if not METRICS.keys() <= facts["auc"].keys():  # a metric is new since
             return None
-        scores, calibrations = {}, {}
+        measured, calibrations = {}, {}
         for name in METRICS:
-            queries = PerQuery(
+            measured[name] = PerQuery(
                 arrays[f"{name}_rows"],
-                arrays[f"{name}_map"],
-                {k: arrays[f"{name}_p{k}"] for k in KS},
-                {RECALL_AT: arrays[f"{name}_r10"]},
+                arrays[f"{name}_counted"],
+                {measure: arrays[f"{name}_{measure}"] for measure in rank_measures.names(KS)},
             )
-            scores[name] = evaluation.summary(name, queries, facts["gallery"], facts["seconds_by_metric"][name])
             edges, same, different = (arrays[f"{name}_{kind}"] for kind in ("edges", "same", "different"))
             calibrations[name] = Calibration(
                 name, edges, same, different, facts["auc"][name], facts["calibration_queries"][name]
             )
+        scores = evaluation.summaries(
+            measured,
+            catalog.frame["label"].to_numpy(),
+            query_and_gallery_rows(catalog)[1],
+            {name: Pairs(*each) for name, each in facts["pairs"].items()},
+            facts["seconds_by_metric"],
+        )
     except (ArtifactError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{target} cannot be read; delete it and open the scoreboard again.") from error
+        raise ArtifactError(f"{target} cannot be read", remedy=Remedy.DELETE_FILE) from error
     return SpaceScores(str(facts["space"]), scores, calibrations, cast("ScoreFacts", facts))

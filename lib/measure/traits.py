@@ -181,7 +181,7 @@ def _columns(frame: pd.DataFrame) -> list[Trait]:
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
             columns.append(Trait(name, title.capitalize(), about, "number", values, *_scale(values)))
         else:
-            words = column.astype("object").where(column.notna(), "").astype(str).to_numpy(dtype=object)
-            if 1 < len(set(words)) <= MOST_VALUES:
-                columns.append(Trait(name, title.capitalize(), about, "category", words))
+            texts = column.astype("object").where(column.notna(), "").astype(str).to_numpy(dtype=object)
+            if 1 < len(set(texts)) <= MOST_VALUES:
+                columns.append(Trait(name, title.capitalize(), about, "category", texts))
     return columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from lib import artifacts
 from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
 from lib.documents.prepare import CollectionEntry, SpaceEntry, State
-from lib.errors import ArtifactError
+from lib.locks import exclusive_lock
 from lib.prepare import state_file, workspace
 from lib.progress import Reporter
 from lib.settings import DEFAULT_SEED, Settings
@@ -57,36 +57,24 @@ def begin(settings: Settings, reporter: Reporter) -> Iterator[PrepareJob]:
     """Find or download the photos, then lock their artifacts; waits while another process holds the lock."""
     dataset = datasets.obtain(settings, reporter.progress, reporter.say)
     folder = workspace.folder_of(settings, dataset)
-    with _lock(folder, reporter):
+    # The second `prepare` of a data set waits, and then finds everything done.
+    with exclusive_lock(folder / "prepare.lock", waiting=_say_once(reporter)):
         # Before the photos are read, since the artifacts may lie among them.
         own_folders.mark(settings.artifacts)
         yield PrepareJob(settings, dataset, folder, usable_state(folder), reporter)
 
 
-@contextmanager
-def _lock(folder: Path, reporter: Reporter) -> Iterator[None]:
-    """At most one `prepare` per data set at a time: the second waits and then finds everything done."""
-    from filelock import FileLock, Timeout
+def _say_once(reporter: Reporter) -> Callable[[], None]:
+    """Says `WAITING` at the first call only."""
+    sentences = iter([WAITING])
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "prepare.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            reporter.say(WAITING)
-            lock.acquire()
-    except OSError as error:
-        raise artifacts.disk_error(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    def waiting() -> None:
+        for sentence in sentences:
+            reporter.say(sentence)
+
+    return waiting
 
 
 def usable_state(folder: Path) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
-    try:
-        return state_file.read(folder)
-    except ArtifactError:
-        return None
+    return artifacts.unless_damaged(state_file.read, folder)

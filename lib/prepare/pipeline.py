@@ -10,7 +10,6 @@ import datetime
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from lib import artifacts
 from lib.data import audit as audits
@@ -18,7 +17,6 @@ from lib.data.catalog import Catalog
 from lib.documents.prepare import (
     AuditDocument,
     CollectionEntry,
-    DatasetSummary,
     EmbedDocument,
     PreparedCollection,
     PrepareDocument,
@@ -74,7 +72,7 @@ def prepare(
             if store is not None:
                 store_step.drop_unused(job, store)
     return {
-        "dataset": cast("DatasetSummary", catalog.summary()),
+        "dataset": catalog.summary(),
         "spaces": [embedding.document(name) for name, embedding in embeddings.items()],
         "milvus": {"uri": settings.store_address, "collections": rows},
         "seconds": round(time.perf_counter() - start, 3),
@@ -99,7 +97,7 @@ def embed(
         catalog, _ = catalog_step.catalog_of(job, limit)
         embeddings = vectors_step.embed(job, named, catalog, precision)
     return {
-        "dataset": cast("DatasetSummary", catalog.summary()),
+        "dataset": catalog.summary(),
         "spaces": [embedding.document(name) for name, embedding in embeddings.items()],
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -177,7 +175,7 @@ def _clean(folder: Path, state: State) -> None:
     artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
     # Results that belong to the current vectors, such as maps with the user's own parameters, stay with them.
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
-    for kind, pattern in (("maps", "*.npz"), ("scores", "*"), ("robustness", "*")):
+    for kind, pattern in (("maps", "*.npz"), ("scores", "*"), ("robustness", "*"), ("near-duplicates", "*")):
         files = (folder / kind).glob(pattern)
         artifacts.sweep(folder / kind, {file.name for file in files if file.name.startswith(current)})
     for file in folder.glob("catalog-*.parquet"):

@@ -6,15 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from lib import artifacts
 from lib.data.catalog import Catalog
-from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry, WeightsRecord
+from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, Notice, Remedy
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.prepare import catalog_step, workspace
@@ -51,6 +50,9 @@ def embed(job: PrepareJob, names: Sequence[str], catalog: Catalog, precision: st
     chosen = None
     if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in names):
         chosen = backbone.choose(job.settings, progress=job.reporter.stage("download weights"), warn=job.reporter.say)
+        chosen, how = backbone.adapted(chosen)
+        if how:
+            job.reporter.say(how)
     embeddings = {}
     for name in names:
         previous = job.previous_spaces.get(name)
@@ -90,7 +92,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
             catalog,
             weights,
             job.folder / folder,
-            previous=_load_or_none(job.folder / previous["folder"]) if previous else None,
+            previous=_sound_vectors(job.folder / previous["folder"]) if previous else None,
             progress=job.reporter.stage(f"embed {space.name}"),
         )
         vectors = extract.load(job.folder / folder)
@@ -101,7 +103,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
         "folder": folder,
         "dim": space.dim,
         "count": len(catalog.frame),
-        "weights": cast("WeightsRecord", weights.record()) if weights is not None else None,
+        "weights": weights.record() if weights is not None else None,
         "precision": space.precision if weights is not None else None,
         "engine": vectors.meta.get("engine") if vectors is not None else None,
     }
@@ -158,9 +160,9 @@ def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
     return rebuilt
 
 
-def removed(name: str, reason: str, command: str) -> str:
-    """The sentence for a space that leaves the state because its network is missing."""
-    return f"The space {name} is removed: {reason}, and its network is missing. To restore it, run `{command}`."
+def removed(name: str, reason: str, command: str) -> Notice:
+    """The notice of a space that leaves the state because its network is missing; `command` restores it."""
+    return Notice(f"The space {name} is removed: {reason}, and its network is missing", Remedy.TRAIN, command)
 
 
 def rebuilding(name: str, reason: str) -> str:
@@ -183,33 +185,24 @@ DAMAGED = "its files are damaged or missing"
 
 
 def _why_invalid(job: PrepareJob, entry: SpaceEntry, space: Space) -> str:
-    vectors = _load_or_none(job.folder / entry["folder"])
+    vectors = _sound_vectors(job.folder / entry["folder"])
     schema = space.schema if vectors is None else vectors.meta["space"].get("schema")
     return DAMAGED if schema == space.schema else OTHER_VERSION
 
 
-def _load_or_none(folder: Path) -> Vectors | None:
-    """The vectors in `folder`; None when they are missing, damaged, or not those that were written."""
-    try:
-        vectors = extract.load(folder)
-        if vectors is not None:
-            extract.verify(folder, vectors)
-    except ArtifactError:
-        return None
-    return vectors
-
-
 def _is_changed(folder: Path) -> bool:
     """Whether `folder` holds vectors that can be read but are not those that were written."""
-    try:
-        return extract.load(folder) is not None and _load_or_none(folder) is None
-    except ArtifactError:
-        return False
+    return artifacts.unless_damaged(extract.load, folder) is not None and _sound_vectors(folder) is None
+
+
+def _sound_vectors(folder: Path) -> Vectors | None:
+    """The vectors in `folder`; None when they are missing, damaged, or not those that were written."""
+    return artifacts.unless_damaged(extract.load_verified, folder)
 
 
 def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
     """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
-    vectors = _load_or_none(folder)
+    vectors = _sound_vectors(folder)
     valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.of(catalog)
     return vectors if valid else None
 
@@ -218,7 +211,7 @@ def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
     """The vectors of a space of this run. Raises ArtifactError when another process has changed them."""
     vectors = _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
     if vectors is None:
-        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use; run the command again.")
+        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use", remedy=Remedy.RUN_AGAIN)
     return vectors
 
 
@@ -235,10 +228,7 @@ def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, 
 
 
 def _is_map(path: Path, catalog: Catalog) -> bool:
-    try:
-        laid_out = projection.load(path)
-    except ArtifactError:
-        return False
+    laid_out = artifacts.unless_damaged(projection.load, path)
     return laid_out is not None and len(laid_out.xy) == len(catalog.frame)
 
 
@@ -253,8 +243,5 @@ def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: Embedded
 
 
 def _are_neighbours(path: Path, catalog: Catalog) -> bool:
-    try:
-        neighbours = neighbourhoods.load(path)
-    except ArtifactError:
-        return False
+    neighbours = artifacts.unless_damaged(neighbourhoods.load, path)
     return neighbours is not None and len(neighbours.rows["l1"]) == len(catalog.frame)

@@ -1,7 +1,7 @@
 """The artifacts that `prepare` wrote for a data set, read and checked: searches, commands and pages start here.
 
 Invariant: all that a workspace returns belongs together (same photos, labels, weights). A stale or missing artifact
-raises ArtifactError, which names the artifact and the command that rebuilds it.
+raises ArtifactError, which names the artifact and carries the command that rebuilds it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 from lib import artifacts
 from lib.data import catalog_file, datasets
 from lib.data.catalog import Catalog
 from lib.data.datasets import Dataset
-from lib.documents.prepare import SpaceEntry, State, WeightsRecord
+from lib.documents.embeddings import WeightsRecord
+from lib.documents.prepare import SpaceEntry, State
 from lib.embed import embedder, extract, projection, spaces
 from lib.embed.embedder import Embedder
 from lib.embed.extract import Vectors
 from lib.embed.projection import Map, MapParameters
 from lib.embed.spaces import Space
-from lib.errors import ArtifactError, DataError, QueryError, WeightsError
+from lib.errors import ArtifactError, DataError, QueryError, Remedy, WeightsError
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.prepare import state_file
@@ -60,7 +60,7 @@ class Workspace:
         """The catalog, split by the user's seed. Raises ArtifactError when it is missing."""
         catalog = catalog_file.load(self.folder / self.state["catalog"])
         if catalog is None:
-            raise ArtifactError(f"There is no catalog of {self.dataset.root} yet: {remedy(self.settings)}.")
+            raise unprepared(f"There is no catalog of {self.dataset.root} yet", self.settings)
         seed = self.settings.seed
         return catalog if seed is None or seed == catalog.seed else catalog.reseeded(seed)
 
@@ -72,13 +72,18 @@ class Workspace:
         space = spaces.get(name)
         entry = self.state["spaces"].get(space.name)
         if entry is None:
-            way = _space_remedy(self.settings, space)
-            raise ArtifactError(f"The space {space.name} of {self.dataset.name} is not prepared yet: {way}.")
+            remedy, command = self.way_to_rebuild(name)
+            # What was never there is not made by preparing once more.
+            remedy = Remedy.EMBED if space.regime and remedy is Remedy.PREPARE else remedy
+            problem = f"The space {space.name} of {self.dataset.name} is not prepared yet"
+            raise ArtifactError(problem, remedy=remedy, command=command)
         weights = entry["weights"]
         if weights is not None and not space.regime and not self._are_user_weights(weights):
             raise ArtifactError(
                 f"The space {space.name} was prepared with the {weights['name']} weights, not with "
-                f"{self.settings.weights}: run `python -m lib prepare --weights {self.settings.weights}`."
+                f"{self.settings.weights}",
+                remedy=Remedy.RUN_COMMAND,
+                command=self.settings.command_to_prepare(weights=self.settings.weights),
             )
         return entry
 
@@ -104,16 +109,16 @@ class Workspace:
         """The vectors of a space, row for row with the catalog. Raises ArtifactError when they are missing, stale, or
         not those that were written."""
         entry, space = self.space(name), spaces.get(name)
-        vectors = extract.load(self.folder / entry["folder"])
+        vectors = extract.load_verified(self.folder / entry["folder"])
         if vectors is None:
-            raise ArtifactError(f"The vectors of {space.name} are gone: {self._remedy(name)}.")
-        extract.verify(self.folder / entry["folder"], vectors)
+            raise self._unusable(f"The vectors of {space.name} are gone", name)
         if vectors.fingerprint != entry["fingerprint"] or not vectors.of(self.catalog()):
-            raise ArtifactError(f"The vectors of {space.name} belong to other photos or weights: {self._remedy(name)}.")
+            raise self._unusable(f"The vectors of {space.name} belong to other photos or weights", name)
         if vectors.meta["space"].get("schema") != space.schema:
-            raise ArtifactError(
+            raise self._unusable(
                 f"The vectors of {space.name} were made by another version of Petalscope, which resized photos "
-                f"differently: {self._remedy(name)}."
+                "differently",
+                name,
             )
         return vectors
 
@@ -125,7 +130,7 @@ class Workspace:
         entry = self.space(name)
         laid_out = self._read_map(self.folder / entry["pca" if method == "pca" else "map"], entry)
         if laid_out is None:
-            raise ArtifactError(f"The map of {spaces.get(name).name} is gone: {self._remedy(name)}.")
+            raise self._unusable(f"The map of {spaces.get(name).name} is gone", name)
         return laid_out
 
     def other_map(self, name: str, parameters: MapParameters) -> Map | None:
@@ -153,7 +158,7 @@ class Workspace:
         entry = self.space(name)
         neighbours = neighbourhoods.load(self.folder / entry["neighbours"])
         if neighbours is None or len(neighbours.rows["l1"]) != entry["count"]:
-            raise ArtifactError(f"The neighbours in {spaces.get(name).name} are gone: {self._remedy(name)}.")
+            raise self._unusable(f"The neighbours in {spaces.get(name).name} are gone", name)
         return neighbours
 
     def weights(self, name: str) -> Weights | None:
@@ -165,29 +170,34 @@ class Workspace:
         if recorded is None:
             return None
         try:
-            weights = backbone.from_record(cast("dict[str, Any]", recorded))
+            weights = backbone.from_record(recorded)
         except WeightsError as error:
             raise ArtifactError(
                 f"The {recorded['name']} weights that {spaces.get(name).name} was made with are not at "
-                f"{recorded['path']} any more: put them back, or {self._remedy(name)}."
+                f"{recorded['path']} any more",
+                remedy=Remedy.RESTORE_WEIGHTS,
+                command=self.way_to_rebuild(name)[1],
             ) from error
         if weights.sha256 != recorded["sha256"]:
-            raise ArtifactError(
-                f"The {recorded['name']} weights are not the ones that {spaces.get(name).name} was made with: "
-                f"{self._remedy(name)}."
+            raise self._unusable(
+                f"The {recorded['name']} weights are not the ones that {spaces.get(name).name} was made with", name
             )
         return weights
 
-    def _remedy(self, name: str) -> str:
-        return f"run `{self.rebuild_command(name)}`" if spaces.get(name).regime else remedy(self.settings)
+    def _unusable(self, problem: str, name: str) -> ArtifactError:
+        remedy, command = self.way_to_rebuild(name)
+        return ArtifactError(problem, remedy=remedy, command=command)
 
-    def rebuild_command(self, name: str) -> str:
-        """The command line that rebuilds a space; it trains first when the network of the space is missing."""
+    def way_to_rebuild(self, name: str) -> tuple[Remedy, str]:
+        """The remedy for a space that was prepared and is no longer sound, and its command line.
+
+        It trains first when the network of the space is missing.
+        """
         space = spaces.get(name)
-        with contextlib.suppress(ArtifactError):  # a damaged training record is reported on its own page
+        with contextlib.suppress(ArtifactError):  # a damaged training record is reported where the runs are read
             if space.regime and runs.best(self.settings, space.regime, self.catalog()) is None:
-                return training_command(self.settings, space)
-        return space_command(self.settings, space)
+                return Remedy.TRAIN, training_command(self.settings, space)
+        return Remedy.PREPARE, space_command(self.settings, space)
 
     def collection(self, name: str) -> str:
         """Base name of the Milvus collections of a space at the current address.
@@ -199,8 +209,8 @@ class Workspace:
         current = self.space(name)["fingerprint"], self.state["contents"]
         # A store that was out of reach at the last `prepare` may still hold earlier rows under the same name.
         if entry is None or (entry["fingerprint"], entry["contents"]) != current:
-            raise ArtifactError(
-                f"The space {space.name} is not stored in {self.settings.store_address} yet: {remedy(self.settings)}."
+            raise unprepared(
+                f"The space {space.name} is not stored in {self.settings.store_address} yet", self.settings
             )
         return str(entry["base"])
 
@@ -210,33 +220,28 @@ def store_key(settings: Settings) -> str:
     return OWN_STORE if settings.store_uri == settings.own_store else settings.store_address
 
 
-def remedy(settings: Settings) -> str:
-    """The end of an error sentence: how to prepare what is missing."""
-    return f"run `{settings.prepare_command}` (or press Prepare on the Home page)"
+def unprepared(problem: str, settings: Settings) -> ArtifactError:
+    """The error for what `prepare` makes and is missing: `problem` is a clause, without a full stop."""
+    return ArtifactError(problem, remedy=Remedy.PREPARE, command=settings.prepare_command)
 
 
 def space_command(settings: Settings, space: Space) -> str:
     """The command line that prepares a space; a space of a trained network needs that network."""
-    return settings.prepare_command + (f" --spaces {space.name}" if space.regime else "")
+    return settings.command_to_prepare(spaces=space.name if space.regime else None)
 
 
 def training_command(settings: Settings, space: Space) -> str:
     """The command line that trains the network of a space, then prepares the space."""
-    train = settings.command("train", "--regime", str(space.regime), "--preset", "quick")
+    train = settings.command("train", regime=space.regime, preset="quick")
     return f"{train} && {space_command(settings, space)}"
-
-
-def _space_remedy(settings: Settings, space: Space) -> str:
-    if space.regime is None:
-        return remedy(settings)
-    return f"train its network on the Training regimes page, then run `{space_command(settings, space)}`"
 
 
 def check_store(settings: Settings) -> None:
     """Raises QueryError when the address is a missing Lite store, which opening would create."""
     path = settings.lite_path
     if path is not None and path.name.endswith(".db") and not path.exists():
-        raise QueryError(f"There is no Milvus Lite store at {path} yet: run `{settings.prepare_command}`.")
+        problem = f"There is no Milvus Lite store at {path} yet"
+        raise QueryError(problem, remedy=Remedy.PREPARE, command=settings.prepare_command)
 
 
 def open_store(settings: Settings, role: str) -> connection.Store:
@@ -256,11 +261,11 @@ def open_workspace(settings: Settings) -> Workspace:
     """The workspace of the user's data set. Raises ArtifactError when the data set is not prepared."""
     dataset = datasets.find(settings)
     if dataset is None:
-        raise ArtifactError(f"No photos are prepared yet: {remedy(settings)}.")
+        raise unprepared("No photos are prepared yet", settings)
     folder = folder_of(settings, dataset)
     state = state_file.read(folder)
     if state is None:
-        if not dataset.root.is_dir():
-            raise DataError(f"The data folder {dataset.root} does not exist; name one with --data or PETALSCOPE_DATA.")
-        raise ArtifactError(f"{dataset.root} is not prepared yet: {remedy(settings)}.")
+        if not dataset.root.exists():
+            raise DataError(f"The data folder {dataset.root} does not exist", remedy=Remedy.CHOOSE_DATA)
+        raise unprepared(f"{dataset.root} is not prepared yet", settings)
     return Workspace(settings, dataset, folder, state)

@@ -12,7 +12,7 @@ from PIL import Image
 from lib.data import images
 from lib.data.catalog import Catalog
 from lib.errors import ImageError, QueryError
-from lib.text import printable
+from lib.text import shown_name
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,6 @@ def _row_of_file(catalog: Catalog, path: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError, RuntimeError):
         return catalog.row(path.resolve().relative_to(catalog.root.resolve()).as_posix())
     return None
-
-
-def shown_name(name: str) -> str:
-    """A name for one line of text: printable, and at most 200 characters."""
-    return printable([name])[:200]
 
 
 def query_row(catalog: Catalog, row: int) -> Query:

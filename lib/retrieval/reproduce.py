@@ -30,7 +30,7 @@ class Reproduction:
     metric: str
     k: int
     engine: str = "exact"
-    among: AnswerFilter = ANY_ANSWER
+    answer_filter: AnswerFilter = ANY_ANSWER
     keep_duplicates: bool = False
     part: str = ""
     unit: bool = False
@@ -61,25 +61,25 @@ def places(opened: Workspace, space: str) -> Place:
 def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     """The command line that prints the same results; with `other`, the one that compares both searches."""
     first, *more = recipe.images or (YOURS,)
-    words = ["python", "-m", "lib", "compare" if other else "search", *([] if first.startswith("-") else [first])]
+    arguments = ["python", "-m", "lib", "compare" if other else "search", *([] if first.startswith("-") else [first])]
     for image in more:
-        words += [f"--also={image}"]
-    words += ["--space", recipe.space]
+        arguments += [f"--also={image}"]
+    arguments += ["--space", recipe.space]
     if other is None:
-        words += ["--metric", recipe.metric]
+        arguments += ["--metric", recipe.metric]
     else:
-        words += ["--a", recipe.metric, "--b", other.metric]
-        words += ["--b-space", other.space] if other.space != recipe.space else []
-    words += ["--k", str(recipe.k)]
-    words += ["--engine", recipe.engine] if recipe.engine != "exact" else []
-    words += ["--crop", recipe.part] if recipe.part else []
-    words += [f"--label={label}" for label in recipe.among.labels]
-    words += [f"--split={split}" for split in recipe.among.splits]
-    words += ["--keep-duplicates"] if recipe.keep_duplicates else []
-    words += ["--normalise"] if recipe.unit else []
+        arguments += ["--a", recipe.metric, "--b", other.metric]
+        arguments += ["--b-space", other.space] if other.space != recipe.space else []
+    arguments += ["--k", str(recipe.k)]
+    arguments += ["--engine", recipe.engine] if recipe.engine != "exact" else []
+    arguments += ["--crop", recipe.part] if recipe.part else []
+    arguments += [f"--label={label}" for label in recipe.answer_filter.labels]
+    arguments += [f"--split={split}" for split in recipe.answer_filter.splits]
+    arguments += ["--keep-duplicates"] if recipe.keep_duplicates else []
+    arguments += ["--normalise"] if recipe.unit else []
     # An id may begin with a dash.
-    words += ["--", first] if first.startswith("-") else []
-    return shlex.join(words)
+    arguments += ["--", first] if first.startswith("-") else []
+    return shlex.join(arguments)
 
 
 def faiss_program(recipe: Reproduction, place: Place) -> str:
@@ -115,7 +115,7 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
             *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
             f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
         ]
-    for column, allowed in (("label", recipe.among.labels), ("split", recipe.among.splits)):
+    for column, allowed in (("label", recipe.answer_filter.labels), ("split", recipe.answer_filter.splits)):
         lines += [f'keep &= photos["{column}"].isin({list(allowed)!r})'] if allowed else []
     lines += ["x = np.ascontiguousarray(x[keep])"]
     if recipe.unit:
@@ -207,7 +207,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
     lines += [
         "hits = client.search(",
         f'    name, data=[q], anns_field="vector", limit={limit}, search_params={{"params": {params!r}}},',
-        f"    filter={recipe.among.expression()!r}, output_fields={fields},",
+        f"    filter={recipe.answer_filter.expression()!r}, output_fields={fields},",
         ")[0]",
     ]
     sign = "-" if metric(recipe.metric).higher_is_closer else ""

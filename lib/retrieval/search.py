@@ -18,16 +18,18 @@ from lib.data.catalog import Catalog
 from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
-from lib.retrieval.query import Query, shown_name
+from lib.retrieval.candidates import Candidates, candidates, defined
+from lib.retrieval.query import Query
 from lib.search import agreement, exact, metrics
 from lib.search.exact import Gallery
 from lib.search.metrics import Metric, metric
 from lib.store import connection, filters, vector_search
+from lib.text import shown_name
 
 NO_QUERY = "There is nothing to search with; choose a photo."
-EXACT_ONLY = "Several queries at once, and vectors of length 1, are searched with --engine exact."
+EXACT_ONLY = "Milvus takes one query at a time, and no vectors scaled to length 1"
 Queries = Query | Sequence[Query]
 
 
@@ -52,13 +54,18 @@ class AnswerFilter:
         """The catalog rows that pass, ascending; None when all do. Raises QueryError when no image passes."""
         if not (self.labels or self.splits):
             return None
+        labels = tuple(map(catalog.label_named, self.labels))
         passes = np.ones(len(catalog.frame), dtype=bool)
-        for column, allowed in (("label", self.labels), ("split", self.splits)):
+        for column, allowed in (("label", labels), ("split", self.splits)):
             if allowed:
                 passes &= catalog.frame[column].isin(allowed).to_numpy()
         if not passes.any():
             raise QueryError(no_image_passes((*self.labels, *self.splits), catalog.classes))
         return np.nonzero(passes)[0]
+
+    def candidates(self, catalog: Catalog, queries: Sequence[Query], keep_duplicates: bool) -> Candidates:
+        """The rows that may be results of `queries`. Raises QueryError when no image passes."""
+        return candidates(len(catalog.frame), queries, self.rows(catalog), keep_duplicates)
 
     def expression(self) -> str:
         """The same filter in Milvus' language; "" when all images pass."""
@@ -78,11 +85,6 @@ def no_image_passes(names: Iterable[str], classes: Iterable[str]) -> str:
     shown = [shown_name(name) for name in classes]
     listed = ", ".join(shown[:12]) + (" and others" if len(shown) > 12 else "")
     return f"No image passes the filter {' and '.join(shown_name(name) for name in names)}; the classes are {listed}."
-
-
-def k_too_small(k: int) -> str:
-    """The sentence for a search for no results."""
-    return f"k must be at least 1 (got {k})."
 
 
 def load_space(workspace: Workspace, space: str) -> SearchableSpace:
@@ -149,10 +151,11 @@ def search(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     store: connection.Store | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: np.ndarray | None = None,
 ) -> SearchDocument:
-    """The `search` document: the `k` images closest to a query under a metric, among the images that pass `among`.
+    """The `search` document: the `k` images closest to a query under a metric, among those that pass `answer_filter`.
+    Images without a defined similarity to it are no results; the document counts them.
 
     `vectors` (q, dim) are those of the queries, where they are known. Several queries need the exact engine: results
     are then the images with the lowest mean rank over the queries, and `value` is that mean rank. With the engine
@@ -163,21 +166,24 @@ def search(
     collection = _collection(workspace, loaded, len(queries)) if engine == "milvus" else ""
     if vectors is None:
         vectors = query_vectors(workspace, loaded, queries, embed)
-    candidates = _candidates(loaded, queries, among, keep_duplicates)
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
     if k < 1:
-        raise QueryError(k_too_small(k))
+        raise QueryError(exact.k_too_small(k))
     start = time.perf_counter()
-    results = _scan(loaded, vectors, kind, k, candidates)
+    allowed, undefined = defined(loaded.gallery, vectors, kind, allowed)
+    results = _scan(loaded, vectors, kind, k, allowed)
     seconds = time.perf_counter() - start
     recall, missed = None, None
     if engine == "milvus":
         scanned = results
-        left_out = {loaded.catalog.ids[row] for row in candidates.left_out}
+        left_out = {loaded.catalog.ids[row] for row in allowed.left_out}
         start = time.perf_counter()
         with contextlib.nullcontext(store) if store is not None else open_store(workspace.settings, "search") as client:
-            hits = vector_search.search_collection(
-                client, collection, kind.name, vectors, k, leave_out=left_out, filter=among.expression()
-            )[0]
+            hits = []
+            if len(allowed.rows):
+                hits = vector_search.search_collection(
+                    client, collection, kind.name, vectors, k, leave_out=left_out, filter=answer_filter.expression()
+                )[0]
         seconds = time.perf_counter() - start
         results = _results(hits, k)
         returned = {image_id for image_id, _, _ in hits}
@@ -197,36 +203,17 @@ def search(
         document["queries"], document["fusion"] = [each.name for each in queries], "mean rank"
     if loaded.unit:
         document["normalised"] = True
+    if undefined:
+        document["undefined"] = undefined
     if missed is not None:
         document["missed"] = missed
-    if candidates.copies:
-        document["copies_left_out"] = candidates.copies
+    if allowed.copies:
+        document["copies_left_out"] = allowed.copies
     return document
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`.
-    `copies` counts those of `left_out` that pass the filter and are no queries: pixel-identical copies of one."""
-
-    rows: np.ndarray
-    filtered: np.ndarray | None
-    left_out: list[int]
-    copies: int
-
-
-def _candidates(
-    loaded: SearchableSpace, queries: list[Query], among: AnswerFilter, keep_duplicates: bool
-) -> _Candidates:
-    left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
-    filtered = among.rows(loaded.catalog)
-    every = np.arange(len(loaded.catalog.frame)) if filtered is None else filtered
-    copies = np.setdiff1d(np.intersect1d(every, left_out), [query.row for query in queries if query.row is not None])
-    return _Candidates(np.setdiff1d(every, left_out), filtered, left_out, len(copies))
-
-
 def _scan(
-    loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, k: int, candidates: _Candidates
+    loaded: SearchableSpace, vectors: np.ndarray, kind: Metric, k: int, candidates: Candidates
 ) -> list[SearchResult]:
     """The results of a full scan; one result more is looked up, for the gap behind the last."""
     if len(vectors) == 1:
@@ -267,11 +254,11 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     space = spaces.get(loaded.space)
     if not space.in_milvus:
         raise QueryError(
-            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}; "
-            "search it with --engine exact."
+            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}",
+            remedy=Remedy.SEARCH_EXACTLY,
         )
     if queries > 1 or loaded.unit:
-        raise QueryError(EXACT_ONLY)
+        raise QueryError(EXACT_ONLY, remedy=Remedy.SEARCH_EXACTLY)
     return workspace.collection(space.name)
 
 
@@ -286,7 +273,7 @@ def compare(
     keep_duplicates: bool = False,
     embed: Embedder | None = None,
     other: SearchableSpace | None = None,
-    among: AnswerFilter = ANY_ANSWER,
+    answer_filter: AnswerFilter = ANY_ANSWER,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> CompareDocument:
     """The `compare` document: the same queries under the metrics `a` and `b`, and how far the results agree.
@@ -308,14 +295,17 @@ def compare(
             metric_name=name,
             k=k,
             keep_duplicates=keep_duplicates,
-            among=among,
+            answer_filter=answer_filter,
             vectors=points,
         )
         for space, name, points in ((loaded, a, vectors[0]), (right, b, vectors[1]))
     )
-    rows = _candidates(loaded, queries, among, keep_duplicates).rows
+    allowed = answer_filter.candidates(loaded.catalog, queries, keep_duplicates)
+    rows = allowed.rows
     closeness_a = _closeness(loaded, vectors[0], metric(a), rows)
     closeness_b = _closeness(right, vectors[1], metric(b), rows)
+    both = np.isin(rows, defined(loaded.gallery, vectors[0], metric(a), allowed)[0].rows)
+    both &= np.isin(rows, defined(right.gallery, vectors[1], metric(b), allowed)[0].rows)
     ids_a, ids_b = ([result["id"] for result in side["results"]] for side in (side_a, side_b))
     row_ids = [loaded.catalog.ids[row] for row in rows]
     ranks_a, ranks_b = _ranks(row_ids, closeness_a), _ranks(row_ids, closeness_b)
@@ -324,7 +314,7 @@ def compare(
         "b": side_b,
         "overlap": agreement.overlap(ids_a, ids_b),
         "rbo": agreement.rbo(ids_a, ids_b),
-        "kendall_tau": agreement.kendall_tau(closeness_a, closeness_b, True, True),
+        "kendall_tau": agreement.kendall_tau(closeness_a[both], closeness_b[both], True, True),
         "ranks": {"a": [ranks_b[image_id] for image_id in ids_a], "b": [ranks_a[image_id] for image_id in ids_b]},
     }
 

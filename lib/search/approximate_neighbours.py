@@ -6,14 +6,15 @@ the reference has them. So every value is right, and only images may be missing:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lib.documents.embeddings import NeighbourhoodSearch
 from lib.embed import neighbours
+from lib.progress import Progress
 from lib.search import exact
 from lib.search.exact import Gallery
 from lib.search.metrics import metric, order, reference
@@ -51,8 +52,8 @@ def nearest(
     seed: int,
     sample: int,
     cuts: Sequence[int],
-    progress: Callable[[int, int | None], None],
-) -> tuple[dict[str, Ranked], dict[str, Any]]:
+    progress: Progress,
+) -> tuple[dict[str, Ranked], NeighbourhoodSearch]:
     """For each metric the rows (n, depth), nearest first, and their values; -1 and NaN where fewer were found.
 
     `copies` lists for each row the rows of the same picture, which are not its neighbours. The facts name the method

@@ -16,6 +16,7 @@ from lib.search import agreement, neighbourhoods, significance
 from lib.search.metrics import Floats
 from lib.search.neighbourhoods import DEPTH, Neighbourhoods
 from lib.search.significance import Difference
+from lib.text import natural_key
 
 TOP = 12
 
@@ -36,7 +37,7 @@ class Disagreement:
         defined = np.nonzero(~np.isnan(self.overlap))[0]
         return defined[np.lexsort((defined, self.rbo[defined], self.overlap[defined]))]
 
-    def torn(self, winner: str) -> npt.NDArray[np.int64]:
+    def rows_ahead(self, winner: str) -> npt.NDArray[np.int64]:
         """Rows where the `winner` finds more of the image's class than the other metric, largest difference first."""
         loser = next(name for name in self.right if name != winner)
         ahead = self.right[winner] - self.right[loser]
@@ -84,7 +85,7 @@ class ClassResult:
 
 def by_class(measured: Disagreement, labels: np.ndarray) -> list[ClassResult]:
     """The result of every class; p values are corrected for the number of classes (Holm)."""
-    names: Sequence[str] = sorted(set(labels.tolist()))
+    names: Sequence[str] = sorted(set(labels.tolist()), key=natural_key)
     parts = [labels == name for name in names]
     tested = [significance.difference(measured.right["cosine"][part], measured.right["l1"][part]) for part in parts]
     corrected = significance.holm([each.p for each in tested])
@@ -126,7 +127,7 @@ class Hubs:
         return float((apart**3).mean()) / spread**3 if spread else None
 
     @property
-    def never(self) -> float:
+    def never_retrieved(self) -> float:
         """Share of anti-hubs: images that are never among another's k nearest."""
         return float((self.counts == 0).mean()) if len(self.counts) else 0.0
 

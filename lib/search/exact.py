@@ -25,8 +25,8 @@ __all__ = ["Gallery", "RankedRows", "all_values", "existing_rows", "gallery", "t
 EMPTY_GALLERY = "The gallery is empty; prepare some photos, or widen the filter."
 
 
-def too_few_answers(k: int) -> str:
-    """The error for k < 1."""
+def k_too_small(k: int) -> str:
+    """The sentence for a search for no results."""
     return f"k must be at least 1 (got {k})."
 
 
@@ -56,7 +56,7 @@ def top_k(
     probes = _checked_queries(gallery, queries)
     searched = None if rows is None else np.unique(existing_rows(gallery, rows))
     if k < 1:
-        raise QueryError(too_few_answers(k))
+        raise QueryError(k_too_small(k))
     size = len(gallery) if searched is None else len(searched)
     if size == 0:
         raise QueryError(EMPTY_GALLERY)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.errors import QueryError
+from lib.errors import QueryError, Remedy
 from lib.search.blocks import BLOCK, by_blocks, slices
-from lib.search.metrics import Array, Floats, centred
+from lib.search.metrics import Array, Floats, centred, metric
 
 RECENT = 16  # pixel queries whose squared distances a gallery caches
 
@@ -58,6 +58,13 @@ class Gallery:
         compute = pixel_squares if self.pixels else partial(by_blocks, feature_squares)
         return self._once("squares", lambda: compute(self.vectors))
 
+    def undefined(self, name: str) -> Array:
+        """Whether a row has no value with any vector under the metric `name`, (n,); then it is no result."""
+        compute = metric(name).undefined
+        if compute is None:
+            return np.zeros(len(self), dtype=bool)
+        return self._once(f"undefined {name}", lambda: by_blocks(compute, self.vectors))
+
     def apart(self, query: Array) -> Array:
         """Squared distances of all rows of pixels to one query (d,), int64 (n,), cached for the last few queries:
         several metrics derive from them, and are mostly computed one after the other."""
@@ -84,13 +91,13 @@ def gallery(vectors: Array) -> Gallery:
     """A gallery of float32 features or uint8 pixels (n, d). Raises QueryError for anything else, NaN and infinity."""
     if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype not in (np.uint8, np.float32):
         raise QueryError(
-            f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}; "
-            "run prepare again."
+            f"A gallery is a table of float32 features or uint8 pixels, not {vectors.dtype} of shape {vectors.shape}",
+            remedy=Remedy.PREPARE,
         )
     contiguous = np.ascontiguousarray(vectors)
     blocks = slices(len(contiguous), BLOCK)
     if contiguous.dtype == np.float32 and not all(np.isfinite(contiguous[block]).all() for block in blocks):
-        raise QueryError("The gallery holds NaN or infinite features; run prepare again.")
+        raise QueryError("The gallery holds NaN or infinite features", remedy=Remedy.PREPARE)
     return Gallery(contiguous)
 
 

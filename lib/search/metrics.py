@@ -3,8 +3,9 @@
 Everything else follows from a metric's entry in `METRICS`: exact search, scores, commands, pages and Milvus.
 
 Invariants: of a distance the smaller value is closer, of a similarity the larger one (`higher_is_closer`). Where a
-similarity is undefined (a zero vector, for `ncc` a constant vector) it is 0. Equal values rank by the lower row, and
-rows are sorted by image id. uint8 vectors are pixels in units of 1/255, so their values run from 0 to 1.
+similarity is undefined (a zero vector, for `ncc` a constant vector) its value is 0, and the pair is no result. Equal
+values rank by the lower row, and rows are sorted by image id. uint8 vectors are pixels in units of 1/255, so their
+values run from 0 to 1.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Metric:
     `note` says what is peculiar to it. `values` computes it: x (n, d) and q (d,), float64, to finite float64 (n,),
     each row's value from that row alone; pixels come divided by 255.
 
+    `undefined` says which of the vectors x (n, d) have no value with any vector, (n,); without it, all have one.
+
     The other fields are for speed and precision. `pixel_values` computes it from pixels as int64 from 0 to 255, so that
     sums are exact. `terms` splits it: x (d,) and q (d,) to what each dimension adds (d,). `kernel` names the sums from
     which exact search makes it fast; without one, exact search computes `values` block by block. `milvus` is the metric
@@ -55,6 +58,7 @@ class Metric:
     terms: Callable[[Floats, Floats], Floats] | None = None
     kernel: Kernel | None = None
     milvus: tuple[str, bool] | None = None
+    undefined: Callable[[Array], npt.NDArray[np.bool_]] | None = None
 
 
 METRICS: dict[str, Metric] = {}
@@ -151,6 +155,14 @@ def _pixel_ncc(x: Array, q: Array) -> Floats:
     )
 
 
+def _zero(x: Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(~x.any(axis=1))
+
+
+def _constant(x: Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(x.max(axis=1) == x.min(axis=1))
+
+
 def _cosine_terms(x: Floats, q: Floats) -> Floats:
     product = np.sqrt((q * q).sum() * (x * x).sum())
     return x * q / product if product > 0 else np.zeros(len(q))
@@ -211,12 +223,13 @@ register(
         formula=r"\frac{x\cdot q}{\lVert x\rVert\,\lVert q\rVert}",
         unit="from -1 to 1",
         higher_is_closer=True,
-        note="Compares directions and ignores lengths; 0 where a vector is zero.",
+        note="Compares directions and ignores lengths; undefined where a vector is zero.",
         values=_cosine,
         pixel_values=_cosine,
         terms=_cosine_terms,
         kernel="products",
         milvus=("COSINE", False),
+        undefined=_zero,
     )
 )
 register(
@@ -228,11 +241,12 @@ register(
         unit="from -1 to 1",
         higher_is_closer=True,
         note="Cosine after each vector's own mean is taken away, so it ignores brightness and contrast; "
-        "0 where a vector is constant.",
+        "undefined where a vector is constant.",
         values=_ncc,
         pixel_values=_pixel_ncc,
         terms=lambda x, q: _cosine_terms(centred(x[None])[0], centred(q[None])[0]),
         kernel="centred products",
         milvus=("COSINE", True),
+        undefined=_constant,
     )
 )

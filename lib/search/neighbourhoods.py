@@ -7,17 +7,19 @@ would take too long, neighbourhoods are approximate: show `approximation_note` b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from lib import artifacts
+from lib.documents.embeddings import NeighbourhoodFacts
 from lib.embed import projection
 from lib.embed.neighbours import MOST_EXACT, SAMPLE
+from lib.progress import Progress, no_progress
 from lib.search import approximate_neighbours, exact
 from lib.search.metrics import METRICS as ALL_METRICS
 
@@ -41,7 +43,7 @@ class Neighbourhoods:
 
     rows: dict[str, Rows]
     values: dict[str, Floats]
-    facts: dict[str, Any]
+    facts: NeighbourhoodFacts
 
 
 def key() -> str:
@@ -52,7 +54,7 @@ def key() -> str:
 def k_nearest(
     vectors: np.ndarray,
     copies: Sequence[Sequence[int]],
-    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     *,
     seed: int = 0,
     most_exact: int = MOST_EXACT,
@@ -67,9 +69,9 @@ def k_nearest(
     source = "the vectors as stored"
     if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
         vectors, source = projection.map_inputs(vectors)
-    gallery, facts = exact.gallery(vectors), {"metrics": list(METRICS), "input": source, "schema": SCHEMA}
+    gallery = exact.gallery(vectors)
     depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
-    facts["depth"] = depth
+    facts: NeighbourhoodFacts = {"metrics": list(METRICS), "input": source, "schema": SCHEMA, "depth": depth}
     if len({min(same) for same in copies}) > most_exact:
         results, method = approximate_neighbours.nearest(
             gallery, copies, METRICS, depth, seed=seed, sample=SAMPLE, cuts=(K, DEPTH), progress=progress
@@ -77,7 +79,7 @@ def k_nearest(
         return Neighbourhoods(
             {name: rows for name, (rows, _) in results.items()},
             {name: values.astype(np.float32) for name, (_, values) in results.items()},
-            facts | method,
+            {**facts, **method},
         )
     rows = {name: np.full((len(vectors), depth), -1, np.int32) for name in METRICS}
     values = {name: np.full((len(vectors), depth), np.nan, np.float32) for name in METRICS}
@@ -85,14 +87,24 @@ def k_nearest(
     for name in METRICS:
         for start in range(0, len(vectors), _BATCH):
             block = slice(start, min(len(vectors), start + _BATCH))
-            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=copies[block])
+            left_out = _left_out(gallery.undefined(name), copies, block)
+            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=left_out)
             rows[name][block], values[name][block] = ranked.rows, ranked.values
             done += block.stop - start
             progress(done, total)
-    return Neighbourhoods(rows, values, facts | {"found": "exact"})
+    return Neighbourhoods(rows, values, {**facts, "found": "exact"})
 
 
-def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def _left_out(undefined: np.ndarray, copies: Sequence[Sequence[int]], block: slice) -> Sequence[Sequence[int]]:
+    """For each image of a block the rows that are no neighbours: its copies, and images without a similarity to it."""
+    without = np.flatnonzero(undefined).tolist()
+    if not without:
+        return copies[block]
+    everything = range(len(copies))
+    return [everything if undefined[row] else [*copies[row], *without] for row in range(block.start, block.stop)]
+
+
+def approximation_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """A note on approximate neighbourhoods: the method, and the recall of the first `k`; "" for exact neighbourhoods.
 
     Show it beside every figure derived from them.
@@ -101,7 +113,7 @@ def approximation_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, 
     return f"approximate, by {facts['by']}: {share}, measured on {facts['sample']:,} of them" if share else ""
 
 
-def recall_note(facts: dict[str, Any], metrics: Sequence[str] = METRICS, k: int = K) -> str:
+def recall_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:
     """The recall of the first `k` neighbours by metric, in words; "" for exact neighbourhoods."""
     if facts.get("found") != "approximate":
         return ""
@@ -130,20 +142,27 @@ def load(path: Path) -> Neighbourhoods | None:
     first = rows[METRICS[0]]
     if len(shapes) != 1 or first.ndim != 2 or first.dtype != np.int32:
         raise artifacts.damaged_file_error(path)
-    return Neighbourhoods(rows, values, facts)
+    return Neighbourhoods(rows, values, cast("NeighbourhoodFacts", facts))
 
 
 def purity(rows: Rows, codes: np.ndarray, k: int = K) -> Floats:
-    """Share of each image's k nearest that are of its class, (n,); NaN for an image without neighbours."""
+    """Share of each image's k nearest that are of its class, (n,).
+
+    NaN for an image without neighbours or alone in its class, and for all images where there is one class: no neighbour
+    could then be right, or none wrong.
+    """
     near, valid = rows[:, :k], rows[:, :k] >= 0
     same = (codes[near] == codes[:, None]) & valid
+    sizes = np.bincount(codes, minlength=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(same.sum(axis=1) / valid.sum(axis=1), dtype=np.float32)
+        share = same.sum(axis=1) / valid.sum(axis=1)
+    return np.where((sizes[codes] > 1) & ((sizes > 0).sum() > 1), share, np.nan).astype(np.float32)
 
 
 def votes(rows: Rows, codes: np.ndarray, k: int = K) -> tuple[npt.NDArray[np.int64], Floats]:
     """Leave-one-out k-nearest-neighbours classification: each image's predicted class (n,), by majority, ties to the
-    class with nearer members, and its share of the votes (n,). -1 and NaN for an image without neighbours.
+    class with nearer members, and its share of the votes (n,). -1 and NaN for an image without neighbours, and for all
+    images where there is one class.
     """
     near, valid = rows[:, :k], rows[:, :k] >= 0
     n, width = near.shape
@@ -154,7 +173,8 @@ def votes(rows: Rows, codes: np.ndarray, k: int = K) -> tuple[npt.NDArray[np.int
     chosen = counts.argmax(axis=1)
     with np.errstate(invalid="ignore"):
         share = ((codes[near] == chosen[:, None]) & valid).sum(axis=1) / valid.sum(axis=1)
-    return np.where(valid.any(axis=1), chosen, -1), share.astype(np.float32)
+    defined = valid.any(axis=1) & (len(np.unique(codes)) > 1)
+    return np.where(defined, chosen, -1), np.where(defined, share, np.nan).astype(np.float32)
 
 
 def hubness(rows: Rows, k: int = K) -> npt.NDArray[np.int64]:

@@ -6,13 +6,13 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from lib.errors import StoreError
+from lib.errors import Remedy, StoreError
 
 
 def local_path(uri: str) -> Path | None:
     """The absolute path of a Lite store, or None if `uri` is a server's address. Raises StoreError for neither."""
     if not uri:
-        raise StoreError("No Milvus address was given: name a path that ends in .db or a server with --milvus-uri.")
+        raise StoreError("No Milvus address was given", remedy=Remedy.CHOOSE_STORE)
     if "://" in uri or uri.startswith("unix:"):
         scheme = uri.split(":", 1)[0].lower()
         if scheme not in {"http", "https", "tcp", "unix"}:
@@ -43,10 +43,11 @@ def check_lite_path(path: Path) -> None:
             is_version_2 = file.read(15) == b"SQLite format 3"
         if is_version_2:
             raise StoreError(
-                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read: keep it, export it "
-                "with `milvus-lite dump` of version 2.5, and name another path ending in .db (--milvus-uri)."
+                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read but `milvus-lite "
+                "dump` of version 2.5 can export",
+                remedy=Remedy.CHOOSE_STORE,
             )
-        raise StoreError(f"{path} is a plain file: name another path ending in .db (--milvus-uri).")
+        raise StoreError(f"{path} is a plain file, not a Milvus Lite store", remedy=Remedy.CHOOSE_STORE)
     if path.is_dir():
         names = {item.name for item in path.iterdir()}
         if names and not names & {"LOCK", "collections"}:

@@ -14,6 +14,7 @@ from lib.documents.inspect import CollectionDocument
 from lib.errors import QueryError
 from lib.store import collections, field_search, index_types
 from lib.store.connection import Store
+from lib.text import counted
 
 TITLES: Final[Mapping[str, str]] = {
     "load": "Load",
@@ -37,10 +38,10 @@ class StoreCall:
 
 @dataclass(frozen=True)
 class ChangePlan:
-    """A change: its effect in `words`, its `calls`, and the `code` that makes them with a `client`."""
+    """A change: its `effect` as a sentence, its `calls`, and the `code` that makes them with a `client`."""
 
     title: str
-    words: str
+    effect: str
     calls: tuple[StoreCall, ...]
 
     @property
@@ -76,8 +77,8 @@ def plan(
     if action == "create_index":
         return _create_index(store, entry, field, kind, metric, dict(params or {}))
     name, count = entry["name"], entry["rows"]["count"] or entry["rows"]["row_count"]
-    rows = "all rows" if count is None else f"{count:,} rows"
-    method, words = {
+    rows = "all rows" if count is None else f"{counted(count, 'row')}"
+    method, effect = {
         "load": ("load_collection", f"Reads {rows} of {name} and their indexes into memory. Nothing is changed."),
         "release": (
             "release_collection",
@@ -90,7 +91,7 @@ def plan(
             f"Deletes {name} with {rows}, its indexes and its aliases, permanently and for everybody.",
         ),
     }[action]
-    return ChangePlan(TITLES[action], words, (StoreCall(method, (name,)),))
+    return ChangePlan(TITLES[action], effect, (StoreCall(method, (name,)),))
 
 
 def _reload(entry: CollectionDocument) -> tuple[tuple[StoreCall, ...], tuple[StoreCall, ...], str]:
@@ -107,13 +108,13 @@ def _drop_index(store: Store, entry: CollectionDocument, field: str) -> ChangePl
     if index is None:
         raise QueryError(f"{field or 'This field'} has no index that could be dropped.")
     before, after, pause = _reload(entry)
-    words = (
+    effect = (
         f"Deletes the {index['index_type']} index on {field}: searches there scan all rows on Milvus Lite, and a "
         f"server does not load the collection until it has another.{pause}"
     )
     drop = StoreCall("drop_index", (entry["name"], index["name"] or field))
     # A server loads no collection whose vectors have no index.
-    return ChangePlan(TITLES["drop_index"], words, (*before, drop, *(after if store.engine == "lite" else ())))
+    return ChangePlan(TITLES["drop_index"], effect, (*before, drop, *(after if store.engine == "lite" else ())))
 
 
 def _create_index(
@@ -134,9 +135,9 @@ def _create_index(
     before, after, pause = _reload(entry)
     index = {"field_name": field, "index_type": kind, "metric_type": metric, "params": {"params": params}}
     listed = ", ".join(f"{key} {value}" for key, value in params.items())
-    words = f"Builds {kind}{f' ({listed})' if listed else ''} for {metric} on {field} of {name}.{pause}"
+    effect = f"Builds {kind}{f' ({listed})' if listed else ''} for {metric} on {field} of {name}.{pause}"
     create = StoreCall("create_index", (name,), index)
-    return ChangePlan(TITLES["create_index"], words, (*before, create, *after))
+    return ChangePlan(TITLES["create_index"], effect, (*before, create, *after))
 
 
 def run(store: Store, change: ChangePlan, on_call: Callable[[str], None] = lambda method: None) -> list[str]:

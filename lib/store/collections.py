@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lib.errors import StoreError
+from lib.errors import Remedy, StoreError
 from lib.search import metrics
 from lib.store.connection import Store
 
@@ -72,7 +72,7 @@ def ensure_loaded(store: Store, name: str) -> None:
     """Load `name` unless it is loaded: after reopening a Lite store or restarting a server, nothing is."""
     state = load_state(store, name)
     if state == "NotExist":
-        raise StoreError(f"There is no collection {name} in {store.uri}: run prepare, or name one of its collections.")
+        raise StoreError(f"There is no collection {name} in {store.uri}", remedy=Remedy.CHOOSE_COLLECTION)
     if state != "Loaded":
         store.call("load_collection", name, doing=f"load {name}", slow=True)
 

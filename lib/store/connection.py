@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from lib.errors import StoreError, StoreLockedError
+from lib.errors import Remedy, StoreError, StoreLockedError
 from lib.store import endpoints, errors
 from lib.store.addresses import (
     check_lite_path,
@@ -256,7 +256,7 @@ def _start_lite(path: Path) -> _LiteClient:
                 _quietly(client.close)
             _release_server(path)
             if type(cause).__name__ == "DataDirLockedError":
-                raise StoreLockedError(owner_text(path)) from error
+                raise StoreLockedError(owner_text(path), remedy=Remedy.FREE_STORE) from error
             raise StoreError(
                 f"Milvus Lite cannot open {path} ({errors.reason(cause)}): check that the folder is complete and "
                 "writable, or name another path."
@@ -293,21 +293,22 @@ def _open_server(uri: str, token: str, timeout_s: float, *, guarded: bool) -> St
         if store.client is not None:
             _quietly(store.client.close)
         if errors.is_refused(error):
-            remedy = "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)"
-            raise StoreError(f"The Milvus server at {address} refused the credentials: {remedy}.") from None
+            raise StoreError(
+                f"The Milvus server at {address} refused the credentials", remedy=Remedy.CHECK_CREDENTIALS
+            ) from None
         if isinstance(error, ValueError):
             raise StoreError(not_an_address(address)) from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
         if store.client is not None and errors.is_late(error):
             raise StoreError(
-                f"The Milvus server at {address} takes connections but did not answer a call within {wait:g} s: it is "
-                "busy or still starting, so try again in a moment."
+                f"The Milvus server at {address} accepts connections but did not answer a call within {wait:g} s: it "
+                "is busy or still starting, so try again in a moment."
             ) from None
         if place is None:
-            why, remedy = errors.reason(error, token), "start it, or correct --milvus-uri"
-        else:
-            why, remedy = errors.why_silent(place, wait)
+            why = errors.reason(error, token)
+            raise StoreError(f"No Milvus server answers at {address} ({why})", remedy=Remedy.START_SERVER) from None
+        why, remedy = errors.why_silent(place, wait)
         raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 

@@ -100,7 +100,7 @@ def why_silent(endpoint: Endpoint, wait_s: float) -> tuple[str, str]:
         return f"there is no host called {host}", "correct the address, or check the network"
     except TimeoutError:
         return (
-            f"{host} takes no connection on port {port} within {wait_s:g} s",
+            f"{host} accepts no connection on port {port} within {wait_s:g} s",
             "check that the machine is up and that no firewall blocks the port",
         )
     except ConnectionRefusedError:

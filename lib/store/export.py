@@ -7,14 +7,14 @@ text are unchanged.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from lib import documents
+from lib import artifacts, documents
 from lib.documents.inspect import FieldDocument
-from lib.errors import ArtifactError
+from lib.progress import Progress
 from lib.store import collections, inspect, rows
 from lib.store.connection import Store
 
@@ -35,7 +35,7 @@ def export(
     *,
     filter: str = "",
     vectors: Sequence[str] = (),
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Write the rows that meet `filter` to `target`, as `kind` (see `KINDS`), and return their number. `vectors` names
     the vector fields to include. `progress(done, total)` is called after every page; the total is None with a filter.
@@ -62,7 +62,7 @@ def export(
                     progress(done, total)
         part.replace(target)
     except OSError as error:
-        raise ArtifactError(f"{target} cannot be written ({error.strerror or error}): free some space.") from error
+        raise artifacts.disk_error(target.parent, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

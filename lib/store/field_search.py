@@ -160,7 +160,7 @@ def _metric(index: IndexDocument | None, metric: str, name: str, store: Store) -
             f"The index on {name} is built for {index_metric}, not for {metric}: search with {index_metric} ({effect})."
         )
     if not index_metric and not metric:
-        raise StoreError(f"{name} has no index, so it has no metric of its own: choose one.")
+        raise StoreError(f"{name} has no index that fixes its metric: choose a metric.")
     return index_metric or metric
 
 

@@ -70,14 +70,14 @@ class FilterProblem:
     """An engine's objection to an expression; `column` counts from 0, None if the engine names none."""
 
     column: int | None
-    words: str
+    objection: str
 
     def with_marker(self, expression: str) -> str:
         """The expression with a mark under the column, as text for a fixed-width font."""
         line = " ".join(expression.split()) if "\n" in expression else expression
         if self.column is None:
-            return f"{line}\n{self.words}"
-        return f"{line}\n{' ' * min(self.column, len(line))}^ {self.words}"
+            return f"{line}\n{self.objection}"
+        return f"{line}\n{' ' * min(self.column, len(line))}^ {self.objection}"
 
 
 def operators(kind: str, *, nullable: bool = False) -> tuple[str, ...]:
@@ -237,7 +237,7 @@ def filter_problem(store: Store, error: BaseException, expression: str) -> Filte
         return None
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     hint = lines[-1].rstrip(")>") if len(lines) > 1 and "^" not in lines[-1] else ""
-    words = store.reason(error.__cause__ or error)
-    words = re.sub(r"^cannot parse expression: .*?, error: (line 1:\d+ )?", "", words)
-    words = re.sub(r" expecting \{.*", "", re.sub(r" at column \d+$", "", words))
-    return FilterProblem(column, f"{words}; {hint}" if hint and hint != words else words)
+    objection = store.reason(error.__cause__ or error)
+    objection = re.sub(r"^cannot parse expression: .*?, error: (line 1:\d+ )?", "", objection)
+    objection = re.sub(r" expecting \{.*", "", re.sub(r" at column \d+$", "", objection))
+    return FilterProblem(column, f"{objection}; {hint}" if hint and hint != objection else objection)

@@ -27,7 +27,7 @@ def make_cells(vectors: np.ndarray, count: int, metric: str, seed: int = 0) -> C
     import faiss
 
     if not 1 <= count <= len(vectors):
-        raise QueryError(f"{len(vectors)} rows make 1 to {len(vectors)} cells, not {count}.")
+        raise QueryError(f"{len(vectors)} rows can be divided into 1 to {len(vectors)} cells, not {count}.")
     x = _directions(vectors, metric)
     kmeans = faiss.Kmeans(x.shape[1], count, niter=20, seed=seed + 1, min_points_per_centroid=1, verbose=False)
     kmeans.train(x)

@@ -31,7 +31,7 @@ def forget_owner(path: Path) -> None:
 
 
 def owner_text(path: Path) -> str:
-    """One sentence: which process owns the store at `path`, and the two remedies."""
+    """One clause: which process owns the store at `path`."""
     owner = "another process"
     try:
         note = json.loads(artifacts.read_text(_owner_file(path)))
@@ -42,10 +42,7 @@ def owner_text(path: Path) -> str:
             owner = f"{note['role']} (process {pid}, since {note['since']})"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
-    return (
-        f"The Milvus Lite store {path} is in use by {owner}, and only one process can own it: stop that process (the "
-        "app, if it is running), or give --milvus-uri a server."
-    )
+    return f"The Milvus Lite store {path} is in use by {owner}, and only one process can own it"
 
 
 def _is_alive(pid: int) -> bool:

@@ -6,9 +6,10 @@ Invariant: calls that an engine does not answer are listed with their reason (`u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
-from lib.documents.inspect import CollectionDocument, IndexDocument
+from lib.documents.inspect import CollectionDocument, IndexDocument, UnavailableCall
 from lib.errors import StoreError
 from lib.store.collections import load_state
 from lib.store.connection import Store
@@ -93,15 +94,23 @@ def _index_text(indexes: Sequence[IndexDocument]) -> str:
     return " · ".join(parts)
 
 
-def server_facts(store: Store) -> dict[str, Any]:
-    """What the engine reports about itself beside its collections: a list of names for each of `SERVER_CALLS`, and
-    under `unavailable` the calls that failed."""
-    facts: dict[str, Any] = {"unavailable": []}
+@dataclass(frozen=True)
+class ServerFacts:
+    """What the engine reports about itself beside its collections: `names` by the titles of `SERVER_CALLS`, and the
+    calls that failed."""
+
+    names: dict[str, list[str]]
+    unavailable: list[UnavailableCall]
+
+
+def server_facts(store: Store) -> ServerFacts:
+    """The facts of the server; each of `SERVER_CALLS` that fails is named."""
+    facts = ServerFacts({}, [])
     for method, title in SERVER_CALLS.items():
         try:
-            facts[title] = [_name(item) for item in store.call(method, doing=f"list its {title}")]
+            facts.names[title] = [_name(item) for item in store.call(method, doing=f"list its {title}")]
         except StoreError as error:
-            facts["unavailable"].append({"call": method, "reason": store.reason(error.__cause__ or error)})
+            facts.unavailable.append({"call": method, "reason": store.reason(error.__cause__ or error)})
     return facts
 
 

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from lib import limits
-from lib.errors import QueryError, StoreError
+from lib import limits, text
+from lib.errors import QueryError, Remedy, StoreError
 from lib.settings import Settings
 from lib.store import errors, inspect
 from lib.store.addresses import is_server_address, not_an_address, split_credentials, split_lite_database
 from lib.store.connection import Store, open_store
 
+OUTSIDE: Final = "outside the folders that may be opened here"
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S: Final = 5.0
 _MOST_LOCKS: Final = 1000
@@ -128,18 +129,15 @@ def confined_path(settings: Settings, path: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise QueryError("This is not a path: correct it.") from error
     if not any(real.is_relative_to(folder) for folder in allowed_folders(settings)):
-        raise QueryError(
-            f"{_redacted(path)} is outside the folders that pages may open: move it into one of them, or start the app "
-            "with PETALSCOPE_FOLDERS naming its folder."
-        )
+        raise QueryError(f"{_redacted(path)} is {OUTSIDE}", remedy=Remedy.ALLOW_FOLDER)
     return real
 
 
 def _redacted(path: str) -> str:
-    """A path for a sentence: shortened, and without a password, since it may be an address typed without http://."""
+    """A path for a sentence: printable, short, and without a password, since it may be an address without http://."""
     # The lookbehind starts matches at word beginnings only: otherwise a long word without an @ takes quadratic time.
     redacted = re.sub(r"(?<![^/\s])[^/\s]*@", "***@", path)
-    return redacted if len(redacted) <= 200 else f"{redacted[:200]}…"
+    return text.shown_name(redacted)
 
 
 def discover_stores(settings: Settings, most: int = 50) -> list[Path]:
@@ -273,8 +271,10 @@ class Pool:
         """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
         # Opening would create a store.
         if connection.lite and not Path(split_lite_database(connection.uri)[0]).exists():
-            remedy = "run `python -m lib prepare`" if connection.name == MAIN else "correct the path"
-            raise StoreError(f"There is no Milvus Lite store at {connection.uri}: {remedy}.")
+            missing = f"There is no Milvus Lite store at {connection.uri}"
+            if connection.name == MAIN:
+                raise StoreError(missing, remedy=Remedy.PREPARE)
+            raise StoreError(f"{missing}: correct the path.")
         store = open_store(
             connection.uri,
             connection.token,

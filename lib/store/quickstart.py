@@ -43,10 +43,10 @@ _CALLS: Final = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its purpose in `words`, and its code, which leaves the engine's reply in `answer`."""
+    """One step: its `purpose` as a sentence, and its code, which leaves the engine's reply in `answer`."""
 
     title: str
-    words: str
+    purpose: str
     code: str
 
 

@@ -49,7 +49,9 @@ def _columns(store: Store, collection: str, vectors: Sequence[str] = ()) -> _Col
     if state == "NotExist":
         raise StoreError(f"There is no collection {collection} in {store.uri}: name one of its collections.")
     if state != "Loaded":
-        raise StoreError(f"The rows of {collection} cannot be read while it is not loaded ({state}): load it first.")
+        raise StoreError(
+            f"The rows of {collection} cannot be read while the collection is not loaded ({state}): load it first."
+        )
     schema = store.call("describe_collection", collection, doing=f"describe {collection}")
     types = {str(field["name"]): type_name(field.get("type")) for field in schema["fields"]}
     types = {name: kind for name, kind in types.items() if "VECTOR" not in kind or name in vectors}
@@ -239,7 +241,7 @@ def _decoded_value(value: Any, vector_type: str) -> Any:
     return value if vector_type and isinstance(value, list) else plain(value)
 
 
-def vector_facts(vector: Any) -> dict[str, Any]:
+def vector_facts(vector: Any) -> dict[str, float]:
     """Statistics of one vector, dense or sparse (`{place: value}`): `norm`, `least`, `most`, `mean`, `spread` (standard
     deviation), and the count of its `zeros` (dense) or set numbers (`nonzero`, sparse). If some numbers are NaN or
     infinite, `broken` counts them and the statistics are NaN; null gives {}."""
@@ -249,7 +251,7 @@ def vector_facts(vector: Any) -> dict[str, Any]:
     values = np.asarray(list(vector.values()) if sparse else vector, dtype=np.float64)
     if not len(values):
         return {"norm": 0.0, "nonzero": 0}
-    facts: dict[str, Any] = {
+    facts: dict[str, float] = {
         "norm": float(np.linalg.norm(values)),
         "least": float(values.min()),
         "most": float(values.max()),

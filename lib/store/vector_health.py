@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from lib.documents.inspect import CollectionDocument
 from lib.errors import QueryError
+from lib.progress import Progress
 from lib.store import field_search, inspect, rows
 from lib.store.connection import Store
 
@@ -57,7 +57,7 @@ def examine(
     *,
     by: str = "",
     most: int = 200_000,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Health:
     """The health of the dense or binary vectors in field `name`, in the first `most` rows; `by` names a field whose
     values are counted. Raises QueryError for a field of another kind, StoreError when the collection cannot be read."""

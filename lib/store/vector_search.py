@@ -45,7 +45,7 @@ def search_vectors(
     `distance` is Milvus' (its L2 is squared). `filter` is a Milvus expression (see `filters` for its literals).
     """
     if not 1 <= limit <= MAX_RESULTS:
-        raise QueryError(f"Milvus gives 1 to {MAX_RESULTS} results for a query, not {limit}: use a smaller k.")
+        raise QueryError(f"Milvus returns 1 to {MAX_RESULTS} results per query, not {limit}: use a smaller k.")
     params: dict[str, Any] = {"params": dict(search_params or {})}
     if metric_type:
         params["metric_type"] = metric_type
@@ -99,7 +99,7 @@ def search_collection(
         raise QueryError("The query's vector is not finite (NaN or infinite): embed the picture again.")
     if not 1 <= k <= MAX_RESULTS:
         raise QueryError(
-            f"Milvus gives 1 to {MAX_RESULTS} results for a query, not {k}: use another k, or the exact engine."
+            f"Milvus returns 1 to {MAX_RESULTS} results per query, not {k}: use another k, or the exact engine."
         )
     name = collection_for(base, metric)
     ensure_loaded(store, name)

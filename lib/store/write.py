@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lib.errors import StoreError
+from lib.progress import Progress
 from lib.store import resume_write
 from lib.store.collections import BATCH, MAX_BYTES, MAX_DIM, PROPERTY, VECTOR, Array, centre, count_rows, drop
 from lib.store.connection import Store
@@ -59,7 +60,7 @@ def write_collection(
     index: Mapping[str, Any] | None = None,
     description: str = "",
     resume: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Create collection `name` from `rows`, with a built and loaded index, and return its number of rows.
 
@@ -78,7 +79,7 @@ def write_collection(
     index = index or ({"index_type": "AUTOINDEX"} if store.cloud else HNSW)
     kind = str(index.get("index_type", "")).upper()
     if metric not in {"COSINE", "L2"}:
-        raise StoreError(f"A collection is written for COSINE or L2, not for {metric!r}: name one of them.")
+        raise StoreError(f"The metric of a collection is COSINE or L2, not {metric!r}: name one of these.")
     if store.engine == "lite" and kind not in LITE_INDEXES:
         raise StoreError(
             f"Milvus Lite does not build {kind or 'an unnamed index'}, it only reports that it did: use one of "
@@ -128,7 +129,7 @@ def _insert(
     rows: Rows,
     written: Collection[str],
     centred: bool,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> None:
     """Insert the rows whose ids are not in `written`, a batch at a time."""
     total, dim = rows.vectors.shape

@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib import access
 from lib.errors import AccessError
-from lib.view import server_gate
+from lib.view import remedies, server_gate
 
 UNREADABLE = (
     "`.streamlit/secrets.toml` is not readable TOML. It may set up a login, so nothing is shown until it is corrected "
@@ -65,7 +65,7 @@ def _is_admitted() -> bool:
     try:
         access_list = access.access_list(contents)
     except AccessError as error:
-        problem = f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {error}"
+        problem = f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {remedies.sentence(error)}"
     else:
         if access.LOGIN not in contents and access_list is None:
             return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from lib.errors import PetalscopeError
+from lib.errors import Notice, PetalscopeError
 from lib.prepare import pipeline
 from lib.progress import Reporter
 from lib.settings import Settings
@@ -60,8 +60,11 @@ class JobRunner:
         def progress(stage: str, done: int, total: int | None) -> None:
             job.stage, job.done, job.total = stage, done, total
 
+        def say(message: str | Notice) -> None:
+            job.notes.append(remedies.sentence(message) if isinstance(message, Notice) else message)
+
         try:
-            work(Reporter(progress, job.notes.append))
+            work(Reporter(progress, say))
         except PetalscopeError as error:
             job.error = remedies.sentence(error)
         except Exception as error:  # whatever ended the job, the page must show that it ended
@@ -96,6 +99,17 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
         pipeline.prepare(settings, names=[*pipeline.DEFAULT_SPACES, *names], reporter=reporter)
 
     return jobs().start(work)
+
+
+def follow_or_show_error() -> bool:
+    """Live progress of the job while one runs, else the error of the last one; whether one runs."""
+    job = jobs().job
+    if job.running:
+        follow()
+        return True
+    if job.error:
+        st.error(formatting.plain(job.error), icon=":material/error:")
+    return False
 
 
 @st.fragment(run_every=0.5)

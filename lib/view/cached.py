@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
-from lib import documents, settings
-from lib.data import audit, catalog_file, images, thumbnails
+from lib import settings
+from lib.data import audit, catalog_file, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -28,6 +27,7 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import findings as measured_findings
+from lib.measure import leaks
 from lib.measure import traits as measured_traits
 from lib.measure.findings import Finding
 from lib.measure.traits import Trait
@@ -37,12 +37,14 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.search import SearchableSpace
 from lib.search import centrality
+from lib.search.near_duplicates import NearDuplicates
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 from lib.store import collections
 from lib.store import pool as pools
 from lib.store.connection import Store
 from lib.store.pool import Connection, Lease, Pool
+from lib.view import remedies
 from lib.view.components import gallery
 
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
@@ -154,6 +156,12 @@ def audit_report(workspace: Workspace) -> AuditDocument:
     return audit.audit(catalog(workspace))
 
 
+@st.cache_data(max_entries=4, show_spinner="Comparing photos with similar vectors", hash_funcs=KEYS)
+def near_duplicates(workspace: Workspace) -> NearDuplicates:
+    """The near-duplicates of the prepared photos. Raises ArtifactError while no space is prepared."""
+    return leaks.find(workspace, catalog(workspace))
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def runs(version: str) -> list[results.Run]:
     """All training runs, in one shape; `version` is that of the records, "" means no runs. Shared: read only.
@@ -166,7 +174,7 @@ def runs(version: str) -> list[results.Run]:
 @st.cache_data(ttl=15, max_entries=8, show_spinner=False)
 def readiness(version: str) -> DoctorDocument:
     """The `doctor` document without the store, which this process may own itself; at most 15 s old."""
-    return doctor.examine(current_settings(), look_into_store=False)
+    return doctor.examine(current_settings(), look_into_store=False, wording=remedies.PAGE)
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False, hash_funcs=KEYS)
@@ -215,18 +223,3 @@ def store() -> Store:
 def release_store() -> None:
     """Close all clients, so that a `prepare` or another process can own the store; the next use opens it again."""
     pool().close_all()
-
-
-def decoded(upload: bytes) -> Image.Image:
-    """An uploaded file as an upright RGB picture. Raises ImageError with the reason."""
-    return images.open_rgb(upload)
-
-
-def json_of(value: Any) -> bytes:
-    """`value` as indented JSON, for a download."""
-    return documents.json_text(value, indent=1).encode()
-
-
-def encoded(picture: Image.Image, size: int = 320) -> bytes:
-    """A picture as a small JPEG."""
-    return thumbnails.encode(picture, size)

@@ -17,7 +17,7 @@ from lib.errors import StoreError
 from lib.prepare.workspace import Workspace
 from lib.store import collections, inspect, overview, pool
 from lib.store.connection import Store
-from lib.store.overview import CollectionSummary
+from lib.store.overview import CollectionSummary, ServerFacts
 from lib.store.pool import Connection, Pulse
 from lib.view import cached
 
@@ -149,7 +149,7 @@ def collection_entry(connection: Connection, name: str) -> CollectionDocument:
 
 
 @st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=BY_CONNECTION)
-def server_info(connection: Connection) -> dict[str, Any]:
+def server_info(connection: Connection) -> ServerFacts:
     """What the engine reports about itself: databases, users, roles, resource groups; `unavailable` has the rest."""
     return overview.server_facts(cached.pool().get(connection))
 

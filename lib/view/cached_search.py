@@ -15,6 +15,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.query import Query
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter, SearchableSpace
+from lib.store.connection import Store
 from lib.view import cached
 
 
@@ -71,30 +72,26 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
 @st.cache_data(max_entries=1_000, show_spinner=False, hash_funcs=KEYS)
 def search(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> SearchDocument:
     """The `search` document of a full scan."""
-    return retrieval_search.search(
-        workspace,
-        searchable_side(workspace, side),
-        queries.queries,
-        metric_name=side.metric,
-        k=k,
-        keep_duplicates=queries.keep_duplicates,
-        among=queries.filter,
-        vectors=vectors(workspace, queries.queries, side.space, side.unit),
-    )
+    return _search(workspace, queries, side, k)
 
 
 def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -> SearchDocument:
     """The `search` document of a search in Milvus. It is not cached: each call measures the engine anew."""
+    return _search(workspace, queries, side, k, cached.store())
+
+
+def _search(workspace: Workspace, queries: QuerySet, side: Side, k: int, store: Store | None = None) -> SearchDocument:
+    """The `search` document of a search in `store`, by default that of a full scan."""
     return retrieval_search.search(
         workspace,
         searchable_side(workspace, side),
         queries.queries,
         metric_name=side.metric,
         k=k,
-        engine="milvus",
+        engine="exact" if store is None else "milvus",
         keep_duplicates=queries.keep_duplicates,
-        store=cached.store(),
-        among=queries.filter,
+        store=store,
+        answer_filter=queries.filter,
         vectors=vectors(workspace, queries.queries, side.space, side.unit),
     )
 
@@ -111,7 +108,7 @@ def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -
         k=k,
         keep_duplicates=queries.keep_duplicates,
         other=searchable_side(workspace, b),
-        among=queries.filter,
+        answer_filter=queries.filter,
         vectors=(
             vectors(workspace, queries.queries, a.space, a.unit),
             vectors(workspace, queries.queries, b.space, b.unit),

@@ -1,4 +1,4 @@
-"""Text from file names or engines, escaped for what shows it: Plotly reads some HTML, Streamlit reads Markdown."""
+"""How text and numbers are shown: text from file names or engines is escaped, since Streamlit reads Markdown."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import streamlit as st
 
+from lib.text import visible
+
 # Whole numbers beyond this are rounded by browsers, which know doubles only.
 _LARGEST_EXACT = 2**53
 
 
 def plain(text: str) -> str:
     """Text from outside (a file name, an engine's reply) shown as it is; of Markdown only `code` remains."""
-    printable = "".join(letter if letter.isprintable() else "�" for letter in text)
+    printable = visible(text)
     parts = printable.split("`")
     if len(parts) % 2 == 0:  # an odd number of backticks is no code of ours
         parts = [printable.replace("`", "'")]
@@ -33,6 +35,11 @@ def exact(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: exact(each) for name, each in value.items()}
     return [exact(each) for each in value] if isinstance(value, list) else value
+
+
+def percent(share: float | None, places: int = 4) -> float | None:
+    """A share as percent, for a column of numbers; None stays None."""
+    return None if share is None else round(100 * share, places)
 
 
 def ink() -> str | None:

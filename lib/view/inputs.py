@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib import limits
 from lib.errors import QueryError
+from lib.view import remedies
 from lib.view.formatting import plain
 
 
@@ -48,5 +49,5 @@ def _checked(value: str, label: str, where: DeltaGenerator | None, most: int) ->
     try:
         return limits.check_length(value, noun(label), most)
     except QueryError as error:
-        (st.error if where is None else where.error)(plain(str(error)), icon=":material/error:")
+        (st.error if where is None else where.error)(plain(remedies.sentence(error)), icon=":material/error:")
         return None

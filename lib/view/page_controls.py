@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from lib import documents
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -20,6 +23,12 @@ def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretc
     """A button that saves `table` as `petalscope-<name>.csv`."""
     file_name = f"petalscope-{name}.csv"
     download("Download as CSV", lambda: table.to_csv(index=False).encode(), file_name, key=f"csv_{name}", width=width)
+
+
+def json_button(value: Any, name: str) -> None:
+    """A button that saves `value` as `petalscope-<name>.json`."""
+    text = partial(documents.json_text, value, indent=1)
+    download("Download as JSON", text, f"petalscope-{name}.json", key=f"json_{name}")
 
 
 def download(
@@ -52,20 +61,54 @@ def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
         )
 
 
-def space_choice(opened: Workspace, where: str) -> str:
-    """The space: a control kept in the address."""
-    names = opened.spaces
-    default = _DEFAULT_SPACE if _DEFAULT_SPACE in names else names[-1]
+def page_number(place: DeltaGenerator, pages: int, key: str, *, label_is_shown: bool = True) -> int:
+    """The page of a long list, from 1: a field in `place` if there are several; 1 again once the list is shorter."""
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = 1
+    if pages <= 1:
+        return 1
+    visibility: Literal["visible", "collapsed"] = "visible" if label_is_shown else "collapsed"
+    return int(place.number_input(f"Page of {pages}", 1, pages, key=key, label_visibility=visibility))
+
+
+def segments(
+    label: str,
+    titles: Mapping[str, str],
+    name: str,
+    where: str,
+    default: str,
+    *,
+    label_is_shown: bool = True,
+    about: str | None = None,
+) -> str:
+    """One of the keys of `titles`, as buttons side by side: a control kept in the address under `name`.
+
+    `where` distinguishes controls of one parameter, as in `url_state.choice`; `about` is shown beside the label.
+    """
     return str(
         st.segmented_control(
-            "Space",
-            names,
+            label,
+            list(titles),
             required=True,
-            format_func=lambda name: spaces.get(name).title,
+            format_func=titles.__getitem__,
+            help=about,
+            label_visibility="visible" if label_is_shown else "collapsed",
             wrap=True,
-            **url_state.choice("space", where, names, default),
+            **url_state.choice(name, where, list(titles), default),
         )
     )
+
+
+def space_choice(workspace: Workspace, where: str) -> str:
+    """The space: a control kept in the address."""
+    names = workspace.spaces
+    default = _DEFAULT_SPACE if _DEFAULT_SPACE in names else names[-1]
+    return segments("Space", space_titles(workspace), "space", where, default)
+
+
+def space_titles(workspace: Workspace) -> dict[str, str]:
+    """The title of each prepared space, by name."""
+    return {name: spaces.get(name).title for name in workspace.spaces}
 
 
 def metric_choice(label: str, default: str, name: str, where: str) -> str:

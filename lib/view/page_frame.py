@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -13,12 +14,12 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
-from lib.settings import ASSETS
-from lib.view import auth, background_jobs, cached, formatting, remedies, selection, url_state
+from lib.settings import ASSETS, LayoutChoice
+from lib.text import counted
+from lib.view import auth, background_jobs, cached, layout_form, remedies, selection, url_state
 from lib.view.components import home_link
+from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
-
-plain = formatting.plain
 
 PAGES = (
     (url_state.HOME, "Home", ":material/home:"),
@@ -75,13 +76,13 @@ def workspace(*, show_query: bool = True) -> Workspace:
     `show_query` draws the query photo in the sidebar; a page that shows the query itself leaves it out.
     """
     try:
-        opened = cached.open_workspace()
-        cached.catalog(opened)
+        workspace = cached.open_workspace()
+        cached.catalog(workspace)
     except PetalscopeError as error:
         nothing_ready(remedies.sentence(error))
-    st.session_state[_SHOWN_VERSION] = opened.version
-    _show_query_in_sidebar(opened, show_query)
-    return opened
+    st.session_state[_SHOWN_VERSION] = workspace.version
+    _show_query_in_sidebar(workspace, show_query)
+    return workspace
 
 
 def nothing_ready(reason: str) -> NoReturn:
@@ -97,40 +98,39 @@ def nothing_ready(reason: str) -> NoReturn:
 
 def prepare_button(label: str = PREPARE) -> None:
     """A button that runs `prepare` in the background, and its live progress while it runs."""
-    job = background_jobs.jobs().job
-    if job.running:
-        background_jobs.follow()
+    if background_jobs.follow_or_show_error():
         return
-    if job.error:
-        st.error(plain(job.error), icon=":material/error:")
-    if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare"):
-        if not background_jobs.start_prepare(cached.current_settings(), cached.release_store):
+    choice = layout_form.show()
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="prepare", disabled=choice is None):
+        settings = replace(cached.current_settings(), layout=choice or LayoutChoice())
+        if not background_jobs.start_prepare(settings, cached.release_store):
             st.toast("Another session has just started the same job.")
         st.rerun()
     st.caption("The same as `python -m lib prepare`: catalog, vectors, maps and Milvus collections.")
 
 
-def _show_query_in_sidebar(opened: Workspace, show_query: bool) -> None:
+def _show_query_in_sidebar(workspace: Workspace, show_query: bool) -> None:
     image_id = selection.query_id()
     if image_id is None:
         return
     with st.sidebar:
-        if cached.catalog(opened).row(image_id) is None:
+        if cached.catalog(workspace).row(image_id) is None:
             st.warning(NOT_IN_DATA_SET, icon=":material/broken_image:")
         elif show_query:
             st.caption("Query photo, shared by all pages")
-            show_photos(opened, [image_id], key="sidebar_query", title="Query photo", tile=120)
+            show_photos(workspace, [image_id], key="sidebar_query", title="Query photo", tile=120)
 
 
-def origin(opened: Workspace, space: str | None = None, **facts: object) -> None:
+def origin(workspace: Workspace, space: str | None = None, **facts: object) -> None:
     """The line with the origin of a page's numbers: data, weights, parameters."""
-    dataset = opened.state["dataset"]
-    chips = {"Data": f"{dataset['name']}, {dataset['images']:,} images, fingerprint {str(dataset['fingerprint'])[:8]}"}
+    dataset = workspace.state["dataset"]
+    images = counted(dataset["images"], "image")
+    chips = {"Data": f"{dataset['name']}, {images}, fingerprint {str(dataset['fingerprint'])[:8]}"}
     if space is not None:
-        weights = opened.space(space)["weights"]
+        weights = workspace.space(space)["weights"]
         chips["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
         chips["Weights"] = str(weights["about"]) if weights else "none (raw pixels)"
-        if opened.space(space).get("precision") == "bf16":
+        if workspace.space(space).get("precision") == "bf16":
             chips["Weights"] += ", computed in bfloat16"
     chips |= {name.replace("_", " "): str(value) for name, value in facts.items()}
     spans = "".join(f"<span><b>{html.escape(name)}</b>{html.escape(value)}</span>" for name, value in chips.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
@@ -22,19 +22,25 @@ def colours(photos: Catalog) -> dict[str, str]:
     return theme.class_colours(photos.classes)
 
 
-def legend(opened: Workspace, counts: dict[str, str] | None = None) -> None:
+def legend(workspace: Workspace, counts: dict[str, str] | None = None) -> None:
     """The classes with their colours; with `counts`, those of the classes in it, each with its count."""
-    class_colours = colours(cached.catalog(opened))
-    items = "".join(
-        f'<span class="ps-key"><i style="background:{class_colours[label]}"></i>{html.escape(label)}'
-        f"{' · ' + html.escape(counts[label]) if counts and label in counts else ''}</span>"
-        for label in (counts or class_colours)
+    class_colours = colours(cached.catalog(workspace))
+    colour_key(
+        (class_colours[label], f"{label} · {counts[label]}" if counts else label) for label in (counts or class_colours)
     )
-    st.html(f"<div>{items}</div>")
+
+
+def colour_key(entries: Iterable[tuple[str, str]]) -> None:
+    """What each colour stands for: pairs of a colour and its meaning, in one line."""
+    items = (
+        f'<span class="ps-key"><i style="background:{colour}"></i>{html.escape(meaning)}</span>'
+        for colour, meaning in entries
+    )
+    st.html(f"<div>{''.join(items)}</div>")
 
 
 def tiles(
-    opened: Workspace,
+    workspace: Workspace,
     ids: Sequence[str],
     *,
     notes: Sequence[str | tuple[str, ...]] | None = None,
@@ -45,14 +51,14 @@ def tiles(
 
     `notes`, `badges` and `right` (see `Tile`) are row for row with `ids`.
     """
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     class_colours = colours(photos)
     result = []
     for i, image_id in enumerate(ids):
         row = photos.row(image_id)
         label = "not in this data set" if row is None else photos.labels[row]
         try:
-            source = cached.thumbnail(opened, image_id) if row is not None else ""
+            source = cached.thumbnail(workspace, image_id) if row is not None else ""
         except ImageError:  # the file is gone; the tile still names it
             source = ""
         result.append(
@@ -71,7 +77,7 @@ def tiles(
 
 
 def show_photos(
-    opened: Workspace,
+    workspace: Workspace,
     ids: Sequence[str],
     *,
     key: str,
@@ -85,7 +91,7 @@ def show_photos(
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
     gallery.show(
-        tiles(opened, ids, notes=notes, badges=badges, right=right),
+        tiles(workspace, ids, notes=notes, badges=badges, right=right),
         key=key,
         title=title,
         on_pick=on_pick,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable
 
+from lib.text import natural_key
+
 # Okabe & Ito ("Color Universal Design", 2008) without black and yellow, which vanish on dark or light ground.
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
 SPLIT_COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#CC79A7"}
@@ -21,7 +23,7 @@ QUERY = "#7a5cff"
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each class, by its position among all class names in order; from the seventh on, generated hues."""
-    names = sorted(set(labels))
+    names = sorted(set(labels), key=natural_key)
     return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _generated(i) for i, name in enumerate(names)}
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
-from lib.data import images, thumbnails
+from lib.data import formats, images, thumbnails
 from lib.errors import ImageError, QueryError
 from lib.view.components import gallery
 
 MOST_BYTES = 50_000_000
-KINDS = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+# The browser offers files with these endings; whatever the ending, the content decides.
+KINDS = list(formats.ENDINGS)
 PROMISE = "Your photo stays in this process's memory and is not stored. At most 50 MB and 64 megapixels."
 TOO_LARGE = "This file is larger than 50 MB; choose a smaller photo."
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import streamlit as st
 
 from lib import limits
 from lib.errors import QueryError
+from lib.text import composed
+from lib.view import remedies
 
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
@@ -81,7 +83,7 @@ def _length_error(name: str, values: Sequence[str]) -> str | None:
     try:
         limits.check_length(",".join(values), noun(name))
     except QueryError as error:
-        return str(error)
+        return remedies.sentence(error)
     return None
 
 
@@ -150,49 +152,82 @@ def _as_list(value: str | Sequence[str]) -> list[str]:
 # --- arguments that bind a widget to the address ---------------------------------------------------------------------
 
 
-def choice(name: str, where: str, options: Sequence[str], default: str) -> dict[str, Any]:
+class Binding(TypedDict):
+    """The arguments that bind a widget to the address."""
+
+    key: str
+    on_change: Callable[[], None]
+
+
+class NumberBinding(Binding):
+    """The arguments that bind a field for a whole number; `value` only where the session has none."""
+
+    min_value: int
+    max_value: int
+    value: NotRequired[int]
+
+
+class FractionBinding(Binding):
+    """The arguments that bind a slider for any number; `value` only where the session has none."""
+
+    min_value: float
+    max_value: float
+    value: NotRequired[float]
+
+
+def choice(name: str, where: str, options: Sequence[str], default: str) -> Binding:
     """Bind a widget for one of `options`; `where` distinguishes widgets of one parameter."""
     key, value = f"{where}_{name}", parameter(name)
     st.session_state[key] = value if value in options else default
     return _bound(name, key, str)
 
 
-def number(name: str, least: int, most: int, default: int) -> dict[str, Any]:
+def number(name: str, least: int, most: int, default: int) -> NumberBinding:
     """Bind an input or a slider for a whole number."""
-    start = _start_value(name, parse_whole(parameter(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
+    value = parse_whole(parameter(name), least, most, default)
+    on_change = _bound(name, name, _unless(default))["on_change"]
+    bound: NumberBinding = {"key": name, "on_change": on_change, "min_value": least, "max_value": most}
+    if not _is_set(name, value, least, most):
+        bound["value"] = value
+    return bound
 
 
-def fraction(name: str, least: float, most: float, default: float) -> dict[str, Any]:
+def fraction(name: str, least: float, most: float, default: float) -> FractionBinding:
     """Bind a slider for any number."""
-    start = _start_value(name, parse_real(parameter(name), least, most, default), least, most)
-    return {"min_value": least, "max_value": most, **start, **_bound(name, name, _unless(default))}
+    value = parse_real(parameter(name), least, most, default)
+    on_change = _bound(name, name, _unless(default))["on_change"]
+    bound: FractionBinding = {"key": name, "on_change": on_change, "min_value": least, "max_value": most}
+    if not _is_set(name, value, least, most):
+        bound["value"] = value
+    return bound
 
 
-def switch(name: str) -> dict[str, Any]:
+def switch(name: str) -> Binding:
     """Bind a toggle, off unless the address has "true"."""
     st.session_state[name] = (parameter(name) or "").lower() == "true"
     return _bound(name, name, lambda on: "true" if on else None)
 
 
-def several(name: str, options: Sequence[str]) -> dict[str, Any]:
+def several(name: str, options: Sequence[str]) -> Binding:
     """Bind a widget for any of `options`, none by default: the parameter repeats for each."""
-    st.session_state[name] = [value for value in dict.fromkeys(parameters(name)) if value in options]
+    known = {composed(option): option for option in options} | {option: option for option in options}
+    found = (known.get(value, known.get(composed(value))) for value in parameters(name))
+    st.session_state[name] = list(dict.fromkeys(value for value in found if value is not None))
     return _bound(name, name, lambda chosen: list(chosen) or None)
 
 
-def text_field(name: str) -> dict[str, Any]:
+def text_field(name: str) -> Binding:
     """Bind a field of one line, empty by default."""
     st.session_state[name] = parameter(name) or ""
     return _bound(name, name, lambda text: text.strip() or None)
 
 
-def _bound(name: str, key: str, encode: Callable[[Any], str | list[str] | None]) -> dict[str, Any]:
+def _bound(name: str, key: str, encode: Callable[[Any], str | list[str] | None]) -> Binding:
     return {"key": key, "on_change": lambda: write(**{name: encode(st.session_state[key])})}
 
 
-def _start_value(key: str, value: float, *bounds: float) -> dict[str, float]:
-    """Set the value of a number field or slider where it changes; the argument for its start value otherwise.
+def _is_set(key: str, value: float, *bounds: float) -> bool:
+    """Set the value of a number field or slider where it changes; whether it was set, or is the start value instead.
 
     A value that is set is sent to the browser, which drops what the user did meanwhile: a slider that is moved on while
     the page is drawn would jump back. So it is set only where the value or the bounds changed, or the widget was not
@@ -202,8 +237,8 @@ def _start_value(key: str, value: float, *bounds: float) -> dict[str, float]:
     bounds_key = f"bounds of {key}"
     if key not in st.session_state or st.session_state[key] != value or st.session_state.get(bounds_key) != bounds:
         st.session_state[key], st.session_state[bounds_key] = value, bounds
-        return {}
-    return {"value": value}
+        return True
+    return False
 
 
 def _unless(default: float) -> Callable[[Any], str | None]:

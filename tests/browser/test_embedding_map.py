@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.data import formats
 from lib.prepare import pipeline, workspace
 from lib.settings import Settings
 from lib.view.embedding_map import plot, selected_photos, uploaded_photo
@@ -169,7 +170,7 @@ def test_a_file_that_is_no_image_is_refused_and_the_map_stays(tab: Watched) -> N
     tab.page.set_input_files('input[type="file"]', files=[words])
     alert = tab.page.locator('[data-testid="stAlertContentError"]')
     alert.wait_for(timeout=20_000)
-    assert "is not a JPEG, PNG, WebP, BMP or GIF picture" in alert.inner_text()
+    assert f"is not a {formats.READ}" in alert.inner_text()
     assert tab.page.locator(".scatter canvas.over").count() == 1
 
 

@@ -144,7 +144,7 @@ def test_failures_of_servers_are_named_one_by_one(
         for address, sentence, remedy in (
             (f"http://127.0.0.1:{free}", f"nothing listens on port {free}", "start Milvus there"),
             (f"http://127.0.0.1:{mute}", "did not answer as Milvus in time", "check that it is Milvus' port"),
-            (f"http://127.0.0.1:{slow}", "takes connections but did not answer a call within 5 s", "try again"),
+            (f"http://127.0.0.1:{slow}", "accepts connections but did not answer a call within 5 s", "try again"),
             (f"http://127.0.0.1:{port}", "refused the credentials", "or the token typed here"),
             (f"https://127.0.0.1:{plain}", "does not speak TLS on this port", "write http:// instead of https://"),
             (f"http://127.0.0.1:{secure}", "expects TLS on this port", "write https:// instead of http://"),
@@ -231,7 +231,7 @@ def numbers(tab: Watched) -> dict[str, str]:
 def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple[Path, list[int]]) -> None:
     """Keys and partitions by the engine, two dense and two sparse fields, JSON, arrays, nulls and defaults."""
     path, keys = shop
-    made = foreign_collection.shop_vectors()
+    columns = foreign_collection.shop_vectors()
     like = str(keys[5])
     tab.open(f"Milvus_Collection?store={quote(str(path))}&collection=shop&part=rows&like={like}")
     tab.page.get_by_role("button", name=load_prompt.LOAD).click()
@@ -258,7 +258,7 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     assert f"{schema.MEMORY}: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
 
     part(tab, "Search", search_page.TIMED)
-    differences = made["image"] - made["image"][5]
+    differences = columns["image"] - columns["image"][5]
     order = np.argsort((differences**2).sum(axis=1), kind="stable")[1:4]
     assert [row[1] for row in lines(tab, "Rank")[1:4]] == [str(keys[place]) for place in order]
     assert "L2² (squared L2 distance" in tab.text()

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib.data import formats
 from lib.prepare import workspace
 from lib.settings import Settings
 from lib.view.milvus.search import PHOTO_TITLE
+from lib.view.retrieval.result_rows import results_title
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, serving
 
@@ -46,7 +48,7 @@ def test_a_clicked_photo_is_the_query_everywhere(tab: Watched) -> None:
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == chosen
     # On to the first answer: it becomes the query in its turn.
-    answer = tab.page.locator('[aria-label="Answers by Cosine similarity"] button').first
+    answer = tab.page.locator(f'[aria-label="{results_title("Cosine similarity")}"] button').first
     following = answer.get_attribute("data-id")
     assert following != chosen
     answer.click()
@@ -68,8 +70,8 @@ def test_a_link_restores_the_view(tab: Watched, prepared: Settings) -> None:
     query = workspace.open_workspace(prepared).catalog().ids[4]
     tab.open(f"Retrieval?q={quote(query, safe='')}&view=Side+by+side&space=pixels&a=ncc&b=mse&k=4")
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == query
-    assert tab.page.locator('[aria-label="Answers by Normalised cross-correlation"] button').count() == 4
-    assert tab.page.locator('[aria-label="Answers by Mean squared error"] button').count() == 4
+    assert tab.page.locator(f'[aria-label="{results_title("Normalised cross-correlation")}"] button').count() == 4
+    assert tab.page.locator(f'[aria-label="{results_title("Mean squared error")}"] button').count() == 4
     assert "Raw pixels" in tab.text()
 
 
@@ -91,16 +93,16 @@ def _upload(tab: Watched, name: str, content: bytes) -> None:
 def test_an_uploaded_photo_is_searched_with(tab: Watched) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
     _upload(tab, "mine.png", _png(noise))
-    tab.page.locator('[aria-label="Answers by L1 distance"] button').first.wait_for(timeout=30_000)
+    tab.page.locator(f'[aria-label="{results_title("L1 distance")}"] button').first.wait_for(timeout=30_000)
     assert tab.page.locator('img[alt="your photo"]').count() == 1
-    assert tab.page.locator('[aria-label="Answers by L1 distance"] button').count() == 10
+    assert tab.page.locator(f'[aria-label="{results_title("L1 distance")}"] button').count() == 10
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("empty.png", b"", "is empty"),
-        ("words.png", b"these are words, not a picture", "is not a JPEG, PNG, WebP, BMP or GIF picture"),
+        ("words.png", b"these are words, not a picture", f"is not a {formats.READ}"),
         ("cut.png", _png(np.zeros((40, 40, 3), np.uint8))[:60], "is damaged"),
     ],
 )

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib.data import formats
 from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_part, query_picture
 from lib.settings import Settings
 from lib.view.components import paste_field
+from lib.view.retrieval.result_rows import results_title
 from tests.helpers import browser_driver, image_files
 from tests.helpers.browser_driver import Watched
 
 pytestmark = browser_driver.MARKS
-FIRST = '[aria-label="Answers by L1 distance"]'
+FIRST = f'[aria-label="{results_title("L1 distance")}"]'
 
 
 def _noise(seed: int) -> bytes:
@@ -83,7 +85,7 @@ def test_a_pasted_picture_is_asked(tab: Watched, prepared: Settings) -> None:
     field.evaluate(paste, [base64.b64encode(b"no picture").decode(), "image/png"])
     alert = tab.page.locator('[data-testid="stAlertContentError"]')
     alert.wait_for(timeout=20_000)
-    assert "is not a JPEG, PNG, WebP, BMP or GIF picture" in alert.inner_text()
+    assert f"is not a {formats.READ}" in alert.inner_text()
 
 
 def test_a_drawn_part_is_asked_and_its_link_restores_it(tab: Watched, prepared: Settings) -> None:
@@ -121,8 +123,8 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
     query = find_query(loaded.catalog, "tulip/04.jpg")
     both = search.compare(opened, loaded, query, a="l1", b="ncc", k=7, other=search.load_space(opened, "pixels"))
     tab.open("Retrieval?q=tulip%2F04.jpg&view=Side+by+side&a=l1&b=ncc&bspace=pixels&k=7&show=all")
-    left = '[aria-label="Answers by L1 distance in ResNet18 features"]'
-    right = '[aria-label="Answers by Normalised cross-correlation in Raw pixels"]'
+    left = f'[aria-label="{results_title("L1 distance")} in ResNet18 features"]'
+    right = f'[aria-label="{results_title("Normalised cross-correlation")} in Raw pixels"]'
     tab.page.locator(f"{right} button").nth(6).wait_for(timeout=30_000)
     ids = {side: [row["id"] for row in both[side]["results"]] for side in "ab"}
     assert (_ids(tab, left), _ids(tab, right)) == (ids["a"], ids["b"])

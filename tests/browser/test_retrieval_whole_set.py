@@ -55,15 +55,15 @@ def test_a_query_of_a_cell_opens_in_that_space(tab: Watched) -> None:
 def test_a_disagreement_opens_side_by_side(tab: Watched, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
     photos = opened.catalog()
-    found = disagreement.measure(opened.neighbourhoods("resnet18"), photos.frame["label"].to_numpy(dtype=object), 10)
+    nearest = disagreement.measure(opened.neighbourhoods("resnet18"), photos.frame["label"].to_numpy(dtype=object), 10)
     tab.open("Retrieval?view=Disagreements&space=resnet18")
     first = tab.page.locator('[aria-label="Least in common"] button').first
-    assert first.get_attribute("data-id") == photos.ids[found.worst()[0]]
+    assert first.get_attribute("data-id") == photos.ids[nearest.worst()[0]]
     first.click()
     tab.page.locator('[aria-label="Query"] button').wait_for(timeout=20_000)
     tab.settle()
     assert "Side+by+side" in tab.page.url or "Side%20by%20side" in tab.page.url
-    assert f"{found.overlap[found.worst()[0]]:.0%}" in tab.text()
+    assert f"{nearest.overlap[nearest.worst()[0]]:.0%}" in tab.text()
 
 
 def test_the_lab_follows_a_slider_and_its_link_restores_it(tab: Watched, prepared: Settings) -> None:

@@ -38,12 +38,12 @@ def make(store: Store, name: str, *, many_vectors: bool = True) -> list[dict[str
     schema.add_field("flag", DataType.BOOL)
     schema.add_field("title", DataType.VARCHAR, max_length=60)
     client.create_collection(name, schema=schema, timeout=20)
-    made = vectors()
+    columns = vectors()
     data = []
     for i in range(ROWS):
         row: dict[str, Any] = {
             "key": f"k{i:03}",
-            "dense": made["dense"][i],
+            "dense": columns["dense"][i],
             "doc": {"a": i, "deep": {"s": TITLES[i % len(TITLES)]}, "list": [i, i + 1]},
             "tags": ["x", "y"] if i % 2 else ["x", "z", 'q"'],
             "n": 2**60 + i,
@@ -54,7 +54,7 @@ def make(store: Store, name: str, *, many_vectors: bool = True) -> list[dict[str
             ODD_KEY: i % 5,
         }
         if many_vectors:
-            row |= {"other": made["other"][i], "words": {i: 0.5, 1000 + i % 7: 0.25}}
+            row |= {"other": columns["other"][i], "words": {i: 0.5, 1000 + i % 7: 0.25}}
         data.append(row)
     client.insert(name, data, timeout=20)
     client.flush(name, timeout=60)
@@ -99,12 +99,12 @@ def make_shop(store: Store, name: str) -> list[int]:
     schema.add_field("price", DataType.FLOAT, nullable=True)
     schema.add_field("stock", DataType.INT8, default_value=3)
     client.create_collection(name, schema=schema, timeout=20)
-    made = shop_vectors()
+    columns = shop_vectors()
     data = [
         {
             "tenant": SHOP_TENANTS[i % 3],
-            "image": made["image"][i],
-            "text": made["text"][i],
+            "image": columns["image"][i],
+            "text": columns["text"][i],
             "terms": {i: 1.0, 5000: 0.5},
             "tokens": {1: 0.25 + i},
             "doc": {"big": 2**60 + i} if i % 4 else None,

@@ -45,7 +45,7 @@ def record(
     total, trainable = parameter_counts(REGIMES[regime], len(names))
     best = int(val.argmax())
     seconds = [float(value) for value in (2.0 if regime == "transfer" else 60.0) + rng.random(epochs)]
-    made = {
+    document = {
         "schema": 1,
         "id": f"{regime}-{preset}-s{seed}-00000000",
         "regime": regime,
@@ -90,7 +90,7 @@ def record(
         "finished": f"2026-01-01T00:00:{seed:02}+00:00",
         "seconds": sum(seconds),
     }
-    return made | changed
+    return document | changed
 
 
 def _prediction(

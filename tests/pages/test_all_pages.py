@@ -16,13 +16,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.measure import leaks
 from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
 from lib.settings import PROJECT, Settings
+from lib.text import agreeing
 from lib.view import page_frame, selection
 from lib.view.embedding_map import selected_photos
-from lib.view.home import glance
+from lib.view.home import audit, glance
 from tests.conftest import environment
 
 PAGES = [
@@ -52,6 +54,20 @@ def test_home_counts_the_photos(start, prepared: Settings) -> None:
     assert shown["Classes"] == str(len(photos.classes))
     assert shown["Test"] == str(photos.splits["test"])
     assert not app.error
+
+
+def test_home_shows_the_leaks_that_the_audit_finds(start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    photos = opened.catalog()
+    pairs = leaks.leaks(leaks.find(opened, photos), photos)
+    app = start(prepared)
+    app.query_params["audit"] = "true"
+    words = _words(_fine(app.run()))
+    if pairs:
+        assert f"**{agreeing(len(pairs), 'leak', 'is', 'are')}**" in words
+        assert audit.TOGETHER_HELP in words
+    else:
+        assert audit.NO_LEAKS in words
 
 
 def test_bars_of_classes_have_the_counts_beside_them() -> None:

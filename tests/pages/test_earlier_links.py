@@ -30,12 +30,12 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
 
 def _galleries(app: AppTest) -> list[list[str]]:
     """The ids in every gallery, in order."""
-    found = []
+    collected = []
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
         if isinstance(data, dict) and "items" in data:
-            found.append([item["id"] for item in data["items"]])
-    return found
+            collected.append([item["id"] for item in data["items"]])
+    return collected
 
 
 @pytest.mark.parametrize("link", LINKS, ids=[f"{link['page']} {'&'.join(link['address'])}" for link in LINKS])

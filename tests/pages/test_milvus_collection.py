@@ -27,7 +27,7 @@ from lib.store import collections, index_types, inspect, pool
 from lib.store import overview as store_overview
 from lib.store import rows as store_rows
 from lib.store.connection import open_store
-from lib.view import cached, cached_milvus, formatting, page_frame, selection
+from lib.view import cached, cached_milvus, formatting, selection
 from lib.view.milvus import (
     changes,
     connect,
@@ -175,7 +175,7 @@ def test_a_linked_store_is_free_once_its_last_session_has_ended(opened_at, folde
         ("plain.db", "is a plain file"),
         ("old.db", "Milvus Lite 2.x"),
         ("none.db", "no Milvus Lite store at"),
-        ("../away.db", "outside the folders that pages may open"),
+        ("../away.db", pool.OUTSIDE),
         ("x.txt", "whose name ends in .db"),
     ],
 )
@@ -283,7 +283,7 @@ def test_an_export_equals_the_stored_rows(opened_at, folder: Path, kind: str) ->
             break
         time.sleep(0.05)
         fine(app.run())
-    assert f"{page_frame.plain(target.name)} · " in words(app)
+    assert f"{formatting.plain(target.name)} · " in words(app)
     assert [button.proto.label for button in app.get("download_button")] == [row_export.DOWNLOAD]
     assert next(box for box in app.expander if box.label == "Export").proto.expanded  # the file is in sight
     with open_store(str(folder / "x.db")) as store:  # the same client as the app's: one process, one store
@@ -311,11 +311,6 @@ def exported(target: Path) -> list[dict[str, Any]]:
         | json.loads(row["$meta"])
         for row in table
     ]
-
-
-def test_numbers_that_a_browser_would_round_are_text() -> None:
-    value = {"id": 2**60 + 1, "deep": [{"n": -(2**53) - 1}, 2**53, True, 0.5, None]}
-    assert formatting.exact(value) == {"id": str(2**60 + 1), "deep": [{"n": str(-(2**53) - 1)}, 2**53, True, 0.5, None]}
 
 
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from lib.data import images
+from lib.data import formats, images
 from lib.errors import QueryError
 from lib.prepare import workspace
 from lib.retrieval import search
@@ -157,9 +157,9 @@ def test_filters_and_copies_stand_in_the_link_and_the_command(start: Start, prep
         assert words in code
     assert _shown(app, query_form.DUPLICATES_INCLUDED)
     opened = workspace.open_workspace(prepared)
-    among = search.AnswerFilter(("rose", "tulip"), ("train",))
-    found = _exact(opened, COPY_OF, "cosine", k=5, among=among, keep_duplicates=True)
-    assert (found[0]["id"] == COPY) == (among.rows(opened.catalog()) == opened.catalog().row(COPY)).any()
+    answer_filter = search.AnswerFilter(("rose", "tulip"), ("train",))
+    found = _exact(opened, COPY_OF, "cosine", k=5, answer_filter=answer_filter, keep_duplicates=True)
+    assert (found[0]["id"] == COPY) == (answer_filter.rows(opened.catalog()) == opened.catalog().row(COPY)).any()
     right = sum(row["label"] == "rose" for row in found)
     assert any(head.startswith("**Cosine") and f"{right} of 5 of the query" in head for head in _heads(app))
 
@@ -307,7 +307,7 @@ def _huge() -> bytes:
     ("content", "sentence"),
     [
         (b"", "is empty"),
-        (b"these are words, not a picture", "is not a JPEG, PNG, WebP, BMP or GIF picture"),
+        (b"these are words, not a picture", f"is not a {formats.READ}"),
         (b"%PDF-1.7 and so on", "is a PDF file"),
         (_huge(), "megapixels"),
         (made.encoded(made.scene(1))[:70], "is damaged"),

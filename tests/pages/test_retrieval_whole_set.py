@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from lib.data import catalog_file
 from lib.data.distortions import DISTORTIONS, distorted
 from lib.embed import embedder, spaces
+from lib.errors import Remedy
 from lib.measure import robustness, scoreboard
 from lib.measure.evaluation import evaluate
 from lib.prepare import workspace
@@ -27,7 +28,7 @@ from lib.retrieval import search
 from lib.search import disagreement, equivalence, significance
 from lib.search.metrics import METRICS
 from lib.settings import Settings
-from lib.view import background_jobs
+from lib.view import background_jobs, remedies
 from lib.view.figures import vectors
 from lib.view.retrieval import (
     calibration,
@@ -37,6 +38,7 @@ from lib.view.retrieval import (
     robustness_lab,
     robustness_sweeps,
 )
+from lib.view.retrieval import scoreboard as scoreboard_view
 from tests.conftest import galleries
 
 PAGE = "pages/3_Retrieval.py"
@@ -70,8 +72,8 @@ def words(app: AppTest) -> str:
 
 def figure(app: AppTest, place: int = 0) -> dict[str, Any]:
     """A drawn figure as Plotly gets it."""
-    found: dict[str, Any] = json.loads(app.get("plotly_chart")[place].proto.spec)
-    return found
+    document: dict[str, Any] = json.loads(app.get("plotly_chart")[place].proto.spec)
+    return document
 
 
 def cards(app: AppTest) -> dict[str, str]:
@@ -87,9 +89,9 @@ def scored(copied: Settings) -> Settings:
 
 def measured(settings: Settings, space: str) -> scoreboard.SpaceScores:
     opened = workspace.open_workspace(settings)
-    found = scoreboard.load(opened, space, opened.catalog())
-    assert found is not None
-    return found
+    scores = scoreboard.load(opened, space, opened.catalog())
+    assert scores is not None
+    return scores
 
 
 # --- scoreboard ------------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def test_the_scoreboard_measures_in_the_background_and_shows_what_evaluate_print
         line = table[(table["Space"] == spaces.get(space).title) & (table["Metric"] == METRICS[metric].short)].iloc[0]
         assert line["mAP, %"].startswith(f"{row['map'] * 100:.1f}  ({row['ci95']['map'][0] * 100:.1f}–")
         assert line["P@5, %"].startswith(f"{row['precision']['5'] * 100:.1f}  (")
-    assert f"{row['queries']:,} test photos as queries against {row['gallery']:,} others" in words(app)
+    assert scoreboard_view.population(row["queries"], row["left_out"], row["gallery"]) in words(app)
 
 
 def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings) -> None:
@@ -119,8 +121,8 @@ def test_a_cell_opens_its_worst_and_best_queries(start: Start, scored: Settings)
     values = scoreboard.per_query(scores, "p5")
     shown = galleries(app)
     worst = [photos.row(tile["id"]) for tile in shown["Worst queries"]]
-    told = [float(values[list(scores.per_query.rows).index(row)]) for row in worst]
-    assert told == sorted(values)[: len(told)]
+    shown_values = [float(values[list(scores.per_query.rows).index(row)]) for row in worst]
+    assert shown_values == sorted(values)[: len(shown_values)]
     best = [photos.row(tile["id"]) for tile in shown["Best queries"]]
     assert float(values[list(scores.per_query.rows).index(best[0])]) == values.max()
 
@@ -132,7 +134,7 @@ def test_two_cells_are_compared_query_by_query(start: Start, scored: Settings) -
     tested = significance.difference(one, two)
     assert cards(app)["Difference (pp)"] == f"{tested.mean * 100:+.1f}"
     assert cards(app)["p value"] == cell_comparison.p_words(tested.p)
-    assert cards(app)["A better on"] == f"{tested.wins} of {tested.queries}"
+    assert cards(app)["A better on"] == f"{tested.wins} of {tested.n}"
 
 
 def test_mse_and_l2_are_said_to_be_the_same(start: Start, scored: Settings) -> None:
@@ -191,7 +193,7 @@ def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
     opened = workspace.open_workspace(scored)
     scoreboard.scores_file(opened, "pixels", opened.catalog()).write_bytes(b"PK nothing")
     app = open_view(start, scored, "Scoreboard")
-    assert "delete it and open the scoreboard again" in app.error[0].value.replace("\\", "")
+    assert remedies.PAGE[Remedy.DELETE_FILE] in app.error[0].value.replace("\\", "")
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------
@@ -199,28 +201,28 @@ def test_damaged_scores_are_named(start: Start, scored: Settings) -> None:
 
 def test_the_threshold_counts_true_and_false_positives(start: Start, scored: Settings) -> None:
     app = open_view(start, scored, "Calibration", space="resnet18", metric="l1")
-    found = measured(scored, "resnet18").calibrations["l1"]
-    at = found.cost(found.best())
+    result = measured(scored, "resnet18").calibrations["l1"]
+    at = result.cost(result.best())
     assert cards(app)[calibration.TRUE_POSITIVES] == f"{at.true_positives:,}"
     assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
     slider = app.select_slider[0]
-    word = f"resnet18.l1.{found.edges[found.thresholds[3]]:.8g}"
+    word = f"resnet18.l1.{result.edges[result.thresholds[3]]:.8g}"
     slider.set_value(word).run()
     assert app.query_params["threshold"] == word
-    at = found.cost(found.thresholds[3])
+    at = result.cost(result.thresholds[3])
     assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
     assert cards(app)[calibration.FALSE_NEGATIVES] == f"{at.positives - at.true_positives:,}"
     next(button for button in app.button if button.label == calibration.BEST_THRESHOLD).click().run()
-    assert cards(app)[calibration.TRUE_POSITIVES] == f"{found.cost(found.best()).true_positives:,}"
+    assert cards(app)[calibration.TRUE_POSITIVES] == f"{result.cost(result.best()).true_positives:,}"
     assert "threshold" not in app.query_params
     app.query_params["threshold"] = word  # a link restores it; one of another metric means nothing here
     app.run()
     assert cards(app)[calibration.FALSE_POSITIVES] == f"{at.false_positives:,}"
     app.query_params["threshold"] = word.replace("l1", "l2")
     app.run()
-    assert cards(app)[calibration.TRUE_POSITIVES] == f"{found.cost(found.best()).true_positives:,}"
+    assert cards(app)[calibration.TRUE_POSITIVES] == f"{result.cost(result.best()).true_positives:,}"
     aucs = app.dataframe[0].value.set_index(["Space", "Metric"])["AUC"]
-    assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(found.auc)
+    assert aucs["ResNet18 features", "L1 distance"] == pytest.approx(result.auc)
 
 
 # --- disagreements ---------------------------------------------------------------------------------------------------
@@ -232,11 +234,11 @@ def test_disagreements_are_those_of_the_neighbourhoods(start: Start, prepared: S
     photos = opened.catalog()
     labels = photos.frame["label"].to_numpy(dtype=object)
     near = opened.neighbourhoods("resnet18")
-    found = disagreement.measure(near, labels, 10)
-    assert cards(app)["Mean overlap"] == f"{np.nanmean(found.overlap):.1%}"
+    result = disagreement.measure(near, labels, 10)
+    assert cards(app)["Mean overlap"] == f"{np.nanmean(result.overlap):.1%}"
     tiles = galleries(app)["Least in common"]
-    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row in found.worst()[:24]]
-    assert tiles[0]["badge"] == f"{found.overlap[found.worst()[0]]:.0%}"
+    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row in result.worst()[:24]]
+    assert tiles[0]["badge"] == f"{result.overlap[result.worst()[0]]:.0%}"
     table = app.dataframe[0].value
     assert list(table["Class"]) == list(photos.classes)
     hubs = disagreement.hubs(near, labels, "l1", 10)
@@ -266,14 +268,14 @@ def test_sliders_move_the_rank_and_the_answers(start: Start, prepared: Settings)
     app.slider(key="lab_crop").set_value(60).run()
     app.toggle(key="lab_flip").set_value(True).run()
     assert not app.exception
-    there = search.load_space(opened, "pixels")
+    searchable = search.load_space(opened, "pixels")
     changed = distorted(photos.open(4), {"crop": 60, "flip": 1})
     vector = embedder.query_vector(embedder.embedder(spaces.get("pixels"), None), changed)
-    expected = robustness.rank_originals(there, [4], vector[None], 10)[0]
+    expected = robustness.rank_originals(searchable, [4], vector[None], 10)[0]
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
     assert _numbers(drawn["x"]) == [each.rank for each in expected.values()]
     tiles = galleries(app)["Answers in Raw pixels"]
-    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].answers]
+    assert [tile["id"] for tile in tiles] == [photos.ids[row] for row, _ in expected["cosine"].results]
     next(button for button in app.button if button.label == robustness_lab.RESET).click().run()
     assert robustness_lab.first_under(5, 5) in words(app)
     assert app.slider(key="lab_crop").value == 0 and not app.toggle(key="lab_flip").value
@@ -304,16 +306,16 @@ def test_a_photo_that_is_gone_is_one_sentence(start: Start, copied: Settings, tm
 
 def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) -> None:
     opened = workspace.open_workspace(copied)
-    told = {}
+    values_by_space = {}
     for space in ("pixels", "resnet18"):
-        there = search.load_space(opened, space)
+        searchable = search.load_space(opened, space)
         embed = embedder.embedder(spaces.get(space), opened.weights(space))
-        told[space] = robustness.measure(opened, there, DISTORTIONS["crop"], lambda embed=embed: embed)
+        values_by_space[space] = robustness.measure(opened, searchable, DISTORTIONS["crop"], lambda embed=embed: embed)
     app = open_view(start, copied, "Robustness lab")
     assert [button.label for button in app.button if button.key == "measure_sweeps"] == [robustness_sweeps.RUN_TEST]
     lines = {trace["name"]: trace for trace in figure(app)["data"]}
-    for space, found in told.items():
-        rows = [row for row in found["rows"] if row["metric"] == "cosine"]
+    for space, result in values_by_space.items():
+        rows = [row for row in result["rows"] if row["metric"] == "cosine"]
         assert _numbers(lines[spaces.get(space).title]["y"]) == [row["first"] for row in rows]
 
 
@@ -324,16 +326,16 @@ def test_who_is_ahead_is_told_for_each_distortion() -> None:
             "rows": [line | {"level": 0, "first": 1.0, "rank": 1}, line | {"level": 50, "first": first, "rank": rank}]
         }
 
-    found = {
+    collected = {
         ("pixels", "crop"): rows(0.2, 9),
         ("resnet18", "crop"): rows(0.7, 2),
         ("pixels", "jpeg"): rows(0.9, 1),
         ("resnet18", "jpeg"): rows(0.8, 1),
         ("pixels", "blur"): rows(0.1, 3),
     }
-    said = robustness_sweeps.lead_sentence(found, ("pixels", "resnet18"), "l1", "first")
+    said = robustness_sweeps.lead_sentence(collected, ("pixels", "resnet18"), "l1", "first")
     assert said.endswith("**Raw pixels** for JPEG compression; **ResNet18 features** for Crop.")
-    said = robustness_sweeps.lead_sentence(found, ("pixels", "resnet18"), "l1", "rank")
+    said = robustness_sweeps.lead_sentence(collected, ("pixels", "resnet18"), "l1", "rank")
     assert said.endswith("strengths: **ResNet18 features** for Crop.")
 
 
@@ -346,11 +348,11 @@ def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None
     )
     app = open_view(start, scored, "Robustness lab")
     assert robustness_lab.BY_FACTOR in words(app)
-    found = measured(scored, "pixels").scores["cosine"]
-    mine = colours[found.per_query.rows] == "red"
+    result = measured(scored, "pixels").scores["cosine"]
+    mine = colours[result.per_query.rows] == "red"
     drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
     shown = dict(zip(drawn["y"], _numbers(drawn["x"]), strict=True))
-    assert shown[f"red ({mine.sum()})"] == pytest.approx(found.per_query.precision[10][mine].mean())
+    assert shown[f"red ({mine.sum()})"] == pytest.approx(result.per_query.values["p10"][mine].mean())
 
 
 # --- understand ------------------------------------------------------------------------------------------------------
@@ -363,11 +365,11 @@ def test_the_worked_example_and_tau_are_computed(start: Start, prepared: Setting
     assert list(table.loc["L1 distance"]) == ["3", "4", "5", "3", "A D B C"]
     assert table.loc["Cosine similarity", "order"] == "A C B D"
     assert "L1(D) = \\|0 − 1\\|" in words(app)
-    found = equivalence.measure(search.load_space(workspace.open_workspace(prepared), "resnet18").gallery)
+    result = equivalence.measure(search.load_space(workspace.open_workspace(prepared), "resnet18").gallery)
     heat = figure(app, 2)["data"][0]
     z = heat["z"]
     got = np.array(_numbers(z)).reshape(7, 7) if isinstance(z, dict) else np.array(z, dtype=float)
-    np.testing.assert_allclose(got, found.mean)
+    np.testing.assert_allclose(got, result.mean)
     assert "MSE = L2" in words(app)
     assert "Raw pixels: 49,152 numbers" in words(app) and "ResNet18 features: 512 numbers" in words(app)
 

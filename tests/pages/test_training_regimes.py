@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, DataError, Remedy
 from lib.learn import results, runs
 from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.regimes import REGIMES
 from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
+from lib.view import formatting, remedies
 from lib.view.figures import network as network_figures
 from lib.view.figures import training_curves, training_results
 from lib.view.training import live_training, run_details, sections
@@ -283,6 +284,23 @@ def test_a_clashing_start_shows_the_run_that_was_first() -> None:
     fine(button(app, "train_start").click().run())
     assert button(app, "train_start").disabled
     assert "Training" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            replace(RUNNING, running=False, message="Stopped after epoch 2", remedy=Remedy.RESUME.value),
+            f"Stopped after epoch 2; {remedies.PAGE[Remedy.RESUME]}.",
+        ),
+        (
+            replace(RUNNING, running=False, message=str(DataError("There is none", remedy=Remedy.CHOOSE_DATA))),
+            f"There is none; {remedies.PAGE[Remedy.CHOOSE_DATA]}.",
+        ),
+    ],
+)
+def test_how_a_training_ended_is_said_in_the_words_of_the_page(status: Status, sentence: str) -> None:
+    assert formatting.plain(sentence) in [box.value for box in session(FakeTrainer(status)).warning]
 
 
 def test_stopping_says_that_it_can_be_resumed() -> None:

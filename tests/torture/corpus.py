@@ -47,15 +47,15 @@ def _cut() -> dict[str, bytes]:
 
 
 def _flipped() -> dict[str, bytes]:
-    found = {}
+    collected = {}
     for kind, data in _kinds().items():
         noise = random.Random(kind)
         for number in range(10):
             damaged = bytearray(data)
             for _ in range(1 << number // 2):
                 damaged[noise.randrange(len(damaged))] ^= 1 << noise.randrange(8)
-            found[f"flipped-{number}.{kind}"] = bytes(damaged)
-    return found
+            collected[f"flipped-{number}.{kind}"] = bytes(damaged)
+    return collected
 
 
 def _gif(width: int, height: int, frames: int = 1) -> bytes:
@@ -153,8 +153,8 @@ def _polyglots() -> dict[str, bytes]:
 
 def _misnamed() -> dict[str, bytes]:
     whole = _kinds()
-    found = {f"misnamed-{kind.replace('.', '-')}.txt": data for kind, data in whole.items()}
-    found |= {
+    result = {f"misnamed-{kind.replace('.', '-')}.txt": data for kind, data in whole.items()}
+    result |= {
         "misnamed-png.jpg": whole["png"],
         "misnamed-jpg.png": whole["jpg"],
         "misnamed-gif.webp": whole["gif"],
@@ -171,13 +171,13 @@ def _misnamed() -> dict[str, bytes]:
         "jxl.png": b"\xff\x0a" + bytes(100),
         "psd.png": b"8BPS" + bytes(100),
     }
-    return found
+    return result
 
 
 def _metadata() -> dict[str, bytes]:
     noise = random.Random(5)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    found = {
+    collected = {
         "icc-good.jpg": encoded(scene(1), "JPEG", icc_profile=profile),
         "icc-cut.jpg": encoded(scene(1), "JPEG", icc_profile=profile[:100]),
         "icc-noise.png": encoded(scene(1), icc_profile=noise.randbytes(5000)),
@@ -188,7 +188,7 @@ def _metadata() -> dict[str, bytes]:
     for value in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65_535):
         exif = Image.Exif()
         exif[0x0112] = value
-        found[f"exif-turn-{value}.jpg"] = encoded(scene(1), "JPEG", exif=exif)
+        collected[f"exif-turn-{value}.jpg"] = encoded(scene(1), "JPEG", exif=exif)
     endless = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x08\0\0\0"  # the next block is itself
     blocks = {
         "endless": endless,
@@ -199,9 +199,9 @@ def _metadata() -> dict[str, bytes]:
     }
     for name, block in blocks.items():
         for kind in ("JPEG", "PNG", "WEBP"):
-            found[f"exif-{name}.{kind.lower()}"] = encoded(scene(1), kind, exif=block)
-    found["comment.jpg"] = encoded(scene(1), "JPEG", comment=b"x" * 65_000)
-    return found
+            collected[f"exif-{name}.{kind.lower()}"] = encoded(scene(1), kind, exif=block)
+    collected["comment.jpg"] = encoded(scene(1), "JPEG", comment=b"x" * 65_000)
+    return collected
 
 
 def _shapes() -> dict[str, bytes]:
@@ -213,12 +213,12 @@ def _shapes() -> dict[str, bytes]:
     small = [frame.quantize(16) for frame in frames]
     clear = scene(1)
     clear.putalpha(0)
-    found = {
+    collected = {
         f"{width}x{height}.{kind.lower()}": encoded(Image.new("RGB", (width, height), (9, 99, 200)), kind)
         for width, height in ((1, 1), (1, 2), (2, 1))
         for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF")
     }
-    found |= {
+    collected |= {
         "30000x1.png": encoded(Image.new("RGB", (30_000, 1), (1, 2, 3))),
         "1x30000.png": encoded(Image.new("RGB", (1, 30_000), (1, 2, 3))),
         "30000x1.jpg": encoded(Image.new("RGB", (30_000, 1), (1, 2, 3)), "JPEG"),
@@ -250,7 +250,7 @@ def _shapes() -> dict[str, bytes]:
         "depth-3.png": png(4, 4, bytes(64), depth=3),
         "colour-5.png": png(4, 4, bytes(64), colour=5),
     }
-    return found
+    return collected
 
 
 @functools.cache
@@ -318,11 +318,11 @@ def odd_names() -> list[str]:
 
 def write(root: Path) -> dict[str, bytes]:
     """Every file of the corpus below `root`, odd names included; id → content."""
-    found = {f"{label}/{name}": data for label, group in files().items() for name, data in group.items()}
-    found |= {name: encoded(scene(200 + number)) for number, name in enumerate(odd_names())}
-    for name, data in found.items():
+    result = {f"{label}/{name}": data for label, group in files().items() for name, data in group.items()}
+    result |= {name: encoded(scene(200 + number)) for number, name in enumerate(odd_names())}
+    for name, data in result.items():
         image_files.write(root / name, data)
-    return found
+    return result
 
 
 def not_files(root: Path) -> set[str]:
@@ -330,7 +330,7 @@ def not_files(root: Path) -> set[str]:
     devices and names that are not text, as far as this user may make them. Returns their ids."""
     folder = root / "things"
     folder.mkdir(parents=True)
-    made: set[str] = set()
+    collected: set[str] = set()
     links = {
         "self": "self",
         "ping": "pong",
@@ -350,22 +350,22 @@ def not_files(root: Path) -> set[str]:
     for name, target in links.items():
         with contextlib.suppress(OSError):
             (folder / name).symlink_to(target)
-            made.add(f"things/{name}")
+            collected.add(f"things/{name}")
     chain = folder / "chain-0"
     chain.symlink_to("chain-1")
     for number in range(1, 60):  # longer than the system follows
         (folder / f"chain-{number}").symlink_to(f"chain-{number + 1}")
-    made |= {f"things/chain-{number}" for number in range(60)}
+    collected |= {f"things/chain-{number}" for number in range(60)}
     os.mkfifo(folder / "fifo.jpg")
-    made.add("things/fifo.jpg")
+    collected.add("things/fifo.jpg")
     with socket.socket(socket.AF_UNIX) as listening, contextlib.suppress(OSError):
         listening.bind(os.path.relpath(folder / "socket.jpg"))
-        made.add("things/socket.jpg")
+        collected.add("things/socket.jpg")
     for name, device in {"zero-device.jpg": (1, 5), "random-device.png": (1, 9), "full-device.png": (1, 7)}.items():
         with contextlib.suppress(OSError):  # root alone may
             os.mknod(folder / name, 0o020666, os.makedev(*device))
-            made.add(f"things/{name}")
+            collected.add(f"things/{name}")
     for raw in (b"\xff\xfe.jpg", b"\xc3(.png", b"\xed\xa0\x80.gif"):
         (folder / os.fsdecode(raw)).write_bytes(encoded(scene(1)))
-        made.add(f"things/{os.fsdecode(raw)}".encode("utf-8", "backslashreplace").decode())
-    return made
+        collected.add(f"things/{os.fsdecode(raw)}".encode("utf-8", "backslashreplace").decode())
+    return collected

@@ -32,13 +32,13 @@ def noted(place: Path) -> list[list[Any]]:
     return [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()] if place.is_file() else []
 
 
-def _counted(module: Any, name: str, told: Callable[..., tuple[object, ...]]) -> None:
+def _counted(module: Any, name: str, reported: Callable[..., tuple[object, ...]]) -> None:
     whole = getattr(module, name)
 
     def counted(*words: Any, **named: Any) -> Any:
-        found = whole(*words, **named)
-        note(*told(*words))
-        return found
+        result = whole(*words, **named)
+        note(*reported(*words))
+        return result
 
     setattr(module, name, counted)
 
@@ -49,11 +49,11 @@ def _embedded() -> None:
     def counted(space: Any, *words: Any, progress: Callable[..., None], **named: Any) -> None:
         most = [0]
 
-        def told(done: int, total: int | None) -> None:
+        def reported(done: int, total: int | None) -> None:
             most.append(total or 0)
             progress(done, total)
 
-        whole(space, *words, progress=told, **named)
+        whole(space, *words, progress=reported, **named)
         note("embed", space.name, max(most))
 
     extract.extract = counted  # type: ignore[assignment]

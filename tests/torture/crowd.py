@@ -41,13 +41,13 @@ class Session:
         self.id = ""
         self.kept: dict[str, ForwardMsg] = {}
 
-    def visit(self, page: str, press: str = "", told: dict[str, Any] | None = None, **parameters: str) -> Seen:
+    def visit(self, page: str, press: str = "", events: dict[str, Any] | None = None, **parameters: str) -> Seen:
         """Open a page by a link, or press a button on it by its id; returns what it drew when its script has run.
 
-        `told` is what a browser says that components on the page are (by id) and that happened in them.
+        `events` is what a browser says that components on the page are (by id) and that happened in them.
         """
         message = BackMsg()
-        for name, value in (told or {}).items():
+        for name, value in (events or {}).items():
             state = message.rerun_script.widget_states.widgets.add()
             state.id, state.json_value = name, json.dumps(value)
             events = message.rerun_script.widget_states.widgets.add()

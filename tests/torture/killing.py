@@ -18,8 +18,8 @@ from lib.settings import Settings
 from lib.store import collections, connection
 from tests.conftest import draw_photos
 from tests.helpers import quick_trainings
+from tests.helpers.killed_work import KilledWork
 from tests.torture import tally
-from tests.torture.victims import Victims
 
 # Made by locks and by whoever talks while it works: told apart from results, which must be whole.
 NO_RESULTS = {"prepare.lock", "starting.lock", "training.lock", "live.state", "training.log", "collections.json"}
@@ -61,11 +61,11 @@ def moments(undisturbed: dict[str, Any], place: str, count: int, seed: str) -> I
             yield {"die_in": places[step], "die_at": places[: step + 1].count(places[step])}
 
 
-def kill(victims: Victims, work: str, settings: Settings, moment: dict[str, Any], **task: Any) -> bool:
+def kill(killed_work: KilledWork, work: str, settings: Settings, moment: dict[str, Any], **task: Any) -> bool:
     """Begin the work and kill it at that moment, which is counted; False when it was done before its time came."""
-    said = victims.run(work, settings, **moment, **task)
-    assert said["signal"] in {0, signal.SIGKILL}, said
-    killed = said["signal"] == signal.SIGKILL
+    reply = killed_work.run(work, settings, **moment, **task)
+    assert reply["signal"] in {0, signal.SIGKILL}, reply
+    killed = reply["signal"] == signal.SIGKILL
     if killed:
         tally.note("kills")
     return killed
@@ -74,7 +74,7 @@ def kill(victims: Victims, work: str, settings: Settings, moment: dict[str, Any]
 def results(folder: Path) -> dict[str, str]:
     """Hash of every result below `folder` by name: all files but locks, temporary ones and the store's; the state
     without its time, a training record and kept features without theirs."""
-    found = {}
+    collected = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if not path.is_file() or path.name in NO_RESULTS or any(part.startswith(".") for part in inside.parts):
@@ -89,8 +89,8 @@ def results(folder: Path) -> dict[str, str]:
         elif path.parent.name == "features":
             with np.load(io.BytesIO(content), allow_pickle=False) as kept:
                 content = b"".join(kept[key].tobytes() for key in sorted(kept.files) if key != "spent")
-        found[str(inside)] = hashlib.sha256(content).hexdigest()
-    return found
+        collected[str(inside)] = hashlib.sha256(content).hexdigest()
+    return collected
 
 
 def temporary(folder: Path) -> list[Path]:
@@ -101,7 +101,7 @@ def temporary(folder: Path) -> list[Path]:
 def rows(settings: Settings) -> dict[str, str]:
     """Hash of all rows, vectors included, of each collection in the store."""
     with connection.open_store(settings.store_uri) as store:
-        found = {}
+        collected = {}
         for name in collections.names(store):
             collections.ensure_loaded(store, name)
             entries = store.client.query(
@@ -111,5 +111,5 @@ def rows(settings: Settings) -> dict[str, str]:
                 [entry["id"], entry["path"], entry["label"], entry["split"], [float(x) for x in entry["vector"]]]
                 for entry in entries
             )
-            found[name] = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-        return found
+            collected[name] = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+        return collected

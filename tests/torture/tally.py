@@ -12,16 +12,17 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-COUNTED = ("kills", "sessions", "bad_inputs", "fuzz", "lost")
+COUNTED = ("kills", "sessions", "bad_inputs", "fuzz", "layouts", "lost")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """`kills` per place, `fuzz` executions per path, `sessions` at once, and how many seconds they last."""
+    """`kills` per place, `fuzz` executions per path, `layouts` of a kind, `sessions` at once, and their `seconds`."""
 
     name: str
     kills: int
     fuzz: int
+    layouts: int
     sessions: int
     seconds: float
 
@@ -34,9 +35,9 @@ class Scale:
 SCALES = {
     scale.name: scale
     for scale in (
-        Scale("", kills=1, fuzz=60, sessions=6, seconds=2),
-        Scale("full", kills=6, fuzz=1_500, sessions=16, seconds=60),
-        Scale("long", kills=30, fuzz=15_000, sessions=16, seconds=300),
+        Scale("", kills=1, fuzz=60, layouts=8, sessions=6, seconds=2),
+        Scale("full", kills=6, fuzz=1_500, layouts=75, sessions=16, seconds=60),
+        Scale("long", kills=30, fuzz=15_000, layouts=750, sessions=16, seconds=300),
     )
 }
 
@@ -60,12 +61,12 @@ def note(kind: str, count: int = 1, what: str = "") -> None:
 
 def counted(place: Path) -> Counter[str]:
     """The sums of what was noted in the file `place`."""
-    found: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
+    collected: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     if place.is_file():
         for line in place.read_text(encoding="utf-8").splitlines():
             kind, count, _ = json.loads(line)
-            found[kind] += count
-    return found
+            collected[kind] += count
+    return collected
 
 
 def noted(place: Path) -> list[str]:

@@ -31,6 +31,7 @@ from lib.search.metrics import METRICS
 from lib.settings import Settings
 from lib.view import cached
 from lib.view.components import gallery
+from lib.view.retrieval.result_rows import results_title
 from tests.conftest import draw_picture
 from tests.helpers import browser_driver
 from tests.torture import counting, crowd, killing, tally
@@ -63,19 +64,19 @@ class State:
 
     def unlike(self, shown: dict[str, list[dict[str, Any]]], space: str, engine: str, query: str) -> list[str]:
         """Where the answers to a query on the retrieval page are others than the command's."""
-        found = []
+        collected = []
         for name, metric in METRICS.items():
-            tiles, rows = shown.get(f"Answers by {metric.title}", []), self.answers[space, engine, query, name]
-            told = [(tile["id"], tile["label"], tile["badge"]) for tile in tiles]
-            if told != [(row["id"], row["label"], f"#{row['rank']}") for row in rows]:
-                found.append(
-                    f"{name} in {space} by {engine} of {query}: {told} instead of {[row['id'] for row in rows]}"
+            tiles, rows = shown.get(results_title(metric.title), []), self.answers[space, engine, query, name]
+            shown_tiles = [(tile["id"], tile["label"], tile["badge"]) for tile in tiles]
+            if shown_tiles != [(row["id"], row["label"], f"#{row['rank']}") for row in rows]:
+                collected.append(
+                    f"{name} in {space} by {engine} of {query}: {shown_tiles} instead of {[row['id'] for row in rows]}"
                 )
                 continue
             for tile, row in zip(tiles, rows, strict=True):
                 if float(tile["notes"][0]) != pytest.approx(row["value"], rel=2e-3, abs=1e-5):
-                    found.append(f"{name} of {tile['id']} is {tile['notes'][0]}, not {row['value']}")
-        return found
+                    collected.append(f"{name} of {tile['id']} is {tile['notes'][0]}, not {row['value']}")
+        return collected
 
 
 def states(
@@ -89,7 +90,7 @@ def states(
     """The state as it is, and the one with another picture in the place of CHANGED; prepared in artifacts of their own,
     so that those of `settings` stay as they are."""
     assert settings.data is not None
-    place, found = settings.data / CHANGED, []
+    place, result = settings.data / CHANGED, []
     old = place.read_bytes()
     draw_picture(3, 77).save(beside / "other.jpg")
     reference = replace(settings, artifacts=beside / "reference")
@@ -98,8 +99,8 @@ def states(
         put(place, content)
         pipeline.prepare(reference, names=names)
         photos, answers = workspace.open_workspace(reference).catalog(), {}
-        asked = [(space, engine) for space in names for engine in ENGINES[space]]
-        for space, engine in asked:
+        searches = [(space, engine) for space in names for engine in ENGINES[space]]
+        for space, engine in searches:
             for query in queries:
                 for metric in METRICS:
                     way = ["--space", space, "--metric", metric, "--engine", engine]
@@ -109,9 +110,9 @@ def states(
             image_id: gallery.data_uri(thumbnails.encode(images.open_rgb(photos.path(image_id)), cached.THUMBNAIL))
             for image_id in photos.ids
         }
-        found.append(State(photos.fingerprint, pictures, answers, content))
+        result.append(State(photos.fingerprint, pictures, answers, content))
     put(place, old)
-    first, second = found
+    first, second = result
     assert first.fingerprint != second.fingerprint and first.answers != second.answers
     different = [name for name, picture in first.thumbnails.items() if picture != second.thumbnails[name]]
     assert different == [CHANGED]
@@ -169,11 +170,11 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
     old, new = states(settings, capsys, tmp_path)
     assert settings.data is not None
     app = start(settings).switch_page("pages/3_Retrieval.py")
-    load, asked = search.load_space, list[str]()
+    load, calls = search.load_space, list[str]()
 
     def loading(opened: Workspace, space: str) -> Any:
-        asked.append(str(opened.state["dataset"]["fingerprint"]))
-        if len(asked) == 1:
+        calls.append(str(opened.state["dataset"]["fingerprint"]))
+        if len(calls) == 1:
             put(tmp_path / "photos" / CHANGED, new.content)
             pipeline.prepare(settings, names=["pixels"])
         return load(opened, space)
@@ -182,7 +183,7 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
     for name, value in {"q": CHANGED, "space": "pixels", "k": str(K)}.items():
         app.query_params[name] = value
     app.run()
-    assert asked == [old.fingerprint, new.fingerprint]
+    assert calls == [old.fingerprint, new.fingerprint]
     assert not app.exception and not app.error, [entry.value for entry in app.error]
     shown = galleries(app)
     assert not new.wrong(shown) and not new.unlike(shown, "pixels", "exact", CHANGED)
@@ -229,12 +230,12 @@ def test_a_crowd_sees_the_old_state_or_the_new_one(
 
     def check(seen: crowd.Seen, page: str, space: str, engine: str, query: str) -> list[str]:
         wrong = [f"{page}: {text}" for text in seen.exceptions + seen.errors]
-        told = set(re.findall(r"fingerprint ([0-9a-f]{8})", " ".join(seen.html)))
-        if not told and page == "Training_Regimes":  # it is about runs, of other photos
+        fingerprints = set(re.findall(r"fingerprint ([0-9a-f]{8})", " ".join(seen.html)))
+        if not fingerprints and page == "Training_Regimes":  # it is about runs, of other photos
             return wrong
-        if len(told) != 1 or not told <= set(known):
-            return [*wrong, f"{page} names the states {sorted(told)}"]
-        state = known[told.pop()]
+        if len(fingerprints) != 1 or not fingerprints <= set(known):
+            return [*wrong, f"{page} names the states {sorted(fingerprints)}"]
+        state = known[fingerprints.pop()]
         looked[f"{page} {state.fingerprint[:8]}"] += 1
         wrong += [f"{page}: {text}" for text in state.wrong(seen.galleries)]
         if page == "Retrieval":

@@ -25,10 +25,10 @@ from lib.progress import Reporter
 from lib.settings import Settings
 from lib.view import background_jobs
 from tests.helpers import quick_trainings
+from tests.helpers.killed_work import killed_work
 from tests.pages.test_all_pages import PAGES
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
-from tests.torture.victims import victims
 
 
 def words(settings: Settings) -> list[str]:
@@ -51,13 +51,13 @@ def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 def every_page(app: AppTest) -> str:
     """All pages in turn, without an exception on any; their words."""
-    found = []
+    collected = []
     for page in ["Home.py", *PAGES]:
         app.switch_page(page).run()
         assert not app.exception, (page, [entry.message for entry in app.exception])
         kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error)
-        found += [str(element.value) for kind in kinds for element in kind]
-    text = "\n".join(found)
+        collected += [str(element.value) for kind in kinds for element in kind]
+    text = "\n".join(collected)
     assert "Traceback" not in text
     return text
 
@@ -191,19 +191,19 @@ def test_a_clock_that_jumps(tmp_path: Path, pictures: Path, quick_weights: str, 
     settings = killing.ten_photos(tmp_path)
     training = quick_trainings.settings(pictures, tmp_path / "trained", quick_weights)
     task = {"regime": "transfer", "resume": True}
-    with victims() as workers:
-        workers.run("prepare", settings)
-        workers.run("train", training, **task)
+    with killed_work() as worker:
+        worker.run("prepare", settings)
+        worker.run("train", training, **task)
         expected = [killing.results(one.artifacts) for one in (settings, training)]
         rows = killing.rows(settings)
         for seed in range(scale.kills // 2):
             shutil.rmtree(settings.artifacts)
             shutil.rmtree(training.artifacts)
             # pymilvus waits by the time of day, so a jump may end its patience: one sentence, and another run mends.
-            said = workers.run("prepare", settings, may_refuse=True, clock=seed)
+            said = worker.run("prepare", settings, may_refuse=True, clock=seed)
             assert "\n" not in said["error"] and len(said["error"]) < 400
-            workers.run("prepare", settings)
-            workers.run("train", training, clock=seed, **task)
+            worker.run("prepare", settings)
+            worker.run("train", training, clock=seed, **task)
             assert [killing.results(one.artifacts) for one in (settings, training)] == expected
             assert killing.rows(settings) == rows
             assert not killing.temporary(settings.artifacts)

@@ -53,15 +53,15 @@ def test_every_hostile_file_is_read_or_left_out_with_a_sentence_by_all_alike(
 ) -> None:
     root, contents, things = hostile
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = catalogs.build("hostile", root, seed=0)
-    reasons = {entry["id"]: entry["reason"] for entry in found.skipped}
+    loaded = catalogs.build("hostile", root, seed=0)
+    reasons = {entry["id"]: entry["reason"] for entry in loaded.skipped}
     # Everything is in or out, nothing is both, and what is no file is out.
-    assert set(found.ids) | set(reasons) == set(contents) | things
-    assert not set(found.ids) & set(reasons)
+    assert set(loaded.ids) | set(reasons) == set(contents) | things
+    assert not set(loaded.ids) & set(reasons)
     assert things == set(reasons) - set(contents)
-    assert set(corpus.odd_names()) <= set(found.ids)
+    assert set(corpus.odd_names()) <= set(loaded.ids)
     assert all(is_sentence(reason) for reason in reasons.values()), [r for r in reasons.values() if not is_sentence(r)]
-    hashes = dict(zip(found.frame["id"], found.frame["sha256"], strict=True))
+    hashes = dict(zip(loaded.frame["id"], loaded.frame["sha256"], strict=True))
     for name, data in contents.items():
         # The thumbnailer and the upload path see what the catalog saw.
         if name in hashes:
@@ -80,9 +80,9 @@ def test_every_hostile_file_is_read_or_left_out_with_a_sentence_by_all_alike(
     assert not list(tmp_path.rglob(".tmp-*"))
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MOST_MB
     # A catalog of all this comes back from the disk as it was.
-    catalog_file.save(found, tmp_path / "catalog.parquet")
+    catalog_file.save(loaded, tmp_path / "catalog.parquet")
     kept = catalog_file.load(tmp_path / "catalog.parquet")
-    assert kept is not None and kept.frame.equals(found.frame) and kept.skipped == found.skipped
+    assert kept is not None and kept.frame.equals(loaded.frame) and kept.skipped == loaded.skipped
     tally.note("bad_inputs", len(contents) + len(things))
 
 
@@ -90,10 +90,10 @@ class Swapped(type(Path())):  # type: ignore[misc]
     """A file in whose place lies a FIFO as soon as somebody has asked what it is."""
 
     def stat(self, **options: Any) -> os.stat_result:
-        found = super().stat(**options)
+        result = super().stat(**options)
         self.unlink()
         os.mkfifo(self)
-        return found
+        return result
 
 
 def test_a_file_that_becomes_a_fifo_while_it_is_looked_at(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_the_command_prepares_a_hostile_folder_whole(
     assert all(space["cached"] for space in again["spaces"])
     for name in corpus.odd_names()[::4]:
         for engine in ("exact", "milvus") if len(name) < 100 else ("exact",):
-            found = json.loads(_command("search", *words, "--engine", engine, "--k", "3", "--", name).stdout)
-            assert found["query"] == name
-            assert len(found["results"]) == 3
+            reply = json.loads(_command("search", *words, "--engine", engine, "--k", "3", "--", name).stdout)
+            assert reply["query"] == name
+            assert len(reply["results"]) == 3
 
 
 def _command(*words: str) -> subprocess.CompletedProcess[str]:

@@ -20,9 +20,9 @@ from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings
 from tests.conftest import draw_picture
+from tests.helpers.killed_work import KilledWork, killed_work
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
-from tests.torture.victims import Victims, victims
 
 # tests/unit/prepare/test_pipeline.py kills a few times in `make test`.
 pytestmark = pytest.mark.skipif(tally.scale().short, reason="make torture")
@@ -34,7 +34,7 @@ INDEXES = ("neighbours", "map", "store")
 class Change:
     """Photos that changed: what was made of them before, what is to be made of them now, and how that goes."""
 
-    victims: Victims
+    worker: KilledWork
     before: Settings
     after: Settings
     kept: Path  # the old artifacts
@@ -65,27 +65,27 @@ def answers(settings: Settings) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Victims]:
-    with victims() as found:
-        yield found
+def worker() -> Iterator[KilledWork]:
+    with killed_work() as work:
+        yield work
 
 
 @pytest.fixture(scope="module")
-def change(workers: Victims, tmp_path_factory: pytest.TempPathFactory) -> Change:
+def change(worker: KilledWork, tmp_path_factory: pytest.TempPathFactory) -> Change:
     """A photo, another's name and the split change at once. Tests leave nothing of their own in it."""
     root = tmp_path_factory.mktemp("change")
     before = killing.ten_photos(root)
-    workers.run("prepare", before)
+    worker.run("prepare", before)
     old, old_rows, old_answers = killing.results(before.artifacts), killing.rows(before), answers(before)
     shutil.copytree(before.artifacts, root / "kept")
     assert before.data is not None
     draw_picture(2, 50).save(before.data / "rose" / "00.jpg")
     (before.data / "tulip" / "00.jpg").rename(before.data / "tulip" / "99.jpg")
     after = replace(before, seed=3)
-    undisturbed = workers.run("prepare", after)
+    undisturbed = worker.run("prepare", after)
     new, new_rows = killing.results(after.artifacts), killing.rows(after)
     assert old != new and old_rows != new_rows
-    return Change(workers, before, after, root / "kept", old, new, old_rows, new_rows, old_answers, undisturbed)
+    return Change(worker, before, after, root / "kept", old, new, old_rows, new_rows, old_answers, undisturbed)
 
 
 def is_sound(change: Change) -> None:
@@ -100,14 +100,14 @@ def is_sound(change: Change) -> None:
     assert not whole.keys() - now.keys(), "a result in use is gone"
     if not switched:
         assert answers(change.before) == change.old_answers
-    found = killing.rows(change.after)
+    stored_rows = killing.rows(change.after)
     # A collection that was begun may be half there; those in use are whole.
-    assert {name: found.get(name) for name in rows} == rows
+    assert {name: stored_rows.get(name) for name in rows} == rows
 
 
 def is_mended(change: Change, work: str = "prepare") -> None:
     """Another run makes what an undisturbed one would have, and tidies up."""
-    change.victims.run(work, change.after)
+    change.worker.run(work, change.after)
     assert killing.results(change.after.artifacts) == change.new
     assert killing.rows(change.after) == change.new_rows
     assert not killing.temporary(change.after.artifacts)
@@ -117,7 +117,7 @@ def is_mended(change: Change, work: str = "prepare") -> None:
 def test_prepare(change: Change, place: str, scale: Scale) -> None:
     for moment in killing.moments(change.undisturbed, place, scale.kills, "prepare"):
         change.restore()
-        killing.kill(change.victims, "prepare", change.after, moment)
+        killing.kill(change.worker, "prepare", change.after, moment)
         is_sound(change)
         is_mended(change)
 
@@ -127,7 +127,7 @@ def test_prepare_in_a_page(change: Change, place: str, scale: Scale) -> None:
     """As the button does it, in a thread of the app, which dies with it."""
     for moment in killing.moments(change.undisturbed, place, max(2, scale.kills // 2), "page"):
         change.restore()
-        killing.kill(change.victims, "page prepare", change.after, moment)
+        killing.kill(change.worker, "page prepare", change.after, moment)
         is_sound(change)
         is_mended(change, "page prepare")
 
@@ -135,17 +135,17 @@ def test_prepare_in_a_page(change: Change, place: str, scale: Scale) -> None:
 def test_the_first_prepare(change: Change, scale: Scale, tmp_path: Path) -> None:
     """Where there is nothing old there is nothing, until there is everything."""
     first = replace(change.after, artifacts=tmp_path / "artifacts")
-    undisturbed = change.victims.run("prepare", first)
+    undisturbed = change.worker.run("prepare", first)
     expected, rows = killing.results(first.artifacts), killing.rows(first)
     for moment in killing.moments(undisturbed, "", scale.kills, "first"):
         shutil.rmtree(first.artifacts)
-        killed = killing.kill(change.victims, "prepare", first, moment)
+        killed = killing.kill(change.worker, "prepare", first, moment)
         now = killing.results(first.artifacts)
         assert not [name for name, content in now.items() if expected.get(name) != content]
         if killed and not [name for name in now if name.endswith("state.json")]:
             with pytest.raises(ArtifactError, match="not prepared yet"):
                 workspace.open_workspace(first)
-        change.victims.run("prepare", first)
+        change.worker.run("prepare", first)
         assert killing.results(first.artifacts) == expected
         assert killing.rows(first) == rows
         assert not killing.temporary(first.artifacts)
@@ -155,7 +155,7 @@ def test_killed_again_and_again(change: Change, scale: Scale) -> None:
     """Runs that die one after another, each in what the last one left: the one that may live ends as ever."""
     change.restore()
     for moment in killing.moments(change.undisturbed, "", scale.kills, "again"):
-        killing.kill(change.victims, "prepare", change.after, moment)
+        killing.kill(change.worker, "prepare", change.after, moment)
         is_sound(change)
     is_mended(change)
 
@@ -163,16 +163,16 @@ def test_killed_again_and_again(change: Change, scale: Scale) -> None:
 def test_a_map_of_ones_own(change: Change, scale: Scale) -> None:
     change.restore()
     is_mended(change)
-    undisturbed = change.victims.run("map", change.after)
+    undisturbed = change.worker.run("map", change.after)
     expected = killing.results(change.after.artifacts)
     (name,) = expected.keys() - change.new.keys()
     for moment in killing.moments(undisturbed, "", scale.kills, "map"):
         (change.after.artifacts / name).unlink()
-        killing.kill(change.victims, "map", change.after, moment)
+        killing.kill(change.worker, "map", change.after, moment)
         now = killing.results(change.after.artifacts)
         assert now in (expected, change.new)
-        change.victims.run("map", change.after)
+        change.worker.run("map", change.after)
         assert killing.results(change.after.artifacts) == expected
-    change.victims.run("prepare", change.after)
+    change.worker.run("prepare", change.after)
     assert killing.results(change.after.artifacts) == expected
     assert not killing.temporary(change.after.artifacts)

@@ -22,9 +22,9 @@ from lib.progress import Reporter
 from lib.settings import Settings
 from lib.view.embedding_map import map_jobs
 from tests.helpers import quick_trainings
+from tests.helpers.killed_work import KilledWork, killed_work
 from tests.torture import killing, tally
 from tests.torture.tally import Scale
-from tests.torture.victims import Victims, victims
 
 pytestmark = [
     # tests/unit/commands/test_train.py kills once in `make test`.
@@ -35,9 +35,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Victims]:
-    with victims() as found:
-        yield found
+def worker() -> Iterator[KilledWork]:
+    with killed_work() as work:
+        yield work
 
 
 def is_sound(settings: Settings, expected: dict[str, str]) -> None:
@@ -51,44 +51,46 @@ def is_sound(settings: Settings, expected: dict[str, str]) -> None:
         else:
             assert content == expected.get(name), name
     for run in runs.own(settings):
-        made = backbone.from_file(checkpoints.weights_file(settings, run["id"]))
-        assert made.preprocess.input_size == run["config"]["image_size"], "the card of the network is gone"
+        weights = backbone.from_file(checkpoints.weights_file(settings, run["id"]))
+        assert weights.preprocess.input_size == run["config"]["image_size"], "the card of the network is gone"
 
 
 @pytest.mark.parametrize("regime", ["transfer", "finetune"])
-def test_train(workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, regime: str, scale: Scale) -> None:
+def test_train(
+    worker: KilledWork, pictures: Path, quick_weights: str, tmp_path: Path, regime: str, scale: Scale
+) -> None:
     settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
     task: dict[str, Any] = {"regime": regime, "resume": True}
-    undisturbed = workers.run("train", settings, **task)
+    undisturbed = worker.run("train", settings, **task)
     expected = killing.results(settings.artifacts)
     for moment in killing.moments(undisturbed, "", scale.kills, regime):
         shutil.rmtree(settings.artifacts)
-        killing.kill(workers, "train", settings, moment, **task)
+        killing.kill(worker, "train", settings, moment, **task)
         is_sound(settings, expected)
-        workers.run("train", settings, **task)
+        worker.run("train", settings, **task)
         assert killing.results(settings.artifacts) == expected
     assert not killing.temporary(settings.artifacts / "runs" / "unfinished")
 
 
 def test_training_again_over_a_finished_run(
-    workers: Victims, pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale
+    worker: KilledWork, pictures: Path, quick_weights: str, tmp_path: Path, scale: Scale
 ) -> None:
     """The old record must not vouch for a network of which only half is written."""
     settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
-    undisturbed = workers.run("train", settings, regime="transfer", resume=False)
+    undisturbed = worker.run("train", settings, regime="transfer", resume=False)
     expected = killing.results(settings.artifacts)
     last = undisturbed["places"][-1]
     # Every step from the last photo on: a dozen.
     steps = undisturbed["places"].count(last)
     for step in range(max(1, steps - max(12, scale.kills)), steps + 1):
-        killing.kill(workers, "train", settings, {"die_in": last, "die_at": step}, regime="transfer", resume=False)
+        killing.kill(worker, "train", settings, {"die_in": last, "die_at": step}, regime="transfer", resume=False)
         is_sound(settings, expected)
         photos = quick_trainings.catalog(pictures)
         try:
             assert runs.network(settings, "transfer", photos).preprocess.input_size == 32
         except WeightsError as error:
             assert "No network was trained" in str(error)
-        workers.run("train", settings, regime="transfer", resume=True)
+        worker.run("train", settings, regime="transfer", resume=True)
         assert killing.results(settings.artifacts) == expected, step
 
 
@@ -102,15 +104,15 @@ def test_a_training_that_a_page_started(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PETALSCOPE_OFFLINE", "1")
-    asked: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
+    choices: dict[str, Any] = {"regimes": ["transfer"], "preset": "quick", "seeds": [0]}
 
     def begin(settings: Settings) -> int:
-        assert live_status.start(settings, **asked)
+        assert live_status.start(settings, **choices)
         return live_status.status(settings).pid  # type: ignore[union-attr]
 
     def over(settings: Settings) -> bool:
-        found = live_status.status(settings)
-        return found is not None and not found.running
+        status = live_status.status(settings)
+        return status is not None and not status.running
 
     whole = quick_trainings.settings(pictures, tmp_path / "whole", quick_weights)
     began = time.monotonic()
@@ -131,8 +133,8 @@ def test_a_training_that_a_page_started(
             wait(lambda: over(settings))
             killed += 1
             tally.note("kills")
-            told = live_status.status(settings)
-            assert told is not None and told.message == live_status.EXITED_UNEXPECTEDLY
+            last_status = live_status.status(settings)
+            assert last_status is not None and last_status.message == live_status.EXITED_UNEXPECTEDLY
         is_sound(settings, expected)
     begin(settings)
     wait(lambda: over(settings))

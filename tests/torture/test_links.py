@@ -130,11 +130,11 @@ def shown(app: AppTest) -> Iterator[str]:
 
 
 def test_the_parameters_are_found() -> None:
-    found = parameters()
+    result = parameters()
     assert {"q", "sel", "space", "k", "map", "part", "filter", "collection", "classes", "draw", "view", "pair"} <= set(
-        found
+        result
     )
-    assert len(found) > 40
+    assert len(result) > 40
 
 
 def test_no_nonsense_in_a_link_breaks_a_page(
@@ -219,7 +219,7 @@ def test_no_nonsense_of_a_browser_breaks_a_page(prepared: Settings, scale: Scale
         ("Milvus_Collection", {"part": "rows"}),
         ("Milvus_Collection", {"part": "map"}),
     ]
-    log, told = tmp_path / "log", 0
+    log, shown_text = tmp_path / "log", 0
     with browser_driver.serving(prepared.data, tmp_path / "artifacts", log) as address:
         with crowd.session(address) as other:
             before = other.visit("Retrieval", q="rose/00.jpg", space="pixels")
@@ -228,18 +228,18 @@ def test_no_nonsense_of_a_browser_breaks_a_page(prepared: Settings, scale: Scale
                     seen = visit.visit(page, **link)
                     assert seen.components or page == "Training_Regimes", (page, link)
                     for value in TOLD if scale.name == "long" else TOLD[place % 2 :: 2]:
-                        again = visit.visit(page, told=dict.fromkeys(seen.components, value), **link)
+                        again = visit.visit(page, events=dict.fromkeys(seen.components, value), **link)
                         assert not again.exceptions, (page, link, value, again.exceptions)
-                        told += len(seen.components)
+                        shown_text += len(seen.components)
             # What makes sense is taken, so the rest was heard too.
             with crowd.session(address) as visit:
                 seen = visit.visit("Retrieval", q="rose/00.jpg")
-                told_of = dict.fromkeys(seen.components, "tulip/00.jpg")
-                again = visit.visit("Retrieval", told=told_of, q="rose/00.jpg")
+                events_of = dict.fromkeys(seen.components, "tulip/00.jpg")
+                again = visit.visit("Retrieval", events=events_of, q="rose/00.jpg")
                 assert [tile["id"] for tile in again.galleries["Query"]] == ["tulip/00.jpg"]
             after = other.visit("Retrieval", q="rose/00.jpg", space="pixels")
         assert after.galleries == before.galleries and after.galleries
     # Streamlit notes in its log what it cannot read itself; nothing got as far as to break a line of ours.
     assert f'File "{PROJECT / "lib"}' not in log.read_text(), log.read_text()[-3000:]
-    assert told > 200
-    tally.note("bad_inputs", told)
+    assert shown_text > 200
+    tally.note("bad_inputs", shown_text)

@@ -31,6 +31,7 @@ from lib.retrieval.query import find_query, query_picture
 from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
 from lib.view import background_jobs, cached
+from lib.view.retrieval.result_rows import results_title
 from tests.helpers import browser_driver, image_files, quick_trainings
 from tests.torture import crowd, killing, tally
 from tests.torture.tally import Scale
@@ -97,13 +98,13 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
                     visits += 1
                     wrong += [f"{page}: {text}" for text in seen.exceptions + seen.errors]
                     if page == "Retrieval":
-                        found = {
-                            name: [tile["id"] for tile in seen.galleries.get(f"Answers by {metric.title}", [])]
+                        collected = {
+                            name: [tile["id"] for tile in seen.galleries.get(results_title(metric.title), [])]
                             for name, metric in METRICS.items()
                         }
                         wanted = {name: answers[space][query, name] for name in METRICS}
-                        if found != wanted:
-                            wrong.append(f"other answers to {query} in {space}: {found} instead of {wanted}")
+                        if collected != wanted:
+                            wrong.append(f"other answers to {query} in {space}: {collected} instead of {wanted}")
             tally.note("sessions")
             return wrong
 
@@ -138,7 +139,7 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
             with command(served, "prepare") as beside:
                 with ThreadPoolExecutor(scale.sessions + 1) as pool:
                     pressing = pool.submit(preparer)
-                    wrong = [text for found in pool.map(visitor, range(scale.sessions)) for text in found]
+                    wrong = [text for collected in pool.map(visitor, range(scale.sessions)) for text in collected]
                     wrong += pressing.result()
                 out, err = beside.communicate(timeout=120)
             assert not wrong, wrong[:5]
@@ -176,12 +177,12 @@ def test_two_prepares_at_once(tmp_path: Path, scale: Scale) -> None:
     settings = killing.ten_photos(tmp_path)
     words = ["prepare", "--weights", str(settings.weights), "--seed", "0"]
     with command(settings, *words) as one, command(settings, *words) as other:
-        told = [process.communicate(timeout=300) for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], told
-    documents = [json.loads(out) for out, _ in told]
+        outputs = [process.communicate(timeout=300) for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], outputs
+    documents = [json.loads(out) for out, _ in outputs]
     # What one made the other found: every space was computed once.
     assert sorted(all(space["cached"] for space in document["spaces"]) for document in documents) == [False, True]
-    assert sum("Another prepare of these photos is running" in err for _, err in told) == 1
+    assert sum("Another prepare of these photos is running" in err for _, err in outputs) == 1
     assert len(killing.rows(settings)) == 3
 
 
@@ -212,14 +213,14 @@ def test_two_users_start_a_training(
     try:
         assert sorted(started) == [False] * (users - 1) + [True]
         assert len(begun) == 1
-        found = live_status.status(settings)
+        status = live_status.status(settings)
         for _ in range(300):
-            if found is not None and found.pid:
+            if status is not None and status.pid:
                 break
             time.sleep(0.1)
-            found = live_status.status(settings)
-        assert found is not None and found.running and found.pid == begun[0]
-        assert found.queue in ([], [f"transfer, seed {started.index(True)}"])
+            status = live_status.status(settings)
+        assert status is not None and status.running and status.pid == begun[0]
+        assert status.queue in ([], [f"transfer, seed {started.index(True)}"])
     finally:
         for pid in begun:
             os.kill(pid, signal.SIGKILL)
@@ -291,7 +292,7 @@ def test_one_uploads_while_another_switches_the_space(served: Settings, chromium
         one, other = (browser_driver.Watched(chromium, address) for _ in range(2))
         one.open("Retrieval?space=pixels&from=upload&k=6")
         other.open("Retrieval?space=resnet18&q=rose/00.jpg&k=6")
-        first = '[aria-label="Answers by L1 distance"]'
+        first = f'[aria-label="{results_title("L1 distance")}"]'
 
         def ids(tab: browser_driver.Watched) -> list[str | None]:
             return [button.get_attribute("data-id") for button in tab.page.locator(f"{first} button").all()]
@@ -311,8 +312,8 @@ def test_one_uploads_while_another_switches_the_space(served: Settings, chromium
             assert ids(one) == _answers(opened, "pixels", content)
             loaded = search.load_space(opened, space)
             query = find_query(loaded.catalog, "rose/00.jpg")
-            found = search.search(opened, loaded, query, metric_name="l1", k=6)["results"]
-            assert ids(other) == [row["id"] for row in found]
+            results = search.search(opened, loaded, query, metric_name="l1", k=6)["results"]
+            assert ids(other) == [row["id"] for row in results]
         for tab in (one, other):
             tab.context.close()
             assert not tab.complaints

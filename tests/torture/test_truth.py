@@ -20,6 +20,7 @@ from lib.prepare import pipeline, workspace
 from lib.progress import Reporter
 from lib.search.metrics import METRICS
 from lib.settings import Settings
+from lib.view.retrieval.result_rows import results_title
 from tests.conftest import draw_picture, galleries
 from tests.torture import killing
 from tests.torture.tally import Scale
@@ -29,24 +30,24 @@ Start = Callable[[Settings], AppTest]
 
 def link(photos: Any, noise: random.Random) -> dict[str, str | list[str]]:
     """A link to the retrieval page, such as somebody may send."""
-    found: dict[str, str | list[str]] = {
+    collected: dict[str, str | list[str]] = {
         "q": noise.choice(photos.ids),
         "space": noise.choice(["pixels", "resnet18"]),
         "k": str(noise.randint(1, 20)),
     }
     if noise.random() < 0.4:
-        found["classes"] = noise.sample(sorted(photos.classes), noise.randint(1, 3))
+        collected["classes"] = noise.sample(sorted(photos.classes), noise.randint(1, 3))
     if noise.random() < 0.3:
-        found["splits"] = noise.sample(["train", "val", "test"], noise.randint(1, 2))
+        collected["splits"] = noise.sample(["train", "val", "test"], noise.randint(1, 2))
     if noise.random() < 0.3:
-        found["copies"] = "true"
-    if noise.random() < 0.3 and found["space"] == "resnet18":
-        found["engine"] = "milvus"
+        collected["copies"] = "true"
+    if noise.random() < 0.3 and collected["space"] == "resnet18":
+        collected["engine"] = "milvus"
     if noise.random() < 0.3:
         left, top = noise.randint(0, 50), noise.randint(0, 50)
-        found["part"] = f"{left},{top},{left + noise.randint(20, 50)},{top + noise.randint(20, 50)}"
-        found.pop("engine", None)
-    return found
+        collected["part"] = f"{left},{top},{left + noise.randint(20, 50)},{top + noise.randint(20, 50)}"
+        collected.pop("engine", None)
+    return collected
 
 
 def printed(capsys: pytest.CaptureFixture[str], settings: Settings, words: list[str]) -> dict[str, Any]:
@@ -54,8 +55,8 @@ def printed(capsys: pytest.CaptureFixture[str], settings: Settings, words: list[
     place = ["--data", str(settings.data), "--artifacts", str(settings.artifacts), "--json"]
     first, *rest = words
     assert cli.main([first, *place, *rest]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
 
 
 def test_the_page_shows_what_the_command_prints(
@@ -86,7 +87,7 @@ def test_the_page_shows_what_the_command_prints(
         words = shlex.split(line)[3:]
         cached.release_store()  # the command wants to own it
         for name, metric in METRICS.items():
-            title = f"Answers by {metric.title}"
+            title = results_title(metric.title)
             if title not in shown:
                 continue
             place = words.index("--metric") + 1

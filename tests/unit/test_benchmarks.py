@@ -58,17 +58,17 @@ def test_medians_are_of_turns_and_the_first_counts_for_nothing() -> None:
 
 def test_a_ratio_above_one_means_that_we_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "medians", lambda *work, rounds: (0.002, 0.006))
-    found = timing.compared("a way", lambda: None, lambda: None, 2.5).as_dict()
-    assert (found["ours"], found["peer"], found["ratio"], found["met"]) == (2, 6, 3, True)
+    result = timing.compared("a way", lambda: None, lambda: None, 2.5).as_dict()
+    assert (result["ours"], result["peer"], result["ratio"], result["met"]) == (2, 6, 3, True)
     assert not timing.compared("a way", lambda: None, lambda: None, 3.5).as_dict()["met"]
 
 
 @pytest.mark.parametrize(("value", "met"), [(250.0, True), (300.0, True), (301.0, False)])
 def test_what_may_be_at_most_is_met_from_below(value: float, met: bool) -> None:
-    found = timing.most("a way", value, 300.0, "ms, wall", note="more")
-    assert (found.peer, found.goal, found.ratio >= found.goal) == (300, 1, met)
-    assert found.as_dict()["met"] == met
-    assert report.is_limit(found.as_dict()) and found.note.endswith("; more")
+    result = timing.most("a way", value, 300.0, "ms, wall", note="more")
+    assert (result.peer, result.goal, result.ratio >= result.goal) == (300, 1, met)
+    assert result.as_dict()["met"] == met
+    assert report.is_limit(result.as_dict()) and result.note.endswith("; more")
 
 
 def test_growth_is_the_exponent() -> None:
@@ -97,11 +97,11 @@ def test_a_part_replaces_its_own_rows_only() -> None:
         "rows": [row("old"), {**row("grown"), "part": "growth"}, {**row("gone"), "part": "no more"}],
         "parts": {"growth": {"seconds": 3.0, "measured": "2026-01-01T00:00:00+00:00", "machine": HERE}},
     }
-    found = bench.merged(kept, "search", [row("new"), row("newer")], order, seconds=12.3, load=0.5)
-    assert [each["path"] for each in found["rows"]] == ["new", "newer", "grown"]
-    assert (found["parts"]["search"]["seconds"], found["parts"]["search"]["load"]) == (12.3, 0.5)
-    assert found["parts"]["growth"]["machine"] == HERE
-    assert set(found["machine"]) == set(HERE)
+    result = bench.merged(kept, "search", [row("new"), row("newer")], order, seconds=12.3, load=0.5)
+    assert [each["path"] for each in result["rows"]] == ["new", "newer", "grown"]
+    assert (result["parts"]["search"]["seconds"], result["parts"]["search"]["load"]) == (12.3, 0.5)
+    assert result["parts"]["growth"]["machine"] == HERE
+    assert set(result["machine"]) == set(HERE)
 
 
 def test_every_part_is_a_module_with_a_word_on_what_it_times() -> None:
@@ -125,8 +125,8 @@ def test_the_results_have_every_field_and_explain_what_is_missed() -> None:
         assert set(each) >= FIELDS, each["path"]
         assert each["part"] in bench.PARTS + bench.BY_NAME
         assert each["met"] == (each["ratio"] >= each["goal"])
-        told = report.why(each, RESULTS)
-        assert each["met"] or told != "not explained yet", f"{each['path']} misses its aim and nothing says why"
+        shown_text = report.why(each, RESULTS)
+        assert each["met"] or shown_text != "not explained yet", f"{each['path']} misses its aim and nothing says why"
         assert each["share"] is None or 0 < each["share"] <= 1.5
     assert len({each["path"] for each in RESULTS["rows"]}) == len(RESULTS["rows"])
 
@@ -135,7 +135,7 @@ def test_the_results_have_every_field_and_explain_what_is_missed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "told"),
+    ("value", "unit", "expected"),
     [
         (8.43, "ms, processor", "8.43 ms"),
         (417.4, "ms, wall", "417 ms"),
@@ -144,8 +144,8 @@ def test_the_results_have_every_field_and_explain_what_is_missed() -> None:
         (1_500.0, "MB", "1,500 MB"),
     ],
 )
-def test_figures_have_three_digits_or_so(value: float, unit: str, told: str) -> None:
-    assert report.amount(value, unit) == told
+def test_figures_have_three_digits_or_so(value: float, unit: str, expected: str) -> None:
+    assert report.amount(value, unit) == expected
 
 
 def test_the_section_tells_limits_and_misses() -> None:
@@ -155,24 +155,24 @@ def test_the_section_tells_limits_and_misses() -> None:
         "large": {"rounds": 2, "measured": "2026-01-01T00:00:00+00:00", "machine": {**HERE, "cpu": "another"}},
     }
     results = {"machine": HERE, "measured": "2026-02-03T04:05:06+00:00", "parts": parts, "rows": [row(), limit]}
-    told = report.section(results).splitlines()
-    assert told[1].startswith("Measured 2026-02-03 on 2 cores of a processor (avx2), Python 3.11: 1 of 2 figures")
+    shown_text = report.section(results).splitlines()
+    assert shown_text[1].startswith("Measured 2026-02-03 on 2 cores of a processor (avx2), Python 3.11: 1 of 2 figures")
     apart = "Measured apart: `large` 2026-01-01 on 2 cores of another (avx2), Python 3.11."
-    assert told[1].endswith(f" {apart} Measured quickly: `large` in 2 rounds instead of 7.")
-    assert "| a way | 2.00 ms | 6.00 ms | 3.00 | 2.5 | ✓ |" in told
-    assert r"| b \| c | 600 ms | at most 500 ms | 0.83 | 1 | ✗ 1 |" in told
-    assert "1. b | c: it draws | too much." in told
+    assert shown_text[1].endswith(f" {apart} Measured quickly: `large` in 2 rounds instead of 7.")
+    assert "| a way | 2.00 ms | 6.00 ms | 3.00 | 2.5 | ✓ |" in shown_text
+    assert r"| b \| c | 600 ms | at most 500 ms | 0.83 | 1 | ✗ 1 |" in shown_text
+    assert "1. b | c: it draws | too much." in shown_text
     assert report.table(results).count("**missed**: it draws") == 1
     # What is read back from the file, where names are sorted, is told alike.
-    assert report.section({**results, "parts": dict(reversed(parts.items()))}).splitlines() == told
+    assert report.section({**results, "parts": dict(reversed(parts.items()))}).splitlines() == shown_text
 
 
-@pytest.mark.parametrize(("load", "told"), [(None, "no"), (2.5, "no"), (4.5, "busy (load 4.5)")])
-def test_a_busy_machine_is_named_beside_what_misses(load: float | None, told: str) -> None:
+@pytest.mark.parametrize(("load", "expected"), [(None, "no"), (2.5, "no"), (4.5, "busy (load 4.5)")])
+def test_a_busy_machine_is_named_beside_what_misses(load: float | None, expected: str) -> None:
     missed = {"part": "query", **timing.most("a way", 600.0, 500.0, "ms, wall", why="because").as_dict()}
     results = {"parts": {"query": {"load": load, "machine": HERE}}, "rows": [missed]}
     assert report.why(missed, results).startswith("because")
-    assert (told in report.why(missed, results)) == (told != "no")
+    assert (expected in report.why(missed, results)) == (expected != "no")
     # Processor time does not count what others do.
     assert report.why({**missed, "unit": "ms, processor"}, results) == "because"
     assert report.why({**missed, "part": "gone", "why": ""}, results) == "not explained yet"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import re
+from dataclasses import replace
 
 import pytest
 
 from lib import errors
-from lib.errors import COMMAND_LINE, ArtifactError, DataError, PetalscopeError, Remedy, StoreLockedError
-from lib.view import remedies
+from lib.errors import COMMAND_LINE, ArtifactError, DataError, Notice, PetalscopeError, Remedy, StoreLockedError
+from lib.settings import PROJECT
+from lib.view import page_frame, remedies
+from lib.view.training import embeddings
 
 CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PetalscopeError)]
 
@@ -30,6 +34,40 @@ def test_every_remedy_is_a_sentence_on_every_surface(remedy: Remedy) -> None:
 def test_the_command_line_names_no_page_and_a_page_names_no_option(remedy: Remedy) -> None:
     assert not any(word in COMMAND_LINE[remedy] for word in ("page", "button", "press"))
     assert " --" not in remedies.PAGE.get(remedy, COMMAND_LINE[remedy])
+
+
+def test_pages_and_buttons_are_named_as_they_are_in_the_app() -> None:
+    pages = {label for _, label, _ in page_frame.PAGES}
+    named = {name for clause in remedies.PAGE.values() for name in re.findall(r"on the ([A-Z][\w ]*) page", clause)}
+    assert named and named <= pages
+    assert f"press {embeddings.CREATE} on" in remedies.PAGE[Remedy.EMBED]
+    assert page_frame.PREPARE.startswith("Prepare") and "press Prepare on" in remedies.PAGE[Remedy.PREPARE]
+
+
+@pytest.mark.parametrize("remedy", Remedy)
+def test_every_remedy_is_carried_by_some_code(remedy: Remedy) -> None:
+    sources = [path for path in (PROJECT / "lib").rglob("*.py") if path.name not in {"errors.py", "remedies.py"}]
+    # A choice of readings is the remedy of an error class of its own.
+    sign = "AmbiguousDataError(" if remedy is Remedy.CHOOSE_READING else f"Remedy.{remedy.name}"
+    assert any(sign in path.read_text(encoding="utf-8") for path in sources)
+
+
+@pytest.mark.parametrize("remedy", Remedy)
+def test_the_line_of_a_command_is_reworded_for_a_page(remedy: Remedy) -> None:
+    error = DataError("It; is full", remedy=remedy)
+    fixed = "{command}" not in COMMAND_LINE[remedy]
+    assert remedies.reworded(str(error)) == (remedies.sentence(error) if fixed else str(error))
+    assert remedies.reworded("It is full.") == "It is full."
+
+
+def test_a_notice_reads_like_an_error() -> None:
+    error = ArtifactError("It is missing", remedy=Remedy.PREPARE, command="python -m lib prepare --seed 1")
+    assert error.notice == Notice("It is missing", Remedy.PREPARE, "python -m lib prepare --seed 1")
+    assert str(error.notice) == str(error)
+    assert remedies.sentence(error.notice) == remedies.sentence(error)
+    assert f"{error.problem}; {error.notice.way_out(remedies.PAGE)}." == remedies.sentence(error)
+    assert Notice("All is well.").way_out() == ""
+    assert str(replace(error.notice, outcome="Drawing instead.")) == f"{error} Drawing instead."
 
 
 def test_a_remedy_that_a_surface_does_not_word_is_that_of_the_command_line() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lib import locks
 from lib.errors import COMMAND_LINE, ArtifactError, DownloadError, Remedy
-from lib.locks import exclusive_lock
+from lib.locks import exclusive_lock, lock_if_free
 
 
 def test_a_second_caller_waits_and_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +56,37 @@ def test_a_folder_that_cannot_be_created_is_named(
     with pytest.raises(error_class, match=f"Cannot write to .*; {COMMAND_LINE[remedy]}"):
         with exclusive_lock(tmp_path / "file" / ".lock", error_class=error_class):
             pass
+
+
+def test_a_lock_that_is_taken_is_not_waited_for(tmp_path: Path) -> None:
+    with lock_if_free(tmp_path / "new" / ".lock") as first:
+        assert first
+        with lock_if_free(tmp_path / "new" / ".lock") as second:
+            assert not second
+        with lock_if_free(tmp_path / "new" / ".lock") as third:  # the second call has not released the first one's
+            assert not third
+    with lock_if_free(tmp_path / "new" / ".lock") as again:
+        assert again
+
+
+def test_a_lock_that_soon_becomes_free_is_waited_for(tmp_path: Path) -> None:
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with exclusive_lock(tmp_path / ".lock"):
+            held.set()
+            enough.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    threading.Timer(0.1, enough.set).start()
+    with lock_if_free(tmp_path / ".lock", patience_s=10) as is_held:
+        assert is_held
+    thread.join()
+
+
+def test_a_lock_in_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="Cannot write to"), lock_if_free(tmp_path / "file" / ".lock"):
+        pass

@@ -38,8 +38,8 @@ def code(text: str) -> list[str]:
 
 
 def command_lines(text: str) -> set[str]:
-    found = {found.strip() for piece in code(text) for found in LINE.findall(piece)}
-    return {line for line in found if "COMMAND" not in line}
+    result = {result.strip() for piece in code(text) for result in LINE.findall(piece)}
+    return {line for line in result if "COMMAND" not in line}
 
 
 COMMANDS = sorted(set().union(*map(command_lines, TEXTS.values())))
@@ -47,7 +47,7 @@ COMMANDS = sorted(set().union(*map(command_lines, TEXTS.values())))
 
 def blocks(text: str) -> dict[str, str]:
     """The printed output below each indented line `$ python -m lib …`, by that command line."""
-    found = {}
+    collected = {}
     lines = text.splitlines()
     for start, line in enumerate(lines):
         if not line.startswith("    $ python -m lib "):
@@ -55,10 +55,10 @@ def blocks(text: str) -> dict[str, str]:
         end = start + 1
         while end < len(lines) and (lines[end].startswith("    ") or not lines[end]):
             end += 1
-        found[line.removeprefix("    $ python -m lib ")] = "\n".join(
+        collected[line.removeprefix("    $ python -m lib ")] = "\n".join(
             each[4:] for each in lines[start + 1 : end]
         ).strip()
-    return found
+    return collected
 
 
 def anchors(text: str) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.settings import PROJECT, Settings, from_environment
+from lib.settings import PROJECT, Settings, arguments, from_environment
 
 NAMES = ("TORCH_HOME", "XDG_CACHE_HOME")
 
@@ -120,4 +120,14 @@ def test_the_command_that_prepares_names_what_is_not_the_default(tmp_path: Path)
     moved = Settings(data=tmp_path / "my photos", artifacts=tmp_path / "a", milvus_uri="http://h:1")
     assert moved.prepare_command == (
         f"python -m lib prepare --data '{tmp_path}/my photos' --artifacts {tmp_path}/a --milvus-uri http://h:1"
+    )
+    assert moved.command_to_prepare(spaces="init") == f"{moved.prepare_command} --spaces init"
+
+
+def test_options_of_a_command_are_those_of_its_parser() -> None:
+    assert arguments(resume=True, batch_size=8, seeds="0,1", limit=None, json=False) == [
+        "--resume", "--batch-size", "8", "--seeds", "0,1",
+    ]  # fmt: skip
+    assert Settings().command("train", regime="init", preset="quick") == (
+        "python -m lib train --regime init --preset quick"
     )

@@ -21,3 +21,19 @@ def test_long_names_end_in_an_ellipsis() -> None:
     assert text.shortened("x" * 200) == "x" * 200
     assert text.shortened("x" * 201) == "x" * 199 + "…"
     assert text.shown_name("\n" * 300) == "�" * 199 + "…"
+
+
+def test_nouns_agree_with_their_numbers() -> None:
+    assert [text.counted(number, "image") for number in (0, 1, 2, 4064)] == [
+        "0 images",
+        "1 image",
+        "2 images",
+        "4,064 images",
+    ]
+    assert text.counted(1, "class") == "1 class"
+    assert text.agreeing(1, "photo", "is", "are") == "1 photo is"
+    assert text.agreeing(0, "photo", "is", "are") == "0 photos are"
+    assert text.counted(2, "index", "indices") == "2 indices"
+    assert text.counted(2, "class folder") == "2 class folders"
+    nouns = ("class", "query", "way", "box", "batch", "test photo")
+    assert [text.plural_of(noun) for noun in nouns] == ["classes", "queries", "ways", "boxes", "batches", "test photos"]

@@ -114,10 +114,10 @@ def test_the_new_metric_is_searched_exactly(
 ) -> None:
     document = documents[command]
     assert (document["metric"], document["higher_is_closer"], document["space"]) == ("chebyshev", False, space)
-    found = [(row["id"], row["value"]) for row in document["results"]]
+    results = [(row["id"], row["value"]) for row in document["results"]]
     reference = expected(home, pictures, space)
-    assert [image for image, _ in found] == [image for image, _ in reference]
-    assert [value for _, value in found] == [value for _, value in reference]
+    assert [image for image, _ in results] == [image for image, _ in reference]
+    assert [value for _, value in results] == [value for _, value in reference]
 
 
 def test_milvus_misses_nothing_of_so_few_photos(documents: dict[str, Any]) -> None:

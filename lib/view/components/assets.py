@@ -8,6 +8,7 @@ returns what it exports, so equal names in two files do not meet.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ class _Bundle:
             body = f"const {self.names[path]} = (() => {{\n{body}return {{ {', '.join(exports)} }};\n}})();\n"
         self.parts.append(body)
         return self.names[path]
+
+
+def on_event(key: str, event: str, callback: Callable[[str], None]) -> Callable[[], None]:
+    """A callback of the component `key`: passes the id that `event` has triggered, unless it is None."""
+
+    def forward() -> None:
+        value = st.session_state[key][event]
+        if value is not None:
+            callback(str(value))
+
+    return forward
 
 
 @st.cache_resource

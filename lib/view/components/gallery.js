@@ -1,28 +1,15 @@
 // Photos in a grid, each a button.
 
 import { element, verdict } from "./dom.js";
+import { photoButton } from "./photo_button.js";
 
 function tile(item, chosen, onPick) {
-  const button = element("button", item.id === chosen ? "chosen" : "");
-  button.type = "button";
-  button.title = item.id;
-  button.dataset.id = item.id;
-  button.style.setProperty("--mark", item.colour);
-  const image = element("img");
-  image.src = item.src;
-  image.alt = item.alt;
-  image.loading = "lazy";
-  button.append(image);
-  if (item.badge) button.append(element("span", "badge", item.badge));
+  const marks = [];
+  if (item.badge) marks.push(element("span", "badge", item.badge));
   if (item.right !== null) {
-    button.append(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
+    marks.push(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
   }
-  const words = element("div", "words");
-  words.append(element("div", "label", item.label));
-  for (const line of item.notes) words.append(element("div", "note", line));
-  button.append(words);
-  button.onclick = () => onPick(item.id);
-  return button;
+  return photoButton(item, { chosen, marks, heading: [element("div", "label", item.label)], onPick });
 }
 
 export default function gallery({ parentElement, data, setTriggerValue }) {

@@ -6,8 +6,6 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-import streamlit as st
-
 from lib.view.components import assets
 
 
@@ -47,11 +45,5 @@ def show(
 
     `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls.
     """
-
-    def picked() -> None:
-        image_id = st.session_state[key]["picked"]
-        if image_id is not None:
-            on_pick(str(image_id))
-
     data = {"items": [asdict(item) for item in tiles], "tile": tile, "row": row, "chosen": chosen, "title": title}
-    assets.component("gallery")(data=data, key=key, on_picked_change=picked)
+    assets.component("gallery")(data=data, key=key, on_picked_change=assets.on_event(key, "picked", on_pick))

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import streamlit as st
-
 from lib.view.components import assets
 
 
 def listen(chart: str, on_click: Callable[[str], None]) -> None:
     """Call `on_click` with the id of a point or cell that the user clicks in the chart whose key is `chart`."""
     key = f"{chart}_clicks"
-
-    def clicked() -> None:
-        point_id = st.session_state[key]["clicked"]
-        if point_id is not None:
-            on_click(str(point_id))
-
+    clicked = assets.on_event(key, "clicked", on_click)
     assets.component("plotly_clicks")(data={"chart": chart}, key=key, on_clicked_change=clicked)

@@ -1,6 +1,7 @@
 // Two rankings side by side, with lines between the rows of the same photo.
 
 import { element, verdict } from "./dom.js";
+import { photoButton } from "./photo_button.js";
 import { rankLines } from "./rank_geometry.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -12,27 +13,12 @@ function highlight(ladder, id) {
   for (const node of ladder.querySelectorAll("[data-of]")) node.classList.toggle("lit", node.dataset.of === id);
 }
 
-function photoButton(item, chosen, onPick) {
-  const button = element("button", item.id === chosen ? "chosen" : "");
-  button.type = "button";
-  button.title = item.id;
-  button.dataset.id = item.id;
-  button.style.setProperty("--mark", item.colour);
-  const image = element("img");
-  image.src = item.src;
-  image.alt = item.alt;
-  image.loading = "lazy";
-  const words = element("div", "words");
-  words.append(element("div", "ways", item.badge));
+function rankedPhoto(item, chosen, onPick) {
   const label = element("div", "label", item.label);
   if (item.right !== null) {
     label.append(verdict(item.right, item.right ? "right-mark" : "wrong-mark", item.right ? " ✓" : " ✗"));
   }
-  words.append(label);
-  for (const line of item.notes) words.append(element("div", "note", line));
-  button.append(image, words);
-  button.onclick = () => onPick(item.id);
-  return button;
+  return photoButton(item, { chosen, heading: [element("div", "ways", item.badge), label], onPick });
 }
 
 function whyButton(id, explained, onWhy) {
@@ -53,7 +39,7 @@ function whyButton(id, explained, onWhy) {
 function row(item, ladder, data, trigger) {
   const box = element("div", "step");
   box.dataset.of = item.id;
-  box.append(photoButton(item, data.chosen, (id) => trigger("picked", id)));
+  box.append(rankedPhoto(item, data.chosen, (id) => trigger("picked", id)));
   if (data.step >= MIN_STEP_WITH_WHY) box.append(whyButton(item.id, data.explained, (id) => trigger("why", id)));
   for (const [event, id] of [
     ["mouseenter", item.id],

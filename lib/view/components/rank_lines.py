@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-import streamlit as st
-
 from lib.view.components import assets
 from lib.view.components.gallery import Tile
 
@@ -34,12 +32,6 @@ def show(
     describes the lines in words. A click calls `on_pick`, a click on "why?" calls `on_why`, both with the photo's id.
     `chosen` is the id of the query photo, `explained` the id of the photo whose explanation is open.
     """
-
-    def forward(event: str, callback: Callable[[str], None]) -> None:
-        image_id = st.session_state[key][event]
-        if image_id is not None:
-            callback(str(image_id))
-
     data = {
         "left": [asdict(tile) for tile in left],
         "right": [asdict(tile) for tile in right],
@@ -54,6 +46,6 @@ def show(
     assets.component("rank_lines")(
         data=data,
         key=key,
-        on_picked_change=lambda: forward("picked", on_pick),
-        on_why_change=lambda: forward("why", on_why),
+        on_picked_change=assets.on_event(key, "picked", on_pick),
+        on_why_change=assets.on_event(key, "why", on_why),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -15,7 +17,8 @@ from lib.view.embedding_map import map_choice
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
 
-_MEASURES = {
+Measure = Literal["trustworthiness", "continuity", "preservation"]
+_MEASURES: dict[Measure, tuple[str, str]] = {
     "trustworthiness": (
         "Trustworthiness",
         "Are neighbours on the map also near in the space? 1 means always; it falls with how far off they are "
@@ -33,9 +36,9 @@ _MEASURES = {
 _ALL_PHOTOS, _TEST_PHOTOS = "all photos", "test photos"
 
 
-def show_measures(opened: Workspace, shown: DisplayedMap, key: str = "main") -> None:
+def show_measures(workspace: Workspace, shown: DisplayedMap, key: str = "main") -> None:
     """The three measures of a map, each with that of the other method (UMAP or PCA) on the same vectors."""
-    other = map_choice.stored(opened, shown.space, "umap" if shown.map.facts["method"] == "PCA" else "pca")
+    other = map_choice.stored(workspace, shown.space, "umap" if shown.map.facts["method"] == "PCA" else "pca")
     columns = st.container(key=f"numbers_{key}").columns(3)
     for column, (measure, (title, about)) in zip(columns, _MEASURES.items(), strict=True):
         value, other_value = (each.facts["fidelity"][measure] for each in (shown.map, other))
@@ -56,7 +59,7 @@ def _sample_note(shown: DisplayedMap, measure: str) -> str:
     measured = shown.map.facts["fidelity"]
     n = len(shown.map.preserved)
     if not measured["k"]:
-        return " Too few photos here to measure it."
+        return " Not measured here: too few photos, or all have the same vector."
     ranked = n if measure == "preservation" else measured["ranked"]
     photos = f"a random sample of {ranked:,} photos" if ranked < n else f"all {n:,} photos"
     return f" Here: the {measured['k']} nearest, over {photos}."
@@ -88,7 +91,7 @@ def how_to_read(shown: DisplayedMap) -> None:
         f"Here {measured['preservation']:.0%} of each photo's {k} nearest in the space are still its {k} nearest on "
         "the map; the others lie elsewhere."
         if measured["preservation"] is not None
-        else "There are too few photos here to measure the loss."
+        else "There are too few photos here to measure the loss, or all have the same vector."
     )
     ranked = measured["ranked"]
     sample = "" if ranked == len(shown.map.xy) else f" (trustworthiness and continuity on {ranked:,})"
@@ -110,7 +113,7 @@ was made from ({shown.map.facts["input"]}, {shown.map.facts["metric"]} distance)
     )
 
 
-def show_comparison(opened: Workspace, photos: Catalog, left: DisplayedMap, right: DisplayedMap) -> None:
+def show_comparison(workspace: Workspace, photos: Catalog, left: DisplayedMap, right: DisplayedMap) -> None:
     """Two maps in numbers: how far they differ, and the purity of neighbourhoods by class in both spaces."""
     st.caption(
         "The right map is rotated, mirrored and scaled to match the left one (Procrustes); "
@@ -122,7 +125,7 @@ def show_comparison(opened: Workspace, photos: Catalog, left: DisplayedMap, righ
     groups = {**{label: labels == label for label in photos.classes}, _ALL_PHOTOS: labels != "", _TEST_PHOTOS: is_test}
     names = (left.space, right.space)
     table = pd.DataFrame(
-        {spaces.get(name).title: [purity(opened, name, mask) for mask in groups.values()] for name in names},
+        {spaces.get(name).title: [purity(workspace, name, mask) for mask in groups.values()] for name in names},
         index=list(groups),
     )
     left_title, right_title = table.columns
@@ -138,7 +141,7 @@ def show_comparison(opened: Workspace, photos: Catalog, left: DisplayedMap, righ
     page_controls.csv_button(table.reset_index(names="class"), "purity")
 
 
-def purity(opened: Workspace, space: str, mask: np.ndarray) -> float:
+def purity(workspace: Workspace, space: str, mask: np.ndarray) -> float:
     """Mean purity in a space of the photos in `mask`, bool (n,), in %; NaN when there are none."""
-    values = cached.traits(opened, space)["purity"].values[mask]
+    values = cached.traits(workspace, space)["purity"].values[mask]
     return float(100 * np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -6,21 +6,22 @@ import streamlit as st
 
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
+from lib.text import counted
 from lib.view import cached, photo_tiles, selection
 from lib.view.formatting import plain
 
 MAX_PHOTOS = 16
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(workspace: Workspace, space: str) -> None:
     """Every finding with its rule, its number of photos, and the first `MAX_PHOTOS` of them."""
-    photos = cached.catalog(opened)
-    if note := neighbourhoods.approximation_note(cached.neighbourhoods(opened, space).facts, ["cosine"]):
+    photos = cached.catalog(workspace)
+    if note := neighbourhoods.approximation_note(cached.neighbourhoods(workspace, space).facts, ["cosine"]):
         st.caption(f"Each photo's nearest are {plain(note)}.")
-    for finding in cached.findings(opened, space):
+    for finding in cached.findings(workspace, space):
         with st.container(border=True):
             left, right = st.columns([4, 1], vertical_alignment="center")
-            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {len(photos.frame):,} photos")
+            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {counted(len(photos.frame), 'photo')}")
             left.caption(finding.about)
             if not finding.ids:
                 right.markdown(":material/check: none")
@@ -31,7 +32,7 @@ def show(opened: Workspace, space: str) -> None:
                 selection.select(finding.ids, photos.ids, photos.contents)
                 st.rerun()
             photo_tiles.show_photos(
-                opened,
+                workspace,
                 finding.ids[:MAX_PHOTOS],
                 key=f"photos_{finding.name}",
                 title=finding.title,

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import streamlit as st
 
-from lib.embed import spaces
+from lib.embed import projection, spaces
 from lib.embed.procrustes import similarity_transform
 from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
@@ -56,9 +56,9 @@ class DisplayedMap:
 # --- layout of the main map ------------------------------------------------------------------------------------------
 
 
-def parameters_choice(opened: Workspace, space: str) -> MapParameters:
+def parameters_choice(workspace: Workspace, space: str) -> MapParameters:
     """The parameters of the layout: controls behind a button, kept in the address unless they are the default ones."""
-    default = opened.map_parameters(space)
+    default = workspace.map_parameters(space)
     chosen = _linked_parameters(default)
     with st.popover(_summary(chosen), icon=":material/tune:", width="stretch"):
         with st.form("map_form", border=False):
@@ -74,7 +74,7 @@ def parameters_choice(opened: Workspace, space: str) -> MapParameters:
             metric = st.selectbox("Metric", _METRICS, index=_METRICS.index(chosen.metric))
             if st.form_submit_button("Draw this map", type="primary", width="stretch"):
                 new = replace(chosen, method=str(method), n_neighbors=n_neighbors, min_dist=min_dist, metric=metric)
-                _choose_parameters(opened, space, new, default)
+                _choose_parameters(workspace, space, new, default)
         if chosen != default and st.button("Back to the default map", icon=":material/undo:", width="stretch"):
             url_state.write(map=None)
             st.rerun()
@@ -99,21 +99,21 @@ def _linked_parameters(default: MapParameters) -> MapParameters:
         return default
 
 
-def _choose_parameters(opened: Workspace, space: str, new: MapParameters, default: MapParameters) -> None:
+def _choose_parameters(workspace: Workspace, space: str, new: MapParameters, default: MapParameters) -> None:
     """Write the parameters into the address, start to compute their map where it is missing, and redraw the page."""
     if new == default:
         url_state.write(map=None)
     else:
         url_state.write(map=f"{new.method},{new.n_neighbors},{new.min_dist:g},{new.metric}")
-        is_missing = cached.space_map(opened, space, new) is None
+        is_missing = cached.space_map(workspace, space, new) is None
         if is_missing and not map_jobs.map_jobs().start(cached.current_settings(), space, new):
             st.toast("Another map is being computed; try again when it is finished.")
     st.rerun()
 
 
-def main_map(opened: Workspace, space: str, parameters: MapParameters) -> DisplayedMap:
+def main_map(workspace: Workspace, space: str, parameters: MapParameters) -> DisplayedMap:
     """The map with these parameters. While it is missing: PCA, and the progress or a button to compute the map."""
-    stored_map = cached.space_map(opened, space, parameters)
+    stored_map = cached.space_map(workspace, space, parameters)
     if stored_map is not None:
         return DisplayedMap(space, parameters, stored_map)
     job = map_jobs.map_jobs().job
@@ -126,58 +126,63 @@ def main_map(opened: Workspace, space: str, parameters: MapParameters) -> Displa
         if st.button(COMPUTE, icon=":material/play_arrow:"):
             map_jobs.map_jobs().start(cached.current_settings(), space, parameters)
             st.rerun()
-    return DisplayedMap(space, _default_parameters(opened, space, "pca"), stored(opened, space, "pca"))
+    return DisplayedMap(space, _default_parameters(workspace, space, "pca"), stored(workspace, space, "pca"))
 
 
-def stored(opened: Workspace, space: str, method: str) -> Map:
-    """The map of a space by `umap` or `pca` that `prepare` layout. Raises ArtifactError when it is missing."""
-    return cached.space_map(opened, space, _default_parameters(opened, space, method)) or opened.map(space, method)
+def stored(workspace: Workspace, space: str, method: str) -> Map:
+    """The map of a space by `umap` or `pca` that `prepare` made. Raises ArtifactError when it is missing."""
+    return cached.space_map(workspace, space, _default_parameters(workspace, space, method)) or workspace.map(
+        space, method
+    )
 
 
-def _default_parameters(opened: Workspace, space: str, method: str) -> MapParameters:
-    return replace(opened.map_parameters(space), method=method)
+def _default_parameters(workspace: Workspace, space: str, method: str) -> MapParameters:
+    return replace(workspace.map_parameters(space), method=method)
 
 
 # --- the second map --------------------------------------------------------------------------------------------------
 
 
-def comparison_choice(opened: Workspace, space: str) -> str:
+def comparison_choice(workspace: Workspace, space: str) -> str:
     """What to compare the map with: nothing, another space, or this space by PCA."""
     titles = {_NONE: "none"}
-    titles |= {name: spaces.get(name).title for name in opened.spaces if name != space}
+    titles |= {name: spaces.get(name).title for name in workspace.spaces if name != space}
     titles["pca"] = "PCA of this space"
     bound = url_state.choice("beside", "map", list(titles), _NONE)
     return str(st.selectbox("Compare with", list(titles), format_func=titles.__getitem__, **bound))
 
 
-def second_map(opened: Workspace, main: DisplayedMap, comparison: str) -> DisplayedMap | None:
+def second_map(workspace: Workspace, main: DisplayedMap, comparison: str) -> DisplayedMap | None:
     """The second map, aligned with the main one (Procrustes); None for no comparison."""
     if comparison == _NONE:
         return None
     space = main.space if comparison == "pca" else comparison
-    parameters = _default_parameters(opened, space, "pca") if comparison == "pca" else opened.map_parameters(space)
-    stored_map = stored(opened, space, parameters.method)
+    parameters = (
+        _default_parameters(workspace, space, "pca") if comparison == "pca" else workspace.map_parameters(space)
+    )
+    stored_map = stored(workspace, space, parameters.method)
     return DisplayedMap(space, parameters, stored_map, *similarity_transform(stored_map.xy, main.map.xy))
 
 
-def facts(opened: Workspace, main: DisplayedMap, second: DisplayedMap | None) -> dict[str, object]:
+def facts(workspace: Workspace, main: DisplayedMap, second: DisplayedMap | None) -> dict[str, object]:
     """How the maps and their neighbours were computed, for the line under the heading."""
     chips: dict[str, object] = {"Map": _provenance(main)}
     if second is not None:
-        weights = opened.space(second.space)["weights"]
+        weights = workspace.space(second.space)["weights"]
         about = weights["about"] if weights else "no weights"
         chips["Compared with"] = f"{spaces.get(second.space).title}, {about}, {_provenance(second)}"
     # Colours, lines and fidelity all rest on these neighbours.
     for name in dict.fromkeys(shown.space for shown in (main, second) if shown is not None):
-        if note := neighbourhoods.approximation_note(cached.neighbourhoods(opened, name).facts):
+        if note := neighbourhoods.approximation_note(cached.neighbourhoods(workspace, name).facts):
             chips[f"Nearest in {spaces.get(name).title}"] = note
     return chips
 
 
 def _provenance(shown: DisplayedMap) -> str:
     layout = shown.original.facts
+    used = projection.parameters_used(layout, len(shown.original.xy))
     parameters = ", ".join(
-        f"{name} {layout[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in layout
+        f"{name} {used[name]}" for name in ("n_neighbors", "min_dist", "metric", "seed") if name in used
     )
     near = layout.get("neighbours", {})
     approximation = (

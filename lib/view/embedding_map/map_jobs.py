@@ -17,6 +17,8 @@ import streamlit as st
 
 from lib.embed.projection import MapParameters
 from lib.settings import PROJECT, Settings
+from lib.text import counted
+from lib.view import remedies
 
 # How much of the process's output is kept, in bytes: enough for its last sentence.
 _OUTPUT_KEPT = 4_000
@@ -93,7 +95,7 @@ def _last_error(output: bytes) -> str:
     """The last sentence of an error in the output; "" for none, and half a progress bar is none."""
     lines = output.decode(errors="replace").replace("\r", "\n").splitlines()
     sentences = [line.removeprefix(_ERROR_PREFIX) for line in lines if line.startswith(_ERROR_PREFIX)]
-    return sentences[-1] if sentences else ""
+    return remedies.reworded(sentences[-1]) if sentences else ""
 
 
 @st.cache_resource
@@ -109,7 +111,7 @@ def follow() -> None:
     if job is None or not job.running:
         st.rerun(scope="app")
     left, right = st.columns([5, 1], vertical_alignment="bottom")
-    progress = f"{job.done:,} of {job.total:,} epochs" if job.total else "finding neighbours, starting UMAP"
+    progress = f"{job.done:,} of {counted(job.total, 'epoch')}" if job.total else "finding neighbours, starting UMAP"
     left.progress(
         min(1.0, job.done / job.total) if job.total else 0.0,
         text=f"UMAP of {job.space}: {progress} · {time.monotonic() - job.started:.0f} s",

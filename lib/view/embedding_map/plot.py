@@ -13,6 +13,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval.query import query_row
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
+from lib.text import counted
 from lib.view import cached, cached_search, page_controls, photo_tiles, selection, theme, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components import hover_photo, scatter
@@ -35,9 +36,9 @@ _PRESERVED = "preserved"
 # --- controls --------------------------------------------------------------------------------------------------------
 
 
-def colour_choice(opened: Workspace, space: str) -> str:
+def colour_choice(workspace: Workspace, space: str) -> str:
     """The trait that colours the points: a control kept in the address."""
-    titles = {name: trait.title for name, trait in cached.traits(opened, space).items()}
+    titles = {name: trait.title for name, trait in cached.traits(workspace, space).items()}
     titles[_PRESERVED] = "Neighbours kept on the map"
     bound = url_state.choice("colour", "map", list(titles), "label")
     return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, **bound))
@@ -55,26 +56,15 @@ def neighbour_choice() -> tuple[str, int, str]:
 
 def panel_choice() -> str:
     """The panel below the map: a control kept in the address."""
-    bound = url_state.choice("panel", "map", list(PANELS), "selection")
-    return str(
-        st.segmented_control(
-            "Below the map",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **bound,
-        )
-    )
+    return page_controls.segments("Below the map", PANELS, "panel", "map", "selection", label_is_shown=False)
 
 
 # --- colours ---------------------------------------------------------------------------------------------------------
 
 
-def trait(opened: Workspace, shown: DisplayedMap, name: str) -> Trait:
+def trait(workspace: Workspace, shown: DisplayedMap, name: str) -> Trait:
     """The trait that colours a map; the class where its space has no trait of this name."""
-    traits = cached.traits(opened, shown.space)
+    traits = cached.traits(workspace, shown.space)
     if name == _PRESERVED:
         k = shown.map.facts["fidelity"]["k"]
         about = f"Share of its {k} nearest in the space that are among its {k} nearest on this map."
@@ -109,32 +99,32 @@ def _colour(
     return scatter.colour_columns(_trait, colours(_photos, _trait), _drawn)
 
 
-def draw(opened: Workspace, shown: DisplayedMap, colour: str, lines: Lines | None, *, key: str) -> None:
+def draw(workspace: Workspace, shown: DisplayedMap, colour: str, lines: Lines | None, *, key: str) -> None:
     """A map coloured by the trait `colour`, the selection lit, with lines. `key` distinguishes the page's two maps."""
-    photos, xy = cached.catalog(opened), shown.map.xy
-    coloured_by = trait(opened, shown, colour)
+    photos, xy = cached.catalog(workspace), shown.map.xy
+    coloured_by = trait(workspace, shown, colour)
     # A second map is drawn as it was aligned with the main one: its first point is part of the cache's key.
     aligned = "" if key == "map" else str(xy[:1].tolist())
     layout = shown.parameters.key()
-    places = _places(opened.version, shown.space, layout, aligned, photos, xy)
+    places = _places(workspace.version, shown.space, layout, aligned, photos, xy)
     name, about = coloured_by.name, coloured_by.about
-    colour_columns = _colour(opened.version, shown.space, layout, name, about, photos, coloured_by, places["drawn"])
+    colour_columns = _colour(workspace.version, shown.space, layout, name, about, photos, coloured_by, places["drawn"])
     lit = selected(photos)
-    plane = f"{opened.version[:8]} {shown.space} {layout} {aligned}"
+    plane = f"{workspace.version[:8]} {shown.space} {layout} {aligned}"
     st.markdown(f"**{shown.title}**")
     scatter.show(
         places,
         colour_columns,
         key=key,
         plane=plane,
-        title=f"{shown.title}: {len(photos.frame):,} photos, coloured by {coloured_by.title}",
+        title=f"{shown.title}: {counted(len(photos.frame), 'photo')}, coloured by {coloured_by.title}",
         lit=lit,
         lines=None if lines is None else _line_columns(photos, xy, lines),
-        photos=_photos_in_view(opened, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
+        photos=_photos_in_view(workspace, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
         on_click=lambda row: choose(photos, row),
         on_drawn=lambda drawn: select(photos, xy, coloured_by, drawn),
     )
-    hover_photo.serve(key, lambda row: thumbnail(opened, row))
+    hover_photo.serve(key, lambda row: thumbnail(workspace, row))
     density = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
     st.caption(f"**{coloured_by.title}**: {about}{density if len(photos.frame) > scatter.DENSE else ''}")
 
@@ -176,17 +166,17 @@ def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPoly
         selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents)
 
 
-def thumbnail(opened: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
+def thumbnail(workspace: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
     """The address of the photo in a row of the catalog; "" where there is none."""
-    ids = cached.catalog(opened).ids
+    ids = cached.catalog(workspace).ids
     try:
-        return cached.thumbnail(opened, ids[row], size) if 0 <= row < len(ids) else ""
+        return cached.thumbnail(workspace, ids[row], size) if 0 <= row < len(ids) else ""
     except ImageError:  # the file is gone, or another image
         return ""
 
 
-def _photos_in_view(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[PointPhoto]:
-    photos = cached.catalog(opened)
+def _photos_in_view(workspace: Workspace, xy: np.ndarray, rows: list[int], lit: np.ndarray | None) -> list[PointPhoto]:
+    photos = cached.catalog(workspace)
     class_colours, labels = photo_tiles.colours(photos), photos.labels
     return [
         {
@@ -198,7 +188,7 @@ def _photos_in_view(opened: Workspace, xy: np.ndarray, rows: list[int], lit: np.
             "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows
-        if (source := thumbnail(opened, row, 96))
+        if (source := thumbnail(workspace, row, 96))
     ]
 
 
@@ -211,19 +201,19 @@ def _query_row(photos: Catalog) -> int | None:
     return photos.row(image_id) if image_id else None
 
 
-def near_in_space(opened: Workspace, space: str, metric: str, k: int) -> list[SearchResult]:
+def near_in_space(workspace: Workspace, space: str, metric: str, k: int) -> list[SearchResult]:
     """The query's nearest photos in the full space, as results of a search; none without a query of this data set."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     row = _query_row(photos)
     if row is None:
         return []
     queries = QuerySet([query_row(photos, row)])
-    return list(cached_search.search(opened, queries, Side(metric, space), k)["results"])
+    return list(cached_search.search(workspace, queries, Side(metric, space), k)["results"])
 
 
-def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[SearchResult]:
+def near_on_map(workspace: Workspace, shown: DisplayedMap, k: int) -> list[SearchResult]:
     """The photos that lie nearest to the query on the map, in the shape of a search's results."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     row = _query_row(photos)
     if row is None:
         return []
@@ -243,29 +233,29 @@ def near_on_map(opened: Workspace, shown: DisplayedMap, k: int) -> list[SearchRe
     ]
 
 
-def query_lines(opened: Workspace, shown: DisplayedMap, kind: str, metric: str, k: int) -> Lines | None:
+def query_lines(workspace: Workspace, shown: DisplayedMap, kind: str, metric: str, k: int) -> Lines | None:
     """Lines from the query to its true neighbours, or to its nearest on the `map`; None without a query."""
-    row = _query_row(cached.catalog(opened))
+    row = _query_row(cached.catalog(workspace))
     if row is None:
         return None
-    near = near_on_map(opened, shown, k) if kind == "map" else near_in_space(opened, shown.space, metric, k)
+    near = near_on_map(workspace, shown, k) if kind == "map" else near_in_space(workspace, shown.space, metric, k)
     return Lines(shown.map.xy[row], near, "query photo", _LEGEND[kind])
 
 
-def show_query(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
+def show_query(workspace: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
     """The query photo, how many of its neighbours are of its class, and their prediction."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     row = _query_row(photos)
     if row is None:
         st.info("Click a point: its photo and its true neighbours appear here.", icon=":material/ads_click:")
         return
     image_id, label = photos.ids[row], photos.labels[row]
-    true, on_map = near_in_space(opened, shown.space, metric, k), near_on_map(opened, shown, k)
+    true, on_map = near_in_space(workspace, shown.space, metric, k), near_on_map(workspace, shown, k)
     shared = len({result["id"] for result in true} & {result["id"] for result in on_map})
-    photo_tiles.show_photos(opened, [image_id], key="map_query", title="Query", notes=[image_id], tile=170)
+    photo_tiles.show_photos(workspace, [image_id], key="map_query", title="Query", notes=[image_id], tile=170)
     if not true:
         return
-    traits = cached.traits(opened, shown.space)
+    traits = cached.traits(workspace, shown.space)
     st.caption(
         f"{sum(result['label'] == label for result in true)} of its {len(true)} nearest in the full space "
         f"({METRICS[metric].title}) are of its class; {shared} of them are among its {len(on_map)} nearest on the map. "
@@ -274,21 +264,21 @@ def show_query(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> N
     )
 
 
-def show_neighbours(opened: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
+def show_neighbours(workspace: Workspace, shown: DisplayedMap, metric: str, k: int) -> None:
     """The query's neighbours in the full space and on the map, as two rows of photos to compare."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     row = _query_row(photos)
     if row is None:
         return
     label = photos.labels[row]
     rankings = (
-        ("map_neighbours", TRUE_NEIGHBOURS, near_in_space(opened, shown.space, metric, k), 3),
-        ("map_near", NEAR_ON_MAP, near_on_map(opened, shown, k), 2),
+        ("map_neighbours", TRUE_NEIGHBOURS, near_in_space(workspace, shown.space, metric, k), 3),
+        ("map_near", NEAR_ON_MAP, near_on_map(workspace, shown, k), 2),
     )
     for key, title, ranking, digits in rankings:
         st.markdown(f"**{title}**")
         photo_tiles.show_photos(
-            opened,
+            workspace,
             [result["id"] for result in ranking],
             key=key,
             title=title,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, inputs, page_controls, photo_tiles, selection, url_state
 
 PAGE = 48
@@ -18,12 +19,12 @@ _MAX_OUTLIERS = 7
 
 def heading(count: int) -> str:
     """The heading over the selected photos."""
-    return f"{count:,} photos in the selection"
+    return f"{counted(count, 'photo')} in the selection"
 
 
-def choose(opened: Workspace) -> None:
+def choose(workspace: Workspace) -> None:
     """A form that selects by class, part of the file name, or a list of ids."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     with st.popover("Select", icon=":material/filter_alt:", width="stretch"), st.form("pick_form", border=False):
         labels = st.multiselect("Classes", list(photos.classes))
         name_part = inputs.line_or_none("File name contains", placeholder="img_12")
@@ -56,9 +57,9 @@ def matching(frame: pd.DataFrame, labels: list[str], name_part: str, id_lines: s
     return list(frame["id"][matches])
 
 
-def show(opened: Workspace, space: str) -> None:
+def show(workspace: Workspace, space: str) -> None:
     """Counts per class, the most and least typical photos, all selected photos page by page, and their ids as CSV."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     rows = np.array(selection.selected_rows(len(photos.ids), photos.contents), dtype=np.int64)
     if not len(rows):
         st.caption("Draw a lasso or a box around some points, or use *Select*: their photos appear here.")
@@ -66,36 +67,38 @@ def show(opened: Workspace, space: str) -> None:
     selected = photos.frame.iloc[rows]
     counts = selected["label"].value_counts()
     st.subheader(heading(len(rows)))
-    photo_tiles.legend(opened, {label: f"{counts.get(label, 0)} of {total}" for label, total in photos.classes.items()})
-    closeness = cached.closeness(opened, space, rows)
-    _show_typical(opened, space, selected, closeness)
+    photo_tiles.legend(
+        workspace, {label: f"{counts.get(label, 0)} of {total}" for label, total in photos.classes.items()}
+    )
+    closeness = cached.closeness(workspace, space, rows)
+    _show_typical(workspace, space, selected, closeness)
     order, page, table, clear = st.columns([2, 1, 1, 1], vertical_alignment="bottom")
     chosen_order = order.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, key="picked_order")
     orders = {"id": np.arange(len(rows)), "typical": np.argsort(-closeness, kind="stable")}
     orders["odd"] = orders["typical"][::-1]
     ordered = orders[chosen_order]
     pages = max(1, -(-len(rows) // PAGE))
-    if st.session_state.get("picked_page", 1) > pages:  # from a larger selection before
-        st.session_state["picked_page"] = 1
-    number = page.number_input(f"Page of {pages}", 1, pages, 1, key="picked_page") if pages > 1 else 1
+    number = page_controls.page_number(page, pages, "picked_page")
     with table:
         columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
         page_controls.csv_button(columns.iloc[ordered], "selection", width="stretch")
     if clear.button("Clear selection", icon=":material/close:", width="stretch"):
         selection.select([], photos.ids, photos.contents)
         st.rerun()
-    on_page = selected.iloc[ordered[(int(number) - 1) * PAGE : int(number) * PAGE]]
-    photo_tiles.show_photos(opened, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=92)
+    on_page = selected.iloc[ordered[(number - 1) * PAGE : number * PAGE]]
+    photo_tiles.show_photos(
+        workspace, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=92
+    )
 
 
-def _show_typical(opened: Workspace, space: str, selected: pd.DataFrame, closeness: np.ndarray) -> None:
+def _show_typical(workspace: Workspace, space: str, selected: pd.DataFrame, closeness: np.ndarray) -> None:
     if len(selected) < 3:
         return
     order = np.argsort(-closeness, kind="stable")
     outliers = order[::-1][: min(_MAX_OUTLIERS, len(order) - 1)]
     shown = [order[0], *outliers]
     photo_tiles.show_photos(
-        opened,
+        workspace,
         [str(selected["id"].iloc[place]) for place in shown],
         key="typical",
         title="Medoid and outliers of the selection",
@@ -110,9 +113,9 @@ def _show_typical(opened: Workspace, space: str, selected: pd.DataFrame, closene
     )
 
 
-def links(opened: Workspace) -> None:
+def links(workspace: Workspace) -> None:
     """Links that carry query and selection to other pages."""
-    photos = cached.catalog(opened)
+    photos = cached.catalog(workspace)
     if selection.query_id() is None and not selection.selected_rows(len(photos.ids), photos.contents):
         return
     left, right, _ = st.columns([1, 1, 3])

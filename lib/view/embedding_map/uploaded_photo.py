@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
+from lib.data import images, thumbnails
 from lib.documents.search import SearchResult
 from lib.embed import out_of_sample, spaces
 from lib.errors import QueryError
@@ -20,6 +21,7 @@ from lib.view.embedding_map.map_choice import DisplayedMap
 
 ADD = "Add your photo"
 NAME = "your photo"
+_SIDE = 320  # of the shown photo, px
 
 
 def choose() -> bytes | None:
@@ -43,39 +45,39 @@ def _position(
     upload: str,
     metric: str,
     k: int,
-    _opened: Workspace,
+    _workspace: Workspace,
     _shown: DisplayedMap,
     _file: bytes,
 ) -> tuple[np.ndarray, list[SearchResult]]:
     """The place (1, 2) on the stored map, and the nearest photos in the space."""
-    searchable = cached.searchable_space(_opened, space)
-    query = query_picture(searchable.catalog, cached.decoded(_file), NAME)
+    searchable = cached.searchable_space(_workspace, space)
+    query = query_picture(searchable.catalog, images.open_rgb(_file), NAME)
     needs_network = not query.copies and spaces.get(space).needs_weights
-    embed = cached.embedder(_opened, space) if needs_network else None
-    vector = search.vector(_opened, searchable, query, embed)
-    near = search.search(_opened, searchable, query, metric_name=metric, k=k, embed=embed)["results"]
+    embed = cached.embedder(_workspace, space) if needs_network else None
+    vector = search.vector(_workspace, searchable, query, embed)
+    near = search.search(_workspace, searchable, query, metric_name=metric, k=k, embed=embed)["results"]
     return out_of_sample.place(_shown.original, searchable.gallery.vectors, vector[None]), near
 
 
-def lines(opened: Workspace, shown: DisplayedMap, file: bytes | None, metric: str, k: int) -> Lines | None:
+def lines(workspace: Workspace, shown: DisplayedMap, file: bytes | None, metric: str, k: int) -> Lines | None:
     """Lines from the place of the uploaded photo on a map to its nearest photos in the space; None without one."""
     if file is None:
         return None
     key, upload = shown.parameters.key(), hashlib.sha256(file).hexdigest()
-    place, near = _position(opened.version, shown.space, key, upload, metric, k, opened, shown, file)
+    place, near = _position(workspace.version, shown.space, key, upload, metric, k, workspace, shown, file)
     return Lines(shown.displayed(place)[0], near, NAME, "nearest to it in the space")
 
 
-def show(opened: Workspace, shown: DisplayedMap, file: bytes, lines: Lines) -> None:
+def show(workspace: Workspace, shown: DisplayedMap, file: bytes, lines: Lines) -> None:
     """The uploaded photo and its nearest photos in the space."""
     st.html(
-        f'<img src="{gallery.data_uri(cached.encoded(cached.decoded(file)))}" alt="{NAME}" '
+        f'<img src="{gallery.data_uri(thumbnails.encode(images.open_rgb(file), _SIDE))}" alt="{NAME}" '
         'style="width:100%;max-width:15rem;border-radius:.6rem">'
     )
     method = "by projection on the same two axes" if shown.map.facts["method"] == "PCA" else "with UMAP transform"
     st.caption(f"Positioned {method}; other points unchanged. *{ADD}* replaces or removes it.")
     photo_tiles.show_photos(
-        opened,
+        workspace,
         [str(result["id"]) for result in lines.neighbours],
         key="visitor_near",
         title="Nearest to your photo in the space",

@@ -17,7 +17,7 @@ from lib.search import neighbourhoods
 from lib.view import cached, photo_tiles, url_state
 from lib.view.components import hover_photo, scatter
 from lib.view.embedding_map import fidelity, plot
-from lib.view.formatting import plain
+from lib.view.formatting import percent, plain
 
 # From no training on these photos to all of it; the frozen features of `transfer` are those of the backbone.
 ORDER = ("scratch", "resnet18", "finetune", "init")
@@ -25,46 +25,46 @@ _KEY = "journey"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Aligning the maps")
-def _planes(version: str, names: tuple[str, ...], _opened: Workspace) -> dict[str, np.ndarray]:
+def _planes(version: str, names: tuple[str, ...], _workspace: Workspace) -> dict[str, np.ndarray]:
     """The maps (n, 2) by the titles of their spaces, each aligned with the one before."""
-    planes = [_opened.map(names[0]).xy]
+    planes = [_workspace.map(names[0]).xy]
     for name in names[1:]:
-        planes.append(aligned(_opened.map(name).xy, planes[-1]))
+        planes.append(aligned(_workspace.map(name).xy, planes[-1]))
     return {spaces.get(name).title: xy.astype(np.float32) for name, xy in zip(names, planes, strict=True)}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _columns(version: str, names: tuple[str, ...], _opened: Workspace) -> tuple[scatter.Columns, ...]:
-    photos, planes = cached.catalog(_opened), _planes(version, names, _opened)
-    label = cached.traits(_opened, names[0])["label"]
+def _columns(version: str, names: tuple[str, ...], _workspace: Workspace) -> tuple[scatter.Columns, ...]:
+    photos, planes = cached.catalog(_workspace), _planes(version, names, _workspace)
+    label = cached.traits(_workspace, names[0])["label"]
     places = scatter.place_columns(photos.frame, next(iter(planes.values())))
     colour = scatter.colour_columns(label, photo_tiles.colours(photos), places["drawn"])
     # The density would be that of one map only.
     return {**places, "density": None}, colour, scatter.animation_columns(planes, places["drawn"])
 
 
-def show(opened: Workspace) -> None:
+def show(workspace: Workspace) -> None:
     """The animation over the spaces that exist, and how to create the missing ones."""
-    names = tuple(name for name in ORDER if name in opened.spaces)
-    missing = [name for name in ORDER if name not in opened.spaces]
+    names = tuple(name for name in ORDER if name in workspace.spaces)
+    missing = [name for name in ORDER if name not in workspace.spaces]
     if len(names) < 2:
         _show_how_to_begin()
         return
-    photos, planes = cached.catalog(opened), list(_planes(opened.version, names, opened).values())
-    places, colour, animation = _columns(opened.version, names, opened)
-    label = cached.traits(opened, names[0])["label"]
+    photos, planes = cached.catalog(workspace), list(_planes(workspace.version, names, workspace).values())
+    places, colour, animation = _columns(workspace.version, names, workspace)
+    label = cached.traits(workspace, names[0])["label"]
     scatter.show(
         places,
         colour,
         key=_KEY,
-        plane=f"{opened.version[:8]} {_KEY} {' '.join(names)}",
+        plane=f"{workspace.version[:8]} {_KEY} {' '.join(names)}",
         title=f"maps of {', '.join(names)}, one after the other, coloured by class",
         lit=plot.selected(photos),
         animation=animation,
         on_click=lambda row: plot.choose(photos, row),
         on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(planes, drawn.position), label, drawn),
     )
-    hover_photo.serve(_KEY, lambda row: plot.thumbnail(opened, row))
+    hover_photo.serve(_KEY, lambda row: plot.thumbnail(workspace, row))
     st.caption(
         "Each map is UMAP of one network's features, rotated, mirrored and scaled to match the map before "
         "(Procrustes). Intermediate positions are only animation. A lasso selects at any position."
@@ -75,9 +75,9 @@ def show(opened: Workspace) -> None:
         "its training photos, so the test photos are the fair measure."
     )
     for name in names:
-        if note := neighbourhoods.approximation_note(cached.neighbourhoods(opened, name).facts, ["cosine"]):
+        if note := neighbourhoods.approximation_note(cached.neighbourhoods(workspace, name).facts, ["cosine"]):
             st.caption(f"The nearest in {spaces.get(name).title} are {plain(note)}.")
-    st.dataframe(_table(opened, names), width="stretch", hide_index=True, column_config=_COLUMN_CONFIG)
+    st.dataframe(_table(workspace, names), width="stretch", hide_index=True, column_config=_COLUMN_CONFIG)
 
 
 def _show_how_to_begin() -> None:
@@ -98,38 +98,38 @@ _PURITY_ALL, _PURITY_TEST, _ACCURACY = "Purity %, all photos", "Purity %, test p
 _COLUMN_CONFIG = {name: st.column_config.NumberColumn(format="%.1f") for name in (_PURITY_ALL, _PURITY_TEST, _ACCURACY)}
 
 
-def _table(opened: Workspace, names: tuple[str, ...]) -> pd.DataFrame:
+def _table(workspace: Workspace, names: tuple[str, ...]) -> pd.DataFrame:
     """Purity and test accuracy, a row for each space."""
     try:
         runs = cached.runs(records.version(cached.current_settings()))
     except ArtifactError:  # the page of the runs shows the error
         runs = []
-    is_test = cached.catalog(opened).frame["split"].to_numpy() == "test"
+    is_test = cached.catalog(workspace).frame["split"].to_numpy() == "test"
     rows = []
     for name in names:
-        accuracy, source = _test_accuracy(opened, name, runs)
+        accuracy, source = _test_accuracy(workspace, name, runs)
         rows.append(
             {
                 "Space": spaces.get(name).title,
-                _PURITY_ALL: fidelity.purity(opened, name, np.ones(len(is_test), dtype=bool)),
-                _PURITY_TEST: fidelity.purity(opened, name, is_test),
-                _ACCURACY: None if accuracy is None else 100 * accuracy,
+                _PURITY_ALL: fidelity.purity(workspace, name, np.ones(len(is_test), dtype=bool)),
+                _PURITY_TEST: fidelity.purity(workspace, name, is_test),
+                _ACCURACY: percent(accuracy),
                 "Test accuracy of": source,
             }
         )
     return pd.DataFrame(rows)
 
 
-def _test_accuracy(opened: Workspace, space: str, runs: list[results.Run]) -> tuple[float | None, str]:
+def _test_accuracy(workspace: Workspace, space: str, runs: list[results.Run]) -> tuple[float | None, str]:
     """The test accuracy of a space's network, and the run or runs that it is from.
 
     For the backbone: of the classifiers that `transfer` trained on it, those of the best preset with most seeds.
     """
-    record = opened.space(space)["weights"]
+    record = workspace.space(space)["weights"]
     weights = None if record is None else record["name"]
     run = next((run for run in runs if run["id"] == weights), None)
     if space == "resnet18":
-        fingerprint = opened.state["dataset"]["fingerprint"]
+        fingerprint = workspace.state["dataset"]["fingerprint"]
         candidates: list[ResultRow] = [
             row
             for row in results.table([run for run in runs if run["dataset"]["fingerprint"] == fingerprint])

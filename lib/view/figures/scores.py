@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from lib.measure.scoreboard import MEASURES, SpaceScores, mean_and_interval
+from lib.measure.scoreboard import MEASURES, QUERIES, SpaceScores, mean_and_interval
 from lib.search.calibration import Calibration
 from lib.search.disagreement import ClassResult
 from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS, Floats, metric
+from lib.text import counted
 from lib.view import theme
 from lib.view.figures.style import MARGIN, faint, text
 
@@ -25,12 +26,20 @@ def space_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def score_bars(
-    by_space: dict[str, SpaceScores], titles: dict[str, str], measure: str, *, ink: str | None = None
+    by_space: dict[str, SpaceScores],
+    titles: dict[str, str],
+    measure: str,
+    over: str = QUERIES,
+    *,
+    ink: str | None = None,
 ) -> go.Figure:
-    """Each space × metric by one measure, with 95 % intervals. `ink` is the page's text colour."""
+    """Each space × metric by one measure, its mean over queries or classes, with 95 % intervals.
+
+    `ink` is the page's text colour.
+    """
     figure, colours = go.Figure(), space_colours(list(titles))
     for space, scored in by_space.items():
-        values = [mean_and_interval(scores, measure) for scores in scored.scores.values()]
+        values = [mean_and_interval(scores, measure, over) for scores in scored.scores.values()]
         middle = [value or 0.0 for value, _ in values]
         bounds = [interval or (value, value) for (_, interval), value in zip(values, middle, strict=True)]
         figure.add_bar(
@@ -47,7 +56,8 @@ def score_bars(
             hovertemplate=f"{text(titles[space])}, %{{x}}: {MEASURES[measure]} %{{y:.2%}}<extra></extra>",
         )
     figure.update_layout(height=320, margin=MARGIN, barmode="group", legend=LEGEND)
-    figure.update_yaxes(title=MEASURES[measure], rangemode="tozero", tickformat=".1~%")
+    title = MEASURES[measure] + ("" if over == QUERIES else f", mean over {over}")
+    figure.update_yaxes(title=title, rangemode="tozero", tickformat=".1~%")
     return figure
 
 
@@ -111,7 +121,7 @@ def calibration(measured: Calibration, edge: int) -> go.Figure:
             x=middles,
             y=share,
             mode="lines",
-            name=f"{name}: {int(counts.sum()):,} pairs",
+            name=f"{name}: {counted(int(counts.sum()), 'pair')}",
             line={"color": colour, "width": 2, "shape": "hvh"},
             fill="tozeroy",
             fillcolor=faint(colour, 0.22),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lib.text import visible
 from lib.view import theme
 
 
@@ -30,7 +31,7 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
 
 def text(value: object) -> str:
     """`value` for a label or a hover box, escaped: Plotly would read HTML in it."""
-    return html.escape("".join(letter if letter.isprintable() else "�" for letter in str(value)))
+    return html.escape(visible(str(value)))
 
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}

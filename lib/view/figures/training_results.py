@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from lib.learn import results
 from lib.learn.regimes import REGIMES
+from lib.text import counted
 from lib.view import theme
 from lib.view.figures import style
 from lib.view.figures.style import MARGIN, colour, faint, text
@@ -210,7 +211,7 @@ def probe(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     sizes = sorted({row["photos"] for row in rows})
     for regime, photos in dict.fromkeys((row["regime"], row["photos"]) for row in rows):
         layers = [row for row in rows if (row["regime"], row["photos"]) == (regime, photos)]
-        name = f"{text(layers[0]['title'])} · {photos:,} photos"
+        name = f"{text(layers[0]['title'])} · {counted(photos, 'photo')}"
         figure.add_scatter(
             x=[row["layer"] for row in layers],
             y=[row["accuracy"] for row in layers],

@@ -1,19 +1,38 @@
-"""Home: the quality of the data: duplicates, contradicting labels, files that were left out."""
+"""Home: how the data was read, and its quality: duplicates, leaks, contradicting labels, files that were left out."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from lib.data import data_notes, skipped_files
+from lib.data.catalog import Catalog
+from lib.errors import PetalscopeError
+from lib.measure import leaks
 from lib.prepare.workspace import Workspace
-from lib.view import cached, page_controls, photo_tiles, url_state
+from lib.text import agreeing
+from lib.view import cached, page_controls, photo_tiles, remedies, url_state
+from lib.view.formatting import plain
 
 _MOST_GROUPS = 30
+NO_LEAKS = "No test photo has a near-duplicate among the other photos."
+LEAKS_HELP = (
+    "A re-encoded, resized, brightened or cropped copy of a test photo lies outside the test split. A search with it "
+    "finds itself, and scores become too good. `evaluate` and the scoreboard show each score without these pairs, too."
+)
+TOGETHER = "Splits that keep them together (CSV)"
+TOGETHER_HELP = "A table of labels and splits: `python -m lib prepare --labels FILE` reads it."
 
 
 def show(workspace: Workspace) -> None:
     """The files that were left out; duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
+    for sentence in data_notes.sentences(photos):
+        st.caption(plain(sentence))
+    if photos.factors:
+        st.caption(plain(f"{photos.factors}."))
     if photos.skipped:
+        if clause := skipped_files.summary(photos.skipped):
+            st.caption(plain(f"{clause}."))
         with st.expander(f"Files and folders left out: {len(photos.skipped):,}", icon=":material/report:"):
             st.dataframe(photos.skipped, width="stretch", hide_index=True)
     if not st.toggle(
@@ -35,4 +54,29 @@ def show(workspace: Workspace) -> None:
         photo_tiles.show_photos(
             workspace, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112
         )
-    page_controls.download("Download as JSON", lambda: cached.json_of(groups), "petalscope-audit.json")
+    page_controls.json_button(groups, "audit")
+    _show_leaks(workspace, photos)
+
+
+def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
+    """The near-duplicates that straddle test and the other splits, and a table of splits without such pairs."""
+    try:
+        near = cached.near_duplicates(workspace)
+    except PetalscopeError as error:
+        st.info(remedies.sentence(error))
+        return
+    pairs = leaks.leaks(near, photos)
+    if not pairs:
+        st.markdown(NO_LEAKS)
+        return
+    st.markdown(f"**{agreeing(len(pairs), 'leak', 'is', 'are')}** between test and the other splits.", help=LEAKS_HELP)
+    for place, leak in enumerate(pairs[:_MOST_GROUPS]):
+        st.caption("equal pixels" if leak["equal"] else f"correlation {leak['correlation']:.3f}")
+        notes = [f"{split} · {name}" for split, name in zip(leak["splits"], leak["ids"], strict=True)]
+        photo_tiles.show_photos(workspace, leak["ids"], key=f"leak_{place}", title="Leaks", notes=notes, tile=112)
+    if len(pairs) > _MOST_GROUPS:
+        st.caption(f"The first {_MOST_GROUPS} of {len(pairs):,}; the table has all.")
+    page_controls.download(
+        TOGETHER, lambda: leaks.shared_split_table(near, photos), "petalscope-splits.csv", key="together"
+    )
+    st.caption(TOGETHER_HELP)

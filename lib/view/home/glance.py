@@ -7,6 +7,7 @@ import streamlit as st
 
 from lib.data.catalog import SPLITS
 from lib.prepare.workspace import Workspace
+from lib.text import natural_key
 from lib.view import cached, photo_tiles
 from lib.view.figures import style
 
@@ -44,6 +45,7 @@ def class_bars(frame: pd.DataFrame, colours: dict[str, str]) -> str:
     """
     counts = frame.groupby(["label", "split"], observed=True).size().unstack(fill_value=0)
     counts = counts.reindex(columns=list(_SHADES), fill_value=0)
+    counts = counts.loc[sorted(counts.index, key=natural_key)]
     largest = max(1, int(counts.sum(axis=1).max()))
     rows = []
     for label, by_split in counts.iterrows():

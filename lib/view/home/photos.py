@@ -7,6 +7,7 @@ import streamlit as st
 
 from lib.data.catalog import SPLITS
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, photo_tiles, url_state
 
 SEED = "draw"  # the link parameter, and session key, of the random choice; the network's input uses it, too
@@ -33,7 +34,7 @@ def show(workspace: Workspace) -> None:
         return
     rows = np.random.default_rng(int(seed)).permutation(len(matches))[:_STRIP]
     strip = matches.iloc[np.sort(rows)]
-    st.caption(f"{len(strip)} of {len(matches):,} photos. Click one: it becomes the query on every page.")
+    st.caption(f"{len(strip)} of {counted(len(matches), 'photo')}. Click one: it becomes the query on every page.")
     photo_tiles.show_photos(
         workspace, list(strip["id"]), key="strip", title="Photos", notes=list(strip["split"]), tile=112
     )

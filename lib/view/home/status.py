@@ -19,7 +19,7 @@ def show(workspace: Workspace) -> None:
         return
     for check in document["checks"]:
         icon = ":material/check_circle:" if check["ready"] else ":material/pending:"
-        remedy = f" → `{check['remedy']}`" if check["remedy"] else ""
+        remedy = f" → {plain(check['remedy'])}" if check["remedy"] else ""
         st.markdown(f"{icon} **{check['name']}** · {plain(check['detail'])}{remedy}")
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     st.caption(f"Petalscope {document['version']} with {versions}; prepared {workspace.state['prepared']}")

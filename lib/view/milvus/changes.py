@@ -12,7 +12,7 @@ from lib.documents.inspect import CollectionDocument
 from lib.errors import PetalscopeError, QueryError
 from lib.store import changes, field_search, index_types, pool
 from lib.store.changes import ChangePlan
-from lib.view import cached_milvus, inputs, page_frame
+from lib.view import cached_milvus, inputs, page_frame, remedies
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import connect, vector_health
@@ -42,10 +42,10 @@ def show(context: MilvusContext) -> None:
     try:
         plan = changes.plan(context.open_store(), entry, action, **_options(context, entry, action))
     except QueryError as error:
-        st.info(plain(str(error)))
+        st.info(plain(remedies.sentence(error)))
         return
     with st.container(border=True):
-        st.markdown(f"**{plan.title}**: {plain(plan.words)}")
+        st.markdown(f"**{plan.title}**: {plain(plan.effect)}")
         st.code(plan.code, language="python")
         ready = allowed
         if action == "drop_collection":

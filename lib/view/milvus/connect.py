@@ -16,6 +16,7 @@ from lib import limits
 from lib.errors import PetalscopeError, QueryError
 from lib.store import addresses, pool
 from lib.store.pool import Connection, Pulse
+from lib.text import shortened
 from lib.view import auth, cached, cached_milvus, inputs, page_frame, url_state
 from lib.view.formatting import plain
 
@@ -88,8 +89,8 @@ def _connect_linked() -> None:
         _typed()[connection.name] = replace(connection, name=name)
     else:
         st.warning(
-            f"The link names the server {plain(connection.address[:200])}, {NOT_CONNECTED}. If you trust it, type its "
-            f"address under *{CONNECT}*.",
+            f"The link names the server {plain(shortened(connection.address))}, {NOT_CONNECTED}. If you trust it, type "
+            f"its address under *{CONNECT}*.",
             icon=":material/link_off:",
         )
 
@@ -145,7 +146,7 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
         lock,
         f"cached {cached_milvus.TTL_S} s",
     ]
-    unsupported = [item["call"] for item in cached_milvus.server_info(connection)["unavailable"]]
+    unsupported = [item["call"] for item in cached_milvus.server_info(connection).unavailable]
     if unsupported:
         facts.append(f"not supported: {', '.join(unsupported)}")
     st.caption(" · ".join(facts))

@@ -8,7 +8,7 @@ from lib.documents.inspect import CollectionOutline, FieldDocument
 from lib.errors import QueryError, StoreError
 from lib.store import filters
 from lib.store.filters import Condition
-from lib.view import inputs, page_frame, url_state
+from lib.view import inputs, page_frame, remedies, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 
@@ -63,7 +63,7 @@ def _build(context: MilvusContext, outline: CollectionOutline, where: str) -> No
     try:
         text = filters.expression(conditions, outline["fields"], context.open_store(), joined=str(joined))
     except QueryError as error:
-        st.caption(plain(str(error)))
+        st.caption(plain(remedies.sentence(error)))
         return
     st.code(text, language=None, wrap_lines=True)
 

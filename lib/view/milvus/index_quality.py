@@ -39,14 +39,7 @@ def show(context: MilvusContext) -> None:
     with left:
         field = st.selectbox("Field", fields, **url_state.choice("field", "milvus_quality", fields, fields[0]))
     with right:
-        view = st.segmented_control(
-            "View",
-            list(_VIEWS),
-            format_func=_VIEWS.__getitem__,
-            required=True,
-            wrap=True,
-            **url_state.choice("quality", "milvus", list(_VIEWS), "curve"),
-        )
+        view = page_controls.segments("View", _VIEWS, "quality", "milvus", "curve")
     index = field_search.index_on(context.read_entry(), field)
     if index is not None and index.get("warning"):
         st.warning(plain(index["warning"]), icon=":material/warning:")

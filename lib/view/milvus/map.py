@@ -11,7 +11,7 @@ import streamlit as st
 from lib.documents.inspect import CollectionDocument
 from lib.measure.traits import Trait
 from lib.store import rows as store_rows
-from lib.view import cached, formatting, photo_tiles, theme, url_state
+from lib.view import cached, formatting, page_controls, photo_tiles, theme, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.components import scatter
 from lib.view.formatting import plain
@@ -38,14 +38,7 @@ def show(context: MilvusContext) -> None:
     with columns[0]:
         field = st.selectbox("Field", fields, **url_state.choice("field", "milvus_map", fields, fields[0]))
     with columns[1]:
-        method = st.segmented_control(
-            "Method",
-            list(_METHODS),
-            format_func=_METHODS.__getitem__,
-            required=True,
-            wrap=True,
-            **url_state.choice("plane", "milvus", list(_METHODS), "pca"),
-        )
+        method = page_controls.segments("Method", _METHODS, "plane", "milvus", "pca")
     most = int(columns[3].selectbox("Max rows", _SIZES, index=2, format_func="{:,}".format, key="map_most"))
     sample = map_sample.sample(context, field, most)
     with columns[2]:
@@ -97,11 +90,12 @@ def _dynamic(sample: Sample, declared: set[str]) -> list[str]:
 
 def _about(method: str, count: int, row_count: int | None, plane: Plane) -> str:
     rows = "all" if row_count is not None and count >= row_count else f"{count:,} random"
-    preservation, k = (plane.facts["fidelity"][name] for name in ("preservation", "k"))
+    fidelity = plane.facts["fidelity"]
+    preservation, k = fidelity["preservation"], fidelity["k"]
     preserved = ""
     if preservation is not None:
         preserved = f"; {preservation:.1%} of each row's {k} nearest neighbours are among its {k} nearest on this map"
-    metric = plane.facts.get("metric", "cosine")
+    metric = plane.facts["metric"]
     return f"{_METHODS[method]} of {rows} rows, computed here from the stored vectors ({metric}){preserved}. {CLICK}"
 
 
@@ -119,13 +113,13 @@ def _trait(context: MilvusContext, name: str, values: list[Any]) -> tuple[Trait,
     return Trait(name, name, "", "category", np.array(groups, dtype=object)), {each: colours[each] for each in names}
 
 
-def _grouped(words: list[str]) -> list[str]:
-    """The words with all but the most frequent replaced by "other"; empty ones stay."""
-    names, counts = np.unique([word for word in words if word], return_counts=True)
+def _grouped(values: list[str]) -> list[str]:
+    """The values with all but the most frequent replaced by "other"; empty ones stay."""
+    names, counts = np.unique([value for value in values if value], return_counts=True)
     if len(names) <= _MOST_GROUPS:
-        return words
+        return values
     frequent = set(names[np.argsort(-counts, kind="stable")[: _MOST_GROUPS - 1]])
-    return [word if word in frequent or not word else "other" for word in words]
+    return [value if value in frequent or not value else "other" for value in values]
 
 
 def _row(context: MilvusContext, sample: Sample, key: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from lib.documents.embeddings import MapFacts
 from lib.embed import projection
 from lib.embed.projection import MapParameters
 from lib.errors import QueryError
@@ -34,7 +35,7 @@ class Plane:
     """Coordinates `xy` (n, 2) of a sample's rows, and the `facts` of the projection."""
 
     xy: np.ndarray
-    facts: dict[str, Any]
+    facts: MapFacts
 
 
 def sample(context: MilvusContext, field: str, most: int = MOST) -> Sample:

@@ -12,7 +12,8 @@ import streamlit as st
 
 from lib.documents.inspect import CollectionDocument, UnavailableCall
 from lib.store.overview import CollectionSummary
-from lib.view import cached_milvus, formatting, inputs, page_frame, url_state
+from lib.text import counted
+from lib.view import cached_milvus, formatting, inputs, page_controls, page_frame, url_state
 from lib.view.cached_milvus import NO_COLLECTION, MilvusContext
 from lib.view.formatting import plain
 
@@ -25,7 +26,7 @@ _OBJECTS = {"segments": "Segments on disk", "loaded_segments": "Loaded segments"
 
 def collection_count(count: int, total: int) -> str:
     """How many collections match the search, of all."""
-    return f"{count:,} of {total:,} collections"
+    return f"{count:,} of {counted(total, 'collection')}"
 
 
 def show(context: MilvusContext) -> None:
@@ -52,11 +53,7 @@ def _table(context: MilvusContext) -> None:
     descending = order.selectbox("Order", ["A to Z", "Z to A"], label_visibility="collapsed") == "Z to A"
     names = sorted((name for name in context.names if part.strip().lower() in name.lower()), reverse=descending)
     pages = max(1, -(-len(names) // PAGE))
-    if st.session_state.get("overview_page", 1) > pages:
-        st.session_state["overview_page"] = 1
-    number = 1
-    if pages > 1:
-        number = int(page.number_input(f"Page of {pages}", 1, pages, key="overview_page", label_visibility="collapsed"))
+    number = page_controls.page_number(page, pages, "overview_page", label_is_shown=False)
     shown = names[(number - 1) * PAGE : number * PAGE]
     st.caption(
         collection_count(len(names), len(context.names))
@@ -185,13 +182,13 @@ def _counted(entry: CollectionDocument, key: str) -> str:
     if key == "replicas":
         return str(len(parts))
     rows = sum(int(part.get("num_rows") or 0) for part in parts if isinstance(part, dict))
-    return f"{len(parts)}" + (f", {rows:,} rows" if rows else "")
+    return f"{len(parts)}" + (f", {counted(rows, 'row')}" if rows else "")
 
 
 def _unsupported(items: list[UnavailableCall]) -> None:
     """The calls that the engine refused, each with the reason."""
     if items:
-        title = f"{len(items)} call{'s' if len(items) > 1 else ''} about this collection not supported"
+        title = f"{counted(len(items), 'call')} about this collection not supported"
         with st.expander(title, icon=":material/help:"):
             st.dataframe(
                 pd.DataFrame(items).rename(columns={"call": "Call", "reason": "Reason"}),
@@ -201,12 +198,11 @@ def _unsupported(items: list[UnavailableCall]) -> None:
 
 
 def _server(context: MilvusContext) -> None:
-    answers = dict(cached_milvus.server_info(context.connection))
-    unavailable = answers.pop("unavailable")
+    info = cached_milvus.server_info(context.connection)
     with st.expander("Server info", icon=":material/dns:"):
-        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in answers.items()})
-        if unavailable:
-            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in unavailable))
+        _properties({"version": context.pulse.version} | {name: ", ".join(each) for name, each in info.names.items()})
+        if info.unavailable:
+            st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in info.unavailable))
 
 
 def shown(value: object) -> str:

@@ -10,7 +10,8 @@ from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace, store_key
 from lib.store import pool
 from lib.store.pool import Connection
-from lib.view import cached, cached_milvus, page_frame, remedies, url_state
+from lib.text import shortened
+from lib.view import cached, cached_milvus, page_controls, page_frame, remedies, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import (
@@ -55,15 +56,8 @@ def choose() -> MilvusContext:
 
 def show(context: MilvusContext) -> None:
     """The part that the user has chosen."""
-    part = st.segmented_control(
-        "Part",
-        list(PARTS),
-        required=True,
-        format_func=lambda part: PARTS[part][0],
-        wrap=True,
-        label_visibility="collapsed",
-        **url_state.choice("part", "milvus", list(PARTS), "overview"),
-    )
+    titles = {name: title for name, (title, _) in PARTS.items()}
+    part = page_controls.segments("Part", titles, "part", "milvus", "overview", label_is_shown=False)
     PARTS[part][1](context)
 
 
@@ -91,5 +85,5 @@ def _collection(connection: Connection, names: list[str], workspace: Workspace |
     ordered = sorted(names, key=lambda name: not name.startswith(bases)) if bases else names
     linked = url_state.parameter("collection")
     if linked and linked not in names:
-        st.warning(f"There is no collection {plain(linked[:200])} in this store; another one is shown.")
+        st.warning(f"There is no collection {plain(shortened(linked))} in this store; another one is shown.")
     return str(st.selectbox("Collection", ordered, **url_state.choice("collection", "milvus", ordered, ordered[0])))

@@ -69,7 +69,7 @@ def _step(workspace: Workspace, lesson: Lesson, place: int) -> None:
     with st.container(border=True):
         icon = ":material/check_circle:" if done else f":material/counter_{place + 1}:"
         st.markdown(f"{icon} **{place + 1} · {step.title}**")
-        st.caption(step.words)
+        st.caption(step.purpose)
         st.code(step.code, language="python")
         if not done:
             return

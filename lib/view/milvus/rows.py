@@ -27,7 +27,7 @@ NEXT, BACK = "Next page", "Back"
 IN_ORDER = "rows in the order of"
 NO_ROW = "No row matches, or the rows of this page are gone: *First* starts anew."
 FILTER_UNUSED = "The filter does not apply to the selected photos."
-_STATISTICS = {  # of a vector: key in `vector_facts`, words in the table's header
+_STATISTICS = {  # of a vector: key in `vector_facts`, the column's header
     "norm": "norm",
     "least": "least",
     "most": "most",
@@ -179,7 +179,7 @@ def _cells(row: dict[str, Any], vectors: list[str]) -> dict[str, Any]:
     for name in vectors:
         facts = store_rows.vector_facts(row.get(name))
         cells[name] = _curve(row.get(name))
-        cells |= {f"{name} {words}": facts[fact] for fact, words in _STATISTICS.items() if fact in facts}
+        cells |= {f"{name} {header}": facts[fact] for fact, header in _STATISTICS.items() if fact in facts}
     return cells
 
 

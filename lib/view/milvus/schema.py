@@ -7,6 +7,7 @@ import streamlit as st
 
 from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
 from lib.store import index_types
+from lib.text import counted
 from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
@@ -132,6 +133,6 @@ def _size(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> Non
         return
     assumed = [name for name, source in index["source"].items() if source == "not exposed" and name in {"M", "nlist"}]
     st.caption(
-        f"{MEMORY}: **{index_types.format_bytes(size.memory)}** = {plain(size.formula)}, for {rows:,} rows"
+        f"{MEMORY}: **{index_types.format_bytes(size.memory)}** = {plain(size.formula)}, for {counted(rows, 'row')}"
         + (f"; assumed, since not exposed: {', '.join(assumed)}" if assumed else "")
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.data import thumbnails
 from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
 from lib.embed import embedder, spaces
 from lib.errors import StoreError
@@ -60,14 +61,7 @@ def show(context: MilvusContext) -> None:
         metric = _metric_choice(index, fields[name])
     k = int(columns[2].number_input("Results (k)", **url_state.number("answers", 1, 200, 12)))
     with columns[3]:
-        way = st.segmented_control(
-            "Search with",
-            list(WAYS),
-            format_func=WAYS.__getitem__,
-            required=True,
-            wrap=True,
-            **url_state.choice("with", "milvus_search", list(WAYS), "row"),
-        )
+        way = page_controls.segments("Search with", WAYS, "with", "milvus_search", "row")
     params = _parameters(context, index, k)
     text = filter_builder.choose(context, "search")
     scalars = [field["name"] for field in entry["fields"] if "VECTOR" not in field["type"] and not field["primary"]]
@@ -193,7 +187,7 @@ def _of_photo(context: MilvusContext, entry: CollectionDocument, field: FieldDoc
     if upload is None:
         return None
     photo = uploads.read(upload.getvalue())
-    st.image(cached.encoded(photo.whole, 160), caption="your photo")
+    st.image(thumbnails.encode(photo.whole, 160), caption="your photo")
     vector = embedder.query_vector(cached.embedder(workspace, space), photo.whole)
     return collections.centre(vector[None])[0] if provenance.get("centred") else np.asarray(vector)
 

@@ -12,6 +12,7 @@ from lib.store import collections, drift, field_search, rows, vector_health
 from lib.store.drift import Drift
 from lib.store.vector_health import Health
 from lib.store.write import Rows
+from lib.text import counted
 from lib.view import cached, cached_milvus, page_frame, url_state
 from lib.view.cached_milvus import BY_COLLECTION, MilvusContext
 from lib.view.figures import vector_health as figures
@@ -32,7 +33,7 @@ OTHER_ORIGIN = "It was made with other weights, photos or settings than today's 
 
 def no_drift(rows: int) -> str:
     """The sentence for a collection that matches the artifacts."""
-    return f"**No drift**: all {rows:,} rows match the local vectors exactly."
+    return f"**No drift**: all {counted(rows, 'row')} match the local vectors exactly."
 
 
 def show(context: MilvusContext) -> None:
@@ -90,7 +91,7 @@ def _numbers(health: Health) -> None:
         "Dead dims", f"{len(health.dead):,}", border=True, help=f"Of {health.dim:,}: the same value in all rows."
     )
     st.caption(
-        f"{health.rows:,} rows, cached up to 10 min"
+        f"{counted(health.rows, 'row')}, cached up to 10 min"
         + ("." if health.complete else "; the collection has more rows, which were not examined.")
     )
 
@@ -106,9 +107,7 @@ def _lists(context: MilvusContext, health: Health) -> None:
                 st.dataframe(pd.DataFrame({"Key": keys}), hide_index=True)
     if health.duplicates:
         groups = health.duplicates
-        with st.expander(
-            f"Equal vectors: {len(groups):,} group{'s' if len(groups) > 1 else ''}", icon=":material/content_copy:"
-        ):
+        with st.expander(f"Equal vectors: {counted(len(groups), 'group')}", icon=":material/content_copy:"):
             st.caption("Bit-equal vectors usually come from one photo that was stored twice.")
             _photos(context, [key for group in groups[:12] for key in group][:36], "duplicates")
             table = pd.DataFrame({"Rows": [len(group) for group in groups], "Keys": groups})
@@ -170,7 +169,7 @@ def _drift(context: MilvusContext) -> None:
             st.markdown(f":material/check_circle: {no_drift(gap.same)}")
             return
         st.markdown(
-            f":material/sync_problem: **Drift from today's artifacts**: {len(gap.missing):,} rows missing, "
+            f":material/sync_problem: **Drift from today's artifacts**: {counted(len(gap.missing), 'row')} missing, "
             f"{len(gap.extra):,} extra, {len(gap.moved):,} with another vector, {len(gap.renamed):,} with another "
             f"label or split; {gap.same:,} match. {OTHER_ORIGIN if expected.other_origin else ''}"
         )
@@ -190,7 +189,7 @@ def _compared(context: MilvusContext, version: str, row_count: int | None, _expe
 
 def _repair(context: MilvusContext, gap: Drift, expected: _Expected) -> None:
     written = len(gap.missing) + len(gap.moved) + len(gap.renamed)
-    effect = f"Writes {written:,} rows and deletes {len(gap.extra):,}, then flushes."
+    effect = f"Writes {counted(written, 'row')} and deletes {len(gap.extra):,}, then flushes."
     if not connect.unlocked(context.connection):
         st.caption(f"{effect} To allow that, {connect.UNLOCK}.")
         return

@@ -15,6 +15,7 @@ from lib.search.metrics import METRICS
 from lib.view import page_controls, page_frame, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import percent
 from lib.view.retrieval import measurements
 
 # Colours that are safe for the colour-blind (Okabe and Ito); further metrics take them again.
@@ -125,15 +126,15 @@ def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
                     "Metric": METRICS[name].title,
                     "AUC": calibration.auc,
                     "Best threshold": cost.threshold,
-                    "True positive rate %": None if cost.recall is None else 100 * cost.recall,
-                    "False positive rate %": None if cost.fall_out is None else 100 * cost.fall_out,
+                    "True positive rate %": percent(cost.recall),
+                    "False positive rate %": percent(cost.fall_out),
                     "Pairs of the same class": cost.positives,
                     "Pairs of different classes": cost.negatives,
                 }
             )
     table = pd.DataFrame(rows)
     st.markdown("**Every space and metric** at its best threshold")
-    percent = st.column_config.NumberColumn(format="%.2f")
+    percents = st.column_config.NumberColumn(format="%.2f")
     count = st.column_config.NumberColumn(format="localized")
     st.dataframe(
         table,
@@ -142,8 +143,8 @@ def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
         column_config={
             "AUC": st.column_config.NumberColumn(format="%.3f"),
             "Best threshold": st.column_config.NumberColumn(format="%.4g"),
-            "True positive rate %": percent,
-            "False positive rate %": percent,
+            "True positive rate %": percents,
+            "False positive rate %": percents,
             "Pairs of the same class": count,
             "Pairs of different classes": count,
         },

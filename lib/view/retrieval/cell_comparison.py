@@ -17,6 +17,7 @@ from lib.search.significance import Difference
 from lib.view import cached, page_controls, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import percent
 from lib.view.retrieval import measurements, view_links
 
 SHOWN = 12
@@ -57,7 +58,7 @@ def show_pair(
         ("Difference (pp)", points(test.mean, measure), "", f"Mean of {MEASURES[measure]}, A − B, percentage points."),
         ("95 % interval", f"{points(test.ci95[0], measure)} to {points(test.ci95[1], measure)}", "", ""),
         ("p value", p_words(test.p), "", ""),
-        ("A better on", f"{test.wins} of {test.queries}", "", f"{test.ties} queries tie."),
+        ("A better on", f"{test.wins} of {test.n}", "", f"{test.ties} queries tie."),
     )
     st.markdown(verdict(test, a, b, len(cells) * (len(cells) - 1) // 2))
     if test.wins or test.losses:
@@ -94,10 +95,6 @@ def _show_queries(workspace: Workspace, cells: Cells, a: str, b: str, measure: s
         )
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else value * 100
-
-
 def points(difference: float, measure: str) -> str:
     """A difference in percentage points."""
     return f"{difference * 100:+.{2 if measure == 'r10' else 1}f}"
@@ -113,12 +110,11 @@ def verdict(test: Difference, a: str, b: str, comparisons: int) -> str:
     assert test.p is not None and test.mean is not None
     if not (test.wins or test.losses):
         return (
-            f":material/equal: **{SAME_SCORES} {test.queries} queries.** Both give the same ranking; *Understand* "
-            "shows why."
+            f":material/equal: **{SAME_SCORES} {test.n} queries.** Both give the same ranking; *Understand* shows why."
         )
     method = (
         "Paired bootstrap for the interval, sign-flip permutation for p, "
-        f"{significance.RESAMPLES:,} resamples of the {test.queries} queries each."
+        f"{significance.RESAMPLES:,} resamples of the {test.n} queries each."
     )
     winner, loser = (a, b) if test.mean > 0 else (b, a)
     corrected = min(1.0, test.p * comparisons)
@@ -147,10 +143,10 @@ def show_against_best(scores_by_space: dict[str, SpaceScores], cells: Cells, mea
             {
                 "Space": spaces.get(cell.split(".")[0]).title,
                 "Metric": METRICS[cell.split(".")[1]].title,
-                f"{MEASURES[measure]}, %": _percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
-                "Difference (pp)": _percent(test.mean),
-                "low": _percent(test.ci95[0] if test.ci95 else None),
-                "high": _percent(test.ci95[1] if test.ci95 else None),
+                f"{MEASURES[measure]}, %": percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
+                "Difference (pp)": percent(test.mean),
+                "low": percent(test.ci95[0] if test.ci95 else None),
+                "high": percent(test.ci95[1] if test.ci95 else None),
                 "p": test.p,
                 "p (Holm)": p,
                 "Significant": "–" if p is None else "yes" if p < 0.05 else "no",

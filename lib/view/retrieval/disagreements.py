@@ -15,6 +15,7 @@ from lib.search.neighbourhoods import DEPTH
 from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
+from lib.view.formatting import percent
 from lib.view.retrieval import measurements, view_links
 
 SHOWN = 24
@@ -74,17 +75,17 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
     lists = {
         "Least in common": (disagreement.worst()[:SHOWN], "The lowest overlap first."),
         "Cosine finds more": (
-            disagreement.torn("cosine")[:SHOWN],
+            disagreement.rows_ahead("cosine")[:SHOWN],
             "Photos for which cosine finds more results of the same class than L1.",
         ),
         "L1 finds more": (
-            disagreement.torn("l1")[:SHOWN],
+            disagreement.rows_ahead("l1")[:SHOWN],
             "Photos for which L1 finds more results of the same class than cosine.",
         ),
     }
     st.subheader("By photo")
-    tied = url_state.choice("torn", "disagree", list(lists), "Least in common")
-    title = str(st.segmented_control("Photos", list(lists), required=True, label_visibility="collapsed", **tied))
+    titles = {title: title for title in lists}
+    title = page_controls.segments("Photos", titles, "torn", "disagree", "Least in common", label_is_shown=False)
     rows, about = lists[title]
     st.caption(f"{about} Click a photo to compare its results side by side.")
     if not len(rows):
@@ -138,12 +139,12 @@ def _show_classes(workspace: Workspace, space: str, k: int) -> None:
             {
                 "Class": result.label,
                 "Photos": result.images,
-                "Overlap %": _percent(result.overlap),
-                "Precision of L1 %": _percent(result.right["l1"]),
-                "Precision of cosine %": _percent(result.right["cosine"]),
-                "Cosine − L1 (pp)": _percent(result.difference.mean),
-                "95 % from": _percent(result.difference.ci95[0]) if result.difference.ci95 else None,
-                "to": _percent(result.difference.ci95[1]) if result.difference.ci95 else None,
+                "Overlap %": percent(result.overlap),
+                "Precision of L1 %": percent(result.right["l1"]),
+                "Precision of cosine %": percent(result.right["cosine"]),
+                "Cosine − L1 (pp)": percent(result.difference.mean),
+                "95 % from": percent(result.difference.ci95[0]) if result.difference.ci95 else None,
+                "to": percent(result.difference.ci95[1]) if result.difference.ci95 else None,
                 "p (Holm)": result.p_corrected,
                 "Verdict": WINNERS[result.winner],
             }
@@ -160,10 +161,6 @@ def _show_classes(workspace: Workspace, space: str, k: int) -> None:
         "of classes (Holm)."
     )
     page_controls.csv_button(table, "classes-l1-cosine")
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
 
 
 def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
@@ -214,7 +211,7 @@ def _hub_numbers(hubs: Hubs) -> dict[str, str]:
     return {
         "Skewness of the retrieval counts": "–" if hubs.skewness is None else f"{hubs.skewness:.2f}",
         "Largest retrieval count": f"{hubs.counts.max():,}",
-        "Never retrieved (anti-hubs)": f"{hubs.never:.1%} of photos",
+        "Never retrieved (anti-hubs)": f"{hubs.never_retrieved:.1%} of photos",
         "Results that are among the top 1 % of photos": f"{hubs.top_share:.1%}",
         "Results of another class": f"{hubs.bad.sum() / max(1, hubs.counts.sum()):.1%}",
     }

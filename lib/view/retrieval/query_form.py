@@ -16,6 +16,7 @@ from lib.view import (
     cached_milvus,
     cached_search,
     inputs,
+    page_controls,
     page_frame,
     photo_tiles,
     selection,
@@ -63,16 +64,7 @@ def _source(workspace: Workspace) -> str:
     selected = selection.selected_ids(photos.ids, photos.contents)
     titles = SOURCES | {SELECTION: f"Selection ({len(selected)})" if selected else "Selection"}
     default = SELECTION if selected and selection.query_id() is None else PHOTOS
-    return str(
-        st.segmented_control(
-            "Query from",
-            list(SOURCES),
-            required=True,
-            format_func=titles.__getitem__,
-            wrap=True,
-            **url_state.choice("from", "retrieval", list(SOURCES), default),
-        )
-    )
+    return page_controls.segments("Query from", titles, "from", "retrieval", default)
 
 
 def _shared_label(workspace: Workspace, rows: list[int | None]) -> str | None:

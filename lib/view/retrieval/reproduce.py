@@ -99,7 +99,7 @@ def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, e
         metric=side.metric,
         k=k,
         engine=engine,
-        among=queries.filter,
+        answer_filter=queries.filter,
         keep_duplicates=queries.keep_duplicates,
         part=queries.part,
         unit=side.unit,

@@ -10,7 +10,9 @@ import streamlit as st
 from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
+from lib.text import counted
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.formatting import plain
@@ -65,34 +67,30 @@ def k_choice() -> int:
     return int(st.number_input("Results (k)", **url_state.number("k", 1, 100, 10)))
 
 
+def results_title(title: str) -> str:
+    """The name of a group of results for screen readers; `title` is that of their metric."""
+    return f"Results by {title}"
+
+
 def _controls(workspace: Workspace, *, several: bool) -> tuple[str, Side, int, str]:
     """What the rows stand for, the metric and space that all rows share, k, and the engine."""
-    choices = list(ROWS) if several else [METRIC, SPACE]
+    titles = ROWS if several else {name: ROWS[name] for name in (METRIC, SPACE)}
     columns = st.columns([2.4, 1.5, 2.2, 3.2], vertical_alignment="bottom")
     with columns[0]:
-        by = str(
-            st.segmented_control(
-                "Compare by",
-                choices,
-                required=True,
-                format_func=ROWS.__getitem__,
-                **url_state.choice("rows", "retrieval", choices, METRIC),
-            )
-        )
+        by = page_controls.segments("Compare by", titles, "rows", "retrieval", METRIC)
     with columns[3]:
         metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval") if by != METRIC else "cosine"
     space = page_controls.space_choice(workspace, "retrieval") if by != SPACE else workspace.spaces[0]
     with columns[1]:
         k = k_choice()
     with columns[2]:
-        engine = str(
-            st.segmented_control(
-                "Engine",
-                ["exact", "milvus"],
-                required=True,
-                help="*exact* scans every photo. *milvus* searches the collection's index, and shows what it missed.",
-                **url_state.choice("engine", "retrieval", ["exact", "milvus"], "exact"),
-            )
+        engine = page_controls.segments(
+            "Engine",
+            {"exact": "exact", "milvus": "milvus"},
+            "engine",
+            "retrieval",
+            "exact",
+            about="*exact* scans every photo. *milvus* searches the collection's index, and shows what it missed.",
         )
     return by, Side(metric, space), k, engine
 
@@ -139,7 +137,7 @@ def _show_row(
     names the row for screen readers."""
     metric, results = METRICS[document["metric"]], document["results"]
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    unit = f"mean rank over {len(document['queries'])} queries" if "fusion" in document else metric.unit
+    unit = f"mean rank over {counted(len(document['queries']), 'query')}" if "fusion" in document else metric.unit
     same_class = [result["label"] == label for result in results]
     verdict = f" · {sum(same_class)} of {len(results)} of the query's class" if label is not None else ""
     recall = f" · recall against the full scan {document['recall']:.2f}" if document["recall"] is not None else ""
@@ -147,14 +145,17 @@ def _show_row(
         f"**{heading}** · {direction} · {unit}{verdict}{recall}",
         help=f"${metric.formula}$ ({metric.unit}). {metric.note} Δ is the gap to the next result.",
     )
+    if "undefined" in document:
+        st.caption(f"{left_out_note(document['undefined'])}.")
     if not results:
-        st.caption(NO_RESULTS)
+        if "undefined" not in document:
+            st.caption(NO_RESULTS)
         return
     photo_tiles.show_photos(
         workspace,
         [result["id"] for result in results],
         key=key,
-        title=f"Answers by {title}",
+        title=results_title(title),
         badges=[f"#{result['rank']}" for result in results],
         notes=[_values(result) for result in results],
         right=same_class if label is not None else None,
@@ -181,7 +182,7 @@ def _show_missed(workspace: Workspace, document: SearchDocument, key: str) -> No
         workspace,
         [result["id"] for result in missed],
         key=f"{key}_missed",
-        title="Answers that Milvus missed",
+        title="Results that Milvus missed",
         badges=[f"exact #{result['rank']}" for result in missed],
         notes=[_values(result) for result in missed],
         tile=68,

@@ -14,6 +14,7 @@ from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import embedder, spaces
 from lib.errors import DataError, QueryError
 from lib.measure import factors, robustness, scoreboard
+from lib.measure.robustness import OriginalRank
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -28,7 +29,7 @@ K = 10
 RESET = "Reset"
 BY_FACTOR = "By factor of variation"
 # By metric: the original's rank, and the first results of the distorted photo, as plain dicts.
-Ranks = dict[str, dict[str, Any]]
+Ranks = dict[str, OriginalRank]
 
 
 def show(workspace: Workspace) -> None:
@@ -100,11 +101,7 @@ def _ranks(workspace: Workspace, space: str, image_id: str, strengths: tuple[tup
         vector = embedder.query_vector(cached.embedder(workspace, space), photo)
     else:
         vector = np.asarray(loaded.gallery.vectors[row])
-    by_metric = robustness.rank_originals(loaded, [row], vector[None], K)[0]
-    return {
-        name: {"rank": ranked.rank, "value": ranked.value, "gallery": ranked.gallery, "answers": ranked.answers}
-        for name, ranked in by_metric.items()
-    }
+    return robustness.rank_originals(loaded, [row], vector[None], K)[0]
 
 
 def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], strengths: dict[str, float]) -> None:
@@ -118,7 +115,7 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
         page_frame.restart_or_show_error(error)
         return
     ranks = {space: _ranks(workspace, space, image_id, tuple(sorted(active.items()))) for space in compared_spaces}
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     before, after, chart = st.columns([2, 2, 6], vertical_alignment="top")
     changes = " · ".join(f"{DISTORTIONS[name].title} {value:g}" for name, value in active.items()) or "unchanged"
     _show_picture(before, original, f"original: {image_id}")
@@ -126,9 +123,9 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
     with chart:
         st.plotly_chart(
             robustness_figures.ranks(
-                {space: {name: ranked["rank"] for name, ranked in by.items()} for space, by in ranks.items()},
+                {space: {name: ranked.rank for name, ranked in by.items()} for space, by in ranks.items()},
                 titles,
-                next(iter(ranks[compared_spaces[0]].values()))["gallery"],
+                next(iter(ranks[compared_spaces[0]].values())).gallery,
                 ink=ink(),
             ),
             width="stretch",
@@ -137,16 +134,8 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
             alt="the rank of the original photo under every metric, in each space",
         )
     st.markdown("  \n".join(rank_sentence(titles[space], ranks[space]) for space in compared_spaces))
-    metric = str(
-        st.segmented_control(
-            "Metric",
-            list(METRICS),
-            required=True,
-            format_func=lambda name: METRICS[name].title,
-            wrap=True,
-            **url_state.choice("metric", "lab", list(METRICS), "cosine"),
-        )
-    )
+    metric_titles = {name: metric.title for name, metric in METRICS.items()}
+    metric = page_controls.segments("Metric", metric_titles, "metric", "lab", "cosine")
     for space in compared_spaces:
         _show_results(workspace, space, ranks[space][metric], row, metric)
 
@@ -161,8 +150,8 @@ def _show_picture(column: Any, picture: Any, caption: str) -> None:
 
 def rank_sentence(title: str, ranks: Ranks) -> str:
     """Under how many metrics the original is still the first result."""
-    first = sum(ranked["rank"] == 1 for ranked in ranks.values())
-    worst = max(ranked["rank"] for ranked in ranks.values())
+    first = sum(ranked.rank == 1 for ranked in ranks.values())
+    worst = max(ranked.rank for ranked in ranks.values())
     tail = "" if first == len(ranks) else f"; its worst rank is {worst:,}"
     return f"**{title}**: {first_under(first, len(ranks))}{tail}."
 
@@ -172,15 +161,15 @@ def first_under(first: int, metrics: int) -> str:
     return f"the original comes first under {first} of {metrics} metrics"
 
 
-def _show_results(workspace: Workspace, space: str, ranked: dict[str, Any], row: int, metric: str) -> None:
+def _show_results(workspace: Workspace, space: str, ranked: OriginalRank, row: int, metric: str) -> None:
     """The first results for the distorted photo in one space under one metric."""
     photos = cached.catalog(workspace)
     label = photos.labels[row]
-    result_rows = [result_row for result_row, _ in ranked["answers"]]
+    result_rows = [result_row for result_row, _ in ranked.results]
     same_class = [photos.labels[result_row] == label for result_row in result_rows]
     others = [same for result_row, same in zip(result_rows, same_class, strict=True) if result_row != row]
     st.markdown(
-        f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{ranked['rank']:,} · "
+        f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{ranked.rank:,} · "
         f"{sum(others)} of {len(others)} other results of its class"
     )
     photo_tiles.show_photos(
@@ -190,7 +179,7 @@ def _show_results(workspace: Workspace, space: str, ranked: dict[str, Any], row:
         title=f"Answers in {spaces.get(space).title}",
         badges=[f"#{rank}" for rank in range(1, len(result_rows) + 1)],
         notes=[
-            (format(value, "#.4g"), "original" if result_row == row else "") for result_row, value in ranked["answers"]
+            (format(value, "#.4g"), "original" if result_row == row else "") for result_row, value in ranked.results
         ],
         right=same_class,
         row=True,

@@ -13,7 +13,7 @@ from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
 from lib.measure.robustness import RobustnessSweep, SweepRow
 from lib.prepare.workspace import Workspace
-from lib.view import page_controls, url_state
+from lib.view import page_controls, photo_tiles, url_state
 from lib.view.figures import robustness, scores
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
@@ -61,13 +61,9 @@ def show(workspace: Workspace, compared_spaces: list[str]) -> None:
 
 def _show_figures(workspace: Workspace, sweeps: Sweeps, compared_spaces: list[str], metric: str, quantity: str) -> None:
     """A legend of the spaces, and a curve for each distortion that has strengths."""
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     colours = scores.space_colours(list(titles))
-    legend = "".join(
-        f'<span class="ps-key"><i style="background:{colours[name]}"></i>{titles[name]}</span>'
-        for name in compared_spaces
-    )
-    st.html(f"<div>{legend}</div>")
+    photo_tiles.colour_key((colours[name], titles[name]) for name in compared_spaces)
     columns = st.columns(3)
     measured = [
         kind

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
 from lib.measure import scoreboard
-from lib.measure.scoreboard import MEASURE_DESCRIPTIONS, MEASURES, SpaceScores
+from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUERIES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
@@ -25,12 +27,32 @@ PANELS = {
     "best": "Compare all with the best",
     "classes": "By class",
 }
-MEASURE = "Measure"
+MEASURE, OVER = "Measure", "Mean over"
+OVER_TITLES = {QUERIES: "Queries", CLASSES: "Classes"}
+OVER_HELP = (
+    "*Queries*: every test photo counts the same. *Classes*: the mean of each class first, then the mean of these, so "
+    "that a small class counts as much as a large one."
+)
+NO_SCORES = "There are no scores"
+
+
+def population(queries: int, left_out: int, gallery: int) -> str:
+    """The line on which photos the scores are means over."""
+    rest = f"; {left_out:,} left out" if left_out else ""
+    return (
+        f"Over the {queries:,} test photos that have another photo of their class among the {gallery:,} photos of the "
+        f"gallery{rest}."
+    )
+
+
+def undefined_pairs(pairs: int, cells: Sequence[str]) -> str:
+    """The line on pairs of photos without a similarity."""
+    return f"{pairs:,} pairs of photos have no defined similarity and are no results: {', '.join(cells)}."
 
 
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
-    page_frame.origin(workspace, Spaces=", ".join(spaces.get(name).title for name in workspace.spaces), Engine="exact")
+    page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return
@@ -39,21 +61,14 @@ def show(workspace: Workspace) -> None:
         for space, space_scores in scores_by_space.items()
         for metric, cell in space_scores.scores.items()
     }
-    measure = _measure_choice()
-    _show_bars(workspace, scores_by_space, measure)
-    _show_table(scores_by_space)
-    best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure)[0] or 0.0)
-    panel = str(
-        st.segmented_control(
-            "Below the scores",
-            list(PANELS),
-            required=True,
-            format_func=PANELS.__getitem__,
-            label_visibility="collapsed",
-            wrap=True,
-            **url_state.choice("below", "scores", list(PANELS), "queries"),
-        )
-    )
+    _show_population(cells)
+    if all(cell.why for cell in cells.values()):
+        return
+    measure, over = _measure_choice()
+    _show_bars(workspace, scores_by_space, measure, over)
+    _show_table(scores_by_space, over)
+    best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
+    panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
     if panel == "queries":
         _show_queries(workspace, cells, measure, best)
     elif panel == "pair":
@@ -64,19 +79,40 @@ def show(workspace: Workspace) -> None:
         _show_classes(workspace, cells, measure)
 
 
-def _measure_choice() -> str:
-    """The quality measure: a control kept in the address."""
-    tied = url_state.choice("measure", "scores", list(MEASURES), "map")
-    return str(st.segmented_control(MEASURE, list(MEASURES), required=True, format_func=MEASURES.__getitem__, **tied))
+def _show_population(cells: Cells) -> None:
+    """Over which photos every score below is a mean; why there is no score; pairs without a similarity."""
+    some = next(iter(cells.values()))
+    st.markdown(population(some.queries, some.left_out, some.gallery))
+    titles_by_reason: dict[str, list[str]] = {}
+    titles_by_pairs: dict[int, list[str]] = {}
+    for name, cell in cells.items():
+        if cell.why:
+            titles_by_reason.setdefault(cell.why, []).append(cell_title(name))
+        if cell.pairs.undefined:
+            titles_by_pairs.setdefault(cell.pairs.undefined, []).append(cell_title(name))
+    for why, titles in titles_by_reason.items():
+        which = "" if len(titles) == len(cells) else f" of {', '.join(titles)}"
+        st.info(f"{NO_SCORES}{which}. {why}", icon=":material/info:")
+    for pairs, titles in titles_by_pairs.items():
+        st.caption(undefined_pairs(pairs, titles))
 
 
-def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str) -> None:
+def _measure_choice() -> tuple[str, str]:
+    """The quality measure, and what its mean is over: controls kept in the address."""
+    left, right = st.columns([4, 1])
+    with left:
+        measure = page_controls.segments(MEASURE, MEASURES, "measure", "scores", "map")
+    with right:
+        over = page_controls.segments(OVER, OVER_TITLES, "over", "scores", QUERIES, about=OVER_HELP)
+    return measure, over
+
+
+def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str, over: str) -> None:
     """The scores as bars, and what was measured, when, and in how many seconds."""
-    titles = {name: spaces.get(name).title for name in workspace.spaces}
+    titles = page_controls.space_titles(workspace)
     first = next(iter(scores_by_space.values()))
-    cell = next(iter(first.scores.values()))
     st.plotly_chart(
-        scores.score_bars(scores_by_space, titles, measure, ink=ink()),
+        scores.score_bars(scores_by_space, titles, measure, over, ink=ink()),
         width="stretch",
         key="scores",
         config=config("scores"),
@@ -84,22 +120,28 @@ def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], me
     )
     seconds = " + ".join(f"{space_scores.facts['seconds']:.1f} s" for space_scores in scores_by_space.values())
     st.caption(
-        f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. {cell.queries:,} test photos as queries against "
-        f"{cell.gallery:,} others; error bars are 95 % intervals ({first.facts['intervals']}). Measured "
+        f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. Results with equal values count in "
+        f"expectation over their possible orders. Error bars are 95 % intervals ({first.facts['intervals']}). Measured "
         f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
-        "`python -m lib evaluate` gives the same scores."
+        "`python -m lib evaluate` gives the same scores; `docs/measures.md` defines them."
     )
 
 
-def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
+def _show_table(scores_by_space: dict[str, SpaceScores], over: str) -> None:
     """Every measure of every cell; a tick on a row shows its queries below."""
     texts, numbers = [], []
     for space, space_scores in scores_by_space.items():
         for metric, cell in space_scores.scores.items():
             text = {"Space": spaces.get(space).title, "Metric": METRICS[metric].short}
-            number: dict[str, object] = {"space": space, "metric": metric, "queries": cell.queries}
+            number: dict[str, object] = {
+                "space": space,
+                "metric": metric,
+                "queries": cell.queries,
+                "left out": cell.left_out,
+                "mean over": over,
+            }
             for measure, title in MEASURES.items():
-                value, interval = scoreboard.mean_and_interval(cell, measure)
+                value, interval = scoreboard.mean_and_interval(cell, measure, over)
                 low, high = interval or (None, None)
                 text[f"{title}, %"] = _interval(value, interval, 2 if measure == "r10" else 1)
                 number |= {title: value, f"{title} low": low, f"{title} high": high}
@@ -117,6 +159,10 @@ def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
         pd.DataFrame(texts),
         hide_index=True,
         width="stretch",
+        column_config={
+            f"{title}, %": st.column_config.TextColumn(help=_sentence(MEASURE_DESCRIPTIONS[measure]))
+            for measure, title in MEASURES.items()
+        },
         key="score_rows",
         on_select=show_ticked,
         selection_mode="single-row",
@@ -125,6 +171,10 @@ def _show_table(scores_by_space: dict[str, SpaceScores]) -> None:
     left.caption(":material/touch_app: Tick a row to see its best and worst queries.")
     with right:
         page_controls.csv_button(pd.DataFrame(numbers), "scores", width="stretch")
+
+
+def _sentence(description: str) -> str:
+    return f"{description[0].upper()}{description[1:]}."
 
 
 def _interval(value: float | None, interval: tuple[float, float] | None, digits: int) -> str:
@@ -138,7 +188,7 @@ def _show_queries(workspace: Workspace, cells: Cells, measure: str, best: str) -
     """The queries with the lowest and the highest scores of a cell, as photos."""
     cell = cell_choice("Configuration", cells, "cell", best)
     cell_scores = cells[cell]
-    values, precision = scoreboard.per_query(cell_scores, measure), cell_scores.per_query.average_precision
+    values, precision = (scoreboard.per_query(cell_scores, name) for name in (measure, "map"))
     defined = np.nonzero(~np.isnan(values))[0]
     # Average precision breaks the ties of a coarser measure.
     ranked = defined[np.lexsort((defined, precision[defined], values[defined]))]
@@ -183,7 +233,7 @@ def _show_classes(workspace: Workspace, cells: Cells, measure: str) -> None:
         config=config("score-classes"),
         alt=f"{MEASURES[measure]} of every configuration, class by class",
     )
-    st.caption("In brackets: the number of test photos of the class.")
+    st.caption("In brackets: the number of test photos of the class that count.")
     table = pd.DataFrame(
         [
             {"cell": title, "class": label, "queries": count, MEASURES[measure]: value}

@@ -9,6 +9,7 @@ import streamlit as st
 from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.view import cached_search, page_controls, page_frame, photo_tiles, selection, url_state
 from lib.view.cached_search import QuerySet, Side
@@ -26,15 +27,7 @@ def show(workspace: Workspace, queries: QuerySet) -> None:
     comparison = cached_search.compare(workspace, queries, a, b, k)
     names = _side_names(a, b)
     _show_agreement(comparison, names, k)
-    shown = str(
-        st.segmented_control(
-            "Show",
-            list(SHOWN),
-            required=True,
-            format_func=SHOWN.__getitem__,
-            **url_state.choice("show", "retrieval", list(SHOWN), "all"),
-        )
-    )
+    shown = page_controls.segments("Show", SHOWN, "show", "retrieval", "all")
     pair = explain_pair.chosen_pair(comparison)
     _show_rankings(workspace, queries.label, comparison, (a, b), names, shown, pair)
     explain_pair.show(workspace, queries, (a, b), comparison, names, pair)
@@ -52,16 +45,8 @@ def _controls(workspace: Workspace) -> tuple[Side, Side, int]:
     with second[0]:
         right_metric = page_controls.metric_choice("Right: metric", "cosine", "b", "retrieval")
     with second[1]:
-        right_space = str(
-            st.segmented_control(
-                "Right: space",
-                workspace.spaces,
-                required=True,
-                format_func=lambda name: spaces.get(name).title,
-                wrap=True,
-                **url_state.choice("bspace", "retrieval", workspace.spaces, left_space),
-            )
-        )
+        titles = page_controls.space_titles(workspace)
+        right_space = page_controls.segments("Right: space", titles, "bspace", "retrieval", left_space)
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with left:
         k = result_rows.k_choice()
@@ -188,7 +173,7 @@ def _title(sides: tuple[Side, Side], side: str) -> str:
     this = left if side == "a" else right
     space = f" in {spaces.get(this.space).title}" if left.space != right.space else ""
     position = f", {'left' if side == 'a' else 'right'}" if left == right else ""
-    return f"Answers by {METRICS[this.metric].title}{space}{position}"
+    return f"{result_rows.results_title(METRICS[this.metric].title)}{space}{position}"
 
 
 def _heading(side: Side, label: str | None, document: SearchDocument) -> tuple[str, str]:
@@ -197,4 +182,5 @@ def _heading(side: Side, label: str | None, document: SearchDocument) -> tuple[s
     same_class = sum(result["label"] == label for result in results)
     verdict = f" · {same_class} of {len(results)} of the query's class" if label is not None else ""
     direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    return f"{METRICS[side.metric].title} · {explain_pair.space_title(side)}", direction + verdict
+    left_out = f" · {left_out_note(document['undefined'])}" if "undefined" in document else ""
+    return f"{METRICS[side.metric].title} · {explain_pair.space_title(side)}", direction + verdict + left_out

@@ -14,6 +14,7 @@ from lib.errors import DataError, PetalscopeError
 from lib.prepare.workspace import Workspace
 from lib.search import equivalence, worked_example
 from lib.search.metrics import METRICS
+from lib.text import counted
 from lib.view import cached, page_controls, page_frame, photo_tiles, selection
 from lib.view.components import gallery
 from lib.view.figures import scores, vectors
@@ -98,7 +99,7 @@ def _show_stored_vectors(workspace: Workspace, space: str, row: int) -> None:
         lines = -(-len(vector) // NUMBERS_A_LINE)
         st.markdown(
             f"**{about.title}: {len(vector):,} numbers** · {about.about} · {NUMBERS_A_LINE} numbers a line, "
-            f"{lines} line{'s' if lines > 1 else ''}"
+            f"{counted(lines, 'line')}"
         )
         alt = f"the {len(vector):,} numbers of this photo in {about.title}, as grey cells"
         _show_strip(vector, alt, "")
@@ -241,7 +242,7 @@ def _show_equivalences(workspace: Workspace, space: str) -> None:
     )
     with right:
         st.markdown(
-            f"Kendall's tau between every two rankings of {measured.rows:,} photos in "
+            f"Kendall's tau between every two rankings of {counted(measured.rows, 'photo')} in "
             f"**{spaces.get(space).title}**, mean over {measured.queries} queries (seeded sample). 1: the same order; "
             "0: unrelated."
         )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import streamlit as st
-
 from lib.prepare.workspace import Workspace
-from lib.view import url_state
+from lib.view import page_controls
 from lib.view.cached_search import QuerySet
 from lib.view.retrieval import (
     calibration,
@@ -49,6 +47,4 @@ VIEWS: dict[str, QueryView | DataSetView] = {
 
 def choose() -> QueryView | DataSetView:
     """The chosen view: a control kept in the address."""
-    names = list(VIEWS)
-    tied = url_state.choice("view", "retrieval", names, names[0])
-    return VIEWS[str(st.segmented_control("View", names, required=True, wrap=True, **tied))]
+    return VIEWS[page_controls.segments("View", {name: name for name in VIEWS}, "view", "retrieval", next(iter(VIEWS)))]

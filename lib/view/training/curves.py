@@ -23,13 +23,7 @@ def section(runs: list[Run]) -> None:
     """The controls, then both figures side by side."""
     controls = st.container(key="controls").columns([4, 3, 2.4, 3], vertical_alignment="top")
     with controls[0]:
-        axes = list(training_curves.AXES)
-        tied = url_state.choice("x", "training", axes, "epoch")
-        axis = str(
-            st.segmented_control(
-                "Over", axes, required=True, format_func=training_curves.AXES.__getitem__, wrap=True, **tied
-            )
-        )
+        axis = page_controls.segments("Over", training_curves.AXES, "x", "training", "epoch")
     with controls[1]:
         lines = several("Lines", "lines", training_curves.LINES, list(training_curves.LINES))
     with controls[2]:

@@ -9,7 +9,6 @@ from lib.errors import PetalscopeError
 from lib.learn import runs as records
 from lib.prepare.workspace import Workspace
 from lib.view import background_jobs, cached
-from lib.view.formatting import plain
 
 CREATE = "Create embeddings"
 
@@ -20,13 +19,7 @@ def section(workspace: Workspace) -> None:
         missing = _missing(workspace)
     except PetalscopeError:  # a damaged record; the page has shown its error already
         return
-    job = background_jobs.jobs().job
-    if job.running:
-        background_jobs.follow()
-        return
-    if job.error:
-        st.error(plain(job.error), icon=":material/error:")
-    if not missing:
+    if background_jobs.follow_or_show_error() or not missing:
         return
     titles = ", ".join(spaces.SPACES[name].title for name in missing)
     st.markdown(f"These networks have no embeddings of your photos yet, for the map and for retrieval: {titles}.")

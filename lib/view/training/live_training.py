@@ -9,10 +9,13 @@ from typing import Any, Protocol
 
 import streamlit as st
 
+from lib.errors import Remedy
 from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.results import Run
 from lib.settings import Settings
+from lib.text import counted
+from lib.view import remedies
 from lib.view.figures import style, training_curves
 from lib.view.formatting import plain
 
@@ -37,8 +40,10 @@ def finished(titles: list[str], accuracy: float | None) -> str:
 def ended(status: Status, runs: list[Run]) -> None:
     """How the last training ended; `runs` are the recorded ones."""
     if status.message:
-        st.warning(plain(status.message), icon=":material/stop_circle:")
-        st.caption(RESUME)
+        why = remedies.reworded(remedies.sentence(status.notice))  # a start that failed has left but a line
+        st.warning(plain(why), icon=":material/stop_circle:")
+        if status.notice.remedy is not Remedy.RESUME:  # whose words say the same
+            st.caption(RESUME)
         return
     accuracy = next((run["test_accuracy"] for run in reversed(runs) if run["id"] == status.run_id), None)
     st.success(finished(status.queue, accuracy), icon=":material/check_circle:")
@@ -65,7 +70,7 @@ def follow(settings: Settings, trainer: Trainer) -> None:
     stage = plain(status.stage or "starting")
     if status.total:
         share = min(1.0, max(0.0, status.done / status.total))
-        st.progress(share, text=f"{stage}: {status.done:,} of {status.total:,} photos")
+        st.progress(share, text=f"{stage}: {status.done:,} of {counted(status.total, 'photo')}")
     else:
         st.progress(0.0, text=f"{stage} …")
     if status.curve:

@@ -13,7 +13,8 @@ from lib.learn import regimes as register
 from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS, REGIMES
 from lib.prepare.workspace import Workspace
-from lib.view import cached, url_state
+from lib.text import counted
+from lib.view import cached, page_controls
 from lib.view.figures import style, training_curves, training_results
 from lib.view.figures.network import blocks, frozen_tensors
 from lib.view.formatting import ink, plain
@@ -71,17 +72,8 @@ def _trainable(classes: int) -> None:
 
 def _diagram(runs: list[results.Run], classes: int) -> None:
     st.subheader("ResNet18, block by block")
-    options = list(REGIMES)
-    regime = str(
-        st.segmented_control(
-            "Show for",
-            options,
-            required=True,
-            format_func=lambda name: REGIMES[name].title,
-            wrap=True,
-            **url_state.choice("drawn", "training", options, "finetune"),
-        )
-    )
+    titles = {name: regime.title for name, regime in REGIMES.items()}
+    regime = page_controls.segments("Show for", titles, "drawn", "training", "finetune")
     sizes = [run["config"].get("image_size") for run in runs]
     px = max((size for size in sizes if isinstance(size, int) and 8 <= size <= 4096), default=None)
     source = "the input size of these runs" if px else "the input size of ImageNet's weights"
@@ -143,7 +135,7 @@ def _probed(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
     fewest = min((row["photos"] for row in rows), default=0)
     accuracies = {row["layer"]: row["accuracy"] for row in rows if row["photos"] == fewest}
     measured = [f"{layer} **{accuracies[layer]:.1%}**" for layer in layers if layer in accuracies]
-    return f"Measured with {fewest:,} photos, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
+    return f"Measured with {counted(fewest, 'photo')}, pretrained {', '.join(measured)}" if measured else NOT_MEASURED
 
 
 def _tested(rows: Sequence[ResultRow], regimes: Sequence[str]) -> str:

@@ -13,22 +13,27 @@ from lib.learn import results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
-from lib.view import cached, page_controls
+from lib.statistics import TEST_RESAMPLES
+from lib.text import counted
+from lib.view import page_controls
 from lib.view.figures import style, training_curves, training_results
-from lib.view.formatting import plain
+from lib.view.formatting import percent, plain
 from lib.view.training.run_choice import data_name
 
+_TOGETHER, _INTERVAL = "p, seeds together", "95 % (pp)"
 _DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
 ONE_SEED = "1 seed"
 SIGNIFICANCE = (
     "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
-    "only if every seed is. Applies to these runs on this test set."
+    "only if every seed is. The seeds together: the share of seeds that are right on a photo, compared photo by photo "
+    f"by a sign-flip permutation test ({TEST_RESAMPLES:,} resamples) and Holm-corrected over the pairs. Applies to "
+    "these runs on this test set."
 )
 
 
 def headline(title: str, accuracy: float, tested: int | None) -> str:
     """The sentence on the best regime."""
-    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({tested:,} photos)" if tested else "")
+    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({counted(tested, 'photo')})" if tested else "")
 
 
 def section(runs: list[Run], workspace: Workspace) -> None:
@@ -99,27 +104,27 @@ def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> Non
 def _line(row: ResultRow, name: str, fingerprint: str) -> dict[str, Any]:
     return {
         "Regime": name,
-        "Test accuracy %": _percent(row["accuracy"], 4),
+        "Test accuracy %": percent(row["accuracy"], 4),
         "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else ONE_SEED,
-        "Published %": _percent(row["published"], 2),
-        "Difference": _percent(row["difference"], 4),
+        "Published %": percent(row["published"], 2),
+        "Difference": percent(row["difference"], 4),
         "95 % of one run": _range(row["ci95"]),
         "Trainable": row["trainable"],
         "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
         "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
         "Weights": row["weights"],
         "Photos": row["dataset"] + ("" if row["fingerprint"] == fingerprint else " (other photos)"),
-        "% per million": _percent(row["per_million"], 1),
-        "% per minute": _percent(row["per_minute"], 4),
+        "% per million": percent(row["per_million"], 1),
+        "% per minute": percent(row["per_minute"], 4),
     }
-
-
-def _percent(share: float | None, places: int) -> float | None:
-    return None if share is None else round(100 * share, places)
 
 
 def _range(bounds: tuple[float, float] | None) -> str:
     return "–".join(f"{100 * bound:.1f}" for bound in bounds) if bounds else ""
+
+
+def _points(bounds: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * bound:+.1f}" for bound in bounds)
 
 
 def _differences(runs: list[Run]) -> None:
@@ -132,10 +137,12 @@ def _differences(runs: list[Run]) -> None:
             {
                 "A": names[pair["a_key"]],
                 "B": names[pair["b_key"]],
-                _DIFFERENCE: _percent(pair["difference"], 2),
+                _DIFFERENCE: percent(pair["difference"], 2),
                 "Verdict": pair["verdict"],
                 _DISAGREEMENTS: ", ".join(f"{test['a_only']} : {test['b_only']}" for test in pair["tests"]),
                 "p, corrected": pair["p_holm"],
+                _TOGETHER: pair["over_seeds"]["p_holm"] if pair["over_seeds"] else None,
+                _INTERVAL: _points(pair["over_seeds"]["ci95"]) if pair["over_seeds"] else "",
                 "Seeds": f"{pair['significant_seeds']} of {pair['seeds']}" if pair["seeds"] else "",
             }
             for pair in pairs
@@ -151,6 +158,12 @@ def _differences(runs: list[Run]) -> None:
                 help="Test photos that only A, and only B, classifies correctly; one pair of counts per seed."
             ),
             "p, corrected": st.column_config.NumberColumn(format="%.2g", help="The largest over the seeds."),
+            _TOGETHER: st.column_config.NumberColumn(
+                format="%.2g", help="Of the test that uses the seeds together; its least value is the resamples'."
+            ),
+            _INTERVAL: st.column_config.TextColumn(
+                help="95 % interval of the difference over test photos, seeds averaged; paired bootstrap."
+            ),
             "Seeds": st.column_config.TextColumn(help="Common seeds in which the difference is significant."),
         },
     )
@@ -174,7 +187,7 @@ def _costs(rows: Sequence[ResultRow], names: list[str]) -> None:
 def _all_runs(runs: list[Run], workspace: Workspace) -> None:
     # The table is made and sent only once the user opens this.
     expander = st.expander(
-        f"All {len(runs)} runs (full records)", icon=":material/list:", key="every_run", on_change="rerun"
+        f"All {counted(len(runs), 'run')} (full records)", icon=":material/list:", key="every_run", on_change="rerun"
     )
     if not expander.open:
         return
@@ -185,7 +198,7 @@ def _all_runs(runs: list[Run], workspace: Workspace) -> None:
                 {
                     "Run": run["id"],
                     "Seed": run["seed"],
-                    "Accuracy %": _percent(run["test_accuracy"], 2),
+                    "Accuracy %": percent(run["test_accuracy"], 2),
                     "95 % interval": _range(run["test_ci95"]),
                     "Best epoch": run["best_epoch"],
                     "Of epochs": len(run["epochs"]),
@@ -200,6 +213,4 @@ def _all_runs(runs: list[Run], workspace: Workspace) -> None:
         ids = list(dict.fromkeys(run["id"] for run in runs))
         chosen = st.multiselect("Records to download", ids, default=ids, key="export")
         records = [run["record"] for run in runs if run["id"] in chosen]
-        page_controls.download(
-            "Download as JSON", lambda: cached.json_of({"runs": records}), "petalscope-runs.json", "json_runs"
-        )
+        page_controls.json_button({"runs": records}, "runs")

@@ -8,6 +8,7 @@ from lib.learn import runs as records
 from lib.learn.regimes import REGIMES
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, page_frame, url_state
 from lib.view.formatting import plain
 
@@ -50,9 +51,9 @@ def _group_choice(runs: list[Run], fingerprint: str) -> list[Run]:
 
     def title(name: str) -> str:
         if name == ALL:
-            return f"All {len(runs)} runs"
+            return f"All {counted(len(runs), 'run')}"
         run, count = groups[name][0], len(groups[name])
-        return f"{data_name(run, fingerprint)} · {run['preset'] or 'no'} preset · {count} run{'s' if count > 1 else ''}"
+        return f"{data_name(run, fingerprint)} · {run['preset'] or 'no'} preset · {counted(count, 'run')}"
 
     tied = url_state.choice("runs", "training", names, names[0])
     chosen = str(st.selectbox("Runs", names, format_func=title, **tied))

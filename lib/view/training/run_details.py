@@ -9,7 +9,9 @@ import streamlit as st
 
 from lib.learn import results
 from lib.learn.results import Run
+from lib.learn.untrained import untrained_note
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import page_controls, photo_tiles, url_state
 from lib.view.components import plotly_clicks
 from lib.view.figures import style, training_results
@@ -23,7 +25,7 @@ OTHER_PHOTOS = "so its photos are named but not shown"
 
 def cell_count(count: int, true: str, predicted: str) -> str:
     """The words for a cell of the confusion matrix."""
-    return f"{count} test photo{'s' if count != 1 else ''} of class {plain(true)} predicted as {plain(predicted)}"
+    return f"{counted(count, 'test photo')} of class {plain(true)} predicted as {plain(predicted)}"
 
 
 def section(workspace: Workspace, runs: list[Run]) -> None:
@@ -34,15 +36,15 @@ def section(workspace: Workspace, runs: list[Run]) -> None:
     # Of a bundled run and a user's own with the same id, the user's own comes last.
     run = [run for run in runs if run["id"] == chosen][-1]
     _summary(run)
-    here = run["dataset"]["fingerprint"] == workspace.state["dataset"]["fingerprint"]
-    if not here:
+    same_photos = run["dataset"]["fingerprint"] == workspace.state["dataset"]["fingerprint"]
+    if not same_photos:
         st.info(
             f"This run used other photos ({plain(run['dataset']['name'])}), {OTHER_PHOTOS}.",
             icon=":material/image_not_supported:",
         )
     st.subheader("Confusion matrix")
     if run["confusion"]:
-        _confusion(workspace, run, here)
+        _confusion(workspace, run, same_photos)
     else:
         st.caption("This record has no confusion matrix.")
     st.subheader("Most confident mistakes")
@@ -50,7 +52,7 @@ def section(workspace: Workspace, runs: list[Run]) -> None:
     if mistakes:
         st.caption("Misclassified test photos, the most confident predictions first.")
         notes = [(f"predicted {row['predicted']}", _confidence(row["confidence"])) for row in mistakes]
-        _photos(workspace, [row["id"] for row in mistakes], notes, here, "mistakes")
+        _photos(workspace, [row["id"] for row in mistakes], notes, same_photos, "mistakes")
     else:
         st.caption("No test photo is misclassified." if run["predictions"] else "This record has no predictions.")
     st.subheader("How it was trained")
@@ -68,13 +70,15 @@ def _summary(run: Run) -> None:
     if run["best_epoch"] is not None:
         facts.append(f"network of epoch {run['best_epoch']} of {len(run['epochs'])}")
     st.markdown(" · ".join(facts))
+    if note := untrained_note(run["untrained"]["photos"], run["tested"] or 0, run["untrained"]["classes"]):
+        st.info(plain(note), icon=":material/info:")
 
 
 def _confidence(confidence: float | None) -> str:
     return "" if confidence is None else f"confidence {confidence:.0%}"
 
 
-def _confusion(workspace: Workspace, run: Run, here: bool) -> None:
+def _confusion(workspace: Workspace, run: Run, same_photos: bool) -> None:
     """The matrix, and the photos of one cell: the largest off the diagonal unless another is chosen."""
     classes = run["classes"]
     places = range(len(classes))
@@ -102,10 +106,10 @@ def _confusion(workspace: Workspace, run: Run, here: bool) -> None:
         true = str(pair[0].selectbox("True class", classes, **tied))
         tied = url_state.choice("predicted", "training", classes, classes[column])
         predicted = str(pair[1].selectbox("Predicted class", classes, **tied))
-        _cell(workspace, run, (true, predicted), here)
+        _cell(workspace, run, (true, predicted), same_photos)
 
 
-def _cell(workspace: Workspace, run: Run, cell: tuple[str, str], here: bool) -> None:
+def _cell(workspace: Workspace, run: Run, cell: tuple[str, str], same_photos: bool) -> None:
     true, predicted = cell
     ids = results.confusion_cell_ids(run, true, predicted)
     count = run["confusion"][run["classes"].index(true)][run["classes"].index(predicted)]
@@ -115,14 +119,16 @@ def _cell(workspace: Workspace, run: Run, cell: tuple[str, str], here: bool) -> 
     st.caption(cell_count(count, true, predicted) + note)
     confidences = {row["id"]: row["confidence"] for row in run["predictions"]}
     shown = ids[:_MOST_PHOTOS]
-    _photos(workspace, shown, [(_confidence(confidences[image_id]),) for image_id in shown], here, "cell")
+    _photos(workspace, shown, [(_confidence(confidences[image_id]),) for image_id in shown], same_photos, "cell")
 
 
-def _photos(workspace: Workspace, ids: list[str], notes: Sequence[tuple[str, ...]], here: bool, key: str) -> None:
-    """The photos with their notes; only their names where the run used other photos (not `here`)."""
+def _photos(
+    workspace: Workspace, ids: list[str], notes: Sequence[tuple[str, ...]], same_photos: bool, key: str
+) -> None:
+    """The photos with their notes; only their names where the run used other photos (not `same_photos`)."""
     if not ids:
         return
-    if here:
+    if same_photos:
         with st.container(height=430 if len(ids) > 18 else "content", border=False):
             photo_tiles.show_photos(workspace, ids, key=f"photos_{key}", title="Photos", notes=notes, tile=92)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lib.view import url_state
+from lib.view import page_controls
 
 # By the value of the link parameter `section`.
 SECTIONS = {
@@ -22,19 +22,7 @@ NO_RUN = (
 
 def choose() -> str:
     """The section: a control kept in the address."""
-    names = list(SECTIONS)
-    tied = url_state.choice("section", "training", names, "results")
-    return str(
-        st.segmented_control(
-            "Show",
-            names,
-            required=True,
-            format_func=SECTIONS.__getitem__,
-            wrap=True,
-            label_visibility="collapsed",
-            **tied,
-        )
-    )
+    return page_controls.segments("Show", SECTIONS, "section", "training", "results", label_is_shown=False)
 
 
 def nothing_yet() -> None:

@@ -9,6 +9,7 @@ from lib.learn import live_status, results
 from lib.learn.regimes import REGIMES
 from lib.learn.results import Run
 from lib.settings import Settings
+from lib.text import counted
 from lib.view import cached, page_frame
 from lib.view.formatting import plain
 from lib.view.training import live_training
@@ -40,7 +41,7 @@ def _form(settings: Settings, runs: list[Run], trainer: Trainer, running: bool) 
     regimes, preset, seeds = _choices(running)
     count = len(regimes) * len(seeds)
     pressed = st.button(
-        f"Train {count} network{'s' if count != 1 else ''}",
+        f"Train {counted(count, 'network')}",
         type="primary",
         icon=":material/play_arrow:",
         disabled=running or not count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import json
 import os
 import pickle
@@ -24,10 +25,11 @@ from PIL import Image
 
 from lib.commands import cli, interrupts
 from lib.commands import search as commands_search
-from lib.commands.progress import Progress
+from lib.commands.progress import ProgressBar
 from lib.errors import QueryError
 from lib.learn import hardware
 from lib.prepare import workspace
+from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.settings import PROJECT, Settings
 from tests.conftest import COPY, COPY_OF, draw_photos, draw_picture
@@ -262,7 +264,34 @@ def test_audit(run: Run) -> None:
             "distance": 0,
         }
     ]
-    assert "61 images: 1 pictures occur more than once" in run("audit").out
+    assert "61 images: 1 picture occurs more than once" in run("audit").out
+
+
+def test_audit_lists_leaks_and_writes_splits_without_them(run: Run, opened: Workspace, tmp_path: Path) -> None:
+    catalog = opened.catalog()
+    splits = dict(zip(catalog.ids, catalog.frame["split"], strict=True))
+    table = tmp_path / "splits.csv"
+    document = run("audit", "--json", "--together", str(table)).document
+    for leak in document["leaks"]:
+        assert leak["splits"] == [splits[name] for name in leak["ids"]]
+        assert leak["splits"].count("test") == 1
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert list(rows) == catalog.ids
+    assert [row["label"] for row in rows.values()] == catalog.labels
+    for leak in document["leaks"]:
+        assert len({rows[name]["split"] == "test" for name in leak["ids"]}) == 1
+    again = run("audit", "--together", str(table))
+    assert again.status == 1
+    assert "exists already" in again.sentence
+
+
+def test_audit_finds_no_leaks_before_a_prepare(run: Run, pictures: Path, tmp_path: Path) -> None:
+    where = ("--data", str(pictures), "--artifacts", str(tmp_path / "none"))
+    assert run("audit", "--json", *where).document["leaks"] is None
+    refused = run("audit", "--together", str(tmp_path / "splits.csv"), *where)
+    assert (refused.status, (tmp_path / "splits.csv").exists()) == (1, False)
+    assert "prepare" in refused.sentence
 
 
 @pytest.mark.parametrize("engine", ["exact", "milvus"])
@@ -481,7 +510,8 @@ def test_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("trap.pth").write_bytes(pickle.dumps(_Trap()))
     np.savez("foreign.safetensors", x=np.zeros(3))
     for name in ("trap.pth", "foreign.safetensors.npz"):
-        assert "damaged or not a weights file" in run("prepare", "--weights", name, *elsewhere).sentence
+        sentence = run("prepare", "--weights", name, *elsewhere).sentence
+        assert "damaged or not a weights file" in sentence or "archive without torch" in sentence
     assert not Path("pickle-was-run").exists()
     text = run("prepare", "--weights", "imagenet", *elsewhere, torch_home=tmp_path).sentence
     assert "resnet18-f37072fd.pth" in text
@@ -507,7 +537,7 @@ def test_a_k_beyond_all_bounds(run: Run) -> None:
     row = run("evaluate", "--json", "--metric", "l2", "--space", "resnet18", "--k", many).document["rows"][0]
     assert row["precision"][many] < 1e-20
     text = run("search", "rose/00.jpg", "--engine", "milvus", "--k", many).sentence
-    assert "Milvus gives 1 to 16384 results" in text
+    assert "Milvus returns 1 to 16384 results" in text
 
 
 @pytest.mark.parametrize(
@@ -643,7 +673,7 @@ def test_one_picture_is_enough_for_everything_but_a_score(run: Run, tmp_path: Pa
     for command in (["prepare"], ["audit"], stored, ["inspect"], ["doctor"], ["evaluate", "--queries", "all"]):
         assert run(*command, *words).status == 0, command
     assert "overlap undefined" in run("compare", "rose/only.png", *words).out
-    assert "leave no test queries or no gallery" in run("evaluate", *words).sentence
+    assert "1 image leaves no test queries or no gallery" in run("evaluate", *words).sentence
 
     words.append("--json")
     exact, found = run("search", "rose/only.png", *words).document, run(*stored, *words).document
@@ -728,7 +758,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
     reached: list[str] = []
 
     def run(settings: Settings, options: argparse.Namespace) -> Any:
-        with Progress() as progress:
+        with ProgressBar() as progress:
             progress.update("embed", 0, 2)
             with contextlib.suppress(KeyboardInterrupt):  # as some libraries do while they are imported
                 exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")

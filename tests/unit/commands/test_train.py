@@ -231,7 +231,7 @@ def test_a_training_that_is_told_to_end_says_how_it_goes_on(place: Place, number
     assert "Traceback" not in err
     found = live_status.status(place.settings)
     assert found is not None
-    assert (found.running, f"petalscope: {found.message}") == (False, last)
+    assert (found.running, f"petalscope: {found.notice}") == (False, last)
     kept = checkpoints.load(checkpoints.checkpoint_file(place.settings, found.run_id))
     assert kept is not None
     assert len(kept["epochs"]) - found.epoch in {0, 1}  # an epoch is kept before it is told

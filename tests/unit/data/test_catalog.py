@@ -199,7 +199,7 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
             "too large",
         ),
         "rose/endless.jpg": (image_files.scans(scene(), 300), "scans"),
-        "rose/map.tif": (encoded(scene(), "TIFF"), "TIFF"),
+        "rose/map.jp2": (encoded(scene(), "JPEG2000"), "JPEG 2000"),
         "rose/logo.svg": (b"<svg/>", "SVG"),
         "rose/notes.md": (b"# notes", "not a JPEG"),
         "top.jpg": (good, "no class folder"),
@@ -210,7 +210,7 @@ def hostile(root: Path) -> tuple[set[str], dict[str, str]]:
     (root / "empty class").mkdir()
     write(root / ".git" / "rose" / "c.jpg", good)
     write(root / "rose" / ".ipynb_checkpoints" / "a-checkpoint.jpg", good)
-    expected |= {".git": "hidden folder", "rose/.ipynb_checkpoints": "hidden folder"}
+    expected |= {".git": "hidden folder"}
     for noise in ("Thumbs.db", "rose/.DS_Store", "rose/._a.jpg", "__MACOSX/rose/._a.jpg"):
         write(root / noise, b"x")
     for beside in ("LICENSE.txt", "README.md"):
@@ -695,80 +695,6 @@ def test_a_folder_that_has_gone_is_a_clear_error(tmp_path: Path) -> None:
 
 
 # --- Factors ---------------------------------------------------------------------------------------------------------
-
-
-def test_factors_are_joined_by_id(tmp_path: Path) -> None:
-    folder(tmp_path, rose=3)
-    write(tmp_path / "rose" / "line\nbreak.png", scene(8))
-    table = pd.DataFrame(
-        {
-            "id": ["rose/002.png", "rose/000.png", "rose/gone.png", "rose/line\nbreak.png"],
-            "light": [0.5, 1.5, 9.0, 2.5],
-            "colour": ["red", "blue", "gone", "a,b"],
-        }
-    )
-    table.to_csv(tmp_path / "factors.csv", index=False)
-    frame = build_catalog(tmp_path).frame.set_index("id")
-    assert list(frame.columns[-2:]) == ["factor_light", "factor_colour"]
-    assert frame.loc["rose/000.png", "factor_light"] == 1.5
-    assert frame.loc["rose/002.png", "factor_colour"] == "red"
-    assert frame.loc["rose/line\nbreak.png", "factor_colour"] == "a,b"
-    assert pd.isna(frame.loc["rose/001.png", "factor_light"])
-    assert len(frame) == 4
-
-
-BROKEN = {
-    "empty": b"",
-    "no id": b"name,light\nrose/000.png,1\n",
-    "semicolons": b"id;light\nrose/000.png;1\n",
-    "longer rows": b"id,light\nrose/000.png,1,2\n",
-    "some longer rows": b"id,light\nrose/000.png,1\nrose/001.png,1,2\n",
-    "open quote": b'id,light\n"rose/000.png,1\n',
-    "not UTF-8": b"id,light\nrose/000.png,\xe9\n",
-    "UTF-16": "id,light\nrose/000.png,1\n".encode("utf-16"),
-    "a picture": encoded(scene(), "JPEG"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_factor_table_is_named(tmp_path: Path, kind: str) -> None:
-    folder(tmp_path, rose=2)
-    write(tmp_path / "factors.csv", BROKEN[kind])
-    with pytest.raises(DataError, match=r"factors\.csv is not a table with an `id` column; repair or remove it"):
-        build_catalog(tmp_path)
-
-
-ODD_TABLES = {
-    "mark in front": b"\xef\xbb\xbfid,x\nrose/000.png,1\n",
-    "twice": b"id,x\nrose/000.png,1\nrose/000.png,2\n",
-    "numbers and words": b"id,x\nrose/000.png,1\nrose/001.png,red\n",
-    "yes or nothing": b"id,x\nrose/000.png,True\nrose/001.png,\n",
-    "huge numbers": b"id,x\nrose/000.png,-99999999999999999999999\nrose/001.png,18446744073709551615\n",
-    "a number beyond 64 bits": b"id,x\nrose/000.png,1\nrose/001.png,99999999999999999999999\n",
-    "short rows": b"id,x,y\nrose/000.png,1\nrose/001.png,1,2\n",
-    "names of our columns": b"id,label,split,x\nrose/000.png,tulip,test,1\n",
-    "nameless columns": b"id,x,,\nrose/000.png,1,2,3\n",
-}
-
-
-@pytest.mark.parametrize("kind", ODD_TABLES)
-def test_odd_factor_tables_are_kept(tmp_path: Path, kind: str) -> None:
-    folder(tmp_path / "photos", rose=2)
-    write(tmp_path / "photos" / "factors.csv", ODD_TABLES[kind])
-    catalog = build_catalog(tmp_path / "photos")
-    assert len(catalog.frame) == 2
-    assert set(catalog.frame["label"]) == {"rose"}
-    assert not pd.isna(catalog.frame["factor_x"].iloc[0])
-    save(catalog, tmp_path / "catalog.parquet")
-    loaded = load(tmp_path / "catalog.parquet")
-    assert loaded is not None
-    assert loaded.frame.equals(catalog.frame)
-
-
-def test_a_table_of_other_pictures_adds_no_empty_columns(tmp_path: Path) -> None:
-    folder(tmp_path, rose=2)
-    (tmp_path / "factors.csv").write_text("id,x\nelsewhere/a.png,1\n")
-    assert list(build_catalog(tmp_path).frame.columns) == catalogs.COLUMNS
 
 
 def test_a_factor_table_outside_the_folder_is_not_read(tmp_path: Path) -> None:

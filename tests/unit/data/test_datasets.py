@@ -113,7 +113,7 @@ def test_offline_flowers_are_drawn_and_say_so(settings: Settings) -> None:
     obtained = world.obtain(settings)
     assert obtained.name == "synthetic"
     assert obtained.note == datasets.SYNTHETIC_NOTE
-    assert world.messages == ["There is no network. Drawing synthetic flowers instead."]
+    assert [str(message) for message in world.messages] == ["There is no network. Drawing synthetic flowers instead."]
     assert ("draw flowers", 5, 5) in world.stages
     assert datasets.find(settings) == obtained
 

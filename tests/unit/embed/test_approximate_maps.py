@@ -17,6 +17,8 @@ from lib.embed.projection import Map, MapParameters
 from lib.prepare import workspace
 from lib.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[Settings], AppTest]
 PARAMETERS = MapParameters(n_neighbors=8, seed=3)
 # Twins lie among them, whose places in a list of neighbours nothing decides.
@@ -25,9 +27,9 @@ N, TWINS = 600, 20
 
 def values() -> np.ndarray:
     rng = np.random.default_rng(0)
-    found = (rng.normal(size=(6, 24))[rng.integers(6, size=N)] * 2 + rng.normal(size=(N, 24))).astype(np.float32)
-    found[-TWINS:] = found[:TWINS]
-    return found
+    result = (rng.normal(size=(6, 24))[rng.integers(6, size=N)] * 2 + rng.normal(size=(N, 24))).astype(np.float32)
+    result[-TWINS:] = result[:TWINS]
+    return result
 
 
 def unit() -> np.ndarray:
@@ -50,23 +52,23 @@ def test_the_map_names_them_and_their_recall(approximate_map: Map) -> None:
     facts = approximate_map.facts["neighbours"]
     assert (facts["found"], facts["sample"]) == ("approximate", N)
     assert facts["by"].startswith("NN-descent, pynndescent ")
-    found = neighbours.k_nearest(unit(), 16, "cosine", seed=3, most_exact=N - 1)
+    computed = neighbours.k_nearest(unit(), 16, "cosine", seed=3, most_exact=N - 1)
     wide = unit().astype(np.float64)
     apart = 1 - wide @ wide.T
     apart[np.arange(N), np.arange(N)] = -1  # itself first, before its twin
     farthest = np.sort(apart, axis=1)[:, 15]
-    right = np.take_along_axis(apart, found.rows[:, 1:].astype(int), 1) <= farthest[:, None] + 1e-6
-    assert facts["recall"] == found.facts["recall"] == pytest.approx(right.mean(), abs=1e-3)
+    right = np.take_along_axis(apart, computed.rows[:, 1:].astype(int), 1) <= farthest[:, None] + 1e-6
+    assert facts["recall"] == computed.facts["recall"] == pytest.approx(right.mean(), abs=1e-3)
     assert 0.8 < facts["recall"] <= 1
 
 
 def test_they_begin_with_oneself_and_are_true_distances() -> None:
-    found = neighbours.k_nearest(unit(), 8, "cosine", seed=3, most_exact=N - 1)
-    assert (found.rows.shape, found.rows.dtype, found.distances.dtype) == ((N, 8), np.int32, np.float32)
-    np.testing.assert_array_equal(found.rows[:, 0], np.arange(N))
-    assert all(len(set(row)) == 8 for row in found.rows.tolist())
-    expected = 1 - np.take_along_axis(unit() @ unit().T, found.rows.astype(int), 1)
-    np.testing.assert_allclose(found.distances, expected, atol=2e-3)
+    computed = neighbours.k_nearest(unit(), 8, "cosine", seed=3, most_exact=N - 1)
+    assert (computed.rows.shape, computed.rows.dtype, computed.distances.dtype) == ((N, 8), np.int32, np.float32)
+    np.testing.assert_array_equal(computed.rows[:, 0], np.arange(N))
+    assert all(len(set(row)) == 8 for row in computed.rows.tolist())
+    expected = 1 - np.take_along_axis(unit() @ unit().T, computed.rows.astype(int), 1)
+    np.testing.assert_allclose(computed.distances, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])
@@ -83,9 +85,9 @@ def test_the_measure_is_nearly_that_over_exact_ones(approximate_map: Map, method
 
 
 def test_up_to_the_threshold_they_are_exact() -> None:
-    found = neighbours.k_nearest(unit(), 8, "cosine", most_exact=N)
-    assert found.facts == {"found": "exact"}
-    np.testing.assert_array_equal(found.rows, neighbours.nearest(unit(), 8, "cosine")[0])
+    computed = neighbours.k_nearest(unit(), 8, "cosine", most_exact=N)
+    assert computed.facts == {"found": "exact"}
+    np.testing.assert_array_equal(computed.rows, neighbours.nearest(unit(), 8, "cosine")[0])
     assert neighbours.MOST_EXACT == 100_000
 
 

@@ -81,9 +81,9 @@ def expected(catalog: Catalog) -> np.ndarray:
 
 
 def stored(folder: Path) -> extract.Vectors:
-    found = extract.load(folder)
-    assert found is not None
-    return found
+    loaded = extract.load(folder)
+    assert loaded is not None
+    return loaded
 
 
 # -- what is stored -------------------------------------------------------------------------------------------------

@@ -18,11 +18,13 @@ def cloud(n: int, dim: int, seed: int = 0) -> np.ndarray:
 def test_it_is_what_scikit_learn_says(n: int, metric: str) -> None:
     points = cloud(n, 24)
     xy = points[:, :2] + 0.3 * cloud(n, 2, seed=1)
-    found = fidelity(points, xy, metric, k=5)
-    assert found.trustworthiness == pytest.approx(trustworthiness(points, xy, n_neighbors=5, metric=metric), abs=1e-5)
+    measured = fidelity(points, xy, metric, k=5)
+    assert measured.trustworthiness == pytest.approx(
+        trustworthiness(points, xy, n_neighbors=5, metric=metric), abs=1e-5
+    )
     wide = points / np.linalg.norm(points, axis=1, keepdims=True) if metric == "cosine" else points
-    assert found.continuity == pytest.approx(trustworthiness(xy, wide, n_neighbors=5), abs=1e-5)
-    assert (found.k, found.ranked) == (5, n)
+    assert measured.continuity == pytest.approx(trustworthiness(xy, wide, n_neighbors=5), abs=1e-5)
+    assert (measured.k, measured.ranked) == (5, n)
 
 
 def test_preservation_is_counted_image_by_image() -> None:
@@ -31,9 +33,9 @@ def test_preservation_is_counted_image_by_image() -> None:
     def near(values: np.ndarray, row: int) -> set[int]:
         return set(np.argsort(np.linalg.norm(values - values[row], axis=1))[1:8].tolist())
 
-    found = fidelity(points, xy, "euclidean", k=7)
-    assert found.preserved.tolist() == pytest.approx([len(near(points, i) & near(xy, i)) / 7 for i in range(70)])
-    assert found.preservation == pytest.approx(found.preserved.mean())
+    measured = fidelity(points, xy, "euclidean", k=7)
+    assert measured.preserved.tolist() == pytest.approx([len(near(points, i) & near(xy, i)) / 7 for i in range(70)])
+    assert measured.preservation == pytest.approx(measured.preserved.mean())
 
 
 def test_a_perfect_map_has_all_and_a_random_one_little() -> None:
@@ -48,8 +50,8 @@ def test_a_perfect_map_has_all_and_a_random_one_little() -> None:
 
 def test_copies_are_no_errors() -> None:
     points = np.repeat(cloud(20, 8), 3, axis=0)
-    found = fidelity(points, np.repeat(cloud(20, 2), 3, axis=0), "euclidean", k=2)
-    assert (found.trustworthiness, found.continuity, found.preservation) == (1, 1, 1)
+    measured = fidelity(points, np.repeat(cloud(20, 2), 3, axis=0), "euclidean", k=2)
+    assert (measured.trustworthiness, measured.continuity, measured.preservation) == (1, 1, 1)
 
 
 def test_a_sample_speaks_for_all() -> None:
@@ -64,12 +66,43 @@ def test_a_sample_speaks_for_all() -> None:
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_too_few_images_have_nothing_to_measure(n: int) -> None:
-    found = fidelity(cloud(n, 4), cloud(n, 2), "cosine")
-    assert (found.trustworthiness, found.continuity, found.preservation, found.k) == (None, None, None, 0)
-    assert np.isnan(found.preserved).all()
+    measured = fidelity(cloud(n, 4), cloud(n, 2), "cosine")
+    assert (measured.trustworthiness, measured.continuity, measured.preservation, measured.k) == (None, None, None, 0)
+    assert np.isnan(measured.preserved).all()
 
 
 def test_few_images_are_measured_with_fewer_neighbours() -> None:
-    found = fidelity(cloud(9, 4), cloud(9, 2), "euclidean")
-    assert found.k == 4
-    assert found.trustworthiness is not None and 0 <= found.trustworthiness <= 1
+    measured = fidelity(cloud(9, 4), cloud(9, 2), "euclidean")
+    assert measured.k == 4
+    assert measured.trustworthiness is not None and 0 <= measured.trustworthiness <= 1
+
+
+def test_photos_that_are_all_equal_have_nothing_to_preserve() -> None:
+    points = np.tile(np.random.default_rng(0).normal(size=8), (40, 1)).astype(np.float32)
+    xy = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    for metric in ("cosine", "euclidean"):
+        measured = fidelity(points, xy, metric)
+        assert (measured.k, measured.trustworthiness, measured.continuity, measured.preservation) == (
+            0,
+            None,
+            None,
+            None,
+        )
+        assert np.isnan(measured.preserved).all()
+
+
+def test_neighbours_at_one_distance_count_in_expectation() -> None:
+    """Against neighbours drawn many times: copies in the space, and points on a grid on the map."""
+    rng, k = np.random.default_rng(2), 3
+    points = np.repeat(rng.normal(size=(3, 5)), [8, 6, 2], axis=0).astype(np.float32)
+    xy = rng.permutation(np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1).reshape(16, 2)).astype(np.float32)
+
+    def drawn(values: np.ndarray, row: int) -> set[int]:
+        apart = ((values - values[row]).astype(np.float64) ** 2).sum(axis=1)
+        others = [other for other in rng.permutation(16) if other != row]
+        return set(sorted(others, key=lambda other: apart[other])[:k])
+
+    expected = [
+        np.mean([len(drawn(points, row) & drawn(xy, row)) / k for _ in range(3000)]) for row in range(len(points))
+    ]
+    np.testing.assert_allclose(fidelity(points, xy, "euclidean", k=k).preserved, expected, atol=0.03)

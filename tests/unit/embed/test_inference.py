@@ -145,6 +145,7 @@ def settings(pictures: Path, quick_weights: str, tmp_path_factory: pytest.TempPa
 
 
 @needs_bf16
+@pytest.mark.slow
 def test_embedding_and_preparing_keep_precisions_apart(settings: Settings) -> None:
     first = pipeline.embed(settings, precision="bf16")["spaces"][0]
     assert (first["precision"], first["cached"], first["engine"]["name"]) == ("bf16", False, "onednn")
@@ -190,6 +191,7 @@ def test_vectors_of_another_version_are_refused_by_name(copied: Settings) -> Non
         opened.vectors("resnet18")
 
 
+@pytest.mark.slow
 def test_rows_of_another_engine_are_computed_anew(pictures: Path, weights: Weights, tmp_path: Path) -> None:
     catalog = catalogs.build("photos", pictures, seed=0)
     extract.extract(RESNET18, catalog, weights, tmp_path / "made")
@@ -261,7 +263,7 @@ def test_a_gpu_with_little_memory_is_given_fewer_photos(photos: np.ndarray) -> N
 
 
 def test_a_gpu_with_no_memory_is_told_of_in_one_sentence(photos: np.ndarray) -> None:
-    with pytest.raises(WeightsError, match=r"too little free memory for even one photo: .*CUDA_VISIBLE_DEVICES="):
+    with pytest.raises(WeightsError, match=r"too little free memory for even one photo; .*CUDA_VISIBLE_DEVICES="):
         inference.within_memory(Small(room=0), 64)(photos)
 
 
@@ -289,6 +291,7 @@ def test_a_gpu_that_only_imitates_bfloat16_has_none(
     assert hardware.precision(torch.device("cuda")) == expected
 
 
+@pytest.mark.slow
 def test_helpers_compute_as_the_first_process_does(pictures: Path, weights: Weights) -> None:
     catalog = catalogs.build("photos", pictures, seed=0)
     other = {"name": "torch, NVIDIA T4", "version": "2.0"}

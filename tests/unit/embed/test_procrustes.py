@@ -35,9 +35,9 @@ def test_what_is_left_is_what_scipy_says() -> None:
 @pytest.mark.parametrize("moved", [np.ones((4, 2), np.float32), cloud(4)])
 @pytest.mark.parametrize("fixed", [np.zeros((4, 2), np.float32), cloud(4, seed=2)])
 def test_points_without_extent_stay_finite(moved: np.ndarray, fixed: np.ndarray) -> None:
-    found = aligned(moved, fixed)
-    assert found.shape == (4, 2) and np.isfinite(found).all()
-    np.testing.assert_allclose(found.mean(axis=0), fixed.mean(axis=0), atol=1e-5)
+    result = aligned(moved, fixed)
+    assert result.shape == (4, 2) and np.isfinite(result).all()
+    np.testing.assert_allclose(result.mean(axis=0), fixed.mean(axis=0), atol=1e-5)
     assert 0 <= disparity(moved, fixed) <= 1
 
 

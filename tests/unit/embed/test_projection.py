@@ -188,11 +188,11 @@ def test_a_map_is_read_back_and_written_the_same_every_time(tmp_path: Path) -> N
     projection.save(projected, tmp_path / "one.npz")
     projection.save(projected, tmp_path / "two.npz")
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-    found = projection.load(tmp_path / "one.npz")
-    assert found is not None
-    np.testing.assert_array_equal(found.xy, projected.xy)
-    np.testing.assert_array_equal(found.preserved, projected.preserved)
-    assert found.facts == projected.facts
+    loaded = projection.load(tmp_path / "one.npz")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.xy, projected.xy)
+    np.testing.assert_array_equal(loaded.preserved, projected.preserved)
+    assert loaded.facts == projected.facts
     assert projection.load(tmp_path / "none.npz") is None
 
 
@@ -253,3 +253,16 @@ def test_a_damaged_map_is_named(tmp_path: Path, damage: Callable[[Path], None]) 
     damage(path)
     with pytest.raises(ArtifactError, match=r"map\.npz cannot be read; delete it and run `python -m lib prepare`"):
         projection.load(path)
+
+
+def test_a_map_says_what_it_was_made_with() -> None:
+    rng = np.random.default_rng(0)
+    few, more = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=(30, 4)).astype(np.float32)
+    asked = MapParameters(n_neighbors=200, metric="euclidean")
+    made = projection.project(few, asked).facts
+    assert projection.parameters_used(made, 5) == {"method": "PCA", "metric": "euclidean"}
+    assert projection.why_other_parameters(made, asked, 5).startswith("PCA in place of UMAP")
+    made = projection.project(more, asked).facts
+    assert projection.parameters_used(made, 30)["n_neighbors"] == 29
+    assert "n_neighbors 29 in place of 200" in projection.why_other_parameters(made, asked, 30)
+    assert projection.why_other_parameters(made, MapParameters(n_neighbors=29), 30) == ""

@@ -77,7 +77,9 @@ def test_imagenet_comes_first_when_torch_has_it_in_its_cache(checkpoint: Path, p
 
 def test_without_it_the_bundled_weights_serve_and_the_user_is_told(tmp_path: Path) -> None:
     warnings: list[str] = []
-    found = backbone.choose(Settings(offline=True, torch_home=tmp_path), warn=warnings.append)
+    found = backbone.choose(
+        Settings(offline=True, torch_home=tmp_path), warn=lambda notice: warnings.append(str(notice))
+    )
     assert found.name == "bundled"
     assert len(warnings) == 1
     assert "bundled Tiny ImageNet weights instead" in warnings[0]
@@ -229,7 +231,7 @@ def test_pickled_code_in_a_weights_file_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "bare.pth").write_bytes(pickle.dumps(_Trap(tmp_path / "ran")))
     (tmp_path / "bare.safetensors").write_bytes(pickle.dumps(_Trap(tmp_path / "ran")))
     for name in ("zip.pth", "old.pt", "bare.pth", "bare.safetensors"):
-        with pytest.raises(WeightsError, match="damaged or not a weights file"):
+        with pytest.raises(WeightsError, match=r"holds pickled Python objects|damaged or not a weights file"):
             backbone.features(backbone.from_file(tmp_path / name))
     assert not (tmp_path / "ran").exists()
     pickle.loads((tmp_path / "bare.pth").read_bytes())
@@ -251,7 +253,7 @@ def test_what_is_not_a_file_is_named(tmp_path: Path, name: str) -> None:
 def test_other_files_are_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="damaged or not a weights file"):
+    with pytest.raises(WeightsError, match=r"damaged or not a weights file|end is missing|is empty"):
         backbone.features(backbone.from_file(path))
 
 
@@ -259,7 +261,7 @@ def test_a_cut_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     for source in (checkpoint, backbone.BUNDLED):
         cut = tmp_path / f"cut{source.suffix}"
         cut.write_bytes(source.read_bytes()[:-1000])
-        with pytest.raises(WeightsError, match="damaged or not a weights file"):
+        with pytest.raises(WeightsError, match="end is missing"):
             backbone.features(backbone.from_file(cut))
 
 

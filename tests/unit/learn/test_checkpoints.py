@@ -28,10 +28,10 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     path = checkpoints.checkpoint_file(Settings(artifacts=tmp_path), "init-quick-s0-1")
     assert checkpoints.load(path) is None
     checkpoints.save(path, kept())
-    found = checkpoints.load(path)
-    assert found is not None
-    assert torch.equal(found.pop("network")["weight"], kept()["network"]["weight"])
-    assert found == {"average": None, "epochs": [{"epoch": 1, "lr": 0.5}]}
+    loaded = checkpoints.load(path)
+    assert loaded is not None
+    assert torch.equal(loaded.pop("network")["weight"], kept()["network"]["weight"])
+    assert loaded == {"average": None, "epochs": [{"epoch": 1, "lr": 0.5}]}
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -90,12 +90,12 @@ def test_a_trained_network_is_weights_like_any_other(tmp_path: Path) -> None:
     path = checkpoints.weights_file(Settings(artifacts=tmp_path), "init-quick-s0-1")
     about = {"run": "init-quick-s0-1", "regime": "init", "classes": ["a", "b"]}
     checkpoints.save_weights(path, network.state_dict(), preprocess, about)
-    found = backbone.from_file(path)
-    assert found.preprocess == preprocess
+    weights = backbone.from_file(path)
+    assert weights.preprocess == preprocess
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert card["sha256"] == found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card["sha256"] == weights.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert {key: card[key] for key in about} == about
-    again = backbone.resnet18(found, 5).state_dict()
+    again = backbone.resnet18(weights, 5).state_dict()
     assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items() if "fc." not in name)
 
 

@@ -121,9 +121,9 @@ def test_two_processes_answer_once(together: Together) -> None:
     assert record["environment"]["processes"] == 2
     assert [row["epoch"] for row in record["epochs"]] == [1]
     assert record["epochs"][0]["images"] == 48  # a last step of 3 is too few for two norms
-    found = live_status.status(together.settings)
-    assert found is not None
-    assert (found.running, found.epoch) == (False, 1)
+    status = live_status.status(together.settings)
+    assert status is not None
+    assert (status.running, status.epoch) == (False, 1)
 
 
 def test_two_processes_test_every_photo_once(together: Together, pictures: Path) -> None:

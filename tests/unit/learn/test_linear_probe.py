@@ -58,11 +58,11 @@ def test_a_stage_is_scored_by_its_own_activations() -> None:
 
 def test_few_are_up_to_twenty_of_each_class() -> None:
     labels = np.repeat([0, 1, 3], [50, 7, 20])
-    found = linear_probe.few_per_class(labels, seed=0)
-    assert list(found) == sorted(set(found))
-    assert dict(zip(*np.unique(labels[found], return_counts=True), strict=True)) == {0: 20, 1: 7, 3: 20}
-    assert np.array_equal(found, linear_probe.few_per_class(labels, seed=0))
-    assert not np.array_equal(found, linear_probe.few_per_class(labels, seed=1))
+    result = linear_probe.few_per_class(labels, seed=0)
+    assert list(result) == sorted(set(result))
+    assert dict(zip(*np.unique(labels[result], return_counts=True), strict=True)) == {0: 20, 1: 7, 3: 20}
+    assert np.array_equal(result, linear_probe.few_per_class(labels, seed=0))
+    assert not np.array_equal(result, linear_probe.few_per_class(labels, seed=1))
 
 
 def test_activations_are_the_stages_outputs_averaged() -> None:
@@ -73,7 +73,7 @@ def test_activations_are_the_stages_outputs_averaged() -> None:
     torch.manual_seed(0)
     pixels = torch.randn(40, 3, 32, 32)
     reports: list[tuple[int, int | None]] = []
-    found = linear_probe.activations(
+    output = linear_probe.activations(
         network,
         lambda places: pixels[places],
         40,
@@ -86,9 +86,9 @@ def test_activations_are_the_stages_outputs_averaged() -> None:
         value = network.maxpool(network.relu(network.bn1(network.conv1(pixels))))
         for layer, dim in DIMS.items():
             value = getattr(network, layer)(value)
-            assert found[layer].shape == (40, dim)
-            np.testing.assert_allclose(found[layer], value.mean((2, 3)).numpy(), atol=1e-4)
-        np.testing.assert_allclose(network.fc(torch.from_numpy(found["layer4"])), network(pixels), atol=1e-3)
+            assert output[layer].shape == (40, dim)
+            np.testing.assert_allclose(output[layer], value.mean((2, 3)).numpy(), atol=1e-4)
+        np.testing.assert_allclose(network.fc(torch.from_numpy(output["layer4"])), network(pixels), atol=1e-3)
 
 
 @pytest.mark.parametrize("fails", [False, True])

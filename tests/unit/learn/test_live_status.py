@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from lib import artifacts
 from lib.data import datasets
-from lib.errors import ArtifactError, TrainingError
+from lib.errors import ArtifactError, Notice, Remedy, TrainingError
 from lib.learn import checkpoints, live_status
 from lib.learn.recipes import Recipe
 from lib.prepare import workspace
@@ -139,14 +139,28 @@ def test_a_second_training_is_refused(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
-    [(TrainingError("The loss is gone."), "The loss is gone."), (KeyboardInterrupt(), "KeyboardInterrupt")],
+    ("error", "notice"),
+    [
+        (TrainingError("The loss is gone."), Notice("The loss is gone.")),
+        (TrainingError("It is small", remedy=Remedy.MORE_PHOTOS), Notice("It is small", Remedy.MORE_PHOTOS)),
+        (KeyboardInterrupt(Notice("Stopped", Remedy.RESUME)), Notice("Stopped", Remedy.RESUME)),
+        (KeyboardInterrupt(), Notice("KeyboardInterrupt")),
+    ],
 )
-def test_a_training_that_fails_says_why_last(settings: Settings, error: BaseException, message: str) -> None:
+def test_a_training_that_fails_says_why_last(settings: Settings, error: BaseException, notice: Notice) -> None:
     with pytest.raises(type(error)):
         with live_status.training(settings, ["init, seed 0"]):
             raise error
-    assert (seen(settings).running, seen(settings).message) == (False, message)
+    found = seen(settings)
+    assert (found.running, found.message) == (False, notice.problem)
+    assert (found.notice.problem, found.notice.remedy) == (notice.problem, notice.remedy)
+    assert str(found.notice) == str(notice)
+    assert found.notice.sentence({Remedy.RESUME: "press on"}) == notice.sentence({Remedy.RESUME: "press on"})
+
+
+def test_a_remedy_that_this_version_does_not_know_is_left_out() -> None:
+    status = live_status.Status(message="It was odd.", remedy="ask_an_oracle", command="oracle")
+    assert str(status.notice) == "It was odd."
 
 
 def test_a_training_that_was_killed_is_known_to_be_over(settings: Settings) -> None:
@@ -216,7 +230,8 @@ def test_a_training_is_started_followed_stopped_and_taken_up(asked: Settings, mo
     wait_until(lambda: not seen(asked).running)
     stopped = seen(asked)
     assert stopped.message.startswith("Stopped after epoch ")
-    assert stopped.message.endswith(" of 5000 of transfer, seed 0; the same command with --resume goes on.")
+    assert stopped.message.endswith(" of 5000 of transfer, seed 0")
+    assert stopped.notice.remedy is Remedy.RESUME
     assert live_status.stop(asked) is False
     kept = checkpoints.load(checkpoints.checkpoint_file(asked, stopped.run_id))
     assert kept is not None
@@ -236,6 +251,8 @@ def test_a_training_that_cannot_start_says_why(asked: Settings, tmp_path: Path) 
     found = seen(nowhere)
     assert found.running is False
     assert str(tmp_path / "none") in found.message
+    assert found.notice.remedy is Remedy.CHOOSE_DATA  # not the words of the command that the page started
+    assert "--data" not in found.message
     assert "Traceback" not in found.message
 
 

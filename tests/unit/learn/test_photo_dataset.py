@@ -51,20 +51,20 @@ def test_every_photo_is_in_the_split_that_the_catalog_says(catalog: Catalog) -> 
     known = catalog.frame.set_index("id")
     seen = []
     for split in ("train", "val", "test"):
-        found = photo_dataset.split_photos(catalog, split)
-        assert set(known.loc[found.ids, "split"]) == {split}
-        assert [found.classes[label] for label in found.labels] == list(known.loc[found.ids, "label"])
-        assert len(found) == catalog.splits[split]
-        seen += found.ids
+        result = photo_dataset.split_photos(catalog, split)
+        assert set(known.loc[result.ids, "split"]) == {split}
+        assert [result.classes[label] for label in result.labels] == list(known.loc[result.ids, "label"])
+        assert len(result) == catalog.splits[split]
+        seen += result.ids
     assert sorted(seen) == catalog.ids
-    assert list(found.classes) == sorted(catalog.classes)
+    assert list(result.classes) == sorted(catalog.classes)
 
 
 def test_some_of_the_photos(catalog: Catalog) -> None:
-    found = photo_dataset.split_photos(catalog, "train")
-    some = found.subset(np.array([5, 2]))
-    assert some.ids == [found.ids[5], found.ids[2]]
-    assert list(some.labels) == [found.labels[5], found.labels[2]]
+    result = photo_dataset.split_photos(catalog, "train")
+    some = result.subset(np.array([5, 2]))
+    assert some.ids == [result.ids[5], result.ids[2]]
+    assert list(some.labels) == [result.labels[5], result.labels[2]]
 
 
 # --- In which order --------------------------------------------------------------------------------------------------
@@ -72,15 +72,15 @@ def test_some_of_the_photos(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("count", [2, 8, 15, 16, 50])
 def test_an_epoch_shows_every_photo_once(count: int) -> None:
-    made = photo_dataset.steps(count, RECIPE, seed=0, epoch=0)
-    assert sorted(np.concatenate(made)) == list(range(count))
-    assert [len(step) for step in made[:-1]] == [8] * (len(made) - 1)
+    created = photo_dataset.steps(count, RECIPE, seed=0, epoch=0)
+    assert sorted(np.concatenate(created)) == list(range(count))
+    assert [len(step) for step in created[:-1]] == [8] * (len(created) - 1)
 
 
 def test_a_single_photo_left_over_waits_for_the_next_epoch() -> None:
-    made = [photo_dataset.steps(17, RECIPE, seed=0, epoch=epoch) for epoch in range(20)]
-    assert {tuple(len(step) for step in steps) for steps in made} == {(8, 8)}
-    left = [set(range(17)) - set(np.concatenate(steps).tolist()) for steps in made]
+    created = [photo_dataset.steps(17, RECIPE, seed=0, epoch=epoch) for epoch in range(20)]
+    assert {tuple(len(step) for step in steps) for steps in created} == {(8, 8)}
+    left = [set(range(17)) - set(np.concatenate(steps).tolist()) for steps in created]
     assert len(set.union(*left)) > 5  # not always the same one
     # Each of two processes needs two.
     assert [len(step) for step in photo_dataset.steps(19, RECIPE, seed=0, epoch=0, least=4)] == [8, 8]
@@ -101,14 +101,14 @@ def test_the_order_is_another_in_every_epoch_and_under_every_seed() -> None:
 def test_seeds_drawn_for_different_purposes_differ_and_are_the_same_everywhere() -> None:
     # Written down, so that records made on other machines and by later versions can be compared.
     assert photo_dataset.derived_seed(0, "order", 0) == 0xE13079005C5CA62
-    found = [
+    collected = [
         photo_dataset.derived_seed(seed, what, *more)
         for seed in (0, 1)
         for what in ("order", "photo")
         for more in ((0,), (1,))
     ]
-    assert len(set(found)) == 8
-    assert all(0 <= value < 2**63 for value in found)
+    assert len(set(collected)) == 8
+    assert all(0 <= value < 2**63 for value in collected)
 
 
 # --- How large -------------------------------------------------------------------------------------------------------
@@ -179,8 +179,8 @@ def test_photos_beyond_the_memory_are_read_each_time_and_look_the_same(
 @pytest.mark.parametrize("spoil", ["changed", "broken", "gone"])
 @pytest.mark.parametrize("when", ["read ahead", "in the middle"])
 def test_a_photo_that_is_another_one_now_is_named(own: Catalog, spoil: str, when: str) -> None:
-    made = training(own)
-    name = made.photos.ids[40]
+    created = training(own)
+    name = created.photos.ids[40]
     path = own.path(name)
     if spoil == "changed":
         Image.new("RGB", (50, 50), (1, 2, 3)).save(path)
@@ -190,9 +190,9 @@ def test_a_photo_that_is_another_one_now_is_named(own: Catalog, spoil: str, when
         path.unlink()
     with pytest.raises(DataError, match="run the command again") as caught:
         if when == "read ahead":
-            made.load()
+            created.load()
         else:
-            made[(0, 40)]
+            created[(0, 40)]
     assert str(caught.value).startswith(name)
     assert "\n" not in str(caught.value)
 
@@ -202,6 +202,6 @@ def test_the_networks_input() -> None:
 
     rng = np.random.default_rng(0)
     pixels = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(3)]
-    made = photo_dataset.network_input(pixels, PREPROCESS)
-    np.testing.assert_array_equal(made.numpy(), transforms.normalise(np.stack(pixels), PREPROCESS))
-    assert made.is_contiguous(memory_format=torch.channels_last)
+    created = photo_dataset.network_input(pixels, PREPROCESS)
+    np.testing.assert_array_equal(created.numpy(), transforms.normalise(np.stack(pixels), PREPROCESS))
+    assert created.is_contiguous(memory_format=torch.channels_last)

@@ -16,32 +16,32 @@ ALL = [(regime, preset) for regime in REGIMES for preset in PRESETS]
 
 @pytest.mark.parametrize(("regime", "preset"), ALL)
 def test_every_recipe_holds_together(regime: str, preset: str) -> None:
-    made = recipe(regime, preset)
-    assert made.epochs >= 1
-    assert 2 <= made.micro_batch <= made.batch_size
-    assert made.image_size is None or made.image_size >= 32
-    assert 0 < made.first_size <= made.last_size <= 1
-    assert 0 < made.growth <= 1
-    assert made.optimizer in {"sgd", "adamw"}
-    assert 0 < made.lr < 1
-    assert 0 <= made.warmup < 1
-    assert 0 <= made.weight_decay < 1
-    assert 0 < made.layer_decay <= 1
-    assert 0 <= made.label_smoothing < 1
-    assert 0 < made.crop <= 1
-    assert made.policy in {"trivial", "light", "none"}
-    assert min(made.mixup, made.cutmix, made.unmixed) >= 0
-    assert 0 <= made.ema < 1
-    assert made.views == 1 or regime == "transfer"
-    assert not made.zero_init_residual or regime == "scratch"  # it would throw pretrained norms away
+    created = recipe(regime, preset)
+    assert created.epochs >= 1
+    assert 2 <= created.micro_batch <= created.batch_size
+    assert created.image_size is None or created.image_size >= 32
+    assert 0 < created.first_size <= created.last_size <= 1
+    assert 0 < created.growth <= 1
+    assert created.optimizer in {"sgd", "adamw"}
+    assert 0 < created.lr < 1
+    assert 0 <= created.warmup < 1
+    assert 0 <= created.weight_decay < 1
+    assert 0 < created.layer_decay <= 1
+    assert 0 <= created.label_smoothing < 1
+    assert 0 < created.crop <= 1
+    assert created.policy in {"trivial", "light", "none"}
+    assert min(created.mixup, created.cutmix, created.unmixed) >= 0
+    assert 0 <= created.ema < 1
+    assert created.views == 1 or regime == "transfer"
+    assert not created.zero_init_residual or regime == "scratch"  # it would throw pretrained norms away
 
 
 @pytest.mark.parametrize(("regime", "preset"), ALL)
 def test_a_recipe_goes_into_a_record_whole(regime: str, preset: str) -> None:
-    made = recipe(regime, preset)
-    written = json.loads(json.dumps(made.as_dict(), allow_nan=False))
+    created = recipe(regime, preset)
+    written = json.loads(json.dumps(created.as_dict(), allow_nan=False))
     assert set(written) == {field.name for field in fields(Recipe)}
-    assert Recipe(**written) == made
+    assert Recipe(**written) == created
 
 
 @pytest.mark.parametrize("regime", REGIMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ def answers(right: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_mcnemar_counts_the_photos_that_only_one_gets_right() -> None:
-    found = results.mcnemar(answers("++++--"), answers("+---+-"))
-    assert (found["a_only"], found["b_only"], found["photos"]) == (3, 1, 6)
-    assert found["p"] == pytest.approx(2 * (1 + 4) / 16)
+    measured = results.mcnemar(answers("++++--"), answers("+---+-"))
+    assert (measured["a_only"], measured["b_only"], measured["photos"]) == (3, 1, 6)
+    assert measured["p"] == pytest.approx(2 * (1 + 4) / 16)
 
 
 def test_mcnemar_says_why_it_cannot() -> None:
@@ -39,9 +40,9 @@ def test_mcnemar_says_why_it_cannot() -> None:
     other = normalise_record.normalise(
         answers("+")["record"] | {"predictions": [{"id": "0", "label": "c", "predicted": "c"}]}
     )
-    found = results.mcnemar(answers("+"), other)
-    assert found["p"] is None
-    assert found["reason"] == results.OTHER_PHOTOS
+    measured = results.mcnemar(answers("+"), other)
+    assert measured["p"] is None
+    assert measured["reason"] == results.OTHER_PHOTOS
 
 
 def test_a_row_per_regime_over_seeds() -> None:
@@ -85,6 +86,26 @@ def test_differences_are_told_from_chance() -> None:
     assert near[0]["verdict"] == results.NOT_SIGNIFICANT
 
 
+def test_seeds_are_tested_together() -> None:
+    """Three seeds that each lead by too little, on photos that differ; and the same p as an exact enumeration."""
+    rng = np.random.default_rng(0)
+    marks = [["".join(rng.choice(["+", "-"], 12, p=p)) for p in ([0.9, 0.1], [0.5, 0.5])] for _ in range(3)]
+    left = [answers(a, regime="scratch", seed=seed) for seed, (a, _) in enumerate(marks)]
+    right = [answers(b, regime="init", seed=seed) for seed, (_, b) in enumerate(marks)]
+    pair = results.differences([*left, *right])[0]
+    joint = pair["over_seeds"]
+    assert joint is not None and (joint["photos"], joint["seeds"]) == (12, 3)
+    apart = np.array([[(x == "+") - (y == "+") for x, y in zip(a, b, strict=True)] for a, b in marks]).mean(axis=0)
+    flips = np.array(list(itertools.product((-1, 1), repeat=12))) @ apart / 12
+    exact = (np.abs(flips) >= abs(apart.mean()) - 1e-9).mean()
+    assert joint["p"] == pytest.approx(exact, abs=0.015)
+    assert joint["p_holm"] == joint["p"]
+    assert joint["p"] < min(test["p"] for test in pair["tests"])
+    assert pair["difference"] == pytest.approx(apart.mean())
+    assert joint["ci95"][0] < apart.mean() < joint["ci95"][1]
+    assert results.differences([left[0], right[1]])[0]["over_seeds"] is None
+
+
 def test_differences_are_corrected_together_and_need_every_seed() -> None:
     # 6 : 0 is p = 0.031 alone, and 0.0625 as one of two.
     left = [answers("+" * 9, regime="init", seed=seed) for seed in (0, 1)]
@@ -98,8 +119,8 @@ def test_differences_are_corrected_together_and_need_every_seed() -> None:
 
 def test_config_diff_names_only_what_differs() -> None:
     a, b = tidy("init"), tidy("init", config={"epochs": 3, "batch_size": 256, "image_size": 128, "ema": 0.9}, seed=1)
-    found = {row["setting"]: (row["a"], row["b"]) for row in results.configuration_differences(a, b)}
-    assert found == {
+    result = {row["setting"]: (row["a"], row["b"]) for row in results.configuration_differences(a, b)}
+    assert result == {
         "seed": (0, 1),
         "config epochs": (20, 3),
         "config optimizer": ("sgd", None),
@@ -118,11 +139,11 @@ def test_cells_count_the_photos_that_they_open() -> None:
 
 def test_mistakes_begin_with_the_most_confident() -> None:
     run = tidy("scratch")
-    found = results.mistakes(run, 5)
-    assert len(found) == 5
-    assert all(row["label"] != row["predicted"] for row in found)
+    result = results.mistakes(run, 5)
+    assert len(result) == 5
+    assert all(row["label"] != row["predicted"] for row in result)
     wrong = [row["confidence"] for row in run["predictions"] if row["label"] != row["predicted"]]
-    assert [row["confidence"] for row in found] == sorted(wrong, reverse=True)[:5]
+    assert [row["confidence"] for row in result] == sorted(wrong, reverse=True)[:5]
 
 
 def course(*values: float | None, seed: int = 0, seconds: float = 10.0) -> dict[str, Any]:
@@ -164,9 +185,9 @@ def test_probes_are_averaged_over_seeds() -> None:
     def probe(accuracy: float) -> list[dict[str, Any]]:
         return [{"layer": "layer4", "dim": 512, "photos": 60, "accuracy": accuracy}]
 
-    found = results.probe_means([tidy("init", probe=probe(0.5)), tidy("init", probe=probe(0.7), seed=1)])
-    assert [(row["layer"], row["photos"], row["runs"]) for row in found] == [("layer4", 60, 2)]
-    assert found[0]["accuracy"] == pytest.approx(0.6)
+    result = results.probe_means([tidy("init", probe=probe(0.5)), tidy("init", probe=probe(0.7), seed=1)])
+    assert [(row["layer"], row["photos"], row["runs"]) for row in result] == [("layer4", 60, 2)]
+    assert result[0]["accuracy"] == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("junk", [None, 0, "x", [], {}, [None], [[]], {"a": 1}, float("nan"), float("inf"), 10**400])

@@ -398,10 +398,10 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     with pytest.raises(KeyboardInterrupt) as stopped:
         run_all.train(settings, [run], on_progress=stopping(stage, done))
     sentence = run_all.stopped(f"{regime}, seed 0", epochs, 2)
-    assert str(stopped.value) == sentence
+    assert str(stopped.value) == str(sentence)
     found = live_status.status(settings)
     assert found is not None
-    assert (found.running, found.message, found.epoch) == (False, sentence, epochs)
+    assert (found.running, str(found.notice), found.epoch) == (False, str(sentence), epochs)
     assert runs.load(settings, settings.artifacts / "none") == []
     messages: list[str] = []
     stages: list[str] = []
@@ -475,7 +475,7 @@ def test_a_recipe_that_diverges_ends_with_a_sentence(catalog: Catalog, settings:
     assert not checkpoints.weights_file(settings, wild.id).exists()
     found = live_status.status(settings)
     assert found is not None
-    assert (found.running, found.message) == (False, str(caught.value))
+    assert (found.running, str(found.notice)) == (False, str(caught.value))
 
 
 def test_a_test_photo_that_broke_costs_nothing_that_was_trained(

@@ -24,8 +24,8 @@ def test_runs_of_the_program_and_of_the_user_are_told_apart(tmp_path: Path) -> N
     record(tmp_path / "recorded", "b")
     record(tmp_path / "recorded", "a", recorded=False)
     record(tmp_path / "mine" / "runs", "c", recorded=True)
-    found = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
-    assert [(run["id"], run["recorded"]) for run in found] == [("a", True), ("b", True), ("c", False)]
+    loaded = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
+    assert [(run["id"], run["recorded"]) for run in loaded] == [("a", True), ("b", True), ("c", False)]
     assert runs.load(Settings(artifacts=tmp_path / "none"), recorded=tmp_path / "none") == []
 
 
@@ -33,8 +33,8 @@ def test_the_copy_of_a_recorded_run_is_not_told_twice(tmp_path: Path) -> None:
     record(tmp_path / "recorded", "a", seed=1)
     record(tmp_path / "mine" / "runs", "a", seed=1)
     record(tmp_path / "mine" / "runs", "b", seed=1)
-    found = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
-    assert [(run["id"], run["recorded"]) for run in found] == [("a", True), ("b", False)]
+    loaded = runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")
+    assert [(run["id"], run["recorded"]) for run in loaded] == [("a", True), ("b", False)]
     record(tmp_path / "mine" / "runs", "a", seed=1, test_accuracy=0.5)
     assert len(runs.load(Settings(artifacts=tmp_path / "mine"), recorded=tmp_path / "recorded")) == 3
 

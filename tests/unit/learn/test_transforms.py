@@ -45,16 +45,16 @@ def test_stretching_equals_torchvisions_resize(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(30_000, 40), (40, 30_000), (5000, 1)])
 def test_a_very_long_picture_is_cut_before_it_is_enlarged(size: tuple[int, int]) -> None:
     # Enlarged as a whole, the first would be 192,000 × 256 px.
-    made = transforms.resize(Image.new("RGB", size, (10, 20, 30)), IMAGENET_PREPROCESS)
-    assert made.shape == (224, 224, 3)
-    assert (made == (10, 20, 30)).all()
+    created = transforms.resize(Image.new("RGB", size, (10, 20, 30)), IMAGENET_PREPROCESS)
+    assert created.shape == (224, 224, 3)
+    assert (created == (10, 20, 30)).all()
 
 
 def test_normalise_undoes_to_the_picture() -> None:
     batch = np.stack([np.asarray(noise(20, 20)), np.asarray(noise(20, 20)) // 2])
-    made = transforms.normalise(batch, IMAGENET_PREPROCESS)
+    created = transforms.normalise(batch, IMAGENET_PREPROCESS)
     mean, std = (np.array(values)[:, None, None] for values in (IMAGENET_PREPROCESS.mean, IMAGENET_PREPROCESS.std))
-    np.testing.assert_allclose((made * std + mean) * 255, batch.transpose(0, 3, 1, 2), atol=1e-3)
+    np.testing.assert_allclose((created * std + mean) * 255, batch.transpose(0, 3, 1, 2), atol=1e-3)
 
 
 @pytest.mark.parametrize(("resize", "crop", "side"), [((256,), 224, 224), ((128, 128), None, 128), ((96, 96), 64, 64)])
@@ -74,9 +74,9 @@ def test_a_policy_distorts_and_follows_torchs_generator(policy: str) -> None:
     def drawn(seed: int) -> bytes:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made = transforms.augment(48, policy=policy)(picture)
-        assert made.mode == "RGB"
-        return bytes(made.tobytes())
+            created = transforms.augment(48, policy=policy)(picture)
+        assert created.mode == "RGB"
+        return bytes(created.tobytes())
 
     assert drawn(0) == drawn(0)
     assert len({drawn(seed) for seed in range(8)}) == 8
@@ -91,8 +91,8 @@ def test_a_crop_keeps_the_share_of_the_area_that_it_must() -> None:
     def widths(crop: float) -> list[float]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            made = [np.asarray(transforms.augment(32, crop, "none")(ramp)) for _ in range(60)]
-        return [(int(one.max()) - int(one.min())) / 255 for one in made]
+            created = [np.asarray(transforms.augment(32, crop, "none")(ramp)) for _ in range(60)]
+        return [(int(one.max()) - int(one.min())) / 255 for one in created]
 
     assert min(widths(1.0)) > 0.8
     assert min(widths(0.1)) < 0.5
@@ -110,8 +110,8 @@ def test_a_crop_keeps_the_share_of_the_area_that_it_must() -> None:
 def test_a_photo_is_shortened_but_never_enlarged(
     size: tuple[int, int], short: int, shape: tuple[int, int, int]
 ) -> None:
-    made = transforms.shorten(noise(*size), short)
-    assert (made.shape, made.dtype) == (shape, np.uint8)
+    created = transforms.shorten(noise(*size), short)
+    assert (created.shape, created.dtype) == (shape, np.uint8)
 
 
 def test_bundled_weights_want_what_they_were_trained_on() -> None:
@@ -123,14 +123,14 @@ def test_a_batch_is_shown_as_the_network_gets_it() -> None:
 
     photos = [noise(60, 90), noise(90, 60)]
     before = torch.get_rng_state()
-    made, again = (transform_steps.batch(photos, STRETCHED, seed=3) for _ in range(2))
+    created, again = (transform_steps.batch(photos, STRETCHED, seed=3) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())  # nobody else's random numbers are used up
-    assert [picture.size for picture in made.originals] == [(60, 90), (90, 60)]
-    assert made.resized.shape == (2, 128, 128, 3)
-    np.testing.assert_array_equal(made.normalised, transforms.normalise(made.resized, STRETCHED))
-    assert [picture.tobytes() for picture in made.augmented] == [picture.tobytes() for picture in again.augmented]
+    assert [picture.size for picture in created.originals] == [(60, 90), (90, 60)]
+    assert created.resized.shape == (2, 128, 128, 3)
+    np.testing.assert_array_equal(created.normalised, transforms.normalise(created.resized, STRETCHED))
+    assert [picture.tobytes() for picture in created.augmented] == [picture.tobytes() for picture in again.augmented]
     other = transform_steps.batch(photos, STRETCHED, seed=4)
-    assert [picture.tobytes() for picture in made.augmented] != [picture.tobytes() for picture in other.augmented]
+    assert [picture.tobytes() for picture in created.augmented] != [picture.tobytes() for picture in other.augmented]
 
 
 @pytest.mark.parametrize("constant", [True, False])

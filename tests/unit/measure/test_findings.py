@@ -31,34 +31,34 @@ def two_classes() -> tuple[np.ndarray, list[str]]:
 
 
 def test_clean_data_has_no_label_errors_outliers_or_conflicts() -> None:
-    found = findings_of(*two_classes())
-    assert list(found) == ["conflicts", "strays", "loners", "hubs", "unfound"]
-    assert found["conflicts"].ids == found["strays"].ids == found["loners"].ids == []
-    assert all(len(finding.ids) == len(finding.notes) for finding in found.values())
+    result = findings_of(*two_classes())
+    assert list(result) == ["conflicts", "strays", "loners", "hubs", "unfound"]
+    assert result["conflicts"].ids == result["strays"].ids == result["loners"].ids == []
+    assert all(len(finding.ids) == len(finding.notes) for finding in result.values())
 
 
 def test_a_photo_in_the_wrong_folder_is_a_possible_label_error() -> None:
     vectors, labels = two_classes()
     labels[7] = "b"
-    found = findings_of(vectors, labels)["strays"]
-    assert found.ids == ["b/007.jpg"]
-    assert found.notes == ["10/10 a"]
+    result = findings_of(vectors, labels)["strays"]
+    assert result.ids == ["b/007.jpg"]
+    assert result.notes == ["10/10 a"]
 
 
 def test_a_photo_unlike_all_others_is_an_outlier() -> None:
     vectors, labels = two_classes()
     vectors[50] = np.eye(8)[5] * 5
-    found = findings_of(vectors, labels)["loners"]
-    assert found.ids == ["b/050.jpg"]
-    assert found.notes[0].startswith("distance 0.9")
+    result = findings_of(vectors, labels)["loners"]
+    assert result.ids == ["b/050.jpg"]
+    assert result.notes[0].startswith("distance 0.9")
 
 
 def test_the_middle_of_a_star_is_a_hub() -> None:
     ends = np.eye(60) + np.random.default_rng(0).uniform(-0.05, 0.05, size=(60, 60))
     middle = np.ones((1, 60))
-    found = findings_of(np.concatenate([ends, middle]), ["a"] * 61)
-    assert found["hubs"].ids[0] == "a/060.jpg"
-    assert found["hubs"].notes[0] == "neighbour of 60"
+    result = findings_of(np.concatenate([ends, middle]), ["a"] * 61)
+    assert result["hubs"].ids[0] == "a/060.jpg"
+    assert result["hubs"].notes[0] == "neighbour of 60"
 
 
 def test_an_image_among_no_neighbours_is_an_anti_hub() -> None:
@@ -73,11 +73,11 @@ def test_duplicates_in_two_folders_conflict() -> None:
         {"ids": ["a/000.jpg", "b/040.jpg", "gone/1.jpg"], "labels": ["a", "b", "c"], "conflict": True, "kind": "exact"},
         {"ids": ["a/001.jpg", "a/002.jpg"], "labels": ["a", "a"], "conflict": False, "kind": "near"},
     ]
-    found = findings_of(vectors, labels, {"duplicates": groups})["conflicts"]
-    assert found.ids == ["a/000.jpg", "b/040.jpg"]
-    assert found.notes == ["also b and c", "also a and c"]
+    result = findings_of(vectors, labels, {"duplicates": groups})["conflicts"]
+    assert result.ids == ["a/000.jpg", "b/040.jpg"]
+    assert result.notes == ["also b and c", "also a and c"]
 
 
 def test_a_single_image_is_only_an_anti_hub() -> None:
-    found = findings_of(np.ones((1, 4)), ["a"])
-    assert [name for name, finding in found.items() if finding.ids] == ["unfound"]
+    result = findings_of(np.ones((1, 4)), ["a"])
+    assert [name for name, finding in result.items() if finding.ids] == ["unfound"]

@@ -32,14 +32,14 @@ def test_ranks_equal_the_reference(loaded: Load, name_of_space: str) -> None:
     copy = space.catalog.row(COPY)
     for row, vector, by_metric in zip(rows, vectors, robustness.rank_originals(space, rows, vectors, 5), strict=True):
         others = [each for each in range(len(space.gallery)) if each != copy or row != rows[2]]
-        for name, found in by_metric.items():
+        for name, result in by_metric.items():
             values = reference(name, vector, np.asarray(space.gallery.vectors))
             sign = -1 if METRICS[name].higher_is_closer else 1
             ranking = [each for _, each in sorted((sign * values[each], each) for each in others)]
-            assert found.rank == ranking.index(row) + 1
-            assert found.gallery == len(others)
-            assert [each for each, _ in found.answers] == ranking[:5]
-            assert found.value == pytest.approx(values[row])
+            assert result.rank == ranking.index(row) + 1
+            assert result.gallery == len(others)
+            assert [each for each, _ in result.results] == ranking[:5]
+            assert result.value == pytest.approx(values[row])
 
 
 def test_the_stored_vector_finds_its_own_photo_first(loaded: Load) -> None:
@@ -47,9 +47,9 @@ def test_the_stored_vector_finds_its_own_photo_first(loaded: Load) -> None:
     row = space.catalog.row(COPY_OF)
     assert row is not None
     by_metric = robustness.rank_originals(space, [row], space.gallery.vectors[[row]], 3)[0]
-    assert {found.rank for found in by_metric.values()} == {1}
+    assert {result.rank for result in by_metric.values()} == {1}
     assert all(
-        found.answers[0][0] == row and found.answers[1][0] != space.catalog.row(COPY) for found in by_metric.values()
+        result.results[0][0] == row and result.results[1][0] != space.catalog.row(COPY) for result in by_metric.values()
     )
 
 
@@ -58,11 +58,11 @@ def test_a_sweep_aggregates_the_ranks_of_single_images(loaded: Load) -> None:
     kind, rows = DISTORTIONS["crop"], [2, 9, 30]
     embed = embedder.embedder(spaces.get("pixels"), None)
     progress: list[int] = []
-    found = robustness.sweep(space, kind, embed, rows, lambda done, total: progress.append(done))
+    result = robustness.sweep(space, kind, embed, rows, lambda done, total: progress.append(done))
     assert progress == [1, 2, 3]
-    assert len(found) == len(METRICS) * (1 + len(kind.levels))
+    assert len(result) == len(METRICS) * (1 + len(kind.levels))
     labels = space.catalog.frame["label"].to_numpy()
-    for line in found:
+    for line in result:
         ranks = []
         for row in rows:
             picture = distorted(space.catalog.open(row), {kind.name: line["level"]})
@@ -70,7 +70,7 @@ def test_a_sweep_aggregates_the_ranks_of_single_images(loaded: Load) -> None:
             ranks.append(robustness.rank_originals(space, [row], vector[None], robustness.K + 1)[0][line["metric"]])
         assert line["first"] == pytest.approx(np.mean([ranked.rank == 1 for ranked in ranks]))
         assert line["rank"] == np.median([ranked.rank for ranked in ranks])
-        others = [[at for at, _ in ranked.answers if at != row][:10] for ranked, row in zip(ranks, rows, strict=True)]
+        others = [[at for at, _ in ranked.results if at != row][:10] for ranked, row in zip(ranks, rows, strict=True)]
         precision = [np.mean(labels[each] == labels[row]) for each, row in zip(others, rows, strict=True)]
         assert line["precision"] == pytest.approx(np.mean(precision))
         if line["level"] == kind.neutral:

@@ -12,8 +12,8 @@ from lib.measure import scoreboard
 from lib.measure.evaluation import evaluate, query_and_gallery_rows
 from lib.measure.scoreboard import MEASURES
 from lib.prepare import workspace
-from lib.search import evaluation
 from lib.settings import Settings
+from lib.statistics import mean_interval
 
 
 def without_seconds(rows: list[dict]) -> list[dict]:
@@ -38,7 +38,12 @@ def test_stored_scores_equal_those_of_evaluate(copied: Settings) -> None:
                 np.testing.assert_array_equal(values, scoreboard.per_query(first.scores[name], measure))
                 mean, interval = scoreboard.mean_and_interval(scores, measure)
                 assert mean == pytest.approx(np.nanmean(values))
-                assert interval == evaluation.bootstrap_interval(values)
+                assert interval == mean_interval(values)
+                labels = opened.catalog().frame["label"].to_numpy(dtype=object)
+                means = [each for _, each in scoreboard.by_class(scores, labels, measure).values()]
+                balanced, wide = scoreboard.mean_and_interval(scores, measure, scoreboard.CLASSES)
+                assert balanced == pytest.approx(np.mean(means))
+                assert wide is not None and wide[0] <= balanced <= wide[1]
             assert kept.calibrations[name].auc == first.calibrations[name].auc
             np.testing.assert_array_equal(kept.calibrations[name].same, first.calibrations[name].same)
 
@@ -50,7 +55,7 @@ def test_means_by_class_add_up(copied: Settings) -> None:
     found = scoreboard.by_class(scores, labels, "p10")
     assert sum(count for count, _ in found.values()) == scores.queries
     whole = math.fsum(count * (mean or 0.0) for count, mean in found.values()) / scores.queries
-    assert whole == pytest.approx(scores.precision[10])
+    assert whole == pytest.approx(scores.means["p10"])
 
 
 def test_a_damaged_file_is_named(copied: Settings) -> None:

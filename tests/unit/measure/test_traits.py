@@ -49,34 +49,34 @@ def run(**changed: Any) -> dict[str, Any]:
 
 
 def test_traits_of_the_neighbours() -> None:
-    found = traits.traits(catalog(), "pixels", near())
-    assert found["label"].values.tolist() == ["a", "a", "b", "b"]
+    result = traits.traits(catalog(), "pixels", near())
+    assert result["label"].values.tolist() == ["a", "a", "b", "b"]
     # The three neighbours of each are all the others.
-    assert found["predicted"].values.tolist() == ["b", "b", "a", "a"]
-    assert found["right"].values.tolist() == ["wrong"] * 4
-    assert found["confidence"].values.tolist() == pytest.approx([2 / 3] * 4)
-    assert found["purity"].values.tolist() == pytest.approx([1 / 3] * 4)
-    assert found["disagreement"].values.tolist() == [0] * 4
-    assert found["hubness"].values.tolist() == [3] * 4
-    assert found["remoteness"].values.argmax() == 3
-    assert "network" not in found
+    assert result["predicted"].values.tolist() == ["b", "b", "a", "a"]
+    assert result["right"].values.tolist() == ["wrong"] * 4
+    assert result["confidence"].values.tolist() == pytest.approx([2 / 3] * 4)
+    assert result["purity"].values.tolist() == pytest.approx([1 / 3] * 4)
+    assert result["disagreement"].values.tolist() == [0] * 4
+    assert result["hubness"].values.tolist() == [3] * 4
+    assert result["remoteness"].values.argmax() == 3
+    assert "network" not in result
 
 
 def test_the_network_s_predictions_are_of_test_images_only() -> None:
     better = run(id="transfer-2", val_accuracy=0.6)
     others = [run(dataset={"fingerprint": "beef"}, val_accuracy=1.0), run(regime="init", val_accuracy=1.0)]
-    found = traits.traits(catalog(), "resnet18", near(), [run(predictions=[]), better, *others])
-    assert found["network"].values.tolist() == ["", "b", "", ""]
-    assert found["network_right"].values.tolist() == ["", "wrong", "", ""]
-    assert found["network_confidence"].values.tolist() == pytest.approx([np.nan, 0.75, np.nan, np.nan], nan_ok=True)
-    assert "transfer-2" in found["network"].about
+    result = traits.traits(catalog(), "resnet18", near(), [run(predictions=[]), better, *others])
+    assert result["network"].values.tolist() == ["", "b", "", ""]
+    assert result["network_right"].values.tolist() == ["", "wrong", "", ""]
+    assert result["network_confidence"].values.tolist() == pytest.approx([np.nan, 0.75, np.nan, np.nan], nan_ok=True)
+    assert "transfer-2" in result["network"].about
     assert "network" not in traits.traits(catalog(), "pixels", near(), [run()])
     assert "network" in traits.traits(catalog(), "init", near(), others)
 
 
 def test_factors_are_numbers_or_categories() -> None:
     many = [f"word {i}" for i in range(4)]
-    found = traits.traits(
+    result = traits.traits(
         catalog(
             factor_light=["soft", None, "hard", "soft"],
             factor_tilt=[0.5, np.nan, 1.5, 9.0],
@@ -87,15 +87,15 @@ def test_factors_are_numbers_or_categories() -> None:
         "pixels",
         near(),
     )
-    assert found["factor_light"].values.tolist() == ["soft", "", "hard", "soft"]
-    assert (found["factor_light"].kind, found["factor_light"].title) == ("category", "Light")
-    assert (found["factor_tilt"].kind, found["factor_tilt"].low) == ("number", 0.5)
-    assert found["factor_tilt"].high > 1.5
-    assert found["factor_flag"].kind == "category"
-    assert "factor_same" not in found
-    assert found["factor_names"].kind == "category"
-    assert not {"id", "sha256", "changed_ns"} & set(found)
-    assert found["width"].values.tolist() == [10, 20, 30, 40]
+    assert result["factor_light"].values.tolist() == ["soft", "", "hard", "soft"]
+    assert (result["factor_light"].kind, result["factor_light"].title) == ("category", "Light")
+    assert (result["factor_tilt"].kind, result["factor_tilt"].low) == ("number", 0.5)
+    assert result["factor_tilt"].high > 1.5
+    assert result["factor_flag"].kind == "category"
+    assert "factor_same" not in result
+    assert result["factor_names"].kind == "category"
+    assert not {"id", "sha256", "changed_ns"} & set(result)
+    assert result["width"].values.tolist() == [10, 20, 30, 40]
 
 
 def test_a_column_of_too_many_words_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_a_column_of_too_many_words_is_left_out(monkeypatch: pytest.MonkeyPatch)
 def test_the_traits_of_a_single_image_are_unknown() -> None:
     one = catalog()
     alone = Catalog(one.name, one.root, one.frame[:1], [], one.fingerprint, 0, None)
-    found = traits.traits(alone, "pixels", neighbourhoods.k_nearest(np.ones((1, 3), np.float32), [[0]]))
-    assert found["predicted"].values.tolist() == found["right"].values.tolist() == [""]
-    assert np.isnan(found["purity"].values).all()
-    assert all(np.isfinite([trait.low, trait.high]).all() and trait.low < trait.high for trait in found.values())
+    nearest = traits.traits(alone, "pixels", neighbourhoods.k_nearest(np.ones((1, 3), np.float32), [[0]]))
+    assert nearest["predicted"].values.tolist() == nearest["right"].values.tolist() == [""]
+    assert np.isnan(nearest["purity"].values).all()
+    assert all(np.isfinite([trait.low, trait.high]).all() and trait.low < trait.high for trait in nearest.values())

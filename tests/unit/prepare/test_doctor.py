@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lib.errors import COMMAND_LINE, Remedy
 from lib.prepare import doctor, pipeline, workspace
 from lib.settings import PROJECT, Settings
 from lib.store import connection
+from lib.view import remedies
 from tests.conftest import draw_photos
 
 
@@ -161,6 +163,27 @@ def test_damaged_results(copied: Settings, damage: Callable[[Path, Any], object]
         assert checks[name]["remedy"] == copied.prepare_command
 
 
+def test_each_surface_words_the_remedies(tmp_path: Path) -> None:
+    missing = Settings(data=tmp_path / "gone", artifacts=tmp_path / "a", weights=str(tmp_path / "no.pth"))
+    for wording in (COMMAND_LINE, remedies.PAGE):
+        checks = examine(missing, look_into_store=False, wording=wording)
+        assert checks["data"]["remedy"] == wording[Remedy.CHOOSE_DATA]
+        assert checks["weights"]["remedy"] == wording[Remedy.CHOOSE_WEIGHTS]
+        assert all("--" not in check["detail"] for check in checks.values())
+    assert checks["catalog"]["remedy"].startswith("press Prepare on the Home page")
+
+
+def test_what_could_be_done_next_is_no_remedy(copied: Settings) -> None:
+    found = {
+        wording[Remedy.TRAIN]: examine(copied, look_into_store=False, wording=wording)["training"]
+        for wording in (COMMAND_LINE, remedies.PAGE)
+    }
+    for clause, check in found.items():
+        assert check["ready"] and check["remedy"] == ""
+        assert clause.partition("{command}")[0] in check["detail"]
+        assert copied.command("train", regime="all", preset="quick") in check["detail"]
+
+
 def test_weights_that_are_not_the_ones_used(copied: Settings) -> None:
     checks = examine(replace(copied, weights="random"), look_into_store=False)
     assert broken(checks) == {"space resnet18"}
@@ -240,4 +263,4 @@ def test_training_is_told_of_and_a_damaged_record_named(copied: Settings) -> Non
     record.write_text("{", encoding="utf-8")
     assert not training()["ready"]
     assert "x.json is damaged" in training()["detail"]
-    assert training()["remedy"] == "delete the file it names"
+    assert training()["remedy"] == COMMAND_LINE[Remedy.DELETE_FILE]

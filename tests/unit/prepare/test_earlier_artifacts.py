@@ -81,13 +81,13 @@ def test_searches_and_comparisons(earlier: Workspace, recorded: dict[str, Any]) 
     assert same(search.compare(earlier, left, query, **metrics, k=len(sides[0]["results"]), other=right), wanted)
 
 
-def test_scores_are_read_back_and_those_that_evaluate_computes(earlier: Workspace, recorded: dict[str, Any]) -> None:
-    computed = [row for space in SPACES for row in evaluation.evaluate(earlier, space)]
-    assert same(computed, recorded["evaluate"])
+def test_scores_are_measured_anew(earlier: Workspace, recorded: dict[str, Any]) -> None:
+    """They counted equal values by id, and had fewer measures; without ties the means are the same."""
     for space, rows in zip(SPACES, recorded["scoreboard"], strict=True):
-        kept = scoreboard.load(earlier, space, earlier.catalog())
-        assert kept is not None
-        assert same(kept.rows(), rows)
+        assert scoreboard.load(earlier, space, earlier.catalog()) is None
+        computed = evaluation.evaluate(earlier, space)
+        for row, before in zip(computed, rows, strict=True):
+            assert same(row, {name: value for name, value in before.items() if name != "ci95"})
 
 
 def test_a_robustness_sweep_is_read_back(earlier: Workspace, recorded: dict[str, Any]) -> None:

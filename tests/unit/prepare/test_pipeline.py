@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -35,6 +34,7 @@ from lib.settings import PROJECT, Settings
 from lib.store import collections as store_collections
 from lib.store import connection, write
 from tests.conftest import draw_photos, draw_picture
+from tests.helpers.killed_work import KilledWork, killed_work
 
 PICTURES = 5
 
@@ -52,7 +52,7 @@ def settings(tmp_path: Path, quick_weights: str) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settings:
+def prepared_photos(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settings:
     """Five photos that are prepared. Read only."""
     root = tmp_path_factory.mktemp("made")
     settings = Settings(
@@ -67,10 +67,10 @@ def made(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settin
 
 
 @pytest.fixture
-def copied(made: Settings, tmp_path: Path) -> Settings:
+def copied(prepared_photos: Settings, tmp_path: Path) -> Settings:
     """Those photos, and a copy of everything that was made of them."""
-    shutil.copytree(made.artifacts, tmp_path / "artifacts")
-    return replace(made, artifacts=tmp_path / "artifacts")
+    shutil.copytree(prepared_photos.artifacts, tmp_path / "artifacts")
+    return replace(prepared_photos, artifacts=tmp_path / "artifacts")
 
 
 @dataclass
@@ -107,17 +107,17 @@ def base(settings: Settings) -> str:
 def rows_of(settings: Settings) -> dict[str, list[Any]]:
     """Everything that the store holds: every row of every collection, by id."""
     with connection.open_store(settings.store_uri) as store:
-        found = {}
+        collected = {}
         for name in store_collections.names(store):
             store_collections.ensure_loaded(store, name)
             rows = store.client.query(
                 name, filter="", output_fields=["id", "path", "label", "split", "vector"], limit=1000
             )
-            found[name] = sorted(
+            collected[name] = sorted(
                 (row["id"], row["path"], row["label"], row["split"], tuple(float(x) for x in row["vector"]))
                 for row in rows
             )
-        return found
+        return collected
 
 
 def collections(settings: Settings) -> list[str]:
@@ -132,16 +132,16 @@ def siblings(base: str) -> set[str]:
 def files(settings: Settings) -> dict[str, bytes]:
     """Every file of the data set's artifacts by name; of the state, all but its time."""
     root = folder(settings)
-    found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    found["state.json"] = json.dumps({**json.loads(found["state.json"]), "prepared": None}).encode()
-    return found
+    result = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    result["state.json"] = json.dumps({**json.loads(result["state.json"]), "prepared": None}).encode()
+    return result
 
 
 def answer(settings: Settings, image: str, **options: Any) -> list[tuple[str, float]]:
     opened = workspace.open_workspace(settings)
-    there = search.load_space(opened, "resnet18")
-    query = find_query(there.catalog, image)
-    document = search.search(opened, there, query, metric_name="cosine", k=50, **options)
+    searchable = search.load_space(opened, "resnet18")
+    query = find_query(searchable.catalog, image)
+    document = search.search(opened, searchable, query, metric_name="cosine", k=50, **options)
     return [(row["id"], round(row["value"], 5)) for row in document["results"]]
 
 
@@ -153,7 +153,21 @@ def test_the_document_is_as_the_contract_says(settings: Settings) -> None:
     document, reports = prepare(settings)
     assert set(document) == {"dataset", "spaces", "milvus", "seconds"}
     dataset = document["dataset"]
-    assert set(dataset) == {"name", "root", "images", "classes", "split", "fingerprint", "skipped"}
+    assert set(dataset) == {
+        *("name", "root", "images", "classes", "split", "fingerprint", "skipped", "factors"),
+        *("layout", "empty_classes", "look_alikes"),
+    }
+    assert dataset["layout"] == {
+        "kind": "classes",
+        "reason": "5 class folders",
+        "root": str(settings.data),
+        "wrappers": [],
+        "labels": None,
+        "notes": [],
+        "given_splits": [],
+        "others": [],
+    }
+    assert dataset["empty_classes"] == dataset["look_alikes"] == []
     assert (dataset["name"], dataset["root"], dataset["images"]) == ("photos", str(settings.data), 5)
     assert dataset["classes"] == dict.fromkeys(("daisy", "dandelion", "rose", "sunflower", "tulip"), 1)
     assert set(dataset["split"]) == {"train", "val", "test"}
@@ -237,11 +251,11 @@ def test_a_map_of_ones_own_stays_as_long_as_its_vectors(settings: Settings) -> N
         pipeline.make_map(settings, "pixels", MapParameters(n_neighbors=3))
     prepare(settings)
     parameters = MapParameters(n_neighbors=3, metric="euclidean")
-    made, cached = pipeline.make_map(settings, "pixels", parameters)
+    prepared_photos, cached = pipeline.make_map(settings, "pixels", parameters)
     again, cached_again = pipeline.make_map(settings, "pixels", parameters)
     assert (cached, cached_again) == (False, True)
-    np.testing.assert_array_equal(made.xy, again.xy)
-    assert made.facts["n_neighbors"] == 3
+    np.testing.assert_array_equal(prepared_photos.xy, again.xy)
+    assert prepared_photos.facts["n_neighbors"] == 3
     file = workspace.open_workspace(settings).map_file("pixels", parameters)
     prepare(settings, limit=4)
     assert not file.exists()
@@ -497,15 +511,15 @@ def test_two_stores_take_turns(settings: Settings, tmp_path: Path) -> None:
     ],
 )
 def test_whatever_is_damaged_is_made_again(
-    made: Settings, copied: Settings, damage: Callable[[Path, Any], object]
+    prepared_photos: Settings, copied: Settings, damage: Callable[[Path, Any], object]
 ) -> None:
     damage(folder(copied), state(copied))
     prepare(copied)
-    before, after = files(made), files(copied)
+    before, after = files(prepared_photos), files(copied)
     # Without the ledger nobody remembers who wrote the collections: they are used, and not written down as ours.
     before["collections.json"] = after["collections.json"] = b""
     assert after == before
-    assert rows_of(copied) == rows_of(made)
+    assert rows_of(copied) == rows_of(prepared_photos)
 
 
 # -- what cannot be done --------------------------------------------------------------------------------------------
@@ -549,9 +563,13 @@ def test_a_disk_that_is_read_only(settings: Settings, disk: Callable[[str], Path
 # Milvus Lite leaves its log open when it cannot write to it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("share", [0.02, 0.7, 0.8, 0.9])
-def test_a_disk_that_is_too_small_at_any_step(made: Settings, disk: Callable[[str], Path], share: float) -> None:
-    needed = sum(-(-path.stat().st_size // 4096) * 4096 for path in made.artifacts.rglob("*") if path.is_file())
-    inside = replace(made, artifacts=disk(f"size={int(needed * share)}") / "artifacts")
+def test_a_disk_that_is_too_small_at_any_step(
+    prepared_photos: Settings, disk: Callable[[str], Path], share: float
+) -> None:
+    needed = sum(
+        -(-path.stat().st_size // 4096) * 4096 for path in prepared_photos.artifacts.rglob("*") if path.is_file()
+    )
+    inside = replace(prepared_photos, artifacts=disk(f"size={int(needed * share)}") / "artifacts")
     with pytest.raises(PetalscopeError) as caught:
         prepare(inside)
     assert "\n" not in str(caught.value)
@@ -636,7 +654,7 @@ def test_a_second_prepare_waits_for_the_first(copied: Settings) -> None:
     threading.Timer(0.3, enough.set).start()
     document, reports = prepare(settings)
     holding.join()
-    assert reports.sentences == [WAITING]
+    assert reports.sentences[0] == WAITING
     assert all(space["cached"] for space in document["spaces"])
 
 
@@ -693,66 +711,42 @@ def test_ctrl_c_at_any_stage_leaves_the_old_state(settings: Settings, stage: str
     before["collections.json"] = after["collections.json"]  # knows more, and changes nothing that can be seen
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if ".tmp-" in name]
-    assert {name: found for name, found in rows_of(settings).items() if name in rows} == rows
+    assert {name: result for name, result in rows_of(settings).items() if name in rows} == rows
     prepare(settings)
     assert answer(settings, "daisy/00.jpg", engine="milvus") == answer(settings, "daisy/00.jpg")
     assert rows_of(settings).keys() == siblings(base(settings))
 
 
-@dataclass
-class Mortal:
-    """A process whose prepares end at the named step (tests/helpers/dying_prepare.py)."""
-
-    process: subprocess.Popen[str]
-
-    def prepare(self, settings: Settings, die_at: int | None = None) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        task = {
-            "data": str(settings.data),
-            "artifacts": str(settings.artifacts),
-            "weights": settings.weights,
-            "seed": settings.seed,
-            "die_at": die_at,
-        }
-        print(json.dumps(task), file=self.process.stdin, flush=True)
-        said: dict[str, Any] = json.loads(self.process.stdout.readline())
-        assert said["error"] == ""
-        assert said["signal"] == (0 if die_at is None else signal.SIGKILL)
-        return said
-
-
 @pytest.fixture(scope="module")
-def mortal() -> Iterator[Mortal]:
-    # One thread, so that the forks do not inherit locks of threads that they do not have.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "tests.helpers.dying_prepare"]
-    with subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Mortal(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait() == 0
+def worker() -> Iterator[KilledWork]:
+    with killed_work() as work:
+        yield work
+
+
+def run_prepare(worker: KilledWork, settings: Settings, die_at: int | None = None) -> dict[str, Any]:
+    """`prepare` in a process that is killed before step `die_at`."""
+    reply = worker.run("prepare", settings, die_at=die_at)
+    assert reply["signal"] == (0 if die_at is None else signal.SIGKILL)
+    return reply
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, mortal: Mortal) -> None:
-    steps = mortal.prepare(settings)["steps"]
+def test_kill_9_at_any_moment_of_the_first_run(settings: Settings, worker: KilledWork) -> None:
+    steps = len(run_prepare(worker, settings)["places"])
     expected, rows = files(settings), rows_of(settings)
     for die_at in sorted(random.Random(1).sample(range(1, steps - 5), 2)):
         shutil.rmtree(settings.artifacts)
-        mortal.prepare(settings, die_at)
+        run_prepare(worker, settings, die_at)
         with pytest.raises(ArtifactError, match="is not prepared yet"):
             workspace.open_workspace(settings)
-        mortal.prepare(settings)
+        run_prepare(worker, settings)
         assert files(settings) == expected, die_at
         assert rows_of(settings) == rows, die_at
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal, tmp_path: Path) -> None:
-    mortal.prepare(settings)
+def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, worker: KilledWork, tmp_path: Path) -> None:
+    run_prepare(worker, settings)
     old = answer(settings, "daisy/00.jpg")
     shutil.copytree(settings.artifacts, tmp_path / "old")
     # Everything changes at once: a photo, another's name, the split.
@@ -760,17 +754,17 @@ def test_kill_9_at_any_moment_of_a_later_run(settings: Settings, mortal: Mortal,
     draw_picture(2, 50).save(settings.data / "rose" / "00.jpg")
     (settings.data / "tulip" / "00.jpg").rename(settings.data / "tulip" / "99.jpg")
     changed = replace(settings, seed=3)
-    switch = mortal.prepare(changed)["switch"]
+    switch = run_prepare(worker, changed)["switch"]
     expected, rows = files(changed), rows_of(changed)
     for die_at in sorted({*random.Random(2).sample(range(1, switch), 2), switch, switch + 1}):
         shutil.rmtree(settings.artifacts)
         shutil.copytree(tmp_path / "old", settings.artifacts)
-        mortal.prepare(changed, die_at)
+        run_prepare(worker, changed, die_at)
         switched = state(settings)["dataset"]["seed"] == 3
         assert switched is (die_at > switch)
         if not switched:  # all of the old, usable on both engines
             assert answer(settings, "daisy/00.jpg") == old, die_at
             assert answer(settings, "daisy/00.jpg", engine="milvus") == old, die_at
-        mortal.prepare(changed)
+        run_prepare(worker, changed)
         assert files(changed) == expected, die_at
         assert rows_of(changed) == rows, die_at

@@ -70,10 +70,10 @@ def test_l1_says_how_much_its_candidates_miss(opened_photos: Workspace, photo_st
     loaded = search.load_space(opened_photos, "resnet18")
     query = query_row(loaded.catalog, 0)
     exact = search.search(opened_photos, loaded, query, metric_name="l1", k=10)
-    found = search.search(opened_photos, loaded, query, metric_name="l1", k=10, engine="milvus", store=photo_store)
-    shared = {entry["id"] for entry in exact["results"]} & {entry["id"] for entry in found["results"]}
-    assert found["recall"] == len(shared) / 10
-    assert found["recall"] >= 0.8
+    result = search.search(opened_photos, loaded, query, metric_name="l1", k=10, engine="milvus", store=photo_store)
+    shared = {entry["id"] for entry in exact["results"]} & {entry["id"] for entry in result["results"]}
+    assert result["recall"] == len(shared) / 10
+    assert result["recall"] >= 0.8
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_the_collection_holds_the_stored_vectors(opened_photos: Workspace, photo
     catalog = opened_photos.catalog()
     for suffix, (_, centred) in collections.SIBLINGS.items():
         assert collections.count_rows(photo_store, base + suffix) == len(catalog.frame)
-        found = vector_search.search_vectors(
+        results = vector_search.search_vectors(
             photo_store,
             base + suffix,
             np.asarray(collections.centre(vectors[:1]) if centred else vectors[:1]),
@@ -100,10 +100,10 @@ def test_the_collection_holds_the_stored_vectors(opened_photos: Workspace, photo
             search_params={"ef": 128},
             output_fields=["label", "split"],
         )[0][0]
-        row = catalog.row(found["id"])
+        row = catalog.row(results["id"])
         assert row is not None
         assert catalog.frame["sha256"].iloc[row] == catalog.frame["sha256"].iloc[0]
-        assert (found["label"], found["split"]) == tuple(catalog.frame[["label", "split"]].iloc[row])
+        assert (results["label"], results["split"]) == tuple(catalog.frame[["label", "split"]].iloc[row])
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.data.catalog import Catalog
 from lib.embed import procrustes, spaces
-from lib.errors import ArtifactError, WeightsError
+from lib.errors import ArtifactError, Remedy, WeightsError
 from lib.learn import backbone, checkpoints, photo_dataset, run_all, runs
 from lib.prepare import doctor, pipeline, vectors_step, workspace
 from lib.progress import Reporter
@@ -124,14 +124,26 @@ def test_without_a_network_the_way_to_one_is_named(
     pictures: Path, quick_weights: str, tmp_path: Path, regime: str
 ) -> None:
     settings = quick_trainings.settings(pictures, tmp_path / "artifacts", quick_weights)
-    with pytest.raises(WeightsError, match=rf"run `python -m lib train --regime {regime} --preset quick`") as caught:
+    with pytest.raises(WeightsError, match=f"under the regime {regime} yet") as caught:
         pipeline.prepare(settings, names=[regime])
+    assert caught.value.remedy is Remedy.TRAIN
+    assert caught.value.command == settings.command("train", regime=regime, preset="quick")
     assert "\n" not in str(caught.value)
 
 
 def test_a_space_that_is_not_prepared_names_both_steps(prepared: Settings) -> None:
-    with pytest.raises(ArtifactError, match=r"space scratch .* train its network .* prepare .*--spaces scratch"):
+    with pytest.raises(ArtifactError, match=r"space scratch .* lib train .* lib prepare .*--spaces scratch") as caught:
         workspace.open_workspace(prepared).space("scratch")
+    assert caught.value.remedy is Remedy.TRAIN
+
+
+def test_a_space_whose_network_is_there_names_one_step(noted: Callable[..., Settings]) -> None:
+    settings = noted(first={"val_accuracy": 0.5})
+    pipeline.prepare(settings, names=["pixels"])
+    with pytest.raises(ArtifactError, match=r"The space init .* is not prepared yet") as caught:
+        workspace.open_workspace(settings).space("init")
+    assert caught.value.remedy is Remedy.EMBED
+    assert caught.value.command == settings.command_to_prepare(spaces="init")
 
 
 # --- Which network ---------------------------------------------------------------------------------------------------
@@ -335,7 +347,7 @@ def test_prepare_rebuilds_an_outdated_space(outdated: Settings) -> None:
 
 def test_an_outdated_space_without_a_network_is_removed_and_the_remedy_is_shown(outdated: Settings) -> None:
     checkpoints.weights_file(outdated, "first").unlink()
-    way = outdated.command("train", "--regime", "init", "--preset", "quick")
+    way = outdated.command("train", regime="init", preset="quick")
     way += f" && {outdated.prepare_command} --spaces init"
     check = next(check for check in doctor.examine(outdated)["checks"] if check["name"] == "space init")
     assert (check["ready"], check["remedy"]) == (False, way)

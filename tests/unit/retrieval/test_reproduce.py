@@ -36,10 +36,12 @@ RECIPES = [
     *(Reproduction(["tulip/04.jpg"], space, metric, 7) for space in ("resnet18", "pixels") for metric in METRICS),
     Reproduction([COPY_OF], "resnet18", "cosine", 5),
     Reproduction([COPY_OF], "resnet18", "l2", 5, keep_duplicates=True),
-    Reproduction(["rose/00.jpg"], "resnet18", "ncc", 60, among=AnswerFilter(("rose", "tulip"), ("train", "val"))),
+    Reproduction(
+        ["rose/00.jpg"], "resnet18", "ncc", 60, answer_filter=AnswerFilter(("rose", "tulip"), ("train", "val"))
+    ),
     Reproduction(["tulip/04.jpg"], "resnet18", "l1", 9, unit=True),
     *(Reproduction(["tulip/04.jpg", COPY_OF, "daisy/05.png"], "resnet18", metric, 8) for metric in METRICS),
-    Reproduction(["tulip/04.jpg", "daisy/05.png"], "pixels", "ncc", 8, among=AnswerFilter(("rose",))),
+    Reproduction(["tulip/04.jpg", "daisy/05.png"], "pixels", "ncc", 8, answer_filter=AnswerFilter(("rose",))),
     *(Reproduction(["tulip/04.jpg"], "resnet18", metric, 8, part="20,20,80,90") for metric in METRICS),
     Reproduction(["tulip/04.jpg"], "pixels", "ncc", 8, part="20,20,80,90"),
 ]
@@ -51,24 +53,24 @@ def _name(recipe: Reproduction) -> str:
 
 def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list[str], np.ndarray, Reproduction]:
     """The ids of the exact engine, the first query's vector, and the recipe with its left-out ids."""
-    there = loaded(recipe.space)
-    queries = [find_query(there.catalog, image) for image in recipe.images]
+    searchable = loaded(recipe.space)
+    queries = [find_query(searchable.catalog, image) for image in recipe.images]
     if recipe.part:
-        queries = [query_part(there.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
-    space = search.normalised(there) if recipe.unit else there
-    found = search.search(
+        queries = [query_part(searchable.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
+    space = search.normalised(searchable) if recipe.unit else searchable
+    result = search.search(
         opened,
         space,
         queries,
         metric_name=recipe.metric,
         k=recipe.k,
         keep_duplicates=recipe.keep_duplicates,
-        among=recipe.among,
+        answer_filter=recipe.answer_filter,
     )
     out = {row for query in queries for row in query.left_out(keep_duplicates=recipe.keep_duplicates)}
-    left_out = [there.catalog.ids[row] for row in sorted(out)]
-    vector = search.vector(opened, there, queries[0])
-    return [row["id"] for row in found["results"]], vector, replace(recipe, left_out=left_out)
+    left_out = [searchable.catalog.ids[row] for row in sorted(out)]
+    vector = search.vector(opened, searchable, queries[0])
+    return [row["id"] for row in result["results"]], vector, replace(recipe, left_out=left_out)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=_name)
@@ -132,9 +134,9 @@ def test_the_milvus_programs_give_the_same_ids(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    found = [part.strip().split("\n") for part in done.stdout.split("--\n")[:-1]]
-    assert len(found) == len(expected) >= 12
-    for ids, wanted in zip(found, expected, strict=True):
+    result = [part.strip().split("\n") for part in done.stdout.split("--\n")[:-1]]
+    assert len(result) == len(expected) >= 12
+    for ids, wanted in zip(result, expected, strict=True):
         assert ids == wanted
 
 
@@ -153,9 +155,9 @@ HOSTILE = ["-x/1.jpg", "a b/$(rm -rf ~).jpg", 'it\'s "q"/`id`.jpg', "a\nb/1.jpg"
 
 @pytest.mark.parametrize(("image", "label"), list(itertools.product(HOSTILE, ['r"o\\se', "-rose"])))
 def test_names_from_outside_stay_text(image: str, label: str) -> None:
-    among = AnswerFilter((label,), ("test",))
+    answer_filter = AnswerFilter((label,), ("test",))
     for images in ([image], [image, image + "2"]):
-        recipe = Reproduction(images, "resnet18", "cosine", 3, among=among, left_out=images)
+        recipe = Reproduction(images, "resnet18", "cosine", 3, answer_filter=answer_filter, left_out=images)
         options = parser().parse_args(shlex.split(reproduce.command(recipe))[3:])
         assert [options.image, *options.also] == images
         assert (options.label, options.split) == ([label], ["test"])

@@ -24,6 +24,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.query import Query, find_query, query_part
 from lib.retrieval.search import SearchableSpace
+from lib.search import exact
 from lib.settings import Settings
 from lib.store import connection
 from tests.conftest import COPY, COPY_OF, draw_picture
@@ -102,6 +103,27 @@ def test_search_gives_what_the_formulas_give(opened: Workspace, loaded: LOAD, sp
         assert ids(search(opened, there, image, metric, k=4)) == ids(document)[:4]
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ncc", "l1"])
+def test_images_without_a_similarity_are_no_results(opened: Workspace, loaded: LOAD, metric: str) -> None:
+    there = loaded("resnet18")
+    vectors = np.array(there.gallery.vectors)
+    dark = [3, 7, 8]
+    vectors[dark] = 0
+    changed = replace(there, gallery=exact.gallery(vectors))
+    names = {there.catalog.ids[row] for row in dark}
+    every = len(there.catalog.ids)
+    document = search(opened, changed, there.catalog.ids[0], metric, k=every)
+    assert document.get("undefined", 0) == (0 if metric == "l1" else 3)
+    assert names.isdisjoint(ids(document)) == (metric != "l1")
+    from_dark = search(opened, changed, there.catalog.ids[3], metric, k=every)
+    assert (from_dark["results"] == []) == (metric != "l1")
+    compared = retrieval_search.compare(
+        opened, changed, find_query(there.catalog, there.catalog.ids[0]), a="l1", b=metric, k=every
+    )
+    assert len(compared["ranks"]["a"]) == len(compared["a"]["results"])
+    assert compared["kendall_tau"] is not None
+
+
 def test_copies_of_the_query_are_left_out_unless_they_are_wanted(opened: Workspace, loaded: LOAD) -> None:
     for engine in ("exact", "milvus"):
         there = loaded("resnet18")
@@ -174,16 +196,16 @@ def test_transfer_answers_as_resnet18(opened: Workspace, loaded: LOAD) -> None:
 @pytest.mark.parametrize("engine", ["exact", "milvus"])
 def test_classes_and_splits_confine_the_answers(opened: Workspace, loaded: LOAD, engine: str) -> None:
     there = loaded("resnet18")
-    among = retrieval_search.AnswerFilter(("tulip", "daisy"), ("train",))
+    answer_filter = retrieval_search.AnswerFilter(("tulip", "daisy"), ("train",))
     frame = there.catalog.frame
     fit = frame["label"].isin(["tulip", "daisy"]) & (frame["split"] == "train")
     without = set(frame["id"][~fit])
     expected = ranked(there, "l2", np.asarray(there.gallery.vectors[there.catalog.row("rose/00.jpg")]), without)
-    found = search(opened, there, "rose/00.jpg", "l2", k=100, among=among, engine=engine)
+    found = search(opened, there, "rose/00.jpg", "l2", k=100, answer_filter=answer_filter, engine=engine)
     assert ids(found) == [name for name, _ in expected]
     assert len(expected) == fit.sum() > 0
     with pytest.raises(QueryError, match=re.escape(retrieval_search.no_image_passes(["weed"], there.catalog.classes))):
-        search(opened, there, "rose/00.jpg", among=retrieval_search.AnswerFilter(("weed",)))
+        search(opened, there, "rose/00.jpg", answer_filter=retrieval_search.AnswerFilter(("weed",)))
     quoted = retrieval_search.AnswerFilter(('a "b" \\',)).expression()
     assert quoted == 'label in ["a \\"b\\" \\\\"]'
 
@@ -330,7 +352,7 @@ def test_files_that_are_no_pictures_say_why(loaded: LOAD, tmp_path: Path) -> Non
 def test_an_unknown_metric_or_k_is_refused(opened: Workspace, loaded: LOAD) -> None:
     with pytest.raises(QueryError, match="choose one of mse, l1"):
         search(opened, loaded("pixels"), "rose/00.jpg", "chebyshev")
-    with pytest.raises(QueryError, match=re.escape(retrieval_search.k_too_small(0))):
+    with pytest.raises(QueryError, match=re.escape(exact.k_too_small(0))):
         search(opened, loaded("pixels"), "rose/00.jpg", k=0)
 
 
@@ -361,7 +383,7 @@ def test_milvus_agrees_and_says_how_well(opened: Workspace, loaded: LOAD, store:
 
 
 def test_pixels_are_too_wide_for_milvus(opened: Workspace, loaded: LOAD) -> None:
-    with pytest.raises(QueryError, match=r"49,152 dimensions and Milvus takes 32,768; search it with --engine exact"):
+    with pytest.raises(QueryError, match=r"49,152 dimensions and Milvus takes 32,768; search with --engine exact"):
         search(opened, loaded("pixels"), "rose/00.jpg", engine="milvus")
 
 
@@ -421,8 +443,10 @@ def test_compare_with_itself_agrees_wholly(opened: Workspace, loaded: LOAD) -> N
 def test_compare_across_spaces_tells_each_answers_rank_on_the_other_side(opened: Workspace, loaded: LOAD) -> None:
     there, pixels = loaded("resnet18"), loaded("pixels")
     query = find_query(there.catalog, COPY_OF)
-    among = retrieval_search.AnswerFilter(("rose", "tulip"))
-    document = retrieval_search.compare(opened, there, query, a="l1", b="ncc", k=6, other=pixels, among=among)
+    answer_filter = retrieval_search.AnswerFilter(("rose", "tulip"))
+    document = retrieval_search.compare(
+        opened, there, query, a="l1", b="ncc", k=6, other=pixels, answer_filter=answer_filter
+    )
     assert (document["a"]["space"], document["b"]["space"]) == ("resnet18", "pixels")
     sides = {"a": (there, "l1"), "b": (pixels, "ncc")}
     without = {COPY, COPY_OF, *(i for i in there.catalog.ids if i.split("/")[0] not in {"rose", "tulip"})}

@@ -26,9 +26,9 @@ N, COPIES = 600, 24
 def values() -> np.ndarray:
     """Six clusters, as features have them; the last rows are of the same pictures as the first."""
     rng = np.random.default_rng(0)
-    found = (rng.normal(size=(6, 24))[rng.integers(6, size=N)] * 2 + rng.normal(size=(N, 24))).astype(np.float32)
-    found[-COPIES:] = found[:COPIES]
-    return found
+    result = (rng.normal(size=(6, 24))[rng.integers(6, size=N)] * 2 + rng.normal(size=(N, 24))).astype(np.float32)
+    result[-COPIES:] = result[:COPIES]
+    return result
 
 
 def copies() -> list[list[int]]:
@@ -96,16 +96,16 @@ def test_a_picture_with_very_many_copies_leaves_room_for_nobody() -> None:
     x = values()
     x[100:400] = x[100]
     same = [list(range(100, 400)) if 100 <= row < 400 else [row] for row in range(N)]
-    found = neighbourhoods.k_nearest(x, same, most_exact=10)
+    computed = neighbourhoods.k_nearest(x, same, most_exact=10)
     expected = exact.top_k(exact.gallery(x), x[150], "l1", 30, leave_out=[same[150]])
-    shared = len(set(found.rows["l1"][150].tolist()) & set(expected.rows[0].tolist()))
-    assert not set(found.rows["l1"][150].tolist()) & set(same[150])
+    shared = len(set(computed.rows["l1"][150].tolist()) & set(expected.rows[0].tolist()))
+    assert not set(computed.rows["l1"][150].tolist()) & set(same[150])
     assert shared >= 27
     # Of a hundred equal answers those with the lowest rows are given, as in every search.
-    near_it = np.nonzero((found.rows["l1"] == 100).any(axis=1))[0]
+    near_it = np.nonzero((computed.rows["l1"] == 100).any(axis=1))[0]
     assert len(near_it)
     for row in near_it:
-        members = [answer for answer in found.rows["l1"][row].tolist() if 100 <= answer < 400]
+        members = [answer for answer in computed.rows["l1"][row].tolist() if 100 <= answer < 400]
         assert members == list(range(100, 100 + len(members)))
 
 
@@ -119,23 +119,23 @@ def test_the_seed_decides(rough: Neighbourhoods) -> None:
 
 
 def test_few_pictures_have_few_neighbours_here_too() -> None:
-    found = neighbourhoods.k_nearest(values()[COPIES : COPIES + 6], [[row] for row in range(6)], most_exact=1)
-    assert found.rows["cosine"].shape == (6, 6)
-    for row, near in enumerate(found.rows["cosine"].tolist()):
+    computed = neighbourhoods.k_nearest(values()[COPIES : COPIES + 6], [[row] for row in range(6)], most_exact=1)
+    assert computed.rows["cosine"].shape == (6, 6)
+    for row, near in enumerate(computed.rows["cosine"].tolist()):
         assert sorted(near) == [-1, *(other for other in range(6) if other != row)]
-    assert np.isnan(found.values["cosine"][:, -1]).all()
-    assert found.facts["recall"]["l1"] == {"10": 1.0, "30": 1.0}
+    assert np.isnan(computed.values["cosine"][:, -1]).all()
+    assert computed.facts["recall"]["l1"] == {"10": 1.0, "30": 1.0}
 
 
 def test_pixels_and_progress() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (80, 27), dtype=np.uint8)
     heard: list[tuple[int, int | None]] = []
-    found = neighbourhoods.k_nearest(
+    computed = neighbourhoods.k_nearest(
         pixels, [[row] for row in range(80)], lambda done, total: heard.append((done, total)), most_exact=10
     )
     assert heard[-1] == (80, 80)
-    near = found.rows["l1"][7]
-    np.testing.assert_array_equal(found.values["l1"][7], reference("l1", pixels[7], pixels[near]).astype(np.float32))
+    near = computed.rows["l1"][7]
+    np.testing.assert_array_equal(computed.values["l1"][7], reference("l1", pixels[7], pixels[near]).astype(np.float32))
 
 
 def test_exact_distances_do_not_depend_on_threads() -> None:
@@ -172,10 +172,10 @@ def blurred(copied: Settings, rough: Neighbourhoods) -> Settings:
     opened = workspace.open_workspace(copied)
     how = {name: rough.facts[name] for name in ("found", "by", "sample", "seed")}
     for name in opened.spaces:
-        found = opened.neighbourhoods(name)
+        computed = opened.neighbourhoods(name)
         recall = {metric: {"10": 0.8765, "30": 0.7654} for metric in neighbourhoods.METRICS}
         path = opened.folder / opened.space(name)["neighbours"]
-        neighbourhoods.save(replace(found, facts={**found.facts, **how, "recall": recall}), path)
+        neighbourhoods.save(replace(computed, facts={**computed.facts, **how, "recall": recall}), path)
     return copied
 
 

@@ -35,23 +35,25 @@ def test_every_threshold_lets_in_what_counting_lets_in(name: str) -> None:
     # Values on the very edges among them: halves of the range, its ends.
     same = np.concatenate([rng.random(500), [0.0, 0.5, 1.0]])
     different = np.concatenate([rng.random(900) ** 2, [0.0, 0.5, 1.0]])
-    found = calibrate(name, same, different, queries=7)
-    for edge in found.thresholds:
-        at = found.cost(edge)
-        line = found.edges[edge]
+    measured = calibrate(name, same, different, queries=7)
+    for edge in measured.thresholds:
+        at = measured.cost(edge)
+        line = measured.edges[edge]
         closer = (lambda x, t=line: x >= t) if METRICS[name].higher_is_closer else (lambda x, t=line: x <= t)
         assert (at.true_positives, at.false_positives) == (int(closer(same).sum()), int(closer(different).sum()))
         assert (at.positives, at.negatives) == (len(same), len(different))
-    loosest = found.cost(found.thresholds[0 if METRICS[name].higher_is_closer else -1])
+    loosest = measured.cost(measured.thresholds[0 if METRICS[name].higher_is_closer else -1])
     assert (loosest.recall, loosest.fall_out) == (1.0, 1.0)
-    best = found.cost(found.best())
-    assert all((best.recall - best.fall_out) >= (at.recall - at.fall_out) for at in map(found.cost, found.thresholds))
+    best = measured.cost(measured.best())
+    assert all(
+        (best.recall - best.fall_out) >= (at.recall - at.fall_out) for at in map(measured.cost, measured.thresholds)
+    )
 
 
 def test_one_value_for_all_pairs_is_still_a_calibration() -> None:
-    found = calibrate("ncc", np.zeros(3), np.zeros(5), queries=1)
-    assert (found.auc, int(found.same.sum()), int(found.different.sum())) == (0.5, 3, 5)
-    assert found.cost(found.thresholds[0]).precision == pytest.approx(3 / 8)
+    measured = calibrate("ncc", np.zeros(3), np.zeros(5), queries=1)
+    assert (measured.auc, int(measured.same.sum()), int(measured.different.sum())) == (0.5, 3, 5)
+    assert measured.cost(measured.thresholds[0]).precision == pytest.approx(3 / 8)
     empty = calibrate("ncc", np.array([]), np.array([]), queries=0)
     assert (empty.auc, empty.cost(1).recall, empty.cost(1).precision) == (None, None, None)
 
@@ -75,13 +77,13 @@ def test_the_collector_sees_every_pair_but_copies(name: str) -> None:
         same_picture=pictures,
         observe=collector.observe,
     )
-    found = collector.calibrations()[name]
+    measured = collector.calibrations()[name]
     pairs = [(q, x) for q in query_rows for x in searched if pictures[q] != pictures[x]]
     same = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] == labels[x]])
     different = np.array([reference(name, vectors[q], vectors)[x] for q, x in pairs if labels[q] != labels[x]])
-    assert (int(found.same.sum()), int(found.different.sum())) == (len(same), len(different))
-    assert found.auc == pytest.approx(auc(same, different, METRICS[name].higher_is_closer))
-    assert found.queries == 10
+    assert (int(measured.same.sum()), int(measured.different.sum())) == (len(same), len(different))
+    assert measured.auc == pytest.approx(auc(same, different, METRICS[name].higher_is_closer))
+    assert measured.queries == 10
 
 
 def test_too_many_pairs_are_sampled_by_query() -> None:
@@ -90,5 +92,5 @@ def test_too_many_pairs_are_sampled_by_query() -> None:
     same = np.tile([True, False], (10, 1))
     for block in (slice(0, 4), slice(4, 10)):
         collector.observe("l1", block, values[block], same[block], np.zeros((block.stop - block.start, 2), dtype=bool))
-    found = collector.calibrations()["l1"]
-    assert (found.queries, int(found.same.sum()), int(found.different.sum())) == (1, 1, 1)
+    measured = collector.calibrations()["l1"]
+    assert (measured.queries, int(measured.same.sum()), int(measured.different.sum())) == (1, 1, 1)

@@ -37,29 +37,29 @@ def labels() -> np.ndarray:
 def test_equals_plain_searches(
     vectors: np.ndarray, copies: list[list[int]], near: Neighbourhoods, labels: np.ndarray, k: int
 ) -> None:
-    found = disagreement.measure(near, labels, k)
+    measured = disagreement.measure(near, labels, k)
     gallery = exact.gallery(vectors)
     for row in range(len(vectors)):
         answers = {
             name: exact.top_k(gallery, vectors[row], name, k, leave_out=[copies[row]]).rows[0].tolist()
             for name in ("l1", "cosine")
         }
-        assert found.overlap[row] == pytest.approx(len(set(answers["l1"]) & set(answers["cosine"])) / k, abs=1e-6)
+        assert measured.overlap[row] == pytest.approx(len(set(answers["l1"]) & set(answers["cosine"])) / k, abs=1e-6)
         for name, rows in answers.items():
-            assert found.right[name][row] == pytest.approx(np.mean(labels[rows] == labels[row]), abs=1e-6)
+            assert measured.right[name][row] == pytest.approx(np.mean(labels[rows] == labels[row]), abs=1e-6)
 
 
-def test_the_worst_come_first_and_the_torn_are_torn(near: Neighbourhoods, labels: np.ndarray) -> None:
-    found = disagreement.measure(near, labels, 10)
-    worst = found.worst()
+def test_the_worst_come_first_and_rows_ahead_differ_as_named(near: Neighbourhoods, labels: np.ndarray) -> None:
+    measured = disagreement.measure(near, labels, 10)
+    worst = measured.worst()
     assert sorted(worst) == list(range(70))
-    keys = [(found.overlap[row], found.rbo[row]) for row in worst]
+    keys = [(measured.overlap[row], measured.rbo[row]) for row in worst]
     assert keys == sorted(keys)
     for winner, loser in (("l1", "cosine"), ("cosine", "l1")):
-        ahead = [found.right[winner][row] - found.right[loser][row] for row in found.torn(winner)]
+        ahead = [measured.right[winner][row] - measured.right[loser][row] for row in measured.rows_ahead(winner)]
         assert ahead == sorted(ahead, reverse=True)
         assert all(each > 0 for each in ahead)
-        assert len(ahead) == int((found.right[winner] > found.right[loser]).sum())
+        assert len(ahead) == int((measured.right[winner] > measured.right[loser]).sum())
 
 
 def test_a_class_is_won_by_who_finds_more_of_it() -> None:
@@ -70,8 +70,8 @@ def test_a_class_is_won_by_who_finds_more_of_it() -> None:
     # L1 misses the class of every photo of "a", and finds nothing else for "b".
     other[:30] = np.arange(30, 40)
     nothing = {name: np.zeros((n, k), dtype=np.float32) for name in ("cosine", "l1")}
-    found = disagreement.measure(Neighbourhoods({"cosine": rows, "l1": other}, nothing, {}), labels, k)
-    results = {each.label: each for each in disagreement.by_class(found, labels)}
+    measured = disagreement.measure(Neighbourhoods({"cosine": rows, "l1": other}, nothing, {}), labels, k)
+    results = {each.label: each for each in disagreement.by_class(measured, labels)}
     assert results["a"].winner == "cosine"
     assert results["a"].difference.ci95[0] > 0
     assert results["a"].right["l1"] == 0
@@ -81,18 +81,18 @@ def test_a_class_is_won_by_who_finds_more_of_it() -> None:
 
 def test_hubs_are_counted_and_skewed_as_scipy_says(near: Neighbourhoods, labels: np.ndarray) -> None:
     for name in ("l1", "cosine"):
-        found = disagreement.hubs(near, labels, name, 10)
+        measured = disagreement.hubs(near, labels, name, 10)
         rows = near.rows[name][:, :10]
-        assert found.counts.tolist() == [int((rows == image).sum()) for image in range(70)]
+        assert measured.counts.tolist() == [int((rows == image).sum()) for image in range(70)]
         bad = [
             sum(labels[query] != labels[image] and image in rows[query].tolist() for query in range(70))
             for image in range(70)
         ]
-        assert found.bad.tolist() == bad
-        assert found.skewness == pytest.approx(skew(found.counts))
-        assert found.never == pytest.approx(np.mean(found.counts == 0))
-        assert found.counts[found.top[0]] == found.counts.max()
-        assert 0 < found.top_share <= 1
+        assert measured.bad.tolist() == bad
+        assert measured.skewness == pytest.approx(skew(measured.counts))
+        assert measured.never_retrieved == pytest.approx(np.mean(measured.counts == 0))
+        assert measured.counts[measured.top[0]] == measured.counts.max()
+        assert 0 < measured.top_share <= 1
 
 
 def test_images_without_neighbours_are_unknown_not_wrong() -> None:
@@ -100,8 +100,8 @@ def test_images_without_neighbours_are_unknown_not_wrong() -> None:
     empty = {name: np.full((2, 3), np.nan, dtype=np.float32) for name in ("l1", "cosine")}
     labels = np.array(["a", "b"], dtype=object)
     near = Neighbourhoods(alone, empty, {})
-    found = disagreement.measure(near, labels, 10)
-    assert np.isnan(found.overlap).all() and np.isnan(found.rbo).all()
-    assert not len(found.worst()) and not len(found.torn("l1"))
+    measured = disagreement.measure(near, labels, 10)
+    assert np.isnan(measured.overlap).all() and np.isnan(measured.rbo).all()
+    assert not len(measured.worst()) and not len(measured.rows_ahead("l1"))
     hubs = disagreement.hubs(near, labels, "l1", 3)
     assert (hubs.counts.tolist(), hubs.skewness, hubs.top_share) == ([0, 0], None, 0.0)

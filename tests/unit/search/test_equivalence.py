@@ -21,10 +21,10 @@ def test_tau_equals_scipys_and_three_pairs_are_one(pixels: bool) -> None:
     rng = np.random.default_rng(0)
     values = rng.gamma(1.0, 1.0, (50, 24))
     vectors = (values * 40).astype(np.uint8) if pixels else values.astype(np.float32)
-    found = equivalence.measure(exact.gallery(vectors))
-    assert (found.queries, found.rows) == (20, 50)
-    assert set(found.alike()) == {("mse", "l2"), ("cosine", UNIT_L2), ("ncc", CENTRED_COSINE)}
-    places = {name: place for place, name in enumerate(found.names)}
+    measured = equivalence.measure(exact.gallery(vectors))
+    assert (measured.queries, measured.rows) == (20, 50)
+    assert set(measured.alike()) == {("mse", "l2"), ("cosine", UNIT_L2), ("ncc", CENTRED_COSINE)}
+    places = {name: place for place, name in enumerate(measured.names)}
     taus: dict[tuple[str, str], list[float]] = {}
     generator = np.random.default_rng(0)
     generator.choice(50, 50, replace=False)  # the sample, which takes all rows
@@ -37,30 +37,30 @@ def test_tau_equals_scipys_and_three_pairs_are_one(pixels: bool) -> None:
         for a, b in combinations(METRICS, 2):
             taus.setdefault((a, b), []).append(float(kendalltau(closeness[a], closeness[b]).statistic))
     for (a, b), each in taus.items():
-        assert found.mean[places[a], places[b]] == pytest.approx(np.mean(each), abs=1e-6)
-        assert found.least[places[b], places[a]] == pytest.approx(np.min(each), abs=1e-6)
+        assert measured.mean[places[a], places[b]] == pytest.approx(np.mean(each), abs=1e-6)
+        assert measured.least[places[b], places[a]] == pytest.approx(np.min(each), abs=1e-6)
 
 
 def test_constant_vectors_leave_tau_undefined_not_wrong() -> None:
-    found = equivalence.measure(exact.gallery(np.ones((6, 3), dtype=np.float32)))
-    off = ~np.eye(len(found.names), dtype=bool)
-    assert np.isnan(found.mean[off]).all()
-    assert found.alike() == []
+    measured = equivalence.measure(exact.gallery(np.ones((6, 3), dtype=np.float32)))
+    off = ~np.eye(len(measured.names), dtype=bool)
+    assert np.isnan(measured.mean[off]).all()
+    assert measured.alike() == []
 
 
 def test_the_worked_example_of_the_design() -> None:
-    found = worked_example.compute()
-    assert list(found["l1"].values.values()) == [3, 4, 5, 3]
-    assert found["l1"].order == ["A", "D", "B", "C"]
-    assert [round(value, 3) for value in found["cosine"].values.values()] == [0.926, 0.882, 0.906, 0.577]
-    assert found["cosine"].order == ["A", "C", "B", "D"]
-    assert found["mse"].order == found["l2"].order
-    assert set(found["ncc"].values.values()) == {0.0}  # the query is constant
+    measured = worked_example.compute()
+    assert list(measured["l1"].values.values()) == [3, 4, 5, 3]
+    assert measured["l1"].order == ["A", "D", "B", "C"]
+    assert [round(value, 3) for value in measured["cosine"].values.values()] == [0.926, 0.882, 0.906, 0.577]
+    assert measured["cosine"].order == ["A", "C", "B", "D"]
+    assert measured["mse"].order == measured["l2"].order
+    assert set(measured["ncc"].values.values()) == {0.0}  # the query is constant
 
 
 def test_the_example_takes_other_numbers_and_refuses_none() -> None:
-    found = worked_example.compute({"u": [0, 1], "v": [1, 0]}, [0, 2])
-    assert found["cosine"].values == {"u": 1.0, "v": 0.0}
+    measured = worked_example.compute({"u": [0, 1], "v": [1, 0]}, [0, 2])
+    assert measured["cosine"].values == {"u": 1.0, "v": 0.0}
     with pytest.raises(QueryError):
         worked_example.compute({"u": [float("nan"), 1]}, [0, 1])
     with pytest.raises(QueryError):
@@ -85,9 +85,9 @@ def test_factors_are_grouped_and_averaged() -> None:
         "factor_petals": "Petals",
     }
     rows, values = np.array([0, 1, 2, 3]), np.array([1.0, 0.5, 0.9, 0.0])
-    found = factors.table(frame["factor_colour"], rows, values)
-    assert [(row["value"], row["queries"], row["mean"]) for row in found] == [("blue", 1, 0.5), ("red", 2, 0.5)]
-    assert found[1]["low"] <= 0.5 <= found[1]["high"]
+    measured = factors.table(frame["factor_colour"], rows, values)
+    assert [(row["value"], row["queries"], row["mean"]) for row in measured] == [("blue", 1, 0.5), ("red", 2, 0.5)]
+    assert measured[1]["low"] <= 0.5 <= measured[1]["high"]
     assert [row["value"] for row in factors.table(frame["factor_petals"], rows, values)] == ["3", "5"]
     sizes = factors.groups(frame["factor_size"])
     assert len(set(sizes)) == 5 and sizes[7] == ""

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lib.errors import QueryError
+from lib.errors import COMMAND_LINE, PREPARE_COMMAND, QueryError, Remedy
 from lib.search.blocks import FEW
-from lib.search.exact import EMPTY_GALLERY, Gallery, all_values, gallery, too_few_answers, top_k, values_by_metric
+from lib.search.exact import EMPTY_GALLERY, Gallery, all_values, gallery, k_too_small, top_k, values_by_metric
 from lib.search.features import MARGIN
 from lib.search.gallery import RECENT
 from lib.search.metrics import METRICS, order, reference
@@ -251,7 +251,7 @@ PIXELS = np.ones((3, 4), dtype=np.uint8)
         (FEATURES, np.array([1, np.nan, 0, 0], dtype=np.float32), {}, "NaN"),
         (FEATURES, np.array([1, np.inf, 0, 0], dtype=np.float32), {}, "infinite"),
         (FEATURES, np.array([1e300, 0, 0, 0]), {}, "infinite"),
-        (FEATURES, FEATURES, {"k": 0}, re.escape(too_few_answers(0))),
+        (FEATURES, FEATURES, {"k": 0}, re.escape(k_too_small(0))),
         (FEATURES[:0], FEATURES, {}, EMPTY_GALLERY),
         (PIXELS[:0], PIXELS, {}, EMPTY_GALLERY),
         (FEATURES, FEATURES, {"rows": np.array([], dtype=np.int64)}, EMPTY_GALLERY),
@@ -274,7 +274,7 @@ def test_questions_that_cannot_be_answered(
     [np.ones(4, np.float32), np.ones((2, 0), np.float32), np.ones((2, 2)), np.array([[1, np.nan]], np.float32)],
 )
 def test_galleries_that_cannot_be_searched(vectors: np.ndarray) -> None:
-    with pytest.raises(QueryError, match="run prepare again"):
+    with pytest.raises(QueryError, match=COMMAND_LINE[Remedy.PREPARE].format(command=PREPARE_COMMAND)):
         gallery(vectors)
 
 

@@ -27,12 +27,12 @@ def alone(n: int) -> list[list[int]]:
 def test_they_are_what_a_search_finds(pixels: bool) -> None:
     vectors = features(300) if not pixels else np.random.default_rng(0).integers(0, 256, (300, 27), dtype=np.uint8)
     calls: list[tuple[int, int | None]] = []
-    found = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: calls.append((done, total)))
+    nearest = neighbourhoods.k_nearest(vectors, alone(300), lambda done, total: calls.append((done, total)))
     for name in ("cosine", "l1"):
         for row in (0, 255, 256, 299):
             expected = exact.top_k(exact.gallery(vectors), vectors[row], name, 30, leave_out=[[row]])
-            np.testing.assert_array_equal(found.rows[name][row], expected.rows[0])
-            np.testing.assert_allclose(found.values[name][row], expected.values[0], rtol=1e-6)
+            np.testing.assert_array_equal(nearest.rows[name][row], expected.rows[0])
+            np.testing.assert_allclose(nearest.values[name][row], expected.values[0], rtol=1e-6)
     assert calls[-1] == (600, 600)
 
 
@@ -40,41 +40,42 @@ def test_very_many_pixels_are_averaged_and_that_is_said(monkeypatch: pytest.Monk
     pixels = np.random.default_rng(0).integers(0, 256, (12, 49_152), dtype=np.uint8)
     assert neighbourhoods.k_nearest(pixels, alone(12)).facts["input"] == "the vectors as stored"
     monkeypatch.setattr(neighbourhoods, "MOST_PIXELS", 11)
-    found = neighbourhoods.k_nearest(pixels, alone(12))
-    assert found.facts["input"] == "pixels averaged to 32×32"
+    nearest = neighbourhoods.k_nearest(pixels, alone(12))
+    assert nearest.facts["input"] == "pixels averaged to 32×32"
     coarse = pixels.reshape(12, 32, 4, 32, 4, 3).mean(axis=(2, 4)).reshape(12, -1).astype(np.float32) / 255
-    np.testing.assert_array_equal(found.rows["l1"], neighbourhoods.k_nearest(coarse, alone(12)).rows["l1"])
+    np.testing.assert_array_equal(nearest.rows["l1"], neighbourhoods.k_nearest(coarse, alone(12)).rows["l1"])
 
 
 def test_copies_are_no_neighbours() -> None:
     vectors = np.repeat(features(20), 2, axis=0)
-    found = neighbourhoods.k_nearest(vectors, [[row, row ^ 1] for row in range(40)])
-    assert all(row not in near and row ^ 1 not in near for row, near in enumerate(found.rows["l1"].tolist()))
-    assert (found.rows["cosine"] >= 0).all()
+    nearest = neighbourhoods.k_nearest(vectors, [[row, row ^ 1] for row in range(40)])
+    assert all(row not in near and row ^ 1 not in near for row, near in enumerate(nearest.rows["l1"].tolist()))
+    assert (nearest.rows["cosine"] >= 0).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 8])
 def test_few_images_have_few_neighbours(n: int) -> None:
-    found = neighbourhoods.k_nearest(features(n), alone(n))
-    codes = np.zeros(n, dtype=np.int64)
-    assert found.rows["cosine"].shape == (n, n)
-    assert (found.rows["cosine"] == -1).sum() == n
-    predicted, share = neighbourhoods.votes(found.rows["cosine"], codes)
+    nearest = neighbourhoods.k_nearest(features(n), alone(n))
+    codes = np.arange(n) % 2
+    assert nearest.rows["cosine"].shape == (n, n)
+    assert (nearest.rows["cosine"] == -1).sum() == n
+    predicted, share = neighbourhoods.votes(nearest.rows["cosine"], codes)
+    assert np.isnan(neighbourhoods.purity(nearest.rows["cosine"], codes)).all() == (n <= 2), "two are alone, too"
     nothing = [
-        neighbourhoods.purity(found.rows["cosine"], codes),
-        neighbourhoods.disagreement(found.rows["cosine"], found.rows["l1"]),
-        neighbourhoods.mean_knn_distance(found.values["cosine"]),
+        neighbourhoods.disagreement(nearest.rows["cosine"], nearest.rows["l1"]),
+        neighbourhoods.mean_knn_distance(nearest.values["cosine"]),
         share,
     ]
     assert all(np.isnan(values).all() == (n == 1) for values in nothing)
     assert (predicted == -1).all() == (n == 1)
-    assert neighbourhoods.hubness(found.rows["cosine"]).sum() == n * (n - 1)
+    assert neighbourhoods.hubness(nearest.rows["cosine"]).sum() == n * (n - 1)
 
 
 def test_purity_and_hubs_and_disagreement_by_hand() -> None:
     codes = np.array([0, 0, 0, 1])
-    assert neighbourhoods.purity(HAND, codes, k=2).tolist() == [1, 1, 0.5, 0]
-    assert neighbourhoods.purity(HAND, codes, k=3).tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 0])
+    # The last is alone in its class: no neighbour could be right.
+    assert neighbourhoods.purity(HAND, codes, k=2).tolist() == pytest.approx([1, 1, 0.5, np.nan], nan_ok=True)
+    assert neighbourhoods.purity(HAND, codes, k=3).tolist() == pytest.approx([2 / 3] * 3 + [np.nan], nan_ok=True)
     assert neighbourhoods.hubness(HAND, k=1).tolist() == [1, 1, 1, 1]
     assert neighbourhoods.hubness(HAND, k=2).tolist() == [2, 2, 3, 1]
     assert neighbourhoods.disagreement(HAND, HAND[:, ::-1], k=1).tolist() == [1, 1, 1, 1]
@@ -96,7 +97,7 @@ def test_of_equal_votes_the_nearer_win() -> None:
 def test_missing_neighbours_have_no_vote() -> None:
     rows = np.array([[2, -1], [0, -1], [1, 0]], dtype=np.int32)
     codes = np.array([0, 0, 1])
-    assert neighbourhoods.purity(rows, codes).tolist() == [0, 1, 0]
+    assert neighbourhoods.purity(rows, codes).tolist() == pytest.approx([0, 1, np.nan], nan_ok=True)
     predicted, share = neighbourhoods.votes(rows, codes)
     assert predicted.tolist() == [1, 0, 0]
     assert share.tolist() == [1, 1, 1]
@@ -107,12 +108,12 @@ def test_missing_neighbours_have_no_vote() -> None:
 def test_they_are_read_back(tmp_path: Path) -> None:
     computed = neighbourhoods.k_nearest(features(40), alone(40))
     neighbourhoods.save(computed, tmp_path / "near.npz")
-    found = neighbourhoods.load(tmp_path / "near.npz")
-    assert found is not None
+    nearest = neighbourhoods.load(tmp_path / "near.npz")
+    assert nearest is not None
     for name in ("cosine", "l1"):
-        np.testing.assert_array_equal(found.rows[name], computed.rows[name])
-        np.testing.assert_array_equal(found.values[name], computed.values[name])
-    assert found.facts == computed.facts
+        np.testing.assert_array_equal(nearest.rows[name], computed.rows[name])
+        np.testing.assert_array_equal(nearest.values[name], computed.values[name])
+    assert nearest.facts == computed.facts
     assert neighbourhoods.load(tmp_path / "none.npz") is None
 
 
@@ -141,3 +142,19 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Callable[[Path], None])
     damage(path)
     with pytest.raises(ArtifactError, match=r"near\.npz cannot be read"):
         neighbourhoods.load(path)
+
+
+def test_one_class_has_neither_purity_nor_votes() -> None:
+    codes = np.zeros(4, dtype=np.int64)
+    predicted, share = neighbourhoods.votes(HAND, codes)
+    assert (predicted == -1).all()
+    assert np.isnan(share).all() and np.isnan(neighbourhoods.purity(HAND, codes)).all()
+
+
+def test_images_without_a_similarity_are_no_neighbours() -> None:
+    vectors = features(6)
+    vectors[[1, 4]] = 0
+    nearest = neighbourhoods.k_nearest(vectors, alone(6))
+    assert (nearest.rows["cosine"][[1, 4]] == -1).all()
+    assert not np.isin(nearest.rows["cosine"], [1, 4]).any()
+    assert (nearest.rows["l1"][:, :5] >= 0).all(), "distances are defined for all"

@@ -575,7 +575,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def test_server_with_a_password(server: str) -> None:
     for token in ("root:wr0ng", ""):
-        with pytest.raises(StoreError, match="refused the credentials: check MILVUS_TOKEN") as caught:
+        with pytest.raises(StoreError, match="refused the credentials; check MILVUS_TOKEN") as caught:
             open_store(f"http://{server}", token, timeout_s=2.0)
         assert "wr0ng" not in str(caught.value)
     for uri, token in ((f"http://{server}", "root:s3cret"), (f"http://root:s3cret@{server}", "")):

@@ -35,43 +35,45 @@ def entry(store: Store) -> dict[str, Any]:
 
 
 def test_every_kind_of_field_is_searched_with_its_own_metric(store: Store, entry: dict[str, Any]) -> None:
-    made = foreign_collection.vectors()
+    created = foreign_collection.vectors()
     query = np.random.default_rng(5).normal(size=8).astype(np.float32)
-    cosine = made["dense"] @ query / np.linalg.norm(made["dense"], axis=1) / np.linalg.norm(query)
-    found = field_search.search(
+    cosine = created["dense"] @ query / np.linalg.norm(created["dense"], axis=1) / np.linalg.norm(query)
+    results = field_search.search(
         store, entry, "dense", query, limit=5, params={"ef": 100}, output_fields=["title", "extra"]
     )
     best = np.argsort(-cosine)[:5]
-    assert [row["key"] for row in found.rows] == [f"k{i:03}" for i in best]
-    assert [row["value"] for row in found.rows] == pytest.approx(cosine[best].tolist(), abs=1e-6)
-    assert [row["extra"] for row in found.rows] == best.tolist()
-    assert (found.value_name, found.higher_is_closer) == ("cosine similarity", True)
-    squared = ((made["other"] - query[:4]) ** 2).sum(axis=1)
-    found = field_search.search(store, entry, "other", query[:4], limit=3)
-    assert [row["value"] for row in found.rows] == pytest.approx(np.sort(squared)[:3].tolist(), rel=1e-5)
-    assert found.value_name.startswith("L2²")
-    assert not found.higher_is_closer
-    found = field_search.search(store, entry, "words", {1003: 2.0, 5: 1.0}, limit=3)
-    assert found.rows[0]["value"] == pytest.approx(0.5)  # 0.25 · 2, or 0.5 · 1
-    assert found.milliseconds > 0
+    assert [row["key"] for row in results.rows] == [f"k{i:03}" for i in best]
+    assert [row["value"] for row in results.rows] == pytest.approx(cosine[best].tolist(), abs=1e-6)
+    assert [row["extra"] for row in results.rows] == best.tolist()
+    assert (results.value_name, results.higher_is_closer) == ("cosine similarity", True)
+    squared = ((created["other"] - query[:4]) ** 2).sum(axis=1)
+    results = field_search.search(store, entry, "other", query[:4], limit=3)
+    assert [row["value"] for row in results.rows] == pytest.approx(np.sort(squared)[:3].tolist(), rel=1e-5)
+    assert results.value_name.startswith("L2²")
+    assert not results.higher_is_closer
+    results = field_search.search(store, entry, "words", {1003: 2.0, 5: 1.0}, limit=3)
+    assert results.rows[0]["value"] == pytest.approx(0.5)  # 0.25 · 2, or 0.5 · 1
+    assert results.milliseconds > 0
 
 
 def test_a_row_searches_without_itself(store: Store, entry: dict[str, Any]) -> None:
     for name in ("dense", "other", "words"):
         vector = field_search.stored_vector(store, entry, "k007", name)
-        found = field_search.search(store, entry, name, vector, limit=4, leave_out="k007")
-        assert "k007" not in [row["key"] for row in found.rows]
-        assert len(found.rows) == 4
+        results = field_search.search(store, entry, name, vector, limit=4, leave_out="k007")
+        assert "k007" not in [row["key"] for row in results.rows]
+        assert len(results.rows) == 4
 
 
 def test_filter_and_snippet(store: Store, entry: dict[str, Any], tmp_path: Path) -> None:
-    found = field_search.search(store, entry, "dense", np.ones(8), limit=3, filter="extra < 9", output_fields=["extra"])
-    assert all(row["extra"] < 9 for row in found.rows)
+    results = field_search.search(
+        store, entry, "dense", np.ones(8), limit=3, filter="extra < 9", output_fields=["extra"]
+    )
+    assert all(row["extra"] < 9 for row in results.rows)
     printed: list[str] = []
     # The client of a Lite store cannot be opened twice, so the code gets ours.
-    code = found.code.replace("from pymilvus import MilvusClient\n", "").replace("MilvusClient(", "Client(")
+    code = results.code.replace("from pymilvus import MilvusClient\n", "").replace("MilvusClient(", "Client(")
     exec(code, {"Client": lambda uri: store.client, "print": lambda *words: printed.append(words[0])})
-    assert printed == [row["key"] for row in found.rows]
+    assert printed == [row["key"] for row in results.rows]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_questions_that_cannot_be_asked(
 
 def test_without_an_index_the_metric_must_be_named(store: Store, entry: dict[str, Any]) -> None:
     bare = {**entry, "indexes": []}
-    with pytest.raises(StoreError, match="no metric of its own"):
+    with pytest.raises(StoreError, match="no index that fixes its metric"):
         field_search.search(store, bare, "dense", np.ones(8))
 
 
@@ -139,11 +141,11 @@ def test_parameters_are_those_of_the_index(entry: dict[str, Any]) -> None:
 
 
 def test_rows_by_their_keys_with_vectors(store: Store) -> None:
-    found = rows.by_keys(store, "f", ["k050", "gone", "k001"], vectors=["dense", "words"])
-    assert [row["key"] for row in found] == ["k050", "k001"]
-    assert found[0]["dense"] == pytest.approx(foreign_collection.vectors()["dense"][50].tolist())
-    assert found[1]["words"] == {"1": 0.5, "1001": 0.25}
-    assert "other" not in found[0]
+    read_rows = rows.by_keys(store, "f", ["k050", "gone", "k001"], vectors=["dense", "words"])
+    assert [row["key"] for row in read_rows] == ["k050", "k001"]
+    assert read_rows[0]["dense"] == pytest.approx(foreign_collection.vectors()["dense"][50].tolist())
+    assert read_rows[1]["words"] == {"1": 0.5, "1001": 0.25}
+    assert "other" not in read_rows[0]
 
 
 def test_pages_are_all_rows(store: Store) -> None:
@@ -195,26 +197,31 @@ def wanted(store: Store, **options: Any) -> list[dict[str, Any]]:
 
 
 def test_json_comes_back_as_it_was(store: Store, tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     target = tmp_path / "deep" / "f.json"
     count = export.export(
-        store, "f", target, "json", vectors=["dense", "words"], progress=lambda done, total: told.append((done, total))
+        store,
+        "f",
+        target,
+        "json",
+        vectors=["dense", "words"],
+        progress=lambda done, total: reports.append((done, total)),
     )
     assert json.loads(target.read_text("utf-8")) == wanted(store, vectors=["dense", "words"])
-    assert (count, told[-1]) == (foreign_collection.ROWS, (foreign_collection.ROWS, foreign_collection.ROWS))
+    assert (count, reports[-1]) == (foreign_collection.ROWS, (foreign_collection.ROWS, foreign_collection.ROWS))
     assert [path.name for path in target.parent.iterdir()] == ["f.json"]
 
 
 def test_csv_keeps_quotes_breaks_and_long_numbers(store: Store, tmp_path: Path) -> None:
     export.export(store, "f", tmp_path / "f.csv", "csv", filter="extra < 30")
     with (tmp_path / "f.csv").open(encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
+        read_rows = list(csv.DictReader(file))
     rows_ = wanted(store, filter="extra < 30")
-    assert [row["title"] for row in found] == [row["title"] for row in rows_]
-    assert [int(row["n"]) for row in found] == [row["n"] for row in rows_]
-    assert [json.loads(row["doc"]) for row in found] == [row["doc"] for row in rows_]
-    assert json.loads(found[7]["$meta"]) == {"extra": 7, foreign_collection.ODD_KEY: 2}
-    assert "dense" not in found[0]
+    assert [row["title"] for row in read_rows] == [row["title"] for row in rows_]
+    assert [int(row["n"]) for row in read_rows] == [row["n"] for row in rows_]
+    assert [json.loads(row["doc"]) for row in read_rows] == [row["doc"] for row in rows_]
+    assert json.loads(read_rows[7]["$meta"]) == {"extra": 7, foreign_collection.ODD_KEY: 2}
+    assert "dense" not in read_rows[0]
 
 
 def test_parquet_has_types(store: Store, tmp_path: Path) -> None:
@@ -241,6 +248,6 @@ def test_a_broken_export_leaves_no_file(store: Store, tmp_path: Path) -> None:
         with pytest.raises(Stop):
             export.export(store, "f", tmp_path / f"f.{kind}", kind, progress=stop)
     (tmp_path / "file").touch()
-    with pytest.raises(ArtifactError, match="cannot be written"):
+    with pytest.raises(ArtifactError, match="Cannot write to"):
         export.export(store, "f", tmp_path / "file" / "f.csv", "csv")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

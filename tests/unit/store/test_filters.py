@@ -72,10 +72,10 @@ def test_conditions_mean_what_they_say(
     store: Store, fields: list[Row], data: list[Row], condition: Condition, meant: Callable[[Row], bool]
 ) -> None:
     text = filters.expression([condition], fields, store, joined="and")
-    found = [row["key"] for row in rows.browse(store, "f", filter=text, limit=100)]
+    read_rows = [row["key"] for row in rows.browse(store, "f", filter=text, limit=100)]
     wanted = [row["key"] for row in data if meant(row)]
     assert wanted  # a case that nothing meets proves nothing
-    assert found == wanted
+    assert read_rows == wanted
 
 
 def test_several_conditions_keep_together(store: Store, fields: list[Row], data: list[Row]) -> None:
@@ -112,8 +112,8 @@ def test_every_operator_of_every_type_is_covered(fields: list[Row]) -> None:
         if operator not in {"!=", ">", "<", "<=", ">=", "==", "in", "not in"}
     }
     kinds = {field["name"]: field["type"] for field in fields}
-    asked = {(kinds.get(condition.field), condition.operator) for condition, _ in CASES}
-    assert offered <= asked
+    combinations = {(kinds.get(condition.field), condition.operator) for condition, _ in CASES}
+    assert offered <= combinations
     assert filters.operators("FLOAT_VECTOR") == ()
     assert filters.operators("VARCHAR", nullable=True)[-2:] == ("is null", "is not null")
 
@@ -132,10 +132,10 @@ def test_every_operator_of_every_type_is_covered(fields: list[Row]) -> None:
 def test_errors_are_shown_at_their_place(store: Store, text: str, column: int, words: str) -> None:
     with pytest.raises(StoreError) as caught:
         rows.browse(store, "f", filter=text)
-    found = filters.filter_problem(store, caught.value, text)
-    assert found is not None
-    assert found.column == column
-    assert words in found.words
+    problem = filters.filter_problem(store, caught.value, text)
+    assert problem is not None
+    assert problem.column == column
+    assert words in problem.objection
 
 
 def test_the_mark_stands_under_the_place() -> None:

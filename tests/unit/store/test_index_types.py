@@ -63,7 +63,7 @@ def test_bytes_as_they_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told", "kind", "params"),
+    ("rows", "expected", "kind", "params"),
     [
         (10**6, "1 M", "HNSW", {"M": 16}),
         (10**8, "100 M", "IVF_SQ8", {"nlist": 16384}),
@@ -72,8 +72,8 @@ def test_bytes_as_they_are_told() -> None:
         (10**9, "1 B", "DISKANN", {}),
     ],
 )
-def test_the_readmes_sizes_are_these(rows: int, told: str, kind: str, params: dict[str, int]) -> None:
+def test_the_readmes_sizes_are_these(rows: int, expected: str, kind: str, params: dict[str, int]) -> None:
     size = index_types.estimated_size(kind, "FLOAT_VECTOR", rows, 512, params, lite=False)
     named = kind + (f" ({', '.join(f'{name} {value}' for name, value in params.items())})" if params else "")
-    line = f"| {told} | {named} | {index_types.format_bytes(size.memory)} | {index_types.format_bytes(size.disk)} |"
+    line = f"| {expected} | {named} | {index_types.format_bytes(size.memory)} | {index_types.format_bytes(size.disk)} |"
     assert line in (PROJECT / "docs" / "milvus.md").read_text(encoding="utf-8")

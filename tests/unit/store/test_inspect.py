@@ -190,7 +190,7 @@ def test_alias_leads_to_its_collection_and_a_wrong_name_to_a_list(store: Store) 
 def test_inspecting_loads_nothing(store: Store) -> None:
     store.client.release_collection("ours", timeout=10)
     assert reader.inspect(store, "ours")["collections"][0]["load_state"] == "NotLoad"
-    with pytest.raises(StoreError, match=r"ours cannot be read while it is not loaded \(NotLoad\)"):
+    with pytest.raises(StoreError, match=r"ours cannot be read while the collection is not loaded \(NotLoad\)"):
         rows.browse(store, "ours")
     assert collections.load_state(store, "ours") == "NotLoad"
     collections.ensure_loaded(store, "ours")
@@ -216,9 +216,9 @@ def test_rows_carry_dynamic_fields_and_obey_a_filter(store: Store) -> None:
     row = rows.browse(store, "foreign", limit=1)[0]
     assert set(row) == {"pk", "doc", "tags", "title", "extra"}
     title = 't"17\\\n'
-    found = rows.browse(store, "foreign", filter=f'title == "{filters.escape(title)}"')
-    assert [(row["title"], row["doc"], row["extra"]) for row in found] == [(title, {"n": 17}, 17)]
-    two = rows.browse(store, "foreign", filter="extra < 3 or extra == 50", after_id=found[0]["pk"] - 17)
+    read_rows = rows.browse(store, "foreign", filter=f'title == "{filters.escape(title)}"')
+    assert [(row["title"], row["doc"], row["extra"]) for row in read_rows] == [(title, {"n": 17}, 17)]
+    two = rows.browse(store, "foreign", filter="extra < 3 or extra == 50", after_id=read_rows[0]["pk"] - 17)
     assert [row["extra"] for row in two] == [1, 2, 50]  # the filter is kept together: (a or b) and pk > …
 
 

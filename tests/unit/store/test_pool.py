@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_a_password_typed_into_an_address_is_not_repeated(settings: Settings) ->
 
 @pytest.mark.parametrize("uri", ["unix:/var/run/docker.sock", "unix:///etc/passwd", "unix:../x", "unix:"])
 def test_a_socket_is_a_path(settings: Settings, uri: str) -> None:
-    with pytest.raises(QueryError, match="outside the folders that pages may open"):
+    with pytest.raises(QueryError, match=pools.OUTSIDE):
         pools.typed_connection(settings, uri)
     inside = f"unix:{settings.artifacts}/milvus.sock"
     assert pools.typed_connection(settings, inside).uri == f"unix:{settings.artifacts.resolve()}/milvus.sock"
@@ -244,8 +244,11 @@ def test_many_connections_leave_no_descriptor() -> None:
         pytest.skip("descriptors are counted on Linux only")
 
     def sockets() -> int:
-        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-        return sum(link.readlink().name.startswith("socket") for link in links)
+        count = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                count += link.readlink().name.startswith("socket")
+        return count
 
     with recorded_servers.serving() as (port, _):
         pool, counts = Pool(), []
@@ -367,7 +370,7 @@ def test_no_failure_holds_the_token(own_certificate: Path) -> None:
         mute = stack.enter_context(listening())
         for address, words in (
             (f"http://{{}}127.0.0.1:{guarded}", "refused the credentials"),
-            (f"http://{{}}127.0.0.1:{slow}", "takes connections but did not answer a call within 0.5 s"),
+            (f"http://{{}}127.0.0.1:{slow}", "accepts connections but did not answer a call within 0.5 s"),
             (f"http://{{}}127.0.0.1:{mute}", "did not answer as Milvus in time"),
             (f"http://{{}}127.0.0.1:{secure}", "expects TLS"),
             (f"https://{{}}localhost:{secure}", "not trusted: self-signed certificate"),

@@ -64,8 +64,8 @@ def test_the_truth_is_that_of_a_full_scan_whatever_the_pages() -> None:
     queries = [(rows.ids[i], rows.vectors[i]) for i in (0, 7, 299)]
     for step in (300, 100, 7):
         pages = [(rows.ids[i : i + step], rows.vectors[i : i + step]) for i in range(0, 300, step)]
-        found = recall.ground_truth(pages, queries, "L2", 5)
-        for (key, vector), right in zip(queries, found.neighbours, strict=True):
+        result = recall.ground_truth(pages, queries, "L2", 5)
+        for (key, vector), right in zip(queries, result.neighbours, strict=True):
             order = np.argsort(((rows.vectors - vector) ** 2).sum(axis=1), kind="stable")
             assert right == {rows.ids[i] for i in order[1:6]}
             assert key not in right
@@ -73,19 +73,24 @@ def test_the_truth_is_that_of_a_full_scan_whatever_the_pages() -> None:
 
 def test_ties_all_count_as_right_and_nan_as_far() -> None:
     vectors = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [9, 9], [np.nan, 0]], np.float32)
-    found = recall.ground_truth([(list("abcdef"), vectors)], [("a", vectors[0])], "L2", 2)
-    assert found.neighbours == [{"b", "c", "d"}]
-    assert found.k == 2
+    result = recall.ground_truth([(list("abcdef"), vectors)], [("a", vectors[0])], "L2", 2)
+    assert result.neighbours == [{"b", "c", "d"}]
+    assert result.k == 2
 
 
 def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
-    found = recall.recall(store, "ivf", k=5, queries=40)
-    assert [row["params"] for row in found["rows"]] == [{"nprobe": n} for n in (1, 2, 4, 8, 16)]
-    values = [row["recall"] for row in found["rows"]]
+    document = recall.recall(store, "ivf", k=5, queries=40)
+    assert [row["params"] for row in document["rows"]] == [{"nprobe": n} for n in (1, 2, 4, 8, 16)]
+    values = [row["recall"] for row in document["rows"]]
     assert values == sorted(values)
     assert values[0] < 1
     assert values[-1] == 1
-    assert (found["gallery"], found["queries"], found["metric"], found["build"]) == (N, 40, "L2", {"nlist": 16})
+    assert (document["gallery"], document["queries"], document["metric"], document["build"]) == (
+        N,
+        40,
+        "L2",
+        {"nlist": 16},
+    )
     # The same again, by hand, at nprobe 1.
     rows = make_rows()
     chosen = np.sort(np.random.default_rng(0).permutation(N)[:40])
@@ -98,7 +103,7 @@ def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
         order = np.argsort(((rows.vectors - rows.vectors[row]) ** 2).sum(axis=1))
         right += len(set(answers) & {rows.ids[i] for i in order[1:6]})
     assert values[0] == pytest.approx(right / 200)
-    for row in found["rows"]:
+    for row in document["rows"]:
         assert 0 < row["p50_ms"] <= row["p95_ms"]
 
 
@@ -106,10 +111,10 @@ def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
 def test_large_collections_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recall.recall(store, "graph", k=5, queries=300)
     monkeypatch.setattr(recall, "ROWS_IN_MEMORY", 300)  # so few are held: the rest is read a page at a time
-    told: list[int] = []
-    part = recall.recall(store, "graph", k=5, queries=300, progress=lambda done, total: told.append(done))
+    reports: list[int] = []
+    part = recall.recall(store, "graph", k=5, queries=300, progress=lambda done, total: reports.append(done))
     assert part["gallery"] == whole["gallery"] == N
-    assert told[-1] == N
+    assert reports[-1] == N
     assert part["queries"] == 300
     assert part["rows"][-1]["recall"] == 1
 
@@ -127,15 +132,15 @@ def test_other_types_are_compared_on_a_copy(store: Store, tmp_path: Path) -> Non
     before = collections.names(store)
     kinds = ["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ"]
     said: list[str] = []
-    found = index_comparison.compare(
+    document = index_comparison.compare(
         store, entry(store, "ivf"), "vector", "L2", kinds, k=5, queries=20, folder=tmp_path, report=said.append
     )
-    best = {kind: max(row["recall"] for row in found["rows"] if row["index_type"] == kind) for kind in kinds}
+    best = {kind: max(row["recall"] for row in document["rows"] if row["index_type"] == kind) for kind in kinds}
     assert best["FLAT"] == best["IVF_FLAT"] == 1
     assert min(best.values()) > 0.85
-    sizes = {row["index_type"]: row["bytes"] for row in found["rows"]}
+    sizes = {row["index_type"]: row["bytes"] for row in document["rows"]}
     assert sizes["IVF_SQ8"] < sizes["FLAT"] < sizes["HNSW"]
-    assert found["failed"] == {}
+    assert document["failed"] == {}
     assert "building HNSW_SQ" in said
     assert collections.names(store) == before
     assert list(tmp_path.iterdir()) == []
@@ -170,30 +175,30 @@ def test_command_prints_the_contract(folder: Path, store: Store, capsys: pytest.
 @pytest.mark.parametrize("metric", recall.METRICS)
 def test_cells_are_those_of_the_nearest_centre(metric: str) -> None:
     vectors = make_rows().vectors
-    made = ivf_cells.make_cells(vectors, 12, metric)
+    created = ivf_cells.make_cells(vectors, 12, metric)
     x = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if metric == "COSINE" else vectors
-    distances = ((x[:, None] - made.centres[None]) ** 2).sum(axis=2)
-    assert (distances[np.arange(N), made.of] <= distances.min(axis=1) + 1e-4).all()
+    distances = ((x[:, None] - created.centres[None]) ** 2).sum(axis=2)
+    assert (distances[np.arange(N), created.of] <= distances.min(axis=1) + 1e-4).all()
 
 
 def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> None:
     vectors = make_rows().vectors
-    made = ivf_cells.make_cells(vectors, 12, "L2")
+    created = ivf_cells.make_cells(vectors, 12, "L2")
     asks = np.arange(0, N, 20)
-    curve = ivf_cells.recall_by_nprobe(made, vectors, asks, "L2", 10)
+    curve = ivf_cells.recall_by_nprobe(created, vectors, asks, "L2", 10)
     hits = [hit for _, hit, _ in curve]
     assert hits == sorted(hits)
     assert hits[-1] == pytest.approx(1)
     assert curve[-1][2] == pytest.approx(1)
-    found = []
+    collected = []
     for row in asks:
         distances = ((vectors - vectors[row]) ** 2).sum(axis=1)
         distances[row] = np.inf
         best = set(np.argsort(distances)[:10])
-        inside = np.isin(made.of, ivf_cells.nearest_cells(made, vectors[row], "L2", 3))
+        inside = np.isin(created.of, ivf_cells.nearest_cells(created, vectors[row], "L2", 3))
         restricted = set(np.argsort(np.where(inside, distances, np.inf))[:10])
-        found.append(len(best & restricted) / 10)
-    assert hits[2] == pytest.approx(np.mean(found))
+        collected.append(len(best & restricted) / 10)
+    assert hits[2] == pytest.approx(np.mean(collected))
 
 
 def test_too_many_cells() -> None:

@@ -67,25 +67,25 @@ def test_every_kind_of_bad_vector_is_found(store: Store) -> None:
     store.client.insert("sick", data, timeout=10)
     store.client.flush("sick", timeout=60)
     collections.ensure_loaded(store, "sick")
-    found = vector_health.examine(store, entry(store, "sick"), "v", by="kind")
-    assert (found.rows, found.dim, found.complete) == (24 + len(broken), 4, True)
-    assert found.counts == {"zero": 1, "constant": 1, "broken": len(broken), "null": 0}
-    assert (found.keys["zero"], found.keys["constant"]) == (["20"], ["21"])
-    assert found.keys.get("broken", []) == broken
-    assert found.duplicates == [["5", "24", "25"]]
-    assert found.duplicate_rows == 3
-    assert found.values == {"a": 15, "b": 9 + len(broken)}
-    assert found.dead == []  # the zero and the constant vector differ there
+    health = vector_health.examine(store, entry(store, "sick"), "v", by="kind")
+    assert (health.rows, health.dim, health.complete) == (24 + len(broken), 4, True)
+    assert health.counts == {"zero": 1, "constant": 1, "broken": len(broken), "null": 0}
+    assert (health.keys["zero"], health.keys["constant"]) == (["20"], ["21"])
+    assert health.keys.get("broken", []) == broken
+    assert health.duplicates == [["5", "24", "25"]]
+    assert health.duplicate_rows == 3
+    assert health.values == {"a": 15, "b": 9 + len(broken)}
+    assert health.dead == []  # the zero and the constant vector differ there
     finite = np.array([v for v in [*good.tolist(), *bad] if np.isfinite(v).all()])
-    assert np.sort(found.norms) == pytest.approx(np.sort(np.linalg.norm(finite, axis=1)), rel=1e-5)
+    assert np.sort(health.norms) == pytest.approx(np.sort(np.linalg.norm(finite, axis=1)), rel=1e-5)
     store.call("delete", "sick", filter="key in [20, 21]", doing="delete")
     assert vector_health.examine(store, entry(store, "sick"), "v").dead == [2]
     collections.drop(store, "sick")
 
 
 def test_sound_vectors_are_called_sound(store: Store) -> None:
-    found = vector_health.examine(store, entry(store, "f"), "dense")
-    assert sum(found.counts.values()) == found.duplicate_rows == len(found.dead) == 0
+    health = vector_health.examine(store, entry(store, "f"), "dense")
+    assert sum(health.counts.values()) == health.duplicate_rows == len(health.dead) == 0
     with pytest.raises(QueryError, match="is not a field of dense or binary vectors"):
         vector_health.examine(store, entry(store, "f"), "words")
 
@@ -105,16 +105,18 @@ def test_drift_is_found_and_mended(store: Store, centred: bool) -> None:
     labels = [*now.labels]
     labels[20] = "another"
     wanted = Rows(now.ids[4:], now.paths[4:], labels[4:], now.splits[4:], vectors[4:])
-    found = drift.compare(store, "ours", wanted, centred=centred)
-    assert found.missing == now.ids[40:]
-    assert found.extra == now.ids[:4]
-    assert found.moved == [now.ids[10], now.ids[11]]
-    assert found.renamed == [now.ids[20]]
-    assert found.same == 33
-    told: list[tuple[int, int | None]] = []
-    touched = drift.repair(store, "ours", found, wanted, centred=centred, progress=lambda *step: told.append(step))
+    differences = drift.compare(store, "ours", wanted, centred=centred)
+    assert differences.missing == now.ids[40:]
+    assert differences.extra == now.ids[:4]
+    assert differences.moved == [now.ids[10], now.ids[11]]
+    assert differences.renamed == [now.ids[20]]
+    assert differences.same == 33
+    reports: list[tuple[int, int | None]] = []
+    touched = drift.repair(
+        store, "ours", differences, wanted, centred=centred, progress=lambda *step: reports.append(step)
+    )
     assert touched == 10
-    assert told[-1] == (10, 10)
+    assert reports[-1] == (10, 10)
     assert drift.compare(store, "ours", wanted, centred=centred) == drift.Drift(same=39)
     assert collections.count_rows(store, "ours") == 39
     collections.drop(store, "ours")
@@ -122,9 +124,11 @@ def test_drift_is_found_and_mended(store: Store, centred: bool) -> None:
 
 def test_another_dimension_is_drift_of_all_rows(store: Store) -> None:
     write_collection(store, "ours", make_rows(), metric="L2")
-    found = drift.compare(store, "ours", replace(make_rows(), vectors=np.ones((40, 9), np.float32)), centred=False)
-    assert len(found.moved) == 40
-    assert not found.none
+    differences = drift.compare(
+        store, "ours", replace(make_rows(), vectors=np.ones((40, 9), np.float32)), centred=False
+    )
+    assert len(differences.moved) == 40
+    assert not differences.none
     collections.drop(store, "ours")
 
 
@@ -140,12 +144,12 @@ def test_plans_do_what_their_code_does(store: Store, way: str) -> None:
     write_collection(store, "mine", make_rows(), metric="COSINE")
 
     def do(action: str, **options: Any) -> None:
-        made = changes.plan(store, entry(store, "mine"), action, **options)
-        assert "mine" in made.words
+        collection = changes.plan(store, entry(store, "mine"), action, **options)
+        assert "mine" in collection.effect
         if way == "calls":
-            assert len(changes.run(store, made)) >= len(made.calls)
+            assert len(changes.run(store, collection)) >= len(collection.calls)
         else:
-            run_code(store, made.code)
+            run_code(store, collection.code)
 
     do("release")
     assert collections.load_state(store, "mine") == "NotLoad"
@@ -191,18 +195,18 @@ def test_pretended_types_are_refused(store: Store) -> None:
 
 
 def test_five_steps_lead_to_a_search(tmp_path: Path) -> None:
-    made = make_rows()
-    lesson = quickstart.Lesson(tmp_path, made.ids, made.labels, made.vectors)
+    created = make_rows()
+    lesson = quickstart.Lesson(tmp_path, created.ids, created.labels, created.vectors)
     answers = [lesson.run() for _ in lesson.steps]
     assert str(answers[0].answer).startswith("milvus_lite")
     assert [field["name"] for field in answers[1].answer["fields"]] == ["id", "label", "vector"]
     assert answers[2].answer == 40
     assert (answers[3].answer["index_type"], answers[3].answer["params"]["M"]) == ("HNSW", 16)
-    found = answers[4].answer
-    assert (found[0]["id"], found[0]["cosine"]) == (made.ids[0], pytest.approx(1, abs=1e-5))
-    unit = made.vectors / np.linalg.norm(made.vectors, axis=1, keepdims=True)
+    result = answers[4].answer
+    assert (result[0]["id"], result[0]["cosine"]) == (created.ids[0], pytest.approx(1, abs=1e-5))
+    unit = created.vectors / np.linalg.norm(created.vectors, axis=1, keepdims=True)
     order = np.argsort(-(unit @ unit[0]))[:6]
-    assert [row["id"] for row in found] == [made.ids[i] for i in order]
+    assert [row["id"] for row in result] == [created.ids[i] for i in order]
     assert all(done.milliseconds > 0 for done in answers)
     lesson.close()
     lesson.close()
@@ -210,8 +214,8 @@ def test_five_steps_lead_to_a_search(tmp_path: Path) -> None:
 
 
 def test_a_failing_step_says_why(tmp_path: Path) -> None:
-    made = make_rows()
-    lesson = quickstart.Lesson(tmp_path, made.ids, made.labels, made.vectors)
+    created = make_rows()
+    lesson = quickstart.Lesson(tmp_path, created.ids, created.labels, created.vectors)
     lesson.run()
     lesson.run()
     (lesson.home / "photos.npz").unlink()
@@ -226,9 +230,11 @@ def test_rows_are_read_without_vectors_by_default(store: Store) -> None:
 
 
 def test_on_a_server_the_token_is_named_and_not_shown(tmp_path: Path) -> None:
-    made = make_rows()
+    created = make_rows()
     for uri, token in (("https://h:19530/roses", "root:s3cret"), ("https://root:s3cret@h:19530/roses", "")):
-        lesson = quickstart.Lesson(tmp_path, made.ids, made.labels, made.vectors, server=quickstart.Server(uri, token))
+        lesson = quickstart.Lesson(
+            tmp_path, created.ids, created.labels, created.vectors, server=quickstart.Server(uri, token)
+        )
         code = lesson.steps[0].code
         assert "MilvusClient('https://h:19530', token=os.environ[\"MILVUS_TOKEN\"], db_name='roses')" in code
         assert "s3cret" not in " ".join([*(step.code for step in lesson.steps), repr(lesson.server)])

@@ -83,50 +83,52 @@ def contents(store: Store, name: str) -> list[dict[str, Any]]:
     return [row for page in rows.pages(store, name, vectors=["vector"], strong=True) for row in page]
 
 
-def write(store: Store, made: Rows, **options: Any) -> int:
-    return write_collection(store, "cut", made, **{"metric": "COSINE", "description": "{}", "resume": True} | options)
+def write(store: Store, new_rows: Rows, **options: Any) -> int:
+    return write_collection(
+        store, "cut", new_rows, **{"metric": "COSINE", "description": "{}", "resume": True} | options
+    )
 
 
-def holds(store: Store, made: Rows) -> None:
+def holds(store: Store, new_rows: Rows) -> None:
     """The collection holds these rows and no others, bit by bit."""
-    order = sorted(range(len(made.ids)), key=lambda place: made.ids[place])
-    found = contents(store, "cut")
-    assert [row["id"] for row in found] == [made.ids[place] for place in order]
-    assert [row["label"] for row in found] == [made.labels[place] for place in order]
-    assert np.array_equal(np.array([row["vector"] for row in found], np.float32), made.vectors[order])
+    order = sorted(range(len(new_rows.ids)), key=lambda place: new_rows.ids[place])
+    result = contents(store, "cut")
+    assert [row["id"] for row in result] == [new_rows.ids[place] for place in order]
+    assert [row["label"] for row in result] == [new_rows.labels[place] for place in order]
+    assert np.array_equal(np.array([row["vector"] for row in result], np.float32), new_rows.vectors[order])
 
 
 @pytest.mark.parametrize("after", [1, 3 * BATCH, N])
 def test_a_write_goes_on_where_it_was_cut(store: Store, written: list[tuple[str, int]], after: int) -> None:
-    made = make_rows()
+    created = make_rows()
     with pytest.raises(Cut):
-        write(store, made, progress=cutting(after))
-    there = sum(count for _, count in written)
-    assert there == min(N, -(-after // BATCH) * BATCH)
+        write(store, created, progress=cutting(after))
+    written_count = sum(count for _, count in written)
+    assert written_count == min(N, -(-after // BATCH) * BATCH)
     written.clear()
-    told: list[tuple[int, int]] = []
-    assert write(store, made, progress=lambda *step: told.append(step)) == N
-    assert sum(count for _, count in written) == N - there
+    reports: list[tuple[int, int]] = []
+    assert write(store, created, progress=lambda *step: reports.append(step)) == N
+    assert sum(count for _, count in written) == N - written_count
     assert {method for method, _ in written} <= {"insert"}
-    assert (told[0], told[-1]) == ((there, N), (N, N))
-    holds(store, made)
+    assert (reports[0], reports[-1]) == ((written_count, N), (N, N))
+    holds(store, created)
     (index,) = [store.client.describe_index("cut", each, timeout=5) for each in store.client.list_indexes("cut")]
     assert (index["index_type"], index["metric_type"]) == ("HNSW", "COSINE")
-    hit = vector_search.search_vectors(store, "cut", made.vectors[-1:], 1)[0][0]
-    assert hit["id"] == made.ids[-1]
+    hit = vector_search.search_vectors(store, "cut", created.vectors[-1:], 1)[0][0]
+    assert hit["id"] == created.ids[-1]
     collections.drop(store, "cut")
 
 
 def test_it_may_be_cut_again_and_again(store: Store, written: list[tuple[str, int]]) -> None:
-    made = make_rows()
+    created = make_rows()
     for after in (2 * BATCH, 4 * BATCH, 6 * BATCH):
         with pytest.raises(Cut):
-            write(store, made, progress=cutting(after))
-    assert write(store, made) == N
+            write(store, created, progress=cutting(after))
+    assert write(store, created) == N
     assert [count for method, count in written if method == "insert"] == [BATCH] * 8 + [N - 8 * BATCH]
-    holds(store, made)
+    holds(store, created)
     written.clear()
-    assert write(store, made) == N  # of what is whole, nothing is written again
+    assert write(store, created) == N  # of what is whole, nothing is written again
     assert written == []
     collections.drop(store, "cut")
 

@@ -158,27 +158,27 @@ def entry(store: Store, name: str) -> dict[str, Any]:
 
 
 def test_a_server_answers_what_lite_does_not(store: Store) -> None:
-    found = entry(store, "f")
+    collection = entry(store, "f")
     assert store.engine == "server"
-    assert [item["call"] for item in found["unavailable"]] == []
-    assert len(found["replicas"]) == 1
-    assert sum(int(part["num_rows"]) for part in found["segments"]) == foreign_collection.ROWS
-    said = overview.server_facts(store)
-    assert said["databases"] == ["default"]
-    assert said["users"] == ["root"]
-    assert said["unavailable"] == []
+    assert [item["call"] for item in collection["unavailable"]] == []
+    assert len(collection["replicas"]) == 1
+    assert sum(int(part["num_rows"]) for part in collection["segments"]) == foreign_collection.ROWS
+    facts = overview.server_facts(store)
+    assert facts.names["databases"] == ["default"]
+    assert facts.names["users"] == ["root"]
+    assert facts.unavailable == []
 
 
 def test_schema_and_index_of_a_foreign_collection(store: Store) -> None:
-    found = entry(store, "f")
-    kinds = {field["name"]: field["type"] for field in found["fields"]}
+    collection = entry(store, "f")
+    kinds = {field["name"]: field["type"] for field in collection["fields"]}
     assert kinds == {
         "key": "VARCHAR", "dense": "FLOAT_VECTOR", "doc": "JSON", "tags": "ARRAY", "n": "INT64", "score": "DOUBLE",
         "flag": "BOOL", "title": "VARCHAR",
     }  # fmt: skip
-    tags = next(field for field in found["fields"] if field["name"] == "tags")
+    tags = next(field for field in collection["fields"] if field["name"] == "tags")
     assert (tags["element_type"], tags["max_capacity"], tags["max_length"]) == ("VARCHAR", 5, 20)
-    index = found["indexes"][0]
+    index = collection["indexes"][0]
     assert (index["index_type"], index["params"]) == ("HNSW", {"M": 8, "efConstruction": 64})
     assert index["source"] == {"M": "reported", "efConstruction": "reported"}
     assert "state_note" not in index
@@ -188,10 +188,10 @@ def test_schema_and_index_of_a_foreign_collection(store: Store) -> None:
 def test_counts_differ_until_a_flush_and_say_why(store: Store) -> None:
     row = {**rows.browse(store, "f", limit=1, vectors=["dense"])[0], "key": "new"}
     store.call("insert", "f", [row], doing="insert")
-    found = entry(store, "f")["rows"]
-    assert found["count"] == foreign_collection.ROWS + 1
-    assert found["row_count"] == foreign_collection.ROWS
-    assert "flushed" in found["note"]
+    counts = entry(store, "f")["rows"]
+    assert counts["count"] == foreign_collection.ROWS + 1
+    assert counts["row_count"] == foreign_collection.ROWS
+    assert "flushed" in counts["note"]
     store.call("delete", "f", filter='key == "new"', doing="delete")
     assert collections.count_rows(store, "f") == foreign_collection.ROWS
 
@@ -234,9 +234,9 @@ def test_conditions_mean_the_same_as_on_lite(
             rows.browse(store, "f", filter=text)
         assert filters.filter_problem(store, caught.value, text) is not None
         return
-    found = [row["key"] for row in rows.browse(store, "f", filter=text, limit=100)]
+    read_rows = [row["key"] for row in rows.browse(store, "f", filter=text, limit=100)]
     lost = condition == BACKSLASH and store.version_info < (2, 4)
-    assert found == ([] if lost else [row["key"] for row in data if meant(row)])
+    assert read_rows == ([] if lost else [row["key"] for row in data if meant(row)])
 
 
 @pytest.mark.parametrize(
@@ -251,10 +251,10 @@ def test_conditions_mean_the_same_as_on_lite(
 def test_errors_of_a_server_are_shown_at_their_place(store: Store, text: str, column: int | None, words: str) -> None:
     with pytest.raises(StoreError) as caught:
         rows.browse(store, "f", filter=text)
-    found = filters.filter_problem(store, caught.value, text)
-    assert found is not None
-    assert (found.column, words in found.words) == (column, True)
-    assert "expecting {" not in found.words
+    problem = filters.filter_problem(store, caught.value, text)
+    assert problem is not None
+    assert (problem.column, words in problem.objection) == (column, True)
+    assert "expecting {" not in problem.objection
 
 
 # -- searching, exporting, comparing --------------------------------------------------------------------------------
@@ -269,14 +269,14 @@ def test_a_wrong_metric_is_refused_by_us_and_by_the_server(store: Store) -> None
 
 
 def test_searches_and_samples(store: Store) -> None:
-    found = field_search.search(
+    results = field_search.search(
         store, entry(store, "f"), "dense", foreign_collection.vectors()["dense"][5], limit=3, leave_out="k005"
     )
     cosine = foreign_collection.vectors()["dense"] @ foreign_collection.vectors()["dense"][5]
     cosine /= np.linalg.norm(foreign_collection.vectors()["dense"], axis=1) * np.linalg.norm(
         foreign_collection.vectors()["dense"][5]
     )
-    assert [row["key"] for row in found.rows] == [f"k{i:03}" for i in np.argsort(-cosine)[1:4]]
+    assert [row["key"] for row in results.rows] == [f"k{i:03}" for i in np.argsort(-cosine)[1:4]]
     keys, vectors, _ = rows.sample(store, "f", "dense", 12, scattered=True)
     assert vectors == pytest.approx(foreign_collection.vectors()["dense"][[int(key[1:]) for key in keys]])
     assert [len(page) for page in rows.pages(store, "f", size=25)] == [25, 25, 10]
@@ -284,18 +284,18 @@ def test_searches_and_samples(store: Store) -> None:
 
 def test_pages_are_whole_across_segments(store: Store) -> None:
     """A server ends a page where its first segment ends; ours are full until there is no more."""
-    made = test_recall.make_rows(40)
-    write_collection(store, "parts", made, metric="L2")
+    created = test_recall.make_rows(40)
+    write_collection(store, "parts", created, metric="L2")
     for start in range(0, 40, 8):  # each upsert and flush is a segment of its own
         part = [
-            {"id": f"{i:04}+", "path": "p", "label": "a", "split": "train", "vector": made.vectors[i]}
+            {"id": f"{i:04}+", "path": "p", "label": "a", "split": "train", "vector": created.vectors[i]}
             for i in range(start, start + 8)
         ]
         store.call("insert", "parts", part, doing="insert")
         store.call("flush", "parts", doing="flush", slow=True)
-    found = list(rows.pages(store, "parts", size=30, strong=True))
-    assert [len(page) for page in found] == [30, 30, 20]
-    keys = [row["id"] for page in found for row in page]
+    read_rows = list(rows.pages(store, "parts", size=30, strong=True))
+    assert [len(page) for page in read_rows] == [30, 30, 20]
+    keys = [row["id"] for page in read_rows for row in page]
     assert keys == sorted(keys)
     assert len(set(keys)) == 80
     collections.drop(store, "parts")
@@ -303,12 +303,12 @@ def test_pages_are_whole_across_segments(store: Store) -> None:
 
 def test_exports_are_those_of_lite(store: Store, tmp_path: Path) -> None:
     export.export(store, "f", tmp_path / "f.json", "json", vectors=["dense"])
-    found = json.loads((tmp_path / "f.json").read_text("utf-8"))
-    assert [row["title"] for row in found] == [
+    document = json.loads((tmp_path / "f.json").read_text("utf-8"))
+    assert [row["title"] for row in document] == [
         foreign_collection.TITLES[i % 10] for i in range(foreign_collection.ROWS)
     ]
-    assert [row["n"] for row in found] == [2**60 + i for i in range(foreign_collection.ROWS)]
-    assert np.array([row["dense"] for row in found]) == pytest.approx(foreign_collection.vectors()["dense"])
+    assert [row["n"] for row in document] == [2**60 + i for i in range(foreign_collection.ROWS)]
+    assert np.array([row["dense"] for row in document]) == pytest.approx(foreign_collection.vectors()["dense"])
 
 
 def test_a_servers_own_index_types_are_compared(store: Store) -> None:
@@ -317,9 +317,9 @@ def test_a_servers_own_index_types_are_compared(store: Store) -> None:
     assert {"IVF_PQ", "SCANN", "DISKANN"} <= set(known)
     assert "HNSW_SQ" in refused
     kinds = ["FLAT", "IVF_PQ", "SCANN"]
-    found = index_comparison.compare(store, entry(store, "large"), "vector", "L2", kinds, k=5, queries=20)
-    assert found["failed"] == {}
-    best = {kind: max(row["recall"] for row in found["rows"] if row["index_type"] == kind) for kind in kinds}
+    document = index_comparison.compare(store, entry(store, "large"), "vector", "L2", kinds, k=5, queries=20)
+    assert document["failed"] == {}
+    best = {kind: max(row["recall"] for row in document["rows"] if row["index_type"] == kind) for kind in kinds}
     assert best["FLAT"] == 1
     assert best["SCANN"] > 0.8
     assert 0.2 < best["IVF_PQ"] <= 1

@@ -24,8 +24,8 @@ NARROW = {"half": "FLOAT16_VECTOR", "brain": "BFLOAT16_VECTOR", "whole": "INT8_V
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[int, recorded_servers.Recorded]]:
-    with recorded_servers.serving() as found:
-        yield found
+    with recorded_servers.serving() as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def test_sizes_count_the_width_of_a_number(entry: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", list(recorded_servers.KINDS))
 def test_rows_hold_numbers_not_bytes(store: Store, name: str) -> None:
     expected = recorded_servers.vectors()[name]
-    found = [row for page in rows.pages(store, "kinds", vectors=[name], size=15) for row in page]
-    assert np.array_equal(np.array([row[name] for row in found], dtype=np.float32), expected, equal_nan=True)
+    read_rows = [row for page in rows.pages(store, "kinds", vectors=[name], size=15) for row in page]
+    assert np.array_equal(np.array([row[name] for row in read_rows], dtype=np.float32), expected, equal_nan=True)
     (one,) = rows.by_keys(store, "kinds", [9], vectors=[name])
     assert rows.vector_facts(one[name])["norm"] == pytest.approx(float(np.linalg.norm(expected[9].astype(np.float64))))
     keys, vectors, _ = rows.sample(store, "kinds", name, 12)
@@ -81,18 +81,18 @@ def test_rows_hold_numbers_not_bytes(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("name", list(recorded_servers.KINDS))
 def test_health(store: Store, entry: dict[str, Any], name: str) -> None:
-    found = vector_health.examine(store, entry, name, by="label")
+    measured = vector_health.examine(store, entry, name, by="label")
     expected = recorded_servers.vectors()[name]
     sound = expected[np.isfinite(expected).all(axis=1)]
-    assert found.norms == pytest.approx(np.linalg.norm(sound.astype(np.float64), axis=1))
-    assert (found.rows, found.dim) == (recorded_servers.ROWS, recorded_servers.DIM)
-    assert found.values == {"even": recorded_servers.ROWS // 2, "odd": recorded_servers.ROWS // 2}
+    assert measured.norms == pytest.approx(np.linalg.norm(sound.astype(np.float64), axis=1))
+    assert (measured.rows, measured.dim) == (recorded_servers.ROWS, recorded_servers.DIM)
+    assert measured.values == {"even": recorded_servers.ROWS // 2, "odd": recorded_servers.ROWS // 2}
     if name in {"half", "brain"}:
-        assert (found.keys["broken"], found.keys["zero"]) == (
+        assert (measured.keys["broken"], measured.keys["zero"]) == (
             [str(recorded_servers.BROKEN)],
             [str(recorded_servers.ZERO)],
         )
-        assert found.duplicates == [[str(recorded_servers.COPY - 1), str(recorded_servers.COPY)]]
+        assert measured.duplicates == [[str(recorded_servers.COPY - 1), str(recorded_servers.COPY)]]
 
 
 @pytest.mark.parametrize("name", list(recorded_servers.KINDS))
@@ -101,9 +101,9 @@ def test_a_search_sends_the_fields_own_kind(
 ) -> None:
     vector = field_search.stored_vector(store, entry, "9", name)
     assert vector.tolist() == recorded_servers.vectors()[name][9].tolist()
-    found = field_search.search(store, entry, name, vector, limit=3, output_fields=["label"], leave_out="1")
-    assert [row["key"] for row in found.rows] == [0, 2, 3]
-    assert found.metric == recorded_servers.METRICS[name]
+    results = field_search.search(store, entry, name, vector, limit=3, output_fields=["label"], leave_out="1")
+    assert [row["key"] for row in results.rows] == [0, 2, 3]
+    assert results.metric == recorded_servers.METRICS[name]
     kinds = {
         "plain": common_pb2.FloatVector,
         "half": common_pb2.Float16Vector,
@@ -117,7 +117,7 @@ def test_a_search_sends_the_fields_own_kind(
         sent.tobytes() if name == "plain" else recorded_servers.packed(name, sent),
     )
     if name in NARROW:
-        assert f'bytes.fromhex("{recorded_servers.packed(name, sent).hex()}")' in found.code
+        assert f'bytes.fromhex("{recorded_servers.packed(name, sent).hex()}")' in results.code
 
 
 def test_bfloat16_queries_are_rounded_to_the_nearest() -> None:

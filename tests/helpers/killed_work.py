@@ -1,11 +1,13 @@
-"""Long work in processes that are killed at a chosen moment; started and talked to by `Victims`.
+"""Long work in processes that are killed at a chosen moment; started and controlled by `KilledWork`.
 
-`python -m tests.torture.victims` reads one JSON object a line from stdin: what to do, with which settings, and when to
-die. `die_in` is a place in the work. With `die_at` the process kills itself before that step in it, a step being what
-changes the disk or moves a progress bar; with `die_after` it is killed that many seconds after it came there, whatever
-it is doing. Each piece of work is a fork of this process, which has imported the slow libraries once but
-started no thread of theirs. It answers `{"places": …, "times": …, "signal": …, "error": …}`: the place of every step,
-and how long after the start each place was first reached.
+`python -m tests.helpers.killed_work` reads one JSON object per line from stdin: the work, its settings, and when to
+die. A step is a change of the disk (Python's audit hooks report every file opened for writing, renamed or removed, and
+every new folder) or a move of a progress bar. With `die_at` the process kills itself before that step, as a power cut
+would; with `die_in`, a place in the work, steps count from there. With `die_after` it is killed that many seconds after
+it came to `die_in`, whatever it is doing. Each piece of work is a fork of this process, which has imported the slow
+libraries once but started none of their threads. The reply is `{"places": …, "switch": …, "times": …, "signal": …,
+"error": …}`: the place of every step, the number of the step that renames the state file, and how long after the start
+each place was first reached.
 """
 
 from __future__ import annotations
@@ -25,31 +27,35 @@ from typing import Any
 from lib.errors import PetalscopeError
 from lib.progress import Reporter
 from lib.settings import PROJECT, Settings
-from tests.helpers.dying_prepare import CHANGES, WRITING
+
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 # What the stages of the work are called here.
 PLACES = {"read": "catalog", "embed": "vectors", "neighbours": "neighbours", "map": "map", "store": "store"}
 
 
 class Steps:
-    """Counts what the work does, by place, and dies where it was told to."""
+    """Counts the steps of the work by place, and kills the process before the chosen one."""
 
-    def __init__(self, task: dict[str, Any], tell: Callable[[bytes], None]) -> None:
+    def __init__(self, task: dict[str, Any], send: Callable[[bytes], None]) -> None:
         self.places: list[str] = []
         self.times: dict[str, float] = {}
         self.place = "start"
+        self.switch = 0  # from the step after this one on, the new results are the ones in use
         self.die_at: int | None = task.get("die_at")
         self.die_in: str | None = task.get("die_in")
-        self.tell = tell
+        self.send = send
         self.began = time.monotonic()
 
     def step(self, *_: object) -> None:
         if self.place not in self.times:
             self.times[self.place] = time.monotonic() - self.began
             if self.place == self.die_in and self.die_at is None:
-                self.tell(b"\n")
+                self.send(b"\n")
         self.places.append(self.place)
-        if self.place == self.die_in and self.places.count(self.place) == self.die_at:
+        count = len(self.places) if self.die_in is None else self.places.count(self.place)
+        if self.die_in in {None, self.place} and count == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def progress(self, stage: str, *_: object) -> None:
@@ -63,6 +69,8 @@ class Steps:
             # From the moment on that the state file is written, everything else is there.
             if any(str(argument).endswith("-state.json") for argument in arguments):
                 self.place = "switch"
+            if event == "os.rename" and str(arguments[1]).endswith("state.json"):
+                self.switch = len(self.places) + 1
             self.step()
 
 
@@ -76,13 +84,13 @@ def _page_prepare(settings: Settings, task: dict[str, Any], steps: Steps) -> Non
     """As the button on a page does it: in a thread of the app."""
     from lib.view import background_jobs
 
-    class Told(background_jobs.BackgroundJob):
+    class CountedJob(background_jobs.BackgroundJob):
         def __setattr__(self, name: str, value: object) -> None:
             object.__setattr__(self, name, value)
             if name == "done":
                 steps.progress(self.stage)
 
-    background_jobs.BackgroundJob = Told  # type: ignore[misc]
+    background_jobs.BackgroundJob = CountedJob  # type: ignore[misc]
     assert background_jobs.start_prepare(settings, lambda: None)
     while background_jobs.jobs().job.running:
         time.sleep(0.01)
@@ -133,8 +141,8 @@ def jumping_clock(seed: int) -> None:
 WORK = {"prepare": _prepare, "page prepare": _page_prepare, "map": _map, "train": _train}
 
 
-def _child(task: dict[str, Any], answer: int) -> None:
-    steps, error = Steps(task, lambda mark: void(os.write(answer, mark))), ""
+def _child(task: dict[str, Any], output: int) -> None:
+    steps, error = Steps(task, lambda mark: void(os.write(output, mark))), ""
     sys.addaudithook(steps.audit)
     settings = Settings(
         **{**task["settings"], **{name: Path(task["settings"][name]) for name in ("data", "artifacts")}}
@@ -145,9 +153,15 @@ def _child(task: dict[str, Any], answer: int) -> None:
         WORK[task["work"]](settings, task, steps)
     except PetalscopeError as refused:
         error = str(refused)
-    said = {"places": steps.places, "times": steps.times, "seconds": time.monotonic() - steps.began, "error": error}
-    with os.fdopen(os.dup(answer), "wb") as pipe:
-        pipe.write(json.dumps(said).encode())
+    reply = {
+        "places": steps.places,
+        "switch": steps.switch,
+        "times": steps.times,
+        "seconds": time.monotonic() - steps.began,
+        "error": error,
+    }
+    with os.fdopen(os.dup(output), "wb") as pipe:
+        pipe.write(json.dumps(reply).encode())
 
 
 def void(_: object) -> None:
@@ -155,7 +169,7 @@ def void(_: object) -> None:
 
 
 def _watch(pid: int, reading: int, task: dict[str, Any]) -> bytes:
-    """What the child says until it ends; killed when its time has come."""
+    """The output of the child until it ends; it is killed when its time has come."""
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         if "die_after" in task:
             first = pipe.read(1)
@@ -168,11 +182,12 @@ def _watch(pid: int, reading: int, task: dict[str, Any]) -> bytes:
 def main() -> None:
     """Work until stdin ends."""
     import faiss  # noqa: F401
-    import lib.view.jobs  # noqa: F401
     import pymilvus  # noqa: F401
     import torchvision  # noqa: F401
     import umap  # noqa: F401
     from milvus_lite import server_manager  # noqa: F401
+
+    import lib.view.background_jobs  # noqa: F401
 
     for line in sys.stdin:
         task = json.loads(line)
@@ -185,24 +200,27 @@ def main() -> None:
             finally:
                 os._exit(0)
         os.close(writing)
-        said = _watch(pid, reading, task)
+        reply = _watch(pid, reading, task)
         _, status = os.waitpid(pid, 0)
         ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         try:
-            found = json.loads(said) if not ended else {"places": [], "times": {}, "error": ""}
+            result = json.loads(reply) if not ended else {"places": [], "times": {}, "error": ""}
         except ValueError:
-            found = {"places": [], "times": {}, "error": "no answer"}
-        print(json.dumps({**found, "signal": ended}), flush=True)
+            result = {"places": [], "times": {}, "error": "no reply"}
+        print(json.dumps({**result, "signal": ended}), flush=True)
 
 
-class Victims:
-    """The process that works and dies."""
+class KilledWork:
+    """The process that does the work, and whose forks die."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
     def run(self, work: str, settings: Settings, *, may_refuse: bool = False, **task: Any) -> dict[str, Any]:
-        """Do it, or begin it and be killed; see the module for the answer. What is refused fails, unless it may be."""
+        """Do the work, or begin it and be killed; returns the reply (see the module).
+
+        An error of the work fails the test, unless `may_refuse`.
+        """
         named = {
             "data": str(settings.data),
             "artifacts": str(settings.artifacts),
@@ -212,22 +230,22 @@ class Victims:
         }
         assert self.process.stdin is not None and self.process.stdout is not None
         print(json.dumps({"work": work, "settings": named, **task}), file=self.process.stdin, flush=True)
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
-        assert found["error"] == "" or may_refuse, found["error"]
-        return found
+        reply: dict[str, Any] = json.loads(self.process.stdout.readline())
+        assert reply["error"] == "" or may_refuse, reply["error"]
+        return reply
 
 
 @contextmanager
-def victims() -> Iterator[Victims]:
-    """A process that works and dies, many times."""
+def killed_work() -> Iterator[KilledWork]:
+    """A process that does work, and is killed, many times."""
     # One thread, so that the forks do not inherit locks of threads that they do not have; and no compiler, which would
     # take ten times as long as the maps of ten photos.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "tests.torture.victims"]
+    command = [sys.executable, "-m", "tests.helpers.killed_work"]
     with subprocess.Popen(
         command, cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Victims(process)
+        yield KilledWork(process)
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait() == 0

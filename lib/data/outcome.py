@@ -1,0 +1,40 @@
+"""What came of decoding the files of a layout: class folders that yielded nothing, folders that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from lib.data import skipped_files
+from lib.data.folder_tree import parent
+from lib.data.layout import Layout
+from lib.errors import DataError, Remedy
+from lib.text import counted, natural_key
+
+
+def empty_folders(found: Layout, ids: Iterable[str], waiting: set[str]) -> list[str]:
+    """The class folders that none of the images `ids` lies in, in natural order.
+
+    `waiting` are classes whose photos a limit leaves out: they may have images.
+    """
+    filled: set[str] = set()
+    for image_id in ids:
+        folder = parent(image_id)
+        while folder and folder not in filled:
+            filled.add(folder)
+            folder = parent(folder)
+    empty = [folder for folder, label in found.folders.items() if folder not in filled and label not in waiting]
+    return sorted(empty, key=natural_key)
+
+
+def unreadable_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapping[str, str]]) -> DataError:
+    """The error for a folder without a readable image, which says what its files are; `labels` are theirs."""
+    unread = sorted((entry for entry in skipped if entry["id"] in labels), key=lambda entry: entry["id"])
+    if not unread:
+        return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
+    folders = counted(len(set(labels.values())), "class folder")
+    files = counted(len(unread), "file")
+    kinds = skipped_files.by_kind(unread)
+    return DataError(
+        f"{root} has no readable image: {files} in {folders}, none readable: {kinds}", remedy=Remedy.CONVERT
+    )
