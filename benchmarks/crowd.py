@@ -20,7 +20,7 @@ from lib.data.catalog import Catalog
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
 from lib.learn import backbone
-from lib.prepare import workspace
+from lib.prepare import state_file, workspace
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import DEPTH, Neighbourhoods
 from lib.settings import VERSION, Settings
@@ -93,7 +93,7 @@ def _artifacts(folder: Path, catalog: Catalog, weights: backbone.Weights) -> Non
     )
     catalog_file.save(catalog, folder / "catalog-crowd.parquet")
     state = {
-        "schema": workspace.SCHEMA,
+        "schema": state_file.SCHEMA,
         "version": VERSION,
         "dataset": {
             "name": "crowd",

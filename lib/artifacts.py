@@ -1,5 +1,8 @@
 """Results on disk: written under a temporary name and renamed, so that a reader finds the old result or the new one.
 
+Each holds a hash of its contents, or has one beside it, so that a result which changed after it was written is not
+believed. Results of before there were hashes are read; the next `prepare` adds one.
+
 Layout under the artifacts folder: `data/` (downloaded or drawn photos), `sets/<data set>/` (catalog, spaces, maps and
 the state file that names the current ones), `thumbnails/`, `petalscope.db` (Milvus Lite).
 """
@@ -15,10 +18,16 @@ import os
 import platform
 import re
 import shutil
+import stat
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import numpy as np
 
 from lib import documents
 from lib.errors import ArtifactError, PetalscopeError, Remedy
@@ -155,13 +164,20 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(documents.json_text(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file. Raises OSError, also when it is no regular file: a pipe would never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_text(encoding="utf-8")
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in the file `path`; None when there is no file.
 
     Raises ArtifactError when the file is damaged or cannot be read.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -182,6 +198,113 @@ def unless_damaged(read: Callable[[Path], Result | None], path: Path) -> Result 
 def damaged_file_error(path: Path) -> ArtifactError:
     """The error for an artifact that cannot be read back."""
     return ArtifactError(f"{path} cannot be read", remedy=Remedy.PREPARE_ANEW)
+
+
+# --- hashes of contents ----------------------------------------------------------------------------------------------
+
+_FACTS: Final = "facts"
+_HASH: Final = "sha256"
+_BLOCK_BYTES: Final = 4 * 1024 * 1024
+_UNREADABLE: Final = (
+    OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError
+)  # fmt: skip
+
+FileStamp = tuple[int, int, int]
+_verified: dict[tuple[Path, str], FileStamp] = {}  # the files found sound, with the stamp that they then had
+_verifying = threading.Lock()
+
+
+def changed_file_error(path: Path) -> ArtifactError:
+    """The error for an artifact whose contents are not those that were written."""
+    return ArtifactError(f"{path} changed after it was written", remedy=Remedy.PREPARE_ANEW)
+
+
+def stamp(path: Path) -> FileStamp | None:
+    """What changes when a file does (size, time, inode); None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file, read in blocks."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            sha256.update(block)
+    return sha256.hexdigest()
+
+
+def verify_file(path: Path, sha256: str) -> None:
+    """Check a file against its hash: once for this process, and again when the file changes.
+
+    Raises ArtifactError when the file is another, or cannot be read.
+    """
+    with _verifying:  # sessions that open the same file together read it once
+        before = stamp(path)
+        if before is not None and _verified.get((path, sha256)) == before:
+            return
+        try:
+            found = file_hash(path)
+        except OSError as error:
+            raise damaged_file_error(path) from error
+        if found != sha256:
+            raise changed_file_error(path)
+        if before is not None:
+            _verified[path, sha256] = before
+
+
+def write_arrays(path: Path, facts: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays and facts to the `.npz` file `path`, with a hash of both, atomically and without pickle."""
+    text = to_json(facts)
+    extra = {_FACTS: np.array(text), _HASH: np.array(_arrays_hash(text, arrays))}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **extra, **arrays)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """The facts and arrays of a file by `write_arrays`; None when there is no file.
+
+    Raises ArtifactError when the file is damaged, or its contents are not those of its hash.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        text = str(arrays.pop(_FACTS))
+        facts = from_json(text)
+    except _UNREADABLE as error:
+        raise damaged_file_error(path) from error
+    sha256 = arrays.pop(_HASH, None)
+    if not isinstance(facts, dict):
+        raise damaged_file_error(path)
+    if sha256 is not None and str(sha256) != _arrays_hash(text, arrays):
+        raise changed_file_error(path)
+    return facts, arrays
+
+
+def add_hash(path: Path) -> None:
+    """Write a sound `.npz` file of before there were hashes again, with its hash."""
+    with zipfile.ZipFile(path) as archive:
+        is_old = f"{_HASH}.npy" not in archive.namelist()
+    stored = read_arrays(path) if is_old else None
+    if stored is not None:
+        write_arrays(path, *stored)
+
+
+def _arrays_hash(facts: str, arrays: dict[str, np.ndarray]) -> str:
+    sha256 = hashlib.sha256(facts.encode("utf-8", "surrogatepass"))
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha256.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha256.update(array.reshape(-1).view(np.uint8).data)
+    return sha256.hexdigest()
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
 
 
 def remove(path: Path) -> None:

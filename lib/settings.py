@@ -127,6 +127,11 @@ def command_line(name: str, **options: object) -> str:
     return shlex.join(["python", "-m", "lib", name, *arguments(**options)])
 
 
+def launched_by_torchrun() -> bool:
+    """Whether `torchrun` started this process, perhaps beside others. It is known without importing torch."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def behind_proxy() -> bool:
     """Whether gRPC or pymilvus would use a proxy; a direct connection then does not show whether theirs works."""
     return any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy"))
@@ -154,7 +159,7 @@ def from_environment(**overrides: Any) -> Settings:
         milvus_token=env.get("MILVUS_TOKEN", ""),
         folders=tuple(Path(part) for part in env.get("PETALSCOPE_FOLDERS", "").split(os.pathsep) if part),
         torch_home=Path(env.get("TORCH_HOME") or Path(cache) / "torch"),
-        launched="TORCHELASTIC_RUN_ID" in env,
+        launched=launched_by_torchrun(),
     )
     chosen = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
     # Absolute, so that a later change of directory does not move the artifacts or the store.

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from lib import documents
 from lib import settings as settings_module
+from lib.commands import interrupts
 from lib.commands.options import layout_choice, parser
 from lib.errors import PetalscopeError
 from lib.text import one_line
@@ -26,9 +27,10 @@ from lib.text import one_line
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> int:
     """Run a command and return the exit status. `overrides` are fields of Settings without an option."""
     _occupy_standard_files()
-    options = parser().parse_args(arguments)
-    with _quiet_libraries():
-        return _run(options, overrides)
+    with interrupts.heeded():
+        options = parser().parse_args(arguments)
+        with _quiet_libraries():
+            return _run(options, overrides)
 
 
 def _occupy_standard_files() -> None:
@@ -60,37 +62,49 @@ def _quiet_libraries() -> Iterator[None]:
 
 def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     stdout = sys.stdout
-    try:
-        settings = settings_module.from_environment(
-            data=options.data,
-            artifacts=options.artifacts,
-            weights=getattr(options, "weights", None),
-            seed=getattr(options, "seed", None),
-            milvus_uri=getattr(options, "milvus_uri", None),
-            layout=layout_choice(options),
-            **overrides,
-        )
-        # Libraries that print to stdout would spoil the one JSON document.
-        with contextlib.redirect_stdout(sys.stderr):
-            document = options.run(settings, options)
-        text = documents.json_text(document) if options.json else options.show(document)
-    except PetalscopeError as error:
-        return _failed(str(error))
-    except KeyboardInterrupt as interrupt:
+    with interrupts.heeded():
+        try:
+            settings = settings_module.from_environment(
+                data=options.data,
+                artifacts=options.artifacts,
+                weights=getattr(options, "weights", None),
+                seed=getattr(options, "seed", None),
+                milvus_uri=getattr(options, "milvus_uri", None),
+                layout=layout_choice(options),
+                **overrides,
+            )
+            # Libraries that print to stdout would spoil the one JSON document.
+            with contextlib.redirect_stdout(sys.stderr):
+                document = options.run(settings, options)
+            text = documents.json_text(document) if options.json else options.show(document)
+        except (Exception, KeyboardInterrupt) as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            return _failed(sentence)
+        # Of several processes that work together, only the leading one has a document.
+        return _print(text, stdout) if document is not None else 0
+
+
+def _sentence(error: BaseException) -> str | None:
+    """The line for an error; None for one that is a fault of ours, which shows its traceback."""
+    sentence = None
+    # An interrupted import raises anything: ImportError, SystemError, AttributeError of a module that is half there.
+    if isinstance(error, KeyboardInterrupt) or interrupts.was_received():
+        interrupts.ignore_more()
         # An interrupt that passed through a library's `exec` makes Python end by the signal, whatever status we return,
         # unless some later `exec` ends well (CPython, pythonrun.c: run_eval_code_obj).
         exec("")  # noqa: S102
-        return _failed(str(interrupt) or "Interrupted; run the same command again to go on.")
-    except MemoryError:
-        return _failed("There is not enough memory; close other programs or use --limit.")
-    except ImportError as error:
-        return _failed(f"A library is missing or broken ({error}); run `pip install -r requirements.lock`.")
-    except OSError as error:
-        return _failed(
-            f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
-        )
-    # Of several processes that work together, only the leading one has a document.
-    return _print(text, stdout) if document is not None else 0
+        sentence = (isinstance(error, KeyboardInterrupt) and str(error)) or interrupts.SENTENCE
+    elif isinstance(error, PetalscopeError):
+        sentence = str(error)
+    elif isinstance(error, MemoryError):
+        sentence = "There is not enough memory; close other programs or use --limit."
+    elif isinstance(error, ImportError):
+        sentence = f"A library is missing or broken ({error}); run `pip install -r requirements.lock`."
+    elif isinstance(error, OSError):
+        sentence = f"The operating system refused: {error.strerror or error} ({error.filename or 'no file named'})."
+    return sentence
 
 
 def _print(text: str, stdout: TextIO | None) -> int:

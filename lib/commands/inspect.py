@@ -12,6 +12,8 @@ from lib.settings import Settings
 from lib.store import collections
 from lib.text import counted, printable
 
+OTHER_DATABASES = "one is shown, and the Milvus page shows the others"
+
 
 def inspect(settings: Settings, options: argparse.Namespace) -> InspectDocument:
     """The collections of a store: see `store.inspect`. Loads no collection."""
@@ -26,6 +28,8 @@ def inspect(settings: Settings, options: argparse.Namespace) -> InspectDocument:
 def show_inspect(document: InspectDocument) -> str:
     """Collections with their fields and indexes; each index parameter with its source."""
     lines = [f"{document['uri']} ({document['engine']} {document['server_version']})"]
+    if len(document["databases"]) > 1:
+        lines.append(f"databases: {', '.join(document['databases'])}; {OTHER_DATABASES}")
     for entry in document["collections"]:
         rows = entry["rows"]
         lines.append(f"{entry['name']}: row_count {rows['row_count']}, count(*) {rows['count']}, {entry['load_state']}")
@@ -86,10 +90,10 @@ def doctor(settings: Settings, options: argparse.Namespace) -> DoctorDocument:
 
 
 def show_doctor(document: DoctorDocument) -> str:
-    """A line for each check, with its remedy."""
+    """A line for each check, with one remedy: some details end with it already."""
     marks = {True: "ready  ", False: "missing"}
     return printable(
         f"{marks[check['ready']]}  {check['name']}: {check['detail']}"
-        + (f" → {check['remedy']}" if check["remedy"] else "")
+        + (f" → {check['remedy']}" if check["remedy"] and "`python -m lib" not in check["detail"] else "")
         for check in document["checks"]
     )

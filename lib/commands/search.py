@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -68,7 +69,7 @@ def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
     from lib.retrieval import search
 
     request = _request(settings, options)
-    return search.search(
+    document = search.search(
         request.workspace,
         request.load(options.space),
         request.queries,
@@ -76,6 +77,19 @@ def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
         engine=options.engine,
         **request.choices,
     )
+    _note_copies(document)
+    return document
+
+
+def _note_copies(document: SearchDocument) -> None:
+    """Say on stderr that copies of the query are left out, which may leave few results or none."""
+    if count := document.get("copies_left_out", 0):
+        print(copies_left_out(count), file=sys.stderr)
+
+
+def copies_left_out(count: int) -> str:
+    """The note on copies of a query that are no results."""
+    return f"{count:,} pixel-identical {'copy' if count == 1 else 'copies'} left out (--keep-duplicates)"
 
 
 def show_search(document: SearchDocument) -> str:
@@ -105,9 +119,11 @@ def compare(settings: Settings, options: argparse.Namespace) -> CompareDocument:
     request = _request(settings, options)
     left = request.load(options.space)
     right = request.load(options.b_space) if options.b_space else None
-    return search.compare(
+    document = search.compare(
         request.workspace, left, request.queries, a=options.a, b=options.b, other=right, **request.choices
     )
+    _note_copies(document["a"])
+    return document
 
 
 def show_compare(document: CompareDocument) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from lib.commands import interrupts
 from lib.commands.progress import ProgressBar
 from lib.documents.runs import EpochRow, RunsDocument
 from lib.progress import Message, Reporter
@@ -27,7 +25,7 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
         recipes.recipe(name, options.preset)
     with (
         ProgressBar() as progress,
-        _sigterm_interrupts(),
+        interrupts.heeded(in_group=True),  # so that the state of the run is kept
         distributed.group(),
         run_all.training_lock(settings) as writer,
     ):
@@ -80,23 +78,6 @@ def _epoch_lines(say: Message, every_s: float = 10.0) -> Callable[[Any, list[Epo
             )
 
     return print_line
-
-
-@contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Treat SIGTERM (from the page, `kill` or a shutdown) as an interrupt, so that the state of the run is kept."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def runs(settings: Settings, options: argparse.Namespace) -> RunsDocument:

@@ -46,13 +46,15 @@ class SpaceProvenance(TypedDict):
 
 
 class VectorsMeta(TypedDict):
-    """`meta.json` beside the vectors of a space: `count` rows, computed by `engine` (absent from early files)."""
+    """`meta.json` beside the vectors of a space: `count` rows, computed by `engine`, and the hashes of the
+    files by their names (both absent from early files)."""
 
     space: SpaceProvenance
     fingerprint: str
     data_fingerprint: str
     count: int
     engine: NotRequired[dict[str, str] | None]
+    sha256: NotRequired[dict[str, str]]
 
 
 class NeighbourSearch(TypedDict, total=False):

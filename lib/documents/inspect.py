@@ -95,11 +95,13 @@ class CollectionDocument(CollectionOutline):
 
 
 class InspectDocument(TypedDict):
-    """The document of `inspect`."""
+    """The document of `inspect`. `collections` are those of one database of the store; `databases` names all, and is
+    empty where the engine has none."""
 
     uri: str
     engine: Literal["lite", "server"]
     server_version: str
+    databases: list[str]
     collections: list[CollectionDocument]
 
 

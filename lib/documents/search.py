@@ -23,7 +23,8 @@ class SearchDocument(TypedDict):
 
     Several queries add `queries` and `fusion` ("mean rank"). `recall` against the full scan, and the results of the
     full scan that are `missed`, belong to the Milvus engine. `undefined` counts the images that are no results because
-    they have no defined similarity to the query; it is absent where all have one.
+    they have no defined similarity to the query, and `copies_left_out` the pixel-identical copies of a query that are
+    none; each is absent where there are none.
     """
 
     query: str
@@ -39,6 +40,7 @@ class SearchDocument(TypedDict):
     recall: float | None
     missed: NotRequired[list[SearchResult]]
     undefined: NotRequired[int]
+    copies_left_out: NotRequired[int]
 
 
 class CompareRanks(TypedDict):

@@ -36,6 +36,8 @@ from lib.progress import Progress
 BATCH = 16
 # Threads that read photos; a GPU does not keep up with more.
 READERS = 32
+_META = "meta.json"
+_HASHED = ("vectors.npy", "pictures.npy")  # the files whose hashes `meta.json` holds
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,9 @@ def extract(
             "data_fingerprint": catalog.fingerprint,
             "count": len(pictures),
             "engine": engine,
+            "sha256": {name: artifacts.file_hash(folder / name) for name in _HASHED},
         }
-        artifacts.write_json(folder / "meta.json", meta)
+        artifacts.write_json(folder / _META, meta)
 
 
 def _new_file(path: Path, space: Space, rows: int) -> np.memmap[Any, Any]:
@@ -210,6 +213,11 @@ def _read(pending: tuple[list[int], list[Future[Any]]]) -> tuple[list[int], list
     return pending[0], [future.result() for future in pending[1]]
 
 
+def file(folder: Path) -> Path:
+    """The file of the vectors in `folder`."""
+    return folder / _HASHED[0]
+
+
 def load(folder: Path) -> Vectors | None:
     """The vectors in `folder`, memory-mapped; None when the folder does not exist.
 
@@ -217,10 +225,12 @@ def load(folder: Path) -> Vectors | None:
     """
     if not folder.is_dir():
         return None
+    if not all((folder / name).is_file() for name in (*_HASHED, _META)):  # opening a pipe would wait for a writer
+        raise artifacts.damaged_file_error(folder)
     try:
         values = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         pictures = np.load(folder / "pictures.npy", allow_pickle=False)
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        meta = json.loads((folder / _META).read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError) as error:
         raise artifacts.damaged_file_error(folder) from error
     arrays = isinstance(values, np.ndarray) and values.ndim == 2 and isinstance(pictures, np.ndarray)
@@ -230,3 +240,30 @@ def load(folder: Path) -> Vectors | None:
     if (values.shape[1], values.dtype.name) != (meta["space"].get("dim"), meta["space"].get("dtype")):
         raise artifacts.damaged_file_error(folder)
     return Vectors(values=values, pictures=pictures, meta=meta)
+
+
+def verify(folder: Path, vectors: Vectors) -> None:
+    """Check the files of `vectors`, which lie in `folder`, against the recorded hashes: each file once
+    for this process, and again when it changes. Raises ArtifactError when one is another."""
+    recorded = vectors.meta.get("sha256")
+    if not isinstance(recorded, dict):  # of before there were hashes
+        return
+    for name in _HASHED:
+        artifacts.verify_file(folder / name, str(recorded.get(name)))
+
+
+def load_verified(folder: Path) -> Vectors | None:
+    """`load`, with the files checked against their hashes."""
+    vectors = load(folder)
+    if vectors is not None:
+        verify(folder, vectors)
+    return vectors
+
+
+def record_hashes(folder: Path, vectors: Vectors) -> bool:
+    """Record the hashes of vectors that an early version wrote without; False where they are recorded already."""
+    if "sha256" in vectors.meta:
+        return False
+    vectors.meta["sha256"] = {name: artifacts.file_hash(folder / name) for name in _HASHED}
+    artifacts.write_json(folder / _META, vectors.meta)
+    return True

@@ -12,10 +12,9 @@ import contextlib
 import io
 import re
 import warnings
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -281,20 +280,18 @@ def _along(values: np.ndarray, centre: np.ndarray, axes: np.ndarray) -> np.ndarr
 
 def save(map: Map, path: Path) -> None:
     """Write a map to the `.npz` file `path`, atomically and without pickle."""
-    with artifacts.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, xy=map.xy, preserved=map.preserved, facts=np.array(artifacts.to_json(map.facts)))
+    artifacts.write_arrays(path, map.facts, {"xy": map.xy, "preserved": map.preserved})
 
 
 def load(path: Path) -> Map | None:
     """The map at `path`; None when there is no file. Raises ArtifactError when the file is damaged."""
-    if not path.is_file():
+    stored = artifacts.read_arrays(path)
+    if stored is None:
         return None
-    try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-            map = Map(stored["xy"], stored["preserved"], artifacts.from_json(str(stored["facts"])))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise artifacts.damaged_file_error(path) from error
-    sound = map.xy.shape[1:] == (2,) and map.preserved.shape == map.xy.shape[:1] and isinstance(map.facts, dict)
-    if not sound:
+    facts, arrays = stored
+    if not {"xy", "preserved"} <= arrays.keys():
+        raise artifacts.damaged_file_error(path)
+    map = Map(arrays["xy"], arrays["preserved"], cast("MapFacts", facts))
+    if map.xy.shape[1:] != (2,) or map.preserved.shape != map.xy.shape[:1]:
         raise artifacts.damaged_file_error(path)
     return map

@@ -187,11 +187,11 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
 
 def _read_card(card: Path) -> dict[str, Any]:
     try:
-        content = json.loads(card.read_text(encoding="utf-8"))
+        content = json.loads(artifacts.read_text(card))
         if not isinstance(content, dict):
             raise ValueError
         return content
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _invalid(card) from error
 
 

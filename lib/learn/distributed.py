@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from lib import settings
+
 
 def size() -> int:
     """Number of processes in the group; 1 without a group."""
@@ -42,13 +44,6 @@ def _initialised() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def _launched() -> bool:
-    """Whether `torchrun` started this process."""
-    import torch.distributed as dist
-
-    return dist.is_available() and dist.is_torchelastic_launched()
-
-
 @contextmanager
 def group(backend: str | None = None, patience: datetime.timedelta | None = None) -> Iterator[None]:
     """Join the process group that `torchrun` started; without `torchrun`, do nothing.
@@ -58,7 +53,7 @@ def group(backend: str | None = None, patience: datetime.timedelta | None = None
     import torch
     import torch.distributed as dist
 
-    if not _launched() or dist.is_initialized():
+    if not dist.is_available() or not settings.launched_by_torchrun() or dist.is_initialized():
         yield
         return
     dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"), timeout=patience)
@@ -74,7 +69,8 @@ def leave(status: int) -> NoReturn:
     A process of a group ends without finalising the interpreter. Finalising can stop a gloo thread that is releasing a
     message inside C++, which aborts the process, and `torchrun` then ends the whole group.
     """
-    if "torch.distributed" not in sys.modules or not _launched():
+    # Not asked of torch: an interrupt may have stopped its import half-way, and another import would fail.
+    if "torch.distributed" not in sys.modules or not settings.launched_by_torchrun():
         sys.exit(status)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

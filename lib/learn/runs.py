@@ -44,7 +44,7 @@ def read(path: Path) -> RunRecord:
     """One record. Raises ArtifactError when it is damaged or lacks one of the keys in `NEEDED`."""
     try:
         # Older versions wrote NaN for the losses of a run that diverged.
-        run = documents.finite(json.loads(path.read_text(encoding="utf-8")))
+        run = documents.finite(json.loads(artifacts.read_text(path)))
         if not isinstance(run, dict) or any(name not in run for name in NEEDED):
             raise ValueError
     except (OSError, ValueError, RecursionError) as error:

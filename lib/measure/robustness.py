@@ -225,6 +225,8 @@ def measure(
     target = sweep_file(workspace, loaded.space, kind, catalog.contents, catalog.seed)
     stored = artifacts.read_json(target)
     # A metric that was added since has no rows in an older file.
+    if stored is not None and not _is_sweep(stored):
+        raise artifacts.damaged_file_error(target)
     if stored is not None and METRICS.keys() <= {row["metric"] for row in stored["rows"]}:
         return cast("RobustnessSweep", stored)
     start = time.perf_counter()
@@ -242,3 +244,15 @@ def measure(
     }
     artifacts.write_json(target, measured)
     return measured
+
+
+def _is_sweep(stored: dict[str, Any]) -> bool:
+    """Whether a file holds rows with every field of `SweepRow`, whoever has edited it."""
+    rows = stored.get("rows")
+    return isinstance(rows, list) and all(
+        isinstance(row, dict)
+        and SweepRow.__annotations__.keys() <= row.keys()
+        and isinstance(row["metric"], str)
+        and all(value is None or isinstance(value, (int, float)) for name, value in row.items() if name != "metric")
+        for row in rows
+    )

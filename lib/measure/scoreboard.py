@@ -7,12 +7,10 @@ distributions of same-class and different-class values, for calibration.
 from __future__ import annotations
 
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -230,19 +228,17 @@ def save(space_scores: SpaceScores, target: Path) -> None:
             arrays |= {f"{name}{_CLEAN}_{measure}": values for measure, values in queries.values.items()}
         calibration = space_scores.calibrations[name]
         arrays |= {f"{name}_{kind}": getattr(calibration, kind) for kind in ("edges", "same", "different")}
-    with artifacts.replacing(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, facts=np.array(artifacts.to_json(space_scores.facts)), allow_pickle=False, **arrays)
+    artifacts.write_arrays(target, space_scores.facts, arrays)
 
 
 def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | None:
     """The stored scores of a space; None while it is not scored. Raises ArtifactError when the file is damaged."""
     target = scores_file(workspace, space, catalog)
-    if not target.is_file():
-        return None
     try:
-        with target.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-            facts = artifacts.from_json(str(stored["facts"]))
-            arrays = {name: stored[name] for name in stored.files if name != "facts"}
+        stored = artifacts.read_arrays(target)
+        if stored is None:
+            return None
+        facts, arrays = stored
         if not METRICS.keys() <= facts["auc"].keys():  # a metric is new since
             return None
         suffixes = ("",) if facts["leaks"] is None else ("", _CLEAN)
@@ -269,6 +265,7 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
             )
             for suffix, by_metric in measured.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ArtifactError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{target} cannot be read", remedy=Remedy.DELETE_FILE) from error
-    return SpaceScores(str(facts["space"]), summaries[""], summaries.get(_CLEAN, {}), calibrations, facts)
+    without_leaks = summaries.get(_CLEAN, {})
+    return SpaceScores(str(facts["space"]), summaries[""], without_leaks, calibrations, cast("ScoreFacts", facts))

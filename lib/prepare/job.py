@@ -12,7 +12,7 @@ from lib.data import datasets, own_folders
 from lib.data.datasets import Dataset
 from lib.documents.prepare import CollectionEntry, SpaceEntry, State
 from lib.locks import exclusive_lock
-from lib.prepare import workspace
+from lib.prepare import state_file, workspace
 from lib.progress import Reporter
 from lib.settings import DEFAULT_SEED, Settings
 
@@ -77,4 +77,4 @@ def _say_once(reporter: Reporter) -> Callable[[], None]:
 
 def usable_state(folder: Path) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
-    return artifacts.unless_damaged(workspace.read_state, folder)
+    return artifacts.unless_damaged(state_file.read, folder)

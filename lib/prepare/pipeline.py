@@ -25,7 +25,7 @@ from lib.documents.prepare import (
 )
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
-from lib.prepare import catalog_step, store_step, vectors_step, workspace
+from lib.prepare import catalog_step, state_file, store_step, vectors_step, workspace
 from lib.prepare.job import PrepareJob, begin
 from lib.progress import Reporter
 from lib.settings import VERSION, Settings
@@ -67,7 +67,7 @@ def prepare(
                 collections, rows = store_step.write(job, store, catalog, entries)
             state = _new_state(job, catalog, catalog_file, entries, collections)
             if state != job.previous:
-                artifacts.write_json(job.folder / "state.json", state)
+                artifacts.write_json(job.folder / state_file.NAME, state)
             _clean(job.folder, state)
             if store is not None:
                 store_step.drop_unused(job, store)
@@ -145,7 +145,7 @@ def _new_state(
 ) -> State:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     state: State = {
-        "schema": workspace.SCHEMA,
+        "schema": state_file.SCHEMA,
         "version": VERSION,
         "dataset": {
             "name": job.dataset.name,

@@ -81,14 +81,18 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
     folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
     vectors = _valid_vectors(job.folder / folder, fingerprint, catalog)
     cached = vectors is not None
-    if vectors is None:
+    if vectors is not None:
+        _record_hashes(job, space.name, job.folder / folder, vectors)
+    else:
+        if _is_changed(job.folder / folder):
+            job.reporter.say(changed(space.name))
         previous = job.previous_spaces.get(space.name)
         extract.extract(
             space,
             catalog,
             weights,
             job.folder / folder,
-            previous=artifacts.unless_damaged(extract.load, job.folder / previous["folder"]) if previous else None,
+            previous=_sound_vectors(job.folder / previous["folder"]) if previous else None,
             progress=job.reporter.stage(f"embed {space.name}"),
         )
         vectors = extract.load(job.folder / folder)
@@ -108,15 +112,33 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
 
 def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
     """The previous state's spaces of these very photos whose files can be read and have this version's schema."""
-    return {
-        name: entry
-        for name, entry in job.previous_spaces.items()
-        if entry["data_fingerprint"] == catalog.fingerprint
-        and (vectors := _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)) is not None
-        and vectors.meta["space"].get("schema") == spaces.SPACES[name].schema
-        and all(_is_map(path, catalog) for path in (job.folder / entry["map"], job.folder / entry["pca"]))
-        and _are_neighbours(job.folder / entry["neighbours"], catalog)
-    }
+    valid = {}
+    for name, entry in job.previous_spaces.items():
+        if entry["data_fingerprint"] != catalog.fingerprint:
+            continue
+        folder, files = (
+            job.folder / entry["folder"],
+            [job.folder / entry[kind] for kind in ("map", "pca", "neighbours")],
+        )
+        vectors = _valid_vectors(folder, entry["fingerprint"], catalog)
+        if (
+            vectors is None
+            or vectors.meta["space"].get("schema") != spaces.SPACES[name].schema
+            or not all(_is_map(path, catalog) for path in files[:2])
+            or not _are_neighbours(files[2], catalog)
+        ):
+            continue
+        _record_hashes(job, name, folder, vectors)
+        for path in files:
+            artifacts.add_hash(path)
+        valid[name] = entry
+    return valid
+
+
+def _record_hashes(job: PrepareJob, name: str, folder: Path, vectors: Vectors) -> None:
+    """Record the hashes of vectors of before there were any, and say so."""
+    if extract.record_hashes(folder, vectors):
+        job.reporter.say(hashes_recorded(name))
 
 
 def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
@@ -148,19 +170,39 @@ def rebuilding(name: str, reason: str) -> str:
     return f"The space {name} is rebuilt: {reason}."
 
 
+def changed(name: str) -> str:
+    """The sentence for vectors that are not those that were written."""
+    return f"The vectors of {name} changed after they were written, so they are computed anew."
+
+
+def hashes_recorded(name: str) -> str:
+    """The sentence for vectors of before there were hashes."""
+    return f"The vectors of {name} had no hash yet; it is recorded now, so that a later change of them is found."
+
+
 OTHER_VERSION = "its vectors were made by another version of Petalscope"
 DAMAGED = "its files are damaged or missing"
 
 
 def _why_invalid(job: PrepareJob, entry: SpaceEntry, space: Space) -> str:
-    vectors = artifacts.unless_damaged(extract.load, job.folder / entry["folder"])
+    vectors = _sound_vectors(job.folder / entry["folder"])
     schema = space.schema if vectors is None else vectors.meta["space"].get("schema")
     return DAMAGED if schema == space.schema else OTHER_VERSION
 
 
+def _is_changed(folder: Path) -> bool:
+    """Whether `folder` holds vectors that can be read but are not those that were written."""
+    return artifacts.unless_damaged(extract.load, folder) is not None and _sound_vectors(folder) is None
+
+
+def _sound_vectors(folder: Path) -> Vectors | None:
+    """The vectors in `folder`; None when they are missing, damaged, or not those that were written."""
+    return artifacts.unless_damaged(extract.load_verified, folder)
+
+
 def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
     """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
-    vectors = artifacts.unless_damaged(extract.load, folder)
+    vectors = _sound_vectors(folder)
     valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.of(catalog)
     return vectors if valid else None
 
@@ -176,7 +218,9 @@ def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
 def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, method: str) -> str:
     parameters = projection.default_parameters(space, job.seed, method)
     name = projection.file_name(entry["folder"], parameters)
-    if not _is_map(job.folder / name, catalog):
+    if _is_map(job.folder / name, catalog):
+        artifacts.add_hash(job.folder / name)
+    else:
         progress = job.reporter.stage(f"map {space.name}")
         progress(0, None)
         projection.save(projection.project(read(job, entry, catalog).values, parameters, progress), job.folder / name)
@@ -190,7 +234,9 @@ def _is_map(path: Path, catalog: Catalog) -> bool:
 
 def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace) -> str:
     name = f"neighbours/{Path(entry['folder']).name}-{neighbourhoods.key()}.npz"
-    if not _are_neighbours(job.folder / name, catalog):
+    if _are_neighbours(job.folder / name, catalog):
+        artifacts.add_hash(job.folder / name)
+    else:
         values, progress = read(job, entry, catalog).values, job.reporter.stage(f"neighbours {space.name}")
         neighbourhoods.save(neighbourhoods.k_nearest(values, catalog.all_copies(), progress), job.folder / name)
     return name

@@ -7,11 +7,9 @@ raises ArtifactError, which names the artifact and carries the command that rebu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 from lib import artifacts
 from lib.data import catalog_file, datasets
@@ -27,18 +25,13 @@ from lib.embed.spaces import Space
 from lib.errors import ArtifactError, DataError, QueryError, Remedy, WeightsError
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
+from lib.prepare import state_file
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import Neighbourhoods
 from lib.settings import Settings
 from lib.store import connection
 
 OWN_STORE = "artifacts"
-SCHEMA = 2
-# The keys and types that each part of a state file needs; a file that lacks some is damaged.
-_DATASET = {"name": str, "root": str, "fingerprint": str, "seed": int, "images": int}
-_SPACE = {"fingerprint": str, "data_fingerprint": str, "pictures": str, "folder": str, "count": int}
-_SPACE |= {"map": str, "pca": str, "neighbours": str}
-_COLLECTION = {"base": str, "fingerprint": str, "contents": str}
 
 
 @dataclass(frozen=True)
@@ -57,8 +50,11 @@ class Workspace:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the state and the folder: a cache key that changes with every artifact."""
-        return artifacts.digest(self.state, str(self.folder))
+        """Hash of the state, the folder and the stamps of the vectors: a cache key that changes with every artifact.
+        The stamps are for an artifact that something else changes under an open app."""
+        folders = [self.folder / entry["folder"] for entry in self.state["spaces"].values()]
+        stamps = [artifacts.stamp(extract.file(folder)) for folder in folders]
+        return artifacts.digest(self.state, str(self.folder), stamps)
 
     def catalog(self) -> Catalog:
         """The catalog, split by the user's seed. Raises ArtifactError when it is missing."""
@@ -110,9 +106,10 @@ class Workspace:
         return embedder.embedder(self.prepared_space(name), self.weights(name))
 
     def vectors(self, name: str) -> Vectors:
-        """The vectors of a space, row for row with the catalog. Raises ArtifactError when missing or stale."""
+        """The vectors of a space, row for row with the catalog. Raises ArtifactError when they are missing, stale, or
+        not those that were written."""
         entry, space = self.space(name), spaces.get(name)
-        vectors = extract.load(self.folder / entry["folder"])
+        vectors = extract.load_verified(self.folder / entry["folder"])
         if vectors is None:
             raise self._unusable(f"The vectors of {space.name} are gone", name)
         if vectors.fingerprint != entry["fingerprint"] or not vectors.of(self.catalog()):
@@ -260,57 +257,13 @@ def folder_of(settings: Settings, dataset: Dataset) -> Path:
     return settings.artifacts / "sets" / artifacts.dataset_key(dataset.name, dataset.root)
 
 
-def read_state(folder: Path) -> State | None:
-    """The state file in a data set's folder of artifacts; None when there is none.
-
-    Raises ArtifactError when it is damaged or another version of Petalscope wrote it.
-    """
-    path = folder / "state.json"
-    state = artifacts.read_json(path)
-    if state is None:
-        return None
-    if state.get("schema") != SCHEMA:
-        raise ArtifactError(f"{path} was written by another version of Petalscope", remedy=Remedy.PREPARE)
-    if not _is_sound(state):
-        raise artifacts.damaged_file_error(path)
-    return cast("State", state)
-
-
-def _is_sound(state: dict[str, Any]) -> bool:
-    stores = state.get("collections")
-    return (
-        _has_types(state, {"dataset": dict, "catalog": str, "contents": str, "spaces": dict, "collections": dict})
-        and _has_types(state["dataset"], _DATASET)
-        and all(
-            name in spaces.SPACES and _has_types(entry, _SPACE) and _has_weights(name, entry)
-            for name, entry in state["spaces"].items()
-        )
-        and isinstance(stores, dict)
-        and all(isinstance(store, dict) for store in stores.values())
-        and all(_has_types(entry, _COLLECTION) for store in stores.values() for entry in store.values())
-    )
-
-
-def _has_types(value: Any, types: Mapping[str, type]) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in types.items())
-
-
-def _has_weights(name: str, entry: dict[str, Any]) -> bool:
-    if not spaces.SPACES[name].needs_weights:
-        return True
-    weights = entry.get("weights") or {}
-    return _has_types(weights, {"name": str, "sha256": str, "seed": int}) and isinstance(
-        weights.get("path", 0), str | None
-    )
-
-
 def open_workspace(settings: Settings) -> Workspace:
     """The workspace of the user's data set. Raises ArtifactError when the data set is not prepared."""
     dataset = datasets.find(settings)
     if dataset is None:
         raise unprepared("No photos are prepared yet", settings)
     folder = folder_of(settings, dataset)
-    state = read_state(folder)
+    state = state_file.read(folder)
     if state is None:
         if not dataset.root.exists():
             raise DataError(f"The data folder {dataset.root} does not exist", remedy=Remedy.CHOOSE_DATA)

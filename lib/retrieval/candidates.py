@@ -14,18 +14,21 @@ from lib.search.metrics import Metric
 
 @dataclass(frozen=True)
 class Candidates:
-    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`."""
+    """The catalog rows that may be results, ascending: those that pass the filter (None: all), without `left_out`.
+    `copies` counts those of `left_out` that pass the filter and are no queries: pixel-identical copies of one."""
 
     rows: np.ndarray
     filtered: np.ndarray | None
     left_out: list[int]
+    copies: int
 
 
 def candidates(images: int, queries: Sequence[Query], filtered: np.ndarray | None, keep_duplicates: bool) -> Candidates:
     """The candidates among `images` rows; `filtered` are those that pass the filter, None for all."""
     left_out = sorted({row for query in queries for row in query.left_out(keep_duplicates=keep_duplicates)})
     every = np.arange(images) if filtered is None else filtered
-    return Candidates(np.setdiff1d(every, left_out), filtered, left_out)
+    copies = np.setdiff1d(np.intersect1d(every, left_out), [query.row for query in queries if query.row is not None])
+    return Candidates(np.setdiff1d(every, left_out), filtered, left_out, len(copies))
 
 
 def defined(gallery: Gallery, vectors: np.ndarray, kind: Metric, among: Candidates) -> tuple[Candidates, int]:

@@ -207,6 +207,8 @@ def search(
         document["undefined"] = undefined
     if missed is not None:
         document["missed"] = missed
+    if allowed.copies:
+        document["copies_left_out"] = allowed.copies
     return document
 
 

@@ -7,11 +7,10 @@ would take too long, neighbourhoods are approximate: show `approximation_note` b
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -126,25 +125,24 @@ def recall_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: 
 def save(neighbourhoods: Neighbourhoods, path: Path) -> None:
     """Write to the `.npz` file `path`, atomically and without pickle."""
     arrays = {f"{kind}_{name}": getattr(neighbourhoods, kind)[name] for kind in ("rows", "values") for name in METRICS}
-    with artifacts.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, facts=np.array(artifacts.to_json(neighbourhoods.facts)), allow_pickle=False, **arrays)
+    artifacts.write_arrays(path, neighbourhoods.facts, arrays)
 
 
 def load(path: Path) -> Neighbourhoods | None:
     """The neighbourhoods at `path`; None when there is no file. Raises ArtifactError when the file is damaged."""
-    if not path.is_file():
+    stored = artifacts.read_arrays(path)
+    if stored is None:
         return None
+    facts, arrays = stored
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-            rows, values = ({name: stored[f"{kind}_{name}"] for name in METRICS} for kind in ("rows", "values"))
-            facts: NeighbourhoodFacts = artifacts.from_json(str(stored["facts"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        rows, values = ({name: arrays[f"{kind}_{name}"] for name in METRICS} for kind in ("rows", "values"))
+    except KeyError as error:
         raise artifacts.damaged_file_error(path) from error
     shapes = {array.shape for kind in (rows, values) for array in kind.values()}
     first = rows[METRICS[0]]
-    if len(shapes) != 1 or first.ndim != 2 or first.dtype != np.int32 or not isinstance(facts, dict):
+    if len(shapes) != 1 or first.ndim != 2 or first.dtype != np.int32:
         raise artifacts.damaged_file_error(path)
-    return Neighbourhoods(rows, values, facts)
+    return Neighbourhoods(rows, values, cast("NeighbourhoodFacts", facts))
 
 
 def purity(rows: Rows, codes: np.ndarray, k: int = K) -> Floats:

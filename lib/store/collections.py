@@ -101,7 +101,7 @@ def provenance(store: Store, name: str) -> dict[str, Any]:
     """The JSON object in the `description` of collection `name`, or {} if Petalscope did not write it."""
     try:
         value = json.loads(description(store, name))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -22,8 +22,16 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from lib.errors import Remedy, StoreError, StoreLockedError
-from lib.store import errors
-from lib.store.addresses import is_server_address, local_path, split_credentials, split_database
+from lib.store import endpoints, errors
+from lib.store.addresses import (
+    check_lite_path,
+    is_server_address,
+    local_path,
+    not_an_address,
+    split_credentials,
+    split_database,
+    split_lite_database,
+)
 from lib.store.lite_owner import forget_owner, owner_text, write_owner
 from lib.store.pymilvus_import import import_pymilvus, last_logged
 
@@ -33,7 +41,22 @@ _PATIENCE_S = 2.0  # the timeout of each call after one that ran out of time
 # only, and otherwise closes the connection: after a minute of idling, with lines of gRPC on stderr, or after three
 # minutes of one call, which then fails (its retry finds that the index "already exists"). A connection that dies
 # unnoticed is made anew by the next call.
-_RARE_PINGS = {"grpc.keepalive_permit_without_calls": 0, "grpc.keepalive_time_ms": 330_000}
+#
+# pymilvus lets a reply have any size. The largest that we ask for is a page of 1,000 vectors: 131 MB where they have
+# 32,768 dimensions, the most that Milvus allows. The key is bytes, as in pymilvus' own options, which a text would not
+# replace.
+_MOST_REPLY_BYTES = 256 * 1024 * 1024
+_SERVER_OPTIONS: dict[str | bytes, int] = {
+    "grpc.keepalive_permit_without_calls": 0,
+    "grpc.keepalive_time_ms": 330_000,
+    b"grpc.max_receive_message_length": _MOST_REPLY_BYTES,
+}
+_LITE_OPTIONS = {
+    "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
+    # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
+    "grpc.keepalive_time_ms": 2**31 - 1,
+    "grpc.keepalive_permit_without_calls": 0,
+}
 _SLOW = 20  # building and loading may take this many times the store's timeout
 
 
@@ -59,7 +82,8 @@ class Store:
     that the engine reports (a Lite served over http is `lite`); `version` is that text; `cloud` marks Zilliz Cloud.
     `lost` is set once a call found the connection gone: only a new `Store` helps. `late` is set while the last call ran
     out of time: until a call succeeds, the timeout of each is `_PATIENCE_S`, so that a page of many calls cannot hang.
-    `loaded` names the collections loaded through it, for reopening.
+    `used_at` is when a call was last made (`time.monotonic`). `loaded` names the collections loaded through it, for
+    reopening.
     """
 
     def __init__(self, client: Any, uri: str, version: str, timeout_s: float, *, token: str = "") -> None:
@@ -73,6 +97,7 @@ class Store:
         self._lite: _LiteClient | None = None
         self.lost = False
         self.late = False
+        self.used_at = time.monotonic()
         self.loaded: set[str] = set()
         self._closed = False
 
@@ -94,6 +119,7 @@ class Store:
         wait = self.timeout_s * (_SLOW if slow else 1)
         if self.late and not slow:
             wait = min(wait, _PATIENCE_S)
+        self.used_at = time.monotonic()
         try:
             reply = getattr(self.client, method)(*args, timeout=wait, **kwargs)
             self.late = False
@@ -150,19 +176,28 @@ class Store:
             if self._lite is None:
                 _quietly(self.client.close)
                 return
+            if self.client is not self._lite.client:
+                _quietly(self.client.close)
             self._lite.users = max(0, self._lite.users - 1)
             if self._lite.users == 0 and _LITE_CLIENTS.get(self._lite.path) is self._lite:
                 _release(self._lite)
 
 
 def open_store(
-    uri: str, token: str = "", *, role: str = "petalscope", wait_s: float = 10.0, timeout_s: float = 30.0
+    uri: str,
+    token: str = "",
+    *,
+    role: str = "petalscope",
+    wait_s: float = 10.0,
+    timeout_s: float = 30.0,
+    guarded: bool = False,
 ) -> Store:
     """Open a Milvus Lite path (`….db`), a server (`http://host:19530`) or Zilliz Cloud (`https://…`, with a token).
 
     A Lite store that another process owns is tried again for `wait_s` seconds. `role` describes this process in
     `<path>.owner.json`, which names the owner to other processes. Opening the same path twice in one process shares the
-    client. `timeout_s` limits every ordinary call; building and loading may take twenty times that.
+    client. `timeout_s` limits every ordinary call; building and loading may take twenty times that. `guarded` is for
+    addresses from visitors: see `endpoints`.
 
     Raises:
         StoreLockedError: another process owns the Lite store; the text names it if the owner's note can be read.
@@ -170,65 +205,49 @@ def open_store(
     """
     path = local_path(uri)
     if path is None:
-        return _open_server(uri, token, timeout_s)
+        return _open_server(uri, token, timeout_s, guarded=guarded)
     deadline = time.monotonic() + wait_s
     while True:
         try:
             with _LOCK:
-                return _open_lite(path, role, timeout_s)
+                return _open_lite(path, role, timeout_s, split_lite_database(uri)[1])
         except StoreLockedError:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
 
 
-def _check_lite_path(path: Path) -> None:
-    """Refuse paths on which Milvus Lite fails without a reason, or into which it would scatter its files."""
-    if not path.parent.is_dir():
-        raise StoreError(f"The folder {path.parent} for the Milvus Lite store does not exist: create it first.")
-    if path.is_file():
-        with path.open("rb") as file:
-            is_version_2 = file.read(15) == b"SQLite format 3"
-        if is_version_2:
-            raise StoreError(
-                f"{path} is a single-file database of Milvus Lite 2.x, which version 3 cannot read but `milvus-lite "
-                "dump` of version 2.5 can export",
-                remedy=Remedy.CHOOSE_STORE,
-            )
-        raise StoreError(f"{path} is a plain file, not a Milvus Lite store", remedy=Remedy.CHOOSE_STORE)
-    if path.is_dir():
-        names = {item.name for item in path.iterdir()}
-        if names and not names & {"LOCK", "collections"}:
-            raise StoreError(f"{path} is a folder with other contents, not a Milvus Lite store: name another path.")
-
-
-def _open_lite(path: Path, role: str, timeout_s: float) -> Store:
+def _open_lite(path: Path, role: str, timeout_s: float, database: str) -> Store:
     lite = _LITE_CLIENTS.get(path)
     if lite is not None and lite.pid != os.getpid():  # inherited through a fork: the connection is the parent's
         del _LITE_CLIENTS[path]
         lite = None
     if lite is None:
-        _check_lite_path(path)
+        check_lite_path(path)
         lite = _LITE_CLIENTS[path] = _start_lite(path)
         write_owner(path, role)
     lite.users += 1
-    store = Store(lite.client, str(path), lite.version, timeout_s)
+    store = Store(lite.client, f"{path}#{database}" if database else str(path), lite.version, timeout_s)
     store._lite = lite
+    if database:
+        try:
+            # A client works in one database; the engine is the same one.
+            store.client = import_pymilvus().MilvusClient(
+                str(path), db_name=database, timeout=_CONNECT_S, dedicated=True, grpc_options=_LITE_OPTIONS
+            )
+            store.client.list_collections(timeout=_CONNECT_S)
+        except Exception as error:
+            store.close()
+            raise StoreError(f"{path} has no database {database}: name one of its databases, or none.") from error
     return store
 
 
 def _start_lite(path: Path) -> _LiteClient:
     pymilvus = import_pymilvus()
-    options = {
-        "grpc.enable_http_proxy": 0,  # the engine is in this process; a proxy from the environment cannot reach it
-        # pymilvus pings every 10 s even when idle, which Lite's server answers by hanging up.
-        "grpc.keepalive_time_ms": 2**31 - 1,
-        "grpc.keepalive_permit_without_calls": 0,
-    }
     client = None
     with last_logged("milvus_lite.server_manager") as logged:
         try:
-            client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=options)
+            client = pymilvus.MilvusClient(str(path), timeout=_CONNECT_S, dedicated=True, grpc_options=_LITE_OPTIONS)
             version = str(client.get_server_version(timeout=_CONNECT_S))
         except Exception as error:  # Lite's reader raises anything for a damaged store
             # Lite only logs the cause, and pymilvus raises the same sentence for every cause.
@@ -245,22 +264,28 @@ def _start_lite(path: Path) -> _LiteClient:
     return _LiteClient(client, version, path, os.getpid(), 0)
 
 
-def _open_server(uri: str, token: str, timeout_s: float) -> Store:
+def _open_server(uri: str, token: str, timeout_s: float, *, guarded: bool) -> Store:
     address, userinfo = split_credentials(uri)
     if not is_server_address(address):
-        raise StoreError(f"{address[:200]} is not a server's address: write http://host:19530.")
+        raise StoreError(not_an_address(address[:200]))
     token = token or userinfo
     wait = min(timeout_s, _CONNECT_S)
     server, database = split_database(address)
     with _LOCK:
         pymilvus = import_pymilvus()
     store = Store(None, address, "", timeout_s, token=token)
-    failure = None if uri.startswith("unix:") else errors.certain_failure(server, wait)
+    place = None if uri.startswith("unix:") else endpoints.endpoint(server)
+    if place is not None and guarded:
+        place = endpoints.resolved(place)
+    failure = None if place is None else errors.certain_failure(place, wait)
     if failure is not None:
         raise StoreError(f"No Milvus server answers at {address} ({failure[0]}): {failure[1]}.")
+    # pymilvus looks a global cluster up by the words in its URI, and only a name has them.
+    target = server if place is None or (not place.ip and ":" not in place.host) else place.uri
+    options = _SERVER_OPTIONS | (place.grpc_options if place is not None else {})
     try:
         store.client = pymilvus.MilvusClient(
-            server, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=_RARE_PINGS
+            target, token=token, db_name=database, timeout=wait, dedicated=True, grpc_options=options
         )
         version = str(store.client.get_server_version(timeout=wait))
         store.client.list_collections(timeout=wait)  # the first call that needs a permission
@@ -272,7 +297,7 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
                 f"The Milvus server at {address} refused the credentials", remedy=Remedy.CHECK_CREDENTIALS
             ) from None
         if isinstance(error, ValueError):
-            raise StoreError(f"{address} is not a server's address: write http://host:19530.") from None
+            raise StoreError(not_an_address(address)) from None
         if database and "database not found" in f"{getattr(error, 'message', '')} {error}".lower():
             raise StoreError(f"{server} has no database {database}: name one of its databases, or none.") from None
         if store.client is not None and errors.is_late(error):
@@ -280,10 +305,10 @@ def _open_server(uri: str, token: str, timeout_s: float) -> Store:
                 f"The Milvus server at {address} accepts connections but did not answer a call within {wait:g} s: it "
                 "is busy or still starting, so try again in a moment."
             ) from None
-        if uri.startswith("unix:"):
+        if place is None:
             why = errors.reason(error, token)
             raise StoreError(f"No Milvus server answers at {address} ({why})", remedy=Remedy.START_SERVER) from None
-        why, remedy = errors.why_silent(server, wait)
+        why, remedy = errors.why_silent(place, wait)
         raise StoreError(f"No Milvus server answers at {address} ({why}): {remedy}.") from None
     return Store(store.client, address, version, timeout_s, token=token)
 

@@ -11,9 +11,9 @@ import socket
 import ssl
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lib import settings
+from lib.store.endpoints import Endpoint
 
 _LOST_WORDS = ("unavailable", "channel is closed", "closed channel", "connection refused", "socket closed")
 
@@ -74,32 +74,28 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
-def certain_failure(address: str, wait_s: float) -> tuple[str, str] | None:
+def certain_failure(endpoint: Endpoint, wait_s: float) -> tuple[str, str] | None:
     """`why_silent`, if a connection alone shows the cause: nothing listens, an unknown host, or unusable TLS. pymilvus
     would retry until its timeout. None if the address may work, or if only a proxy could reach it."""
     if settings.behind_proxy():
         return None
-    host_port = _host_port(address)
     try:
-        with socket.create_connection(host_port, timeout=wait_s) as plain:
-            return _tls_failure(plain, host_port[0]) if urlsplit(address).scheme == "https" else None
+        with socket.create_connection(endpoint.target, timeout=wait_s) as plain:
+            return _tls_failure(plain, endpoint.host) if endpoint.secure else None
     except (ConnectionRefusedError, socket.gaierror):
-        return why_silent(address, wait_s)
+        return why_silent(endpoint, wait_s)
     except (OSError, ValueError):
         return None
 
 
-def _host_port(address: str) -> tuple[str, int]:
-    parts = urlsplit(address)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 19530)
-
-
-def why_silent(address: str, wait_s: float) -> tuple[str, str]:
-    """Why no Milvus answers at `address` (http or https), and the remedy: two halves of a sentence."""
-    (host, port), secure = _host_port(address), urlsplit(address).scheme == "https"
+def why_silent(endpoint: Endpoint, wait_s: float) -> tuple[str, str]:
+    """Why no Milvus answers at `endpoint`, and the remedy: two halves of a sentence."""
+    host, port = endpoint.host, endpoint.port
     try:
-        with socket.create_connection((host, port), timeout=wait_s) as plain:
-            return (_tls_failure(plain, host) or _no_milvus(host)) if secure else _plain_failure(plain, host, wait_s)
+        with socket.create_connection(endpoint.target, timeout=wait_s) as plain:
+            if endpoint.secure:
+                return _tls_failure(plain, host) or _no_milvus(host)
+            return _plain_failure(plain, host, wait_s)
     except socket.gaierror:
         return f"there is no host called {host}", "correct the address, or check the network"
     except TimeoutError:

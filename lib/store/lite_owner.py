@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lib import artifacts
+
 
 def _owner_file(path: Path) -> Path:
     return path.with_name(path.name + ".owner.json")
@@ -32,13 +34,13 @@ def owner_text(path: Path) -> str:
     """One clause: which process owns the store at `path`."""
     owner = "another process"
     try:
-        note = json.loads(_owner_file(path).read_text(encoding="utf-8"))
+        note = json.loads(artifacts.read_text(_owner_file(path)))
         pid, host = int(note["pid"]), str(note["host"])
         if host != socket.gethostname():
             owner = f"{note['role']} (process {pid} on {host}, since {note['since']})"
         elif _is_alive(pid):
             owner = f"{note['role']} (process {pid}, since {note['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return f"The Milvus Lite store {path} is in use by {owner}, and only one process can own it"
 

@@ -17,6 +17,9 @@ import numpy as np
 
 from lib.errors import QueryError
 
+DEEPEST: Final = 32
+CUT: Final = f"… (cut: more than {DEEPEST} levels deep)"
+
 # For each narrow kind, its bytes as numbers: float32, or 0 and 1 for binary vectors.
 _DECODERS: Final[Mapping[str, Callable[[bytes], np.ndarray]]] = {
     "FLOAT16_VECTOR": lambda raw: np.frombuffer(raw, "<f2").astype(np.float32),
@@ -32,7 +35,7 @@ def parse_json(value: Any) -> Any:
     """A text of JSON as its value; anything else unchanged."""
     try:
         return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -51,22 +54,25 @@ def parse_number(value: Any) -> Any:
     return value
 
 
-def plain(value: Any) -> Any:
-    """Any value that a client returns, as JSON types."""
-    converted: Any = str(value)
+def plain(value: Any, levels: int = DEEPEST) -> Any:
+    """Any value that a client returns, as JSON types. Lists and objects inside more than `levels` others become `CUT`:
+    Milvus stores JSON of any depth, and neither Python's JSON nor a browser's table can hold it."""
     if isinstance(value, enum.Enum):
-        converted = value.name
-    elif value is None or isinstance(value, (bool, int, float, str)):
-        converted = value
-    elif isinstance(value, Mapping):
-        converted = {str(key): plain(item) for key, item in value.items()}
-    elif hasattr(value, "__len__") and hasattr(value, "__iter__"):
-        converted = [plain(item) for item in value]
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        converted = plain(dataclasses.asdict(value))
-    elif getattr(value, "__dict__", None):
-        converted = {key.lstrip("_"): plain(item) for key, item in vars(value).items()}
-    return converted
+        return value.name
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    is_list = not isinstance(value, Mapping) and hasattr(value, "__len__") and hasattr(value, "__iter__")
+    if not is_list and not isinstance(value, Mapping) and getattr(value, "__dict__", None):
+        value = {key.lstrip("_"): item for key, item in vars(value).items()}
+    if not is_list and not isinstance(value, Mapping):
+        return str(value)
+    if levels == 0:
+        return CUT if value else plain(value)
+    if is_list:
+        return [plain(item, levels - 1) for item in value]
+    return {str(key): plain(item, levels - 1) for key, item in value.items()}
 
 
 def decode_vector(field_type: str, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Which Milvus may be opened, under which name, and the open ones: one client per address for a whole process.
 
 Invariants:
+- A server that a user typed is opened guarded: link-local networks are refused (`endpoints`).
 - A Lite store or a socket that a page or a link names must lie in a folder that the settings allow, and must exist:
   checking a path never creates a store. A link alone never opens a server (see `Connection.source`).
 - A token is sent only to the address that it was given for, and is in no repr.
@@ -17,22 +18,20 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
-from socket import inet_aton, inet_ntoa
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from lib import limits, text
 from lib.errors import QueryError, Remedy, StoreError
 from lib.settings import Settings
-from lib.store import errors
-from lib.store.addresses import is_server_address, split_credentials
+from lib.store import errors, inspect
+from lib.store.addresses import is_server_address, not_an_address, split_credentials, split_lite_database
 from lib.store.connection import Store, open_store
 
 OUTSIDE: Final = "outside the folders that may be opened here"
 MAIN: Final = "own"  # the name of the store that Petalscope itself writes
 _PING_S: Final = 5.0
+_MOST_LOCKS: Final = 1000
 _SALT: Final = os.urandom(16)
 
 
@@ -89,7 +88,7 @@ def configured_connections(settings: Settings, secrets: Mapping[str, Any]) -> di
 
 def typed_connection(settings: Settings, uri: str, token: str = "") -> Connection:
     """The connection to an address from a user or a link. Raises QueryError if it is too long, not an address, or a
-    path that may not be opened."""
+    path that may not be opened. Nothing is resolved or called: opening a server does that, guarded (`endpoints`)."""
     uri = limits.check_length(uri, "The address of the Milvus", limits.ADDRESS).strip()
     if not uri:
         raise QueryError("Type the address of a Milvus: a path that ends in .db, or http://host:19530.")
@@ -99,30 +98,18 @@ def typed_connection(settings: Settings, uri: str, token: str = "") -> Connectio
     if not is_path(uri):
         address = split_credentials(uri)[0]
         if not is_server_address(address):
-            raise QueryError(f"{_redacted(address)} is not a server's address: write http://host:19530.")
-        if _is_link_local(urlsplit(address).hostname or ""):
-            raise QueryError(
-                f"{_redacted(address)} is a link-local address, where clouds keep secrets: use another address."
-            )
+            raise QueryError(not_an_address(_redacted(address)))
         return Connection(address, uri, token)
-    path = confined_path(settings, uri)
+    text, database = split_lite_database(uri)
+    path = confined_path(settings, text)
     if not path.name.endswith(".db"):
         raise QueryError(
             f"{_redacted(uri)} is not a Milvus Lite store, whose name ends in .db: name one, or http://host:19530."
         )
     if path.is_dir() and not any(path.iterdir()):
         raise QueryError(f"{_redacted(str(path))} is an empty folder, not a Milvus Lite store: correct the path.")
-    return Connection(str(path), str(path))
-
-
-def _is_link_local(host: str) -> bool:
-    """Whether a host is a link-local address, however it is written: there, clouds give a machine its own secrets."""
-    with suppress(OSError):
-        host = inet_ntoa(inet_aton(host))  # also 0xA9FEA9FE and 169.16689662
-    with suppress(ValueError):
-        ip = ip_address(host)
-        return (getattr(ip, "ipv4_mapped", None) or ip).is_link_local
-    return False
+    address = f"{path}#{database}" if database else str(path)
+    return Connection(address, address)
 
 
 def allowed_folders(settings: Settings) -> list[Path]:
@@ -173,42 +160,128 @@ class Pulse:
     databases: list[str]
 
 
+class Lease:
+    """One session's use of a connection, from `Pool.lease`. When the last one is released, the connection is closed."""
+
+    def __init__(self, pool: Pool, key: str) -> None:
+        self._pool: Pool | None = pool
+        self._key = key
+
+    def release(self) -> None:
+        """End the use. Idempotent."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool._release(self._key)
+
+
 class Pool:
     """The open stores of a process. `on_open` is called with each newly opened store, and may raise StoreError to
-    refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store."""
+    refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store.
 
-    def __init__(self, on_open: Callable[[Connection, Store], None] | None = None, *, wait_s: float = 1.0) -> None:
+    All but the app's own store are closed when the last lease is released, when nobody has called them for `idle_s`
+    seconds, and the longest unused one when more than `most` are open. The next `get` opens a closed one again.
+    """
+
+    def __init__(
+        self,
+        on_open: Callable[[Connection, Store], None] | None = None,
+        *,
+        wait_s: float = 1.0,
+        most: int = 16,
+        idle_s: float = 900.0,
+    ) -> None:
         self._on_open = on_open
         self._wait_s = wait_s
+        self._most = most
+        self._idle_s = idle_s
         self._stores: dict[str, Store] = {}
         self._locks: dict[str, threading.Lock] = {}
+        self._leases: dict[str, int] = {}
+        self._kept: set[str] = set()  # keys of the app's own store
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self.generation = 0
 
     def get(self, connection: Connection) -> Store:
         """The open store of a connection; opened if it is not, and reopened if it is lost. Raises StoreError."""
         with self._lock:
+            if len(self._locks) > _MOST_LOCKS:  # of addresses typed long ago
+                self._locks = {key: lock for key, lock in self._locks.items() if lock.locked() or key in self._stores}
             opening = self._locks.setdefault(connection.key, threading.Lock())
         with opening:  # other threads wait for this connection, but not for others
             store = self._stores.get(connection.key)
             if store is not None and not store.lost and not store.closed:
+                store.used_at = time.monotonic()
                 return store
             loaded: set[str] = set()
             if store is not None:
                 loaded = store.loaded
                 store.discard()
-                del self._stores[connection.key]
-            self._stores[connection.key] = opened = self._open(connection, loaded)
-            return opened
+                self._stores.pop(connection.key, None)
+            opened = self._open(connection, loaded)
+            with self._lock:
+                self._stores[connection.key] = opened
+                if connection.name == MAIN:
+                    self._kept.add(connection.key)
+        self.close_unused()
+        return opened
+
+    def lease(self, connection: Connection) -> Lease:
+        """Keep a connection open for a session until the lease is released. Opens nothing."""
+        with self._lock:
+            self._leases[connection.key] = self._leases.get(connection.key, 0) + 1
+        return Lease(self, connection.key)
+
+    def _release(self, key: str) -> None:
+        with self._lock:
+            self._leases[key] -= 1
+            if self._leases[key] > 0:
+                return
+            del self._leases[key]
+            store = None if key in self._kept else self._stores.pop(key, None)
+            self._wait_for_idle()
+        if store is not None:
+            store.close()
+
+    def close_unused(self) -> None:
+        """Close what has been idle for too long, and the longest unused beyond the most that may be open."""
+        with self._lock:
+            now = time.monotonic()
+            others = sorted(self._stores.keys() - self._kept, key=lambda key: self._stores[key].used_at)
+            excess = set(others[: max(0, len(others) - self._most)])
+            keys = [key for key in others if key in excess or now - self._stores[key].used_at >= self._idle_s]
+            closing = [self._stores.pop(key) for key in keys]
+            self._wait_for_idle()
+        for store in closing:
+            store.close()
+
+    def _wait_for_idle(self) -> None:
+        """Call `close_unused` when the next store becomes idle; the caller holds `_lock`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        last_uses = [self._stores[key].used_at for key in self._stores.keys() - self._kept]
+        if last_uses:
+            wait = max(0.1, min(last_uses) + self._idle_s - time.monotonic())
+            self._timer = threading.Timer(wait, self.close_unused)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _open(self, connection: Connection, loaded: set[str]) -> Store:
         """Open a connection; on Lite, which forgets on closing what was loaded, load these collections again."""
-        if connection.lite and not Path(connection.uri).exists():  # opening would create a store
+        # Opening would create a store.
+        if connection.lite and not Path(split_lite_database(connection.uri)[0]).exists():
             missing = f"There is no Milvus Lite store at {connection.uri}"
             if connection.name == MAIN:
                 raise StoreError(missing, remedy=Remedy.PREPARE)
             raise StoreError(f"{missing}: correct the path.")
-        store = open_store(connection.uri, connection.token, role="app", wait_s=self._wait_s)
+        store = open_store(
+            connection.uri,
+            connection.token,
+            role="app",
+            wait_s=self._wait_s,
+            guarded=connection.source == "typed",
+        )
         try:
             if self._on_open is not None:
                 self._on_open(connection, store)
@@ -237,16 +310,13 @@ class Pool:
                         f"Milvus at {store.uri} does not answer within {_PING_S:g} s "
                         f"({errors.reason(error, connection.token)}): check that it runs, and try again."
                     ) from None
-        try:
-            databases = sorted(str(name) for name in store.call("list_databases", doing="list its databases"))
-        except StoreError:  # servers before 2.2.9 have none
-            databases = []
-        return Pulse(milliseconds, store.version, store.engine, databases)
+        return Pulse(milliseconds, store.version, store.engine, inspect.databases(store))
 
     def close(self, connection: Connection) -> None:
         """Close a connection; the next `get` opens it again."""
         with self._lock:
             store = self._stores.pop(connection.key, None)
+            self._wait_for_idle()
         if store is not None:
             store.close()
 
@@ -255,5 +325,6 @@ class Pool:
         with self._lock:
             stores, self._stores = list(self._stores.values()), {}
             self.generation += 1
+            self._wait_for_idle()
         for store in stores:
             store.close()

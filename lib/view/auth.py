@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib import access
 from lib.errors import AccessError
-from lib.view import remedies
+from lib.view import remedies, server_gate
 
 UNREADABLE = (
     "`.streamlit/secrets.toml` is not readable TOML. It may set up a login, so nothing is shown until it is corrected "
@@ -21,6 +21,10 @@ NOT_VERIFIED = (
     "The login provider does not confirm that it verified this account's email address. Verify the address there, or "
     "ask the person who runs the app (docs/operations.md, *Letting others in*, "
     f"`{access.REQUIRE_VERIFIED}`)."
+)
+NO_GATE = (
+    "The server takes uploads before the login when it is started by `streamlit run Home.py`, so nobody can log in. "
+    "Start it with `make run` or `streamlit run app.py`."
 )
 NO_CLIENT_ID = "The section `auth` of `secrets.toml` has no `client_id`, so nobody can log in: add it."
 LOG_IN = "Log in"
@@ -42,28 +46,44 @@ def secrets() -> Mapping[str, Any]:
 
 def guard() -> None:
     """End the page here unless the visitor may see it."""
+    is_admitted = False
+    try:
+        is_admitted = _is_admitted()
+    finally:
+        if not is_admitted:
+            server_gate.dismiss()
+    if not is_admitted:
+        st.stop()
+    server_gate.admit()
+
+
+def _is_admitted() -> bool:
+    """Whether the visitor may see the app; if not, the page shows how to log in, or why not."""
     contents = secrets()
+    problem = NO_GATE if server_gate.is_missing() else ""
+    access_list = None
     try:
         access_list = access.access_list(contents)
     except AccessError as error:
-        why = remedies.sentence(error)
-        st.error(f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {why}", icon=":material/key_off:")
-        st.stop()
-    if access.LOGIN not in contents and access_list is None:
-        return
+        problem = f"Nobody can log in until `.streamlit/secrets.toml` is corrected: {remedies.sentence(error)}"
+    else:
+        if access.LOGIN not in contents and access_list is None:
+            return True
+    if problem:
+        st.error(problem, icon=":material/key_off:")
+        return False
     if not st.user.get("is_logged_in", False):
         # An access list without a login, or a login that is no section, is a mistake: it opens nothing.
         login = contents.get(access.LOGIN)
         _show_login(login if isinstance(login, Mapping) else {})
-        st.stop()
-    if access_list is None:  # every account of the provider
-        return
+        return False
     verified = st.user.get("email_verified")
-    if access_list.admits(st.user.get("email"), verified):
-        return
+    # Without a list, every account of the provider may.
+    if access_list is None or access_list.admits(st.user.get("email"), verified):
+        return True
     st.error(NOT_LISTED if access_list.trusts(verified) else NOT_VERIFIED, icon=":material/block:")
     account()
-    st.stop()
+    return False
 
 
 def account() -> None:

@@ -7,6 +7,7 @@ once. Streamlit leaves arguments whose names begin with an underscore out of the
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -42,7 +43,7 @@ from lib.settings import Settings
 from lib.store import collections
 from lib.store import pool as pools
 from lib.store.connection import Store
-from lib.store.pool import Connection, Pool
+from lib.store.pool import Connection, Lease, Pool
 from lib.view import remedies
 from lib.view.components import gallery
 
@@ -186,6 +187,19 @@ def changes(workspace: Workspace) -> dict[str, int]:
 def pool() -> Pool:
     """The open Milvus clients of this process, for all sessions."""
     return Pool(_load_own)
+
+
+@st.cache_resource(
+    scope="session",
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs={Connection: attrgetter("key")},
+    # In a thread: closing a store takes a moment, and Streamlit calls this where it serves all sessions.
+    on_release=lambda lease: threading.Thread(target=lease.release, daemon=True).start(),
+)
+def lease(connection: Connection) -> Lease:
+    """This session's use of a connection, which ends with the session: when the last one ends, its store is closed."""
+    return pool().lease(connection)
 
 
 def _load_own(connection: Connection, client: Store) -> None:

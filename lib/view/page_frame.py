@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from dataclasses import replace
 from functools import cache
@@ -16,6 +17,7 @@ from lib.prepare.workspace import Workspace
 from lib.settings import ASSETS, LayoutChoice
 from lib.text import counted
 from lib.view import auth, background_jobs, cached, layout_form, remedies, selection, url_state
+from lib.view.components import home_link
 from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
 
@@ -26,6 +28,7 @@ PAGES = (
     (url_state.RETRIEVAL, "Retrieval", ":material/image_search:"),
     (url_state.MILVUS, "Milvus collection", ":material/database:"),
 )
+_HOME_LINK = "home_link"
 PREPARE = "Prepare the photos"
 NOT_IN_DATA_SET = "The linked photo is not in this data set; choose another one."
 # The version of the workspace that this session's page shows, in the session's state.
@@ -43,7 +46,9 @@ def begin(title: str, lead: str) -> None:
         st.markdown("### :material/local_florist: Petalscope")
         st.caption("Explore image embeddings")
         for page, label, symbol in PAGES:
-            st.page_link(page, label=label, icon=symbol, query_params=url_state.link_to(page))
+            with st.container(key=_HOME_LINK) if page == url_state.HOME else contextlib.nullcontext():
+                st.page_link(page, label=label, icon=symbol, query_params=url_state.link_to(page))
+        home_link.complete(_HOME_LINK)
         auth.account()
     st.title(title)
     st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lib.settings import Settings
-from lib.view import auth
+from lib.view import auth, server_gate
 from tests.helpers import browser_driver
 from tests.helpers.login_server import Provider, provider
 
@@ -90,4 +90,35 @@ def test_claims_that_prove_no_listed_address_let_nobody_in(chromium, guarded: st
     logins.claims = {"email": "ada@example.org", "email_verified": "true"}
     page.get_by_role("button", name=auth.LOG_IN).click()
     page.locator("h1").first.wait_for()
+    context.close()
+
+
+def test_nobody_uploads_before_the_login(chromium, guarded: str, logins: Provider) -> None:
+    """The visitor's own browser sends the file, to the visitor's own session."""
+    upload = """(sessions) => Promise.all(sessions.map(async (session) => {
+        const token = (document.cookie.match(/_streamlit_xsrf=([^;]+)/) || [])[1];
+        const body = new FormData();
+        body.append('file', new Blob([new Uint8Array(1000)]), 'a.jpg');
+        const answer = await fetch(`/_stcore/upload_file/${session}/one`, {
+            method: 'PUT', body, headers: {'X-Xsrftoken': token}});
+        return [answer.status, await answer.text()];
+    }))"""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    sessions: set[str] = set()  # all that looks like the name of one
+
+    def read(frame: str | bytes) -> None:
+        found = re.findall(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", frame if isinstance(frame, bytes) else b"")
+        sessions.update(name.decode() for name in found)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", read))
+    logins.claims = {"email": "ada@example.org", "email_verified": True}
+    page.goto(guarded)
+    page.get_by_role("button", name=auth.LOG_IN).wait_for()
+    assert sessions
+    assert {tuple(answer) for answer in page.evaluate(upload, sorted(sessions))} == {(403, server_gate.LOG_IN_FIRST)}
+    assert page.evaluate("async () => (await fetch('/_stcore/metrics')).status") == 404
+    page.get_by_role("button", name=auth.LOG_IN).click()
+    page.locator("h1").first.wait_for()
+    assert [204, ""] in page.evaluate(upload, sorted(sessions))
     context.close()

@@ -124,6 +124,24 @@ def test_milvus_page_searches_and_filters(tab: Watched, prepared: Settings) -> N
     assert query not in ids and len(ids) == 12
 
 
+@pytest.mark.parametrize("base", ["", "/petals"])
+def test_home_has_an_address_on_every_page(chromium, prepared: Settings, base: str) -> None:
+    """Opened in a new tab it is Home, with the same choices."""
+    assert prepared.data is not None
+    with browser_driver.serving(prepared.data, prepared.artifacts, base=base) as address:
+        tab = Watched(chromium, address)
+        for path in ("Embedding_Map", "Retrieval?q=rose/00.jpg", "Milvus_Collection", ""):
+            tab.open(path)
+            home = tab.page.locator(".st-key-home_link a")
+            tab.page.wait_for_function("() => document.querySelector('.st-key-home_link a').getAttribute('href')")
+            target = home.evaluate("link => link.href")
+            assert target.split("?")[0] == f"{address}/", path
+        tab.open("Retrieval")
+        home.click()
+        tab.page.locator("h1", has_text="Petalscope").wait_for()
+        tab.context.close()
+
+
 def test_prepare_from_the_page_on_hostile_names(chromium, tmp_path: Path) -> None:
     """An empty start: the button prepares, progress shows, and names with HTML in them stay text."""
     data = tmp_path / "my flowers"

@@ -32,10 +32,16 @@ NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
 
 @contextmanager
 def serving(
-    data: Path, artifacts: Path, log: Path = Path(os.devnull), secrets: str = "", program: Sequence[str] = ("-m",)
+    data: Path,
+    artifacts: Path,
+    log: Path = Path(os.devnull),
+    secrets: str = "",
+    program: Sequence[str] = ("-m",),
+    base: str = "",
 ) -> Iterator[str]:
     """The app on a free port, its output in `log`; yields its address. `secrets` go into a `secrets.toml`, with that
-    address for ADDRESS. `program` are the arguments by which Python runs `streamlit`."""
+    address for ADDRESS. `program` are the arguments by which Python runs `streamlit`; `base` is the path below which
+    it serves the app, such as `/petals`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,8 +51,9 @@ def serving(
         "PETALSCOPE_ARTIFACTS": str(artifacts),
         "PETALSCOPE_OFFLINE": "1",
     }
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, *program, "streamlit", "run", "Home.py", "--server.port", str(port)]
+    address = f"http://127.0.0.1:{port}{base}"
+    command = [sys.executable, *program, "streamlit", "run", "app.py", "--server.port", str(port)]
+    command += ["--server.baseUrlPath", base] if base else []
     if secrets:
         file = artifacts.parent / "secrets.toml"
         file.write_text(secrets.replace("ADDRESS", address), encoding="utf-8")

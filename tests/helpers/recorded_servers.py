@@ -231,7 +231,7 @@ class _Guard(grpc.ServerInterceptor):
 
 @contextmanager
 def serving(
-    *, token: str = "", slow: Sequence[str] = (), certificate: Path | None = None
+    *, token: str = "", slow: Sequence[str] = (), certificate: Path | None = None, host: str = "127.0.0.1"
 ) -> Iterator[tuple[int, Recorded]]:
     """The server on a free port of loopback; yields the port and the server. It wants `token` if one is given, and
     speaks TLS with the `cert.pem` and `key.pem` in `certificate`."""
@@ -240,10 +240,10 @@ def serving(
     server = grpc.server(ThreadPoolExecutor(8), interceptors=guards, options=[("grpc.so_reuseport", 0)])
     milvus_pb2_grpc.add_MilvusServiceServicer_to_server(recorded, server)
     if certificate is None:
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"{host}:0")
     else:
         pair = ((certificate / "key.pem").read_bytes(), (certificate / "cert.pem").read_bytes())
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+        port = server.add_secure_port(f"{host}:0", grpc.ssl_server_credentials([pair]))
     server.start()
     try:
         yield port, recorded

@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 from pyarrow import parquet
+from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
+from lib.commands.inspect import OTHER_DATABASES, show_inspect
+from lib.errors import StoreError
 from lib.prepare import workspace
 from lib.settings import Settings
-from lib.store import collections, index_types, pool
+from lib.store import collections, index_types, inspect, pool
 from lib.store import overview as store_overview
 from lib.store import rows as store_rows
 from lib.store.connection import open_store
@@ -99,6 +102,71 @@ def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
     assert connect.READ_ONLY in words(app)
     assert "describe\\_replica" not in words(app)
     assert {"describe_replica", "list_persistent_segments"} <= set(tables(app, "Call")[0]["Call"])
+
+
+def test_other_databases_of_a_lite_store_are_offered(opened_at, folder: Path) -> None:
+    path = folder / "two.db"
+    with open_store(str(path)) as store:
+        store.client.create_collection("petals", dimension=4, timeout=20)
+        store.client.create_database("roses", timeout=20)
+        document = inspect.inspect(store)
+        assert document["databases"] == ["default", "roses"]
+        assert OTHER_DATABASES in show_inspect(document)
+    with open_store(f"{path}#roses") as roses, open_store(str(path)) as default:
+        roses.client.create_collection("thorns", dimension=4, timeout=20)
+        assert (collections.names(roses), collections.names(default)) == (["thorns"], ["petals"])
+    with pytest.raises(StoreError, match="has no database tulips"):
+        open_store(f"{path}#tulips")
+
+    def choice(label: str):
+        return next(box for box in app.selectbox if box.label == label)
+
+    app = opened_at(store=str(path))  # the default database opens
+    assert not app.error
+    assert choice("Collection").options == ["petals"]
+    assert (choice("Database").options, choice("Database").value) == (["default", "roses"], "default")
+    fine(choice("Database").set_value("roses").run())
+    assert not app.error
+    assert choice("Collection").options == ["thorns"]
+    assert app.query_params["store"] == f"{path}#roses"  # a link to it opens it
+    fine(choice("Database").set_value("default").run())
+    assert choice("Collection").options == ["petals"]
+    assert app.query_params["store"] == str(path)
+    app = opened_at(store=f"{path}#roses")
+    assert choice("Collection").options == ["thorns"]
+
+
+def test_the_own_store_opens_after_another_program_made_a_database(opened_at) -> None:
+    opened_at()
+    cached.store().client.create_database("others", timeout=20)
+    try:
+        app = opened_at()
+        assert not app.error
+        assert "others" in next(box for box in app.selectbox if box.label == "Database").options
+    finally:
+        cached.store().client.drop_database("others", timeout=20)
+
+
+def test_a_linked_store_is_free_once_its_last_session_has_ended(opened_at, folder: Path) -> None:
+    """Two tabs show it; the second one that goes frees it for other processes."""
+    app = opened_at(store=str(folder / "x.db"))
+    connection = app.session_state["milvus_typed"][str(folder / "x.db")]
+    store, second_tab = cached.pool().get(connection), cached.pool().lease(connection)
+    caching.clear_session_resource_cache("test session id")  # as the server does when a tab is closed
+    time.sleep(0.2)  # it is let go in a thread
+    assert not store.closed
+    second_tab.release()
+    assert store.closed
+    with open_store(str(folder / "x.db"), wait_s=0.0) as other:
+        assert "foreign" in collections.names(other)
+    app.run()  # the tab is back
+    assert not app.error
+    store = cached.pool().get(connection)
+    next(button for button in app.button if button.label.startswith("Disconnect")).click().run()
+    deadline = time.monotonic() + 20
+    while not store.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from lib.settings import Settings
 from lib.view import selection, uploads
 from lib.view.cached_search import Side
 from lib.view.components import crop_box, paste_field
-from lib.view.retrieval import explain_pair, query_form, reproduce
+from lib.view.retrieval import explain_pair, query_form, reproduce, result_rows
 from tests.conftest import COPY, COPY_OF
 from tests.helpers import image_files as made
 
@@ -141,6 +141,13 @@ def test_a_milvus_row_is_asked(start: Start, prepared: Settings) -> None:
 
 
 # --- what is shown -------------------------------------------------------------------------------------------------
+
+
+def test_copies_that_are_left_out_are_said(start: Start, prepared: Settings) -> None:
+    app = _page(start, prepared, q=COPY_OF)
+    assert _shown(app, result_rows.copies_left_out(1))
+    app = _page(start, prepared, q=COPY_OF, copies="true")
+    assert not _shown(app, result_rows.copies_left_out(1))
 
 
 def test_filters_and_copies_stand_in_the_link_and_the_command(start: Start, prepared: Settings) -> None:

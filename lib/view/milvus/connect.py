@@ -6,6 +6,7 @@ A token typed here lives in this session's memory, for its own address only: no 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
@@ -13,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib import limits
 from lib.errors import PetalscopeError, QueryError
-from lib.store import pool
+from lib.store import addresses, pool
 from lib.store.pool import Connection, Pulse
 from lib.text import shortened
 from lib.view import auth, cached, cached_milvus, inputs, page_frame, url_state
@@ -46,6 +47,7 @@ def choose() -> tuple[Connection, DeltaGenerator]:
     if right.button(REFRESH, icon=":material/refresh:", width="stretch", help="Read everything from Milvus again."):
         cached_milvus.refresh()
         st.rerun()
+    cached.lease(connections[name])
     return connections[name], beside
 
 
@@ -121,7 +123,7 @@ def _form() -> None:
         if st.button(
             f"Disconnect {plain(_short(name))}", icon=":material/link_off:", key=f"off {name}", width="stretch"
         ):
-            cached.pool().close(_typed().pop(name))
+            cached.lease.clear(_typed().pop(name))  # closes it, unless another session uses it
             url_state.write(**{_STORE: None})
             st.rerun()
 
@@ -155,15 +157,33 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
 
 def _database(connection: Connection, databases: list[str]) -> Connection:
     """The choice of a database. Each is a connection of its own, since a client works in one database."""
-    parts = urlsplit(connection.uri)
-    current = parts.path.strip("/") or "default"
-    name = st.selectbox("Database", databases, index=databases.index(current) if current in databases else 0)
+    if connection.lite:
+        current = addresses.split_lite_database(connection.uri)[1] or "default"
+    else:
+        current = urlsplit(connection.uri).path.strip("/") or "default"
+    options = databases if current in databases else [current, *databases]
+    name = st.selectbox("Database", options, index=options.index(current))
     if name != current:
-        uri = urlunsplit(parts._replace(path="" if name == "default" else f"/{name}"))
-        other = replace(connection, uri=uri, source="typed")
-        _add(replace(other, name=other.address))
-        st.rerun()
+        _show_database(connection, "" if name == "default" else name)
     return connection
+
+
+def _show_database(connection: Connection, database: str) -> NoReturn:
+    """Start the page anew on another database of the same Milvus; "" is the default one."""
+    if connection.lite:
+        path = addresses.split_lite_database(connection.uri)[0]
+        uri = f"{path}#{database}" if database else path
+    else:
+        uri = urlunsplit(urlsplit(connection.uri)._replace(path=f"/{database}" if database else ""))
+    same = (each for each in _connections().values() if (each.uri, each.token) == (uri, connection.token))
+    known = next(same, None)
+    if known is None:  # of the same source: the operator's server stays the operator's choice
+        known = replace(connection, uri=uri)
+        known = replace(known, name=known.address)
+        _typed()[known.name] = known
+    url_state.write(**{_STORE: known.name})
+    cached_milvus.refresh()
+    st.rerun()
 
 
 def unlocked(connection: Connection) -> bool:

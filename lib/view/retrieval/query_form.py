@@ -35,6 +35,7 @@ MOST_QUERIES = 24
 # The file of the uploaded photo in the session, or the error that refused it.
 _UPLOADED = "own"
 SAME_PIXELS = "The data set holds a photo with exactly these pixels; the results leave it out."
+DUPLICATES = "Include exact duplicates"
 DUPLICATES_INCLUDED = "exact duplicates included"
 EXAMPLES = "Photos to begin with"
 
@@ -283,7 +284,7 @@ def _result_filter(workspace: Workspace) -> tuple[AnswerFilter, bool]:
         labels = st.multiselect("Classes", classes, **url_state.several("classes", classes))
         splits = st.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
         keep_duplicates = st.toggle(
-            "Include exact duplicates",
+            DUPLICATES,
             **url_state.switch("copies"),
             help="Other files with exactly the query's pixels. The query itself is never a result.",
         )

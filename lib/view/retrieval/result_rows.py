@@ -20,7 +20,7 @@ from lib.view.retrieval import query_form, reproduce
 
 METRIC, SPACE, QUERY = "metric", "space", "query"
 ROWS = {METRIC: "Metric", SPACE: "Space", QUERY: "Query"}
-NO_RESULTS = "No photo passes the filter."
+NO_RESULTS = "No photo is left: none passes the filter, or all that do are copies of the query."
 
 
 class Row(NamedTuple):
@@ -48,9 +48,18 @@ def show(workspace: Workspace, queries: QuerySet) -> None:
         search = cached_search.search_milvus if engine == "milvus" else cached_search.search
         document = documents[row.heading] = search(workspace, row.queries, row.side, k)
         _show_row(workspace, document, row.queries.label, plain(row.heading), row.title, key=f"grid_{by}_{place}")
+    counts = {document.get("copies_left_out", 0) for document in documents.values()} - {0}
+    if counts:
+        st.caption(f":material/content_copy: {copies_left_out(max(counts))}")
     if by == METRIC:
         _show_equal_rows(documents)
     reproduce.show(workspace, [(row.queries, row.side) for row in rows], list(documents.values()), k, engine)
+
+
+def copies_left_out(count: int) -> str:
+    """The caption on copies of the query that are no results."""
+    noun = "file with exactly the query's pixels is" if count == 1 else "files with exactly the query's pixels are"
+    return f"{count:,} {noun} left out; *{query_form.DUPLICATES}* brings them in."
 
 
 def k_choice() -> int:

@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.commands import cli
+from lib.commands import cli, interrupts
+from lib.commands import search as commands_search
 from lib.commands.progress import ProgressBar
 from lib.errors import QueryError
 from lib.learn import hardware
@@ -197,6 +198,26 @@ def test_the_program_without_a_command_exits_2() -> None:
 
 
 # -- the documents --------------------------------------------------------------------------------------------------
+
+
+def test_copies_that_are_left_out_are_said(run: Run) -> None:
+    note = commands_search.copies_left_out(1)
+    assert note == "1 pixel-identical copy left out (--keep-duplicates)"
+    for command in ("search", "compare"):
+        for words in ((), ("--json",)):
+            done = run(command, COPY_OF, *words)
+            assert done.err.splitlines() == [note]
+            assert note not in done.out
+            assert run(command, COPY_OF, *words, "--keep-duplicates").err == ""
+    assert run("search", COPY_OF, "--json").document["copies_left_out"] == 1
+    assert "copies_left_out" not in run("search", COPY_OF, "--json", "--keep-duplicates").document
+    assert "copies_left_out" not in run("search", COPY_OF, "--json", "--also", COPY).document  # both are queries
+
+
+def test_doctor_names_one_command_a_line(tmp_path: Path, run: Run) -> None:
+    out = run("doctor", "--artifacts", str(tmp_path / "empty")).out
+    assert "python -m lib prepare" in out
+    assert all(line.count("python -m lib prepare") <= 1 for line in out.splitlines()), out
 
 
 def test_prepare(run: Run, prepared: Settings) -> None:
@@ -672,8 +693,12 @@ def test_a_folder_whose_name_is_not_text(place: dict[str, str], tmp_path: Path) 
     assert len(found.document["results"]) == 4
 
 
+INTERRUPTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", INTERRUPTS)
 @pytest.mark.parametrize("stage", ["read photos", "embed pixels"])
-def test_ctrl_c_is_one_sentence(prepared: Settings, tmp_path: Path, stage: str) -> None:
+def test_an_interrupt_is_one_sentence(prepared: Settings, tmp_path: Path, stage: str, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "lib", "prepare", "--json", "--weights", "bundled"]
     command += ["--data", str(prepared.data), "--artifacts", str(tmp_path / "a")]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -684,11 +709,48 @@ def test_ctrl_c_is_one_sentence(prepared: Settings, tmp_path: Path, stage: str) 
             part = process.stderr.read1(4096)  # type: ignore[attr-defined]
             assert part, seen
             seen += part
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         seen += process.stderr.read()
         done = Done(process.wait(), process.stdout.read().decode(), seen.decode())
     assert done.sentence == "Interrupted; run the same command again to go on."
     assert list((tmp_path / "a").rglob(".tmp-*")) == []
+
+
+INTERRUPTED_IMPORT = """
+import os, sys
+module, number = sys.argv.pop(1), int(sys.argv.pop(1))
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        global module
+        if name == module:
+            module = None
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Interrupting())
+from lib.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize("number", INTERRUPTS)
+@pytest.mark.parametrize("module", ["lib.commands.options", "numpy", "torch", "torch.nn", "torch.distributed"])
+def test_an_interrupt_while_a_module_is_imported(
+    prepared: Settings, tmp_path: Path, module: str, number: signal.Signals
+) -> None:
+    """Half of torch is then imported, which no later step may import again."""
+    words = ["prepare", "--spaces", "resnet18", "--weights", "random", "--data", str(prepared.data)]
+    words += ["--artifacts", str(tmp_path / "a")]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, module, str(int(number)), *words],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == f"petalscope: {interrupts.SENTENCE}"
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
@@ -716,7 +778,7 @@ def test_an_interrupt_that_a_library_swallows_is_remembered(capsys: pytest.Captu
 def test_an_interrupt_inside_a_librarys_exec_still_exits_1(tmp_path: Path) -> None:
     # Without care Python ends by the signal then, which a shell calls 130; only when it was started with -m.
     (tmp_path / "interrupted.py").write_text(
-        "import argparse, sys; from lib.commands import cli\n"
+        "import argparse, sys; from lib.commands import cli, interrupts\n"
         "def run(*_):\n    exec('raise KeyboardInterrupt')\n"
         "sys.exit(cli._run(argparse.Namespace(data=None, artifacts=None, json=True, run=run, show=str), {}))"
     )

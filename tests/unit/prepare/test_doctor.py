@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lib.errors import COMMAND_LINE, Remedy
@@ -144,6 +145,12 @@ def test_photos_that_changed_since(prepared: Settings, tmp_path: Path) -> None:
         (
             lambda root, state: (root / state["spaces"]["resnet18"]["folder"] / "vectors.npy").write_bytes(b""),
             {"space resnet18"},
+        ),
+        (
+            lambda root, state: np.save(
+                path := root / state["spaces"]["pixels"]["folder"] / "vectors.npy", np.load(path)[::-1]
+            ),
+            {"space pixels"},
         ),
     ],
 )

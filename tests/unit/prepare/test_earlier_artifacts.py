@@ -14,8 +14,9 @@ from lib.data.distortions import DISTORTIONS
 from lib.learn import runs
 from lib.learn.normalise_record import normalise
 from lib.measure import evaluation, robustness, scoreboard
-from lib.prepare import pipeline, workspace
+from lib.prepare import pipeline, state_file, vectors_step, workspace
 from lib.prepare.workspace import Workspace
+from lib.progress import Reporter
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings
@@ -123,14 +124,30 @@ def test_training_records(settings: Settings, earlier: Workspace, recorded: dict
 def test_prepare_recomputes_nothing(settings: Settings, recorded: dict[str, Any]) -> None:
     folder = workspace.open_workspace(settings).folder
     before = _results(folder)
-    state = workspace.read_state(folder)
-    document = pipeline.prepare(settings)
+    state = state_file.read(folder)
+    maps = {name: workspace.open_workspace(settings).map(name).xy for name in SPACES}
+    said: list[str] = []
+    document = pipeline.prepare(settings, reporter=Reporter(say=said.append))
     assert [(space["name"], space["cached"]) for space in document["spaces"]] == [(name, True) for name in SPACES]
     assert same(document["dataset"], recorded["dataset"])
     assert len(before) == 16
-    assert _results(folder) == before
-    after = workspace.read_state(folder)
+    # Artifacts of before there were hashes get them, once.
+    assert [sentence for sentence in said if "hash" in sentence] == [vectors_step.hashes_recorded(n) for n in SPACES]
+    hashed = _results(folder)
+    assert hashed.keys() == before.keys()
     assert state is not None
+    expected = {entry[kind] for entry in state["spaces"].values() for kind in ("map", "pca", "neighbours")}
+    expected |= {f"{entry['folder']}/meta.json" for entry in state["spaces"].values()}
+    assert {name for name in before if hashed[name] != before[name]} == expected
+    opened = workspace.open_workspace(settings)
+    for name in SPACES:
+        assert set(opened.vectors(name).meta["sha256"]) == {"vectors.npy", "pictures.npy"}
+        np.testing.assert_array_equal(opened.map(name).xy, maps[name])
+    said.clear()
+    pipeline.prepare(settings, reporter=Reporter(say=said.append))
+    assert not [sentence for sentence in said if "hash" in sentence]
+    assert _results(folder) == hashed
+    after = state_file.read(folder)
     assert after is not None
     for entry in (*state["spaces"].values(), *after["spaces"].values()):
         if entry["weights"] is not None:

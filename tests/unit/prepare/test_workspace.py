@@ -16,8 +16,9 @@ from lib import artifacts
 from lib.data.catalog import split_of
 from lib.errors import ArtifactError, DataError, PetalscopeError, QueryError
 from lib.learn import backbone
-from lib.prepare import workspace
+from lib.prepare import pipeline, state_file, vectors_step, workspace
 from lib.prepare.workspace import Workspace
+from lib.progress import Reporter
 from lib.search import neighbourhoods
 from lib.settings import Settings
 
@@ -141,7 +142,7 @@ def test_a_state_with_a_part_missing_is_named(copied: Settings, change: Callable
 
 
 def test_a_state_of_another_version_is_named(copied: Settings) -> None:
-    edit_state(copied, lambda state: state.update(schema=workspace.SCHEMA + 1))
+    edit_state(copied, lambda state: state.update(schema=state_file.SCHEMA + 1))
     assert "another version of Petalscope" in sentence(lambda: workspace.open_workspace(copied))
 
 
@@ -159,7 +160,7 @@ def test_vectors_that_are_gone_or_belong_to_others(copied: Settings) -> None:
     made = folder(copied) / opened.space("resnet18")["folder"]
     hashes = np.load(made / "pictures.npy")
     np.save(made / "pictures.npy", hashes[::-1])
-    assert "belong to other photos or weights" in sentence(lambda: opened.vectors("resnet18"))
+    assert "pictures.npy changed after it was written" in sentence(lambda: opened.vectors("resnet18"))
     np.save(made / "pictures.npy", hashes)
     meta = json.loads((made / "meta.json").read_text(encoding="utf-8"))
     artifacts.write_json(made / "meta.json", meta | {"fingerprint": "other"})
@@ -169,6 +170,70 @@ def test_vectors_that_are_gone_or_belong_to_others(copied: Settings) -> None:
     shutil.rmtree(made)
     assert "The vectors of resnet18 are gone" in sentence(lambda: opened.vectors("resnet18"))
     assert opened.vectors("pixels").values.shape == (61, 49_152)  # the other space is as good as before
+
+
+def _flip_a_bit(path: Path) -> None:
+    with path.open("rb+") as file:
+        file.seek(-5, 2)
+        byte = file.read(1)[0]
+        file.seek(-5, 2)
+        file.write(bytes([byte ^ 1]))
+
+
+CHANGES = {
+    "reversed rows": lambda path: np.save(path, np.load(path)[::-1]),
+    "zeros": lambda path: np.save(path, np.zeros_like(np.load(path))),
+    "a flipped bit": _flip_a_bit,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("space", ["pixels", "resnet18"])
+def test_vectors_that_changed_are_not_believed(copied: Settings, space: str, change: str) -> None:
+    """Also under an open app, which has read the sound ones."""
+    opened = workspace.open_workspace(copied)
+    sound, version = np.array(opened.vectors(space).values), opened.version
+    path = folder(copied) / opened.space(space)["folder"] / "vectors.npy"
+    CHANGES[change](path)
+    assert "vectors.npy changed after it was written" in sentence(lambda: opened.vectors(space))
+    later = workspace.open_workspace(copied)
+    assert later.version != version  # so that pages read it again
+    assert "vectors.npy changed after it was written" in sentence(lambda: later.vectors(space))
+    said: list[str] = []
+    pipeline.prepare(copied, names=[space], reporter=Reporter(say=said.append))
+    assert vectors_step.changed(space) in said
+    np.testing.assert_array_equal(workspace.open_workspace(copied).vectors(space).values, sound)
+
+
+def test_sound_vectors_are_hashed_once(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, hashed = workspace.open_workspace(copied), []
+    real = artifacts.file_hash
+    monkeypatch.setattr(artifacts, "file_hash", lambda path: hashed.append(path.name) or real(path))
+    for _ in range(3):
+        opened.vectors("pixels")
+        workspace.open_workspace(copied).vectors("pixels")
+    assert sorted(hashed) == ["pictures.npy", "vectors.npy"]
+
+
+@pytest.mark.parametrize("kind", ["map", "pca", "neighbours"])
+def test_maps_and_neighbours_that_changed_are_not_believed(copied: Settings, kind: str) -> None:
+    """A file that is sound in itself, with other rows under the hash of the written ones."""
+    opened = workspace.open_workspace(copied)
+    path = folder(copied) / opened.space("pixels")[kind]
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    name = "rows_l1" if kind == "neighbours" else "xy"
+    np.savez(path, **arrays | {name: arrays[name][::-1]})
+    read = {
+        "map": lambda: opened.map("pixels"),
+        "pca": lambda: opened.map("pixels", "pca"),
+        "neighbours": lambda: opened.neighbourhoods("pixels"),
+    }[kind]
+    assert "changed after it was written" in sentence(read)
+    pipeline.prepare(copied, names=["pixels"])
+    read()
+    with np.load(path) as stored:
+        np.testing.assert_array_equal(stored[name], arrays[name])
 
 
 def test_a_map_that_is_gone_or_of_other_pictures(copied: Settings) -> None:

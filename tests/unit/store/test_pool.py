@@ -5,20 +5,22 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lib.errors import QueryError, StoreError
+from lib.errors import PetalscopeError, QueryError, StoreError
 from lib.settings import Settings
 from lib.store import collections, errors, inspect, overview
 from lib.store import pool as pools
 from lib.store.connection import open_store
+from lib.store.endpoints import endpoint
 from lib.store.pool import Connection, Pool
 from lib.store.write import Rows, write_collection
 from tests.helpers import recorded_servers
@@ -87,11 +89,10 @@ def test_what_is_no_servers_address(settings: Settings, uri: str) -> None:
     assert pools.app_connection(replace(settings, milvus_uri=uri.replace("//", "//anna:s3cret@"))).address == uri
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "169.16689662", "[fe80::1]", "[::ffff:169.254.0.1]"])
-def test_no_cloud_is_asked_for_its_secrets(settings: Settings, host: str) -> None:
-    with pytest.raises(QueryError, match="is a link-local address"):
-        pools.typed_connection(settings, f"http://{host}:80/latest")
-    assert pools.typed_connection(settings, "http://192.168.1.1:19530").address == "http://192.168.1.1:19530"
+def test_ipv6_needs_brackets(settings: Settings) -> None:
+    for refuse in (lambda uri: pools.typed_connection(settings, uri), open_store):
+        with pytest.raises(PetalscopeError, match=r"IPv6 needs brackets, so write http://\[::1\]:19530"):
+            refuse("http://::1")
 
 
 def test_looking_at_a_path_makes_no_store(settings: Settings) -> None:
@@ -188,6 +189,81 @@ def test_what_cannot_be_prepared_after_opening_stays_closed(settings: Settings) 
         assert collections.names(store) == ["two"]
 
 
+# -- closed when nobody uses it --------------------------------------------------------------------------------------
+
+
+def test_a_connection_closes_with_its_last_session(settings: Settings) -> None:
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
+    pool = Pool()
+    first, second = pool.lease(connection), pool.lease(connection)
+    store = pool.get(connection)
+    first.release()
+    first.release()  # once more changes nothing
+    assert pool.get(connection) is store
+    assert not store.closed
+    second.release()
+    assert store.closed
+    with open_store(connection.uri, wait_s=0.0) as other:  # another process could have the lock
+        assert collections.names(other) == ["two"]
+    third = pool.lease(connection)
+    assert not pool.get(connection).closed
+    pool.close(connection)
+    third.release()
+
+
+def test_the_apps_own_store_stays_open(settings: Settings) -> None:
+    own = replace(settings, milvus_uri=str(make_store(settings.artifacts / "x.db")))
+    pool = Pool(idle_s=0.0, most=0)
+    store = pool.get(pools.app_connection(own))
+    pool.lease(pools.app_connection(own)).release()
+    pool.close_unused()
+    assert not store.closed
+    pool.close_all()
+
+
+def test_a_pool_has_an_end() -> None:
+    """The longest unused server goes when there are too many, and each that is idle for too long."""
+    with ExitStack() as stack:
+        pool = Pool(most=2, idle_s=0.3)
+        stack.callback(pool.close_all)
+        ports = [stack.enter_context(recorded_servers.serving())[0] for _ in range(3)]
+        one, two, three = (pools.Connection(str(port), f"http://127.0.0.1:{port}") for port in ports)
+        first, second = pool.get(one), pool.get(two)
+        collections.names(first)  # used later than the second
+        third = pool.get(three)
+        assert [store.closed for store in (first, second, third)] == [False, True, False]
+        deadline = time.monotonic() + 20
+        while not (first.closed and third.closed):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not pool.get(one).closed
+
+
+def test_many_connections_leave_no_descriptor() -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("descriptors are counted on Linux only")
+
+    def sockets() -> int:
+        count = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                count += link.readlink().name.startswith("socket")
+        return count
+
+    with recorded_servers.serving() as (port, _):
+        pool, counts = Pool(), []
+        for attempt in range(12):  # each with another token, as of another visitor
+            connection = pools.Connection("typed", f"http://127.0.0.1:{port}", f"token {attempt}")
+            lease = pool.lease(connection)
+            pool.get(connection)
+            lease.release()
+            counts.append(sockets())
+        deadline = time.monotonic() + 20
+        while sockets() > counts[0] + 3:  # gRPC closes its ends a moment later
+            assert time.monotonic() < deadline, counts
+            time.sleep(0.1)
+
+
 # -- failures by their names ----------------------------------------------------------------------------------------
 
 
@@ -229,28 +305,28 @@ def listening(answer: bytes = b"", context: ssl.SSLContext | None = None) -> Ite
 def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    why, remedy = errors.why_silent(f"http://127.0.0.1:{port}", 1.0)
+    why, remedy = errors.why_silent(endpoint(f"http://127.0.0.1:{port}"), 1.0)
     assert why == f"nothing listens on port {port} of 127.0.0.1"
     assert "start Milvus" in remedy
 
 
 def test_unknown_host() -> None:
-    assert "no host called" in errors.why_silent("http://no.such.host.invalid:19530", 1.0)[0]
+    assert "no host called" in errors.why_silent(endpoint("http://no.such.host.invalid:19530"), 1.0)[0]
 
 
 def test_a_listener_that_is_no_milvus(own_certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own_certificate / "cert.pem", own_certificate / "key.pem")
     with listening() as port:
-        assert "did not answer as Milvus in time" in errors.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
+        assert "did not answer as Milvus in time" in errors.why_silent(endpoint(f"http://127.0.0.1:{port}"), 0.3)[0]
     with listening(b"HTTP/1.1 200 OK\r\n\r\n") as port:
-        assert "did not answer as Milvus in time" in errors.why_silent(f"http://127.0.0.1:{port}", 0.3)[0]
-        assert "speak TLS" in errors.why_silent(f"https://127.0.0.1:{port}", 0.3)[0]
+        assert "did not answer as Milvus in time" in errors.why_silent(endpoint(f"http://127.0.0.1:{port}"), 0.3)[0]
+        assert "speak TLS" in errors.why_silent(endpoint(f"https://127.0.0.1:{port}"), 0.3)[0]
     with listening(context=context) as port:
-        why, remedy = errors.why_silent(f"https://localhost:{port}", 1.0)
+        why, remedy = errors.why_silent(endpoint(f"https://localhost:{port}"), 1.0)
         assert "not trusted: self-signed certificate" in why
         assert "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in remedy
-        assert errors.why_silent(f"http://localhost:{port}", 1.0)[1] == "write https:// instead of http://"
+        assert errors.why_silent(endpoint(f"http://localhost:{port}"), 1.0)[1] == "write https:// instead of http://"
 
 
 def test_a_slow_server_is_told_from_a_dead_one_when_opened() -> None:
@@ -263,7 +339,7 @@ def test_what_is_certain_is_told_at_once(own_certificate: Path, monkeypatch: pyt
     for name in ("grpc_proxy", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     with recorded_servers.serving(certificate=own_certificate) as (port, _):
-        address = f"https://localhost:{port}"
+        address = endpoint(f"https://localhost:{port}")
         found = errors.certain_failure(address, 5.0)
         assert found is not None
         assert "not trusted" in found[0]
