@@ -1,29 +1,14 @@
-"""Home: the data set at a glance, its photos, its quality, and what is ready."""
+"""The app's entrance: `streamlit run Home.py` serves Home and pages/ behind the server's gate."""
 
 import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import runtime
 
-from lib.view import page_frame
-from lib.view.home import audit, glance, network_input, photos, status, tour
+from lib.view.server_gate import Gate
 
-page_frame.begin(
-    "Petalscope",
-    "Which photos does your model consider similar, and why? Train ResNet18 in four ways, explore the embeddings, "
-    "search them under five metrics, and open the Milvus collection that holds them.",
-)
-workspace = page_frame.workspace()
-page_frame.origin(workspace, "resnet18" if "resnet18" in workspace.spaces else None)
+if runtime.exists():
+    from lib.view.home import page
 
-glance.show(workspace)
-tour.show()
-
-st.header("Photos", divider="gray")
-photos.show(workspace)
-network_input.show(workspace)
-
-left, right = st.container(key="split").columns(2, gap="large")
-with left:
-    st.header("Data quality", divider="gray")
-    audit.show(workspace)
-with right:
-    st.header("Status", divider="gray")
-    status.show(workspace)
+    page.show()
+else:  # before there are sessions, the server imports this file once, for what it serves
+    app = st.App("Home.py", middleware=[Middleware(Gate)])

@@ -19,7 +19,7 @@ RUN := "$(BIN)/python"
 
 run: install
 	$(RUN) -m lib prepare
-	$(RUN) -m streamlit run app.py --server.port $(PORT) --server.headless $(HEADLESS)
+	$(RUN) -m streamlit run Home.py --server.port $(PORT) --server.headless $(HEADLESS)
 
 # Four regimes under three seeds, the careful recipe: hours on a CPU. Stop it when you like; it goes on where it was.
 train: install

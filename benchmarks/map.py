@@ -130,7 +130,7 @@ def browser(rounds: int, environment: dict[str, str] | None = None) -> dict[str,
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
     app = subprocess.Popen(
         command,
         cwd=PROJECT,

@@ -88,7 +88,7 @@ def cold_start(chromium: Any) -> Row:
                 context = chromium.new_context(viewport={"width": 1440, "height": 900})
                 page = context.new_page()
                 start = time.perf_counter()
-                with _started("app.py" if name == "Home.py" else str(empty)) as address:
+                with _started("Home.py" if name == "Home.py" else str(empty)) as address:
                     page.goto(address)
                     _complete(page)
                     if turn:

@@ -51,7 +51,7 @@ def show_prepare(document: PrepareDocument) -> str:
     """The photos, spaces and collections, and the time taken."""
     lines = _summary(document)
     lines += [f"collection {row['name']}: {counted(row['rows'], 'row')}" for row in document["milvus"]["collections"]]
-    lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run app.py`")
+    lines.append(f"ready in {document['seconds']:.1f} s; open it with `make run` or `streamlit run Home.py`")
     return printable(lines)
 
 

@@ -23,8 +23,8 @@ NOT_VERIFIED = (
     f"`{access.REQUIRE_VERIFIED}`)."
 )
 NO_GATE = (
-    "The server takes uploads before the login when it is started by `streamlit run Home.py`, so nobody can log in. "
-    "Start it with `make run` or `streamlit run app.py`."
+    "The server takes uploads before the login unless it is started by Home.py, so nobody can log in. Start it with "
+    "`make run` or `streamlit run Home.py`."
 )
 NO_CLIENT_ID = "The section `auth` of `secrets.toml` has no `client_id`, so nobody can log in: add it."
 LOG_IN = "Log in"

@@ -6,7 +6,7 @@ Invariants:
   strangers cannot keep admitted visitors out. Browsers connect again by themselves.
 - The server's metrics are not served: they are open to everybody.
 
-A page admits its session after the login (`auth.guard`), or at once where there is no login. `app.py` installs the
+A page admits its session after the login (`auth.guard`), or at once where there is no login. `Home.py` installs the
 gate.
 """
 

@@ -52,7 +52,7 @@ def serving(
         "PETALSCOPE_OFFLINE": "1",
     }
     address = f"http://127.0.0.1:{port}{base}"
-    command = [sys.executable, *program, "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, *program, "streamlit", "run", "Home.py", "--server.port", str(port)]
     command += ["--server.baseUrlPath", base] if base else []
     if secrets:
         file = artifacts.parent / "secrets.toml"
