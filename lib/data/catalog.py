@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import factor_table, images, layout, outcome, sampling, splits
+from lib.data import factor_table, images, outcome, sampling, splits
+from lib.data.layouts import layout
 from lib.data.scanning import FACTORS_FILE, skipped_file
 from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy

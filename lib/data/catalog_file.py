@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import images, layout
+from lib.data import images
 from lib.data.catalog import SCHEMA, Catalog, file_stamp
+from lib.data.layouts import layout
 from lib.errors import ImageError
 from lib.settings import LayoutChoice
 

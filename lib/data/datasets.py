@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import unpack
+from lib.data.layouts import unpack
 from lib.errors import DataError, DownloadError, Notice, Remedy
 from lib.locks import exclusive_lock
 from lib.progress import StageProgress, Warn, of_stage

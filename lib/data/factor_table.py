@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lib import text
-from lib.data import label_table
+from lib.data.layouts import label_table
 from lib.errors import DataError
 
 if TYPE_CHECKING:

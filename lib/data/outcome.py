@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lib.data import skipped_files
-from lib.data.folder_tree import parent
-from lib.data.layout import Layout
+from lib.data.layouts.folder_tree import parent
+from lib.data.layouts.layout import Layout
 from lib.errors import DataError, Remedy
 from lib.text import counted, natural_key
 

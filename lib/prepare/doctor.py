@@ -8,18 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import (
-    catalog_file,
-    data_notes,
-    datasets,
-    images,
-    layout,
-    outcome,
-    own_folders,
-    skipped_files,
-    unpack,
-)
+from lib.data import catalog_file, data_notes, datasets, images, outcome, own_folders, skipped_files
 from lib.data.catalog import Catalog
+from lib.data.layouts import layout, unpack
 from lib.data.scanning import skipped_file
 from lib.documents.prepare import DoctorCheck, DoctorDocument
 from lib.embed import spaces

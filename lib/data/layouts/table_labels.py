@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from lib.data import folder_names
-from lib.data.folder_tree import PHOTO_SUFFIXES
-from lib.data.label_table import Table
+from lib.data.layouts import folder_names
+from lib.data.layouts.folder_tree import PHOTO_SUFFIXES
+from lib.data.layouts.label_table import Table
 from lib.errors import AmbiguousDataError, DataError, Reading
 from lib.settings import LayoutChoice
 from lib.text import composed, listed, shown_name

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lib.data import class_folders, folder_names, photo_labels, unpack
-from lib.data.class_folders import Labelled, about_classes
-from lib.data.folder_tree import FolderTree, last
+from lib.data.layouts import class_folders, folder_names, photo_labels, unpack
+from lib.data.layouts.class_folders import Labelled, about_classes
+from lib.data.layouts.folder_tree import FolderTree, last
+from lib.data.layouts.table_labels import TableLabels
 from lib.data.scanning import listing, skipped_file
-from lib.data.table_labels import TableLabels
 from lib.errors import AmbiguousDataError, DataError, Reading, Remedy
 from lib.settings import LayoutChoice
 from lib.text import composed, counted, listed

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lib.data import archive as archives
-from lib.data import datasets, layout, unpack
+from lib.data import datasets
+from lib.data.layouts import layout, unpack
 from lib.errors import DataError, Notice
 from lib.progress import no_stage_progress
 from lib.settings import Settings

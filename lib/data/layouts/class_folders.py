@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lib.data import folder_names
-from lib.data.folder_tree import PHOTO_SUFFIXES, FolderTree, last, parent, suffix
+from lib.data.layouts import folder_names
+from lib.data.layouts.folder_tree import PHOTO_SUFFIXES, FolderTree, last, parent, suffix
 from lib.data.scanning import BESIDE_CLASSES, NO_CLASS_FOLDER
 from lib.text import composed, counted, listed
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lib.data import catalog_file, data_notes, layout
+from lib.data import catalog_file, data_notes
 from lib.data.catalog import Catalog, build, split_of
+from lib.data.layouts import layout
 from lib.errors import AmbiguousDataError, DataError
 from lib.settings import LayoutChoice
 from tests.helpers import data_folders as made

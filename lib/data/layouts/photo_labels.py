@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lib.data import folder_names, label_table, table_labels
-from lib.data.folder_tree import FolderTree, last, parent, suffix
+from lib.data.layouts import folder_names, label_table, table_labels
+from lib.data.layouts.folder_tree import FolderTree, last, parent, suffix
+from lib.data.layouts.table_labels import PhotoNames, TableLabels
 from lib.data.scanning import BESIDE_CLASSES
-from lib.data.table_labels import PhotoNames, TableLabels
 from lib.errors import AmbiguousDataError, DataError, Reading
 from lib.settings import LayoutChoice
 from lib.text import composed, counted, listed, natural_key, shown_name

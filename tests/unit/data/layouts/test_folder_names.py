@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lib.data import folder_names
 from lib.data.catalog import SPLITS
+from lib.data.layouts import folder_names
 
 
 @pytest.mark.parametrize(
