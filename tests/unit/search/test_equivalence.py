@@ -92,5 +92,4 @@ def test_factors_are_grouped_and_averaged() -> None:
     sizes = factors.groups(frame["factor_size"])
     assert len(set(sizes)) == 5 and sizes[7] == ""
     assert factors.order(frame["factor_size"])[0].startswith("0.1 to")
-    undefined = factors.table(frame["factor_colour"], rows, np.full(4, np.nan))
-    assert [(row["mean"], row["low"]) for row in undefined] == [(None, None)] * 2
+    assert factors.table(frame["factor_colour"], rows, np.full(4, np.nan)) == []
