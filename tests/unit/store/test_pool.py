@@ -19,7 +19,7 @@ from lib.errors import PetalscopeError, QueryError, StoreError
 from lib.settings import Settings
 from lib.store import collections, errors, inspect, overview
 from lib.store import pool as pools
-from lib.store.connection import open_store
+from lib.store.connection import Store, open_store
 from lib.store.endpoints import endpoint
 from lib.store.pool import Connection, Pool
 from lib.store.write import Rows, write_collection
