@@ -48,7 +48,7 @@ def fetch(
     if is_sound(target, remote):
         return target
     if offline:
-        raise switched_off(remote, target)
+        raise switched_off_error(remote, target)
     report = progress or no_progress
     with _download_lock(target, remote, report):
         if not is_sound(target, remote):
@@ -70,7 +70,7 @@ def flower_photos(
     if is_filled(into):
         return into
     if offline and not target.is_file():
-        raise switched_off(remote, target)
+        raise switched_off_error(remote, target)
     # One lock for both steps: a waiting process must find the photos, not a deleted archive.
     with _download_lock(into, remote, report):
         if not is_filled(into):
@@ -153,7 +153,7 @@ class _Downloader:
                 raise
 
     def _inspect(self, response: requests.Response, **_: Any) -> None:
-        """Checks the headers of a response before a redirect is followed or a body is read."""
+        """Check the headers of a response before a redirect is followed or a body is read."""
         self._responses.callback(response.close)  # pooch leaves the connection of a failed transfer open
         if response.is_redirect:
             location = urljoin(response.url, response.headers["location"])
@@ -177,7 +177,7 @@ class _Downloader:
 
 
 def _check_url(url: str, *, loopback: bool = True) -> None:
-    """Raises DownloadError unless `url` is https, or http on this machine where `loopback` allows it (for tests)."""
+    """Raise DownloadError unless `url` is https, or http on this machine where `loopback` allows it (for tests)."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -235,7 +235,7 @@ def _bad_bytes(remote: Remote, target: Path) -> ChecksumError:
     )
 
 
-def switched_off(remote: Remote, target: Path) -> OfflineError:
+def switched_off_error(remote: Remote, target: Path) -> OfflineError:
     """The error for a missing or damaged file `target` while downloads are switched off."""
     state = "is damaged" if target.is_file() else "is missing"
     return OfflineError(

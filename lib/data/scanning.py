@@ -1,4 +1,4 @@
-"""The files and folders of a data folder, and the reasons why some are skipped. How to read them: `layout`."""
+"""The files and folders of a data folder, and the reasons why some are skipped. `layouts` reads what they mean."""
 
 from __future__ import annotations
 
@@ -21,29 +21,16 @@ NOISE = {
 }
 
 ALREADY_SCANNED = "leads to a folder that was already scanned"
-
-
 NO_CLASS_FOLDER = "lies in no class folder"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Ids of the files and of the entered folders of a data folder, both sorted, and the skipped files with reasons."""
+    """Ids of the files and of the entered folders of a data folder, both sorted; `skipped` as in a catalog."""
 
     files: list[str]
     folders: list[str]
     skipped: list[dict[str, str]]
-
-
-def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Ids of the files in the sub-folders of `root`, sorted, and the skipped files with reasons.
-
-    Raises the errors of `listing`.
-    """
-    found = listing(root)
-    top = [name for name in found.files if "/" not in name and name.lower() not in BESIDE_CLASSES]
-    skipped = [*found.skipped, *(skipped_file(name, NO_CLASS_FOLDER) for name in top)]
-    return [name for name in found.files if "/" in name], skipped
 
 
 def listing(root: Path) -> Listing:
@@ -56,20 +43,20 @@ def listing(root: Path) -> Listing:
     Raises DataError when `root` cannot be read or is one of Petalscope's own folders.
     """
     try:
-        home = root.resolve(strict=True)
+        real_root = root.resolve(strict=True)
         top = _children(root)
     except (OSError, RuntimeError) as error:
         raise DataError(f"The data folder {root} cannot be read", remedy=Remedy.CHOOSE_DATA) from error
     state = _ScanState()
-    entered = {home}
-    _refuse_own(root, home, {child.name for child in top})
-    for child in _without_own(state, ".", home, top):
-        _classify(state, child, child.name, home, home)
-    while state.folders or state.links:
-        if state.folders:
-            folder, name, real = state.folders.pop()
+    entered = {real_root}
+    _refuse_own(root, real_root, {child.name for child in top})
+    for child in _without_own(state, ".", real_root, top):
+        _classify(state, child, child.name, real_root, real_root)
+    while state.pending or state.pending_links:
+        if state.pending:
+            folder, name, real = state.pending.pop()
         else:
-            name, folder, real = heapq.heappop(state.links)
+            name, folder, real = heapq.heappop(state.pending_links)
         if real in entered:
             state.skip(name, ALREADY_SCANNED)
             continue
@@ -81,24 +68,25 @@ def listing(root: Path) -> Listing:
             continue
         kept = _without_own(state, name, real, children)
         if kept or not children:
-            state.seen.append(name)
+            state.folders.append(name)
         for child in kept:
-            _classify(state, child, f"{name}/{child.name}", real, home)
-    return Listing(sorted(state.files), sorted(state.seen), state.skipped)
+            _classify(state, child, f"{name}/{child.name}", real, real_root)
+    return Listing(sorted(state.files), sorted(state.folders), state.skipped)
 
 
 @dataclass(frozen=True)
 class _ScanState:
-    """Ids of the files and folders so far, skipped files, and the folders that are still to be entered.
+    """The parts of a `Listing` so far, and the folders that are still to be entered.
 
-    `folders` are (path, id prefix, real path), `links` a heap of (id prefix, path, real path).
+    `pending` are (path, id, real path) of folders, `pending_links` a heap of (id, path, real path) of links to folders,
+    which come after all folders.
     """
 
     files: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
-    folders: list[tuple[Path, str, Path]] = field(default_factory=list)
-    links: list[tuple[str, Path, Path]] = field(default_factory=list)
+    pending: list[tuple[Path, str, Path]] = field(default_factory=list)
+    pending_links: list[tuple[str, Path, Path]] = field(default_factory=list)
 
     def skip(self, name: str, reason: str) -> None:
         self.skipped.append(skipped_file(name, reason))
@@ -109,10 +97,10 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
-    """Raises DataError when the data folder is Petalscope's own, so that it contains no photos of the user."""
-    reason, own_names = own_folders.entries_to_skip(home, names)
-    if own_folders.is_inside(home):
+def _refuse_own(root: Path, real_root: Path, names: set[str]) -> None:
+    """Raise DataError when the data folder, with entries called `names`, is one of Petalscope's own."""
+    reason, own_names = own_folders.entries_to_skip(real_root, names)
+    if own_folders.is_inside(real_root):
         reason, own_names = "lies in an artifacts folder of Petalscope", names
     # A Python environment beside the class folders is no reason to refuse the class folders.
     if not reason or own_names != names or reason == own_folders.ENVIRONMENT:
@@ -122,9 +110,9 @@ def _refuse_own(root: Path, home: Path, names: set[str]) -> None:
 
 
 def _without_own(state: _ScanState, name: str, real: Path, children: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    """The entries of a folder without Petalscope's own ones.
+    """The entries of a folder without Petalscope's own ones, for which the folder is reported as skipped once.
 
-    Those are reported once for the folder, so that a new thumbnail does not change the catalog.
+    Once, so that a new thumbnail does not change the catalog. `name` is the folder's id, "." for the data folder.
     """
     reason, own_names = own_folders.entries_to_skip(real, {child.name for child in children})
     if not reason or (reason == own_folders.ENVIRONMENT and name == "."):
@@ -133,8 +121,8 @@ def _without_own(state: _ScanState, name: str, real: Path, children: list[os.Dir
     return [child for child in children if child.name not in own_names]
 
 
-def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Path, home: Path) -> None:
-    """Add `entry`, of the folder whose real path is `parent`, to one of the lists of `state`."""
+def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Path, real_root: Path) -> None:
+    """Add `entry`, with the id `name`, of the folder whose real path is `parent`, to one of the lists of `state`."""
     if entry.name.lower() in NOISE or entry.name.startswith("._") or own_folders.is_note(entry.name):
         return
     if not images.is_plain_name(entry.name):
@@ -150,7 +138,7 @@ def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Pat
     except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
         state.skip(name, "is a link that leads nowhere")
         return
-    if real is not None and not real.is_relative_to(home):
+    if real is not None and not real.is_relative_to(real_root):
         state.skip(name, "is a link that leads out of the data folder")
     elif real is not None and own_folders.is_inside(real):
         state.skip(name, own_folders.INSIDE)
@@ -159,9 +147,9 @@ def _classify(state: _ScanState, entry: os.DirEntry[str], name: str, parent: Pat
     elif is_folder and entry.name.startswith("."):
         state.skip(name, "is a hidden folder")
     elif is_folder and real is not None:
-        heapq.heappush(state.links, (name, Path(entry.path), real))
+        heapq.heappush(state.pending_links, (name, Path(entry.path), real))
     elif is_folder:
-        state.folders.append((Path(entry.path), name, parent / entry.name))
+        state.pending.append((Path(entry.path), name, parent / entry.name))
     else:
         state.files.append(name)
 

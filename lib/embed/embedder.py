@@ -24,7 +24,7 @@ class Embedder:
 
     `batch` is the best n for `embed`. `side` is the shorter side that `shrink` reduces to, px: given one, `shrink` also
     takes pixels (h, w, 3) that are no smaller than that. `engine` names the computing library and its version. Up to
-    `workers` threads of the `crew` may call `embed` at the same time.
+    `workers` threads, of an executor that `pool` makes, may call `embed` at the same time.
     """
 
     shrink: Callable[[Any], Any]
@@ -33,7 +33,7 @@ class Embedder:
     side: int | None = None
     engine: dict[str, str] | None = None
     workers: int = 1
-    crew: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor
+    pool: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor
 
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
@@ -56,7 +56,7 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         side=preprocess.short,
         engine=engine.facts,
         workers=engine.workers,
-        crew=inference.thread_pool,
+        pool=inference.thread_pool,
     )
 
 

@@ -54,7 +54,7 @@ class Vectors:
         """The space's fingerprint."""
         return str(self.meta["fingerprint"])
 
-    def of(self, catalog: Catalog) -> bool:
+    def belong_to(self, catalog: Catalog) -> bool:
         """Whether row i of the vectors belongs to the image in row i of `catalog`, for every i."""
         return np.array_equal(self.pictures, np.asarray(catalog.frame["sha256"], dtype="S64"))
 
@@ -140,14 +140,14 @@ def _rows_by_picture(vectors: Vectors) -> dict[bytes, int]:
     return {sha256: row for row, sha256 in enumerate(vectors.pictures)}
 
 
-def not_finite(weights: Weights | None) -> WeightsError:
+def not_finite_error(weights: Weights | None) -> WeightsError:
     """The error for vectors with NaN or infinity."""
     name = weights.name if weights else "damaged"
     return WeightsError(f"The {name} weights give NaN or infinite features", remedy=Remedy.CHOOSE_WEIGHTS)
 
 
-def other_engine(rank: int, own: dict[str, str] | None, first: dict[str, str] | None) -> str:
-    """The error for a process whose engine is not that of the first process."""
+def other_engine_message(rank: int, own: dict[str, str] | None, first: dict[str, str] | None) -> str:
+    """The sentence for a process whose engine (facts by name) is not that of the first process."""
     own_name, first_name = (" ".join(engine.values()) if engine else "no engine" for engine in (own, first))
     return (
         f"Process {rank} computes with {own_name}, the first process with {first_name}: start all processes on the "
@@ -156,7 +156,7 @@ def other_engine(rank: int, own: dict[str, str] | None, first: dict[str, str] | 
 
 
 def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Generator[Part, None, None]:
-    """Rows and vectors of one process' share of `task`, a batch at a time.
+    """Catalog rows and vectors (m, dim) of one process' share of `task`, a batch at a time; `embed` is made if None.
 
     Raises DataError when a photo changed since the catalog was made, WeightsError when the network's output is not
     finite, ArtifactError when this process' engine is not that of the first process.
@@ -164,19 +164,19 @@ def parts(task: Task, rank: int, size: int, embed: Embedder | None = None) -> Ge
     if embed is None:
         embed = embedder(task.space, task.weights)
         if embed.engine != task.engine:
-            raise ArtifactError(other_engine(rank, embed.engine, task.engine))
+            raise ArtifactError(other_engine_message(rank, embed.engine, task.engine))
 
     def vectors_of(batch: list[Any]) -> np.ndarray:
         # The network always sees a full batch: its kernels, and so the last bits, depend on the batch's shape.
         filled = batch + [batch[-1]] * (embed.batch - len(batch))
         vectors = np.asarray(embed.embed(filled)[: len(batch)])
         if not np.isfinite(vectors).all():
-            raise not_finite(task.weights)
+            raise not_finite_error(task.weights)
         return vectors
 
     batches = _batches(task.catalog, task.share(rank, size), embed)
-    with embed.crew(embed.workers) as pool:
-        # One batch waits for each batch at work, so that no worker ever waits.
+    with embed.pool(embed.workers) as pool:
+        # As many batches wait as are at work, so that no worker ever waits.
         queue: deque[tuple[list[int], Future[np.ndarray]]] = deque()
         try:
             for rows, batch in batches:
@@ -194,7 +194,7 @@ def _finished(pending: tuple[list[int], Future[np.ndarray]]) -> Part:
 
 
 def _batches(catalog: Catalog, groups: Sequence[list[int]], embed: Embedder) -> Iterator[tuple[list[int], list[Any]]]:
-    """Shrunk images of the rows, a batch at a time; as many more are read ahead as `embed` has workers, at least 2."""
+    """Each of `groups` with its rows' shrunk images; as many groups are read ahead as there are workers, at least 2."""
 
     def read(row: int) -> Any:
         return embed.shrink(catalog.open(row) if embed.side is None else catalog.pixels(row, embed.side))
@@ -213,7 +213,7 @@ def _read(pending: tuple[list[int], list[Future[Any]]]) -> tuple[list[int], list
     return pending[0], [future.result() for future in pending[1]]
 
 
-def file(folder: Path) -> Path:
+def vectors_file(folder: Path) -> Path:
     """The file of the vectors in `folder`."""
     return folder / _HASHED[0]
 
@@ -243,10 +243,12 @@ def load(folder: Path) -> Vectors | None:
 
 
 def verify(folder: Path, vectors: Vectors) -> None:
-    """Check the files of `vectors`, which lie in `folder`, against the recorded hashes: each file once
-    for this process, and again when it changes. Raises ArtifactError when one is another."""
+    """Check the files of `vectors`, which lie in `folder`, against the recorded hashes.
+
+    A process checks each file once, and again when it changes. Raises ArtifactError when a file has another hash.
+    """
     recorded = vectors.meta.get("sha256")
-    if not isinstance(recorded, dict):  # of before there were hashes
+    if not isinstance(recorded, dict):  # written before hashes were recorded
         return
     for name in _HASHED:
         artifacts.verify_file(folder / name, str(recorded.get(name)))

@@ -40,7 +40,7 @@ def evaluate(
     catalog = loaded.catalog
     labels, pictures = catalog.frame["label"].to_numpy(), catalog.frame["sha256"].to_numpy()
     query_rows, gallery_rows = query_and_gallery_rows(catalog, queries)
-    ks = sorted({1, 5, 10, k})
+    ks = sorted({*evaluation.CUTS, k})
     scores_by_metric = evaluation.evaluate_metrics(
         loaded.gallery,
         labels,

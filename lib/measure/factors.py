@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from lib.measure.traits import FACTOR, MOST_VALUES
-from lib.search.evaluation import mean
 from lib.search.metrics import Floats
 from lib.statistics import mean_interval
 
@@ -18,13 +17,13 @@ GROUPS = 4
 
 
 class FactorRow(TypedDict):
-    """The queries with one value of a factor: their number, mean score and its 95 % interval; None if undefined."""
+    """The queries with one value of a factor: how many count (at least one), their mean score, its 95 % interval."""
 
     value: str
     queries: int
-    mean: float | None
-    low: float | None
-    high: float | None
+    mean: float
+    low: float
+    high: float
 
 
 def factors(frame: pd.DataFrame) -> dict[str, str]:
@@ -71,22 +70,15 @@ def order(column: pd.Series) -> list[str]:
 def table(column: pd.Series, rows: np.ndarray, values: Floats) -> list[FactorRow]:
     """The scores `values` (q,) of the queries in `rows` (q,), averaged by the groups of `column` (n,).
 
-    Each mean has its 95 % interval; NaN marks a query that does not count; groups without queries are left out.
+    NaN marks a query that does not count; a group in which no query counts is left out.
     """
     group_of_query = np.array(groups(column), dtype=object)[rows]
     table_rows: list[FactorRow] = []
     for name in order(column):
-        part = values[(group_of_query == name) & ~np.isnan(values)]
-        if not len(part):
-            continue
-        interval = mean_interval(part)
-        table_rows.append(
-            {
-                "value": name,
-                "queries": len(part),
-                "mean": mean(part),
-                "low": interval[0] if interval else None,
-                "high": interval[1] if interval else None,
-            }
-        )
+        counted = values[(group_of_query == name) & ~np.isnan(values)]
+        if interval := mean_interval(counted):
+            low, high = interval
+            table_rows.append(
+                {"value": name, "queries": len(counted), "mean": float(counted.mean()), "low": low, "high": high}
+            )
     return table_rows

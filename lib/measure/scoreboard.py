@@ -26,21 +26,18 @@ from lib.progress import Progress, no_progress
 from lib.retrieval import search
 from lib.search import evaluation, rank_measures
 from lib.search.calibration import BINS, Calibration, Collector
-from lib.search.evaluation import Pairs, PerQuery, Scores
+from lib.search.evaluation import CUTS, Pairs, PerQuery, Scores
 from lib.search.metrics import METRICS, Floats
 from lib.search.near_duplicates import NearDuplicates
 from lib.text import natural_key
 
 # 2: one population for all measures, ties in expectation, more measures. 3: the scores without leaks, too.
 SCHEMA = 3
-KS = (1, 5, 10)
 FOLDER = "scores"
 # The measures by key, with their short titles.
 MEASURES = {
     "map": "mAP",
-    "p1": "P@1",
-    "p5": "P@5",
-    "p10": "P@10",
+    **{f"p{k}": f"P@{k}" for k in CUTS},
     "r10": "R@10",
     "r_precision": "R-precision",
     "map_at_r": "MAP@R",
@@ -51,9 +48,8 @@ MEASURES = {
 MEASURE_DESCRIPTIONS = {
     "map": "mean over queries of the average precision: the precision at each correct result, over the full ranking, "
     "summed and divided by R, the number of photos of the query's class",
+    **{f"p{k}": f"share of the first {k} results with the query's class" for k in CUTS},
     "p1": "share of queries whose first result has their class",
-    "p5": "share of the first 5 results with the query's class",
-    "p10": "share of the first 10 results with the query's class",
     "r10": "share of the photos of the query's class that are among the first 10 results",
     "r_precision": "share of the first R results with the query's class, R being the number of photos of that class",
     "map_at_r": "average precision over the first R results only, R being the number of photos of the query's class "
@@ -137,7 +133,7 @@ def scores_file(workspace: Workspace, space: str, catalog: Catalog) -> Path:
     """The file of a space's scores, whether it exists or not; its name is a hash of all its inputs."""
     entry = workspace.space(space)
     contents, seed = catalog.contents, catalog.seed
-    key = artifacts.digest("petalscope-scores", SCHEMA, KS, entry["fingerprint"], contents, seed, BINS)[:8]
+    key = artifacts.digest("petalscope-scores", SCHEMA, CUTS, entry["fingerprint"], contents, seed, BINS)[:8]
     return workspace.folder / FOLDER / f"{Path(entry['folder']).name}-{key}.npz"
 
 
@@ -163,7 +159,7 @@ def measure(
         metrics=list(METRICS),
         query_rows=query_rows,
         gallery_rows=gallery_rows,
-        ks=KS,
+        ks=CUTS,
         same_picture=pictures,
         progress=progress,
         observe=collector.observe,
@@ -177,7 +173,7 @@ def measure(
             loaded.gallery,
             labels,
             gallery_rows=gallery_rows,
-            ks=KS,
+            ks=CUTS,
             same_picture=pictures,
             near_copies=groups,
         )
@@ -249,7 +245,7 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> SpaceScores | No
                 measured[suffix][name] = PerQuery(
                     arrays[f"{name}_rows"],
                     arrays[f"{name}{suffix}_counted"],
-                    {measure: arrays[f"{name}{suffix}_{measure}"] for measure in rank_measures.names(KS)},
+                    {measure: arrays[f"{name}{suffix}_{measure}"] for measure in rank_measures.names(CUTS)},
                 )
             edges, same, different = (arrays[f"{name}_{kind}"] for kind in ("edges", "same", "different"))
             calibrations[name] = Calibration(

@@ -203,7 +203,7 @@ def _sound_vectors(folder: Path) -> Vectors | None:
 def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
     """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
     vectors = _sound_vectors(folder)
-    valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.of(catalog)
+    valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.belong_to(catalog)
     return vectors if valid else None
 
 

@@ -53,7 +53,7 @@ class Workspace:
         """Hash of the state, the folder and the stamps of the vectors: a cache key that changes with every artifact.
         The stamps are for an artifact that something else changes under an open app."""
         folders = [self.folder / entry["folder"] for entry in self.state["spaces"].values()]
-        stamps = [artifacts.stamp(extract.file(folder)) for folder in folders]
+        stamps = [artifacts.stamp(extract.vectors_file(folder)) for folder in folders]
         return artifacts.digest(self.state, str(self.folder), stamps)
 
     def catalog(self) -> Catalog:
@@ -112,7 +112,7 @@ class Workspace:
         vectors = extract.load_verified(self.folder / entry["folder"])
         if vectors is None:
             raise self._unusable(f"The vectors of {space.name} are gone", name)
-        if vectors.fingerprint != entry["fingerprint"] or not vectors.of(self.catalog()):
+        if vectors.fingerprint != entry["fingerprint"] or not vectors.belong_to(self.catalog()):
             raise self._unusable(f"The vectors of {space.name} belong to other photos or weights", name)
         if vectors.meta["space"].get("schema") != space.schema:
             raise self._unusable(

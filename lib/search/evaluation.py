@@ -31,7 +31,8 @@ from lib.statistics import mean_intervals
 Observer = Callable[[str, slice, Floats, Array, Array], None]
 Interval = tuple[float, float] | None
 
-DEPTH = 10  # of recall and nDCG, beside the cut-offs of precision
+CUTS = (1, 5, 10)  # ranks at which precision is taken, by `evaluate` and by the scoreboard
+DEPTH = 10  # of recall and nDCG, beside these
 QUERY_BLOCK = 512
 # Why a row has no scores.
 ONE_CLASS = "The gallery holds one class, so every result is right whatever the ranking."
@@ -88,7 +89,7 @@ def evaluate(
     metric: str,
     query_rows: Array,
     gallery_rows: Array,
-    ks: Sequence[int] = (1, 5, 10),
+    ks: Sequence[int] = CUTS,
     same_picture: Array | Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -114,7 +115,7 @@ def evaluate_metrics(
     metrics: Sequence[str],
     query_rows: Array,
     gallery_rows: Array,
-    ks: Sequence[int] = (1, 5, 10),
+    ks: Sequence[int] = CUTS,
     same_picture: Array | Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress | None = None,

@@ -33,8 +33,6 @@ _MOST_TIED: Final = 100_000  # rows kept for a query at most, which bounds memor
 _PAGE: Final = 1000
 _MIN_SEGMENT: Final = 1024  # rows below which a server builds no index (rootCoord.minSegmentSizeToEnableIndex)
 
-# Old names, until their callers are renamed.
-
 
 @dataclass(frozen=True)
 class GroundTruth:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lib.synthetic_flowers.colours import Floats, Rng, blend, mottle, pigment, smooth, stripes, tint
 from lib.synthetic_flowers.plant import Factors, Plant, log_normal_factors, uniform_values
-from lib.synthetic_flowers.shapes import GOLDEN_ANGLE, domes, outline, petals, spherical
+from lib.synthetic_flowers.shapes import GOLDEN_ANGLE, domes, outline, petals, points_on_sphere
 from lib.synthetic_flowers.surfaces import Surface, Threads
 
 
@@ -236,7 +236,7 @@ def dandelion_head(rng: Rng, bloom: float, strain: float) -> Plant:
 def _seed_head(rng: Rng) -> Plant:
     """The seed head: achenes on a small receptacle, each with a beak and a parachute of fine rays."""
     n = int(rng.integers(110, 150))
-    out = spherical(n, 0.93)
+    out = points_on_sphere(n, 0.93)
     is_windblown = rng.uniform() < 0.35
     if is_windblown:  # the seeds of one side are missing
         wind = rng.normal(size=3)

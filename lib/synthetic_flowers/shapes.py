@@ -1,6 +1,7 @@
 """Curved shapes as grids of 3-D points, for `renderer`: petals, leaves, stems, florets.
 
 Grids are (patches, rows, columns, 3) float32; u runs along the rows from 0 to 1, v across the columns from -1 to 1.
+Angles are in radians.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ def petals(
     sway: Any = 0.0,
     columns: int = 9,
 ) -> Floats:
-    """Points (n, U, V, 3) of n petals around the axis +z.
+    """Points (n, rows, columns, 3) of n petals around the axis +z.
 
-    A petal leaves the axis at `radius` and `height` in direction `azimuth`, climbs at angle `theta` (n, U) above the
-    horizontal along its `length`, is `width` × `profile` (U or n, U) wide on each side, bends across by the curvature
-    `cup` (n or n, U; positive closes towards the axis), leans by `roll`, waves at its margin by `ruffle`, curls its
-    margin by `edge` and drifts sideways by `sway`.
+    A petal leaves the axis at `radius` and `height` in direction `azimuth`, climbs at angle `theta` (n, rows) above the
+    horizontal along its `length`, is `width` × `profile` ((rows,) or (n, rows)) wide on each side, bends across by the
+    curvature `cup` (positive closes towards the axis), leans by the angle `roll`, has `waves` of the height `ruffle`
+    and of this `phase` at its margin, curls its margin by `edge` and drifts sideways by `sway`. Each is one number,
+    (n,), or (n, rows).
     """
     n, rows = theta.shape
 
@@ -92,7 +94,10 @@ def outline(rows: int, *knots: tuple[float, float]) -> Floats:
 
 
 def domes(centre: Floats, normal: Floats, radius: Floats, height: Floats, *, rows: int = 4, columns: int = 7) -> Floats:
-    """Points (n, rows, columns, 3) of n bumps; u runs from the top to the rim, v around the axis."""
+    """Points (n, rows, columns, 3) of n domes at `centre` (n, 3) along the unit vectors `normal` (n, 3).
+
+    `radius` and `height` are (n,). u runs from the top to the rim, v around the axis.
+    """
     n = len(centre)
     helper = np.where(np.abs(normal[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     right = np.cross(normal, helper)
@@ -107,7 +112,7 @@ def domes(centre: Floats, normal: Floats, radius: Floats, height: Floats, *, row
 
 
 def bezier(*knots: Any, rows: int = 16) -> Floats:
-    """Points (rows, 3) of the cubic Bézier curve with four control points."""
+    """Points (rows, 3) of the cubic Bézier curve with four control points `knots`, (3,) each."""
     t = ramp(0, 1, rows)[:, None]
     a, b, c, d = (np.asarray(k, np.float32) for k in knots)
     return np.asarray((1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t**3 * d, np.float32)
@@ -124,7 +129,7 @@ def _frame(path: Floats, side: Any) -> tuple[Floats, Floats]:
 
 
 def tube(path: Floats, radius: Any, columns: int = 9) -> Floats:
-    """Points (1, rows, columns, 3) of a stem around a path."""
+    """Points (1, rows, columns, 3) of a stem around `path` (rows, 3); `radius` is one number or (rows,)."""
     across, out = _frame(path, (1.0, 0.0, 0.15))
     b = ramp(-np.pi, np.pi, columns)[None, :, None]
     r = np.broadcast_to(np.asarray(radius, np.float32), (len(path),))[:, None, None]
@@ -132,7 +137,10 @@ def tube(path: Floats, radius: Any, columns: int = 9) -> Floats:
 
 
 def blade(path: Floats, width: Floats, side: Any, *, fold: float = 0.3, wave: float = 0.0, columns: int = 9) -> Floats:
-    """Points (1, rows, columns, 3) of a leaf along a path, `width` (rows,) to each side, folded at the midrib."""
+    """Points (1, rows, columns, 3) of a leaf along `path` (rows, 3), `width` (rows,) to each side.
+
+    It lies across in the direction nearest to `side` (3,), is folded at the midrib by `fold`, and waves by `wave`.
+    """
     across, out = _frame(path, side)
     v = ramp(-1, 1, columns)[None, :, None]
     u = ramp(0, 1, len(path))[:, None, None]
@@ -141,7 +149,7 @@ def blade(path: Floats, width: Floats, side: Any, *, fold: float = 0.3, wave: fl
     return np.asarray(path[:, None] + across[:, None] * v * w - out[:, None] * lift, np.float32)[None]
 
 
-def spherical(n: int, cap: float = 1.0) -> Floats:
+def points_on_sphere(n: int, cap: float = 1.0) -> Floats:
     """n unit vectors (n, 3) spread by the golden angle over a sphere (cap 1) or its upper part around +z."""
     i = np.arange(n, dtype=np.float32)
     z = 1 - 2 * cap * (i + 0.5) / n

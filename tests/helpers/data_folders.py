@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lib.data import scanning
 from tests.helpers.image_files import encoded, scene, write
 
 CLASSES = ("daisy", "rose", "tulip")
@@ -106,3 +107,9 @@ def junk(root: Path, photos: Photos) -> Path:
 def nfd(name: str) -> str:
     """`name` as macOS writes it: accents apart."""
     return unicodedata.normalize("NFD", name)
+
+
+def scan(root: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Ids of the files in the sub-folders of `root`, sorted, and the skipped files with reasons."""
+    found = scanning.listing(root)
+    return [name for name in found.files if "/" in name], found.skipped

@@ -25,6 +25,7 @@ from lib.text import agreeing
 from lib.view import page_frame, selection
 from lib.view.embedding_map import selected_photos
 from lib.view.home import audit, glance
+from lib.view.training.results import TEST_ACCURACY
 from tests.conftest import environment
 
 PAGES = [
@@ -202,8 +203,8 @@ def test_recorded_runs_become_curves(start, prepared: Settings, tmp_path: Path) 
     app = _fine(start(replace(prepared, artifacts=copy)).switch_page("pages/1_Training_Regimes.py").run())
     app.query_params["runs"] = "any-0"  # the runs that come with Petalscope are of other photos
     app = _fine(app.run())
-    results = next(frame.value for frame in app.dataframe if "Test accuracy %" in frame.value)
-    assert list(results["Test accuracy %"]) == [61.0]
+    results = next(frame.value for frame in app.dataframe if TEST_ACCURACY in frame.value)
+    assert list(results[TEST_ACCURACY]) == [61.0]
     assert list(results["Photos"]) == ["other (other photos)"]
     (copy / "runs" / "transfer-test.json").write_text("{}")
     app = _fine(start(replace(prepared, artifacts=copy)).switch_page("pages/1_Training_Regimes.py").run())

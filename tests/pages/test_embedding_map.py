@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from lib.embed import out_of_sample
 from lib.embed.projection import MapParameters
 from lib.measure.traits import Trait
 from lib.prepare import workspace
@@ -25,7 +26,7 @@ from lib.retrieval.query import find_query
 from lib.settings import Settings
 from lib.view import selection, theme
 from lib.view.components import scatter
-from lib.view.embedding_map import map_choice, map_jobs, selected_photos
+from lib.view.embedding_map import map_choice, map_jobs, selected_photos, uploaded_photo
 
 PAGE = "pages/2_Embedding_Map.py"
 Start = Callable[[Settings], AppTest]
@@ -321,6 +322,20 @@ def test_a_position_of_the_animation_lies_between_two_planes(position: float, st
     planes = list(np.random.default_rng(0).normal(size=(3, 5, 2)))
     expected = planes[stage] + share * (planes[stage + 1] - planes[stage])
     assert scatter.interpolate(planes, position) == pytest.approx(expected)
+
+
+def test_an_uploaded_photo_is_placed_and_searched_as_its_pixels_are(prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    catalog, stored, vectors = opened.catalog(), opened.map("pixels"), opened.vectors("pixels").values
+    shown = map_choice.DisplayedMap("pixels", opened.map_parameters("pixels"), stored)
+    photo = catalog.ids[3]
+    lines = uploaded_photo.lines(opened, shown, catalog.path(photo).read_bytes(), "l1", 4)
+    assert lines is not None
+    np.testing.assert_allclose(lines.start, out_of_sample.place(stored, vectors, vectors[3:4])[0], rtol=1e-5)
+    searchable = search.load_space(opened, "pixels")
+    nearest = search.search(opened, searchable, find_query(catalog, photo), metric_name="l1", k=4)["results"]
+    assert [row["id"] for row in lines.neighbours] == [row["id"] for row in nearest]
+    assert uploaded_photo.lines(opened, shown, None, "l1", 4) is None
 
 
 # --- computing maps -------------------------------------------------------------------------------------------------

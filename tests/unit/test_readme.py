@@ -159,6 +159,12 @@ def test_every_path_that_it_names_is_there(page: str) -> None:
     assert not missing, f"{page} names what is not there: {', '.join(missing)}"
 
 
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_script_that_streamlit_runs_is_there(page: str) -> None:
+    missing = [name for name in re.findall(r"streamlit run (\S+\.py)", TEXTS[page]) if not (PROJECT / name).is_file()]
+    assert not missing, f"{page}: streamlit cannot run {', '.join(missing)}"
+
+
 def test_paths_are_found_in_the_text() -> None:
     named = named_paths("see `lib/a/b.py`, `lib.c.d`, `python -m benchmarks.scores`, `lib/e/` and (`make run`)")
     assert named == {"lib/a/b.py", "lib/c/d", "benchmarks/scores", "lib/e/"}

@@ -195,7 +195,7 @@ class _Reader:
                     *(Reading("data", self.tree.shown(kid), "its class folders alone") for kid in self.kids[:2]),
                 ],
             )
-        if generic := [name for name in self.names.values() if folder_names.is_container(name)]:
+        if generic := [name for name in self.names.values() if folder_names.means_photos(name)]:
             raise AmbiguousDataError(
                 f"{self.place} holds {listed(f'{name}/' for name in generic)}, which is no name of a "
                 "class, beside class folders: move away what does not belong",

@@ -43,9 +43,10 @@ _ENOUGH = 0.5  # the share of rows or of photos that must match
 
 @dataclass(frozen=True)
 class TableLabels:
-    """What a table says of the photos: label and split by id, and why other photos get none.
+    """The labels and splits in a table, by photo id, and the columns that they were read from ("" for none).
 
-    `missing` are names of photos that are not there. `named` is whether the label's column was recognised by name.
+    `refused` has the reason for each photo that gets no label. `missing` are names of photos that are not there.
+    `named` is whether the column of labels was recognised by its name.
     """
 
     image_column: str
@@ -103,8 +104,9 @@ def _agreeing(left: Sequence[str], right: Sequence[str]) -> int:
 def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> TableLabels | None:
     """The labels in `table`; None when it is not about these photos, or has no labels.
 
-    `file` is its name in sentences. Raises AmbiguousDataError when several columns could be the label, DataError, a
-    predicate of a sentence, when a column that the user named is missing or holds something else.
+    `file` is its name in sentences. Raises AmbiguousDataError when several columns could be the label, and DataError
+    when a column that the user named is missing or holds something else; its text is a predicate ("has no column x"),
+    to which the caller adds the table as subject.
     """
     without_header = not table.has_header and any(photos.find(name)[0] for name in table.columns)
     if without_header:
@@ -134,14 +136,14 @@ def match(table: Table, photos: PhotoNames, choice: LayoutChoice, file: str) -> 
         if not label_column:
             return None
         named = named or (without_header and len(table.columns) == 2)  # nothing else can be the label
-    labels, refused = _by_photo(found, values, file, "labels")
+    labels, contradictions, unlabelled = _by_photo(found, values, file, "label")
+    refused = contradictions | unlabelled
     refused |= dict.fromkeys(_too_long(labels), f"has a label of more than {_LONGEST_LABEL} characters in {file}")
     splits: dict[str, str] = {}
     if split_column:
-        splits, torn = _by_photo(
-            found, [split_of.get(cell, "") for cell in table.columns[split_column]], file, "splits"
-        )
-        refused |= {image_id: reason for image_id, reason in torn.items() if "several" in reason}
+        split_cells = [split_of.get(cell, "") for cell in table.columns[split_column]]
+        splits, contradictions, _ = _by_photo(found, split_cells, file, "split")  # where there is none, one is drawn
+        refused |= contradictions
     refused |= dict.fromkeys(unclear - matched, f"has a name that {file} does not tell apart from another photo's")
     return TableLabels(
         image_column,
@@ -161,8 +163,12 @@ def _too_long(labels: dict[str, str]) -> list[str]:
 
 def _by_photo(
     found: Sequence[tuple[list[str], int]], values: Sequence[str], file: str, what: str
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The value of each photo, and the reason for each photo without exactly one."""
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """By photo id: the values of photos with one; the reasons for those with several, and for those with none.
+
+    `found` are the photos of each row, as `PhotoNames.find` gives them, `values` the cells of the rows, and `what` the
+    word for one of these.
+    """
     deepest: dict[str, int] = {}
     for ids, depth in found:
         if len(ids) == 1:
@@ -173,16 +179,17 @@ def _by_photo(
         if len(ids) == 1 and depth == deepest[ids[0]]:
             given.setdefault(ids[0], {})[composed(value.strip())] = None
     kept: dict[str, str] = {}
-    refused: dict[str, str] = {}
+    contradictions: dict[str, str] = {}
+    without: dict[str, str] = {}
     for image_id, names in given.items():
-        several = [name for name in names if name]
-        if len(several) == 1:
-            kept[image_id] = several[0]
-        elif several:
-            refused[image_id] = f"has several {what} in {file}: {listed(several)}"
+        distinct = [name for name in names if name]
+        if len(distinct) == 1:
+            kept[image_id] = distinct[0]
+        elif distinct:
+            contradictions[image_id] = f"has several {what}s in {file}: {listed(distinct)}"
         else:
-            refused[image_id] = f"has no {what.removesuffix('s')} in {file}"
-    return kept, refused
+            without[image_id] = f"has no {what} in {file}"
+    return kept, contradictions, without
 
 
 def _plain(name: str) -> str:
@@ -220,7 +227,9 @@ def _label_column(table: Table, others: Iterable[str]) -> tuple[str, list[str], 
     choices = named or [name for name in rest if _may_be_labels(rest[name])]
     # A number and a word for the same class: the word.
     choices = [
-        name for name in choices if not any(_renames(rest[name], rest[other]) for other in choices if other != name)
+        name
+        for name in choices
+        if not any(_are_codes_of(rest[name], rest[other]) for other in choices if other != name)
     ]
     if len(choices) > 1 and (indicators := _indicators(rest)):
         return indicators[0], indicators[1], True
@@ -235,8 +244,8 @@ def _may_be_labels(cells: Sequence[str]) -> bool:
     return 2 <= len(distinct) <= max(2, len(cells) // 2) and all(len(cell) <= _LONGEST_LABEL for cell in distinct)
 
 
-def _renames(number: Sequence[str], word: Sequence[str]) -> bool:
-    """Whether `number` only numbers the classes that `word` names."""
+def _are_codes_of(number: Sequence[str], word: Sequence[str]) -> bool:
+    """Whether the cells `number` are numbers that stand one to one for the words in the cells `word`."""
     pairs = set(zip(number, word, strict=True))
     digits = all(cell.lstrip("-").isdecimal() for cell in number)
     one_to_one = len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
@@ -244,7 +253,7 @@ def _renames(number: Sequence[str], word: Sequence[str]) -> bool:
 
 
 def _indicators(columns: dict[str, list[str]]) -> tuple[str, list[str]] | None:
-    """The name and labels of columns with one 1 per row: each column is a class."""
+    """Of columns of 0 and 1 with one 1 per row, each a class (one-hot): a name for them, and the label of each row."""
     flags = {name: cells for name, cells in columns.items() if set(cells) <= {"0", "1", "0.0", "1.0"}}
     rows = list(zip(*flags.values(), strict=True))
     if len(flags) < 2 or not all(sum(cell[0] == "1" for cell in row) == 1 for row in rows):

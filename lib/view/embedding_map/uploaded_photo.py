@@ -37,25 +37,31 @@ def choose() -> bytes | None:
     return bytes(file.getvalue()) if file is not None and is_image else None
 
 
-@st.cache_data(max_entries=50, show_spinner="Positioning your photo; the first one takes a few seconds longer")
+@st.cache_data(
+    max_entries=50,
+    show_spinner="Positioning your photo; the first one takes a few seconds longer",
+    hash_funcs=cached.KEYS,
+)
 def _position(
-    version: str,
+    workspace: Workspace,
     space: str,
-    key: str,
-    upload: str,
+    map_key: str,
+    file_hash: str,
     metric: str,
     k: int,
-    _workspace: Workspace,
     _shown: DisplayedMap,
     _file: bytes,
 ) -> tuple[np.ndarray, list[SearchResult]]:
-    """The place (1, 2) on the stored map, and the nearest photos in the space."""
-    searchable = cached.searchable_space(_workspace, space)
+    """The place (1, 2) on the stored map, and the nearest photos in the space.
+
+    `map_key` and `file_hash` stand for the map's parameters and the uploaded file in the key of the cache.
+    """
+    searchable = cached.searchable_space(workspace, space)
     query = query_picture(searchable.catalog, images.open_rgb(_file), NAME)
     needs_network = not query.copies and spaces.get(space).needs_weights
-    embed = cached.embedder(_workspace, space) if needs_network else None
-    vector = search.vector(_workspace, searchable, query, embed)
-    near = search.search(_workspace, searchable, query, metric_name=metric, k=k, embed=embed)["results"]
+    embed = cached.embedder(workspace, space) if needs_network else None
+    vector = search.vector(workspace, searchable, query, embed)
+    near = search.search(workspace, searchable, query, metric_name=metric, k=k, embed=embed)["results"]
     return out_of_sample.place(_shown.original, searchable.gallery.vectors, vector[None]), near
 
 
@@ -63,8 +69,8 @@ def lines(workspace: Workspace, shown: DisplayedMap, file: bytes | None, metric:
     """Lines from the place of the uploaded photo on a map to its nearest photos in the space; None without one."""
     if file is None:
         return None
-    key, upload = shown.parameters.key(), hashlib.sha256(file).hexdigest()
-    place, near = _position(workspace.version, shown.space, key, upload, metric, k, workspace, shown, file)
+    map_key, file_hash = shown.parameters.key(), hashlib.sha256(file).hexdigest()
+    place, near = _position(workspace, shown.space, map_key, file_hash, metric, k, shown, file)
     return Lines(shown.displayed(place)[0], near, NAME, "nearest to it in the space")
 
 

@@ -24,23 +24,24 @@ ORDER = ("scratch", "resnet18", "finetune", "init")
 _KEY = "journey"
 
 
-@st.cache_resource(max_entries=4, show_spinner="Aligning the maps")
-def _planes(version: str, names: tuple[str, ...], _workspace: Workspace) -> dict[str, np.ndarray]:
-    """The maps (n, 2) by the titles of their spaces, each aligned with the one before."""
-    planes = [_workspace.map(names[0]).xy]
+@st.cache_resource(max_entries=4, show_spinner="Aligning the maps", hash_funcs=cached.KEYS)
+def _aligned_maps(workspace: Workspace, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The maps (n, 2), float32, by the titles of their spaces, each aligned with the one before."""
+    maps = [workspace.map(names[0]).xy]
     for name in names[1:]:
-        planes.append(aligned(_workspace.map(name).xy, planes[-1]))
-    return {spaces.get(name).title: xy.astype(np.float32) for name, xy in zip(names, planes, strict=True)}
+        maps.append(aligned(workspace.map(name).xy, maps[-1]))
+    return {spaces.get(name).title: xy.astype(np.float32) for name, xy in zip(names, maps, strict=True)}
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _columns(version: str, names: tuple[str, ...], _workspace: Workspace) -> tuple[scatter.Columns, ...]:
-    photos, planes = cached.catalog(_workspace), _planes(version, names, _workspace)
-    label = cached.traits(_workspace, names[0])["label"]
-    places = scatter.place_columns(photos.frame, next(iter(planes.values())))
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
+def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[scatter.Columns, ...]:
+    """What the component draws: the places on the first map, the colours of the classes, and the other maps."""
+    photos, maps = cached.catalog(workspace), _aligned_maps(workspace, names)
+    label = cached.traits(workspace, names[0])["label"]
+    places = scatter.place_columns(photos.frame, next(iter(maps.values())))
     colour = scatter.colour_columns(label, photo_tiles.colours(photos), places["drawn"])
     # The density would be that of one map only.
-    return {**places, "density": None}, colour, scatter.animation_columns(planes, places["drawn"])
+    return {**places, "density": None}, colour, scatter.animation_columns(maps, places["drawn"])
 
 
 def show(workspace: Workspace) -> None:
@@ -50,8 +51,8 @@ def show(workspace: Workspace) -> None:
     if len(names) < 2:
         _show_how_to_begin()
         return
-    photos, planes = cached.catalog(workspace), list(_planes(workspace.version, names, workspace).values())
-    places, colour, animation = _columns(workspace.version, names, workspace)
+    photos, maps = cached.catalog(workspace), list(_aligned_maps(workspace, names).values())
+    places, colour, animation = _columns(workspace, names)
     label = cached.traits(workspace, names[0])["label"]
     scatter.show(
         places,
@@ -62,7 +63,7 @@ def show(workspace: Workspace) -> None:
         lit=plot.selected(photos),
         animation=animation,
         on_click=lambda row: plot.choose(photos, row),
-        on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(planes, drawn.position), label, drawn),
+        on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(maps, drawn.position), label, drawn),
     )
     hover_photo.serve(_KEY, lambda row: plot.thumbnail(workspace, row))
     st.caption(

@@ -91,7 +91,7 @@ def factor(rows: list[dict[str, Any]], titles: dict[str, str], measure: str) -> 
     """A measure by the value of a factor: for each space a dot with its interval. `rows` come from `factors.table`."""
     figure, colours = go.Figure(), space_colours(list(titles))
     for space, title in titles.items():
-        values = [row for row in rows if row["space"] == space and row["mean"] is not None]
+        values = [row for row in rows if row["space"] == space]
         figure.add_scatter(
             x=[row["mean"] for row in values],
             y=[text(f"{row['value']} ({row['queries']})") for row in values],

@@ -40,7 +40,7 @@ def show(workspace: Workspace) -> None:
     ):
         return
     try:
-        steps = _steps(workspace.version, int(st.session_state.get(photos.SEED, 0)), workspace)
+        steps = _steps(workspace, int(st.session_state.get(photos.SEED, 0)))
     except PetalscopeError as error:  # a photo or the weights are gone
         page_frame.restart_or_show_error(error)
         return
@@ -59,12 +59,13 @@ def show(workspace: Workspace) -> None:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Loading the transforms")
-def _steps(version: str, seed: int, _workspace: Workspace) -> _Steps:
+@st.cache_data(max_entries=16, show_spinner="Loading the transforms", hash_funcs=cached.KEYS)
+def _steps(workspace: Workspace, seed: int) -> _Steps:
+    """The steps of a batch of photos that `seed` draws, and augments."""
     from lib.learn import transform_steps
 
-    catalog = cached.catalog(_workspace)
-    weights = _workspace.weights("resnet18")
+    catalog = cached.catalog(workspace)
+    weights = workspace.weights("resnet18")
     preprocess = weights.preprocess if weights else backbone.IMAGENET_PREPROCESS
     rows = np.random.default_rng(seed).permutation(len(catalog.frame))[:_BATCH]
     batch = transform_steps.batch([catalog.open(row) for row in rows], preprocess, seed=seed)

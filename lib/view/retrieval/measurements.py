@@ -70,7 +70,7 @@ def all_scores(workspace: Workspace) -> dict[str, SpaceScores] | None:
     def stage_title(name: str) -> str:
         if name == scoreboard.NEAR_STAGE:
             return "Pairs of similar photos, compared"
-        return f"{spaces.get(name).title}, queries under five metrics"
+        return f"{spaces.get(name).title}, queries under every metric"
 
     def work(reporter: Reporter) -> None:
         scoreboard.measure_all(workspace, lambda name: reporter.stage(stage_title(name)))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib import statistics
 from lib.data import thumbnails
 from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import embedder, spaces
@@ -228,6 +229,6 @@ def _show_factors(workspace: Workspace) -> None:
     )
     st.caption(
         f"Test photos as queries, grouped by the column {plain(titles_by_column[factor])} of factors.csv; in brackets "
-        "the number of photos. Bars are 95 % bootstrap intervals. Numbers are split into quartiles."
+        f"the number of photos. Bars are 95 % intervals ({statistics.METHOD}). Numbers are split into quartiles."
     )
     page_controls.csv_button(pd.DataFrame(rows), "factors")

@@ -23,6 +23,7 @@ from lib.view.training.run_choice import data_name
 _TOGETHER, _INTERVAL = "p, seeds together", "95 % (pp)"
 _DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
 ONE_SEED = "1 seed"
+TEST_ACCURACY = "Test accuracy %"
 SIGNIFICANCE = (
     "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
     "only if every seed is. The seeds together: the share of seeds that are right on a photo, compared photo by photo "
@@ -77,7 +78,7 @@ def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> Non
         hide_index=True,
         width="stretch",
         column_config={
-            "Test accuracy %": st.column_config.NumberColumn(format="%.2f"),
+            TEST_ACCURACY: st.column_config.NumberColumn(format="%.2f"),
             "Published %": st.column_config.NumberColumn(format="%.2f"),
             "Difference": st.column_config.NumberColumn(
                 format="%+.2f", help="Test accuracy − published, in percentage points."
@@ -104,7 +105,7 @@ def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> Non
 def _line(row: ResultRow, name: str, fingerprint: str) -> dict[str, Any]:
     return {
         "Regime": name,
-        "Test accuracy %": percent(row["accuracy"], 4),
+        TEST_ACCURACY: percent(row["accuracy"], 4),
         "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else ONE_SEED,
         "Published %": percent(row["published"], 2),
         "Difference": percent(row["difference"], 4),

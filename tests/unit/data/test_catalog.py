@@ -22,9 +22,10 @@ from lib.data import catalog as catalogs
 from lib.data import images
 from lib.data.catalog import Catalog, build, fingerprint, split_of
 from lib.data.catalog_file import changes, load, save
-from lib.data.scanning import ALREADY_SCANNED, scan
+from lib.data.scanning import ALREADY_SCANNED
 from lib.errors import ArtifactError, DataError
 from tests.helpers import image_files
+from tests.helpers.data_folders import scan
 from tests.helpers.image_files import encoded, folder, scene, write
 
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from lib.data.download import fetch, flower_photos, switched_off
+from lib.data.download import fetch, flower_photos, switched_off_error
 from lib.data.remote import FLOWER_PHOTOS, IMAGENET_RESNET18, Remote
 from lib.errors import COMMAND_LINE, ChecksumError, DownloadError, OfflineError, Remedy
 from lib.settings import PROJECT
@@ -241,7 +241,7 @@ def test_folder_that_cannot_be_written(server: FileServer, tmp_path: Path) -> No
 def test_offline_flag_asks_nobody_and_names_the_ways_out(server: FileServer, tmp_path: Path) -> None:
     remote = remote_of(server)
     absent = tmp_path / "absent"
-    sentence = str(switched_off(remote, absent / "file.bin"))
+    sentence = str(switched_off_error(remote, absent / "file.bin"))
     assert re.search(r"file.bin is missing .*PETALSCOPE_OFFLINE.*put http.* yourself", sentence)
     for download in (get, lambda remote, folder, **options: flower_photos(folder, remote=remote, **options)):
         with pytest.raises(OfflineError, match=re.escape(sentence)):

@@ -13,12 +13,13 @@ import pytest
 from lib.commands import prepare as prepare_commands
 from lib.commands.progress import ProgressBar
 from lib.data import catalog_file, datasets, own_folders, scanning, thumbnails
-from lib.data.scanning import ALREADY_SCANNED, scan
+from lib.data.scanning import ALREADY_SCANNED
 from lib.errors import COMMAND_LINE, DataError, Remedy
 from lib.prepare import doctor, pipeline, workspace
 from lib.progress import Reporter
 from lib.settings import Settings
 from tests.conftest import draw_photos
+from tests.helpers.data_folders import scan
 from tests.helpers.image_files import encoded, folder, scene, write
 
 SHA256 = "ab" * 32

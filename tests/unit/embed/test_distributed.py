@@ -138,7 +138,7 @@ def test_what_goes_wrong_in_a_helper_ends_it_for_all(pictures: Path, tmp_path: P
     assert exists == "False"
     loaded = extract.load(tmp_path / "made")
     assert loaded is not None
-    assert loaded.of(catalogs.build("photos", root, seed=0))
+    assert loaded.belong_to(catalogs.build("photos", root, seed=0))
     extract.extract(spaces.get("pixels"), catalogs.build("photos", root, seed=0), None, tmp_path / "alone")
     np.testing.assert_array_equal(loaded.values, np.load(tmp_path / "alone" / "vectors.npy"))
 

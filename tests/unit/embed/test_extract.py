@@ -94,7 +94,7 @@ def test_rows_belong_to_the_catalog(root: Path, tmp_path: Path) -> None:
     counting = run(catalog, tmp_path / "made")
     vectors = stored(tmp_path / "made")
     np.testing.assert_allclose(vectors.values[:, :3], expected(catalog))
-    assert vectors.of(catalog)
+    assert vectors.belong_to(catalog)
     assert vectors.fingerprint == spaces.fingerprint(RESNET18, catalog.fingerprint, WEIGHTS)
     assert vectors.meta["space"]["weights"]["name"] == "random"
     assert isinstance(vectors.values, np.memmap)
@@ -289,7 +289,7 @@ def test_damaged_vectors_are_named(root: Path, tmp_path: Path, file: str, damage
 def test_vectors_of_other_pictures_are_told_apart(root: Path, tmp_path: Path) -> None:
     run(build(root), tmp_path / "made")
     np.save(tmp_path / "made" / "pictures.npy", np.zeros(20, np.float32))
-    assert not stored(tmp_path / "made").of(build(root))
+    assert not stored(tmp_path / "made").belong_to(build(root))
     shutil.rmtree(tmp_path / "made")
     assert extract.load(tmp_path / "made") is None
 

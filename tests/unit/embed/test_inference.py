@@ -297,9 +297,9 @@ def test_helpers_compute_as_the_first_process_does(pictures: Path, weights: Weig
     other = {"name": "torch, NVIDIA T4", "version": "2.0"}
     task = distributed.Task(RESNET18, catalog, weights, [[0], [1]], other)
     own = embedder.embedder(RESNET18, weights).engine
-    with pytest.raises(ArtifactError, match=re.escape(extract.other_engine(1, own, other))):
+    with pytest.raises(ArtifactError, match=re.escape(extract.other_engine_message(1, own, other))):
         next(extract.parts(task, 1, 2))
-    assert "the first process with torch, NVIDIA T4 2.0:" in extract.other_engine(1, own, other)
+    assert "the first process with torch, NVIDIA T4 2.0:" in extract.other_engine_message(1, own, other)
     alike = replace(task, engine=own)
     rows, vectors = next(extract.parts(alike, 1, 2))
     assert (rows, vectors.shape) == ([1], (1, 512))

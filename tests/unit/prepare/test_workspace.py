@@ -52,7 +52,7 @@ def test_what_was_prepared_is_read_back(opened: Workspace, prepared: Settings) -
     assert len(catalog.frame) == 61
     for space, dim in (("pixels", 49_152), ("resnet18", 512), ("transfer", 512)):
         assert opened.vectors(space).values.shape == (61, dim)
-        assert opened.vectors(space).of(catalog)
+        assert opened.vectors(space).belong_to(catalog)
         assert opened.map(space).xy.shape == opened.map(space, "pca").xy.shape == (61, 2)
         assert opened.map(space).facts.items() >= opened.map_parameters(space).facts().items()
     assert opened.weights("pixels") is None

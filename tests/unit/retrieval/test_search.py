@@ -351,7 +351,7 @@ def test_files_that_are_no_pictures_say_why(loaded: LOAD, tmp_path: Path) -> Non
 
 def test_an_unknown_metric_or_k_is_refused(opened: Workspace, loaded: LOAD) -> None:
     with pytest.raises(QueryError, match="choose one of mse, l1"):
-        search(opened, loaded("pixels"), "rose/00.jpg", "chebyshev")
+        search(opened, loaded("pixels"), "rose/00.jpg", "unheard-of")
     with pytest.raises(QueryError, match=re.escape(exact.k_too_small(0))):
         search(opened, loaded("pixels"), "rose/00.jpg", k=0)
 

@@ -67,4 +67,4 @@ def test_length_and_direction_make_the_distance() -> None:
 
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(QueryError, match="no metric"):
-        contributions("chebyshev", np.zeros(2), np.zeros(2))
+        contributions("unheard-of", np.zeros(2), np.zeros(2))

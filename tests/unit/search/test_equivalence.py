@@ -1,16 +1,14 @@
-"""Which metrics are one, the worked example, and scores by factor."""
+"""Which metrics are one, and the worked example."""
 
 from __future__ import annotations
 
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
 from lib.errors import QueryError
-from lib.measure import factors
 from lib.search import equivalence, exact, worked_example
 from lib.search.equivalence import CENTRED_COSINE, UNIT_L2
 from lib.search.metrics import METRICS, reference
@@ -65,31 +63,3 @@ def test_the_example_takes_other_numbers_and_refuses_none() -> None:
         worked_example.compute({"u": [float("nan"), 1]}, [0, 1])
     with pytest.raises(QueryError):
         worked_example.compute({"u": [1, 2], "v": [1]}, [0, 1])
-
-
-def test_factors_are_grouped_and_averaged() -> None:
-    frame = pd.DataFrame(
-        {
-            "id": list("abcdefgh"),
-            "label": list("rosesrbb"),
-            "factor_species": list("rosesrbb"),
-            "factor_colour": ["red", "blue", None, "red", "blue", "red", "red", "blue"],
-            "factor_size": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, np.nan],
-            "factor_petals": [3, 5, 3, 5, 3, 5, 3, 5],
-            "factor_same": ["x"] * 8,
-        }
-    )
-    assert factors.factors(frame) == {
-        "factor_colour": "Colour",
-        "factor_size": "Size",
-        "factor_petals": "Petals",
-    }
-    rows, values = np.array([0, 1, 2, 3]), np.array([1.0, 0.5, 0.9, 0.0])
-    measured = factors.table(frame["factor_colour"], rows, values)
-    assert [(row["value"], row["queries"], row["mean"]) for row in measured] == [("blue", 1, 0.5), ("red", 2, 0.5)]
-    assert measured[1]["low"] <= 0.5 <= measured[1]["high"]
-    assert [row["value"] for row in factors.table(frame["factor_petals"], rows, values)] == ["3", "5"]
-    sizes = factors.groups(frame["factor_size"])
-    assert len(set(sizes)) == 5 and sizes[7] == ""
-    assert factors.order(frame["factor_size"])[0].startswith("0.1 to")
-    assert factors.table(frame["factor_colour"], rows, np.full(4, np.nan)) == []

@@ -429,6 +429,16 @@ def test_a_split_column_is_kept_and_a_column_of_folds_is_not(tmp_path: Path) -> 
     assert "not train, val or test" in str(refusal(tmp_path / "folds", split_column="split"))
 
 
+@pytest.mark.parametrize("file", ["labels.csv", "several.csv"])
+def test_a_photo_without_a_split_in_the_table_keeps_its_label(tmp_path: Path, file: str) -> None:
+    photos = drawn()
+    made.flat(tmp_path, photos)
+    splits = {name: "" if place == 3 else ("train", "test")[place % 2] for place, name in enumerate(photos)}
+    rows = [f"{name},{label},{splits[name]}" for name, (label, _) in photos.items()]
+    (tmp_path / file).write_text("\n".join(["image,label,split", *rows]))
+    assert labels(read(tmp_path)) == expected(photos)
+
+
 def test_tables_of_splits_together(tmp_path: Path) -> None:
     photos = drawn(8)
     made.flat(tmp_path / "images", photos)
