@@ -733,6 +733,7 @@ run()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", INTERRUPTS)
 @pytest.mark.parametrize("module", ["lib.commands.options", "numpy", "torch", "torch.nn", "torch.distributed"])
 def test_an_interrupt_while_a_module_is_imported(

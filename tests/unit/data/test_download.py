@@ -94,6 +94,7 @@ def test_damaged_file_is_replaced(server: FileServer, tmp_path: Path, damaged: b
     assert get(remote_of(server), tmp_path).read_bytes() == BODY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framing", ["length", "close"])
 @pytest.mark.parametrize(
     "fault", [Fault(cut=123_456), Fault(stall=200_000), Fault(stall=0), Fault(status=500), Fault(status=429)]
@@ -106,6 +107,7 @@ def test_passing_fault_is_met_by_another_try(server: FileServer, tmp_path: Path,
     assert names(tmp_path) == {"file.bin"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

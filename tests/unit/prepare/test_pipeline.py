@@ -694,6 +694,7 @@ def test_audit_sees_the_files_as_they_are_and_opens_no_store(settings: Settings)
 # -- interruptions --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["read photos", "embed resnet18", "store"])
 def test_ctrl_c_at_any_stage_leaves_the_old_state(settings: Settings, stage: str) -> None:
     prepare(settings)

@@ -92,6 +92,7 @@ def test_the_faiss_program_gives_the_same_ids(
     assert said.getvalue().split("\n")[:-1] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=_name)
 def test_the_command_gives_the_same_ids(
     opened: Workspace, loaded: LOAD, prepared: Settings, recipe: Reproduction, capsys: pytest.CaptureFixture[str]
