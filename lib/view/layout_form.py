@@ -7,6 +7,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from lib.settings import LAYOUTS, LayoutChoice
+from lib.view import inputs
 
 TITLE = "How the folder is read"
 AS_BEFORE = "as before"
@@ -31,9 +32,9 @@ def show() -> LayoutChoice | None:
             LAYOUT, [AS_BEFORE, *LAYOUTS], format_func=lambda each: f"{each}: {_ABOUT[each]}", key="layout_kind"
         )
         left, right = st.columns(2)
-        labels = left.text_input(LABELS, key="layout_labels", placeholder="a file in the data folder").strip()
+        labels = inputs.line(LABELS, where=left, key="layout_labels", placeholder="a file in the data folder").strip()
         columns = {
-            field: place.text_input(name, key=f"layout_{field}", placeholder="found by name").strip() or None
+            field: inputs.line(name, where=place, key=f"layout_{field}", placeholder="found by name").strip() or None
             for place, field, name in (
                 (right, "image_column", IMAGE_COLUMN),
                 (left, "label_column", LABEL_COLUMN),

@@ -17,8 +17,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib import limits
-from lib.data import images
+from lib.data import formats, skipped_files
 from lib.errors import PetalscopeError, QueryError
+from lib.learn import weights_file
 from lib.settings import PROJECT, Settings
 from lib.store import addresses, errors, field_search, filters, pool
 from lib.view import formatting, inputs, selection, url_state
@@ -141,10 +142,16 @@ def _patterns() -> Iterator[Any]:
             if isinstance(node.args[0], ast.Constant):
                 pattern = node.args[0].value
                 yield pytest.param(pattern, node.func.attr, id=f"{path.name}:{pattern!s:.30}")
-            else:  # one of the tables of signatures, below
-                assert path.name == "images.py", f"{path}:{node.lineno}: a regular expression made while running"
-    for name, pattern in (images._SIGNATURES | images._UNSUPPORTED).items():
+            else:  # one of the tables of patterns, below
+                tables = {"formats.py", "skipped_files.py", "weights_file.py"}
+                assert path.name in tables, f"{path}:{node.lineno}: a regular expression made while running"
+    signatures = {each.name: each.signature for each in formats.READABLE} | formats._OTHERS
+    for name, pattern in signatures.items():
         yield pytest.param(pattern, "match", id=f"signature of {name}")
+    for pattern, problem, _ in weights_file._KINDS:
+        yield pytest.param(pattern, "match", id=problem)
+    for pattern, _, _ in skipped_files._WORDS:
+        yield pytest.param(pattern, "fullmatch", id=f"reason {pattern:.30}")
 
 
 @pytest.mark.parametrize(("pattern", "function"), list(_patterns()))

@@ -290,12 +290,14 @@ def test_odd_pictures_work(prepared: Settings, content: bytes, size: tuple[int, 
     assert (picture.whole.mode, picture.whole.size) == ("RGB", size)
     assert picture.preview.startswith("data:image/jpeg;base64,")
     opened = workspace.open_workspace(prepared)
+    is_one_grey = len(np.unique(np.asarray(picture.whole))) == 1
     for space in ("pixels", "resnet18"):
         loaded = search.load_space(opened, space)
         query = query_picture(loaded.catalog, picture.whole, "your photo")
         for metric in METRICS:
             found = search.search(opened, loaded, query, metric_name=metric, k=3)["results"]
-            assert len(found) == 3
+            # The correlation with a picture of one grey is undefined, so nothing is a result.
+            assert len(found) == (0 if space == "pixels" and metric == "ncc" and is_one_grey else 3)
             assert all(np.isfinite(row["value"]) for row in found)
 
 

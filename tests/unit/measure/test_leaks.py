@@ -70,9 +70,27 @@ def test_planted_copies_of_real_photos_are_found(photos: Path, tmp_path: Path) -
     pipeline.prepare(settings)
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
-    found = pairs_of(leaks.find(opened, catalog), catalog)
+    near = leaks.find(opened, catalog)
+    found = pairs_of(near, catalog)
     assert len(planted & found) >= 0.9 * PLANTED
     assert len(found - planted) <= 10
+    # Before the copies were planted: the same photos and splits without them.
+    loaded = search.load_space(opened, "resnet18")
+    genuine = np.nonzero([not name.endswith("_planted.jpg") for name in catalog.ids])[0]
+    query_rows, gallery_rows = (np.intersect1d(rows, genuine) for rows in evaluation.query_and_gallery_rows(catalog))
+    before = evaluate_metrics(
+        loaded.gallery,
+        catalog.labels,
+        metrics=["cosine"],
+        query_rows=query_rows,
+        gallery_rows=gallery_rows,
+        same_picture=catalog.hashes,
+    )["cosine"]
+    (row,) = evaluation.evaluate(opened, "resnet18", ["cosine"], near=near)
+    clean, interval = row["without_leaks"], before.intervals["map"]
+    assert clean is not None and clean["map"] is not None and interval is not None
+    assert clean["leaks"] > 0
+    assert interval[0] <= clean["map"] <= interval[1]
 
 
 # -- on drawn pictures -----------------------------------------------------------------------------------------------

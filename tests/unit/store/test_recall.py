@@ -211,5 +211,5 @@ def test_recall_grows_with_nprobe_to_one_and_is_that_of_a_restricted_scan() -> N
 
 
 def test_too_many_cells() -> None:
-    with pytest.raises(QueryError, match="make 1 to 5 cells"):
+    with pytest.raises(QueryError, match="1 to 5 cells, not"):
         ivf_cells.make_cells(make_rows(5).vectors, 6, "L2")
