@@ -161,7 +161,7 @@ class Pulse:
 
 
 class Lease:
-    """One session's use of a connection, from `Pool.lease`. When the last one is released, the connection is closed."""
+    """One session's use of a connection, from `Pool.lease`. Soon after the last one is released, it is closed."""
 
     def __init__(self, pool: Pool, key: str) -> None:
         self._pool: Pool | None = pool
@@ -178,8 +178,9 @@ class Pool:
     """The open stores of a process. `on_open` is called with each newly opened store, and may raise StoreError to
     refuse it. `generation` counts `close_all`: cached replies of an earlier one may come from another store.
 
-    All but the app's own store are closed when the last lease is released, when nobody has called them for `idle_s`
-    seconds, and the longest unused one when more than `most` are open. The next `get` opens a closed one again.
+    All but the app's own store are closed `grace_s` seconds after the last lease was released (a page that is loaded
+    again takes a new one at once), when nobody has called them for `idle_s` seconds, and the longest unused one when
+    more than `most` are open. The next `get` opens a closed one again, with the collections that were loaded.
     """
 
     def __init__(
@@ -189,14 +190,17 @@ class Pool:
         wait_s: float = 1.0,
         most: int = 16,
         idle_s: float = 900.0,
+        grace_s: float = 5.0,
     ) -> None:
         self._on_open = on_open
         self._wait_s = wait_s
         self._most = most
         self._idle_s = idle_s
+        self._grace_s = grace_s
         self._stores: dict[str, Store] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._leases: dict[str, int] = {}
+        self._loaded: dict[str, set[str]] = {}  # of closed stores
         self._kept: set[str] = set()  # keys of the app's own store
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -207,13 +211,14 @@ class Pool:
         with self._lock:
             if len(self._locks) > _MOST_LOCKS:  # of addresses typed long ago
                 self._locks = {key: lock for key, lock in self._locks.items() if lock.locked() or key in self._stores}
+                self._loaded = {key: names for key, names in self._loaded.items() if key in self._locks}
             opening = self._locks.setdefault(connection.key, threading.Lock())
         with opening:  # other threads wait for this connection, but not for others
             store = self._stores.get(connection.key)
             if store is not None and not store.lost and not store.closed:
                 store.used_at = time.monotonic()
                 return store
-            loaded: set[str] = set()
+            loaded = self._loaded.pop(connection.key, set())
             if store is not None:
                 loaded = store.loaded
                 store.discard()
@@ -238,10 +243,22 @@ class Pool:
             if self._leases[key] > 0:
                 return
             del self._leases[key]
-            store = None if key in self._kept else self._stores.pop(key, None)
+        timer = threading.Timer(self._grace_s, self._close_unleased, [key])
+        timer.daemon = True
+        timer.start()
+
+    def _close_unleased(self, key: str) -> None:
+        """Close the connection unless somebody has leased it in the meantime."""
+        with self._lock:
+            store = None if key in self._kept or key in self._leases else self._stores.pop(key, None)
+            self._remember_loaded(key, store)
             self._wait_for_idle()
         if store is not None:
             store.close()
+
+    def _remember_loaded(self, key: str, store: Store | None) -> None:
+        if store is not None and store.loaded:
+            self._loaded[key] = set(store.loaded)
 
     def close_unused(self) -> None:
         """Close what has been idle for too long, and the longest unused beyond the most that may be open."""
@@ -250,6 +267,8 @@ class Pool:
             others = sorted(self._stores.keys() - self._kept, key=lambda key: self._stores[key].used_at)
             excess = set(others[: max(0, len(others) - self._most)])
             keys = [key for key in others if key in excess or now - self._stores[key].used_at >= self._idle_s]
+            for key in keys:
+                self._remember_loaded(key, self._stores[key])
             closing = [self._stores.pop(key) for key in keys]
             self._wait_for_idle()
         for store in closing:

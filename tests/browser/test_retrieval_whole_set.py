@@ -22,7 +22,7 @@ def wait_for_scores(tab: Watched) -> None:
 def test_the_scoreboard_is_measured_and_its_link_restores_a_cell(tab: Watched) -> None:
     tab.open("Retrieval?view=Scoreboard")
     wait_for_scores(tab)
-    assert "test photos as queries against" in tab.text()
+    assert scoreboard.OF_POPULATION in tab.text()
     # The address changes as the page begins to be drawn: before that it is settled, but not yet of the new choice.
     tab.page.get_by_role("radio", name=scoreboard.PANELS["pair"]).click()
     tab.page.wait_for_url(re.compile("below=pair"))

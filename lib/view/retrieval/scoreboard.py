@@ -13,7 +13,7 @@ from lib.measure import scoreboard
 from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUERIES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.text import agreeing
+from lib.text import agreeing, counted
 from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
@@ -35,6 +35,7 @@ OVER_HELP = (
     "that a small class counts as much as a large one."
 )
 NO_SCORES = "There are no scores"
+OF_POPULATION = "with another photo of their class among the"
 WITHOUT_LEAKS = "without leaks"
 NO_LEAKS = "No test photo has a near-duplicate in the gallery, so no score gains by one."
 BY_QUERY = "Tests compare query by query: their differences are means over queries, not over classes."
@@ -43,10 +44,7 @@ BY_QUERY = "Tests compare query by query: their differences are means over queri
 def population(queries: int, left_out: int, gallery: int) -> str:
     """The line on which photos the scores are means over."""
     rest = f"; {left_out:,} left out" if left_out else ""
-    return (
-        f"Over the {queries:,} test photos that have another photo of their class among the {gallery:,} photos of the "
-        f"gallery{rest}."
-    )
+    return f"Over {counted(queries, 'test photo')} {OF_POPULATION} {counted(gallery, 'photo')} of the gallery{rest}."
 
 
 def undefined_pairs(pairs: int, cells: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from lib.errors import PetalscopeError, QueryError, StoreError
 from lib.settings import Settings
 from lib.store import collections, errors, inspect, overview
 from lib.store import pool as pools
-from lib.store.connection import open_store
+from lib.store.connection import Store, open_store
 from lib.store.endpoints import endpoint
 from lib.store.pool import Connection, Pool
 from lib.store.write import Rows, write_collection
@@ -192,9 +192,16 @@ def test_what_cannot_be_prepared_after_opening_stays_closed(settings: Settings) 
 # -- closed when nobody uses it --------------------------------------------------------------------------------------
 
 
+def until_closed(store: Store) -> None:
+    deadline = time.monotonic() + 20
+    while not store.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_connection_closes_with_its_last_session(settings: Settings) -> None:
     connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
-    pool = Pool()
+    pool = Pool(grace_s=0.0)
     first, second = pool.lease(connection), pool.lease(connection)
     store = pool.get(connection)
     first.release()
@@ -202,7 +209,7 @@ def test_a_connection_closes_with_its_last_session(settings: Settings) -> None:
     assert pool.get(connection) is store
     assert not store.closed
     second.release()
-    assert store.closed
+    until_closed(store)
     with open_store(connection.uri, wait_s=0.0) as other:  # another process could have the lock
         assert collections.names(other) == ["two"]
     third = pool.lease(connection)
@@ -211,11 +218,36 @@ def test_a_connection_closes_with_its_last_session(settings: Settings) -> None:
     third.release()
 
 
+def test_a_page_that_is_loaded_again_keeps_the_connection(settings: Settings) -> None:
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
+    pool = Pool(grace_s=0.3)
+    pool.lease(connection).release()
+    store = pool.get(connection)
+    reloaded = pool.lease(connection)
+    time.sleep(0.6)
+    assert not store.closed
+    reloaded.release()
+    until_closed(store)
+
+
+def test_a_closed_store_opens_with_what_was_loaded(settings: Settings) -> None:
+    connection = pools.typed_connection(settings, str(make_store(settings.artifacts / "x.db")))
+    pool = Pool(grace_s=0.0)
+    store = pool.get(connection)
+    store.call("load_collection", "two", doing="load two")
+    pool.lease(connection).release()
+    until_closed(store)
+    state = pool.get(connection).call("get_load_state", "two", doing="ask for the state of two")
+    assert state["state"].name == "Loaded"
+    pool.close_all()
+
+
 def test_the_apps_own_store_stays_open(settings: Settings) -> None:
     own = replace(settings, milvus_uri=str(make_store(settings.artifacts / "x.db")))
-    pool = Pool(idle_s=0.0, most=0)
+    pool = Pool(idle_s=0.0, most=0, grace_s=0.0)
     store = pool.get(pools.app_connection(own))
     pool.lease(pools.app_connection(own)).release()
+    time.sleep(0.1)
     pool.close_unused()
     assert not store.closed
     pool.close_all()
@@ -251,7 +283,7 @@ def test_many_connections_leave_no_descriptor() -> None:
         return count
 
     with recorded_servers.serving() as (port, _):
-        pool, counts = Pool(), []
+        pool, counts = Pool(grace_s=0.0), []
         for attempt in range(12):  # each with another token, as of another visitor
             connection = pools.Connection("typed", f"http://127.0.0.1:{port}", f"token {attempt}")
             lease = pool.lease(connection)
