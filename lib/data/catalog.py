@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from lib import artifacts
-from lib.data import factor_table, images, outcome, sampling, splits
+from lib.data import factor_table, images, sampling, splits, unreadable
 from lib.data.layouts import layout
 from lib.data.scanning import FACTORS_FILE, skipped_file
 from lib.documents.prepare import DatasetSummary, SkippedFile
@@ -282,7 +282,7 @@ def build(
                 done += 1
                 progress(done if limit is None else len(rows), target)
     if not rows:
-        raise outcome.unreadable_error(root, found.labels, skipped)
+        raise unreadable.no_image_error(root, found.labels, skipped)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame = splits.with_splits(frame, found.splits, seed)
     factors = factor_table.join(frame[COLUMNS], root / FACTORS_FILE)
@@ -297,7 +297,7 @@ def build(
         seed=seed,
         limit=limit,
         factors=factors.note,
-        layout=found.facts() | {"empty": outcome.empty_folders(found, frame["id"], waiting)},
+        layout=found.facts() | {"empty": unreadable.empty_folders(found, frame["id"], waiting)},
     )
 
 

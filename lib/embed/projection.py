@@ -161,8 +161,10 @@ def project(
 
 
 def parameters_used(facts: MapFacts, images: int) -> MapParameterFacts:
-    """The parameters with which a map of `images` was made, where more neighbours were asked for than there are, or
-    UMAP where PCA was made; the facts name those asked for."""
+    """The parameters with which a map of `images` was made; its `facts` have the requested ones.
+
+    They differ where more neighbours were requested than there are images.
+    """
     used: MapParameterFacts = {"method": facts["method"], "metric": facts["metric"]}
     if facts["method"] == "UMAP":
         used["n_neighbors"] = min(facts["n_neighbors"], images - 1)
@@ -170,12 +172,12 @@ def parameters_used(facts: MapFacts, images: int) -> MapParameterFacts:
     return used
 
 
-def why_other_parameters(facts: MapFacts, asked: MapParameters, images: int) -> str:
-    """Why a map has another method or number of neighbours than was `asked`; "" when it has these."""
+def why_other_parameters(facts: MapFacts, requested: MapParameters, images: int) -> str:
+    """Why a map of `images` has another method or number of neighbours than `requested`; "" when it has these."""
     if "why" in facts:
         return f"PCA in place of UMAP: {facts['why']}"
-    if asked.method == "umap" and asked.n_neighbors > images - 1:
-        return f"n_neighbors {images - 1} in place of {asked.n_neighbors}: there are {images} images"
+    if requested.method == "umap" and requested.n_neighbors > images - 1:
+        return f"n_neighbors {images - 1} in place of {requested.n_neighbors}: there are {images} images"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import catalog_file, data_notes, datasets, images, outcome, own_folders, skipped_files
+from lib.data import catalog_file, data_notes, datasets, images, own_folders, skipped_files, unreadable
 from lib.data.catalog import Catalog
 from lib.data.layouts import layout, unpack
 from lib.data.scanning import skipped_file
@@ -138,7 +138,7 @@ def _check_readable_photos(found: layout.Layout, root: Path) -> None:
         else:
             return
     if len(found.files) <= _TRIED:
-        raise outcome.unreadable_error(root, found.labels, skipped)
+        raise unreadable.no_image_error(root, found.labels, skipped)
 
 
 def _weights(settings: Settings, *, thorough: bool) -> _Check:

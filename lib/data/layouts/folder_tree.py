@@ -73,8 +73,8 @@ class FolderTree:
         prefix = f"{folder}/" if folder else ""
         return [name for each, names in self.photos.items() if f"{each}/".startswith(prefix) for name in names]
 
-    def shown(self, folder: str) -> str:
-        """A folder as a sentence names it: its full path."""
+    def full_path(self, folder: str) -> str:
+        """The full path of a folder (an id; "" is the data folder), for a sentence."""
         return str(self.root / folder) if folder else str(self.root)
 
 

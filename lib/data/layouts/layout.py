@@ -88,7 +88,7 @@ class _Reader:
         self.kids = tree.live(self.node)
         self.names = {kid: last(kid) for kid in self.kids}
         # For sentences.
-        self.place, self.folders = tree.shown(self.node), listed(f"{name}/" for name in self.names.values())
+        self.place, self.folders = tree.full_path(self.node), listed(f"{name}/" for name in self.names.values())
         self.as_classes = Reading("layout", "classes", about_classes(list(self.names.values())))
 
     def read(self) -> Layout:
@@ -164,9 +164,9 @@ class _Reader:
         same, count = class_folders.copies(self.tree, self.node, inner)
         if same < count:
             raise AmbiguousDataError(
-                f"{self.tree.shown(inner)} repeats the class folders beside it with other photos",
+                f"{self.tree.full_path(inner)} repeats the class folders beside it with other photos",
                 [
-                    Reading("data", self.tree.shown(inner), "these class folders alone"),
+                    Reading("data", self.tree.full_path(inner), "these class folders alone"),
                     Reading("layout", "classes", f"{last(inner)} as one more class"),
                 ],
             )
@@ -174,7 +174,7 @@ class _Reader:
         found = class_folders.classes(self.tree, self.node, {inner: reason})
         found.notes.append(
             f"The folder {inner}/ holds the same class folders once more, with copies of {counted(count, 'photo')}: it "
-            f"is left out ({self.tree.shown(inner)} alone fits as data folder, too)."
+            f"is left out ({self.tree.full_path(inner)} alone fits as data folder, too)."
         )
         return self._of_classes(found)
 
@@ -192,7 +192,7 @@ class _Reader:
                 f"{self.folders} in {self.place} hold class folders of the same names",
                 [
                     self.as_classes,
-                    *(Reading("data", self.tree.shown(kid), "its class folders alone") for kid in self.kids[:2]),
+                    *(Reading("data", self.tree.full_path(kid), "its class folders alone") for kid in self.kids[:2]),
                 ],
             )
         if generic := [name for name in self.names.values() if folder_names.means_photos(name)]:
@@ -203,12 +203,12 @@ class _Reader:
             )
         only = self.kids[0]
         if len(self.kids) == 1 and len(self.tree.live(only)) > 1:
-            loose = len(self.tree.photos[only])
+            loose, folders, path = len(self.tree.photos[only]), self.tree.live(only), self.tree.full_path(only)
             raise AmbiguousDataError(
-                f"{self.tree.shown(only)} holds {counted(loose, 'photo')} beside {len(self.tree.live(only))} folders",
+                f"{path} holds {counted(loose, 'photo')} beside {len(folders)} folders",
                 [
                     Reading("layout", "classes", about_classes([self.names[only]])),
-                    Reading("data", self.tree.shown(only), about_classes([last(kid) for kid in self.tree.live(only)])),
+                    Reading("data", path, about_classes([last(folder) for folder in folders])),
                 ],
             )
         return self._unless_table_disagrees(tables)

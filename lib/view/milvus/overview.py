@@ -112,7 +112,7 @@ def _detail(entry: CollectionDocument) -> None:
         {
             "Partitions": _listed(entry["partitions"]),
             "Aliases": _listed(entry["aliases"]),
-            "Shards": shown(entry.get("shards")),
+            "Shards": known_or_not(entry.get("shards")),
             "Dynamic fields": "yes" if entry["dynamic"] else "no",
             "Replicas": _counted(entry, "replicas"),
             "Segments on disk": _counted(entry, "segments"),
@@ -136,18 +136,18 @@ def _counts(entry: CollectionDocument) -> None:
     columns = st.container(key="numbers_rows").columns(4)
     columns[0].metric(
         "row_count",
-        shown(rows["row_count"]),
+        known_or_not(rows["row_count"]),
         border=True,
         help="The engine's statistic; a server counts flushed rows only.",
     )
     columns[1].metric(
         "count(*)",
-        shown(rows["count"]),
+        known_or_not(rows["count"]),
         border=True,
         help="Counted by a query; a server needs the collection loaded for that.",
     )
-    columns[2].metric("Load state", shown(entry["load_state"]), border=True)
-    columns[3].metric("Consistency", shown(entry["consistency"]), border=True)
+    columns[2].metric("Load state", known_or_not(entry["load_state"]), border=True)
+    columns[3].metric("Consistency", known_or_not(entry["consistency"]), border=True)
     if rows.get("note"):
         st.caption(f":material/info: {rows['note']}")
     elif rows["count"] is None:
@@ -205,6 +205,6 @@ def _server(context: MilvusContext) -> None:
             st.caption("Not supported: " + ", ".join(plain(item["call"]) for item in info.unavailable))
 
 
-def shown(value: object) -> str:
+def known_or_not(value: object) -> str:
     """A value for the screen; None becomes "not known"."""
     return "not known" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

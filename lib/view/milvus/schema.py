@@ -12,7 +12,7 @@ from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus.connect import REFRESH
-from lib.view.milvus.overview import shown
+from lib.view.milvus.overview import known_or_not
 
 ATTRIBUTES = "Key / attributes"
 MEMORY = "Memory, estimated"
@@ -88,7 +88,7 @@ def _index(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> No
         _parameters(index)
         _size(index, entry, lite=lite)
         state = index["state"] or "not exposed"
-        counts = ", ".join(f"{name} {shown(value)}" for name, value in index["rows"].items())
+        counts = ", ".join(f"{name} {known_or_not(value)}" for name, value in index["rows"].items())
         note = f" :material/warning: {plain(index['state_note'])}" if index.get("state_note") else ""
         st.caption(f"State **{plain(state)}**{f' ({counts})' if counts else ''}.{note}")
         with st.expander("Raw answer of the engine", icon=":material/data_object:"):
@@ -103,7 +103,7 @@ def _parameters(index: IndexDocument) -> None:
     rows = [
         {
             "Build parameter": name,
-            "Value": shown(index["params"].get(name)),
+            "Value": known_or_not(index["params"].get(name)),
             "Source": index["source"].get(name, "reported"),
         }
         for name in names

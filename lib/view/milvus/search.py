@@ -20,7 +20,7 @@ from lib.view import cached, formatting, inputs, page_controls, selection, uploa
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import filter_builder, load_prompt, row_photos
-from lib.view.milvus.overview import shown
+from lib.view.milvus.overview import known_or_not
 
 WAYS = {"row": "A row", "photo": "A photo", "typed": "Paste a vector"}
 _RANDOM_ROWS = 500  # rows from which a random one is taken
@@ -196,7 +196,7 @@ def _results(context: MilvusContext, results: FieldAnswers, params: dict[str, fl
     for note in results.notes:
         st.warning(plain(note), icon=":material/warning:")
     direction = "larger = closer" if results.higher_is_closer else "smaller = closer"
-    used = ", ".join(f"{name} {shown(value)}" for name, value in params.items())
+    used = ", ".join(f"{name} {known_or_not(value)}" for name, value in params.items())
     st.caption(
         f"**{plain(results.value_name)}**, {direction}{f' · {used}' if used else ''} · "
         f"**{results.milliseconds:.1f} ms**, {TIMED}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.data.catalog import Catalog
+from lib.data.catalog import COLUMNS, Catalog
 from lib.measure import findings, traits
 from lib.measure.findings import Finding
 from lib.search import neighbourhoods
@@ -19,6 +19,7 @@ NO_DUPLICATES: dict[str, Any] = {"duplicates": []}
 def findings_of(vectors: np.ndarray, labels: list[str], audit: dict[str, Any] = NO_DUPLICATES) -> dict[str, Finding]:
     ids = [f"{label}/{i:03d}.jpg" for i, label in enumerate(labels)]
     frame = pd.DataFrame({"id": ids, "label": labels, "split": "train", "sha256": ids})
+    frame = frame.assign(width=40, height=30, bytes=900, changed_ns=1)[COLUMNS]
     near = neighbourhoods.k_nearest(vectors.astype(np.float32), [[row] for row in range(len(vectors))])
     columns = traits.traits(Catalog("x", Path("/x"), frame, [], "f", 0, None), "pixels", near)
     return {finding.name: finding for finding in findings.findings(ids, columns, audit)}

@@ -24,7 +24,9 @@ def catalog(**columns: list[object]) -> Catalog:
             "label": ["a", "a", "b", "b"],
             "split": ["train", "test", "val", "train"],
             "width": [10, 20, 30, 40],
+            "height": [40, 30, 20, 10],
             "sha256": list("wxyz"),
+            "bytes": [500, 600, 700, 800],
             "changed_ns": [1, 2, 3, 4],
             **columns,
         }

@@ -1,4 +1,4 @@
-"""What came of decoding the files of a layout: class folders that yielded nothing, folders that cannot be read."""
+"""Folders without a readable image: class folders of a layout that hold none, and the error for a data folder."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ def empty_folders(found: Layout, ids: Iterable[str], waiting: set[str]) -> list[
     return sorted(empty, key=natural_key)
 
 
-def unreadable_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapping[str, str]]) -> DataError:
-    """The error for a folder without a readable image, which says what its files are; `labels` are theirs."""
+def no_image_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapping[str, str]]) -> DataError:
+    """The error for a data folder without a readable image, which says what its files are.
+
+    `labels` are those of its files, by id; `skipped` is as in a catalog.
+    """
     unread = sorted((entry for entry in skipped if entry["id"] in labels), key=lambda entry: entry["id"])
     if not unread:
         return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
