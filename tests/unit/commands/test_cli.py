@@ -200,6 +200,7 @@ def test_the_program_without_a_command_exits_2() -> None:
 # -- the documents --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_copies_that_are_left_out_are_said(run: Run) -> None:
     note = commands_search.copies_left_out(1)
     assert note == "1 pixel-identical copy left out (--keep-duplicates)"

@@ -30,6 +30,8 @@ from lib.retrieval.search import AnswerFilter, SearchableSpace
 from lib.settings import PROJECT, Settings
 from tests.conftest import COPY, COPY_OF
 
+pytestmark = pytest.mark.slow  # each program runs in a process of its own
+
 METRICS = ("mse", "l1", "l2", "cosine", "ncc")
 LOAD = Callable[[str], SearchableSpace]
 RECIPES = [
@@ -92,7 +94,6 @@ def test_the_faiss_program_gives_the_same_ids(
     assert said.getvalue().split("\n")[:-1] == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES, ids=_name)
 def test_the_command_gives_the_same_ids(
     opened: Workspace, loaded: LOAD, prepared: Settings, recipe: Reproduction, capsys: pytest.CaptureFixture[str]
@@ -106,7 +107,6 @@ def test_the_command_gives_the_same_ids(
     assert [row["id"] for row in json.loads(capsys.readouterr().out)["results"]] == expected
 
 
-@pytest.mark.slow
 def test_the_milvus_programs_give_the_same_ids(
     opened: Workspace, loaded: LOAD, prepared: Settings, tmp_path: Path
 ) -> None:
