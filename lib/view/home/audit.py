@@ -24,7 +24,7 @@ TOGETHER_HELP = "A table of labels and splits: `python -m lib prepare --labels F
 
 
 def show(workspace: Workspace) -> None:
-    """The files that were left out; duplicates once the user switches them on."""
+    """The files that were left out; leaks and duplicates once the user switches them on."""
     photos = cached.catalog(workspace)
     for sentence in data_notes.sentences(photos):
         st.caption(plain(sentence))
@@ -41,21 +41,8 @@ def show(workspace: Workspace) -> None:
         help="Compares every photo with every other: a few seconds.",
     ):
         return
-    groups = cached.audit_report(workspace)["duplicates"]
-    conflicts = sum(group["conflict"] for group in groups)
-    exact = sum(group["kind"] == "exact" for group in groups)
-    st.markdown(
-        f"**{exact}** photos occur more than once, **{len(groups) - exact}** pairs are nearly equal; **{conflicts}** "
-        "of these groups have conflicting labels."
-    )
-    for place, group in enumerate(sorted(groups, key=lambda group: not group["conflict"])[:_MOST_GROUPS]):
-        difference = "equal pixels" if group["kind"] == "exact" else f"{group['distance']} of 256 bits differ"
-        st.caption(f"{'**Conflicting labels** · ' if group['conflict'] else ''}{difference}")
-        photo_tiles.show_photos(
-            workspace, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112
-        )
-    page_controls.json_button(groups, "audit")
     _show_leaks(workspace, photos)
+    _show_duplicates(workspace)
 
 
 def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
@@ -75,8 +62,26 @@ def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
         notes = [f"{split} · {name}" for split, name in zip(leak["splits"], leak["ids"], strict=True)]
         photo_tiles.show_photos(workspace, leak["ids"], key=f"leak_{place}", title="Leaks", notes=notes, tile=112)
     if len(pairs) > _MOST_GROUPS:
-        st.caption(f"The first {_MOST_GROUPS} of {len(pairs):,}; the table has all.")
+        st.caption(f"The first {_MOST_GROUPS} of {len(pairs):,}; `python -m lib audit` lists all.")
     page_controls.download(
         TOGETHER, lambda: leaks.shared_split_table(near, photos), "petalscope-splits.csv", key="together"
     )
     st.caption(TOGETHER_HELP)
+
+
+def _show_duplicates(workspace: Workspace) -> None:
+    """The photos that occur more than once or are nearly equal, conflicting labels first."""
+    groups = cached.audit_report(workspace)["duplicates"]
+    conflicts = sum(group["conflict"] for group in groups)
+    exact = sum(group["kind"] == "exact" for group in groups)
+    st.markdown(
+        f"**{exact}** photos occur more than once, **{len(groups) - exact}** pairs are nearly equal; **{conflicts}** "
+        "of these groups have conflicting labels."
+    )
+    for place, group in enumerate(sorted(groups, key=lambda group: not group["conflict"])[:_MOST_GROUPS]):
+        difference = "equal pixels" if group["kind"] == "exact" else f"{group['distance']} of 256 bits differ"
+        st.caption(f"{'**Conflicting labels** · ' if group['conflict'] else ''}{difference}")
+        photo_tiles.show_photos(
+            workspace, group["ids"], key=f"group_{place}", title="Duplicates", notes=group["ids"], tile=112
+        )
+    page_controls.json_button(groups, "audit")
