@@ -219,14 +219,16 @@ def show_evaluate(document: EvaluateDocument) -> str:
 
 
 def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
-    """The scores without near-duplicates, where there are any."""
-    cells = [(row, clean) for row in rows if (clean := row.get("without_leaks")) is not None and clean["leaks"]]
-    if not cells:
-        return []
-    leaked = agreeing(cells[0][1]["leaks"], "query", "has a near-duplicate", "have near-duplicates")
-    lines = [f"{leaked} among these images; without these pairs P@1 and mAP are"]
-    for row, clean in cells:
+    """P@1 and mAP without near-duplicates, for the rows that have a score and a leak."""
+    lines: list[str] = []
+    for row in rows:
+        clean = row.get("without_leaks")
+        if clean is None or not clean["leaks"] or row["map"] is None:
+            continue
+        if not lines:
+            leaked = agreeing(clean["leaks"], "query", "has a near-duplicate", "have near-duplicates")
+            lines.append(f"{leaked} among these images; without these pairs P@1 and mAP are")
         pairs = [(clean["precision"]["1"], row["precision"]["1"]), (clean["map"], row["map"])]
-        shown = [f"{value:.3f} (with them {before:.3f})" for value, before in pairs if value is not None and before]
-        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown) or '–'}")
+        shown = ["–" if value is None else f"{value:.3f} (with them {before:.3f})" for value, before in pairs]
+        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown)}")
     return lines
