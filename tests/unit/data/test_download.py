@@ -404,9 +404,12 @@ def test_two_processes_share_one_download(tmp_path: Path) -> None:
     assert names(tmp_path) == {"flower_photos"}
 
 
+# A process inherits that interrupts are ignored, as in a shell's background: then Ctrl-C would end nothing.
 FILE_CHILD = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from lib.data.download import fetch
 from lib.data.remote import Remote
 url, size, digest, folder = sys.argv[1:]
