@@ -41,6 +41,12 @@ def checkpoint_file(settings: Settings, run_id: str) -> Path:
     return folder(settings) / "unfinished" / f"{run_id}.pt"
 
 
+def remove_leftovers(settings: Settings) -> None:
+    """Delete what killed trainings have left half-written. The caller holds the lock of the one training."""
+    for leftover in list(folder(settings).rglob(f"{artifacts.TEMPORARY}*")):
+        artifacts.remove(leftover)
+
+
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint. Raises ArtifactError when the disk is full; the previous checkpoint then stays."""
     import torch

@@ -286,6 +286,7 @@ def training(settings: Settings, queue: Sequence[str]) -> Iterator[StatusWriter]
             process = f" (process {current.pid})" if current is not None and current.pid else ""
             folder = checkpoints.folder(settings)
             raise TrainingError(f"Another training{process} writes into {folder}", remedy=Remedy.END_TRAINING)
+        checkpoints.remove_leftovers(settings)
         writer = StatusWriter(settings, queue)
         try:
             writer.update()

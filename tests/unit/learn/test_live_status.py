@@ -125,6 +125,17 @@ def test_words_between_two_writings_wait(settings: Settings) -> None:
 # --- Only one --------------------------------------------------------------------------------------------------------
 
 
+def test_what_a_killed_training_left_half_written_goes_when_the_next_one_starts(settings: Settings) -> None:
+    checkpoint = checkpoints.checkpoint_file(settings, "init-quick-s0")
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"whole")
+    leftover = checkpoint.with_name(f"{artifacts.TEMPORARY}0f447b57-{checkpoint.name}")
+    leftover.write_bytes(b"ha")
+    with live_status.training(settings, []):
+        assert not leftover.exists()
+        assert checkpoint.exists()
+
+
 def test_a_second_training_is_refused(settings: Settings) -> None:
     with live_status.training(settings, ["init, seed 0"]):
         with pytest.raises(TrainingError, match=rf"Another training \(process {os.getpid()}\) writes into") as caught:
