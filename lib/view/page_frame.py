@@ -16,7 +16,7 @@ from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
 from lib.settings import ASSETS, LayoutChoice
 from lib.text import counted
-from lib.view import auth, background_jobs, cached, layout_form, remedies, selection, url_state
+from lib.view import auth, background_jobs, cached, ended_sessions, layout_form, remedies, selection, url_state
 from lib.view.components import home_link
 from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
@@ -40,6 +40,7 @@ def begin(title: str, lead: str) -> None:
     page_title = title if title == "Petalscope" else f"{title} · Petalscope"
     st.set_page_config(page_title=page_title, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(f"<style>{_css()}{_colour_scheme()}</style>")
+    ended_sessions.follow()
     auth.guard()
     errors = url_state.read_address(next((page for page, label, _ in PAGES if label == title), url_state.HOME))
     with st.sidebar:
