@@ -154,8 +154,8 @@ def test_a_crowd_on_all_pages_with_a_prepare_beside_it(served: Settings, scale: 
             until = time.monotonic() + scale.seconds / 4
         text = ", ".join(map(str, levels))
         tally.note("sessions", 0, f"server before and after each crowd of {scale.sessions}: {text}")
-        # Caches fill in the first crowd.
-        assert levels[-1].threads <= levels[1].threads + 4, text
+        # Caches fill in the first crowd. Pools of threads that compute come and go, before it and after it.
+        assert levels[-1].threads <= max(level.threads for level in levels[:2]) + 4, text
         assert levels[-1].memory <= levels[1].memory * 1.15 + 20, text
         # Streamlit keeps ended sessions for a while, should they return, each with its sockets, and lets go of those
         # whose time is over when the next one ends. That last one stays, as did the first before the crowds.
