@@ -197,7 +197,8 @@ def _steps(connect: str, name: str, data: str, dim: int) -> list[Step]:
         Step(
             "Insert",
             "Insert dicts in batches of a few hundred. Flush closes the segment: only flushed rows use an index.",
-            f"import numpy as np\n\nphotos = np.load({data!r})\n"
+            f"import numpy as np\n\nwith np.load({data!r}) as file:\n"
+            '    photos = {name: file[name] for name in ("id", "label", "vector")}\n'
             'columns = zip(photos["id"], photos["label"], photos["vector"])\n'
             'rows = [{"id": str(i), "label": str(name), "vector": vector} for i, name, vector in columns]\n'
             f'answer = client.insert("{name}", rows)["insert_count"]\n'
