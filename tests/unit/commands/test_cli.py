@@ -192,6 +192,7 @@ def test_usage_that_does_not_parse_exits_2(words: list[str], capsys: pytest.Capt
     assert "Traceback" not in captured.err
 
 
+@pytest.mark.slow
 def test_the_program_without_a_command_exits_2() -> None:
     done = shell("lib ")
     assert (done.status, done.out) == (2, "")
@@ -603,6 +604,7 @@ def test_an_unknown_collection(run: Run) -> None:
     assert "\n" not in run("inspect", "--collection", "bad\nname").sentence
 
 
+@pytest.mark.slow
 def test_no_library_logs_through_us(place: dict[str, str]) -> None:
     # Milvus Lite logs a traceback for each of the calls that it does not have; pymilvus one for a server that is dead.
     done = shell("lib inspect --json", **place)
@@ -616,12 +618,14 @@ def test_no_library_logs_through_us(place: dict[str, str]) -> None:
 # -- pipes, terminals, signals --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_answer_goes_to_stdout_alone(place: dict[str, str]) -> None:
     done = shell("lib evaluate --json", **place)
     assert len(done.document["rows"]) == 10
     assert "evaluate pixels" in done.err
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error(place: dict[str, str]) -> None:
     done = shell("lib evaluate --json 2>/dev/null | head -c 1; exit ${PIPESTATUS[0]}", **place)
     assert (done.status, done.out) == (0, "{")
@@ -629,6 +633,7 @@ def test_a_reader_that_leaves_early_is_no_error(place: dict[str, str]) -> None:
     assert (closed.status, closed.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_written_is_an_error(place: dict[str, str]) -> None:
     full = shell("lib search rose/00.jpg --json > /dev/full", **place)
     assert full.sentence == "The result could not be written: No space left on device."
@@ -637,6 +642,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(place: dict[str, str]) -> 
     assert "Standard output is closed" in closed.sentence
 
 
+@pytest.mark.slow
 def test_closed_stderr_and_stdin_do_not_leak_into_the_answer(place: dict[str, str]) -> None:
     done = shell("lib evaluate --json --metric l2 2>&- <&-", **place)
     assert len(done.document["rows"]) == 2
@@ -644,6 +650,7 @@ def test_closed_stderr_and_stdin_do_not_leak_into_the_answer(place: dict[str, st
     assert (failed.status, failed.out) == (1, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_without_the_letters_still_gets_the_rest(place: dict[str, str]) -> None:
     done = shell("lib search rose/00.jpg", **place, PYTHONIOENCODING="ascii")
     assert done.status == 0, done.err
@@ -685,6 +692,7 @@ def test_one_picture_is_enough_for_everything_but_a_score(run: Run, tmp_path: Pa
     assert (row["precision"]["1"], row["recall"]["10"], row["map"], row["ci95"]["map"]) == (None, None, None, None)
 
 
+@pytest.mark.slow
 def test_a_folder_whose_name_is_not_text(place: dict[str, str], tmp_path: Path) -> None:
     photos = draw_photos(tmp_path / os.fsdecode(b"fl\xffwers"), per_class=1)
     variables = {"PETALSCOPE_DATA": os.fsdecode(os.fsencode(photos)), "PETALSCOPE_ARTIFACTS": str(tmp_path / "a")}
