@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.timing import ROUNDS, Row, most, tell
 from lib import settings as settings_module
 from lib.prepare import workspace
+from lib.view.retrieval import query_form
 from tests.helpers import browser_driver
 
 GOALS = {"resnet18": 500.0, "pixels": 1000.0}
@@ -53,7 +54,7 @@ def _row(page: Any, address: str, space: str, photos: int) -> Row:
 
 def _another(page: Any) -> float:
     """Seconds from the click to the last grid's new answers."""
-    button = page.get_by_role("button", name="Another", exact=True)
+    button = page.get_by_role("button", name=query_form.RANDOM, exact=True)
     button.wait_for(timeout=60_000)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_timeout(1500)

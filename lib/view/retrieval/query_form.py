@@ -29,6 +29,7 @@ from lib.view.components.crop_box import Box
 from lib.view.formatting import plain
 
 PHOTOS, UPLOAD, SELECTION, ROW = "photos", "upload", "selection", "row"
+RANDOM = "Random photo"
 SOURCES = {PHOTOS: "Photos", UPLOAD: "Upload", SELECTION: "Selection", ROW: "Milvus row"}
 # A larger selection is thinned to this many queries, so that a search stays a matter of a second.
 MOST_QUERIES = 24
@@ -106,7 +107,7 @@ def _catalog_photo(workspace: Workspace) -> list[Query]:
         st.session_state["turn"] = (int(st.session_state.get("turn", 0)) + 1) % 1_000_000
         draw()
 
-    st.button("Random photo", on_click=draw_next, icon=":material/casino:", width="stretch", type="primary")
+    st.button(RANDOM, on_click=draw_next, icon=":material/casino:", width="stretch", type="primary")
     st.number_input(
         "Seed", 0, 999_999, key="turn", on_change=draw, help="The same seed and class always give the same photo."
     )
