@@ -175,6 +175,8 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     if options.qrels is not None:
         trec_files.write_qrels(options.qrels, opened.catalog(), options.queries)
         files.append(str(options.qrels))
+    if near is None:
+        rows = [{**row, "without_leaks": None} for row in rows]
     document: EvaluateDocument = {"rows": rows}
     if files:
         document["files"] = files
@@ -220,6 +222,10 @@ def show_evaluate(document: EvaluateDocument) -> str:
 
 def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
     """P@1 and mAP without near-duplicates, for the rows that have a score and a leak."""
+    from lib.measure.leaks import NOT_SEARCHED
+
+    if any("without_leaks" in row and row["without_leaks"] is None for row in rows):
+        return [NOT_SEARCHED]
     lines: list[str] = []
     for row in rows:
         clean = row.get("without_leaks")

@@ -18,6 +18,7 @@ from lib.progress import Progress, no_progress
 from lib.search import near_duplicates
 from lib.search.near_duplicates import NearDuplicates, Source
 
+NOT_SEARCHED = "Near-duplicates could not be searched for, so no score is without leaks: prepare the photos again."
 # The space whose neighbours are compared, where it is prepared; else the last one that is.
 PREFERRED_SPACE = "resnet18"
 PIXELS = "pixels"
@@ -44,7 +45,7 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
 
 
 def find_or_none(workspace: Workspace, catalog: Catalog, progress: Progress = no_progress) -> NearDuplicates | None:
-    """As `find`; None where photos or artifacts that it needs cannot be read any more."""
+    """As `find`; None where photos or artifacts that it needs cannot be read any more: then show `NOT_SEARCHED`."""
     try:
         return find(workspace, catalog, progress)
     except PetalscopeError:

@@ -102,7 +102,7 @@ class NearDuplicates:
 
 def file_in(folder: Path, space_folder: str, fingerprint: str) -> Path:
     """The file of the near-duplicates of a space, whether it exists or not; its name is a hash of all inputs."""
-    thresholds = (NEIGHBOURS, LEAST_COSINE, LEAST_WINDOW, LEAST_WHOLE, overlap.COARSE, overlap.SIZES)
+    thresholds = (NEIGHBOURS, LEAST_COSINE, LEAST_WINDOW, LEAST_WHOLE, overlap.COARSE, overlap.SIZES, overlap.AROUND)
     key = artifacts.digest("petalscope-near-duplicates", SCHEMA, fingerprint, *thresholds)[:8]
     return folder / FOLDER / f"{Path(space_folder).name}-{key}.json"
 

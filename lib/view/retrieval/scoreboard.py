@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
-from lib.measure import scoreboard
+from lib.measure import leaks, scoreboard
 from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUERIES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
@@ -72,9 +72,11 @@ def show(workspace: Workspace) -> None:
         for metric, cell in space_scores.scores.items()
     }
     _show_population(cells)
-    leaks = next(iter(scores_by_space.values())).facts["leaks"]
-    if leaks is not None:
-        st.caption(leaked(leaks) if leaks else NO_LEAKS)
+    leak_count = next(iter(scores_by_space.values())).facts["leaks"]
+    if leak_count is None:
+        st.caption(leaks.NOT_SEARCHED)
+    else:
+        st.caption(leaked(leak_count) if leak_count else NO_LEAKS)
     if all(cell.why for cell in cells.values()):
         return
     measure, over = _measure_choice()

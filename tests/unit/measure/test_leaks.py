@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from lib.commands.search import show_evaluate
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError
 from lib.measure import evaluation, leaks, scoreboard
@@ -195,6 +196,9 @@ def test_a_damaged_record_is_named(leaky: Workspace) -> None:
         with pytest.raises(ArtifactError, match="cannot be read"):
             leaks.find(leaky, catalog)
         assert leaks.find_or_none(leaky, catalog) is None
+        (row,) = evaluation.evaluate(leaky, "pixels", ["l2"])
+        assert leaks.NOT_SEARCHED not in show_evaluate({"rows": [row]})
+        assert leaks.NOT_SEARCHED in show_evaluate({"rows": [{**row, "without_leaks": None}]})
     finally:
         file.write_text(kept)
 
