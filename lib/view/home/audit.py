@@ -6,10 +6,11 @@ import streamlit as st
 
 from lib.data import data_notes, skipped_files
 from lib.data.catalog import Catalog
+from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.measure import leaks
 from lib.prepare.workspace import Workspace
-from lib.text import agreeing
+from lib.text import agreeing, counted
 from lib.view import cached, page_controls, photo_tiles, remedies, url_state
 from lib.view.formatting import plain
 
@@ -53,6 +54,12 @@ def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
         st.info(remedies.sentence(error))
         return
     pairs = leaks.leaks(near, photos)
+    record = near.record
+    st.caption(
+        f"Near-duplicates among {counted(record['candidates'], 'pair')} of similar photos in "
+        f"{spaces.get(record['space']).title}: a correlation of at least {record['least_window']} with a window, or "
+        f"{record['least_whole']} as a whole. Measured {record['made'][:16].replace('T', ' ')} UTC."
+    )
     if not pairs:
         st.markdown(NO_LEAKS)
         return
