@@ -1,7 +1,7 @@
 """Opening the app and changing pages, in a browser: `python -m benchmarks.screens`.
 
 The cold start is from the command `streamlit run` until the first page is complete in a fresh browser profile, beside
-the same of an app that only says a word, in turns. A change of pages is from the click in the sidebar until the other
+the same of an app that only says a word, in turns. A change of pages is from the click in the bar until the other
 page is complete, on the prepared photos, each page having been seen once. Wall time, medians of seven.
 """
 
@@ -25,7 +25,7 @@ from lib.settings import PROJECT
 from tests.helpers import browser_driver
 
 EMPTY = 'import streamlit as st\n\nst.title("Empty")\n'
-# Names in the sidebar, and the headings of their pages.
+# Names in the bar, and the headings of their pages.
 PAGES = {name: name for name in ("Training regimes", "Embedding map", "Retrieval", "Milvus collection")} | {
     "Home": "Petalscope"
 }
@@ -132,7 +132,7 @@ def page_switch(chromium: Any, opened: workspace.Workspace) -> Row:
 
 def _switch(page: Any, title: str) -> float:
     """Seconds from the click on a page's name until it is complete."""
-    link = page.locator('[data-testid="stSidebar"]').get_by_role("link", name=title)
+    link = page.locator(".st-key-topbar").get_by_role("link", name=title)
     link.wait_for(timeout=60_000)
     start = time.perf_counter()
     link.click()

@@ -1,9 +1,12 @@
-"""The frame of every page: configuration, navigation, the line with the origin of its numbers, empty states, errors."""
+"""The frame of every page: its settings, the bar with the navigation, its heading, empty states, and errors.
+
+The bar holds the links to the pages, the query photo, the provenance of the page's numbers, and the account. The
+heading has the page's verdict beside it, or what the page shows until there is one.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import html
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,9 +17,20 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
-from lib.settings import ASSETS, LayoutChoice
+from lib.settings import ASSETS, VERSION, LayoutChoice
 from lib.text import counted
-from lib.view import auth, background_jobs, cached, ended_sessions, layout_form, remedies, selection, url_state
+from lib.view import (
+    auth,
+    background_jobs,
+    cached,
+    ended_sessions,
+    layout_form,
+    provenance,
+    remedies,
+    selection,
+    url_state,
+    verdict,
+)
 from lib.view.components import home_link
 from lib.view.formatting import plain
 from lib.view.photo_tiles import show_photos
@@ -29,6 +43,8 @@ PAGES = (
     (url_state.MILVUS, "Milvus collection", ":material/database:"),
 )
 _HOME_LINK = "home_link"
+# The place of the query photo in the bar, in the session's state.
+_QUERY_PLACE = "query_place"
 PREPARE = "Prepare the photos"
 NOT_IN_DATA_SET = "The linked photo is not in this data set; choose another one."
 # The version of the workspace that this session's page shows, in the session's state.
@@ -36,23 +52,27 @@ _SHOWN_VERSION = "drawn_of"
 
 
 def begin(title: str, lead: str) -> None:
-    """Call first on every page: page settings, login, navigation, heading, and one line on what the page shows."""
+    """Call first on every page: page settings, login, the bar, the heading, and `lead`, which says what a page shows.
+
+    A verdict (`verdict.show`) takes the place of `lead`, which then stands only with the provenance.
+    """
     page_title = title if title == "Petalscope" else f"{title} · Petalscope"
     st.set_page_config(page_title=page_title, page_icon=str(ASSETS / "icon.png"), layout="wide")
     st.html(f"<style>{_css()}{_colour_scheme()}</style>")
     ended_sessions.follow()
     auth.guard()
     errors = url_state.read_address(next((page for page, label, _ in PAGES if label == title), url_state.HOME))
-    with st.sidebar:
-        st.markdown("### :material/local_florist: Petalscope")
-        st.caption("Explore image embeddings")
+    with st.container(key="topbar", horizontal=True, vertical_alignment="center", gap="small"):
         for page, label, symbol in PAGES:
-            with st.container(key=_HOME_LINK) if page == url_state.HOME else contextlib.nullcontext():
-                st.page_link(page, label=label, icon=symbol, query_params=url_state.link_to(page))
-        home_link.complete(_HOME_LINK)
+            with st.container(key=_HOME_LINK, width="content") if page == url_state.HOME else contextlib.nullcontext():
+                st.page_link(page, label=label, icon=symbol, query_params=url_state.link_to(page), width="content")
+        st.space("stretch")
+        # The page fills this once it has read its photos.
+        st.session_state[_QUERY_PLACE] = st.container(key="topbar_query", width="content")
+        provenance.begin(lead)
         auth.account()
-    st.title(title)
-    st.html(f'<p class="ps-lead">{html.escape(lead)}</p>')
+        home_link.complete(_HOME_LINK)
+    verdict.begin(title, lead)
     for sentence in errors:
         st.error(plain(sentence), icon=":material/error:")
 
@@ -74,7 +94,7 @@ def _colour_scheme() -> str:
 def workspace(*, show_query: bool = True) -> Workspace:
     """The prepared photos; without any, the page ends with the reason and a button that prepares them.
 
-    `show_query` draws the query photo in the sidebar; a page that shows the query itself leaves it out.
+    `show_query` puts the query photo into the bar; a page that shows the query itself leaves it out.
     """
     try:
         workspace = cached.open_workspace()
@@ -82,7 +102,7 @@ def workspace(*, show_query: bool = True) -> Workspace:
     except PetalscopeError as error:
         nothing_ready(remedies.sentence(error))
     st.session_state[_SHOWN_VERSION] = workspace.version
-    _show_query_in_sidebar(workspace, show_query)
+    _show_query(workspace, show_query)
     return workspace
 
 
@@ -110,32 +130,33 @@ def prepare_button(label: str = PREPARE) -> None:
     st.caption("The same as `python -m lib prepare`: catalog, vectors, maps and Milvus collections.")
 
 
-def _show_query_in_sidebar(workspace: Workspace, show_query: bool) -> None:
+def _show_query(workspace: Workspace, show_query: bool) -> None:
     image_id = selection.query_id()
     if image_id is None:
         return
-    with st.sidebar:
-        if cached.catalog(workspace).row(image_id) is None:
-            st.warning(NOT_IN_DATA_SET, icon=":material/broken_image:")
-        elif show_query:
-            st.caption("Query photo, shared by all pages")
-            show_photos(workspace, [image_id], key="sidebar_query", title="Query photo", tile=120)
+    row = cached.catalog(workspace).row(image_id)
+    if row is None:
+        st.warning(NOT_IN_DATA_SET, icon=":material/broken_image:")
+    elif show_query:
+        place = st.session_state[_QUERY_PLACE]
+        with place.popover("Query", icon=":material/image_search:", help="The query photo, shared by all pages"):
+            show_photos(workspace, [image_id], key="bar_query", title="Query photo", notes=[image_id], tile=160)
 
 
 def origin(workspace: Workspace, space: str | None = None, **facts: object) -> None:
-    """The line with the origin of a page's numbers: data, weights, parameters."""
+    """The provenance of a page's numbers, behind the bar's ⓘ and in its exports: data, weights, parameters."""
     dataset = workspace.state["dataset"]
     images = counted(dataset["images"], "image")
-    chips = {"Data": f"{dataset['name']}, {images}, fingerprint {str(dataset['fingerprint'])[:8]}"}
+    lines = {"Data": f"{dataset['name']}, {images}, fingerprint {str(dataset['fingerprint'])[:8]}"}
     if space is not None:
         weights = workspace.space(space)["weights"]
-        chips["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
-        chips["Weights"] = str(weights["about"]) if weights else "none (raw pixels)"
+        lines["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
+        lines["Weights"] = str(weights["about"]) if weights else "none (raw pixels)"
         if workspace.space(space).get("precision") == "bf16":
-            chips["Weights"] += ", computed in bfloat16"
-    chips |= {name.replace("_", " "): str(value) for name, value in facts.items()}
-    spans = "".join(f"<span><b>{html.escape(name)}</b>{html.escape(value)}</span>" for name, value in chips.items())
-    st.html(f'<div class="ps-origin">{spans}</div>')
+            lines["Weights"] += ", computed in bfloat16"
+    lines |= {name.replace("_", " "): str(value) for name, value in facts.items()}
+    lines |= {"Prepared": str(workspace.state["prepared"]), "Petalscope": VERSION}
+    provenance.show(lines)
     if dataset["note"]:
         st.caption(f":material/info: {dataset['note']}")
 

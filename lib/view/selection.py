@@ -27,7 +27,7 @@ def choose_query(image_id: str, **choices: str) -> None:
 
     `choices` are written into the address together with it, so that one step back undoes them all.
     """
-    url_state.forget(url_state.RETRIEVAL, "from", "part")
+    url_state.forget(url_state.RETRIEVAL, "from", "crop")
     url_state.write(**{QUERY: image_id}, **choices)
 
 

@@ -21,27 +21,35 @@ from lib.view import remedies
 
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
-QUERY, PICKED = "q", "sel"
+QUERY, PICKED, SECTION = "q", "sel", "section"
 # Every parameter of every page. Those in `SHARED` mean the same on all pages that have them.
 SHARED = (QUERY, PICKED, "space", "metric", "collection")
 NAMES: dict[str, tuple[str, ...]] = {
     HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
     TRAINING: (
-        QUERY, PICKED, "section", "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
+        QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
         "other", "drawn",
     ),
-    MAP: (QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", "panel"),
+    MAP: (QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION),
     RETRIEVAL: (
-        QUERY, PICKED, "view", "from", "part", "classes", "splits", "copies", "collection", "row", "rows", "space",
+        QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",
         "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure", "below",
         "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor",
         *(f"lab_{kind}" for kind in ("crop", "flip", "shift", "rotate", "brightness", "blur", "jpeg")),
     ),
     MILVUS: (
-        QUERY, PICKED, "store", "collection", "part", "find", "filter", "field", "with", "like", "answers", "quality",
+        QUERY, PICKED, "store", "collection", SECTION, "find", "filter", "field", "with", "like", "answers", "quality",
         "plane", "by",
     ),
 }  # fmt: skip
+# By page, parameters that links of earlier versions have, and what they are called today.
+EARLIER: dict[str, dict[str, str]] = {
+    MAP: {"panel": SECTION},
+    RETRIEVAL: {"view": SECTION, "part": "crop"},
+    MILVUS: {"part": SECTION},
+}
+# By page and parameter of today, values of earlier links, and what they are called today.
+EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {}
 # Longer values are not carried: browsers and proxies cut off longer addresses.
 MAX_LENGTH = 6_000
 Value = str | list[str]
@@ -59,6 +67,7 @@ def read_address(page: str) -> list[str]:
     works as if the address did not have them.
     """
     st.session_state[_PAGE] = page
+    _rename_earlier(page)
     choices = _choices()
     errors: list[str] = st.session_state.pop(_ERRORS, [])
     for name in NAMES[page]:
@@ -71,6 +80,20 @@ def read_address(page: str) -> list[str]:
         else:
             choices.pop(_choice_key(page, name), None)
     return errors
+
+
+def _rename_earlier(page: str) -> None:
+    """Rename the parameters and values of an earlier version's link in the address; today's name wins over it."""
+    current = {name: st.query_params.get_all(name) for name in st.query_params}
+    renamed = {name: values for name, values in current.items() if name not in EARLIER.get(page, {})}
+    for earlier, name in EARLIER.get(page, {}).items():
+        if earlier in current:
+            renamed.setdefault(name, current[earlier])
+    for name, values in renamed.items():
+        words = EARLIER_VALUES.get((page, name), {})
+        renamed[name] = [words.get(value, value) for value in values]
+    if renamed != current:
+        st.query_params.from_dict(renamed)
 
 
 def noun(name: str) -> str:

@@ -37,7 +37,7 @@ def _wait_for_state(tab: Watched, state: str) -> None:
 
 
 def _go(tab: Watched, label: str) -> None:
-    tab.page.get_by_test_id("stSidebar").get_by_role("link", name=label, exact=True).click()
+    tab.page.locator(".st-key-topbar").get_by_role("link", name=label, exact=True).click()
     heading = "Petalscope" if label == "Home" else label
     tab.page.get_by_test_id("stMain").get_by_role("heading", name=heading, level=1).wait_for(timeout=60_000)
     tab.settle()

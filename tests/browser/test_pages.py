@@ -43,7 +43,7 @@ def test_a_clicked_photo_is_the_query_everywhere(tab: Watched) -> None:
     photo.click()
     tab.page.wait_for_url(f"**q={quote(chosen, safe='')}**")
     tab.settle()
-    tab.page.get_by_test_id("stSidebar").get_by_text("Retrieval", exact=True).click()
+    tab.page.locator(".st-key-topbar").get_by_text("Retrieval", exact=True).click()
     tab.page.wait_for_url("**/Retrieval**")
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == chosen

@@ -65,9 +65,9 @@ def _values(app: AppTest, keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _follow(app: AppTest, page: str) -> AppTest:
-    """Click the page's link in the sidebar."""
+    """Click the page's link in the bar."""
     name = "" if page == url_state.HOME else re.sub(r"^pages/\d_|\.py$", "", page)
-    (link,) = (link for link in app.sidebar.get("page_link") if link.proto.page == name)
+    (link,) = (link for link in app.get("page_link") if link.proto.page == name)
     app.query_params = {
         key: value[0] if len(value) == 1 else value
         for key, value in parse_qs(link.proto.query_string, keep_blank_values=True).items()

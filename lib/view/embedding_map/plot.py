@@ -56,7 +56,7 @@ def neighbour_choice() -> tuple[str, int, str]:
 
 def panel_choice() -> str:
     """The panel below the map: a control kept in the address."""
-    return page_controls.segments("Below the map", PANELS, "panel", "map", "selection", label_is_shown=False)
+    return page_controls.segments("Below the map", PANELS, url_state.SECTION, "map", "selection", label_is_shown=False)
 
 
 # --- colours ---------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def choose() -> MilvusContext:
 def show(context: MilvusContext) -> None:
     """The part that the user has chosen."""
     titles = {name: title for name, (title, _) in PARTS.items()}
-    part = page_controls.segments("Part", titles, "part", "milvus", "overview", label_is_shown=False)
+    part = page_controls.segments("Part", titles, url_state.SECTION, "milvus", "overview", label_is_shown=False)
     PARTS[part][1](context)
 
 

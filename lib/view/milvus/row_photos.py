@@ -66,7 +66,7 @@ def search_button(key: str, width: Literal["content", "stretch"] = "content") ->
     """A button that searches with a row."""
 
     def search() -> None:
-        url_state.write(**{LIKE: key}, part="search")
+        url_state.write(**{LIKE: key}, section="search")
 
     st.button(SEARCH, icon=":material/search:", on_click=search, width=width)
 

@@ -239,12 +239,12 @@ def _milvus_row(workspace: Workspace) -> list[Query]:
 
 
 def _write_crop(box: Box | None) -> None:
-    url_state.write(part=None if box is None else ",".join(map(str, box)))
+    url_state.write(crop=None if box is None else ",".join(map(str, box)))
 
 
 def _crop_switch() -> Box | None:
     """Which part of the photo is the query: a switch kept in the address; None for the whole photo."""
-    box = crop_box.parse_box(url_state.parameter("part"))
+    box = crop_box.parse_box(url_state.parameter("crop"))
     st.session_state["parting"] = box is not None
     st.toggle(
         "Crop query",

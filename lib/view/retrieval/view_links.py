@@ -13,7 +13,7 @@ FIVE_METRICS, SIDE_BY_SIDE = "Five metrics", "Side by side"
 
 def to_five_metrics(space: str) -> Callable[[str], None]:
     """A click handler that searches with the photo in `space` under every metric."""
-    return lambda image_id: selection.choose_query(image_id, view=FIVE_METRICS, space=space)
+    return lambda image_id: selection.choose_query(image_id, section=FIVE_METRICS, space=space)
 
 
 def to_side_by_side(
@@ -22,7 +22,7 @@ def to_side_by_side(
     """A click handler that compares the photo's results under metric `a` in `space` and `b` in `right_space`, which is
     `space` unless another one is given."""
     return lambda image_id: selection.choose_query(
-        image_id, view=SIDE_BY_SIDE, space=space, a=a, b=b, bspace=right_space or space
+        image_id, section=SIDE_BY_SIDE, space=space, a=a, b=b, bspace=right_space or space
     )
 
 

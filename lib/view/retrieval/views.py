@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib.prepare.workspace import Workspace
-from lib.view import page_controls
+from lib.view import page_controls, url_state
 from lib.view.cached_search import QuerySet
 from lib.view.retrieval import (
     calibration,
@@ -47,4 +47,8 @@ VIEWS: dict[str, QueryView | DataSetView] = {
 
 def choose() -> QueryView | DataSetView:
     """The chosen view: a control kept in the address."""
-    return VIEWS[page_controls.segments("View", {name: name for name in VIEWS}, "view", "retrieval", next(iter(VIEWS)))]
+    return VIEWS[
+        page_controls.segments(
+            "View", {name: name for name in VIEWS}, url_state.SECTION, "retrieval", next(iter(VIEWS))
+        )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lib.view import page_controls
+from lib.view import page_controls, url_state
 
 # By the value of the link parameter `section`.
 SECTIONS = {
@@ -22,7 +22,7 @@ NO_RUN = (
 
 def choose() -> str:
     """The section: a control kept in the address."""
-    return page_controls.segments("Show", SECTIONS, "section", "training", "results", label_is_shown=False)
+    return page_controls.segments("Show", SECTIONS, url_state.SECTION, "training", "results", label_is_shown=False)
 
 
 def nothing_yet() -> None:

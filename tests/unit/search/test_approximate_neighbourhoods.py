@@ -182,7 +182,7 @@ def blurred(copied: Settings, rough: Neighbourhoods) -> Settings:
 def test_pages_and_the_doctor_name_it(start: Start, blurred: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     app = start(blurred).switch_page("pages/2_Embedding_Map.py")
     app.query_params["colour"] = "purity"
-    app.query_params["panel"] = "findings"
+    app.query_params["section"] = "findings"
     app.run()
     assert not app.exception
     notes = [each.value for each in app.caption if "approximate" in each.value]
@@ -190,12 +190,12 @@ def test_pages_and_the_doctor_name_it(start: Start, blurred: Settings, capsys: p
     assert any(each.startswith("Each photo's nearest are approximate") and "pynndescent" in each for each in notes)
     assert any("approximate, by NN-descent" in each.proto.body for each in app.get("html"))
     app.switch_page("pages/3_Retrieval.py")
-    app.query_params["view"] = "Disagreements"
+    app.query_params["section"] = "Disagreements"
     app.run()
     assert not app.exception
-    origin = [each.proto.body for each in app.get("html") if "ps-origin" in each.proto.body]
-    assert any("approximate, by NN-descent" in each for each in origin)
-    assert not any("<b>Engine</b>exact" in each for each in origin)
+    (origin,) = (each.value for each in app.code if "fingerprint" in each.value)
+    assert "approximate, by NN-descent" in origin
+    assert "Engine: exact" not in origin
     words = ["--data", str(blurred.data), "--artifacts", str(blurred.artifacts)]
     cli.main(["doctor", *words])
     assert "neighbours (approximate, by NN-descent" in capsys.readouterr().out
