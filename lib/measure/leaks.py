@@ -29,12 +29,12 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
 
     Raises ArtifactError when no space is prepared. `progress` receives (pairs compared, candidates).
     """
+    found = kept(workspace, catalog)
+    if found is not None:
+        return found
     space = _space(workspace)
     entry = workspace.space(space)
     file = near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"])
-    kept = near_duplicates.load(file, catalog)
-    if kept is not None:
-        return kept
     stretched = (
         near_duplicates.stretched_from_vectors(workspace.vectors(PIXELS).values)
         if PIXELS in workspace.spaces
@@ -42,6 +42,17 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
     )
     source = Source(space, entry["fingerprint"], workspace.neighbourhoods(space), stretched)
     return near_duplicates.compute(file, catalog, source, progress)
+
+
+def kept(workspace: Workspace, catalog: Catalog) -> NearDuplicates | None:
+    """The near-duplicates as their file has them; None while nobody has searched for them.
+
+    Raises ArtifactError when no space is prepared.
+    """
+    entry = workspace.space(_space(workspace))
+    return near_duplicates.load(
+        near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"]), catalog
+    )
 
 
 def find_or_none(workspace: Workspace, catalog: Catalog, progress: Progress = no_progress) -> NearDuplicates | None:
