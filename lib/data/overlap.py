@@ -26,8 +26,9 @@ AROUND = (-0.02, -0.01, 0.0, 0.01, 0.02)
 # Measured on 1,000 of the flowers and 50 planted copies: the smallest coarse value of a copy is 0.92; 4 % of the other
 # candidates reach COARSE.
 COARSE = 0.85
-# A pair is tried at a few of the sizes first, and done with if it stays below UNLIKE. Measured on 8,823 pairs of similar
-# flowers: of the 436 values of at least COARSE, the least was 0.76 over the few sizes; four fifths stay below UNLIKE.
+# A pair is tried at a few of the sizes first, and done with if it stays below UNLIKE. Measured on 8,823 pairs of
+# similar flowers: of the 436 values of at least COARSE, the least was 0.76 over the few sizes; four fifths of the pairs
+# stay below UNLIKE.
 FEW_SIZES, UNLIKE = SIZES[1::4], 0.65
 BLOCK = 512
 FLAT = 1.0  # standard deviation in grey levels below which a window has no pattern to match
