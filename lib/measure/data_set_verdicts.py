@@ -197,8 +197,8 @@ def hubs(finding: Finding, hubness: Floats, space: str) -> DataSetVerdict:
     largest = np.sort(hubness)[::-1][: len(finding.ids)]
     text = (
         f"{agreeing(len(finding.ids), 'photo', 'is a hub', 'are hubs')} in {_title(space)}: "
-        f"{len(finding.ids) / photos:.1%} of all, but {largest.sum() / places:.0%} of the places in all lists of {K} nearest; the largest is in "
-        f"{largest[0]:,.0f} lists, the mean photo in {places / photos:.0f}."
+        f"{len(finding.ids) / photos:.1%} of all, but {largest.sum() / places:.0%} of the places in all lists of {K} "
+        f"nearest; the largest is in {largest[0]:,.0f} lists, the mean photo in {places / photos:.0f}."
     )
     about = f"{finding.about} A count over all {photos:,} photos."
     shown = slice(PHOTOS)

@@ -25,6 +25,7 @@ from lib.measure.verdicts import Verdict
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
+from lib.settings import VERSION
 
 SCHEMA = 1
 FOLDER = "measured"
@@ -45,7 +46,9 @@ def version(workspace: Workspace, catalog: Catalog) -> str:
         records = runs.version(workspace.settings)
     except OSError:
         records = ""
-    return artifacts.digest("petalscope-verdicts", SCHEMA, workspace.version, catalog.contents, stamps, records)
+    # The version of Petalscope, since another one may word the sentences otherwise.
+    own = (SCHEMA, VERSION)
+    return artifacts.digest("petalscope-verdicts", own, workspace.version, catalog.contents, stamps, records)
 
 
 def find(workspace: Workspace, progress: Progress = no_progress) -> list[DataSetVerdict]:

@@ -1,4 +1,4 @@
-"""Home: what the measurements say, the data set at a glance, its photos, its quality, and what is ready."""
+"""Home: what the measurements say, the data set its quality, what is ready, and its photos."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ def show() -> None:
     glance.counts(workspace, LEAD)
     verdicts.show(workspace)
     tour.show()
-    glance.classes(workspace)
-
-    st.header("Photos", divider="gray")
-    photos.show(workspace)
-    network_input.show(workspace)
 
     left, right = st.container(key="split").columns(2, gap="large")
     with left:
@@ -32,3 +27,8 @@ def show() -> None:
     with right:
         st.header("Status", divider="gray")
         status.show(workspace)
+
+    st.header("Photos", divider="gray")
+    glance.classes(workspace)
+    photos.show(workspace)
+    network_input.show(workspace)

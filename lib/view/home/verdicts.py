@@ -14,6 +14,8 @@ from lib.prepare.workspace import Workspace
 from lib.view import cached, page_frame, photo_tiles, url_state, verdict
 from lib.view.formatting import plain
 
+# A link to this very page is no sign of where one is.
+_CSS = '<style>[class*="st-key-verdict_"] [data-testid="stPageLink"] a { background: transparent; }</style>'
 _PER_ROW = 3
 _TILE = 92
 # By the name of a verdict: the page with its evidence, the link's label, and the choices there.
@@ -21,7 +23,7 @@ EVIDENCE: dict[str, tuple[str, str, dict[str, str]]] = {
     data_set_verdicts.BEST: (url_state.RETRIEVAL, "Scoreboard", {"section": "Scoreboard"}),
     data_set_verdicts.METRIC: (url_state.RETRIEVAL, "Paired test", {"section": "Scoreboard", "below": "pair"}),
     data_set_verdicts.LABELS: (url_state.MAP, "On the map", {"section": "findings"}),
-    data_set_verdicts.DUPLICATES: (url_state.HOME, "All of them", {"audit": "true"}),
+    data_set_verdicts.DUPLICATES: (url_state.HOME, "All, below", {"audit": "true"}),
     data_set_verdicts.HUBS: (url_state.MAP, "On the map", {"section": "findings", "colour": "hubness"}),
     data_set_verdicts.TRAINING: (url_state.TRAINING, "Results", {"section": "results"}),
     data_set_verdicts.INDEX: (url_state.MILVUS, "Index quality", {"section": "quality"}),
@@ -38,6 +40,7 @@ def show(workspace: Workspace) -> None:
     best, *others = found
     page, label, choices = _evidence(best)
     verdict.show(best.verdict, page=page, label=label, **choices)
+    st.html(_CSS)
     for start in range(0, len(others), _PER_ROW):
         for column, each in zip(st.columns(_PER_ROW, gap="small"), others[start : start + _PER_ROW], strict=False):
             with column:
