@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lib.documents.inspect import CollectionDocument
 from lib.errors import Remedy, StoreError
 from lib.search import metrics
 from lib.store.connection import Store
@@ -104,6 +105,16 @@ def provenance(store: Store, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def is_ours(entry: CollectionDocument) -> bool:
+    """Whether Petalscope wrote a collection that has been inspected, by its description. Calls nothing."""
+    text = str(entry["properties"].get(PROPERTY) or entry["description"])
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and str(value.get("made_by", "")).startswith("Petalscope")
 
 
 def description(store: Store, name: str) -> str:
