@@ -116,12 +116,12 @@ class Catalog:
 
         Raises the errors of `open`. A file with unchanged size and times is not hashed again.
         """
-        if not self._is_unchanged(row):
+        if not self.is_unchanged(row):
             return self.open(row)
         with _read_again(self.ids[row]):
             return images.open_pixels(self.path(self.ids[row]), side)
 
-    def _is_unchanged(self, row: int) -> bool:
+    def is_unchanged(self, row: int) -> bool:
         """Whether size and times of the file are those in the row; `build` decides alike which files to decode."""
         stamp = self.frame["bytes"].iloc[row], self.frame["changed_ns"].iloc[row]
         try:

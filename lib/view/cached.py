@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 
 from lib import settings
-from lib.data import audit, catalog_file, thumbnails
+from lib.data import audit_file, catalog_file, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -153,7 +153,7 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
 def audit_report(workspace: Workspace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
-    return audit.audit(catalog(workspace))
+    return audit_file.find(workspace.folder, catalog(workspace))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing photos with similar vectors", hash_funcs=KEYS)
