@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import streamlit as st
@@ -19,6 +20,7 @@ from lib.view.milvus import (
     connect,
     index_quality,
     map,
+    measured_recall,
     overview,
     quickstart,
     rows,
@@ -36,6 +38,7 @@ SECTIONS: dict[str, dict[str, Part]] = {
     connect.CHANGES: {"steps": ("Five steps", quickstart.show), "change": ("Change", changes.show)},
 }
 _SWITCHES = {"Rows & search": "Order", "Vectors": "View", connect.CHANGES: "Learn or change"}
+_OF_THE_INDEX = frozenset({"overview", "quality"})  # parts that read what the verdict needs
 _FIRST = next(iter(SECTIONS.items()))
 RETRY = f"Other connections are under *{connect.CONNECT}* above; *{connect.REFRESH}* tries again."
 
@@ -65,7 +68,19 @@ def show(context: MilvusContext) -> None:
         part = page_controls.segments(
             _SWITCHES[title], titles, url_state.SECTION, "milvus_part", part, label_is_shown=False
         )
+    early = part in _OF_THE_INDEX
+    if early:
+        _verdict(context)
     parts[part][1](context)
+    if not early:  # what it reads takes time in proportion to the rows, on Lite, or a slow server's
+        _verdict(context)
+
+
+def _verdict(context: MilvusContext) -> None:
+    """The verdict on the chosen collection's index; the page's lead stays where there is none."""
+    if context.name is not None:
+        with contextlib.suppress(PetalscopeError):  # the section says what cannot be read
+            measured_recall.show_verdict(context)
 
 
 def _photos(connection: Connection) -> Workspace | None:

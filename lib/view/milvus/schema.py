@@ -13,6 +13,7 @@ from lib.text import counted
 from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
+from lib.view.milvus import measured_recall
 from lib.view.milvus.connect import REFRESH
 from lib.view.milvus.stats import MEMORY, index_sizes
 
@@ -37,6 +38,7 @@ def show_indexes(context: MilvusContext, entry: CollectionDocument) -> None:
     sizes = index_sizes(entry, lite=context.lite)
     for index in sorted(entry["indexes"], key=lambda index: index["field"] not in vectors):
         _index(index, entry, sizes.get(index["field"]), lite=context.lite)
+        measured_recall.measure_button(context, index)
 
 
 def show_fields(entry: CollectionDocument) -> None:
