@@ -337,7 +337,7 @@ def test_an_uploaded_photo_is_placed_and_searched_as_its_pixels_are(prepared: Se
     searchable = search.load_space(opened, "pixels")
     nearest = search.search(opened, searchable, find_query(catalog, photo), metric_name="l1", k=4)["results"]
     assert [row["id"] for row in lines.neighbours] == [row["id"] for row in nearest]
-    assert uploaded_photo.lines(opened, shown, None, "l1", 4) is None
+    assert uploaded_photo.lines(opened, shown, None, LOOKUP) is None
 
 
 # --- computing maps -------------------------------------------------------------------------------------------------
