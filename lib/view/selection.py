@@ -54,12 +54,12 @@ def select(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     select_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
-def select_rows(rows: Sequence[int], n: int, contents: str) -> None:
-    """`pick` by rows of a catalog of `n` photos."""
+def select_rows(rows: Sequence[int], n: int, contents: str, **choices: str) -> None:
+    """`select` by rows of a catalog of `n` photos; `choices` are written into the address together with them."""
     word = encode(rows, n, contents) if rows else ""
     fits = len(word) <= url_state.MAX_LENGTH
     st.session_state[_LONG] = "" if fits else word
-    url_state.write(**{PICKED: word if word and fits else None})
+    url_state.write(**{PICKED: word if word and fits else None}, **choices)
 
 
 def encode(rows: Sequence[int], n: int, contents: str) -> str:
