@@ -16,7 +16,7 @@ from lib.search.neighbourhoods import K
 from lib.text import counted
 from lib.view import cached, cached_search, page_controls, photo_tiles, selection, theme, url_state
 from lib.view.cached_search import QuerySet, Side
-from lib.view.components import hover_photo, scatter
+from lib.view.components import hover_photo, scatter, scatter_link
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
@@ -123,6 +123,7 @@ def draw(workspace: Workspace, shown: DisplayedMap, colour: str, lines: Lines | 
         lit=lit,
         lines=None if lines is None else _line_columns(photos, xy, lines),
         photos=_photos_in_view(workspace, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
+        link=scatter_link.read(is_second=key != "map"),
         on_click=lambda row: choose(photos, row),
         on_drawn=lambda drawn: select(photos, xy, coloured_by, drawn),
     )
