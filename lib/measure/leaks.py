@@ -29,10 +29,10 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
 
     Raises ArtifactError when no space is prepared. `progress` receives (pairs compared, candidates).
     """
-    found = kept(workspace, catalog)
-    if found is not None:
-        return found
-    space = _space(workspace)
+    kept = stored(workspace, catalog)
+    if kept is not None:
+        return kept
+    space = features_space(workspace)
     entry = workspace.space(space)
     file = near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"])
     stretched = (
@@ -44,12 +44,9 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
     return near_duplicates.compute(file, catalog, source, progress)
 
 
-def kept(workspace: Workspace, catalog: Catalog) -> NearDuplicates | None:
-    """The near-duplicates as their file has them; None while nobody has searched for them.
-
-    Raises ArtifactError when no space is prepared.
-    """
-    entry = workspace.space(_space(workspace))
+def stored(workspace: Workspace, catalog: Catalog) -> NearDuplicates | None:
+    """The near-duplicates that `find` has written; None while there are none. Raises ArtifactError as `find` does."""
+    entry = workspace.space(features_space(workspace))
     return near_duplicates.load(
         near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"]), catalog
     )
@@ -98,7 +95,8 @@ def write_table(target: Path, table: str) -> None:
         temporary.write_text(table, encoding="utf-8")
 
 
-def _space(workspace: Workspace) -> str:
+def features_space(workspace: Workspace) -> str:
+    """The space whose neighbours are compared. Raises ArtifactError when none is prepared."""
     if not workspace.spaces:
         raise ArtifactError("No space is prepared, so near-duplicates cannot be found", remedy=Remedy.PREPARE)
     return PREFERRED_SPACE if PREFERRED_SPACE in workspace.spaces else workspace.spaces[-1]

@@ -79,8 +79,9 @@ def _show_photo(workspace: Workspace, photos: Catalog, row: int, ids: Sequence[s
     except ImageError as error:
         source, trouble = "", f"{image_id} {error}"
     note = f"{place + 1} of {len(ids)}" if in_grid else "a neighbour; the arrows lead back"
+    note += f" · {width:,} × {height:,} px"
     if max(width, height) > cached.SCREEN:
-        note += f" · {width:,} × {height:,} px, shown at {cached.SCREEN:,} px"
+        note += f", reduced to {cached.SCREEN:,} px for the screen"
     photo_view.show(
         key="photo_view",
         src=source,
@@ -106,7 +107,7 @@ def _duplicates(workspace: Workspace, photos: Catalog, row: int) -> str:
     """Whether the photo occurs more than once, in Markdown-free words."""
     copies = [photos.ids[other] for other in photos.copies(photos.hashes[row]) if other != row]
     try:
-        near = leaks.kept(workspace, photos)
+        near = leaks.stored(workspace, photos)
     except PetalscopeError:
         near = None
     words = f"equal pixels: {', '.join(copies)}" if copies else "no exact copy"
