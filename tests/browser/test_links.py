@@ -80,7 +80,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
     _press(tab, "Wall time", "x=seconds")
     leave("Training regimes", "Embedding map")
     _type(tab, "near", "4", "near=4")
-    _press(tab, "How to read a map", "section=reading")
+    _press(tab, "Fidelity", "section=reading")
     leave("Embedding map", "Retrieval")
     _press(tab, "Side by side", "section=Side+by+side")
     _switch(tab, "unit", "unit=true")
