@@ -36,7 +36,8 @@ def choose() -> tuple[Connection, DeltaGenerator]:
     """The chosen connection, and an empty column beside the choice for the collection's."""
     _connect_linked()
     connections = _connections()
-    left, beside, middle, right = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
+    row = st.container(key="connection")
+    left, beside, middle, right = row.columns([5, 5, 2, 2], vertical_alignment="bottom")
     name = left.selectbox(
         "Connection",
         list(connections),
@@ -150,7 +151,8 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
     unsupported = [item["call"] for item in cached_milvus.server_info(connection).unavailable]
     if unsupported:
         facts.append(f"not supported: {', '.join(unsupported)}")
-    st.caption(" · ".join(facts))
+    with st.container(key="connection_status"):
+        st.caption(" · ".join(facts))
     if len(pulse.databases) > 1:
         connection = _database(connection, pulse.databases)
     return connection, pulse
