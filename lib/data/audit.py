@@ -129,7 +129,7 @@ def _prints(catalog: Catalog, rows: list[int], progress: Progress) -> Prints:
 
     def read(place: int) -> None:
         try:
-            image = catalog.open(rows[place])
+            image = catalog.picture(rows[place])
         except DataError:  # deleted or replaced since the catalog was built: its print stays without a pattern
             return
         grey = grey_copy(image)

@@ -25,19 +25,26 @@ def file_name(catalog: Catalog) -> str:
     return f"{artifacts.digest('petalscope-audit', SCHEMA, catalog.ids, catalog.hashes)[:16]}.json"
 
 
+def load(folder: Path, catalog: Catalog) -> AuditDocument | None:
+    """The stored `audit` document of these pictures; None while there is none, or its file is damaged."""
+    stored = artifacts.unless_damaged(artifacts.read_json, folder / FOLDER / file_name(catalog))
+    if stored is None:
+        return None
+    return audit.document(catalog, [(group["ids"], group["kind"], group["distance"]) for group in stored["groups"]])
+
+
 def find(folder: Path, catalog: Catalog, progress: Progress = no_progress) -> AuditDocument:
     """The `audit` document, read from its file under `folder` (of the data set's artifacts), else found and written.
 
     Where a photo is gone or was replaced nothing is written: its duplicates are found once it is back.
     """
-    file = folder / FOLDER / file_name(catalog)
-    stored = artifacts.unless_damaged(artifacts.read_json, file)
+    stored = load(folder, catalog)
     if stored is not None:
-        return audit.document(catalog, [(group["ids"], group["kind"], group["distance"]) for group in stored["groups"]])
+        return stored
     start = time.perf_counter()
     found = audit.audit(catalog, progress)
     if all(map(catalog.is_unchanged, range(len(catalog.ids)))):
-        artifacts.write_json(file, _record(found, catalog, time.perf_counter() - start))
+        artifacts.write_json(folder / FOLDER / file_name(catalog), _record(found, catalog, time.perf_counter() - start))
     return found
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lib.data import audit_file
 from lib.errors import Notice, PetalscopeError
 from lib.locks import exclusive_lock
-from lib.measure import index_recall, leaks, scoreboard
+from lib.measure import index_recall, leaks, scoreboard, stored_verdicts
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, Reporter
@@ -56,6 +56,7 @@ STEPS: tuple[Step, ...] = (
     Step("compare similar photos", _near_duplicates),
     Step("score spaces and metrics", _scores),
     Step("measure recall", index_recall.measure_all),
+    Step("word the verdicts", stored_verdicts.find),  # the last: it reads what the others store
 )
 
 
