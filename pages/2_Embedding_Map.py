@@ -8,6 +8,7 @@ from lib.view.embedding_map import (
     fidelity,
     findings,
     map_choice,
+    photo_filter,
     plot,
     selected_photos,
     uploaded_photo,
@@ -60,6 +61,8 @@ try:
     panel = plot.panel_choice()
     if panel == "selection":
         selected_photos.show(opened, space)
+    elif panel == "filter":
+        photo_filter.show(opened, space)
     elif panel == "findings":
         findings.show(opened, space)
     elif panel == "training":

@@ -18,12 +18,14 @@ from lib.view import cached, cached_search, page_controls, photo_tiles, selectio
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components import hover_photo, scatter, scatter_link
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
+from lib.view.embedding_map import photo_filter
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
 
 TRUE_NEIGHBOURS, NEAR_ON_MAP = "True neighbours", "Nearest on the map"
 PANELS = {
     "selection": "Selection",
+    "filter": "Filter",
     "findings": "Findings",
     "training": "What training does",
     "reading": "How to read a map",
@@ -104,6 +106,8 @@ def _colour(
 def draw(workspace: Workspace, shown: DisplayedMap, colour: str, lines: Lines | None, *, key: str) -> None:
     """A map coloured by the trait `colour`, the selection lit, with lines. `key` distinguishes the page's two maps."""
     photos, xy = cached.catalog(workspace), shown.map.xy
+    if key == "map":
+        photo_filter.restore(workspace, shown.space)
     coloured_by = trait(workspace, shown, colour)
     # A second map is drawn as it was aligned with the main one: its first point is part of the cache's key.
     aligned = "" if key == "map" else str(xy[:1].tolist())
@@ -133,10 +137,11 @@ def draw(workspace: Workspace, shown: DisplayedMap, colour: str, lines: Lines | 
 
 
 def selected(photos: Catalog) -> np.ndarray | None:
-    """Which photos are selected, bool (n,); None for no selection."""
+    """Which photos are selected, bool (n,); None for no selection, and none of them where none passes the filter."""
     rows = selection.selected_rows(len(photos.ids), photos.contents)
     if not rows:
-        return None
+        passing = photo_filter.passing(len(photos.ids))
+        return None if passing is None or passing.any() else passing
     mask = np.zeros(len(photos.ids), dtype=bool)
     mask[rows] = True
     return mask
@@ -159,14 +164,18 @@ def choose(photos: Catalog, row: int) -> None:
 
 
 def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPolygon) -> None:
-    """Select the photos inside a polygon that are not hidden, also those that are not in the sample of points."""
+    """Select the photos inside a polygon that are not hidden and pass the filter, also those that are not drawn."""
     mask = scatter.points_in_polygon(xy, drawn.polygon)
     if drawn.hidden:
         mask &= ~np.isin(scatter.colour_codes(coloured_by, colours(photos, coloured_by)), list(drawn.hidden))
+    passing = photo_filter.passing(len(photos.ids))
+    if passing is not None:
+        mask &= passing
     if drawn.adds:
         mask[selection.selected_rows(len(photos.ids), photos.contents)] = True
     if mask.any():
-        selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents)
+        kept = {url_state.PASSING: words} if (words := url_state.parameters(url_state.PASSING)) else {}
+        selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents, **kept)
 
 
 def thumbnail(workspace: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:
