@@ -119,7 +119,8 @@ def test_names_with_colons_and_dots_are_read() -> None:
 @pytest.mark.parametrize(
     "word",
     ["", ":", "label", "label:", "label:lily", "nothing:rose", "purity:", "purity:0..", "purity:nan..nan",
-     "purity:1..0", "purity:a..b", "purity:0..1..2", "purity:9e999..-9e999", "label:0..1", "\x00", "label:" + "x" * 10_000],
+     "purity:1..0", "purity:a..b", "purity:0..1..2", "purity:9e999..-9e999", "label:0..1", "\x00",
+     "label:" + "x" * 10_000],
 )  # fmt: skip
 def test_words_of_nothing_choose_nothing(word: str) -> None:
     assert histograms.parse([word], BOTH) == {}
