@@ -53,7 +53,9 @@ EARLIER: dict[str, dict[str, str]] = {
     MILVUS: {"part": SECTION},
 }
 # By page and parameter of today, values of earlier links, and what they are called today.
-EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {}
+EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
+    (MILVUS, SECTION): {"schema": "overview"},
+}
 # Longer values are not carried: browsers and proxies cut off longer addresses.
 MAX_LENGTH = 6_000
 Value = str | list[str]

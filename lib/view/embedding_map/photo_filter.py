@@ -14,11 +14,10 @@ from lib.measure.histograms import Choice, Histogram
 from lib.prepare.workspace import Workspace
 from lib.view import cached, photo_tiles, selection, theme, url_state
 from lib.view.components import histograms as bars
+from lib.view.embedding_map import sections
 
 # The order in which histograms stand; those of other traits follow.
 FIRST = ("label", "split", "right", "predicted", "purity")
-
-
 # Which photos passed when the page was last drawn, in the session's state, for what the browser reports since.
 _PASSING = "photos_that_pass"
 
@@ -65,11 +64,11 @@ def passing(n: int) -> np.ndarray | None:
     return mask if isinstance(mask, np.ndarray) and len(mask) == n else None
 
 
-def _select(workspace: Workspace, mask: np.ndarray, words: list[str]) -> None:
+def _select(workspace: Workspace, mask: np.ndarray, words: list[str], **choices: str) -> None:
     photos = cached.catalog(workspace)
     # A filter whose words are too long for an address leaves its selection.
     kept = {url_state.PASSING: words} if words and sum(map(len, words)) <= url_state.MAX_LENGTH else {}
-    selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents, **kept)
+    selection.select_rows(np.nonzero(mask)[0].tolist(), len(photos.ids), photos.contents, **kept | choices)
 
 
 def show(workspace: Workspace, space: str) -> None:
@@ -80,7 +79,8 @@ def show(workspace: Workspace, space: str) -> None:
 
     def filtered(choice: dict[str, frozenset[int]]) -> None:
         mask = histograms.passing(made, choice)
-        _select(workspace, np.zeros(n, dtype=bool) if mask is None else mask, histograms.words(made, choice))
+        words = histograms.words(made, choice)
+        _select(workspace, np.zeros(n, dtype=bool) if mask is None else mask, words, section=sections.FILTER)
 
     rows = selection.selected_rows(n, photos.contents)
     selected = np.isin(np.arange(n), rows) if rows else None
