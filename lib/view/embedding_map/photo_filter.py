@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.measure import histograms
 from lib.measure.histograms import Choice, Histogram
+from lib.measure.traits import RIGHT, WRONG
 from lib.prepare.workspace import Workspace
 from lib.view import cached, photo_tiles, selection, theme, url_state
 from lib.view.components import histograms as bars
@@ -29,7 +30,9 @@ def _made(workspace: Workspace, space: str, abouts: tuple[str, ...]) -> tuple[li
     made = [found for name in names if (found := histograms.histogram(traits[name])) is not None]
     class_colours = photo_tiles.colours(cached.catalog(workspace))
     colours = {trait.name: class_colours for trait in traits.values() if trait.kind == "class"}
-    return made, bars.columns(made, {**colours, "split": theme.SPLIT_COLOURS})
+    verdicts = {RIGHT: theme.RIGHT, WRONG: theme.WRONG}
+    colours |= {"split": theme.SPLIT_COLOURS, "right": verdicts, "network_right": verdicts}
+    return made, bars.columns(made, colours)
 
 
 def _histograms(workspace: Workspace, space: str) -> tuple[list[Histogram], bars.Columns]:

@@ -20,7 +20,7 @@ TITLES = {
 
 
 def choose(workspace: Workspace) -> str:
-    """The open section, as buttons side by side; an address without one opens its filter, else its selection or query."""
+    """The open section, as buttons side by side; without one in the address its filter, selection or query."""
     photos = cached.catalog(workspace)
     has_filter = bool(url_state.parameters(url_state.PASSING))
     has_selection = bool(selection.selected_rows(len(photos.ids), photos.contents))
