@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
     TRAINING: (
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
-        "other", "drawn",
+        "other", "drawn", "train", "preset", "seeds",
     ),
     MAP: (QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION),
     RETRIEVAL: (
@@ -49,7 +49,9 @@ EARLIER: dict[str, dict[str, str]] = {
     MILVUS: {"part": SECTION},
 }
 # By page and parameter of today, values of earlier links, and what they are called today.
-EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {}
+EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
+    (TRAINING, SECTION): {"curves": "results"},
+}
 # Longer values are not carried: browsers and proxies cut off longer addresses.
 MAX_LENGTH = 6_000
 Value = str | list[str]
