@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 
 from lib import settings
-from lib.data import audit, catalog_file, thumbnails
+from lib.data import audit_file, catalog_file, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -50,6 +50,8 @@ from lib.view.components import gallery
 
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
 THUMBNAIL = 160
+# A photo that fills the screen: its longer side at most, px, and the quality of its JPEG.
+SCREEN, SCREEN_QUALITY = 2048, 92
 
 
 @st.cache_resource
@@ -167,10 +169,25 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
     return gallery.data_uri(thumbnails.thumbnail(_path, sha256, size, _folder))
 
 
+def screen_photo(workspace: Workspace, image_id: str) -> str:
+    """A photo of the catalog as a data URI for a screen: at most `SCREEN` px on its longer side.
+
+    Raises ImageError as `thumbnail` does.
+    """
+    photos = catalog(workspace)
+    row = photos.row(image_id)
+    return _screen_photo("" if row is None else photos.hashes[row], photos.path(image_id))
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _screen_photo(sha256: str, _path: Path) -> str:
+    return gallery.data_uri(thumbnails.encode(thumbnails.open_same(_path, sha256), SCREEN, SCREEN_QUALITY))
+
+
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
 def audit_report(workspace: Workspace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
-    return audit.audit(catalog(workspace))
+    return audit_file.find(workspace.folder, catalog(workspace))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing photos with similar vectors", hash_funcs=KEYS)

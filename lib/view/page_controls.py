@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -14,20 +15,24 @@ from lib import documents
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import url_state
+from lib.view import provenance, url_state
 
 _DEFAULT_SPACE = "resnet18"
 
 
 def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretch"] = "content") -> None:
-    """A button that saves `table` as `petalscope-<name>.csv`."""
-    file_name = f"petalscope-{name}.csv"
-    download("Download as CSV", lambda: table.to_csv(index=False).encode(), file_name, key=f"csv_{name}", width=width)
+    """A button that saves `table` as `petalscope-<name>.csv`, with the provenance of the page in its first line."""
+    lines, file_name = provenance.lines(), f"petalscope-{name}.csv"
+
+    def text() -> str:
+        return provenance.comment(lines) + str(table.to_csv(index=False))
+
+    download("Download as CSV", text, file_name, key=f"csv_{name}", width=width)
 
 
 def json_button(value: Any, name: str) -> None:
-    """A button that saves `value` as `petalscope-<name>.json`."""
-    text = partial(documents.json_text, value, indent=1)
+    """A button that saves `value` as `petalscope-<name>.json`, with the provenance of the page as its `provenance`."""
+    text = partial(documents.json_text, provenance.added_to(value, provenance.lines()), indent=1)
     download("Download as JSON", text, f"petalscope-{name}.json", key=f"json_{name}")
 
 
@@ -43,6 +48,17 @@ def download(
     The click does not run the page again: Streamlit would forget the file before the browser has fetched it.
     """
     st.download_button(label, data, file_name, icon=":material/download:", key=key, width=width, on_click="ignore")
+
+
+def sheet(key: str, label: str = "Controls") -> DeltaGenerator:
+    """A row for a page's controls; in a narrow window (700 px) a button of the name `label` opens and closes it.
+
+    CSS alone decides it, so the page need not know the width, and opening does not run the page again. Draw into it
+    (`with sheet("map"):`) or call its methods; the controls stand side by side and wrap, each as wide as it asks.
+    """
+    box = st.container(key=f"sheet_{key}", horizontal=True, vertical_alignment="bottom", gap="small")
+    box.html(f'<details class="ps-sheet"><summary>{html.escape(label)}</summary></details>')
+    return box
 
 
 def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:

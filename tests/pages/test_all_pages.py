@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.measure import leaks
+from lib.measure import data_set_verdicts, first_results, leaks, stored_verdicts
 from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
@@ -24,8 +24,12 @@ from lib.settings import PROJECT, Settings
 from lib.text import agreeing
 from lib.view import page_frame, selection
 from lib.view.embedding_map import selected_photos
+from lib.view.formatting import plain
 from lib.view.home import audit, glance
+from lib.view.home import page as home
+from lib.view.home.verdicts import EVIDENCE
 from lib.view.training.results import TEST_ACCURACY
+from lib.view.url_state import HOME
 from tests.conftest import environment
 
 PAGES = [
@@ -50,10 +54,30 @@ def _words(app: AppTest) -> str:
 def test_home_counts_the_photos(start, prepared: Settings) -> None:
     app = _fine(start(prepared))
     photos = workspace.open_workspace(prepared).catalog()
-    shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Photos"] == f"{len(photos.frame):,}"
-    assert shown["Classes"] == str(len(photos.classes))
-    assert shown["Test"] == str(photos.splits["test"])
+    shown = " ".join(str(element.proto.body) for element in app.get("html"))
+    assert f"{len(photos.frame):,} photos · {len(photos.classes)} classes" in shown
+    assert ", ".join(f"{photos.splits[split]:,} {split}" for split in ("train", "val", "test")) in shown.replace(
+        "training", "train"
+    ).replace("validation", "val")
+    assert home.LEAD in shown
+    assert not app.error
+
+
+def test_home_opens_with_the_verdicts_and_links_to_their_evidence(start, copied: Settings) -> None:
+    first_results.make(copied)
+    app = _fine(start(copied))
+    found = stored_verdicts.find(workspace.open_workspace(copied))
+    words = _words(app)
+    for each in found:
+        assert plain(each.verdict.text) in words
+    pages = {link.proto.page for link in app.get("page_link")}
+    assert {page.removesuffix(".py").split("_", 1)[-1] for page, _, _ in EVIDENCE.values() if page != HOME} <= pages
+    assert not app.error
+
+
+def test_home_without_first_results_says_what_is_missing(start, copied: Settings) -> None:
+    app = _fine(start(copied))
+    assert plain(data_set_verdicts.NOT_MEASURED) in _words(app)
     assert not app.error
 
 
@@ -152,7 +176,7 @@ def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepare
     query = opened.catalog().ids[0]
     app = start(prepared).switch_page("pages/3_Retrieval.py")
     app.query_params["q"] = query
-    app.query_params["view"] = "Side by side"
+    app.query_params["section"] = "Side by side"
     _fine(app.run())
     loaded = search.load_space(opened, "resnet18")
     both = search.compare(opened, loaded, find_query(loaded.catalog, query), a="l1", b="cosine", k=10)
@@ -174,7 +198,7 @@ def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) ->
     app = _fine(start(prepared).switch_page("pages/4_Milvus_Collection.py").run())
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["row_count"] == shown["count(*)"] == f"{rows:,}"
-    app.query_params["part"] = "schema"
+    app.query_params["section"] = "schema"
     _fine(app.run())
     parameters = [frame.value for frame in app.dataframe if "Source" in frame.value]
     assert {"M", "efConstruction"} <= set(parameters[0]["Build parameter"])
@@ -183,7 +207,7 @@ def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) ->
 
 def test_a_filter_that_does_not_parse_is_one_sentence(start, prepared: Settings) -> None:
     app = start(prepared).switch_page("pages/4_Milvus_Collection.py")
-    app.query_params["part"] = "rows"
+    app.query_params["section"] = "rows"
     app.query_params["filter"] = 'label == "'
     _fine(app.run())
     assert len(app.error) == 1
