@@ -118,6 +118,14 @@ def space_choice(workspace: Workspace, where: str) -> str:
     return segments("Space", space_titles(workspace), "space", where, default)
 
 
+def space_menu(workspace: Workspace, where: str, *, disabled: bool = False) -> str:
+    """`space_choice` as a menu, for a row of controls."""
+    titles = space_titles(workspace)
+    default = _DEFAULT_SPACE if _DEFAULT_SPACE in titles else list(titles)[-1]
+    bound = url_state.choice("space", where, list(titles), default)
+    return str(st.selectbox("Space", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))
+
+
 def space_titles(workspace: Workspace) -> dict[str, str]:
     """The title of each prepared space, by name."""
     return {name: spaces.get(name).title for name in workspace.spaces}
