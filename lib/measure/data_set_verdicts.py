@@ -14,8 +14,7 @@ import numpy as np
 
 from lib.documents.prepare import AuditDocument, Leak
 from lib.embed import spaces
-from lib.learn import results
-from lib.learn.configurations import by_configuration
+from lib.learn import configurations, results
 from lib.learn.results import Run
 from lib.measure import scoreboard
 from lib.measure.findings import MIN_AGREEMENT, Finding
@@ -214,7 +213,7 @@ def training(runs: Sequence[Run] | None, fingerprint: str, ids: Sequence[str]) -
     if runs is None:
         return DataSetVerdict(TRAINING, title, Verdict("A training record is damaged.", ""))
     own = [run for run in runs if run["dataset"]["fingerprint"] == fingerprint]
-    groups = by_configuration(own)
+    groups = configurations.by_configuration(own)
     rows = {key: row for key, row in zip(groups, results.table(own), strict=True) if row["accuracy"] is not None}
     if not rows:
         text = "No network was trained on these photos"
