@@ -28,9 +28,9 @@ def section(runs: list[Run], trainer: Trainer = live_status) -> None:
     status = trainer.status(settings)
     running = status is not None and status.running
     if running:
-        live_training.follow(settings, trainer)
+        live_training.follow(settings, trainer, runs)
     elif status is not None:
-        live_training.ended(status, runs)
+        live_training.ended(settings, status, runs)
     _form(settings, runs, trainer, running)
     if not running:
         live_training.watch(settings, trainer)
