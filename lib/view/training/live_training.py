@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.documents.runs import ResultRow
 from lib.errors import Remedy
+from lib.learn import results
 from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.results import Run
