@@ -22,7 +22,7 @@ from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
 from lib.settings import PROJECT, Settings
 from lib.text import agreeing
-from lib.view import page_frame, selection
+from lib.view import page_frame, selection, url_state
 from lib.view.embedding_map import selected_photos
 from lib.view.formatting import plain
 from lib.view.home import audit, glance
@@ -273,3 +273,9 @@ def test_streamlit_and_plotly_stay_in_the_view() -> None:
             text = module.read_text(encoding="utf-8")
             assert "import streamlit" not in text, module
             assert "import plotly" not in text, module
+
+
+def test_links_to_evidence_have_parameters_that_their_page_reads() -> None:
+    assert list(EVIDENCE) == list(data_set_verdicts.NAMES)
+    for page, _, choices in EVIDENCE.values():
+        assert choices.keys() <= set(url_state.NAMES[page])
