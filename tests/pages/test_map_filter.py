@@ -67,7 +67,8 @@ def test_a_selection_among_what_passes_stays(start: Start, prepared: Settings) -
 
 
 def test_a_filter_that_nothing_passes_fades_everything(start: Start, prepared: Settings) -> None:
-    app = open_map(start, prepared, **{"pass": ["right:right", "purity:-0.05..0.05", "confidence:0.95..1.05"]})
+    first, second = list(workspace.open_workspace(prepared).catalog().classes)[:2]
+    app = open_map(start, prepared, **{"pass": ["right:right", f"label:{first}", f"predicted:{second}"]})
     shown = sent(app, "scatter")
     assert shown["lit"] is not None and set(shown["lit"].rstrip("=")) == {"A"}  # no bit is set
     assert "sel" not in app.query_params
