@@ -46,6 +46,12 @@ def violations(tab: Watched) -> list[Any]:
     return [each for each in found if not any(part in each[2] for part in STREAMLIT.get(each[0], ()))]
 
 
+def test_the_rules_are_at_work(tab: Watched) -> None:
+    tab.open("")
+    tab.page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<button></button>')")
+    assert "button-name" in {rule for rule, *_ in violations(tab)}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("page", "section"), PLACES)
 def test_a_section_has_no_serious_violation(

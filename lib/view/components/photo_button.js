@@ -53,7 +53,7 @@ function openable(button, photo, id, onPick, onOpen) {
     if (event.key === " ") event.preventDefault();
   };
   // For the pointer only: a control inside a button is none for the keyboard, which has Space.
-  const corner = element("span", "open", "⤢");
+  const corner = element("span", "open");
   corner.setAttribute("aria-hidden", "true");
   corner.onclick = (event) => {
     event.stopPropagation();
