@@ -106,6 +106,11 @@ def _rename_earlier(page: str) -> None:
         st.query_params.from_dict(renamed)
 
 
+def open_page() -> str:
+    """The page that this session shows, as `read_address` was told; "" before."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
 def noun(name: str) -> str:
     """The noun for the values of a parameter in the error about their length."""
     return f"The part `{name}=` of this page's address"
@@ -145,7 +150,7 @@ def write(**choices: str | Sequence[str] | None) -> None:
     Earlier choices on this page are written again: a second click may come from a browser that does not have the
     address after the first one yet. A choice that is too long keeps its old value, and the next run shows the error.
     """
-    page, remembered = st.session_state.get(_PAGE, ""), _choices()
+    page, remembered = open_page(), _choices()
     for name in set(BY_BROWSER) & set(NAMES.get(page, ())) - set(choices):
         _remember(page, name, parameters(name))
     for name, value in choices.items():

@@ -30,6 +30,9 @@ def show(verdict: Verdict, *, page: str = "", label: str = "Evidence", **choices
     """
     with st.session_state[_PLACE].container(key="verdict", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(plain(verdict.text), help=plain(verdict.about) or None, width="content")
-        if page:
+        if page and page == url_state.open_page():
+            # A link to the page itself would show the place without writing it into the browser's address.
+            st.button(label, icon=":material/arrow_forward:", key="evidence", on_click=url_state.write, kwargs=choices)
+        elif page:
             link = url_state.link_to(page, **choices)
             st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=link, width="content")

@@ -266,6 +266,9 @@ def test_the_verdict_stands_in_the_heading(start: Start, prepared: Settings) -> 
     words = " ".join(str(line.value) for line in app.markdown).replace("\\", "")
     assert f"{100 * kept.mean():.0f} % [" in words
     assert "mixes most with" in words
+    app.button(key="evidence").click().run()
+    assert app.session_state["map_section"] == sections.READING
+    assert dict(app.query_params)["section"] in (sections.READING, [sections.READING])
 
 
 def test_the_network_of_a_space_is_loaded_beside_the_page(prepared: Settings) -> None:
