@@ -215,6 +215,12 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seeds", type=_seeds, default=[0], metavar="0,1,2", help="seeds of initialisation and order")
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
     command.add_argument("--resume", action="store_true", help="continue interrupted runs, skip finished ones")
+    command.add_argument(
+        "--no-epoch-embeddings",
+        action="store_false",
+        dest="epoch_embeddings",
+        help="do not keep the features of a few photos after each epoch, which the page draws",
+    )
 
 
 def _positive(text: str) -> int:

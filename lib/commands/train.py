@@ -59,6 +59,7 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
             on_progress=reporter.progress,
             on_epoch=_epoch_lines(reporter.say),
             log=reporter.say,
+            embed_epochs=options.epoch_embeddings,
         )
         return {"runs": records} if leads else None
 

@@ -140,6 +140,7 @@ class StatusDocument(TypedDict):
     message: str
     remedy: str
     command: str
+    warning: str
     started: float
     updated: float
 

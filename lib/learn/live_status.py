@@ -39,7 +39,8 @@ class Status:
     `queue` holds the titles of all planned runs, `place` is the index of the current run in it. `done` of the `total`
     photos of `stage` are processed. `curve` has one row per finished epoch, as in a record. `started` and `updated` are
     seconds since the epoch; `message` says why the training ended, and is empty when it finished. `remedy` is the value
-    of a `Remedy`, or empty, and `command` its command line: `notice` has all three.
+    of a `Remedy`, or empty, and `command` its command line: `notice` has all three. `warning` says what the current run
+    goes on without.
     """
 
     running: bool = False
@@ -60,6 +61,7 @@ class Status:
     message: str = ""
     remedy: str = ""
     command: str = ""
+    warning: str = ""
     started: float = 0.0
     updated: float = 0.0
 
@@ -224,6 +226,7 @@ class StatusWriter:
             epoch=0,
             epochs=recipe.epochs,
             curve=[],
+            warning="",
             stage="starting",
             done=0,
             total=None,

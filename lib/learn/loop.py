@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -43,10 +43,14 @@ def divergence(loss: float, epoch: int, kind: str = "loss") -> TrainingError:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Predictions for n photos: class `probabilities` (n, classes), and each photo's cross-entropy `losses` (n,)."""
+    """Predictions for n photos: class `probabilities` (n, classes), and each photo's cross-entropy `losses` (n,).
+
+    `features` (m, 512) float32 are the pooled features of the photos for which they were requested.
+    """
 
     probabilities: np.ndarray
     losses: np.ndarray
+    features: np.ndarray | None = None
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of photos whose most probable class is their label."""
@@ -178,8 +182,12 @@ def evaluate(
     labels: np.ndarray,
     device: Any,
     progress: Progress = no_progress,
+    features_of: np.ndarray | None = None,
 ) -> EvaluationResult:
     """Predictions of `network` for every photo; `inputs(indices)` is the input tensor of these photos.
+
+    `features_of` are sorted indices of photos whose pooled features are part of the result; for a ResNet only. They are
+    copies of what the network computes anyway, so the predictions are the same bits with and without them.
 
     In float32 on any hardware, so that an accuracy does not depend on it. Processes divide the photos among themselves,
     and every process gets the whole result, in the photos' order.
@@ -190,7 +198,8 @@ def evaluate(
     network.eval()
     share = np.arange(distributed.rank(), len(labels), distributed.size())
     probabilities, losses = [], []
-    with torch.inference_mode():
+    features: list[np.ndarray] = []
+    with torch.inference_mode(), _pooled(network, features, features_of is not None):
         for start in range(0, len(share), EVALUATION_BATCH):
             indices = share[start : start + EVALUATION_BATCH]
             logits = network(inputs(indices).to(device))
@@ -198,15 +207,36 @@ def evaluate(
             losses.append(functional.cross_entropy(logits, targets, reduction="none").cpu().numpy())
             probabilities.append(logits.softmax(1).cpu().numpy())
             progress(min(len(labels), (start + len(indices)) * distributed.size()), len(labels))
+    kept = np.isin(share, features_of) if features_of is not None else np.zeros(len(share), dtype=bool)
+    pooled = np.concatenate(features)[kept] if features else None
     shares = distributed.all_gather(
-        (share, np.concatenate(probabilities), np.concatenate(losses)) if len(share) else (share, None, None)
+        (share, np.concatenate(probabilities), np.concatenate(losses), share[kept], pooled)
+        if len(share)
+        else (share, None, None, share, None)
     )
     filled = [part for part in shares if len(part[0])]
     order = np.argsort(np.concatenate([part[0] for part in filled]))
+    features_order = np.argsort(np.concatenate([part[3] for part in filled]))
     return EvaluationResult(
         np.concatenate([part[1] for part in filled])[order].astype(np.float64),
         np.concatenate([part[2] for part in filled])[order].astype(np.float64),
+        None if features_of is None else np.concatenate([part[4] for part in filled])[features_order],
     )
+
+
+@contextmanager
+def _pooled(network: Any, features: list[np.ndarray], wanted: bool) -> Iterator[None]:
+    """Append the pooled features (n, 512) of each forward pass of the block to `features`, if they are `wanted`."""
+    if not wanted:
+        yield
+        return
+    hook = network.avgpool.register_forward_hook(
+        lambda module, inputs, output: features.append(output.flatten(1).float().cpu().numpy())
+    )
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def fit(

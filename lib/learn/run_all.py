@@ -12,7 +12,7 @@ from typing import Any, cast
 from lib import artifacts
 from lib.documents.runs import EpochRow, RunRecord
 from lib.errors import ArtifactError, Notice, Remedy, TrainingError
-from lib.learn import checkpoints, distributed, live_status, loop, run_record, runs, trainee
+from lib.learn import checkpoints, distributed, epoch_embeddings, live_status, loop, run_record, runs, trainee
 from lib.learn.loop import Callbacks
 from lib.learn.plan import PlannedRun
 from lib.learn.state import State
@@ -48,6 +48,17 @@ class _Output:
     on_progress: StageProgress
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None]
     log: Message
+    embed_epochs: bool
+
+    def embeddings(self, settings: Settings, run: PlannedRun) -> epoch_embeddings.Writer | None:
+        """The writer of the epoch embeddings of `run`, whose messages reach the status file as well; None if off."""
+
+        def say(message: str | Notice) -> None:
+            self.log(message)
+            if self.writer is not None:
+                self.writer.update(warning=str(message))
+
+        return epoch_embeddings.Writer(settings, run, say) if self.embed_epochs else None
 
     def callbacks(self, run: PlannedRun) -> Callbacks:
         """Callbacks of `run`, which report to the status file as well."""
@@ -74,12 +85,14 @@ def train(
     on_progress: StageProgress = no_stage_progress,
     on_epoch: Callable[[PlannedRun, list[EpochRow]], None] = lambda run, rows: None,
     log: Message = no_message,
+    embed_epochs: bool = True,
 ) -> list[RunRecord]:
     """Train the planned runs one after another; returns their records.
 
     With `resume`, finished runs are not trained again, and unfinished ones continue after their last finished epoch.
     `on_progress(stage, done, total)` counts the photos of a stage, `on_epoch(run, rows)` gets the rows of all finished
-    epochs after each epoch, `log` gets messages. `writer` is the result of `alone`, if the caller holds it already.
+    epochs after each epoch, `log` gets messages. With `embed_epochs`, each run keeps its epoch embeddings, which does
+    not change its result. `writer` is the result of `alone`, if the caller holds it already.
     Raises TrainingError when the loss is not finite or another process trains into these artifacts, DataError when a
     photo cannot be read, ArtifactError when the disk is full; KeyboardInterrupt carries the notice of `stopped`.
     """
@@ -93,7 +106,7 @@ def train(
     with contextlib.nullcontext(writer) if writer is not None else training_lock(settings) as status_writer:
         if status_writer is not None:
             status_writer.update(queue=[run.title for run in planned])
-        output = _Output(status_writer, on_progress, on_epoch, log)
+        output = _Output(status_writer, on_progress, on_epoch, log, embed_epochs)
         return [_train_or_read(settings, run, place, resume, output) for place, run in enumerate(planned)]
 
 
@@ -125,11 +138,16 @@ def _train(settings: Settings, run: PlannedRun, resume: bool, output: _Output) -
     saved_epochs = 0
     try:
         device = distributed.device()
-        learner = trainee.make(settings, run, device, callbacks)
+        embeddings = output.embeddings(settings, run)
+        learner = trainee.make(settings, run, device, callbacks, embeddings)
         state = learner.state
         checkpoint = checkpoints.checkpoint_file(settings, run.id)
         _restore(state, checkpoint, resume, output.log)
         saved_epochs = len(state.epochs)
+        if embeddings is not None:
+            embeddings.begin(saved_epochs)
+        if not saved_epochs:
+            learner.embed_untrained()
 
         def save(state: State) -> None:
             nonlocal saved_epochs

@@ -11,6 +11,7 @@ import numpy as np
 
 from lib import artifacts
 from lib.learn import backbone, checkpoints, distributed, linear_probe, loop, photo_dataset, regimes
+from lib.learn import epoch_embeddings as epochs
 from lib.learn.batch_sources import Source, feature_source, photo_source
 from lib.learn.loop import Callbacks
 from lib.learn.photo_dataset import EvaluationPhotos, Photos, TrainingPhotos
@@ -28,20 +29,24 @@ class Trainee:
     """The network of a run in training, with its photos and its validation.
 
     `validate` gives (loss, accuracy) of a network on the validation photos, `best_network` the whole network with the
-    weights of the best epoch. `features` are transfer learning's frozen features by name, and `feature_seconds` the
-    (wall, processor) seconds that an earlier run spent on them.
+    weights of the best epoch, `embed_untrained` writes the epoch embeddings of before the first epoch. `features` are
+    transfer learning's frozen features by name, and `feature_seconds` the (wall, processor) seconds that an earlier run
+    spent on them.
     """
 
     state: State
     source: Source
     validate: Callable[[torch.nn.Module], tuple[float, float]]
     best_network: Callable[[], Any]
+    embed_untrained: Callable[[], None]
     features: dict[str, np.ndarray] | None = None
     feature_seconds: tuple[float, float] = (0.0, 0.0)
 
 
-def make(settings: Settings, run: PlannedRun, device: Any, callbacks: Callbacks) -> Trainee:
-    """The trainee of `run` before its first step, on `device`.
+def make(
+    settings: Settings, run: PlannedRun, device: Any, callbacks: Callbacks, embeddings: epochs.Writer | None = None
+) -> Trainee:
+    """The trainee of `run` before its first step, on `device`; its validation writes `embeddings`, too, if given.
 
     Raises DataError when a photo cannot be read, WeightsError when the weights do not fit.
     """
@@ -57,21 +62,42 @@ def make(settings: Settings, run: PlannedRun, device: Any, callbacks: Callbacks)
     val_photos = photo_dataset.split_photos(run.catalog, "val")
     training = TrainingPhotos(train_photos, run.recipe, run.weights.preprocess, run.seed)
     if run.regime == "transfer":
-        return _on_frozen_features(settings, run, network, training, val_photos, device, callbacks)
+        return _on_frozen_features(settings, run, network, training, val_photos, device, callbacks, embeddings)
     training.load(of_stage(callbacks.progress, "read photos"))
     freeze(network, regimes.frozen_count(regimes.REGIMES[run.regime], len(run.classes)))
     state = new_state(network, run.recipe, _total_steps(run, len(train_photos)))
     val_inputs = EvaluationPhotos(val_photos, run.weights.preprocess)
 
     def validate(evaluated: torch.nn.Module) -> tuple[float, float]:
-        result = loop.evaluate(evaluated, val_inputs, val_photos.labels, device)
+        rows = None if embeddings is None else embeddings.rows
+        result = loop.evaluate(evaluated, val_inputs, val_photos.labels, device, features_of=rows)
+        if embeddings is not None and result.features is not None:
+            embeddings.write(len(state.epochs) + 1, result.features)
         return result.loss, result.accuracy(val_photos.labels)
+
+    def embed_untrained() -> None:
+        if embeddings is None:
+            return
+        rows = embeddings.rows
+        progress = of_stage(callbacks.progress, "embeddings before training")
+        everything = np.arange(len(rows))
+        result = loop.evaluate(
+            state.evaluated,
+            lambda indices: val_inputs(rows[indices]),
+            val_photos.labels[rows],
+            device,
+            progress,
+            everything,
+        )
+        if result.features is not None:
+            embeddings.write(0, result.features)
 
     def best_network() -> Any:
         network.load_state_dict(state.best)
         return network
 
-    return Trainee(state, photo_source(training, run.weights.preprocess, device), validate, best_network)
+    source = photo_source(training, run.weights.preprocess, device)
+    return Trainee(state, source, validate, best_network, embed_untrained)
 
 
 def _on_frozen_features(
@@ -82,6 +108,7 @@ def _on_frozen_features(
     val_photos: Photos,
     device: Any,
     callbacks: Callbacks,
+    embeddings: epochs.Writer | None,
 ) -> Trainee:
     """Transfer learning: the features never change, so they are computed once and only the classifier is trained."""
     features, seconds = _frozen_features(settings, run, network, training, val_photos, device, callbacks)
@@ -101,9 +128,13 @@ def _on_frozen_features(
         network.fc.load_state_dict(state.best)
         return network
 
+    def embed_untrained() -> None:
+        if embeddings is not None:
+            embeddings.write(0, val_features[embeddings.rows], frozen=True)
+
     views = [features["train_layer4"], *(features[f"view_{view}"] for view in range(1, run.recipe.views))]
     source = feature_source(np.stack(views), training.photos.labels, run.seed)
-    return Trainee(state, source, validate, best_network, features, seconds)
+    return Trainee(state, source, validate, best_network, embed_untrained, features, seconds)
 
 
 def _frozen_features(

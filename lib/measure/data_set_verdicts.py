@@ -14,8 +14,7 @@ import numpy as np
 
 from lib.documents.prepare import AuditDocument, Leak
 from lib.embed import spaces
-from lib.learn import results
-from lib.learn.configurations import by_configuration
+from lib.learn import configurations, results
 from lib.learn.results import Run
 from lib.measure import scoreboard
 from lib.measure.findings import MIN_AGREEMENT, Finding
@@ -35,7 +34,8 @@ PHOTOS = 4  # that show a verdict
 # The names of the verdicts, in the order in which they are shown.
 NAMES = ("best", "metric", "labels", "duplicates", "hubs", "training", "index")
 BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = NAMES
-NOT_MEASURED = "Not measured yet: the next prepare does it."
+NOT_MEASURED = "Not measured yet."
+LATER = "The next prepare measures it. What would take minutes for so many photos is measured on request only."
 TOO_FEW = f"are too few for the {K} nearest neighbours of each."
 _PAIRED = f"paired percentile bootstrap and sign-flip permutation test, {TEST_RESAMPLES:,} seeded resamples"
 
@@ -60,7 +60,7 @@ def best_configuration(scores: Mapping[str, SpaceScores]) -> DataSetVerdict:
     title = "Best configuration"
     cells = _cells(scores)
     if not cells:
-        return DataSetVerdict(BEST, title, Verdict(f"Search quality: {NOT_MEASURED[0].lower()}{NOT_MEASURED[1:]}", ""))
+        return DataSetVerdict(BEST, title, Verdict("Search quality is not measured yet.", LATER))
     best = _best(cells)
     mean, interval = scoreboard.mean_and_interval(cells[best], MEASURE)
     if mean is None or interval is None:
@@ -87,7 +87,7 @@ def l1_against_cosine(scores: Mapping[str, SpaceScores], ids: Sequence[str]) -> 
     title = "L1 or cosine?"
     cells = _cells(scores)
     if not cells:
-        return DataSetVerdict(METRIC, title, Verdict(NOT_MEASURED, ""))
+        return DataSetVerdict(METRIC, title, Verdict(NOT_MEASURED, LATER))
     space = _best(cells)[0]
     choices = {"space": space}
     first, second = cells[space, "cosine"], cells[space, "l1"]
@@ -149,7 +149,7 @@ def duplicates(audit: AuditDocument | None, leaks: Sequence[Leak] | None, tested
     """Duplicates with conflicting labels, and leaks; None for what is not measured. `tested` counts test photos."""
     title = "Duplicates and leaks"
     if audit is None:
-        return DataSetVerdict(DUPLICATES, title, Verdict(NOT_MEASURED, ""))
+        return DataSetVerdict(DUPLICATES, title, Verdict(NOT_MEASURED, LATER))
     conflicts = [group for group in audit["duplicates"] if group["conflict"]]
     conflicting = list(dict.fromkeys(image_id for group in conflicts for image_id in group["ids"]))
     parts = [
@@ -213,7 +213,7 @@ def training(runs: Sequence[Run] | None, fingerprint: str, ids: Sequence[str]) -
     if runs is None:
         return DataSetVerdict(TRAINING, title, Verdict("A training record is damaged.", ""))
     own = [run for run in runs if run["dataset"]["fingerprint"] == fingerprint]
-    groups = by_configuration(own)
+    groups = configurations.by_configuration(own)
     rows = {key: row for key, row in zip(groups, results.table(own), strict=True) if row["accuracy"] is not None}
     if not rows:
         text = "No network was trained on these photos"
@@ -280,7 +280,7 @@ def index(measured: Sequence[Mapping[str, Any]], collections: int) -> DataSetVer
         return DataSetVerdict(INDEX, title, Verdict("No Milvus collection holds these photos.", ""))
     ends = [(each["rows"][-1], each) for each in measured if each["rows"]]
     if not ends:
-        return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, ""))
+        return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, LATER))
     row, document = min(ends, key=lambda end: end[0]["recall"])
     recall = row["recall"]
     interval = row.get("ci95", {}).get("recall")

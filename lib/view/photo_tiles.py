@@ -39,6 +39,14 @@ def colour_key(entries: Iterable[tuple[str, str]]) -> None:
     st.html(f"<div>{''.join(items)}</div>")
 
 
+def source(workspace: Workspace, image_id: str) -> str:
+    """The address of a photo of the catalog; "" for a photo that is not in it, or whose file is gone."""
+    try:
+        return cached.thumbnail(workspace, image_id) if cached.catalog(workspace).row(image_id) is not None else ""
+    except ImageError:
+        return ""
+
+
 def tiles(
     workspace: Workspace,
     ids: Sequence[str],
@@ -57,20 +65,17 @@ def tiles(
     for i, image_id in enumerate(ids):
         row = photos.row(image_id)
         label = "not in this data set" if row is None else photos.labels[row]
-        try:
-            source = cached.thumbnail(workspace, image_id) if row is not None else ""
-        except ImageError:  # the file is gone; the tile still names it
-            source = ""
+        picture = source(workspace, image_id)
         result.append(
             Tile(
                 id=image_id,
-                src=source,
+                src=picture,
                 label=label,
                 colour=class_colours.get(label, theme.MUTED),
                 notes=_lines(notes[i]) if notes else (),
                 badge=badges[i] if badges else "",
                 right=right[i] if right else None,
-                alt=f"photo of class {label}, {image_id}" if source else f"{image_id}: {MISSING_PHOTO}",
+                alt=f"photo of class {label}, {image_id}" if picture else f"{image_id}: {MISSING_PHOTO}",
             )
         )
     return result

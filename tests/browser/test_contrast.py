@@ -41,7 +41,7 @@ CONTRASTS = """(selector) => {
 }"""
 TEXTS = {
     "Home": '[data-testid="stCaptionContainer"] p, [data-testid="stCaptionContainer"] code',
-    "Training_Regimes?section=curves": ".js-plotly-plot text:not(.legendtext)",
+    "Training_Regimes": ".js-plotly-plot text:not(.legendtext)",
     "Retrieval?q=tulip/04.jpg": '[data-testid="stCode"] code span',
 }
 

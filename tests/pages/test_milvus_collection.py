@@ -407,7 +407,9 @@ def test_an_index_is_measured(opened_at, folder: Path) -> None:
 
 def test_an_index_that_is_not_measured_is_with_one_button(opened_at, folder: Path) -> None:
     """The verdict says what is known of it; the button measures it in the section on its quality."""
-    app = opened_at(store=str(folder / "x.db"), collection="foreign")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="rows")  # where it is loaded
+    app.query_params["section"] = "overview"
+    fine(app.run())
     assert f"HNSW, M 8, efConstruction 64 (reported): {index_recall.NOT_MEASURED}" in words(app).replace("\\", "")
     app.button(key="measure dense").click()
     fine(app.run())

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib import artifacts as artifact_files
 from lib.errors import ArtifactError, DataError, Remedy
 from lib.learn import results, runs
 from lib.learn.live_status import Status
@@ -23,7 +25,7 @@ from lib.settings import PROJECT, Settings
 from lib.view import formatting, remedies
 from lib.view.figures import network as network_figures
 from lib.view.figures import training_curves, training_results
-from lib.view.training import live_training, run_details, sections
+from lib.view.training import epoch_map, live_training, run_details, sections
 from lib.view.training import network as network_page
 from lib.view.training import results as results_page
 from tests.helpers import training_records
@@ -347,6 +349,50 @@ def test_stopping_says_that_it_can_be_resumed() -> None:
 
 def test_the_end_says_what_was_trained() -> None:
     assert live_training.finished(RUNNING.queue, None) in words(session(FakeTrainer(replace(RUNNING, running=False))))
+
+
+def with_epochs(artifacts: Path, run_id: str, epochs: int) -> None:
+    """Made-up epoch embeddings of a run: classes that part."""
+    rng = np.random.default_rng(0)
+    labels = ["a", "b"] * 10
+    for epoch in range(epochs):
+        values = 1 + rng.random((20, 512)) + epoch * np.eye(512)[[ord(label) for label in labels]]
+        facts = {"schema": 1, "run": run_id, "epoch": epoch, "regime": "init", "labels": labels, "split": "val"}
+        facts |= {"ids": [f"{label}/{i}.jpg" for i, label in enumerate(labels)], "classes": ["a", "b"]}
+        path = artifacts / "runs" / "epochs" / run_id / f"{epoch:04}.npz"
+        artifact_files.write_arrays(path, facts, {"features": values.astype(np.float32)})
+
+
+def test_the_map_of_a_training_moves_on_after_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit as st
+
+    monkeypatch.setenv("PETALSCOPE_ARTIFACTS", str(tmp_path))
+    st.cache_resource.clear()
+    fake = FakeTrainer(replace(RUNNING, warning="The embeddings of epoch 1 were not kept"))
+    with_epochs(tmp_path, RUNNING.run_id, 2)
+    app = session(fake)
+    assert "After epoch 1" in words(app)
+    assert epoch_map.ONLY_ANIMATION in words(app)
+    assert "embeddings of epoch 1 were not kept" in words(app)
+    with_epochs(tmp_path, RUNNING.run_id, 3)
+    app = fine(app.run())
+    assert "After epoch 2" in words(app)
+    # Once it has ended, its curves and its map stay.
+    fake.current = replace(RUNNING, running=False)
+    ended = session(fake)
+    assert "After epoch 2" in words(ended)
+    assert len(ended.get("plotly_chart")) == 3
+    st.cache_resource.clear()
+
+
+def test_a_run_shows_the_map_of_its_epochs_or_why_there_is_none(page: Open, prepared: Settings, tmp_path: Path) -> None:
+    records = made(prepared)
+    with_epochs(tmp_path / "artifacts", records[0]["id"], 3)
+    app = page(records, runs=address_of(prepared), section="run", run=records[0]["id"])
+    assert "After epoch 2" in words(app)
+    assert [button.label for button in app.get("download_button")].count("Download as GIF") == 1
+    app = page(records, runs=address_of(prepared), section="run", run=records[1]["id"])
+    assert epoch_map.NONE_KEPT in words(app)
 
 
 def test_a_start_that_fails_is_one_sentence() -> None:

@@ -104,6 +104,7 @@ function createChart(root) {
     },
     // Another tool, names or contours.
     changed() {
+      overlay.forget();
       toolbar.update();
       draw();
       link.writeSoon();
@@ -248,6 +249,7 @@ function createChart(root) {
     if (JSON.stringify(previous?.legend) !== JSON.stringify(data.legend)) state.hidden = new Set();
     if (!isUnchanged(previous, sent, "xy")) renderer.put("xy", data.xy);
     toolbar.allowSelection(data.lasso);
+    if (previous?.plane === data.plane && view.whole) view = fittedView(data.bounds, size);
     animation.update(data, previous);
     const asked = link.asked();
     if (asked) restore(asked);

@@ -202,11 +202,18 @@ def parse_polygon(value: object) -> DrawnPolygon | None:
     return DrawnPolygon(polygon, hidden, bool(value.get("add")), position) if is_finite else None
 
 
-def animation_columns(planes: dict[str, np.ndarray], drawn: np.ndarray) -> Columns:
-    """Several planes (n, 2) of the same points, by title, for `show`: the points move from one to the next."""
+def animation_columns(planes: dict[str, np.ndarray], drawn: np.ndarray, *, follows: bool = False) -> Columns:
+    """Several planes (n, 2) of the same points, by title, for `show`: the points move from one to the next.
+
+    With `follows` the last plane is shown first, and a plane that is added later is moved to.
+    """
     all_xy = np.concatenate(list(planes.values()))
     stops = [{"title": title, "xy": _encoded(xy[drawn], "<f4")} for title, xy in planes.items()]
-    return {"stops": stops, "bounds": [float(side) for side in (*all_xy.min(axis=0), *all_xy.max(axis=0))]}
+    return {
+        "stops": stops,
+        "follows": follows,
+        "bounds": [float(side) for side in (*all_xy.min(axis=0), *all_xy.max(axis=0))],
+    }
 
 
 def interpolate(planes: Sequence[np.ndarray], position: float) -> np.ndarray:
@@ -267,6 +274,7 @@ def show(
         **{name: column for name, column in places.items() if name != "drawn"},
         **colour,
         "stops": None,
+        "follows": False,
         **(animation or {}),
         "key": key,
         "plane": plane,

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import streamlit as st
 
+from lib.documents.runs import ResultRow
 from lib.errors import Remedy
+from lib.learn import results
 from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.results import Run
@@ -18,6 +20,7 @@ from lib.text import counted
 from lib.view import remedies
 from lib.view.figures import style, training_curves
 from lib.view.formatting import plain
+from lib.view.training import after_training, epoch_map
 
 RESUME = "Finished epochs are kept: press Train again to resume."
 VISIBLE = f"Visible to everyone using this app. {RESUME}"
@@ -37,8 +40,18 @@ def finished(titles: list[str], accuracy: float | None) -> str:
     return f"Training finished: {plain('; '.join(titles))}{tested}"
 
 
-def ended(status: Status, runs: list[Run]) -> None:
-    """How the last training ended; `runs` are the recorded ones."""
+def ended(settings: Settings, status: Status, runs: list[Run]) -> None:
+    """How the last training ended, its curves and its map; `runs` are the recorded ones."""
+    _how_it_ended(status, runs)
+    after_training.links(status, runs)
+    if status.curve:
+        run = _as_run(status)
+        with st.expander("Its curves and its map", expanded=True):
+            _curves(run, status.epochs, runs)
+            epoch_map.live(settings, status.run_id)
+
+
+def _how_it_ended(status: Status, runs: list[Run]) -> None:
     if status.message:
         why = remedies.reworded(remedies.sentence(status.notice))  # a start that failed has left but a line
         st.warning(plain(why), icon=":material/stop_circle:")
@@ -57,8 +70,11 @@ def duration(seconds: float) -> str:
 
 
 @st.fragment(run_every=1.0)
-def follow(settings: Settings, trainer: Trainer) -> None:
-    """Progress, numbers and curves of the current run, drawn again each second; the whole page once it has ended."""
+def follow(settings: Settings, trainer: Trainer, runs: list[Run]) -> None:
+    """Progress, curves and map of the current run, drawn again each second; the whole page once it has ended.
+
+    `runs` are the recorded ones, whose final figures stand beside the curves.
+    """
     status = trainer.status(settings)
     if status is None or not status.running:
         st.rerun(scope="app")
@@ -74,7 +90,11 @@ def follow(settings: Settings, trainer: Trainer) -> None:
     else:
         st.progress(0.0, text=f"{stage} …")
     if status.curve:
-        _curves(run)
+        _curves(run, status.epochs, runs)
+    if not epoch_map.live(settings, status.run_id) and not status.curve:
+        st.caption("The curves and the map begin with the first epoch.")
+    if status.warning:
+        st.caption(f":material/warning: {plain(remedies.reworded(status.warning))}")
     if len(status.queue) > 1:
         st.caption(_queue(status))
     left, right = st.columns([1, 4], vertical_alignment="center")
@@ -96,11 +116,19 @@ def _numbers(status: Status, run: Run) -> None:
         column.metric(name, value, border=True)
 
 
-def _curves(run: Run) -> None:
+def _curves(run: Run, epochs: int, runs: list[Run]) -> None:
+    """Accuracy and loss so far, in the frame of all `epochs`; dashed is the level of finished runs of this regime."""
+    row = _finished_runs(run, runs)
     left, right = st.container(key="split_live").columns(2, gap="medium")
     for column, quantity in ((left, "accuracy"), (right, "loss")):
         figure = training_curves.curves([run], quantity, published=None)
-        figure.update_layout(height=270, showlegend=False)
+        figure.update_layout(height=270, showlegend=False, uirevision=run["id"])
+        figure.update_xaxes(range=[0.5, max(epochs, len(run["epochs"])) + 0.5])
+        if quantity == "accuracy":
+            figure.update_yaxes(range=[0, 1.02])
+            if row is not None and row["accuracy"] is not None:
+                level = {"dash": "dash", "width": 1.2, "color": style.colour(run["regime"], 0.8)}
+                figure.add_hline(y=row["accuracy"], line=level)
         column.plotly_chart(
             figure,
             width="stretch",
@@ -108,7 +136,20 @@ def _curves(run: Run) -> None:
             config=style.config(f"live-{quantity}"),
             alt=f"{quantity} of the current run, epoch by epoch",
         )
-    st.caption("Solid: validation; dotted: training.")
+    st.caption("Solid: validation; dotted: training." + (f" {_final_figure(row)}" if row else ""))
+
+
+def _finished_runs(run: Run, runs: list[Run]) -> ResultRow | None:
+    """The final figures of the recorded runs of the same regime; of several groups the one with the most seeds."""
+    rows = [row for row in results.table(runs) if row["regime"] == run["regime"] and row["accuracy"] is not None]
+    return max(rows, key=lambda row: len(row["seeds"]), default=None)
+
+
+def _final_figure(row: ResultRow) -> str:
+    return (
+        f"Dashed: {row['accuracy']:.1%} test accuracy of the finished runs of this regime "
+        f"({plain(row['preset'] or 'no')} preset, {counted(len(row['seeds']), 'seed')}, {plain(row['dataset'])})."
+    )
 
 
 def _queue(status: Status) -> str:

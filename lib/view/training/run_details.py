@@ -12,10 +12,11 @@ from lib.learn.results import Run
 from lib.learn.untrained import untrained_note
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import page_controls, photo_tiles, url_state
+from lib.view import page_controls, photo_tiles, selection, url_state
 from lib.view.components import plotly_clicks
 from lib.view.figures import style, training_results
 from lib.view.formatting import ink, plain
+from lib.view.training import epoch_map
 
 _MOST_PHOTOS = 48  # of a cell of the confusion matrix
 _MOST_MISTAKES = 18
@@ -42,6 +43,12 @@ def section(workspace: Workspace, runs: list[Run]) -> None:
             f"This run used other photos ({plain(run['dataset']['name'])}), {OTHER_PHOTOS}.",
             icon=":material/image_not_supported:",
         )
+    epoch_map.section(
+        workspace.settings,
+        run,
+        photo=(lambda image_id: photo_tiles.source(workspace, image_id)) if same_photos else None,
+        choose=selection.choose_query if same_photos else None,
+    )
     st.subheader("Confusion matrix")
     if run["confusion"]:
         _confusion(workspace, run, same_photos)

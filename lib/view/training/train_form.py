@@ -12,7 +12,7 @@ from lib.settings import Settings
 from lib.text import counted
 from lib.view import cached, page_frame, url_state
 from lib.view.formatting import plain
-from lib.view.training import after_training, live_training
+from lib.view.training import live_training
 from lib.view.training.live_training import Trainer
 from lib.view.training.run_choice import several
 
@@ -30,10 +30,9 @@ def section(runs: list[Run], trainer: Trainer = live_status) -> None:
     status = trainer.status(settings)
     running = status is not None and status.running
     if running:
-        live_training.follow(settings, trainer)
+        live_training.follow(settings, trainer, runs)
     elif status is not None:
-        live_training.ended(status, runs)
-        after_training.links(status, runs)
+        live_training.ended(settings, status, runs)
     _form(settings, runs, trainer, running)
     if not running:
         live_training.watch(settings, trainer)

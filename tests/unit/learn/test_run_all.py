@@ -291,7 +291,7 @@ def test_transfer_from_random_weights_tests_the_network_whose_features_it_took(
 def test_every_stage_of_every_run_is_told(trained: Trained) -> None:
     for regime in ("scratch", "finetune", "init"):
         stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith(f"{regime}, ")]
-        assert stages == ["read photos", "epoch 1", "epoch 2", "test"]
+        assert stages == ["read photos", "embeddings before training", "epoch 1", "epoch 2", "test"]
     stages = [stage.partition(", seed 0, ")[2] for stage in trained.stages if stage.startswith("transfer, seed 0")]
     assert stages[-3:] == ["epoch 1", "epoch 2", "test"]
     assert stages[0].startswith("features")

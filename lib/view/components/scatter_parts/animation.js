@@ -17,6 +17,11 @@ export function interpolate(xy, before, after, share) {
   for (let i = 0; i < xy.length; i++) xy[i] = before[i] + share * (after[i] - before[i]);
 }
 
+// Whether the stops, by title, only go on where those before ended: as the epochs of a training do.
+export function goesOn(titles, before) {
+  return before.length > 0 && before.length < titles.length && before.every((title, i) => title === titles[i]);
+}
+
 export function createAnimation(chart, node) {
   const { state } = chart;
   const play = element("button", "tool", "play_arrow");
@@ -28,7 +33,8 @@ export function createAnimation(chart, node) {
   function moveTo(position) {
     const { stops, xy } = state.data;
     const { from, share } = stretchAt(position, stops.length);
-    interpolate(xy, stops[from], stops[from + 1], share);
+    if (stops.length === 1) xy.set(stops[0]);
+    else interpolate(xy, stops[from], stops[from + 1], share);
     state.position = position;
     slider.value = String(position);
     for (const [i, station] of [...stations.children].entries()) {
@@ -98,8 +104,15 @@ export function createAnimation(chart, node) {
         return;
       }
       data.stops = stops.map((each) => decodeColumn(each.xy, Float32Array));
-      showStations(stops.map(({ title }) => title));
-      moveTo(0);
+      const titles = stops.map(({ title }) => title);
+      const before = data.follows && previous?.stops ? previous.sent.stops.map(({ title }) => title) : [];
+      showStations(titles);
+      // Who watches a training sees each new epoch; who has gone back to an earlier one stays there.
+      const isAtEnd = state.position === before.length - 1;
+      if (goesOn(titles, before)) {
+        moveTo(state.position);
+        if (isAtEnd) playTo(titles.length - 1);
+      } else moveTo(data.follows ? titles.length - 1 : 0);
     },
   };
 }
