@@ -32,6 +32,7 @@ PLACES = [(page, section) for page, sections in SECTIONS.items() for section in 
 # By rule, what Streamlit draws itself and no style or script of ours can mend.
 STREAMLIT: dict[str, dict[str, str]] = {
     "scrollable-region-focusable": {
+        '<pre class="st-emotion': "Streamlit's code blocks scroll without a tabindex; their copy button has the text",
         "katex-display": "a formula scrolls without a tabindex; ours wrap where they can (page_frame.css)",
     },
 }
