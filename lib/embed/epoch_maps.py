@@ -54,8 +54,8 @@ def maps(features: Mapping[int, np.ndarray]) -> EpochMaps:
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
-    rows: np.ndarray = unit_rows(np.array(values, dtype=np.float32)).astype(np.float64)
-    return rows - rows.mean(axis=0)
+    rows = unit_rows(np.array(values, dtype=np.float32)).astype(np.float64)
+    return np.asarray(rows - rows.mean(axis=0))
 
 
 def _turn(planes: Mapping[int, np.ndarray], centred: Mapping[int, np.ndarray]) -> np.ndarray:
