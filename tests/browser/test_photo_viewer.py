@@ -63,6 +63,21 @@ def test_keys_lead_through_the_grid_and_the_focus_returns(tab: Watched) -> None:
     assert "q=" not in tab.parameters()
 
 
+def test_a_neighbour_is_shown_in_its_turn_and_escape_still_closes(tab: Watched) -> None:
+    tab.open("")
+    tab.page.locator('[aria-label="Photos"] button').first.focus()
+    tab.page.keyboard.press("Space")
+    dialog = _dialog(tab)
+    neighbour = dialog.locator('[aria-label^="Nearest in"] button').first
+    name = neighbour.get_attribute("data-id")
+    neighbour.click()
+    dialog.get_by_role("img", name=name).first.wait_for(timeout=20_000)
+    dialog.get_by_text(name, exact=True).first.wait_for(timeout=20_000)
+    tab.settle()
+    tab.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached", timeout=10_000)
+
+
 def test_the_viewed_photo_becomes_the_query(tab: Watched) -> None:
     tab.open("")
     photo = tab.page.locator('[aria-label="Photos"] button').nth(2)

@@ -16,6 +16,8 @@ export function rebuild(node, data, trigger, draw) {
   const focused = node.getRootNode().activeElement?.dataset.id;
   const had = node.contains(node.getRootNode().activeElement);
   node.replaceChildren(...draw(handlers));
-  const again = had && [...node.querySelectorAll("button")].find((button) => button.dataset.id === focused);
-  if (again) again.focus({ preventScroll: true });
+  if (!had) return;
+  const again = [...node.querySelectorAll("button")].find((button) => button.dataset.id === focused);
+  // Else a dialog keeps it: without the focus inside, Escape would not close it.
+  (again ?? node.getRootNode().host?.closest('[role="dialog"]'))?.focus({ preventScroll: true });
 }
