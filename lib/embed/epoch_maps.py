@@ -54,7 +54,7 @@ def maps(features: Mapping[int, np.ndarray]) -> EpochMaps:
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
-    rows = unit_rows(np.array(values, dtype=np.float32)).astype(np.float64)
+    rows: np.ndarray = unit_rows(np.array(values, dtype=np.float32)).astype(np.float64)
     return rows - rows.mean(axis=0)
 
 

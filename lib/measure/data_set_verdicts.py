@@ -14,7 +14,7 @@ import numpy as np
 
 from lib.documents.prepare import AuditDocument, Leak
 from lib.embed import spaces
-from lib.learn import results
+from lib.learn import configurations, results
 from lib.learn.results import Run
 from lib.measure import scoreboard
 from lib.measure.findings import MIN_AGREEMENT, Finding
@@ -29,11 +29,13 @@ from lib.text import agreeing, counted, shown_name
 
 MEASURE = "map"  # the measure that the scoreboard shows first
 LEVEL = 0.05
+FEW_LOST = 0.99  # the least recall at which few neighbours are lost
 PHOTOS = 4  # that show a verdict
-BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = (
-    "best", "metric", "labels", "duplicates", "hubs", "training", "index",
-)  # fmt: skip
-NOT_MEASURED = "Not measured yet: the next prepare does it."
+# The names of the verdicts, in the order in which they are shown.
+NAMES = ("best", "metric", "labels", "duplicates", "hubs", "training", "index")
+BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = NAMES
+NOT_MEASURED = "Not measured yet."
+LATER = "The next prepare measures it. What would take minutes for so many photos is measured on request only."
 TOO_FEW = f"are too few for the {K} nearest neighbours of each."
 _PAIRED = f"paired percentile bootstrap and sign-flip permutation test, {TEST_RESAMPLES:,} seeded resamples"
 
@@ -58,7 +60,7 @@ def best_configuration(scores: Mapping[str, SpaceScores]) -> DataSetVerdict:
     title = "Best configuration"
     cells = _cells(scores)
     if not cells:
-        return DataSetVerdict(BEST, title, Verdict(f"Search quality: {NOT_MEASURED[0].lower()}{NOT_MEASURED[1:]}", ""))
+        return DataSetVerdict(BEST, title, Verdict("Search quality is not measured yet.", LATER))
     best = _best(cells)
     mean, interval = scoreboard.mean_and_interval(cells[best], MEASURE)
     if mean is None or interval is None:
@@ -85,7 +87,7 @@ def l1_against_cosine(scores: Mapping[str, SpaceScores], ids: Sequence[str]) -> 
     title = "L1 or cosine?"
     cells = _cells(scores)
     if not cells:
-        return DataSetVerdict(METRIC, title, Verdict(NOT_MEASURED, ""))
+        return DataSetVerdict(METRIC, title, Verdict(NOT_MEASURED, LATER))
     space = _best(cells)[0]
     choices = {"space": space}
     first, second = cells[space, "cosine"], cells[space, "l1"]
@@ -147,7 +149,7 @@ def duplicates(audit: AuditDocument | None, leaks: Sequence[Leak] | None, tested
     """Duplicates with conflicting labels, and leaks; None for what is not measured. `tested` counts test photos."""
     title = "Duplicates and leaks"
     if audit is None:
-        return DataSetVerdict(DUPLICATES, title, Verdict(NOT_MEASURED, ""))
+        return DataSetVerdict(DUPLICATES, title, Verdict(NOT_MEASURED, LATER))
     conflicts = [group for group in audit["duplicates"] if group["conflict"]]
     conflicting = list(dict.fromkeys(image_id for group in conflicts for image_id in group["ids"]))
     parts = [
@@ -211,7 +213,7 @@ def training(runs: Sequence[Run] | None, fingerprint: str, ids: Sequence[str]) -
     if runs is None:
         return DataSetVerdict(TRAINING, title, Verdict("A training record is damaged.", ""))
     own = [run for run in runs if run["dataset"]["fingerprint"] == fingerprint]
-    groups = results.by_configuration(own)
+    groups = configurations.by_configuration(own)
     rows = {key: row for key, row in zip(groups, results.table(own), strict=True) if row["accuracy"] is not None}
     if not rows:
         text = "No network was trained on these photos"
@@ -276,18 +278,18 @@ def index(measured: Sequence[Mapping[str, Any]], collections: int) -> DataSetVer
     title = "Does the index lose anything?"
     if not collections:
         return DataSetVerdict(INDEX, title, Verdict("No Milvus collection holds these photos.", ""))
-    ends = [(row["recall"], -place, row) for place, each in enumerate(measured) for row in each["rows"][-1:]]
+    ends = [(each["rows"][-1], each) for each in measured if each["rows"]]
     if not ends:
-        return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, ""))
-    recall, place, row = min(ends, key=lambda end: end[:2])
-    document = measured[-place]
+        return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, LATER))
+    row, document = min(ends, key=lambda end: end[0]["recall"])
+    recall = row["recall"]
     interval = row.get("ci95", {}).get("recall")
     settings = ", ".join(f"{name} = {value}" for name, value in row["params"].items())
     found = f"{np.floor(1000 * recall + 1e-9) / 10:.1f}%"  # never rounded up: only what misses nothing is 100 %
     between = f" {_between((interval[0], interval[1]))}" if interval else ""
-    loses = "loses nothing" if recall >= 1 else "loses little" if recall >= 0.99 else "loses neighbours"
+    lost = "no neighbour" if recall >= 1 else "few neighbours" if recall >= FEW_LOST else "neighbours"
     text = (
-        f"The {row['index_type']} index {loses}: it finds {found}{between} of the exact {document['k']} nearest"
+        f"{row['index_type']} lost {lost}: it found {found}{between} of the exact {document['k']} nearest"
         f"{f' at {settings}' if settings else ''}, over {counted(document['queries'], 'query')}."
     )
     about = (

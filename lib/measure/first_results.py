@@ -21,6 +21,8 @@ from lib.progress import Progress, Reporter
 from lib.settings import Settings
 
 LOCK = "first-results.lock"
+# Scores that need more multiplications take minutes on two cores: they are measured on request only.
+MOST_WORK = 4e11
 LATER = "It is made when it is first looked at, or by the next prepare."
 
 
@@ -46,8 +48,9 @@ def _near_duplicates(workspace: Workspace, progress: Progress) -> None:
 
 
 def _scores(workspace: Workspace, progress: Progress) -> None:
-    splits = workspace.catalog().splits
-    if splits["test"] and splits["test"] < sum(splits.values()):
+    catalog = workspace.catalog()
+    can_be_scored = 0 < catalog.splits["test"] < len(catalog.ids)
+    if can_be_scored and scoreboard.cost(workspace, catalog) <= MOST_WORK:
         scoreboard.measure_all(workspace, lambda _: progress)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from lib.data.catalog import Catalog
 from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
-from lib.view import cached, selection, theme
+from lib.view import cached, photo_viewer, selection, theme
 from lib.view.components import gallery
 from lib.view.components.gallery import Tile
 
@@ -94,8 +94,11 @@ def show_photos(
     row: bool = False,
     on_pick: Callable[[str], None] = selection.choose_query,
 ) -> None:
-    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
-    gallery.show(
+    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
+
+    A double click, Space, or the corner of a photo opens it in the photo viewer.
+    """
+    opened = gallery.show(
         tiles(workspace, ids, notes=notes, badges=badges, right=right),
         key=key,
         title=title,
@@ -103,7 +106,14 @@ def show_photos(
         tile=tile,
         row=row,
         chosen=selection.query_id(),
+        opens=True,
     )
+    look_at(opened, workspace, ids)
+
+
+def look_at(opened: str | None, workspace: Workspace, ids: Sequence[str]) -> None:
+    """Open the photo viewer on the photo that a grid of `ids` has reported as opened; None opens nothing."""
+    photo_viewer.open_if(opened, workspace, ids, lambda near, notes: tiles(workspace, near, notes=notes))
 
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
     TRAINING: (
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
-        "other", "drawn",
+        "other", "drawn", "train", "preset", "seeds",
     ),
     MAP: (
         QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION, PASSING, *BY_BROWSER,
@@ -55,6 +55,7 @@ EARLIER: dict[str, dict[str, str]] = {
 # By page and parameter of today, values of earlier links, and what they are called today.
 EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
     (MILVUS, SECTION): {"schema": "overview"},
+    (TRAINING, SECTION): {"curves": "results"},
 }
 # Longer values are not carried: browsers and proxies cut off longer addresses.
 MAX_LENGTH = 6_000

@@ -76,7 +76,6 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
         _go(tab, then)
 
     leave("Home", "Training regimes")
-    _press(tab, "Curves", "section=curves")
     _press(tab, "Wall time", "x=seconds")
     leave("Training regimes", "Embedding map")
     _type(tab, "near", "4", "near=4")

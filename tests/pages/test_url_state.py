@@ -25,8 +25,8 @@ CHOSEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         url_state.TRAINING,
-        {"section": "curves", "x": "seconds", "lines": "train", "log": "y", "smoothing": "0.4"},
-        {"training_section": "curves", "training_lines": ["train"], "training_log": ["y"], "smoothing": 0.4},
+        {"section": "results", "x": "seconds", "lines": "train", "log": "y", "smoothing": "0.4"},
+        {"training_section": "results", "training_lines": ["train"], "training_log": ["y"], "smoothing": 0.4},
     ),
     (
         url_state.MAP,
@@ -183,7 +183,7 @@ def test_nonsense_in_a_link_is_the_default_or_a_sentence(
 @pytest.mark.parametrize(
     ("page", "which"),
     [
-        (url_state.TRAINING, {"section": "curves"}),
+        (url_state.TRAINING, {"section": "results"}),
         (url_state.TRAINING, {"section": "run"}),
         (url_state.RETRIEVAL, {**QUERY, "section": "Side by side"}),
         (url_state.RETRIEVAL, {**QUERY, "section": "Robustness lab"}),

@@ -1,4 +1,4 @@
-"""Photos in a grid, each a button: click, Enter or Space picks one."""
+"""Photos in a grid, each a button: a click or Enter picks one, a double click or Space opens it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,22 @@ def show(
     tile: int = 96,
     row: bool = False,
     chosen: str | None = None,
-) -> None:
+    opens: bool = False,
+) -> str | None:
     """Draw the photos; a click calls `on_pick` with the photo's id before the page runs again.
 
-    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls.
+    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls. Where photos open
+    (`opens`), the id of the one that was opened just now is returned, as the browser says it; else None.
     """
-    data = {"items": [asdict(item) for item in tiles], "tile": tile, "row": row, "chosen": chosen, "title": title}
-    assets.component("gallery")(data=data, key=key, on_picked_change=assets.on_event(key, "picked", on_pick))
+    data = {
+        "items": [asdict(item) for item in tiles],
+        "tile": tile,
+        "row": row,
+        "chosen": chosen,
+        "title": title,
+        "opens": opens,
+    }
+    result = assets.component("gallery")(
+        data=data, key=key, on_picked_change=assets.on_event(key, "picked", on_pick), on_opened_change=assets.nothing
+    )
+    return assets.triggered(result, "opened")

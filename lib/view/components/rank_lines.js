@@ -3,6 +3,7 @@
 import { element, verdict } from "./dom.js";
 import { photoButton } from "./photo_button.js";
 import { rankLines } from "./rank_geometry.js";
+import { rebuild } from "./rebuild.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MIN_STEP_WITH_WHY = 60; // px
@@ -13,12 +14,12 @@ function highlight(ladder, id) {
   for (const node of ladder.querySelectorAll("[data-of]")) node.classList.toggle("lit", node.dataset.of === id);
 }
 
-function rankedPhoto(item, chosen, onPick) {
+function rankedPhoto(item, chosen, handlers) {
   const label = element("div", "label", item.label);
   if (item.right !== null) {
     label.append(verdict(item.right, item.right ? "right-mark" : "wrong-mark", item.right ? " ✓" : " ✗"));
   }
-  return photoButton(item, { chosen, heading: [element("div", "ways", item.badge), label], onPick });
+  return photoButton(item, { chosen, heading: [element("div", "ways", item.badge), label], ...handlers });
 }
 
 function whyButton(id, explained, onWhy) {
@@ -36,11 +37,11 @@ function whyButton(id, explained, onWhy) {
   return why;
 }
 
-function row(item, ladder, data, trigger) {
+function row(item, ladder, data, handlers) {
   const box = element("div", "step");
   box.dataset.of = item.id;
-  box.append(rankedPhoto(item, data.chosen, (id) => trigger("picked", id)));
-  if (data.step >= MIN_STEP_WITH_WHY) box.append(whyButton(item.id, data.explained, (id) => trigger("why", id)));
+  box.append(rankedPhoto(item, data.chosen, handlers));
+  if (data.step >= MIN_STEP_WITH_WHY) box.append(whyButton(item.id, data.explained, (id) => ladder.trigger("why", id)));
   for (const [event, id] of [
     ["mouseenter", item.id],
     ["mouseleave", null],
@@ -97,12 +98,14 @@ export default function rankLinesComponent({ parentElement, data, setTriggerValu
   ladder.style.setProperty("--step", `${data.step}px`);
   ladder.style.setProperty("--right", "light-dark(#00795a, #4fd1a5)");
   ladder.style.setProperty("--wrong", "light-dark(#b34700, #ff9d5c)");
-  const rows = (items) => items.map((item) => row(item, ladder, data, setTriggerValue));
-  ladder.replaceChildren(
-    head("left", data.heads[0]),
-    head("right", data.heads[1]),
-    column(rows(data.left), "left", data.titles[0], data.empty),
-    lines(data),
-    column(rows(data.right), "right", data.titles[1], data.empty),
-  );
+  rebuild(ladder, data, setTriggerValue, (handlers) => {
+    const rows = (items) => items.map((item) => row(item, ladder, data, handlers));
+    return [
+      head("left", data.heads[0]),
+      head("right", data.heads[1]),
+      column(rows(data.left), "left", data.titles[0], data.empty),
+      lines(data),
+      column(rows(data.right), "right", data.titles[1], data.empty),
+    ];
+  });
 }

@@ -25,11 +25,12 @@ def show(
     on_why: Callable[[str], None],
     chosen: str | None = None,
     explained: str | None = None,
-) -> None:
+) -> str | None:
     """Draw both rankings. The badge of a tile gives its rank on both sides; a line joins tiles of equal id.
 
     `titles` name the two groups for screen readers, `heads` are a heading and a smaller line above each, and `about`
     describes the lines in words. A click calls `on_pick`, a click on "why?" calls `on_why`, both with the photo's id.
+    Returns the id of the photo that was opened just now, as the browser says it, else None.
     `chosen` is the id of the query photo, `explained` the id of the photo whose explanation is open.
     """
     data = {
@@ -42,10 +43,13 @@ def show(
         "empty": EMPTY,
         "chosen": chosen,
         "explained": explained,
+        "opens": True,
     }
-    assets.component("rank_lines")(
+    result = assets.component("rank_lines")(
         data=data,
         key=key,
         on_picked_change=assets.on_event(key, "picked", on_pick),
         on_why_change=assets.on_event(key, "why", on_why),
+        on_opened_change=assets.nothing,
     )
+    return assets.triggered(result, "opened")

@@ -104,6 +104,7 @@ function createChart(root) {
     },
     // Another tool, names or contours.
     changed() {
+      overlay.forget();
       toolbar.update();
       draw();
       link.writeSoon();

@@ -20,6 +20,8 @@ from lib.embed.projection import Map
 from lib.prepare.workspace import Workspace
 from lib.view import cached
 
+# The page, its first photos and first clicks come first.
+_PAUSE_S = 3.0
 # Photos that stand for all while the code is made ready.
 _SAMPLE = 64
 
@@ -33,7 +35,8 @@ def begin(workspace: Workspace, space: str, laid_out: Map) -> None:
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=cached.KEYS)
 def _begin(workspace: Workspace, space: str, method: str, _laid_out: Map) -> threading.Thread:
-    work = threading.Thread(target=load, args=(workspace, space, _laid_out), daemon=True, name="petalscope-preload")
+    work = threading.Timer(_PAUSE_S, load, args=(workspace, space, _laid_out))
+    work.daemon, work.name = True, "petalscope-preload"
     work.start()
     return work
 

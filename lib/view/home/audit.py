@@ -39,7 +39,7 @@ def show(workspace: Workspace) -> None:
     if not st.toggle(
         "Find duplicates",
         **url_state.switch("audit"),
-        help="Compares every photo with every other: a few seconds.",
+        help="Lists leaks between splits, then photos that occur more than once or are nearly equal.",
     ):
         return
     _show_leaks(workspace, photos)

@@ -85,9 +85,9 @@ def can_be_measured(context: MilvusContext, index: IndexDocument) -> bool:
 
 
 def show_verdict(context: MilvusContext) -> None:
-    """The verdict of the first index over float vectors, beside the heading. Raises StoreError."""
+    """The verdict on the index of the linked field of float vectors, or of the first. Raises StoreError."""
     entry = context.read_entry()
-    fields = [field["name"] for field in field_search.vector_fields(entry)]
+    fields = [field["name"] for field in field_search.vector_fields(entry, ("FLOAT_VECTOR",))]
     if not fields or any(item["call"] in {"list_indexes", "describe_index"} for item in entry["unavailable"]):
         return
     chosen = url_state.parameter("field")

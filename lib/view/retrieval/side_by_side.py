@@ -126,9 +126,11 @@ def _show_rankings(
         "a": {"all": ids["a"], "shared": shared, "a": ids["a"] - shared, "b": set()}[shown],
         "b": {"all": ids["b"], "shared": shared, "a": set(), "b": ids["b"] - shared}[shown],
     }
-    rank_lines.show(
-        _tiles(workspace, label, comparison, "a", names, visible["a"]),
-        _tiles(workspace, label, comparison, "b", names[::-1], visible["b"]),
+    left = _tiles(workspace, label, comparison, "a", names, visible["a"])
+    right = _tiles(workspace, label, comparison, "b", names[::-1], visible["b"])
+    opened = rank_lines.show(
+        left,
+        right,
         key="ladder",
         titles=(_title(sides, "a"), _title(sides, "b")),
         heads=(_heading(sides[0], label, comparison["a"]), _heading(sides[1], label, comparison["b"])),
@@ -138,6 +140,7 @@ def _show_rankings(
         chosen=selection.query_id(),
         explained=pair,
     )
+    photo_tiles.look_at(opened, workspace, list(dict.fromkeys(tile.id for tile in (*left, *right))))
     st.caption(
         "Lines connect the same photo. A dotted stub marks a photo that is among the first on one side only; its tile "
         "shows the rank on the other side. *why?* explains a match below."

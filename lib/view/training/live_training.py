@@ -17,10 +17,10 @@ from lib.learn.normalise_record import normalise
 from lib.learn.results import Run
 from lib.settings import Settings
 from lib.text import counted
-from lib.view import remedies, url_state
+from lib.view import remedies
 from lib.view.figures import style, training_curves
 from lib.view.formatting import plain
-from lib.view.training import epoch_map
+from lib.view.training import after_training, epoch_map
 
 RESUME = "Finished epochs are kept: press Train again to resume."
 VISIBLE = f"Visible to everyone using this app. {RESUME}"
@@ -43,20 +43,12 @@ def finished(titles: list[str], accuracy: float | None) -> str:
 def ended(settings: Settings, status: Status, runs: list[Run]) -> None:
     """How the last training ended, its curves and its map; `runs` are the recorded ones."""
     _how_it_ended(status, runs)
+    after_training.links(status, runs)
     if status.curve:
         run = _as_run(status)
         with st.expander("Its curves and its map", expanded=True):
             _curves(run, status.epochs, runs)
             epoch_map.live(settings, status.run_id)
-    if not status.message and any(run["id"] == status.run_id for run in runs):
-        left, right, _ = st.columns([2, 2, 4])
-        for column, section, label, icon in (
-            (left, "curves", "Compare the curves", ":material/show_chart:"),
-            (right, "run", "Look inside this run", ":material/scatter_plot:"),
-        ):
-            choices = {"run": status.run_id} if section == "run" else {}
-            link = url_state.link_to(url_state.TRAINING, section=section, **choices)
-            column.page_link(url_state.TRAINING, label=label, icon=icon, query_params=link)
 
 
 def _how_it_ended(status: Status, runs: list[Run]) -> None:

@@ -88,6 +88,17 @@ def test_a_failed_step_is_said_and_the_others_are_made(copied: Settings) -> None
     assert all(first_results.LATER in str(each) for each in said)
 
 
+def test_scores_that_take_minutes_are_left_for_a_request(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = workspace.open_workspace(copied)
+    step = next(step for step in STEPS if "score" in step.title)
+    monkeypatch.setattr(first_results, "MOST_WORK", scoreboard.cost(opened, opened.catalog()) - 1)
+    make(copied, steps=(step,))
+    assert not (opened.folder / scoreboard.FOLDER).exists()
+    monkeypatch.setattr(first_results, "MOST_WORK", scoreboard.cost(opened, opened.catalog()))
+    make(copied, steps=(step,))
+    assert (opened.folder / scoreboard.FOLDER).exists()
+
+
 def test_nothing_prepared_is_said(tmp_path: Path) -> None:
     said = Said()
     make(

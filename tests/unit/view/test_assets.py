@@ -10,7 +10,16 @@ import pytest
 
 from lib.view.components import assets
 
-COMPONENTS = ("crop_box", "gallery", "hover_photo", "paste_field", "plotly_clicks", "rank_lines", "scatter")
+COMPONENTS = (
+    "crop_box",
+    "gallery",
+    "histograms",
+    "hover_photo",
+    "paste_field",
+    "plotly_clicks",
+    "rank_lines",
+    "scatter",
+)
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no node on this machine: apt-get install nodejs")
 
 

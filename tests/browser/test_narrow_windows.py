@@ -1,0 +1,47 @@
+"""Every page in windows from a phone's to a wide one: nothing scrolls sideways, and each button can be hit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers import browser_driver
+from tests.helpers.browser_driver import Watched
+
+pytestmark = browser_driver.MARKS
+PAGES = ["", "Training_Regimes", "Embedding_Map", "Retrieval?q=tulip/04.jpg", "Milvus_Collection"]
+# Buttons and links smaller than 24 px either way (WCAG 2.2, success criterion 2.5.8), unless they stand in a sentence.
+SMALL = """() => {
+    const all = (node) => [...node.querySelectorAll('*')].flatMap((each) => [
+        each, ...(each.shadowRoot ? all(each.shadowRoot) : [])]);
+    return all(document).filter((node) => node.matches('button, [role=button], summary') && node.checkVisibility())
+        .map((node) => [node, node.getBoundingClientRect()])
+        .filter(([, box]) => box.width > 1 && box.height > 1 && (box.width < 23.5 || box.height < 23.5))
+        .map(([node, box]) => `${box.width} × ${box.height}: ${node.outerHTML.slice(0, 150)}`);
+}"""
+SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
+    .map((node) => node.scrollWidth - node.clientWidth)"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_every_width(tab: Watched, page: str) -> None:
+    tab.open(page)
+    for width in (1920, 1000, 800, 390):
+        tab.page.set_viewport_size({"width": width, "height": 844})
+        tab.page.wait_for_timeout(600)
+        assert tab.page.evaluate(SIDEWAYS) == [0, 0], width
+    assert tab.page.evaluate(SMALL) == []
+
+
+def test_the_bar_of_a_phone_reaches_pages_provenance_and_query(tab: Watched) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open("Embedding_Map?q=tulip/04.jpg")
+    bar = tab.page.locator(".st-key-topbar")
+    boxes = [each.bounding_box() for each in bar.locator("a, button").all() if each.is_visible()]
+    assert len(boxes) >= 7
+    for i, one in enumerate(boxes):
+        assert one["x"] >= 0 and one["x"] + one["width"] <= 390 and min(one["width"], one["height"]) >= 24
+        for other in boxes[i + 1 :]:
+            apart = one["x"] + one["width"] <= other["x"] + 0.5 or other["x"] + other["width"] <= one["x"] + 0.5
+            assert apart, (one, other)
+    bar.get_by_role("link", name="Retrieval").click()
+    tab.page.wait_for_url("**/Retrieval**")
