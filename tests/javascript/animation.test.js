@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { interpolate, stretchAt } from "../../lib/view/components/scatter_parts/animation.js";
+import { goesOn, interpolate, stretchAt } from "../../lib/view/components/scatter_parts/animation.js";
 
 test("a position lies on the stretch that begins before it; the last one ends the last stretch", () => {
   assert.deepEqual(stretchAt(0, 3), { from: 0, share: 0 });
@@ -18,4 +18,11 @@ test("points go straight from one plane to the next", () => {
   const xy = new Float32Array(4);
   interpolate(xy, [0, 0, 1, 1], [4, 8, 1, -1], 0.25);
   assert.deepEqual([...xy], [1, 2, 1, 0.5]);
+});
+
+test("stops go on where the ones before ended only when all of these are still there", () => {
+  assert.ok(goesOn(["a", "b", "c"], ["a", "b"]));
+  assert.ok(!goesOn(["a", "b"], ["a", "b"]));
+  assert.ok(!goesOn(["a", "c", "b"], ["a", "b"]));
+  assert.ok(!goesOn(["a"], []));
 });
