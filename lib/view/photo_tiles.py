@@ -87,9 +87,15 @@ def show_photos(
     right: Sequence[bool | None] | None = None,
     tile: int = 104,
     row: bool = False,
+    bare: bool = False,
     on_pick: Callable[[str], None] = selection.choose_query,
+    on_why: Callable[[str], None] | None = None,
+    explained: str | None = None,
 ) -> None:
-    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`."""
+    """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
+
+    The other options are those of `gallery.show`.
+    """
     gallery.show(
         tiles(workspace, ids, notes=notes, badges=badges, right=right),
         key=key,
@@ -97,7 +103,10 @@ def show_photos(
         on_pick=on_pick,
         tile=tile,
         row=row,
+        bare=bare,
         chosen=selection.query_id(),
+        on_why=on_why,
+        explained=explained,
     )
 
 

@@ -39,11 +39,28 @@ def show(
     on_pick: Callable[[str], None],
     tile: int = 96,
     row: bool = False,
+    bare: bool = False,
     chosen: str | None = None,
+    on_why: Callable[[str], None] | None = None,
+    explained: str | None = None,
 ) -> None:
     """Draw the photos; a click calls `on_pick` with the photo's id before the page runs again.
 
-    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls.
+    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls; `bare` leaves the
+    captions out. With `on_why` each photo has a "why?", whose click passes its id; `explained` is the id of the photo
+    whose explanation is open.
     """
-    data = {"items": [asdict(item) for item in tiles], "tile": tile, "row": row, "chosen": chosen, "title": title}
-    assets.component("gallery")(data=data, key=key, on_picked_change=assets.on_event(key, "picked", on_pick))
+    data = {
+        "items": [asdict(item) for item in tiles],
+        "tile": tile,
+        "row": row,
+        "bare": bare,
+        "chosen": chosen,
+        "title": title,
+        "why": on_why is not None,
+        "explained": explained,
+    }
+    events = {"on_picked_change": assets.on_event(key, "picked", on_pick)}
+    if on_why is not None:
+        events["on_why_change"] = assets.on_event(key, "why", on_why)
+    assets.component("gallery")(data=data, key=key, **events)

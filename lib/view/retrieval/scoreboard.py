@@ -18,7 +18,7 @@ from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import ink
-from lib.view.retrieval import cell_comparison, measurements, view_links
+from lib.view.retrieval import cell_comparison, measurements, section_links
 from lib.view.retrieval.cell_comparison import Cells, cell_choice, cell_title
 
 SHOWN = 12
@@ -228,7 +228,7 @@ def _show_queries(workspace: Workspace, cells: Cells, measure: str, best: str) -
             notes=[f"AP {precision[place]:.1%}" for place in places],
             tile=88,
             row=True,
-            on_pick=view_links.to_five_metrics(cell.split(".")[0]),
+            on_pick=section_links.to_grids(cell.split(".")[0]),
         )
     st.caption("Click a photo to search with it in this space.")
     with st.container(horizontal=True):
