@@ -41,6 +41,18 @@ def wilson(successes: float, n: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
+def median_interval(values: npt.ArrayLike) -> tuple[float, float] | None:
+    """The 95 % interval of the median: two order statistics, whatever the distribution (Conover, Practical
+    Nonparametric Statistics, section 3.2). None below six values, whose least and largest reach no 95 %."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(ordered)
+    rank, below = 0, 0.5**n  # P(fewer than `rank + 1` values lie below the median)
+    while below <= 0.025:
+        rank += 1
+        below += math.exp(math.lgamma(n + 1) - math.lgamma(rank + 1) - math.lgamma(n - rank + 1) - n * math.log(2))
+    return (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else None
+
+
 def mean_interval(
     values: npt.ArrayLike, seed: int = 0, *, low: float = 0.0, high: float = 1.0
 ) -> tuple[float, float] | None:

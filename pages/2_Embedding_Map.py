@@ -3,13 +3,16 @@
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import cached, page_controls, page_frame
+from lib.view import cached, page_controls, page_frame, url_state, verdict
 from lib.view.embedding_map import (
-    fidelity,
-    findings,
     map_choice,
+    panel,
     plot,
+    preloading,
+    query_neighbours,
+    sections,
     selected_photos,
+    shell,
     uploaded_photo,
     what_training_does,
 )
@@ -20,51 +23,38 @@ page_frame.begin(
 )
 opened = page_frame.workspace(show_query=False)
 try:
-    space = page_controls.space_choice(opened, "map")
-    controls = st.columns([3, 3, 3, 2, 3], vertical_alignment="bottom")
-    with controls[0]:
-        colour = plot.colour_choice(opened, space)
-    with controls[1]:
-        comparison = map_choice.comparison_choice(opened, space)
-    with controls[2]:
+    places = shell.begin()
+    with places.panel:
+        section = sections.choose(opened)
+    training = what_training_does.is_drawn(opened, section)
+    with places.controls:
+        space = page_controls.space_menu(opened, "map", disabled=training)
+        colour = plot.colour_choice(opened, space, disabled=training)
+        comparison = map_choice.comparison_choice(opened, space, disabled=training)
         parameters = map_choice.parameters_choice(opened, space)
-    with controls[3]:
         selected_photos.choose(opened)
-    with controls[4]:
         upload = uploaded_photo.choose()
-    main = map_choice.main_map(opened, space, parameters)
-    second = map_choice.second_map(opened, main, comparison)
+    with places.notes:
+        main = map_choice.main_map(opened, space, parameters)
+        second = map_choice.second_map(opened, main, comparison)
     page_frame.origin(opened, space, **map_choice.facts(opened, main, second))
-    left, right = st.container(key="split").columns([7, 3] if second is None else [1, 1], gap="medium")
-    with right if second is None else st.container():
-        metric, k, lines = plot.neighbour_choice()
-    upload_lines = uploaded_photo.lines(opened, main, upload, metric, k)
-    with left:
-        plot.draw(opened, main, colour, upload_lines or plot.query_lines(opened, main, lines, metric, k), key="map")
-        fidelity.show_measures(opened, main)
-    with right:
-        if second is not None:
-            second_lines = uploaded_photo.lines(opened, second, upload, metric, k)
-            second_lines = second_lines or plot.query_lines(opened, second, lines, metric, k)
-            plot.draw(opened, second, colour, second_lines, key="map2")
-            fidelity.show_measures(opened, second, "other")
-        elif upload is not None and upload_lines is not None:
-            uploaded_photo.show(opened, main, upload, upload_lines)
-        else:
-            plot.show_query(opened, main, metric, k)
-    if second is not None:
-        fidelity.show_comparison(opened, cached.catalog(opened), main, second)
-        plot.show_query(opened, main, metric, k)
-    plot.show_neighbours(opened, main, metric, k)
-    selected_photos.links(opened)
-    panel = plot.panel_choice()
-    if panel == "selection":
-        selected_photos.show(opened, space)
-    elif panel == "findings":
-        findings.show(opened, space)
-    elif panel == "training":
-        what_training_does.show(opened)
-    else:
-        fidelity.how_to_read(main)
+    verdict.show(
+        cached.verdict_of_map(opened, main.space, main.parameters, main.original),
+        page=url_state.MAP,
+        section=sections.READING,
+    )
+    lookup = query_neighbours.linked()
+    with places.canvas:
+        if training:
+            what_training_does.draw(opened)
+        for shown in [] if training else filter(None, (main, second)):
+            key = "map" if shown is main else "map2"
+            with st.container(key=f"place_{key}"):
+                lines = uploaded_photo.lines(opened, shown, upload, lookup, section)
+                lines = lines or query_neighbours.query_lines(opened, shown, lookup)
+                plot.draw(opened, shown, colour, lines, key=key, titled=second is not None)
+    with places.panel:
+        panel.show(opened, section, main, second, colour=colour, lookup=lookup, upload=upload)
+    preloading.begin(opened, space, main.original)
 except PetalscopeError as error:
     page_frame.restart_or_show_error(error)

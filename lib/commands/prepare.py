@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from lib.commands import interrupts
 from lib.commands.progress import ProgressBar
 from lib.data import skipped_files
 from lib.documents.embeddings import NeighbourSearch
@@ -17,13 +18,36 @@ from lib.settings import Settings
 from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
+INTERRUPTED = (
+    "Interrupted. The photos are prepared; what was not measured yet is measured when it is first looked at, or by the "
+    "next prepare."
+)
 
 
 def prepare(settings: Settings, options: argparse.Namespace) -> PrepareDocument | None:
-    """Catalog, vectors, maps and collections: see `pipeline.prepare`. None in a helper process of torchrun."""
+    """Catalog, vectors, maps and collections: see `pipeline.prepare`; then what a first look needs, which is no part of
+    the document. None in a helper process of torchrun.
+    """
     from lib.prepare import pipeline
 
-    return _run(settings, options, pipeline.prepare)
+    document = _run(settings, options, pipeline.prepare)
+    if document is not None:
+        _measure(settings, document)
+    return document
+
+
+def _measure(settings: Settings, document: PrepareDocument) -> None:
+    """The first results. An interrupt ends them, not the command: everything is prepared."""
+    from lib.measure import first_results
+
+    with ProgressBar() as progress:
+        try:
+            seconds = first_results.make(settings, Reporter(progress.update, progress.say))
+            interrupts.check()
+        except KeyboardInterrupt:
+            progress.say(INTERRUPTED)
+            return
+    document["seconds"] = round(document["seconds"] + seconds, 3)
 
 
 def embed(settings: Settings, options: argparse.Namespace) -> EmbedDocument | None:

@@ -9,7 +9,7 @@ cropped copies are not detected. A plain picture without a pattern is never a ne
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -40,6 +40,8 @@ PATTERN_STEPS, PATTERN_LEVELS = 16, 3
 # larger groups of near duplicates are not listed completely.
 CANDIDATES = 32
 BLOCK = 4096
+# The ids of a group of duplicates, its kind, and the number of differing bits of the difference hashes.
+Group = tuple[list[str], Literal["exact", "near"], int]
 
 
 def audit(catalog: Catalog, progress: Progress = no_progress) -> AuditDocument:
@@ -51,18 +53,23 @@ def audit(catalog: Catalog, progress: Progress = no_progress) -> AuditDocument:
     copies = {row for group in exact for row in group[1:]}
     rows = [row for row in range(len(catalog.frame)) if row not in copies]
     near = near_pairs(catalog, rows, progress)
-    ids, labels = catalog.ids, catalog.labels
-    groups: list[tuple[list[int], Literal["exact", "near"], int]] = [(group, "exact", 0) for group in exact]
-    groups += [([a, b], "near", bits) for a, b, bits in near]
+    ids = catalog.ids
+    groups: list[Group] = [([ids[row] for row in group], "exact", 0) for group in exact]
+    return document(catalog, [*groups, *(([ids[a], ids[b]], "near", bits) for a, b, bits in near)])
+
+
+def document(catalog: Catalog, groups: Iterable[Group]) -> AuditDocument:
+    """The `audit` document of groups of ids, with the labels of the catalog."""
+    labels = dict(zip(catalog.ids, catalog.labels, strict=True))
     duplicates: list[DuplicateGroup] = [
         {
-            "ids": [ids[row] for row in group],
-            "labels": [labels[row] for row in group],
-            "conflict": len({labels[row] for row in group}) > 1,
+            "ids": ids,
+            "labels": [labels[image_id] for image_id in ids],
+            "conflict": len({labels[image_id] for image_id in ids}) > 1,
             "kind": kind,
             "distance": bits,
         }
-        for group, kind, bits in groups
+        for ids, kind, bits in groups
     ]
     return {
         "duplicates": duplicates,
@@ -122,7 +129,7 @@ def _prints(catalog: Catalog, rows: list[int], progress: Progress) -> Prints:
 
     def read(place: int) -> None:
         try:
-            image = catalog.open(rows[place])
+            image = catalog.picture(rows[place])
         except DataError:  # deleted or replaced since the catalog was built: its print stays without a pattern
             return
         grey = grey_copy(image)

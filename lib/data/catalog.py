@@ -111,17 +111,24 @@ class Catalog:
             raise DataError(f"{image_id} changed while it was being read", remedy=Remedy.RUN_AGAIN)
         return image
 
+    def picture(self, row: int) -> Image.Image:
+        """As `open`, but a file with unchanged size and times is not hashed again."""
+        if self.decoder != images.DECODER or not self.is_unchanged(row):
+            return self.open(row)
+        with _read_again(self.ids[row]):
+            return images.open_rgb(self.path(self.ids[row]))
+
     def pixels(self, row: int, side: int) -> np.ndarray | Image.Image:
         """The picture of a row as `images.open_pixels` decodes it, for use at `side` px.
 
         Raises the errors of `open`. A file with unchanged size and times is not hashed again.
         """
-        if not self._is_unchanged(row):
+        if not self.is_unchanged(row):
             return self.open(row)
         with _read_again(self.ids[row]):
             return images.open_pixels(self.path(self.ids[row]), side)
 
-    def _is_unchanged(self, row: int) -> bool:
+    def is_unchanged(self, row: int) -> bool:
         """Whether size and times of the file are those in the row; `build` decides alike which files to decode."""
         stamp = self.frame["bytes"].iloc[row], self.frame["changed_ns"].iloc[row]
         try:

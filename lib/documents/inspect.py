@@ -105,6 +105,14 @@ class InspectDocument(TypedDict):
     collections: list[CollectionDocument]
 
 
+class RecallIntervals(TypedDict):
+    """95 % intervals of a `RecallRow`: of the mean recall over queries (`statistics.mean_interval`), and of the median
+    latency (`statistics.median_interval`, None for fewer than six queries)."""
+
+    recall: tuple[float, float]
+    p50_ms: tuple[float, float] | None
+
+
 class RecallRow(TypedDict):
     """An index at one setting of its search parameters. `recall` is a fraction; latencies are in milliseconds, one
     query at a time, measured at the client."""
@@ -114,10 +122,12 @@ class RecallRow(TypedDict):
     recall: float
     p50_ms: float
     p95_ms: float
+    ci95: RecallIntervals
 
 
 class RecallDocument(TypedDict):
-    """The document of `recall`. `build` are the index's build parameters; `gallery` counts the rows searched."""
+    """The document of `recall`. `build` are the index's build parameters; `gallery` counts the rows searched; `seed`
+    drew the queries and the order of the searches."""
 
     rows: list[RecallRow]
     collection: str
@@ -127,4 +137,5 @@ class RecallDocument(TypedDict):
     k: int
     queries: int
     gallery: int
+    seed: int
     warning: NotRequired[str]

@@ -29,12 +29,12 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
 
     Raises ArtifactError when no space is prepared. `progress` receives (pairs compared, candidates).
     """
-    space = _space(workspace)
-    entry = workspace.space(space)
-    file = near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"])
-    kept = near_duplicates.load(file, catalog)
+    kept = stored(workspace, catalog)
     if kept is not None:
         return kept
+    space = features_space(workspace)
+    entry = workspace.space(space)
+    file = near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"])
     stretched = (
         near_duplicates.stretched_from_vectors(workspace.vectors(PIXELS).values)
         if PIXELS in workspace.spaces
@@ -42,6 +42,14 @@ def find(workspace: Workspace, catalog: Catalog, progress: Progress = no_progres
     )
     source = Source(space, entry["fingerprint"], workspace.neighbourhoods(space), stretched)
     return near_duplicates.compute(file, catalog, source, progress)
+
+
+def stored(workspace: Workspace, catalog: Catalog) -> NearDuplicates | None:
+    """The near-duplicates that `find` has written; None while there are none. Raises ArtifactError as `find` does."""
+    entry = workspace.space(features_space(workspace))
+    return near_duplicates.load(
+        near_duplicates.file_in(workspace.folder, entry["folder"], entry["fingerprint"]), catalog
+    )
 
 
 def find_or_none(workspace: Workspace, catalog: Catalog, progress: Progress = no_progress) -> NearDuplicates | None:
@@ -87,7 +95,8 @@ def write_table(target: Path, table: str) -> None:
         temporary.write_text(table, encoding="utf-8")
 
 
-def _space(workspace: Workspace) -> str:
+def features_space(workspace: Workspace) -> str:
+    """The space whose neighbours are compared. Raises ArtifactError when none is prepared."""
     if not workspace.spaces:
         raise ArtifactError("No space is prepared, so near-duplicates cannot be found", remedy=Remedy.PREPARE)
     return PREFERRED_SPACE if PREFERRED_SPACE in workspace.spaces else workspace.spaces[-1]

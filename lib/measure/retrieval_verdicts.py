@@ -160,5 +160,5 @@ def weakest_distortion(
     return Verdict(
         f"{name} is weakest under {titles[kind]} ({level:g}): the original still comes first for {share:.0%} "
         f"[{low:.0%}, {high:.0%}] of {counted(queries, 'photo')}.",
-        f"The lowest share over {counted(len(sweeps), 'distortion')} at every measured strength; 95 % interval: Wilson.",
+        f"The lowest share over {counted(len(sweeps), 'distortion')} at every measured strength; 95 %: Wilson.",
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import audit as audits
+from lib.data import audit_file
 from lib.data.catalog import Catalog
 from lib.documents.prepare import (
     AuditDocument,
@@ -31,6 +31,9 @@ from lib.progress import Reporter
 from lib.settings import VERSION, Settings
 
 DEFAULT_SPACES = spaces.DEFAULTS
+# Folders of measurements. A file in one of them begins with the name of the folder of the vectors that it was measured
+# on, `<space>-<fingerprint>-`, and is deleted once these vectors are no longer in use.
+OF_VECTORS = ("scores", "robustness", "near-duplicates", "measured")
 
 
 def prepare(
@@ -68,7 +71,7 @@ def prepare(
             state = _new_state(job, catalog, catalog_file, entries, collections)
             if state != job.previous:
                 artifacts.write_json(job.folder / state_file.NAME, state)
-            _clean(job.folder, state)
+            _clean(job.folder, state, catalog)
             if store is not None:
                 store_step.drop_unused(job, store)
     return {
@@ -116,7 +119,7 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> AuditDocument
     """The `audit` document of the photos as they are now; writes the catalog unless it exists."""
     with begin(settings, reporter or Reporter()) as job:
         catalog, _ = catalog_step.catalog_of(job, None)
-    return audits.audit(catalog, job.reporter.stage("compare photos"))
+    return audit_file.find(job.folder, catalog, job.reporter.stage("compare photos"))
 
 
 def make_map(
@@ -168,16 +171,17 @@ def _new_state(
     return job.previous  # an unchanged run leaves the file, and its time, as they were
 
 
-def _clean(folder: Path, state: State) -> None:
+def _clean(folder: Path, state: State, catalog: Catalog) -> None:
     """Delete the files of this data set that the state no longer names, and leftovers of a killed run."""
     entries = state["spaces"].values()
     artifacts.sweep(folder / "spaces", {Path(entry["folder"]).name for entry in entries})
     artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
     # Results that belong to the current vectors, such as maps with the user's own parameters, stay with them.
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
-    for kind, pattern in (("maps", "*.npz"), ("scores", "*"), ("robustness", "*"), ("near-duplicates", "*")):
-        files = (folder / kind).glob(pattern)
+    for kind in ("maps", *OF_VECTORS):
+        files = (folder / kind).glob("*.npz" if kind == "maps" else "*")
         artifacts.sweep(folder / kind, {file.name for file in files if file.name.startswith(current)})
+    artifacts.sweep(folder / audit_file.FOLDER, {audit_file.file_name(catalog)})
     for file in folder.glob("catalog-*.parquet"):
         if file.name != state["catalog"]:
             artifacts.remove(file)

@@ -31,7 +31,7 @@ NEIGHBOURS, LEAST_COSINE = 3, 0.7
 # 0.945 and 0.89; what lies above and had not been planted were photos of one scene.
 LEAST_WINDOW, LEAST_WHOLE = 0.95, 0.92
 SIDE = 128  # px of the stretched pictures that are compared: the side of the space of raw pixels
-BLOCK = 1024
+BLOCK = 4096  # pairs compared at a time: their pictures take up to 130 MB
 
 
 class NearPair(TypedDict):

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lib.documents.inspect import CollectionDocument
 from lib.errors import Remedy, StoreError
 from lib.search import metrics
 from lib.store.connection import Store
@@ -99,8 +100,26 @@ def drop(store: Store, name: str) -> None:
 
 def provenance(store: Store, name: str) -> dict[str, Any]:
     """The JSON object in the `description` of collection `name`, or {} if Petalscope did not write it."""
+    return _json_object(description(store, name))
+
+
+def is_ours(entry: CollectionDocument) -> bool:
+    """Whether Petalscope wrote a collection that has been inspected. Calls nothing."""
+    return str(_recorded(entry).get("made_by", "")).startswith("Petalscope")
+
+
+def space_of(entry: CollectionDocument) -> str:
+    """The space of a collection that Petalscope wrote and that has been inspected; "" of any other. Calls nothing."""
+    return str(_recorded(entry).get("space", "")) if is_ours(entry) else ""
+
+
+def _recorded(entry: CollectionDocument) -> dict[str, Any]:
+    return _json_object(str(entry["properties"].get(PROPERTY) or entry["description"]))
+
+
+def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(description(store, name))
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -166,16 +166,18 @@ def _build_and_measure(
         if [index["index_type"] for index in indexes] != [kind] or indexes[0].get("pretended"):
             raise StoreError(f"The engine reports another index than {kind}.")
         size = index_types.estimated_size(kind, "FLOAT_VECTOR", shape[0], shape[1], build, lite=lite)
+        settings = recall.search_settings(indexes[0], truth.k, lite=lite)
+        measured = recall.measure(store, name, _VECTOR, metric, truth, settings, key="id")
         return [
             {
                 "index_type": kind,
                 "params": setting,
-                **recall.measure(store, name, _VECTOR, metric, truth, setting, key="id"),
+                **measurement,
                 "build": build,
                 "build_s": seconds,
                 "bytes": size.memory,
             }
-            for setting in recall.search_settings(indexes[0], truth.k, lite=lite)
+            for setting, measurement in zip(settings, measured, strict=True)
         ]
     finally:
         for method, args in (("release_collection", ()), ("drop_index", (_VECTOR,))):

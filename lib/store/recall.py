@@ -4,6 +4,7 @@ Invariants:
 - Queries are rows of the collection, and a row is never its own result. The exact neighbours are computed here, in
   float64, by the index's own metric; rows as close as the k-th count as neighbours, so that ties cost nothing.
 - Latency is that of one query at a time, as a round trip measured by this client; results carry only their keys.
+- The settings of an index take turns, so that none is measured while the machine is busier than for the others.
 - Memory stays bounded: the rows of a large collection are read page by page, twice.
 """
 
@@ -17,7 +18,8 @@ from typing import Any, Final, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from lib.documents.inspect import CollectionDocument, IndexDocument, RecallDocument, RecallRow
+from lib import statistics
+from lib.documents.inspect import CollectionDocument, IndexDocument, RecallDocument, RecallIntervals, RecallRow
 from lib.errors import QueryError, StoreError
 from lib.progress import Progress
 from lib.store import field_search, index_types, inspect, rows
@@ -27,6 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 METRICS: Final = ("COSINE", "L2", "IP")
 ROWS_IN_MEMORY: Final = 20_000  # the first rows by key, among which queries are drawn
+ENOUGH: Final = 0.99  # of the exact neighbours: what a recommended setting surely finds
 _TIE: Final = 1e-6  # two values that differ by less, relative to the larger, are as close
 _MARGIN: Final = 64  # rows kept beyond the k-th, for ties
 _MOST_TIED: Final = 100_000  # rows kept for a query at most, which bounds memory
@@ -47,11 +50,12 @@ class GroundTruth:
 
 
 class Measurement(TypedDict):
-    """Recall (a fraction, mean over the queries) and latency of an index at one setting."""
+    """Recall (a fraction, mean over the queries) and latency of an index at one setting, with 95 % intervals."""
 
     recall: float
     p50_ms: float
     p95_ms: float
+    ci95: RecallIntervals
 
 
 def scores(block: np.ndarray, queries: np.ndarray, metric: str) -> Floats:
@@ -107,20 +111,27 @@ def ground_truth(
     return GroundTruth(query_keys, list(vectors.astype(np.float32)), neighbours, min(k, count - 1), count)
 
 
-def search_settings(index: IndexDocument, k: int, *, lite: bool) -> list[dict[str, int]]:
-    """The search parameters at which an index is measured, from fast to thorough."""
+def search_settings(index: IndexDocument, k: int, *, lite: bool, largest: int | None = None) -> list[dict[str, int]]:
+    """The search parameters at which an index is measured, from fast to thorough; none above `largest`."""
     parameters = index_types.search_parameters(index, k + 1, lite=lite)
     if not parameters:
         return [{}]
     name = parameters[0].name
     if name == "nprobe":
         most = int(parameters[0].most)
-        steps = [step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if step < most]
-        # SCANN's codes are coarse: it must compare the full vectors of more candidates than it returns.
-        extra = {"reorder_k": 10 * (k + 1)} if index["index_type"] == "SCANN" else {}
-        return [{name: step, **extra} for step in [*steps, most]]
-    least = k + 1
-    return [{name: step} for step in dict.fromkeys([least, *(s for s in (16, 32, 64, 128, 256, 512) if s > least)])]
+        steps = [*(step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if step < most), most]
+    else:
+        least = k + 1
+        steps = list(dict.fromkeys([least, *(step for step in (16, 32, 64, 128, 256, 512) if step > least)]))
+    # SCANN's codes are coarse: it must compare the full vectors of more candidates than it returns.
+    extra = {"reorder_k": 10 * (k + 1)} if index["index_type"] == "SCANN" else {}
+    return [{name: step, **extra} for step in steps if largest is None or step <= largest or step == steps[0]]
+
+
+def recommended(settings: Sequence[RecallRow]) -> RecallRow | None:
+    """The fastest of an index's settings (ordered from fast to thorough) that surely finds `ENOUGH` of the exact
+    neighbours: the lower end of its recall's interval is not below that, or it missed none. None where none does."""
+    return next((row for row in settings if row["ci95"]["recall"][0] >= ENOUGH or row["recall"] == 1), None)
 
 
 def measure(
@@ -129,32 +140,67 @@ def measure(
     field: str,
     metric: str,
     truth: GroundTruth,
-    params: Mapping[str, Any],
+    settings: Sequence[Mapping[str, Any]],
     *,
     key: str,
-) -> Measurement:
-    """Recall and latency at one setting; `key` names the primary field. The first query runs once more, unmeasured, to
-    warm up."""
-    recalls, times = [], []
-    for place in [0, *range(len(truth.keys))]:
-        start = time.perf_counter()
-        hits = store.call(
-            "search",
-            collection,
-            data=[truth.vectors[place]],
-            anns_field=field,
-            limit=truth.k + 1,
-            search_params={"metric_type": metric, "params": dict(params)},
-            output_fields=[key],
-            doing=f"search {collection}",
-        )[0]
-        times.append((time.perf_counter() - start) * 1000)
-        results = [str(hit.id) for hit in hits if str(hit.id) != truth.keys[place]][: truth.k]
-        recalls.append(len(set(results) & truth.neighbours[place]) / truth.k)
+    seed: int = 0,
+) -> list[Measurement]:
+    """Recall and latency at each of `settings`, in their order; `key` names the primary field.
+
+    The settings take turns, in another order each round, so that a machine that becomes slower meanwhile makes all of
+    them slower. In one round each has another query, so that none finds the vectors of the one before in the
+    processor's cache; over all rounds each has had every query. One search of each setting comes before, unmeasured.
+    """
+    count = len(truth.keys)
+    recalls, times = np.zeros((len(settings), count)), np.zeros((len(settings), count))
+    generator = np.random.default_rng(seed)
+    for params in settings:
+        _search(store, collection, field, metric, truth, params, 0, key)
+    for turn in range(count):
+        for setting in generator.permutation(len(settings)):
+            place = (turn + int(setting) * count // len(settings)) % count
+            start = time.perf_counter()
+            results = _search(store, collection, field, metric, truth, settings[setting], place, key)
+            times[setting, place] = (time.perf_counter() - start) * 1000
+            recalls[setting, place] = len(set(results) & truth.neighbours[place]) / truth.k
+    return [_measurement(of_queries, ms) for of_queries, ms in zip(recalls, times, strict=True)]
+
+
+def _search(
+    store: Store,
+    collection: str,
+    field: str,
+    metric: str,
+    truth: GroundTruth,
+    params: Mapping[str, Any],
+    place: int,
+    key: str,
+) -> list[str]:
+    """The keys that the engine finds for the query at `place`, without the query itself."""
+    hits = store.call(
+        "search",
+        collection,
+        data=[truth.vectors[place]],
+        anns_field=field,
+        limit=truth.k + 1,
+        search_params={"metric_type": metric, "params": dict(params)},
+        output_fields=[key],
+        doing=f"search {collection}",
+    )[0]
+    return [str(hit.id) for hit in hits if str(hit.id) != truth.keys[place]][: truth.k]
+
+
+def _measurement(recalls: Floats, ms: Floats) -> Measurement:
+    mean, median = statistics.mean_interval(recalls), statistics.median_interval(ms)
+    assert mean is not None  # there is at least one query
     return {
-        "recall": float(np.mean(recalls[1:])),
-        "p50_ms": round(float(np.percentile(times[1:], 50)), 3),
-        "p95_ms": round(float(np.percentile(times[1:], 95)), 3),
+        "recall": round(float(recalls.mean()), 6),
+        "p50_ms": round(float(np.percentile(ms, 50)), 3),
+        "p95_ms": round(float(np.percentile(ms, 95)), 3),
+        "ci95": {
+            "recall": (round(mean[0], 6), round(mean[1], 6)),
+            "p50_ms": median and (round(median[0], 3), round(median[1], 3)),
+        },
     }
 
 
@@ -166,12 +212,13 @@ def recall(
     queries: int = 50,
     field: str = "",
     seed: int = 0,
+    largest: int | None = None,
     progress: Progress | None = None,
 ) -> RecallDocument:
     """The `recall` document: one row for each setting of a collection's index, and how it was measured.
 
-    `field` is its vector field, by default the first float vector field with an index. `progress(done, total)` counts
-    rows read.
+    `field` is its vector field, by default the first float vector field with an index. Settings above
+    `largest` are left out. `progress(done, total)` counts rows read.
 
     Raises:
         QueryError: no float vector field with an index, a metric other than `METRICS`, or too few rows.
@@ -184,16 +231,14 @@ def recall(
         raise StoreError(f"{collection} is not loaded ({entry['load_state']}): load it first.")
     truth = _sampled_truth(store, entry, name, metric, k=k, queries=queries, seed=seed, progress=progress)
     key = inspect.primary_field(entry)["name"]
-    settings: list[RecallRow] = [
-        {
-            "index_type": index["index_type"],
-            "params": params,
-            **measure(store, entry["name"], name, metric, truth, params, key=key),
-        }
-        for params in search_settings(index, truth.k, lite=store.engine == "lite")
+    settings = search_settings(index, truth.k, lite=store.engine == "lite", largest=largest)
+    measured = measure(store, entry["name"], name, metric, truth, settings, key=key, seed=seed)
+    table: list[RecallRow] = [
+        {"index_type": index["index_type"], "params": params, **measurement}
+        for params, measurement in zip(settings, measured, strict=True)
     ]
     document: RecallDocument = {
-        "rows": settings,
+        "rows": table,
         "collection": entry["name"],
         "field": name,
         "metric": metric,
@@ -201,6 +246,7 @@ def recall(
         "k": truth.k,
         "queries": len(truth.keys),
         "gallery": truth.rows,
+        "seed": seed,
     }
     if warning := index.get("warning") or unindexed_warning(store, truth.rows):
         document["warning"] = warning

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from lib.errors import Notice, PetalscopeError
+from lib.measure import first_results
 from lib.prepare import pipeline
 from lib.progress import Reporter
 from lib.settings import Settings
@@ -97,6 +98,7 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
     def work(reporter: Reporter) -> None:
         release_store()
         pipeline.prepare(settings, names=[*pipeline.DEFAULT_SPACES, *names], reporter=reporter)
+        first_results.make(settings, reporter)
 
     return jobs().start(work)
 

@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 
 from lib import settings
-from lib.data import audit, catalog_file, thumbnails
+from lib.data import audit_file, catalog_file, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -27,10 +27,11 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import findings as measured_findings
-from lib.measure import leaks
+from lib.measure import leaks, map_verdict
 from lib.measure import traits as measured_traits
 from lib.measure.findings import Finding
 from lib.measure.traits import Trait
+from lib.measure.verdicts import Verdict
 from lib.prepare import doctor
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
@@ -116,6 +117,16 @@ def findings(workspace: Workspace, space: str) -> list[Finding]:
     return measured_findings.findings(catalog(workspace).ids, traits(workspace, space), audit_report(workspace))
 
 
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=KEYS | {MapParameters: MapParameters.key})
+def verdict_of_map(workspace: Workspace, space: str, parameters: MapParameters, _laid_out: Map) -> Verdict:
+    """How far the map of a space with these parameters can be trusted, and which classes mix in the space."""
+    photos, near = catalog(workspace), neighbourhoods(workspace, space)
+    code_of = {label: code for code, label in enumerate(photos.classes)}
+    codes = np.array([code_of[label] for label in photos.labels], dtype=np.int64)
+    reading = map_verdict.read(_laid_out, near, codes, len(code_of))
+    return map_verdict.map_verdict(reading, list(photos.classes), near)
+
+
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=KEYS | {np.ndarray: lambda rows: rows.tobytes()})
 def closeness(workspace: Workspace, space: str, rows: np.ndarray) -> np.ndarray:
     """The mean cosine of each selected photo to the other selected ones, (n,); `rows` are their catalog rows, int64."""
@@ -130,6 +141,12 @@ def _fingerprints(workspace: Workspace) -> list[str]:
 @st.cache_resource(max_entries=2, show_spinner="Loading the network", hash_funcs={Workspace: _fingerprints})
 def embedder(workspace: Workspace, space: str) -> Embedder:
     """The function that embeds an uploaded photo as the space's own photos were."""
+    return quiet_embedder(workspace, space)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Workspace: _fingerprints})
+def quiet_embedder(workspace: Workspace, space: str) -> Embedder:
+    """The same one, for a thread without a page, which can show no spinner."""
     return workspace.embedder(space)
 
 
@@ -153,7 +170,7 @@ def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)
 def audit_report(workspace: Workspace) -> AuditDocument:
     """Duplicates, contradicting labels and unreadable files of the prepared photos."""
-    return audit.audit(catalog(workspace))
+    return audit_file.find(workspace.folder, catalog(workspace))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing photos with similar vectors", hash_funcs=KEYS)

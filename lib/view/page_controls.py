@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -43,6 +44,17 @@ def download(
     The click does not run the page again: Streamlit would forget the file before the browser has fetched it.
     """
     st.download_button(label, data, file_name, icon=":material/download:", key=key, width=width, on_click="ignore")
+
+
+def sheet(key: str, label: str = "Controls") -> DeltaGenerator:
+    """A row for a page's controls; in a narrow window (700 px) a button of the name `label` opens and closes it.
+
+    CSS alone decides it, so the page need not know the width, and opening does not run the page again. Draw into it
+    (`with sheet("map"):`) or call its methods; the controls stand side by side and wrap, each as wide as it asks.
+    """
+    box = st.container(key=f"sheet_{key}", horizontal=True, vertical_alignment="bottom", gap="small")
+    box.html(f'<details class="ps-sheet"><summary>{html.escape(label)}</summary></details>')
+    return box
 
 
 def numbers(key: str, *figures: tuple[str, str, str, str]) -> None:
@@ -116,6 +128,14 @@ def space_select(
 def default_space(workspace: Workspace) -> str:
     """The space that is shown until another one is chosen."""
     return _DEFAULT_SPACE if _DEFAULT_SPACE in workspace.spaces else workspace.spaces[-1]
+
+
+def space_menu(workspace: Workspace, where: str, *, disabled: bool = False) -> str:
+    """`space_choice` as a menu, for a row of controls."""
+    titles = space_titles(workspace)
+    default = _DEFAULT_SPACE if _DEFAULT_SPACE in titles else list(titles)[-1]
+    bound = url_state.choice("space", where, list(titles), default)
+    return str(st.selectbox("Space", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))
 
 
 def space_titles(workspace: Workspace) -> dict[str, str]:

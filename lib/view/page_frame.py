@@ -71,7 +71,8 @@ def begin(title: str, lead: str) -> None:
         st.session_state[_QUERY_PLACE] = st.container(key="topbar_query", width="content")
         provenance.begin(lead)
         auth.account()
-        home_link.complete(_HOME_LINK)
+        with st.container(width=1):  # it shows nothing, and would take half of the bar
+            home_link.complete(_HOME_LINK)
     verdict.begin(title, lead)
     for sentence in errors:
         st.error(plain(sentence), icon=":material/error:")

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from lib.view import url_state
-from lib.view.url_state import PICKED, QUERY
+from lib.view.url_state import PASSING, PICKED, QUERY
 
 # Where the session keeps a selection that is too long for an address.
 _LONG = "long_selection"
@@ -54,12 +54,17 @@ def select(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     select_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
-def select_rows(rows: Sequence[int], n: int, contents: str) -> None:
-    """`pick` by rows of a catalog of `n` photos."""
+def select_rows(rows: Sequence[int], n: int, contents: str, passing: Sequence[str] = (), **choices: str) -> None:
+    """`select` by rows of a catalog of `n` photos.
+
+    `passing` are the words of the map's filter that they pass; without them the filter ends. `choices` are written into
+    the address together with the selection.
+    """
     word = encode(rows, n, contents) if rows else ""
     fits = len(word) <= url_state.MAX_LENGTH
     st.session_state[_LONG] = "" if fits else word
-    url_state.write(**{PICKED: word if word and fits else None})
+    url_state.forget(url_state.MAP, PASSING)
+    url_state.write(**{PICKED: word if word and fits else None, PASSING: list(passing) or None}, **choices)
 
 
 def encode(rows: Sequence[int], n: int, contents: str) -> str:

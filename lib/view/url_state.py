@@ -21,7 +21,9 @@ from lib.view import remedies
 
 HOME, TRAINING, MAP = "Home.py", "pages/1_Training_Regimes.py", "pages/2_Embedding_Map.py"
 RETRIEVAL, MILVUS = "pages/3_Retrieval.py", "pages/4_Milvus_Collection.py"
-QUERY, PICKED, SECTION = "q", "sel", "section"
+QUERY, PICKED, SECTION, PASSING = "q", "sel", "section", "pass"
+# Parameters that the map writes into the address by itself (`scatter_parts/link.js`), without a run of the page.
+BY_BROWSER = ("zoom", "zoom2", "hide", "tool", "names", "contours")
 # Every parameter of every page. Those in `SHARED` mean the same on all pages that have them.
 SHARED = (QUERY, PICKED, "space", "metric", "collection")
 NAMES: dict[str, tuple[str, ...]] = {
@@ -30,7 +32,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
         "other", "drawn",
     ),
-    MAP: (QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION),
+    MAP: (
+        QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION, PASSING, *BY_BROWSER,
+    ),
     RETRIEVAL: (
         QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",
         "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure", "below",
@@ -59,6 +63,7 @@ EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
         "Robustness lab": "robustness",
         "Understand": "understand",
     },
+    (MILVUS, SECTION): {"schema": "overview"},
 }
 # By page, what a link with earlier parameters means that does not have today's: the defaults of that time.
 EARLIER_DEFAULTS: dict[str, dict[str, str]] = {RETRIEVAL: {SECTION: "grids"}}
@@ -80,18 +85,21 @@ def read_address(page: str) -> list[str]:
     """
     st.session_state[_PAGE] = page
     _rename_earlier(page)
-    choices = _choices()
     errors: list[str] = st.session_state.pop(_ERRORS, [])
     for name in NAMES[page]:
         values = st.query_params.get_all(name)
         if error := _length_error(name, values):
             errors.append(error)
             values = []
-        if values:
-            choices[_choice_key(page, name)] = values if len(values) > 1 else values[0]
-        else:
-            choices.pop(_choice_key(page, name), None)
+        _remember(page, name, values)
     return errors
+
+
+def _remember(page: str, name: str, values: list[str]) -> None:
+    if values:
+        _choices()[_choice_key(page, name)] = values if len(values) > 1 else values[0]
+    else:
+        _choices().pop(_choice_key(page, name), None)
 
 
 def _rename_earlier(page: str) -> None:
@@ -151,6 +159,8 @@ def write(**choices: str | Sequence[str] | None) -> None:
     address after the first one yet. A choice that is too long keeps its old value, and the next run shows the error.
     """
     page, remembered = st.session_state.get(_PAGE, ""), _choices()
+    for name in set(BY_BROWSER) & set(NAMES.get(page, ())) - set(choices):
+        _remember(page, name, parameters(name))
     for name, value in choices.items():
         if value is not None and (error := _length_error(name, _as_list(value))):
             st.session_state.setdefault(_ERRORS, []).append(error)

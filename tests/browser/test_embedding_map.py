@@ -12,7 +12,7 @@ import pytest
 from lib.data import formats
 from lib.prepare import pipeline, workspace
 from lib.settings import Settings
-from lib.view.embedding_map import plot, selected_photos, uploaded_photo
+from lib.view.embedding_map import query_neighbours, selected_photos, uploaded_photo
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
@@ -106,12 +106,12 @@ def test_a_click_on_a_point_shows_its_photo_and_true_neighbours(tab: Watched, sh
     tip.locator("img").wait_for(timeout=20_000)
     assert ids[row] in tip.inner_text()
     tab.page.mouse.click(x, y)
-    tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"]').wait_for(timeout=20_000)
+    tab.page.locator(f'[aria-label="{query_neighbours.TRUE_NEIGHBOURS}"]').wait_for(timeout=20_000)
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == ids[row]
     near = [
         button.get_attribute("data-id")
-        for button in tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"] button').all()
+        for button in tab.page.locator(f'[aria-label="{query_neighbours.TRUE_NEIGHBOURS}"] button').all()
     ]
     assert len(near) == 10
     # The lines lead where the photos lie.
@@ -218,7 +218,6 @@ def test_another_colour_keeps_the_zoom(tab: Watched) -> None:
     before = on_maps(tab.page, "return maps[0].view")
     tab.page.get_by_role("combobox", name="Colour").click()
     tab.page.get_by_role("option", name="Split").click()
-    tab.page.get_by_text("Training, validation or test.").wait_for(timeout=20_000)
     wait_for_maps(tab.page, "maps[0].state.data.title.endsWith('Split')")
     assert on_maps(tab.page, "return maps[0].view") == before
 

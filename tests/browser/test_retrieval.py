@@ -98,9 +98,9 @@ def test_a_drawn_part_is_asked_and_its_link_restores_it(tab: Watched, prepared: 
     tab.page.mouse.down()
     tab.page.mouse.move(*at[1], steps=6)
     tab.page.mouse.up()
-    tab.page.wait_for_function("!location.search.includes('part=20')", timeout=20_000)
+    tab.page.wait_for_function("!location.search.includes('crop=20')", timeout=20_000)
     tab.settle()
-    part = [int(number) for number in tab.page.evaluate("new URLSearchParams(location.search).get('part')").split(",")]
+    part = [int(number) for number in tab.page.evaluate("new URLSearchParams(location.search).get('crop')").split(",")]
     assert part == pytest.approx([10, 30, 60, 90], abs=2)
     found = _ids(tab, FIRST)
     opened = workspace.open_workspace(prepared)

@@ -49,7 +49,7 @@ def test_a_query_of_a_cell_opens_in_that_space(tab: Watched) -> None:
     tab.page.locator('[aria-label="Query"] button').wait_for(timeout=20_000)
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == chosen
-    assert "view=Scoreboard" not in tab.page.url and "space=pixels" in tab.page.url
+    assert "section=Scoreboard" not in tab.page.url and "space=pixels" in tab.page.url
 
 
 def test_a_disagreement_opens_side_by_side(tab: Watched, prepared: Settings) -> None:

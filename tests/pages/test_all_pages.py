@@ -152,7 +152,7 @@ def test_side_by_side_shows_the_agreement_that_the_command_prints(start, prepare
     query = opened.catalog().ids[0]
     app = start(prepared).switch_page("pages/3_Retrieval.py")
     app.query_params["q"] = query
-    app.query_params["view"] = "Side by side"
+    app.query_params["section"] = "Side by side"
     _fine(app.run())
     loaded = search.load_space(opened, "resnet18")
     both = search.compare(opened, loaded, find_query(loaded.catalog, query), a="l1", b="cosine", k=10)
@@ -174,7 +174,7 @@ def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) ->
     app = _fine(start(prepared).switch_page("pages/4_Milvus_Collection.py").run())
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["row_count"] == shown["count(*)"] == f"{rows:,}"
-    app.query_params["part"] = "schema"
+    app.query_params["section"] = "schema"
     _fine(app.run())
     parameters = [frame.value for frame in app.dataframe if "Source" in frame.value]
     assert {"M", "efConstruction"} <= set(parameters[0]["Build parameter"])
@@ -183,7 +183,7 @@ def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) ->
 
 def test_a_filter_that_does_not_parse_is_one_sentence(start, prepared: Settings) -> None:
     app = start(prepared).switch_page("pages/4_Milvus_Collection.py")
-    app.query_params["part"] = "rows"
+    app.query_params["section"] = "rows"
     app.query_params["filter"] = 'label == "'
     _fine(app.run())
     assert len(app.error) == 1

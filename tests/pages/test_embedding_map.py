@@ -27,9 +27,11 @@ from lib.settings import Settings
 from lib.view import selection, theme
 from lib.view.components import scatter
 from lib.view.embedding_map import map_choice, map_jobs, selected_photos, uploaded_photo
+from lib.view.embedding_map.query_neighbours import Lookup
 
 PAGE = "pages/2_Embedding_Map.py"
 Start = Callable[[Settings], AppTest]
+LOOKUP = Lookup("l1", 4, "true", {"key": "near", "on_change": lambda: None, "min_value": 1, "max_value": 50})
 
 
 def open_map(begin: Start, settings: Settings, **query: str) -> AppTest:
@@ -166,7 +168,7 @@ def nearest_in_space(opened: workspace.Workspace, image_id: str) -> list[dict[st
 def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     word = selection.encode([1, 2, 5], len(photos.ids), photos.contents)
-    app = open_map(start, prepared, beside="pixels", sel=word)
+    app = open_map(start, prepared, beside="pixels", sel=word, section="reading")
     for place in (0, 1):
         assert np.nonzero(seen(app, place).lit)[0].tolist() == [1, 2, 5]
     table = app.dataframe[0].value
@@ -177,7 +179,7 @@ def test_two_maps_share_one_selection(start: Start, prepared: Settings) -> None:
 
 
 def test_the_measures_of_the_map_are_shown_beside_those_of_pca(start: Start, prepared: Settings) -> None:
-    app = open_map(start, prepared)
+    app = open_map(start, prepared, section="reading")
     opened = workspace.open_workspace(prepared)
     umap, pca = (opened.map("resnet18", method).facts["fidelity"] for method in ("umap", "pca"))
     shown = {metric.label: (metric.value, metric.delta) for metric in app.metric}
@@ -329,13 +331,13 @@ def test_an_uploaded_photo_is_placed_and_searched_as_its_pixels_are(prepared: Se
     catalog, stored, vectors = opened.catalog(), opened.map("pixels"), opened.vectors("pixels").values
     shown = map_choice.DisplayedMap("pixels", opened.map_parameters("pixels"), stored)
     photo = catalog.ids[3]
-    lines = uploaded_photo.lines(opened, shown, catalog.path(photo).read_bytes(), "l1", 4)
+    lines = uploaded_photo.lines(opened, shown, catalog.path(photo).read_bytes(), LOOKUP)
     assert lines is not None
     np.testing.assert_allclose(lines.start, out_of_sample.place(stored, vectors, vectors[3:4])[0], rtol=1e-5)
     searchable = search.load_space(opened, "pixels")
     nearest = search.search(opened, searchable, find_query(catalog, photo), metric_name="l1", k=4)["results"]
     assert [row["id"] for row in lines.neighbours] == [row["id"] for row in nearest]
-    assert uploaded_photo.lines(opened, shown, None, "l1", 4) is None
+    assert uploaded_photo.lines(opened, shown, None, LOOKUP) is None
 
 
 # --- computing maps -------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def tables(app: AppTest, column: str) -> list:
 
 def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
     app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")  # where it is loaded
-    app.query_params["part"] = "overview"
+    app.query_params["section"] = "overview"
     fine(app.run())
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}["count(*)"] == str(foreign_collection.ROWS)
@@ -464,7 +464,7 @@ def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
     app.button(key="do_change").click()
     fine(app.run())
     assert changes.DONE in " ".join(str(box.value) for box in app.success)
-    app.query_params["part"] = "overview"
+    app.query_params["section"] = "overview"
     fine(app.run())
     assert overview.collection_count(60, 60) in words(app)
 

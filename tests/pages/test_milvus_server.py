@@ -149,11 +149,11 @@ def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> No
     assert quickstart_page.LOCKED in words(app)
     where = next(radio for radio in app.radio if radio.label == quickstart_page.RUN_ON)
     assert where.options == [quickstart_page.LITE]
-    app.query_params["part"] = "change"
+    app.query_params["section"] = "change"
     fine(app.run())
     app.toggle[0].set_value(True)
     fine(app.run())
-    app.query_params["part"] = "steps"
+    app.query_params["section"] = "steps"
     fine(app.run())
     where = next(radio for radio in app.radio if radio.label == quickstart_page.RUN_ON)
     where.set_value(where.options[1])

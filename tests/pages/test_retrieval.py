@@ -120,7 +120,7 @@ def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
     assert "query.npy" in _code(app)
     app.toggle(key="parting").set_value(False).run()
     assert "--crop" not in _code(app)
-    assert "part" not in app.query_params
+    assert "crop" not in app.query_params
 
 
 @pytest.mark.parametrize("word", ["", "1,2,3", "50,50,40,60", "0,0,101,50", "-5,0,50,50", "a,b,c,d", "0,0,2,50", "1e3"])

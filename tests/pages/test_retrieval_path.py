@@ -162,8 +162,8 @@ def test_no_cache_hashes_pixels_or_vectors(
     start: Start, prepared: Settings, monkeypatch: pytest.MonkeyPatch, view: str
 ) -> None:
     app = _upload_page(start, prepared)
-    app.query_params["view"] = view
-    app.query_params["part"] = "10,10,60,60"
+    app.query_params["section"] = view
+    app.query_params["section"] = "10,10,60,60"
     app.session_state["own"] = image_files.encoded(_noise(4))
     hashed = _hashed(monkeypatch)
     app.run()

@@ -48,7 +48,7 @@ Start = Callable[[Settings], AppTest]
 def open_view(begin: Start, settings: Settings, view: str, **query: str) -> AppTest:
     """The page with a view, after whatever it measures in the background has ended."""
     app = begin(settings).switch_page(PAGE)
-    app.query_params["view"] = view
+    app.query_params["section"] = view
     for name, value in query.items():
         app.query_params[name] = value
     app.run()

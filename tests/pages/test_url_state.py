@@ -35,26 +35,26 @@ CHOSEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         url_state.RETRIEVAL,
-        {**QUERY, "view": "Side by side", "a": "ncc", "b": "mse", "unit": "true", "k": "3", "show": "shared"}
+        {**QUERY, "section": "Side by side", "a": "ncc", "b": "mse", "unit": "true", "k": "3", "show": "shared"}
         | {"classes": ["rose", "daisy"], "splits": "train", "copies": "true"},
-        {"retrieval_view": "Side by side", "retrieval_a": "ncc", "unit": True, "k": 3, "retrieval_show": "shared"}
+        {"retrieval_section": "Side by side", "retrieval_a": "ncc", "unit": True, "k": 3, "retrieval_show": "shared"}
         | {"classes": ["rose", "daisy"], "splits": ["train"], "copies": True},
     ),
     (
         url_state.RETRIEVAL,
-        {**QUERY, "view": "Robustness lab", "space": "pixels", "lab_flip": "true", "lab_rotate": "15"},
-        {"retrieval_view": "Robustness lab", "retrieval_space": "pixels", "lab_flip": True, "lab_rotate": 15},
+        {**QUERY, "section": "Robustness lab", "space": "pixels", "lab_flip": "true", "lab_rotate": "15"},
+        {"retrieval_section": "Robustness lab", "retrieval_space": "pixels", "lab_flip": True, "lab_rotate": 15},
     ),
     (
         url_state.RETRIEVAL,
-        {"view": "Five metrics", "from": "row", "row": "rose/02.jpg", "rows": "space", "engine": "milvus"},
+        {"section": "Five metrics", "from": "row", "row": "rose/02.jpg", "rows": "space", "engine": "milvus"},
         {"row": "rose/02.jpg", "retrieval_from": "row", "retrieval_rows": "space", "retrieval_engine": "milvus"},
     ),
-    (url_state.MILVUS, {"find": "centred"}, {"find": "centred", "milvus_part": "overview"}),
+    (url_state.MILVUS, {"find": "centred"}, {"find": "centred", "milvus_section": "overview"}),
     (
         url_state.MILVUS,
-        {"part": "search", "answers": "5", "filter": 'label == "rose"', "with": "row", "like": "rose/02.jpg"},
-        {"milvus_part": "search", "answers": 5, "search_filter": 'label == "rose"'},
+        {"section": "search", "answers": "5", "filter": 'label == "rose"', "with": "row", "like": "rose/02.jpg"},
+        {"milvus_section": "search", "answers": 5, "search_filter": 'label == "rose"'},
     ),
 ]
 NONSENSE: list[str | list[str]] = ["", "unknown", "-1", "1e9", "nan", "9" * 5_000, "a,b,c,d", ["x", "<script>", "x"]]
@@ -67,7 +67,7 @@ def _values(app: AppTest, keys: dict[str, Any]) -> dict[str, Any]:
 def _follow(app: AppTest, page: str) -> AppTest:
     """Click the page's link in the bar."""
     name = "" if page == url_state.HOME else re.sub(r"^pages/\d_|\.py$", "", page)
-    (link,) = (link for link in app.get("page_link") if link.proto.page == name)
+    link = next(link for link in app.get("page_link") if link.proto.page == name)
     app.query_params = {
         key: value[0] if len(value) == 1 else value
         for key, value in parse_qs(link.proto.query_string, keep_blank_values=True).items()
@@ -101,14 +101,14 @@ def test_choices_are_those_of_the_link_after_another_page_and_in_a_new_session(
 
 
 def test_a_choice_survives_a_view_without_its_widget(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "view": "Side by side"})
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "Side by side"})
     app.toggle(key="unit").set_value(True).run()
     app.multiselect(key="classes").set_value(["rose", "tulip"]).run()
     app.number_input(key="k").set_value(4).run()
     for view in ("Understand", "Side by side"):
-        _fine(app.segmented_control(key="retrieval_view").set_value(view).run())
-        assert {name: app.query_params[name] for name in ("view", "unit", "k", "classes")} == {
-            "view": view,
+        _fine(app.segmented_control(key="retrieval_section").set_value(view).run())
+        assert {name: app.query_params[name] for name in ("section", "unit", "k", "classes")} == {
+            "section": view,
             "unit": "true",
             "k": "4",
             "classes": ["rose", "tulip"],
@@ -153,7 +153,7 @@ def test_going_back_to_an_address_without_a_choice_is_the_default(start: Start, 
 
 
 def test_a_click_from_a_browser_that_knows_the_old_address_loses_nothing(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "view": "Side by side"})
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "Side by side"})
     before = dict(app.query_params)
     app.number_input(key="k").set_value(4).run()
     app.query_params = before  # the second click was on its way before the first one's address came
@@ -163,12 +163,12 @@ def test_a_click_from_a_browser_that_knows_the_old_address_loses_nothing(start: 
 
 
 def test_the_same_name_on_two_pages_is_two_choices(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "part": "20,20,80,80", "metric": "l1"})
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "crop": "20,20,80,80", "metric": "l1"})
     app = _follow(app, url_state.MILVUS)
     assert app.query_params == {**QUERY}
-    app.segmented_control(key="milvus_part").set_value("schema").run()
+    app.segmented_control(key="milvus_section").set_value("schema").run()
     app = _follow(app, url_state.RETRIEVAL)
-    assert app.query_params == {**QUERY, "part": "20,20,80,80", "metric": "l1"}
+    assert app.query_params == {**QUERY, "crop": "20,20,80,80", "metric": "l1"}
     assert _follow(app, url_state.MAP).query_params == {**QUERY, "metric": "l1"}  # which means the same there
 
 
@@ -185,11 +185,11 @@ def test_nonsense_in_a_link_is_the_default_or_a_sentence(
     [
         (url_state.TRAINING, {"section": "curves"}),
         (url_state.TRAINING, {"section": "run"}),
-        (url_state.RETRIEVAL, {**QUERY, "view": "Side by side"}),
-        (url_state.RETRIEVAL, {**QUERY, "view": "Robustness lab"}),
+        (url_state.RETRIEVAL, {**QUERY, "section": "Side by side"}),
+        (url_state.RETRIEVAL, {**QUERY, "section": "Robustness lab"}),
         (url_state.RETRIEVAL, {"from": "row"}),
-        (url_state.MILVUS, {"part": "search"}),
-        (url_state.MILVUS, {"part": "map"}),
+        (url_state.MILVUS, {"section": "search"}),
+        (url_state.MILVUS, {"section": "map"}),
     ],
 )
 def test_nonsense_in_a_view_is_the_default_or_a_sentence(

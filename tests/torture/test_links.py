@@ -131,9 +131,8 @@ def shown(app: AppTest) -> Iterator[str]:
 
 def test_the_parameters_are_found() -> None:
     result = parameters()
-    assert {"q", "sel", "space", "k", "map", "part", "filter", "collection", "classes", "draw", "view", "pair"} <= set(
-        result
-    )
+    known = {"q", "sel", "space", "k", "map", "crop", "section", "filter", "collection", "classes", "draw", "pair"}
+    assert known <= set(result)
     assert len(result) > 40
 
 

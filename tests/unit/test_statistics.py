@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from lib.search import significance
-from lib.statistics import FEW, holm, mean_interval, mean_intervals, paired_difference, sign_test, wilson
+from lib.statistics import (
+    FEW,
+    holm,
+    mean_interval,
+    mean_intervals,
+    median_interval,
+    paired_difference,
+    sign_test,
+    wilson,
+)
 
 
 def test_wilson_is_the_published_example() -> None:
@@ -21,6 +30,24 @@ def test_wilson_is_the_published_example() -> None:
 def test_wilson_refuses_counts_that_are_not_a_share(successes: int, n: int) -> None:
     with pytest.raises(ValueError, match=f"{successes} of {n} is not a share"):
         wilson(successes, n)
+
+
+def test_the_medians_interval_is_the_published_table() -> None:
+    # Conover 1999, table A3, binomial with p = 0.5: of 10 values the 2nd and 9th, of 20 the 6th and 15th.
+    assert median_interval(range(10)) == (1.0, 8.0)
+    assert median_interval([*range(20)][::-1]) == (5.0, 14.0)
+    assert median_interval(range(6)) == (0.0, 5.0)
+    assert median_interval(range(5)) is None
+    assert median_interval([]) is None
+
+
+@pytest.mark.parametrize("n", [6, 25, 100, 700])
+def test_the_medians_interval_covers_95_per_cent(n: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    lower, upper = median_interval(range(n)) or (0, 0)
+    coverage = stats.binom.cdf(upper, n, 0.5) - stats.binom.cdf(lower, n, 0.5)
+    one_narrower = stats.binom.cdf(upper - 1, n, 0.5) - stats.binom.cdf(lower + 1, n, 0.5)
+    assert one_narrower < 0.95 <= coverage
 
 
 def test_the_bootstrap_is_scipys() -> None:

@@ -4,11 +4,13 @@
 
 import { element } from "./dom.js";
 import { createAnimation } from "./scatter_parts/animation.js";
-import { pointStyles } from "./scatter_parts/colours.js";
+import { hex, packedBits, pointStyles, rgb, rimColour } from "./scatter_parts/colours.js";
 import { decodeData, isUnchanged } from "./scatter_parts/columns.js";
 import { nearestPoint, rowsInView } from "./scatter_parts/hits.js";
+import { HELP, listenToKeys } from "./scatter_parts/keyboard.js";
 import { createLegend } from "./scatter_parts/legend.js";
-import { drawOverlay } from "./scatter_parts/overlay.js";
+import { createLink, zoomedTo } from "./scatter_parts/link.js";
+import { createOverlay } from "./scatter_parts/overlay.js";
 import { placeDensity, placePhotos, showPhotos } from "./scatter_parts/photos.js";
 import { listenToPointer } from "./scatter_parts/pointer.js";
 import { canvasRenderer, webglRenderer } from "./scatter_parts/points.js";
@@ -20,12 +22,14 @@ const HEIGHT = 620;
 const MIN_SIDE = 200;
 const REACH_PX = 9; // from the pointer to the point that it means
 const SETTLE_MS = 250; // without change before the points in view are reported
+const NARROW = "(pointer: coarse), (max-width: 500px)"; // there a drag moves the map or the page, and draws no lasso
 const VIEWS = new Map(); // the last view of each plane, kept also while its page is not open
 
 function createNodes(root) {
   const bar = element("div", "bar");
   const nodes = {
     tools: element("div", "tools"),
+    lines: element("div", "lines"),
     legend: element("div", "legend"),
     plot: element("div", "plot"),
     density: element("img", "density"),
@@ -34,11 +38,15 @@ function createNodes(root) {
     over: element("canvas", "over"),
     tip: element("div", "tip"),
     animation: element("div", "animation"),
+    live: element("div", "live"),
   };
-  bar.append(nodes.tools, nodes.legend);
+  bar.append(nodes.tools, nodes.lines, nodes.legend);
   nodes.plot.append(nodes.density, nodes.points, nodes.photos, nodes.over, nodes.tip);
-  root.append(bar, nodes.plot, nodes.animation);
+  root.append(bar, nodes.plot, nodes.animation, nodes.live);
+  nodes.live.setAttribute("aria-live", "polite");
   nodes.over.tabIndex = 0;
+  nodes.over.setAttribute("role", "application");
+  nodes.over.setAttribute("aria-roledescription", "map");
   nodes.density.hidden = true;
   return nodes;
 }
@@ -46,12 +54,21 @@ function createNodes(root) {
 function createChart(root) {
   const nodes = createNodes(root);
   const { plot, points, over, density } = nodes;
-  const pen = over.getContext("2d");
-  const state = { tool: "lasso", hidden: new Set(), data: null, position: 0, outline: null };
+  const brush = element("canvas").getContext("2d");
+  const state = {
+    tool: "lasso",
+    hidden: new Set(),
+    names: true,
+    contours: "off",
+    cursor: -1, // the point that the keys have reached
+    data: null,
+    position: 0,
+    outline: null,
+  };
   const size = { width: 1, height: HEIGHT };
   let renderer = webglRenderer(points) || canvasRenderer(points);
   let view = { x: 0, y: 0, scale: 1, whole: true };
-  let [frame, settling, shownCount, reported] = [0, 0, 0, "[]"];
+  let [frame, settling, shownCount, reported, ground] = [0, 0, 0, "[]", ""];
   let setState = () => {};
 
   // What the parts of the chart, and the browser tests, use of it.
@@ -73,11 +90,23 @@ function createChart(root) {
     nearest(left, top) {
       return nearestPoint(state.data.xy, isShown, ...chart.place(left, top), REACH_PX / view.scale);
     },
+    isShown,
+    bounds: () => state.data.bounds,
+    usualTool: () => (state.data.lasso && !window.matchMedia(NARROW).matches ? "lasso" : "pan"),
+    scheme,
+    rim: (colour) => hex(rimColour(rgb(colour), rgb(scheme().ground))),
     setView(next) {
       view = next;
       VIEWS.set(state.data.plane, view);
       draw();
       reportSoon();
+      link.writeSoon();
+    },
+    // Another tool, names or contours.
+    changed() {
+      toolbar.update();
+      draw();
+      link.writeSoon();
     },
     fit: () => chart.setView(fittedView(state.data.bounds, size)),
     zoom(factor, left = size.width / 2, top = size.height / 2) {
@@ -91,9 +120,11 @@ function createChart(root) {
       restyle();
       draw();
       report();
+      link.writeSoon();
     },
     pointsMoved() {
       renderer.put("xy", state.data.xy);
+      overlay.forget();
       tooltip.hide();
       draw();
       reportSoon();
@@ -103,6 +134,18 @@ function createChart(root) {
 
   function isShown(i) {
     return !state.hidden.has(state.data.codes[i]);
+  }
+
+  // The colours of the text and of the ground, as #rrggbb, and the font of names on the map.
+  function scheme() {
+    const style = getComputedStyle(root);
+    const colour = (name, otherwise) => {
+      brush.fillStyle = otherwise;
+      brush.fillStyle = style.getPropertyValue(name);
+      return brush.fillStyle;
+    };
+    const [ink, paper] = [colour("--st-text-color", "#241f29"), colour("--st-background-color", "#fdfcfa")];
+    return { ink, ground: paper, font: `650 13px ${style.fontFamily}` };
   }
 
   // Few enough points in view are to be seen as photos, which the server has.
@@ -116,22 +159,29 @@ function createChart(root) {
 
   function reportSoon() {
     clearTimeout(settling);
-    settling = setTimeout(report, SETTLE_MS);
+    settling = setTimeout(() => {
+      overlay.settle();
+      report();
+    }, SETTLE_MS);
   }
 
   function restyle() {
-    const { colours, sizes, order } = pointStyles(state.data, isShown);
+    ground = scheme().ground;
+    const { colours, rims, sizes, order } = pointStyles(state.data, isShown, rgb(ground));
     renderer.put("colour", colours);
+    renderer.put("rim", rims);
     renderer.put("size", sizes);
     renderer.order(order);
     shownCount = order.length;
+    overlay.forget();
   }
 
   function draw() {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
+      if (scheme().ground !== ground) restyle(); // light or dark was chosen
       chart.drawPoints();
-      drawOverlay(pen, chart);
+      overlay.draw();
       placeDensity(density, state.data.density, chart.screen);
       placePhotos(nodes.photos, chart.screen);
     });
@@ -154,10 +204,34 @@ function createChart(root) {
   function openPlane() {
     tooltip.hide();
     tooltip.forgetPhotos();
+    state.cursor = -1;
     size.width = 0;
     resize();
     view = VIEWS.get(state.data.plane) || { whole: true };
     if (view.whole) view = fittedView(state.data.bounds, size);
+  }
+
+  // What a link asks for: the view, the hidden entries, the tool, and what is drawn beside the points.
+  function restore({ zoom, hide, tool, names, contours }) {
+    view = zoomedTo(zoom, state.data.bounds, size);
+    VIEWS.set(state.data.plane, view);
+    state.hidden = new Set(state.data.legend.filter(({ name }) => hide.includes(name)).map(({ code }) => code));
+    state.names = names !== "off";
+    state.contours = contours || "off";
+    toolbar.choose((state.data.lasso && tool) || chart.usualTool());
+  }
+
+  // The filter's bars were clicked: the points that do not pass fade before the server knows.
+  function showPassing({ detail }) {
+    if (!root.isConnected) {
+      window.removeEventListener("petalscope-pass", showPassing); // the page was left
+    } else if (state.data?.lasso) {
+      const { rows, sent } = state.data;
+      state.data.lit = detail.passing && packedBits(rows.map((row) => detail.passing[row]));
+      state.data.sent = { ...sent, lit: undefined }; // the server's next word is decoded anew
+      restyle();
+      draw();
+    }
   }
 
   function update(sent, setTriggerValue, setStateValue) {
@@ -167,27 +241,36 @@ function createChart(root) {
     const data = decodeData(sent, previous);
     state.data = data;
     tooltip.listen();
+    window.addEventListener("petalscope-pass", showPassing); // again changes nothing
+    if (!previous) toolbar.choose(chart.usualTool());
     if (!previous || previous.plane !== data.plane) openPlane();
     // A legend of other values has other codes: points hidden by the old legend are shown again.
     if (JSON.stringify(previous?.legend) !== JSON.stringify(data.legend)) state.hidden = new Set();
     if (!isUnchanged(previous, sent, "xy")) renderer.put("xy", data.xy);
     toolbar.allowSelection(data.lasso);
     animation.update(data, previous);
-    over.setAttribute("role", "img");
-    over.setAttribute("aria-label", data.title);
+    const asked = link.asked();
+    if (asked) restore(asked);
+    toolbar.update();
+    over.setAttribute("aria-label", `${data.title}. ${HELP}`);
     if (data.density) density.src = data.density.src;
     showPhotos(nodes.photos, data.photos);
     legend.update();
     restyle();
     draw();
     reportSoon();
+    link.writeSoon();
   }
 
+  const overlay = createOverlay(chart);
+  const link = createLink(chart);
   const tooltip = createTooltip(chart, nodes.tip);
-  const legend = createLegend(chart, nodes.legend);
+  const legend = createLegend(chart, nodes.legend, nodes.lines);
   const toolbar = createToolbar(chart, nodes.tools);
   const animation = createAnimation(chart, nodes.animation);
   listenToPointer(chart, tooltip);
+  listenToKeys(chart, tooltip, nodes.live);
+  chart.describe = overlay.describe;
 
   points.addEventListener("webglcontextlost", (event) => event.preventDefault());
   points.addEventListener("webglcontextrestored", () => {

@@ -23,6 +23,7 @@ from lib.documents.search import SearchResult
 from lib.measure.traits import Trait
 from lib.view import theme
 from lib.view.components import assets
+from lib.view.components.scatter_link import Link
 
 # At most so many points in view are drawn as photos.
 MAX_PHOTOS = 100
@@ -239,14 +240,16 @@ def show(
     lines: LineColumns | None = None,
     photos: Sequence[PointPhoto] = (),
     animation: Columns | None = None,
+    link: Link | None = None,
     on_click: Callable[[int], None],
     on_drawn: Callable[[DrawnPolygon], None] | None = None,
 ) -> None:
     """Draw the points of `place_columns` in the colours of `colour_columns`.
 
     `plane` names the layout: as long as it is the same, the browser keeps its view. `lit`, bool (n,), are the selected
-    points, None for no selection. `animation` comes from `animation_columns`. Before the page runs again, `on_click`
-    gets the catalog row of a clicked point and `on_drawn` a lasso or box; without `on_drawn` there are no such tools.
+    points, None for no selection. `animation` comes from `animation_columns`; `link` from `scatter_link.read`, for a
+    map that keeps its view in the address. Before the page runs again, `on_click` gets the catalog row of a clicked
+    point and `on_drawn` a lasso or box; without `on_drawn` there are no such tools.
     """
     n = len(places["drawn"])
 
@@ -274,6 +277,7 @@ def show(
         "max_photos": MAX_PHOTOS if n else 0,
         "ink": theme.QUERY,
         "lasso": on_drawn is not None,
+        "link": link,
     }
     assets.component("scatter")(
         data=data,

@@ -13,7 +13,7 @@ from lib.embed import spaces
 from lib.embed.procrustes import disparity
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls
-from lib.view.embedding_map import map_choice
+from lib.view.embedding_map import map_choice, plot
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.formatting import plain
 
@@ -34,6 +34,17 @@ _MEASURES: dict[Measure, tuple[str, str]] = {
     ),
 }
 _ALL_PHOTOS, _TEST_PHOTOS = "all photos", "test photos"
+
+
+def show(workspace: Workspace, main: DisplayedMap, second: DisplayedMap | None, colour: str) -> None:
+    """How far the maps can be trusted, what their colours mean, how two of them differ, and how to read one."""
+    for shown in filter(None, (main, second)):
+        st.markdown(f"**{shown.title}**")
+        show_measures(workspace, shown, "main" if shown is main else "other")
+    st.caption(plot.colour_note(workspace, main, colour))
+    if second is not None:
+        show_comparison(workspace, cached.catalog(workspace), main, second)
+    how_to_read(main)
 
 
 def show_measures(workspace: Workspace, shown: DisplayedMap, key: str = "main") -> None:

@@ -10,6 +10,7 @@ from lib.text import counted
 from lib.view import cached, photo_tiles, selection
 from lib.view.formatting import plain
 
+SHOW = "Show on the map"
 MAX_PHOTOS = 16
 
 
@@ -20,23 +21,23 @@ def show(workspace: Workspace, space: str) -> None:
         st.caption(f"Each photo's nearest are {plain(note)}.")
     for finding in cached.findings(workspace, space):
         with st.container(border=True):
-            left, right = st.columns([4, 1], vertical_alignment="center")
-            left.markdown(f"**{finding.title}** · {len(finding.ids):,} of {counted(len(photos.frame), 'photo')}")
-            left.caption(finding.about)
+            st.markdown(f"**{finding.title}** · {len(finding.ids):,} of {counted(len(photos.frame), 'photo')}")
+            st.caption(finding.about)
             if not finding.ids:
-                right.markdown(":material/check: none")
                 continue
-            if right.button(
-                "Show on the map", key=f"finding_{finding.name}", icon=":material/my_location:", width="stretch"
-            ):
-                selection.select(finding.ids, photos.ids, photos.contents)
-                st.rerun()
+            st.button(
+                SHOW,
+                key=f"finding_{finding.name}",
+                icon=":material/my_location:",
+                on_click=selection.select,
+                args=(finding.ids, photos.ids, photos.contents),
+            )
             photo_tiles.show_photos(
                 workspace,
                 finding.ids[:MAX_PHOTOS],
                 key=f"photos_{finding.name}",
                 title=finding.title,
                 notes=finding.notes[:MAX_PHOTOS],
-                tile=92,
+                tile=72,
                 row=True,
             )

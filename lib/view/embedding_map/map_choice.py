@@ -60,7 +60,7 @@ def parameters_choice(workspace: Workspace, space: str) -> MapParameters:
     """The parameters of the layout: controls behind a button, kept in the address unless they are the default ones."""
     default = workspace.map_parameters(space)
     chosen = _linked_parameters(default)
-    with st.popover(_summary(chosen), icon=":material/tune:", width="stretch"):
+    with st.popover(_summary(chosen), icon=":material/tune:", help="Method and parameters of the map"):
         with st.form("map_form", border=False):
             method = st.segmented_control(
                 "Method", list(_METHODS), default=chosen.method, format_func=_METHODS.__getitem__, required=True
@@ -143,13 +143,13 @@ def _default_parameters(workspace: Workspace, space: str, method: str) -> MapPar
 # --- the second map --------------------------------------------------------------------------------------------------
 
 
-def comparison_choice(workspace: Workspace, space: str) -> str:
+def comparison_choice(workspace: Workspace, space: str, *, disabled: bool = False) -> str:
     """What to compare the map with: nothing, another space, or this space by PCA."""
     titles = {_NONE: "none"}
     titles |= {name: spaces.get(name).title for name in workspace.spaces if name != space}
     titles["pca"] = "PCA of this space"
     bound = url_state.choice("beside", "map", list(titles), _NONE)
-    return str(st.selectbox("Compare with", list(titles), format_func=titles.__getitem__, **bound))
+    return str(st.selectbox("Compare with", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))
 
 
 def second_map(workspace: Workspace, main: DisplayedMap, comparison: str) -> DisplayedMap | None:

@@ -13,6 +13,7 @@ from lib.view import cached, inputs, page_controls, photo_tiles, selection, url_
 
 PAGE = 48
 ORDERS = {"id": "File name", "typical": "Most typical first", "odd": "Least typical first"}
+NO_SELECTION = "Draw a lasso or a box around some points, or use *Select*: their photos appear here."
 IDS_LABEL = "Photo IDs, one per line"
 _MAX_OUTLIERS = 7
 
@@ -25,7 +26,7 @@ def heading(count: int) -> str:
 def choose(workspace: Workspace) -> None:
     """A form that selects by class, part of the file name, or a list of ids."""
     photos = cached.catalog(workspace)
-    with st.popover("Select", icon=":material/filter_alt:", width="stretch"), st.form("pick_form", border=False):
+    with st.popover("Select", icon=":material/filter_alt:"), st.form("pick_form", border=False):
         labels = st.multiselect("Classes", list(photos.classes))
         name_part = inputs.line_or_none("File name contains", placeholder="img_12")
         id_lines = inputs.text_or_none(IDS_LABEL, placeholder="rose/rose_0007.jpg", height=90)
@@ -62,36 +63,44 @@ def show(workspace: Workspace, space: str) -> None:
     photos = cached.catalog(workspace)
     rows = np.array(selection.selected_rows(len(photos.ids), photos.contents), dtype=np.int64)
     if not len(rows):
-        st.caption("Draw a lasso or a box around some points, or use *Select*: their photos appear here.")
+        st.info(NO_SELECTION, icon=":material/lasso_select:")
         return
     selected = photos.frame.iloc[rows]
     counts = selected["label"].value_counts()
     st.subheader(heading(len(rows)))
     photo_tiles.legend(
-        workspace, {label: f"{counts.get(label, 0)} of {total}" for label, total in photos.classes.items()}
+        workspace, {label: f"{counts[label]} of {total}" for label, total in photos.classes.items() if label in counts}
     )
     closeness = cached.closeness(workspace, space, rows)
-    _show_typical(workspace, space, selected, closeness)
-    order, page, table, clear = st.columns([2, 1, 1, 1], vertical_alignment="bottom")
-    chosen_order = order.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, key="picked_order")
+    _show_typical(workspace, selected, closeness)
+    order, page = st.columns([3, 2], vertical_alignment="bottom")
+    chosen_order = order.selectbox(
+        "Order", list(ORDERS), format_func=ORDERS.__getitem__, key="picked_order", label_visibility="collapsed"
+    )
     orders = {"id": np.arange(len(rows)), "typical": np.argsort(-closeness, kind="stable")}
     orders["odd"] = orders["typical"][::-1]
     ordered = orders[chosen_order]
     pages = max(1, -(-len(rows) // PAGE))
-    number = page_controls.page_number(page, pages, "picked_page")
-    with table:
-        columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
-        page_controls.csv_button(columns.iloc[ordered], "selection", width="stretch")
-    if clear.button("Clear selection", icon=":material/close:", width="stretch"):
-        selection.select([], photos.ids, photos.contents)
-        st.rerun()
+    number = page_controls.page_number(page, pages, "picked_page", label_is_shown=False)
     on_page = selected.iloc[ordered[(number - 1) * PAGE : number * PAGE]]
     photo_tiles.show_photos(
-        workspace, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=92
+        workspace, list(on_page["id"]), key="lasso_photos", title="Photos in the selection", tile=68
     )
+    if pages > 1:
+        st.caption(f"Page {number} of {pages}.")
+    st.caption(
+        f"The medoid has the highest mean cosine to the other selected photos in {spaces.get(space).title}, the "
+        "outliers the lowest. Click a photo to make it the query."
+    )
+    columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
+    with st.container(horizontal=True):
+        if st.button("Clear selection", icon=":material/close:"):
+            selection.select([], photos.ids, photos.contents)
+            st.rerun()
+        page_controls.csv_button(columns.iloc[ordered], "selection")
 
 
-def _show_typical(workspace: Workspace, space: str, selected: pd.DataFrame, closeness: np.ndarray) -> None:
+def _show_typical(workspace: Workspace, selected: pd.DataFrame, closeness: np.ndarray) -> None:
     if len(selected) < 3:
         return
     order = np.argsort(-closeness, kind="stable")
@@ -104,12 +113,8 @@ def _show_typical(workspace: Workspace, space: str, selected: pd.DataFrame, clos
         title="Medoid and outliers of the selection",
         badges=["medoid", *["outlier"] * len(outliers)],
         notes=[f"{closeness[place]:.3f}" for place in shown],
-        tile=104,
+        tile=72,
         row=True,
-    )
-    st.caption(
-        f"The medoid has the highest mean cosine to the other selected photos in {spaces.get(space).title}, the "
-        "outliers the lowest. Click a photo to make it the query."
     )
 
 
@@ -118,7 +123,7 @@ def links(workspace: Workspace) -> None:
     photos = cached.catalog(workspace)
     if selection.query_id() is None and not selection.selected_rows(len(photos.ids), photos.contents):
         return
-    left, right, _ = st.columns([1, 1, 3])
+    left, right = st.columns(2)
     left.page_link(
         url_state.RETRIEVAL,
         label="Search with it",

@@ -16,7 +16,7 @@ from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.view import cached, photo_tiles, url_state
 from lib.view.components import hover_photo, scatter
-from lib.view.embedding_map import fidelity, plot
+from lib.view.embedding_map import fidelity, plot, sections
 from lib.view.formatting import percent, plain
 
 # From no training on these photos to all of it; the frozen features of `transfer` are those of the backbone.
@@ -44,13 +44,19 @@ def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[scatter.Colu
     return {**places, "density": None}, colour, scatter.animation_columns(maps, places["drawn"])
 
 
-def show(workspace: Workspace) -> None:
-    """The animation over the spaces that exist, and how to create the missing ones."""
-    names = tuple(name for name in ORDER if name in workspace.spaces)
-    missing = [name for name in ORDER if name not in workspace.spaces]
-    if len(names) < 2:
-        _show_how_to_begin()
-        return
+def names_of(workspace: Workspace) -> tuple[str, ...]:
+    """The spaces that the animation goes through, in order; with fewer than two there is none."""
+    return tuple(name for name in ORDER if name in workspace.spaces)
+
+
+def is_drawn(workspace: Workspace, section: str) -> bool:
+    """Whether the animation takes the place of the map."""
+    return section == sections.TRAINING and len(names_of(workspace)) > 1
+
+
+def draw(workspace: Workspace) -> None:
+    """The animation over at least two spaces, coloured by class, with the selection lit."""
+    names = names_of(workspace)
     photos, maps = cached.catalog(workspace), list(_aligned_maps(workspace, names).values())
     places, colour, animation = _columns(workspace, names)
     label = cached.traits(workspace, names[0])["label"]
@@ -66,24 +72,37 @@ def show(workspace: Workspace) -> None:
         on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(maps, drawn.position), label, drawn),
     )
     hover_photo.serve(_KEY, lambda row: plot.thumbnail(workspace, row))
+
+
+def show(workspace: Workspace) -> None:
+    """What the animation shows and the measures of its spaces, or how to create the missing ones."""
+    names = names_of(workspace)
+    missing = [name for name in ORDER if name not in workspace.spaces]
+    if len(names) < 2:
+        _show_how_to_begin()
+        return
+    st.markdown(
+        "The slider under the map moves the photos from one network's map to the next, coloured by class; space, "
+        "colour and comparison rest meanwhile."
+    )
+    st.dataframe(_table(workspace, names), width="stretch", hide_index=True, column_config=_COLUMN_CONFIG)
+    st.caption(
+        "Purity: the share of a photo's 10 nearest that are of its class. A network was trained with the labels of "
+        "its training photos, so the test photos are the fair measure."
+    )
     st.caption(
         "Each map is UMAP of one network's features, rotated, mirrored and scaled to match the map before "
         "(Procrustes). Intermediate positions are only animation. A lasso selects at any position."
         + (f" Not created yet: {', '.join(missing)}." if missing else "")
     )
-    st.caption(
-        "Purity: the share of a photo's 10 nearest that are of its class. A network was trained with the labels of "
-        "its training photos, so the test photos are the fair measure."
-    )
     for name in names:
         if note := neighbourhoods.approximation_note(cached.neighbourhoods(workspace, name).facts, ["cosine"]):
             st.caption(f"The nearest in {spaces.get(name).title} are {plain(note)}.")
-    st.dataframe(_table(workspace, names), width="stretch", hide_index=True, column_config=_COLUMN_CONFIG)
 
 
 def _show_how_to_begin() -> None:
     st.info(
-        "Train networks on the Training regimes page and press *Create embeddings* there; then this panel shows how "
+        "Train networks on the Training regimes page and press *Create embeddings* there; then the map shows how "
         "training rearranges the photos.",
         icon=":material/model_training:",
     )

@@ -91,6 +91,83 @@ def frontier(rows: Sequence[Mapping[str, Any]], k: int, *, ink: str | None = Non
     return figure
 
 
+def over_setting(
+    rows: Sequence[Mapping[str, Any]],
+    parameter: str,
+    value: str,
+    k: int,
+    *,
+    best: Mapping[str, Any] | None = None,
+    ink: str | None = None,
+) -> go.Figure:
+    """`recall` or `p50_ms` (`value`) of one index over a search parameter, with 95 % intervals; `best` is marked.
+
+    `rows` are those of the `recall` document. The axis of the parameter is logarithmic, with a tick at each setting.
+    """
+    settings = sorted(rows, key=lambda row: row["params"][parameter])
+    xs = [row["params"][parameter] for row in settings]
+    ys = [row[value] for row in settings]
+    bounds = [row["ci95"][value] or (row[value], row[value]) for row in settings]
+    colour = COLOURS.get(settings[0]["index_type"], theme.MUTED)
+    title, form = (f"recall@{k}", ".3f") if value == "recall" else ("median latency, ms", ".2f")
+    figure = go.Figure()
+    figure.add_scatter(
+        x=xs,
+        y=ys,
+        mode="lines+markers",
+        marker={
+            "size": [15 if row is best else 9 for row in settings],
+            "symbol": ["star" if row is best else "circle" for row in settings],
+            "color": colour,
+        },
+        line={"color": colour, "width": 1.6},
+        error_y={
+            "array": [upper - y for y, (_, upper) in zip(ys, bounds, strict=True)],
+            "arrayminus": [y - lower for y, (lower, _) in zip(ys, bounds, strict=True)],
+            "thickness": 1.4,
+            "width": 5,
+        },
+        customdata=bounds,
+        hovertemplate=f"{text(parameter)} %{{x}}<br>{title} %{{y:{form}}}<br>95 % interval "
+        f"%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_layout(height=300, margin=MARGIN, hovermode="closest")
+    # Plotly's own ticks on a logarithmic axis stand at powers of ten.
+    low_x, high_x = math.log10(xs[0]), math.log10(xs[-1])
+    room = 0.06 * (high_x - low_x) or 0.1
+    figure.update_xaxes(
+        title=f"{parameter} (logarithmic)",
+        type="log",
+        tickvals=xs,
+        ticktext=[f"{x:,}" for x in xs],
+        tickangle=0,
+        range=[low_x - room, high_x + room],
+    )
+    if best is not None:
+        x = math.log10(best["params"][parameter])
+        figure.add_vline(x=best["params"][parameter], line={"color": theme.QUERY, "width": 2, "dash": "dot"})
+        figure.add_annotation(  # its place is a logarithm, unlike that of the line
+            x=x,
+            y=0,
+            yref="paper",
+            yanchor="bottom",
+            xanchor="left" if 2 * x < low_x + high_x else "right",
+            text=f"recommended: {text(parameter)} = {best['params'][parameter]}",
+            showarrow=False,
+            font={"color": ink},
+        )
+    if value == "recall":
+        low = min(lower for lower, _ in bounds)
+        ticks = [tick / 100 for tick in range(101) if tick % _step(1 - low) == 0]
+        figure.update_yaxes(
+            title=title, range=[max(0.0, low - 0.01), 1 + 0.06 * (1.01 - low)], tickvals=ticks, tickformat=".2f"
+        )
+    else:
+        figure.update_yaxes(title=title, rangemode="tozero")
+    return figure
+
+
 def _step(span: float) -> int:
     """Hundredths between two ticks of an axis that shows `span` and a little more."""
     return next(step for step in (1, 2, 5, 10, 20) if 100 * (span + 0.06) <= 8 * step or step == 20)

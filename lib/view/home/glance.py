@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 import streamlit as st
 
 from lib.data.catalog import SPLITS
 from lib.prepare.workspace import Workspace
-from lib.text import natural_key
+from lib.text import counted, natural_key
 from lib.view import cached, photo_tiles
 from lib.view.figures import style
 
@@ -27,15 +29,23 @@ _BARS = """<style>
 </style>"""
 
 
-def show(workspace: Workspace) -> None:
-    """The counts in boxes, then a bar for each class."""
+def counts(workspace: Workspace, lead: str) -> None:
+    """What this app is, in one line, and the numbers of photos, classes and of photos by split."""
     photos = cached.catalog(workspace)
-    counts = {"Photos": len(photos.frame), "Classes": len(photos.classes)}
-    counts |= {title: photos.splits[split] for split, title in _TITLES.items()}
-    columns = st.container(key="numbers").columns(len(counts))
-    for column, (title, count) in zip(columns, counts.items(), strict=True):
-        column.metric(title, f"{count:,}", border=True)
-    st.html(_BARS + class_bars(photos.frame, photo_tiles.colours(photos)))
+    numbers = [counted(len(photos.frame), "photo"), counted(len(photos.classes), "class")]
+    numbers += [f"{photos.splits[split]:,} {title.lower()}" for split, title in _TITLES.items()]
+    st.html(
+        f'<p class="ps-lead" style="max-width:none">{html.escape(lead)} '
+        f'<b style="white-space:nowrap">{html.escape(" · ".join(numbers[:2]))}</b> '
+        f"({html.escape(', '.join(numbers[2:]))})</p>"
+    )
+
+
+def classes(workspace: Workspace) -> None:
+    """A bar for each class, by split."""
+    photos = cached.catalog(workspace)
+    with st.expander(f"{counted(len(photos.classes), 'class')} by split", icon=":material/bar_chart:"):
+        st.html(_BARS + class_bars(photos.frame, photo_tiles.colours(photos)))
 
 
 def class_bars(frame: pd.DataFrame, colours: dict[str, str]) -> str:

@@ -1,29 +1,24 @@
-"""Home: the data set at a glance, its photos, its quality, and what is ready."""
+"""Home: what the measurements say, the data set its quality, what is ready, and its photos."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from lib.view import page_frame
-from lib.view.home import audit, glance, network_input, photos, status, tour
+from lib.view.home import audit, glance, network_input, photos, status, tour, verdicts
+
+LEAD = "Explore image embeddings: which photos does your model consider similar, and why?"
 
 
 def show() -> None:
     """The page, from top to bottom."""
-    page_frame.begin(
-        "Petalscope",
-        "Which photos does your model consider similar, and why? Train ResNet18 in four ways, explore the embeddings, "
-        "search them under five metrics, and open the Milvus collection that holds them.",
-    )
+    page_frame.begin("Petalscope", LEAD)
     workspace = page_frame.workspace()
     page_frame.origin(workspace, "resnet18" if "resnet18" in workspace.spaces else None)
 
-    glance.show(workspace)
+    glance.counts(workspace, LEAD)
+    verdicts.show(workspace)
     tour.show()
-
-    st.header("Photos", divider="gray")
-    photos.show(workspace)
-    network_input.show(workspace)
 
     left, right = st.container(key="split").columns(2, gap="large")
     with left:
@@ -32,3 +27,8 @@ def show() -> None:
     with right:
         st.header("Status", divider="gray")
         status.show(workspace)
+
+    st.header("Photos", divider="gray")
+    glance.classes(workspace)
+    photos.show(workspace)
+    network_input.show(workspace)

@@ -18,9 +18,10 @@ STOPS = (
 
 
 def show() -> None:
-    """A card for each page."""
+    """A link for each page, in one row."""
     icons = {page: icon for page, _, icon in page_frame.PAGES}
-    for column, (page, title, about) in zip(st.columns(len(STOPS)), STOPS, strict=True):
-        with column.container(border=True, height="stretch"):
-            st.page_link(page, label=f"**{title}**", icon=icons[page], query_params=url_state.link_to(page))
-            st.caption(about)
+    with st.container(horizontal=True, gap="small", key="tour"):
+        for page, title, about in STOPS:
+            st.page_link(
+                page, label=title, icon=icons[page], help=about, query_params=url_state.link_to(page), width="content"
+            )

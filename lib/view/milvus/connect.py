@@ -27,7 +27,8 @@ REFRESH = "Refresh"
 CONNECT = "Connect"
 OWN_STORE = "Petalscope's own store"
 READ_ONLY = "read only"
-UNLOCK = "unlock changes (part *Change*)"
+CHANGES = "Five steps & changes"  # the section that changes a store
+UNLOCK = f"unlock changes (*{CHANGES}*, part *Change*)"
 NOT_CONNECTED = "to which this session is not connected"
 
 

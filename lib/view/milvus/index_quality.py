@@ -1,28 +1,30 @@
-"""Milvus page, Index quality: recall against latency of the index and of other types, and IVF's cells drawn."""
+"""Milvus page, Index quality: recall and latency of the index over its settings, and beside those of other types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from lib.documents.inspect import IndexDocument, RecallDocument
-from lib.store import field_search, index_comparison, index_types, ivf_cells, recall
+from lib.measure import index_recall
+from lib.store import field_search, index_comparison, index_types, recall
 from lib.store.index_comparison import Comparison
-from lib.store.ivf_cells import Cells
-from lib.store.recall import scores
-from lib.view import cached, page_controls, selection, url_state
-from lib.view.cached_milvus import BY_COLLECTION, MilvusContext
+from lib.view import cached, page_controls, url_state
+from lib.view.cached_milvus import MilvusContext
 from lib.view.figures import index_quality as figures
 from lib.view.formatting import ink, plain
-from lib.view.milvus import connect, load_prompt, map_sample
+from lib.view.milvus import connect, ivf_drawing, load_prompt, map_sample, measured_recall
+from lib.view.milvus.measured_recall import Measured
 
 _VIEWS = {"curve": "This index", "compare": "Other index types", "ivf": "IVF cells"}
-_CURVE_QUERIES = 200  # rows whose recall is averaged in IVF's curve
-_K = 10
+NOTHING_MISSED = (
+    "Where no neighbour was missed, the interval is Wilson's for as many queries: a query that was not tried may still "
+    "miss all. More queries make it narrower."
+)
+MEASURE, AGAIN = "Measure", "Measure again"
 NO_VECTORS = "Index quality is measured on 32-bit float vectors; this collection has none."
 NO_INDEX = "This field has no index: every search scans all rows, so recall is 1."
 
@@ -48,18 +50,21 @@ def show(context: MilvusContext) -> None:
     elif view == "compare":
         _compare(context, field, index)
     else:
-        _ivf(context, field, index)
+        ivf_drawing.show(context, field, index)
 
 
 def _k_and_queries(key: str) -> tuple[int, int]:
     left, right = st.columns(2)
-    k = int(left.number_input("Neighbours (k)", 1, 100, _K, key=f"{key}_k"))
-    return k, int(right.number_input("Queries", 5, 500, 50, key=f"{key}_queries", help="Rows drawn at random."))
+    k = int(left.number_input("Neighbours (k)", 1, 100, measured_recall.K, key=f"{key}_k"))
+    queries = int(
+        right.number_input(
+            "Queries", 5, 500, measured_recall.QUERIES, key=f"{key}_queries", help="Rows drawn at random."
+        )
+    )
+    return k, queries
 
 
-@st.cache_data(ttl=3600, max_entries=32, show_spinner=False, hash_funcs=BY_COLLECTION)
-def _measured(context: MilvusContext, field: str, k: int, queries: int, row_count: int | None) -> RecallDocument:
-    # `row_count` only keys the cache.
+def _measure(context: MilvusContext, field: str, k: int, queries: int) -> RecallDocument:
     bar = st.progress(0.0, text="exact scan of the stored vectors")
 
     def progress(done: int, total: int | None) -> None:
@@ -74,29 +79,50 @@ def _measured(context: MilvusContext, field: str, k: int, queries: int, row_coun
 
 
 def _curve(context: MilvusContext, field: str, index: IndexDocument | None) -> None:
-    """Recall against latency at each setting of this index; measured once the user has asked for it."""
+    """Recall and latency at each setting of this index: as stored, or measured once the user has asked for it."""
     if index is None:
         st.info(NO_INDEX)
         return
-    k, queries = _k_and_queries("recall")
-    measurement = (context.key, field, k, queries)
-    started = st.session_state.setdefault("recall_asked", set())
-    if st.button("Measure", type="primary", icon=":material/speed:"):
-        started.add(measurement)
-    if measurement not in started:
-        st.caption("Searches with rows of the collection at each setting of the index, against an exact scan.")
+    latest = measured_recall.latest(context, index)
+    result = st.container()
+    with st.container(key="split_measure").columns([3, 1], vertical_alignment="bottom")[0]:
+        k, queries = _k_and_queries("recall")
+    asked = measured_recall.asked()
+    if st.button(AGAIN if latest else MEASURE, type="secondary" if latest else "primary", icon=":material/speed:"):
+        asked.add((context.key, field, k, queries))
+    for wanted in [each for each in asked if each[:2] == (context.key, field)]:
+        asked.discard(wanted)
+        measured_recall.keep(context, index, _measure(context, *wanted[1:]))
+        st.rerun()
+    if latest is None:
+        result.caption("Searches with rows of the collection at each setting of the index, against an exact scan.")
         return
-    document = _measured(context, field, k, queries, context.read_entry()["rows"]["count"])
-    _frontier(document, "recall_curve")
+    with result:
+        _settings(context, index, latest)
+
+
+def _settings(context: MilvusContext, index: IndexDocument, measured: Measured) -> None:
+    """The recommended setting, recall and latency over the settings, and the table."""
+    document = measured.document
     if document.get("warning") and not index.get("warning"):
         st.warning(plain(document["warning"]), icon=":material/warning:")
-    build = figures.setting(document["build"]).replace("no setting", "no build parameters")
-    st.caption(
-        f"{plain(index['index_type'])} ({plain(build)}), {document['metric']}; {_queries(document)}, each without "
-        "itself. Latency: one query at a time, round trip, measured by this client. The same as "
-        f"`python -m lib recall --collection {context.name}`."
-    )
+    if sentence := index_recall.rule(document):
+        st.markdown(f":material/recommend: {plain(sentence)}")
+    parameter = next(iter(document["rows"][0]["params"]), "")
+    if parameter:
+        best = recall.recommended(document["rows"])
+        first, second = st.columns(2, gap="medium")
+        for column, value in ((first, "recall"), (second, "p50_ms")):
+            figure = figures.over_setting(document["rows"], parameter, value, document["k"], best=best, ink=ink())
+            column.plotly_chart(figure, width="stretch", key=f"recall_{value}")
     _table(document, "recall")
+    if any(row["recall"] == 1 for row in document["rows"]):
+        st.caption(f":material/info: {NOTHING_MISSED}")
+    st.caption(
+        f"{plain(index_recall.described(index))}. {plain(index_recall.about(document))} "
+        f"{plain(measured.origin.capitalize())}. A measurement of this session is repeated by "
+        f"`python -m lib recall --collection {context.name} --k {document['k']} --queries {document['queries']}`."
+    )
 
 
 def _frontier(document: RecallDocument | Comparison, key: str) -> None:
@@ -108,6 +134,10 @@ def _queries(document: RecallDocument | Comparison) -> str:
     return f"{document['queries']} rows as queries against {document['gallery']:,}"
 
 
+def _between(interval: tuple[float, float] | None, digits: int) -> str:
+    return "" if interval is None else f"{interval[0]:.{digits}f} – {interval[1]:.{digits}f}"
+
+
 def _table(document: RecallDocument | Comparison, name: str) -> None:
     k = document["k"]
     table = pd.DataFrame(
@@ -116,7 +146,9 @@ def _table(document: RecallDocument | Comparison, name: str) -> None:
                 "Index": row["index_type"],
                 "Setting": figures.setting(row["params"]),
                 f"Recall@{k}": row["recall"],
+                "95 % interval": _between(row["ci95"]["recall"], 3),
                 "Median ms": row["p50_ms"],
+                "95 % interval, ms": _between(row["ci95"]["p50_ms"], 2),
                 "95 % within ms": row["p95_ms"],
             }
             | (
@@ -192,67 +224,6 @@ def _comparison(document: Comparison, metric: str) -> None:
         _frontier(document, "compared_curve")
         st.caption(
             f"{metric}, {_queries(document)}. A larger mark is a larger index (size by formula). Latency: one query at "
-            "a time, measured by this client."
+            "a time, measured by this client; the settings of one type took turns, the types came one after the other."
         )
         _table(document, "index-types")
-
-
-@st.cache_data(ttl=600, max_entries=16, show_spinner="Clustering", hash_funcs=BY_COLLECTION)
-def _clustered(
-    context: MilvusContext, field: str, row_count: int, cell_count: int, metric: str, _vectors: np.ndarray
-) -> tuple[Cells, list[tuple[int, float, float]], int]:
-    """IVF's cells, `recall_by_nprobe`, and over how many rows that is the mean."""
-    cells = ivf_cells.make_cells(_vectors, cell_count, metric)
-    queries = np.sort(np.random.default_rng(0).permutation(row_count)[: min(_CURVE_QUERIES, row_count)])
-    curve = ivf_cells.recall_by_nprobe(cells, _vectors, queries, metric, min(_K, row_count - 1))
-    return cells, curve, len(queries)
-
-
-def _ivf(context: MilvusContext, field: str, index: IndexDocument | None) -> None:
-    """IVF's cells on a plane, those that a search probes bright; recall by nprobe beside them."""
-    sample = map_sample.sample(context, field)
-    count = len(sample.keys)
-    metric = str(index["metric_type"]) if index is not None and index["metric_type"] in recall.METRICS else "COSINE"
-    xy = map_sample.prepared_plane(context, sample)
-    plane = "the space's UMAP map" if xy is not None else "PCA"
-    if xy is None:
-        xy = map_sample.plane(context, field, sample, "pca").xy
-    left, right = st.columns([7, 4], gap="medium")
-    with right:
-        most = min(128, count)
-        built = int((index["params"].get("nlist") if index is not None else None) or 32)
-        cell_count = int(st.slider("Cells (nlist)", 1, most, min(built, most), key="ivf_cells"))
-        nprobe = int(st.slider("Probed cells (nprobe)", 1, max(2, cell_count), min(2, cell_count), key="ivf_probes"))
-        nprobe = min(nprobe, cell_count)
-        cells, curve, queries = _clustered(context, field, count, cell_count, metric, sample.vectors)
-        selected = selection.query_id()
-        query = sample.keys.index(selected) if selected in sample.keys else 0
-        k = min(_K, count - 1)
-        nearest = _nearest(sample.vectors, query, metric, k)
-        probed = ivf_cells.nearest_cells(cells, sample.vectors[query], metric, nprobe).tolist()
-        retrieved = sum(int(cells.of[row]) in probed for row in nearest)
-        numbers = st.container(key="numbers_ivf").columns(2)
-        numbers[0].metric("Neighbours retrieved", f"{retrieved} of {k}", border=True, height="stretch")
-        scanned = float(np.isin(cells.of, probed).mean())
-        numbers[1].metric("Rows scanned", f"{scanned:.1%}", border=True, height="stretch")
-        st.plotly_chart(figures.probes(curve, nprobe, k), width="stretch", key="ivf_curve")
-        mean = curve[nprobe - 1][1]
-        st.caption(f"Mean recall@{k} over {queries} rows at nprobe {nprobe}: **{mean:.3f}**.")
-    with left:
-        figure = figures.ivf_cells(xy, cells.of, sample.keys, probed, query, nearest)
-        st.plotly_chart(figure, width="stretch", key="ivf_map")
-        hint = "" if selected in sample.keys else " (click a photo for another)"
-        st.caption(
-            f"{count:,} rows on {plane}, coloured by k-means cell; probed cells are bright. The query is "
-            f"{plain(sample.keys[query])}{hint}. IVF clusters the vectors once; a search then scans only the cells "
-            "whose centres are nearest to the query. These cells are computed here with faiss, since no engine exposes "
-            "its own."
-        )
-
-
-def _nearest(vectors: np.ndarray, query: int, metric: str, k: int) -> list[int]:
-    """Rows of the `k` true neighbours of row `query`, which is left out."""
-    values = scores(vectors, vectors[query][None], metric)[0]
-    values[query] = -np.inf
-    nearest: list[int] = np.argsort(-values, kind="stable")[:k].tolist()
-    return nearest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import streamlit as st
@@ -19,26 +20,26 @@ from lib.view.milvus import (
     connect,
     index_quality,
     map,
+    measured_recall,
     overview,
     quickstart,
     rows,
-    schema,
     search,
     vector_health,
 )
 
-# By the value of the link parameter `part`: a title, and the function that draws the part.
-PARTS: dict[str, tuple[str, Callable[[MilvusContext], None]]] = {
-    "overview": ("Overview", overview.show),
-    "schema": ("Schema", schema.show),
-    "rows": ("Rows", rows.show),
-    "search": ("Search", search.show),
-    "quality": ("Index quality", index_quality.show),
-    "health": ("Health", vector_health.show),
-    "map": ("Map", map.show),
-    "steps": ("Five steps", quickstart.show),
-    "change": ("Change", changes.show),
+# The sections of the page. By the value of the link parameter `section`: the parts of each, with title and function.
+Part = tuple[str, Callable[[MilvusContext], None]]
+SECTIONS: dict[str, dict[str, Part]] = {
+    "Overview": {"overview": ("Overview", overview.show)},
+    "Rows & search": {"rows": ("By key", rows.show), "search": ("By similarity", search.show)},
+    "Index quality": {"quality": ("Index quality", index_quality.show)},
+    "Vectors": {"health": ("Health", vector_health.show), "map": ("Map", map.show)},
+    connect.CHANGES: {"steps": ("Five steps", quickstart.show), "change": ("Change", changes.show)},
 }
+_SWITCHES = {"Rows & search": "Order", "Vectors": "View", connect.CHANGES: "Learn or change"}
+_OF_THE_INDEX = frozenset({"overview", "quality"})  # parts that read what the verdict needs
+_FIRST = next(iter(SECTIONS.items()))
 RETRY = f"Other connections are under *{connect.CONNECT}* above; *{connect.REFRESH}* tries again."
 
 
@@ -55,10 +56,31 @@ def choose() -> MilvusContext:
 
 
 def show(context: MilvusContext) -> None:
-    """The part that the user has chosen."""
-    titles = {name: title for name, (title, _) in PARTS.items()}
-    part = page_controls.segments("Part", titles, url_state.SECTION, "milvus", "overview", label_is_shown=False)
-    PARTS[part][1](context)
+    """The section that the user has chosen, and of its parts the chosen one."""
+    linked = url_state.parameter(url_state.SECTION)
+    title, parts = next(((title, parts) for title, parts in SECTIONS.items() if linked in parts), _FIRST)
+    firsts = {next(iter(each)): name for name, each in SECTIONS.items()}
+    # The address names the part; the control over it shows the section that the part belongs to.
+    page_controls.segments("Section", firsts, url_state.SECTION, "milvus", next(iter(parts)), label_is_shown=False)
+    part = next(iter(parts))
+    if len(parts) > 1:
+        titles = {name: part_title for name, (part_title, _) in parts.items()}
+        part = page_controls.segments(
+            _SWITCHES[title], titles, url_state.SECTION, "milvus_part", part, label_is_shown=False
+        )
+    early = part in _OF_THE_INDEX
+    if early:
+        _verdict(context)
+    parts[part][1](context)
+    if not early:  # what it reads takes time in proportion to the rows, on Lite, or a slow server's
+        _verdict(context)
+
+
+def _verdict(context: MilvusContext) -> None:
+    """The verdict on the chosen collection's index; the page's lead stays where there is none."""
+    if context.name is not None:
+        with contextlib.suppress(PetalscopeError):  # the section says what cannot be read
+            measured_recall.show_verdict(context)
 
 
 def _photos(connection: Connection) -> Workspace | None:

@@ -17,6 +17,7 @@ from lib.view.milvus import connect
 
 _MOST_PHOTOS = 500
 _STEPS = 5
+_INDEX = 3  # the place of the step whose answer is short enough to be shown unfolded
 _LESSON = "lesson"  # the session's lesson
 RUN_REST = "Run the rest"
 START_OVER = "Start over"
@@ -44,45 +45,56 @@ def show(context: MilvusContext) -> None:
         _forget()
         lesson = None
     done = 0 if lesson is None else len(lesson.done)
-    first, second, third, _ = st.columns([2, 2, 2, 4])
-    if first.button(
-        run_step(done + 1) if done < _STEPS else ALL_DONE,
-        type="primary",
-        disabled=done == _STEPS,
-        icon=":material/play_arrow:",
-        width="stretch",
-    ):
-        _run(workspace, server, 1)
-    if second.button(RUN_REST, disabled=done == _STEPS, icon=":material/fast_forward:", width="stretch"):
-        _run(workspace, server, _STEPS - done)
-    if third.button(START_OVER, disabled=lesson is None, icon=":material/restart_alt:", width="stretch"):
-        _forget()
-        st.rerun()
+    with st.container(horizontal=True):
+        if st.button(RUN_REST if done < _STEPS else ALL_DONE, disabled=done == _STEPS, icon=":material/fast_forward:"):
+            _run(workspace, server, _STEPS - done)
+        if st.button(START_OVER, disabled=lesson is None, icon=":material/restart_alt:"):
+            _forget()
+            st.rerun()
     lesson = lesson or st.session_state.get(_LESSON) or _new(workspace, server)  # a failed first step made one, too
     for place in range(_STEPS):
-        _step(workspace, lesson, place)
+        _step(workspace, lesson, server, place)
 
 
-def _step(workspace: Workspace, lesson: Lesson, place: int) -> None:
-    """One step, with its result where it has run."""
+def _step(workspace: Workspace, lesson: Lesson, server: Server | None, place: int) -> None:
+    """A card of one step: what it is for and its code, beside the button that runs it and, once it ran, its output."""
     step, done = lesson.steps[place], place < len(lesson.done)
-    with st.container(border=True):
-        icon = ":material/check_circle:" if done else f":material/counter_{place + 1}:"
-        st.markdown(f"{icon} **{place + 1} · {step.title}**")
-        st.caption(step.purpose)
-        st.code(step.code, language="python")
-        if not done:
-            return
-        result = lesson.done[place]
-        st.caption(f"**{result.milliseconds:.1f} ms**, {ANSWER}")
-        if isinstance(result.answer, (dict, list)):
-            st.json(result.answer, expanded=place in {3, 4})
-        else:
-            st.code(str(result.answer), language=None)
-        if place == _STEPS - 1:
-            ids = [row["id"] for row in result.answer]
-            cosines = [f"{row['cosine']:.4f}" for row in result.answer]
-            photo_tiles.show_photos(workspace, ids, key="steps_photos", title="Search results", notes=cosines)
+    with st.container(border=True, key=f"split_step_{place + 1}"):
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            icon = ":material/check_circle:" if done else f":material/counter_{place + 1}:"
+            st.markdown(f"{icon} **{place + 1} · {step.title}**: {step.purpose}")
+            st.code(step.code, language="python")
+        with right:
+            is_next = place == len(lesson.done)
+            if st.button(
+                run_step(place + 1),
+                type="primary" if is_next else "secondary",
+                disabled=not is_next,
+                icon=":material/play_arrow:",
+                key=f"run_step_{place + 1}",
+                help=None if is_next or done else "Run the steps before it first.",
+            ):
+                _run(workspace, server, 1)
+            if done:
+                _output(workspace, lesson, place)
+
+
+def _output(workspace: Workspace, lesson: Lesson, place: int) -> None:
+    """What a step returned: photos for the search, else the engine's answer; and the time it took."""
+    result = lesson.done[place]
+    st.caption(f"**{result.milliseconds:.1f} ms**, {ANSWER}")
+    if place == _STEPS - 1:
+        ids = [row["id"] for row in result.answer]
+        notes = [f"{row['label']}, {row['cosine']:.4f}" for row in result.answer]
+        photo_tiles.show_photos(workspace, ids, key="steps_photos", title="Search results", notes=notes)
+        st.caption("The first is the query itself: its cosine with itself is 1.")
+        with st.expander("The answer as JSON", icon=":material/data_object:"):
+            st.json(result.answer)
+    elif isinstance(result.answer, (dict, list)):
+        st.json(result.answer, expanded=place == _INDEX)
+    else:
+        st.code(str(result.answer), language=None)
 
 
 def _target(context: MilvusContext) -> Server | None:

@@ -1,4 +1,4 @@
-"""Milvus page, Schema: every field, and every index with its parameters, their source, and its size."""
+"""Milvus page, Overview: every index with all its parameters, and every field."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import pandas as pd
 import streamlit as st
 
 from lib.documents.inspect import CollectionDocument, FieldDocument, IndexDocument
-from lib.store import index_types
+from lib.store import collections, index_types, vector_search
+from lib.store.index_parameters import IndexParameter, index_parameters
+from lib.store.index_types import IndexSize
 from lib.text import counted
 from lib.view import formatting
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
+from lib.view.milvus import measured_recall
 from lib.view.milvus.connect import REFRESH
-from lib.view.milvus.overview import known_or_not
+from lib.view.milvus.stats import MEMORY, index_sizes
 
 ATTRIBUTES = "Key / attributes"
-MEMORY = "Memory, estimated"
+PARAMETER, SOURCE = "Index parameter", "Source"
 _ALWAYS = frozenset({"Field", "Type", ATTRIBUTES})  # columns that are shown even when empty
 _FLAGS = {
     "primary": "primary key",
@@ -28,10 +31,18 @@ _FLAGS = {
 }
 
 
-def show(context: MilvusContext) -> None:
-    """Fields, then indexes."""
-    entry = context.read_entry()
-    st.subheader("Fields")
+def show_indexes(context: MilvusContext, entry: CollectionDocument) -> None:
+    """Each index with every parameter, those of vector fields first."""
+    _without_index(entry)
+    vectors = {field["name"] for field in entry["fields"] if "VECTOR" in field["type"]}
+    sizes = index_sizes(entry, lite=context.lite)
+    for index in sorted(entry["indexes"], key=lambda index: index["field"] not in vectors):
+        _index(index, entry, sizes.get(index["field"]), lite=context.lite)
+        measured_recall.measure_button(context, index)
+
+
+def show_fields(entry: CollectionDocument) -> None:
+    """Every field with its type, attributes and limits."""
     fields = pd.DataFrame([_field(field) for field in entry["fields"]])
     columns = [name for name in fields if name in _ALWAYS or (fields[name] != "").any()]
     st.dataframe(fields[columns], hide_index=True, width="stretch")
@@ -39,10 +50,6 @@ def show(context: MilvusContext) -> None:
         st.caption("Rows may have further fields: dynamic fields, kept as JSON in `$meta`.")
     for function in entry.get("functions") or []:
         st.json(formatting.exact(function), expanded=False)
-    st.subheader("Indexes")
-    _without_index(entry)
-    for index in entry["indexes"]:
-        _index(index, entry, lite=context.lite)
 
 
 def _without_index(entry: CollectionDocument) -> None:
@@ -79,60 +86,39 @@ def _field(field: FieldDocument) -> dict[str, str]:
     }
 
 
-def _index(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> None:
-    with st.container(border=True):
-        metric = f", metric **{plain(index['metric_type'])}**" if index["metric_type"] else ""
-        st.markdown(f"**{plain(index['index_type'])}** on **{plain(index['field'])}**{metric}")
-        if index.get("warning"):
-            st.warning(plain(index["warning"]), icon=":material/warning:")
-        _parameters(index)
-        _size(index, entry, lite=lite)
-        state = index["state"] or "not exposed"
-        counts = ", ".join(f"{name} {known_or_not(value)}" for name, value in index["rows"].items())
-        note = f" :material/warning: {plain(index['state_note'])}" if index.get("state_note") else ""
-        st.caption(f"State **{plain(state)}**{f' ({counts})' if counts else ''}.{note}")
-        with st.expander("Raw answer of the engine", icon=":material/data_object:"):
-            st.json(formatting.exact(index["raw"]), expanded=True)
+def _index(index: IndexDocument, entry: CollectionDocument, size: IndexSize | None, *, lite: bool) -> None:
+    if index.get("warning"):
+        st.warning(plain(index["warning"]), icon=":material/warning:")
+    ours = collections.is_ours(entry)
+    searched_with = vector_search.plan_search("cosine", 10, 0)[1] if ours else None
+    parameters = index_parameters(index, lite=lite, searched_with=searched_with, made_here=ours)
+    title = f"Index on {index['field']}" + (f", named {index['name']}" if index["name"] != index["field"] else "")
+    st.table(_table(parameters, title), border="horizontal", hide_index=True)
+    _size(index, entry, size)
+    with st.expander(f"Raw answer of the engine: {plain(index['field'])}", icon=":material/data_object:"):
+        st.json(formatting.exact(index["raw"]), expanded=True)
 
 
-def _parameters(index: IndexDocument) -> None:
-    names = dict.fromkeys([*index["source"], *index["params"]])
-    if not names:
-        st.caption("This index type has no build parameters.")
+def _table(parameters: list[IndexParameter], title: str) -> pd.DataFrame:
+    """The parameters as cells of Markdown, a row each; the title heads the column of names."""
+    return pd.DataFrame(
+        [
+            {plain(title): plain(each.name), "Value": f"**{plain(each.value)}**", SOURCE: plain(each.source),
+             "What it does": plain(each.about)}
+            for each in parameters
+        ]
+    )  # fmt: skip
+
+
+def _size(index: IndexDocument, entry: CollectionDocument, size: IndexSize | None) -> None:
+    if size is None:
         return
-    rows = [
-        {
-            "Build parameter": name,
-            "Value": known_or_not(index["params"].get(name)),
-            "Source": index["source"].get(name, "reported"),
-        }
-        for name in names
-    ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        width="stretch",
-        column_config={
-            "Source": st.column_config.TextColumn(
-                help="reported: by the engine. default: not reported; the value in the engine's source code. not "
-                "exposed: the parameter exists, but its value cannot be read."
-            )
-        },
-    )
-
-
-def _size(index: IndexDocument, entry: CollectionDocument, *, lite: bool) -> None:
-    field = next((field for field in entry["fields"] if field["name"] == index["field"]), None)
-    rows = entry["rows"]["count"] if entry["rows"]["count"] is not None else entry["rows"]["row_count"]
-    if field is None or "VECTOR" not in field["type"] or rows is None:
-        return
-    index_type = "FLAT" if index.get("pretended") else index["index_type"]
-    size = index_types.estimated_size(index_type, field["type"], rows, field["dim"], index["params"], lite=lite)
     if size.memory is None:
         st.caption(f"Memory: not known ({size.formula}).")
         return
+    rows = entry["rows"]["count"] if entry["rows"]["count"] is not None else entry["rows"]["row_count"]
     assumed = [name for name, source in index["source"].items() if source == "not exposed" and name in {"M", "nlist"}]
     st.caption(
-        f"{MEMORY}: **{index_types.format_bytes(size.memory)}** = {plain(size.formula)}, for {counted(rows, 'row')}"
-        + (f"; assumed, since not exposed: {', '.join(assumed)}" if assumed else "")
+        f"{MEMORY}: **{index_types.format_bytes(size.memory)}** = {plain(size.formula)}, for "
+        f"{counted(rows or 0, 'row')}" + (f"; assumed, since not exposed: {', '.join(assumed)}" if assumed else "")
     )

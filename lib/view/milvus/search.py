@@ -20,7 +20,7 @@ from lib.view import cached, formatting, inputs, page_controls, selection, uploa
 from lib.view.cached_milvus import MilvusContext
 from lib.view.formatting import plain
 from lib.view.milvus import filter_builder, load_prompt, row_photos
-from lib.view.milvus.overview import known_or_not
+from lib.view.milvus.values import known_or_not
 
 WAYS = {"row": "A row", "photo": "A photo", "typed": "Paste a vector"}
 _RANDOM_ROWS = 500  # rows from which a random one is taken

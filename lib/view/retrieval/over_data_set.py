@@ -58,10 +58,14 @@ def _show_compared(workspace: Workspace, found: Compared, sides: tuple[Side, Sid
                 config=config("class-differences"),
                 alt=f"{paired.measure} of {names[1]} minus that of {names[0]} for each class, with 95 % intervals",
             )
-        cut = f"The {MOST_CLASSES} largest of {len(found.by_class)} classes. " if len(found.by_class) > 12 else ""
+        cut = (
+            f"The {MOST_CLASSES} largest of {len(found.by_class)} classes. "
+            if len(found.by_class) > MOST_CLASSES
+            else ""
+        )
         st.caption(
-            f"{cut}{paired.population}. Bars: 95 % interval, paired bootstrap over the queries of a class; coloured where "
-            "p < 0.05 after Holm's correction for the number of classes."
+            f"{cut}{paired.population}. Bars: 95 % interval, paired bootstrap over the queries of a class; coloured "
+            "where p < 0.05 after Holm's correction for the number of classes."
         )
     open_photo = section_links.to_two_configurations(sides[0].space, sides[0].metric, sides[1].metric, sides[1].space)
     for side, name in zip(("a", "b"), names, strict=True):
@@ -85,7 +89,8 @@ def _show_compared(workspace: Workspace, found: Compared, sides: tuple[Side, Sid
             )
     with winners:
         st.caption(
-            f"The largest leads first; below each photo its {paired.measure} by {names[0]} | {names[1]}. Click: search with it."
+            f"The largest leads first; below each photo its {paired.measure} by {names[0]} | {names[1]}. Click a photo to "
+            "search with it."
         )
         page_controls.csv_button(_table(workspace, found, names), "two-configurations")
 

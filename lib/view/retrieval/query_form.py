@@ -33,6 +33,7 @@ from lib.view.retrieval import example, query_sources
 from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, SOURCES, UPLOAD
 
 RANDOM, PHOTO_ID, MORE = "Random photo", "Photo ID", "More"
+CONTROLS = "Choose the query and settings"
 DUPLICATES = "Include exact duplicates"
 DUPLICATES_INCLUDED = "exact duplicates included"
 EXAMPLES = "Photos to begin with"
@@ -55,13 +56,12 @@ def choose(workspace: Workspace) -> QueryForm:
     source = _source_in_address(workspace)
     with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
         picture = st.container(key="query_picture", horizontal=True, vertical_alignment="center", gap="small")
-        _photo_choice(workspace)
-        with st.popover("Upload", icon=":material/upload:"):
-            query_sources.upload_fields()
-        controls = st.container(
-            key="query_controls", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
-        )
-        menu = st.popover(MORE, icon=":material/tune:")
+        with page_controls.sheet("retrieval", label=CONTROLS):
+            _photo_choice(workspace)
+            with st.popover("Upload", icon=":material/upload:", width="content"):
+                query_sources.upload_fields()
+            controls = _section_controls()
+            menu = st.popover(MORE, icon=":material/tune:", width="content")
     with menu:
         more = st.container()
     try:
@@ -79,14 +79,20 @@ def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:
     """The row with photos of the catalog only: the photo's row, None without photos, and the place for controls."""
     with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
         picture = st.container(key="query_picture", horizontal=True, vertical_alignment="center", gap="small")
-        _photo_choice(workspace)
-        controls = st.container(
-            key="query_controls", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
-        )
+        with page_controls.sheet("retrieval", label=CONTROLS):
+            _photo_choice(workspace)
+            controls = _section_controls()
     row, note = example.row_and_note(workspace)
     if row is not None:
         _show_photo(workspace, picture, cached.catalog(workspace).ids[row], note)
     return row, controls
+
+
+def _section_controls() -> DeltaGenerator:
+    """The place for the controls of a section, in the row of the query."""
+    return st.container(
+        key="query_controls", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
+    )
 
 
 def _queries(workspace: Workspace, source: str, picture: DeltaGenerator, menu: DeltaGenerator) -> QuerySet | None:

@@ -1,4 +1,4 @@
-"""Links from one section of the retrieval page to another, and on to the map: what a click sets before the page runs."""
+"""Links between the sections of the retrieval page, and on to the map: what a click sets before the page runs."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def _aligned(opened: workspace.Workspace) -> list[np.ndarray]:
 
 def test_the_map_page_shows_the_spaces_one_after_the_other(start: Callable[[Settings], AppTest], made: Made) -> None:
     app = start(made.settings).switch_page("pages/2_Embedding_Map.py")
-    app.query_params["panel"] = "training"
+    app.query_params["section"] = "training"
     app.run()
     assert not app.exception
     sent = [

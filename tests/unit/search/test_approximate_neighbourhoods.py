@@ -188,7 +188,7 @@ def test_pages_and_the_doctor_name_it(start: Start, blurred: Settings, capsys: p
     notes = [each.value for each in app.caption if "approximate" in each.value]
     assert any(each.startswith("**Purity**") and f"{0.8765:.1%} under Cosine" in each for each in notes)
     assert any(each.startswith("Each photo's nearest are approximate") and "pynndescent" in each for each in notes)
-    assert any("approximate, by NN-descent" in each.proto.body for each in app.get("html"))
+    assert any("approximate, by NN-descent" in each.value for each in app.code)
     app.switch_page("pages/3_Retrieval.py")
     app.query_params["section"] = "Disagreements"
     app.run()

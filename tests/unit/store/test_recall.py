@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lib import statistics
 from lib.commands import cli
 from lib.errors import QueryError, StoreError
 from lib.store import collections, index_comparison, ivf_cells, recall, vector_search
@@ -113,7 +115,52 @@ def test_recall_of_an_index_is_what_its_own_answers_give(store: Store) -> None:
         right += len(set(answers) & {rows.ids[i] for i in order[1:6]})
     assert values[0] == pytest.approx(right / 200)
     for row in document["rows"]:
-        assert 0 < row["p50_ms"] <= row["p95_ms"]
+        least, most = row["ci95"]["p50_ms"]
+        assert 0 < least <= row["p50_ms"] <= most
+        assert row["p50_ms"] <= row["p95_ms"]
+        lower, upper = row["ci95"]["recall"]
+        assert lower <= row["recall"] <= upper
+    assert document["rows"][-1]["ci95"]["recall"] == pytest.approx(statistics.wilson(40, 40), abs=1e-6)
+
+
+def test_settings_take_turns_and_each_has_every_query() -> None:
+    """A machine that becomes slower makes all settings slower; and no two settings have one query in one round."""
+    asked: list[tuple[int, int]] = []
+
+    class Engine:
+        def call(self, method: str, collection: str, **arguments: Any) -> list[list[Any]]:
+            asked.append((arguments["search_params"]["params"]["ef"], int(arguments["data"][0][0])))
+            return [[SimpleNamespace(id="other")]]
+
+    queries, settings = 12, [{"ef": ef} for ef in (16, 32, 64)]
+    vectors = [np.array([place], np.float32) for place in range(queries)]
+    truth = recall.GroundTruth([str(i) for i in range(queries)], vectors, [{"other"}] * queries, 1, queries + 1)
+    measured = recall.measure(Engine(), "c", "v", "L2", truth, settings, key="id")  # type: ignore[arg-type]
+    assert [row["recall"] for row in measured] == [1.0] * 3
+    warm_up, rounds = asked[:3], [asked[i : i + 3] for i in range(3, len(asked), 3)]
+    assert [ef for ef, _ in warm_up] == [16, 32, 64]
+    assert len(rounds) == queries
+    assert all({ef for ef, _ in turn} == {16, 32, 64} and len({query for _, query in turn}) == 3 for turn in rounds)
+    assert len({tuple(ef for ef, _ in turn) for turn in rounds}) > 1  # the order is shuffled
+    for ef in (16, 32, 64):
+        assert sorted(query for each, query in asked[3:] if each == ef) == list(range(queries))
+
+
+def test_the_recommended_setting_surely_finds_enough() -> None:
+    def row(ef: int, share: float, lower: float) -> dict[str, Any]:
+        return {"params": {"ef": ef}, "recall": share, "ci95": {"recall": (lower, 1.0)}}
+
+    rows: Any = [row(16, 0.992, 0.985), row(32, 0.999, 0.997), row(64, 1.0, 0.963)]
+    best = recall.recommended(rows)
+    assert best is not None and best["params"] == {"ef": 32}  # 16 might find less than 99 %
+    best = recall.recommended(rows[::2])
+    assert best is not None and best["params"] == {"ef": 64}  # it missed none
+    assert recall.recommended(rows[:1]) is None
+
+
+def test_settings_above_the_largest_are_left_out(store: Store) -> None:
+    document = recall.recall(store, "ivf", k=5, queries=6, largest=4)
+    assert [row["params"] for row in document["rows"]] == [{"nprobe": n} for n in (1, 2, 4)]
 
 
 @pytest.mark.slow

@@ -173,7 +173,7 @@ def test_the_page_shows_them(
     inputs["Address"].set_value(f"http://127.0.0.1:{server[0]}")
     next(button for button in app.button if button.label == "Connect").click()
     app.run()
-    app.query_params["part"] = part
+    app.query_params["section"] = part
     app.query_params["field"] = "half"
     app.query_params["like"] = "9"
     app.run()

@@ -1,4 +1,5 @@
-// The legend: a button for each colour that hides its points, a colour scale for numbers, and the marks of the lines.
+// The legend: a button for each colour that hides its points, a colour scale for numbers, and, in a place of its own so
+// that it moves nothing, what the lines are.
 
 import { element } from "../dom.js";
 
@@ -41,7 +42,7 @@ function lineItems({ start_name, end_name }, ink) {
   });
 }
 
-export function createLegend(chart, node) {
+export function createLegend(chart, node, linesNode) {
   const { state } = chart;
   let hiddenBefore = new Set(); // what was hidden before the last single click
   let drawn = ""; // the legend as it is in the document, without the pressed states
@@ -49,7 +50,8 @@ export function createLegend(chart, node) {
   function entryItem({ name, code, colour }, codes) {
     const item = element("button", "entry");
     const dot = element("i");
-    dot.style.background = colour;
+    dot.style.setProperty("--colour", colour);
+    dot.style.borderColor = chart.rim(colour);
     item.append(dot, element("span", "", name));
     item.type = "button";
     item.title = "Click to hide; double-click to show only this";
@@ -78,11 +80,8 @@ export function createLegend(chart, node) {
     update() {
       const { legend, scale, palette, lines, ink } = state.data;
       const codes = legend.map(({ code }) => code);
-      const items = [
-        ...(scale ? scaleItems(scale, palette) : []),
-        ...legend.map((entry) => entryItem(entry, codes)),
-        ...(lines ? lineItems(lines, ink) : []),
-      ];
+      const items = [...(scale ? scaleItems(scale, palette) : []), ...legend.map((entry) => entryItem(entry, codes))];
+      linesNode.replaceChildren(...(lines ? lineItems(lines, ink) : []));
       const next = JSON.stringify(items.map((item) => item.outerHTML.replace(/aria-pressed="\w+"/, "")));
       if (next === drawn) updateInPlace(items);
       else node.replaceChildren(...items);

@@ -1,16 +1,8 @@
-// What mouse, pen, finger and keyboard do on the map: hover, click, lasso, box, drag and zoom.
+// What mouse, pen and fingers do on the map: hover, click, lasso, box, drag and zoom.
 
-import { pannedView, ZOOM_STEP } from "./view.js";
+import { pannedView, zoomedView } from "./view.js";
 
 const CLICK_PX = 4; // a pointer that moved less has clicked
-const KEY_STEP_PX = 60;
-
-const KEY_MOVES = {
-  ArrowLeft: [KEY_STEP_PX, 0],
-  ArrowRight: [-KEY_STEP_PX, 0],
-  ArrowUp: [0, KEY_STEP_PX],
-  ArrowDown: [0, -KEY_STEP_PX],
-};
 
 export function boxOutline([x, y], [left, top]) {
   return [
@@ -26,9 +18,20 @@ export function wheelZoom(delta, mode) {
   return Math.exp(-delta * (mode ? 0.05 : 0.0015));
 }
 
+// The view after two fingers moved from the places `before` to the places `after`: what lay between them still does.
+export function pinchedView(view, size, before, after) {
+  const middle = ([[x, y], [left, top]]) => [(x + left) / 2, (y + top) / 2];
+  const apart = ([[x, y], [left, top]]) => Math.max(1, Math.hypot(left - x, top - y));
+  const [from, to] = [middle(before), middle(after)];
+  const zoomed = zoomedView(view, size, apart(after) / apart(before), ...from);
+  return pannedView(zoomed, to[0] - from[0], to[1] - from[1]);
+}
+
 export function listenToPointer(chart, tooltip) {
   const { over, state } = chart;
   let drag = null; // where it began, the view at that moment, and the farthest distance from there in px
+  let pinch = null; // the view and the places of two fingers when the second came
+  const fingers = new Map(); // the places of all pointers that are down
 
   const position = (event) => {
     const box = over.getBoundingClientRect();
@@ -49,11 +52,25 @@ export function listenToPointer(chart, tooltip) {
   over.onpointerdown = (event) => {
     if (event.button) return;
     over.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, position(event));
+    if (fingers.size === 2) {
+      endDrag();
+      pinch = { view: chart.view, before: [...fingers.values()] };
+    }
+    if (fingers.size > 1) return;
     drag = { start: position(event), view: chart.view, distance: 0 };
     state.outline = null;
   };
   over.onpointermove = (event) => {
     const [left, top] = position(event);
+    if (fingers.has(event.pointerId)) fingers.set(event.pointerId, [left, top]);
+    if (pinch) {
+      if (fingers.size === 2) {
+        tooltip.hide();
+        chart.setView(pinchedView(pinch.view, chart.size, pinch.before, [...fingers.values()]));
+      }
+      return;
+    }
     if (!drag) {
       hover(left, top);
       return;
@@ -74,7 +91,13 @@ export function listenToPointer(chart, tooltip) {
     }
     chart.draw();
   };
+  function lift(event) {
+    fingers.delete(event.pointerId);
+    if (!fingers.size) pinch = null;
+  }
+
   over.onpointerup = (event) => {
+    lift(event);
     if (!drag) return;
     const clicked = drag.distance < CLICK_PX ? chart.nearest(...position(event)) : -1;
     if (clicked >= 0) {
@@ -85,7 +108,18 @@ export function listenToPointer(chart, tooltip) {
     }
     endDrag();
   };
-  over.onpointercancel = endDrag;
+  over.onpointercancel = (event) => {
+    lift(event);
+    endDrag();
+  };
+  // Two fingers mean the map, also where one of them would scroll the page.
+  over.addEventListener(
+    "touchstart",
+    (event) => {
+      if (event.touches.length > 1) event.preventDefault();
+    },
+    { passive: false },
+  );
   over.onpointerleave = tooltip.hide;
   over.ondblclick = (event) => {
     if (chart.nearest(...position(event)) < 0) chart.fit();
@@ -98,13 +132,4 @@ export function listenToPointer(chart, tooltip) {
     },
     { passive: false },
   );
-  over.onkeydown = (event) => {
-    if (event.key in KEY_MOVES) chart.setView(pannedView(chart.view, ...KEY_MOVES[event.key]));
-    else if (event.key === "+" || event.key === "=") chart.zoom(ZOOM_STEP);
-    else if (event.key === "-") chart.zoom(1 / ZOOM_STEP);
-    else if (event.key === "0") chart.fit();
-    else if (event.key === "Escape") endDrag();
-    else return;
-    event.preventDefault();
-  };
 }

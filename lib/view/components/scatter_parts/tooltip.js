@@ -72,6 +72,7 @@ export function createTooltip(chart, box) {
 
   return {
     hide,
+    isHidden: () => box.hidden,
     // Adding the same listener again changes nothing.
     listen: () => window.addEventListener("petalscope-photo", receive),
     forgetPhotos: () => photos.clear(),

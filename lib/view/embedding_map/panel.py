@@ -1,0 +1,42 @@
+"""The panel beside the map: the section that is open, and links that carry query and selection to other pages."""
+
+from __future__ import annotations
+
+from lib.prepare.workspace import Workspace
+from lib.view.embedding_map import (
+    fidelity,
+    findings,
+    query_neighbours,
+    sections,
+    selected_photos,
+    uploaded_photo,
+    what_training_does,
+)
+from lib.view.embedding_map.map_choice import DisplayedMap
+from lib.view.embedding_map.query_neighbours import Lookup
+
+
+def show(
+    workspace: Workspace,
+    section: str,
+    main: DisplayedMap,
+    second: DisplayedMap | None,
+    *,
+    colour: str,
+    lookup: Lookup,
+    upload: bytes | None,
+) -> None:
+    """One of `sections.TITLES`. `second` is the map to compare with, `upload` the visitor's own photo."""
+    if section == sections.QUERY:
+        query_neighbours.show(workspace, main, lookup)
+    elif section == sections.SELECTION:
+        selected_photos.show(workspace, main.space)
+    elif section == sections.FINDINGS:
+        findings.show(workspace, main.space)
+    elif section == sections.TRAINING:
+        what_training_does.show(workspace)
+    elif section == sections.PHOTO:
+        uploaded_photo.show(workspace, main, upload, lookup)
+    else:
+        fidelity.show(workspace, main, second, colour)
+    selected_photos.links(workspace)

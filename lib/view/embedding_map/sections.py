@@ -1,0 +1,32 @@
+"""The sections of the panel beside the map, and which of them is open: a choice kept in the address."""
+
+from __future__ import annotations
+
+from lib.prepare.workspace import Workspace
+from lib.view import cached, page_controls, selection, url_state
+
+QUERY, SELECTION, FINDINGS, TRAINING, PHOTO, READING = (
+    "query", "selection", "findings", "training", "photo", "reading",
+)  # fmt: skip
+TITLES = {
+    QUERY: "Query",
+    SELECTION: "Selection",
+    FINDINGS: "Findings",
+    TRAINING: "Training",
+    PHOTO: "Your photo",
+    READING: "Fidelity",
+}
+
+
+def choose(workspace: Workspace) -> str:
+    """The open section, as buttons side by side; an address without one opens the selection, else the query."""
+    photos = cached.catalog(workspace)
+    has_selection = bool(selection.selected_rows(len(photos.ids), photos.contents))
+    return page_controls.segments(
+        "Beside the map",
+        TITLES,
+        url_state.SECTION,
+        "map",
+        SELECTION if has_selection else QUERY,
+        label_is_shown=False,
+    )
