@@ -36,6 +36,6 @@ def draw(splits: np.ndarray, measured: Disagreement | None, seed: int = SEED) ->
         defined = ~np.isnan(overlap)
         limit = min(float(np.median(overlap[defined])), np.nextafter(1.0, 0.0)) if defined.any() else 0.0
         differing = test[defined & (overlap <= limit) & ((right > 0) & (right < 1)).all(axis=0)]
-        pools.insert(0, (differing, "seeded draw from the test photos on which L1 and cosine differ"))
+        pools.insert(0, (differing, "seeded draw from the test split, where L1 and cosine differ"))
     pool, about = next((pool, about) for pool, about in pools if len(pool))
     return ExampleQuery(int(pool[np.random.default_rng(seed).integers(len(pool))]), about)

@@ -84,13 +84,13 @@ def comparison(paired: PairedScores, test: Difference, names: tuple[str, str]) -
     if not (test.wins or test.losses):
         return Verdict(f"{names[0]} and {names[1]} have the same {paired.measure} on all {test.n:,} queries.", about)
     better = 1 if test.mean > 0 else 0
-    sign = 1 if better else -1
+    sign, winner = 1 if better else -1, names[better][:1].upper() + names[better][1:]
     low, high = sorted((100 * sign * test.ci95[0], 100 * sign * test.ci95[1]))
     lead = f"{abs(100 * test.mean):.1f} pp {paired.measure} [{low:.1f}, {high:.1f}] over {test.n:,} queries"
     about += f" p = {test.p:.4f}."
     if test.p >= LEVEL:
-        return Verdict(f"{names[better]} leads {names[1 - better]} by {lead}: no more than chance.", about)
-    return Verdict(f"{names[better]} beats {names[1 - better]} by {lead}: more than chance.", about)
+        return Verdict(f"{winner} leads {names[1 - better]} by {lead}: no more than chance.", about)
+    return Verdict(f"{winner} beats {names[1 - better]} by {lead}: more than chance.", about)
 
 
 def best_configuration(

@@ -27,7 +27,16 @@ def show(workspace: Workspace, sides: tuple[Side, Side], names: tuple[str, str],
     with st.container(horizontal=True, vertical_alignment="bottom", key="over_data_set"):
         st.subheader(HEADING, anchor=False, width="stretch")
         bound = url_state.choice("measure", "retrieval", list(MEASURES), "map")
-        measure = str(st.selectbox("Measure", list(MEASURES), format_func=MEASURES.__getitem__, width=140, **bound))
+        measure = str(
+            st.selectbox(
+                "Measure",
+                list(MEASURES),
+                format_func=MEASURES.__getitem__,
+                width=140,
+                label_visibility="collapsed",
+                **bound,
+            )
+        )
     if a == b:
         st.info("Both sides are the same configuration: choose another metric or space for one of them.")
         return
@@ -89,7 +98,7 @@ def _show_compared(workspace: Workspace, found: Compared, sides: tuple[Side, Sid
             )
     with winners:
         st.caption(
-            f"The largest leads first; below each photo its {paired.measure} by {names[0]} | {names[1]}. Click a photo to "
+            f"The largest leads first; below each photo its {paired.measure} by {names[0]} | {names[1]}. Click one to "
             "search with it."
         )
         page_controls.csv_button(_table(workspace, found, names), "two-configurations")

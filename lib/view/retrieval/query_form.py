@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -55,7 +56,7 @@ def choose(workspace: Workspace) -> QueryForm:
     """Draw the row. An error is shown below it."""
     source = _source_in_address(workspace)
     with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
-        picture = st.container(key="query_picture", horizontal=True, vertical_alignment="center", gap="small")
+        picture = _picture_place()
         with page_controls.sheet("retrieval", label=CONTROLS):
             _photo_choice(workspace)
             with st.popover("Upload", icon=":material/upload:", width="content"):
@@ -78,7 +79,7 @@ def choose(workspace: Workspace) -> QueryForm:
 def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:
     """The row with photos of the catalog only: the photo's row, None without photos, and the place for controls."""
     with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
-        picture = st.container(key="query_picture", horizontal=True, vertical_alignment="center", gap="small")
+        picture = _picture_place()
         with page_controls.sheet("retrieval", label=CONTROLS):
             _photo_choice(workspace)
             controls = _section_controls()
@@ -86,6 +87,13 @@ def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:
     if row is not None:
         _show_photo(workspace, picture, cached.catalog(workspace).ids[row], note)
     return row, controls
+
+
+def _picture_place() -> DeltaGenerator:
+    """The place for the query photo, at the start of the row."""
+    return st.container(
+        key="query_picture", horizontal=True, vertical_alignment="center", gap="xsmall", width="content"
+    )
 
 
 def _section_controls() -> DeltaGenerator:
@@ -186,7 +194,7 @@ def _photo_choice(workspace: Workspace) -> None:
             selection.choose_query(found[0])
 
     st.button(RANDOM, on_click=draw_next, icon=":material/casino:", type="primary")
-    with st.container(key="query_id_box", width=180, gap=None):
+    with st.container(key="query_id_box", width=140, gap=None):
         shown = selection.query_id() or next(iter(photos.ids), "")
         word = inputs.line(
             PHOTO_ID,
@@ -233,10 +241,11 @@ def _show_photo(workspace: Workspace, place: DeltaGenerator, image_id: str, note
     with place:
         with st.container(width=_THUMBNAIL + 8):
             photo_tiles.show_photos(workspace, [image_id], key="query_photo", title="Query", tile=_THUMBNAIL, bare=True)
-        with st.container(width=180, gap=None, key="query_words"):
-            st.markdown(f"**{plain(label)}**  \n{plain(image_id)}")
-            if note:
-                st.caption(note)
+        st.html(
+            f'<div class="ps-query"><b>{escape(label)}</b><span title="{escape(image_id)}">'
+            f"{escape(image_id)}</span><small>{escape(note)}</small></div>",
+            width=150,
+        )
 
 
 def _show_others(workspace: Workspace, place: DeltaGenerator, queries: list[Query]) -> None:
@@ -256,7 +265,7 @@ def _show_others(workspace: Workspace, place: DeltaGenerator, queries: list[Quer
                 width="content",
             )
         if queries:
-            st.markdown(plain(queries[0].name) if len(queries) == 1 else counted(len(queries), "photo"), width=180)
+            st.markdown(plain(queries[0].name) if len(queries) == 1 else counted(len(queries), "photo"), width=150)
 
 
 # --- a crop of the query -------------------------------------------------------------------------------------------

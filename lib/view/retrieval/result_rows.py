@@ -101,7 +101,7 @@ def copies_left_out(count: int) -> str:
 
 def k_choice() -> int:
     """How many results: a control kept in the address."""
-    return int(st.number_input("Results (k)", width=110, **url_state.number("k", 1, 100, 10)))
+    return int(st.number_input("Results (k)", width=90, **url_state.number("k", 1, 100, 10)))
 
 
 def results_title(title: str) -> str:
@@ -124,7 +124,7 @@ def _controls(workspace: Workspace, form: QueryForm, *, several: bool) -> tuple[
             )
         )
         if by != METRIC:
-            metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval", width=190)
+            metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval", width=110)
         if by != SPACE:
             space = page_controls.space_select(workspace, "Space", "retrieval")
         k = k_choice()

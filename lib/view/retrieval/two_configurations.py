@@ -48,9 +48,9 @@ def _controls(workspace: Workspace, form: QueryForm) -> tuple[Side, Side, int, s
     """Both sides, k, and which results are shown, kept in the address. The space of B follows that of A until it is
     chosen itself."""
     with form.controls:
-        metric = page_controls.metric_choice("A: metric", "l1", "a", "retrieval", width=150)
+        metric = page_controls.metric_choice("A: metric", "l1", "a", "retrieval", width=105)
         space = page_controls.space_select(workspace, "A: space", "retrieval", width=150)
-        other_metric = page_controls.metric_choice("B: metric", "cosine", "b", "retrieval", width=150)
+        other_metric = page_controls.metric_choice("B: metric", "cosine", "b", "retrieval", width=105)
         other_space = page_controls.space_select(workspace, "B: space", "retrieval", "bspace", space, width=150)
         k = result_rows.k_choice()
     with form.more:
