@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
+from lib.measure import retrieval_verdicts
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.search.disagreement import Disagreement, Hubs
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
-from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
+from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
@@ -35,6 +36,8 @@ def show(workspace: Workspace) -> None:
         section_links.to_map(space, "Show on the map", colour="disagreement")
     page_frame.origin(workspace, space, Engine=neighbourhoods.approximation_note(facts, k=k) or "exact")
     disagreement = measurements.disagreements(workspace, space, k)
+    if (answer := retrieval_verdicts.disagreements(disagreement)) is not None:
+        verdict.show(answer)
     _show_summary(disagreement, str(facts["input"]))
     _show_photos(workspace, space, disagreement)
     _show_classes(workspace, space, disagreement.k)
