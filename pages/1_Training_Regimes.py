@@ -1,9 +1,10 @@
-"""Training regimes: final results, curves, a look inside each run, the network, and training from the page."""
+"""Training regimes: results and curves, a look inside each run, the network, and training from the page."""
 
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.view import page_frame
+from lib.measure.training_verdict import training_verdict
+from lib.view import page_controls, page_frame, verdict
 from lib.view.training import curves, embeddings, network, results, run_choice, run_details, sections, train_form
 
 page_frame.begin(
@@ -18,9 +19,16 @@ except PetalscopeError as error:
     runs = []
 origins = st.container()
 section = sections.choose()
-chosen = run_choice.choose(runs, workspace) if runs and section != "train" else []
+chosen, options = [], curves.Options()
+if runs and section != "train":
+    with page_controls.sheet("training"):
+        chosen = run_choice.choose(runs, workspace)
+        if section == "results":
+            options = curves.choose(chosen)
 with origins:
     run_choice.origins(workspace, chosen)
+if chosen or not runs:
+    verdict.show(training_verdict(chosen, str(workspace.state["dataset"]["fingerprint"])))
 if section == "network":
     network.section(workspace, chosen)
 elif section == "train":
@@ -30,8 +38,6 @@ elif not runs:
     sections.nothing_yet()
     network.published()
 elif section == "results":
-    results.section(chosen, workspace)
-elif section == "curves":
-    curves.section(chosen)
+    results.section(chosen, workspace, options)
 else:
     run_details.section(workspace, chosen)

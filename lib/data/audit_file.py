@@ -5,6 +5,7 @@ A file holds the groups by id; labels, and whether they conflict, come from the 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from lib import artifacts
 from lib.data import audit
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument
+from lib.errors import ArtifactError
 from lib.progress import Progress, no_progress
 
 SCHEMA = 1
@@ -44,7 +46,10 @@ def find(folder: Path, catalog: Catalog, progress: Progress = no_progress) -> Au
     start = time.perf_counter()
     found = audit.audit(catalog, progress)
     if all(map(catalog.is_unchanged, range(len(catalog.ids)))):
-        artifacts.write_json(folder / FOLDER / file_name(catalog), _record(found, catalog, time.perf_counter() - start))
+        with contextlib.suppress(ArtifactError):  # where nothing can be written they are found again
+            artifacts.write_json(
+                folder / FOLDER / file_name(catalog), _record(found, catalog, time.perf_counter() - start)
+            )
     return found
 
 

@@ -16,12 +16,12 @@ from lib.errors import ArtifactError, ImageError
 QUALITY = 80
 
 
-def encode(image: Image.Image, size: int) -> bytes:
+def encode(image: Image.Image, size: int, quality: int = QUALITY) -> bytes:
     """`image` as a JPEG whose longer side is at most `size` px."""
     small = image.copy()
     small.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY)
+    small.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
@@ -37,14 +37,19 @@ def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
         # A power cut can truncate the file.
         if cached.startswith(b"\xff\xd8") and cached.endswith(b"\xff\xd9"):
             return cached
-    picture = images.open_rgb(path)
-    if images.pixel_hash(picture) != sha256:
-        raise ImageError("is another picture now than when it was prepared")
-    jpeg = encode(picture, size)
+    jpeg = encode(open_same(path, sha256), size)
     # Without the cache, on a full disk, the thumbnail is only slower: no reason for an error.
     with contextlib.suppress(ArtifactError), artifacts.replacing(cache_file, lasting=False) as temporary:
         temporary.write_bytes(jpeg)
     return jpeg
+
+
+def open_same(path: Path, sha256: str) -> Image.Image:
+    """The picture at `path`, upright RGB. Raises ImageError as `thumbnail` does."""
+    picture = images.open_rgb(path)
+    if images.pixel_hash(picture) != sha256:
+        raise ImageError("is another picture now than when it was prepared")
+    return picture
 
 
 def from_array(pixels: np.ndarray) -> Image.Image:

@@ -15,22 +15,40 @@ _STAGES = ((1, 64), (2, 128), (3, 256), (4, 512))
 
 @dataclass(frozen=True)
 class Regime:
-    """A way to train ResNet18. `published` is the test accuracy (a fraction) that the course reports for it."""
+    """A way to train ResNet18. `published` is the test accuracy (a fraction) that the course reports for it.
+
+    `summary` says in a few words what `title` alone does not; "" where the title says it.
+    """
 
     name: str
     title: str
     about: str
     pretrained: bool
     published: float
+    summary: str = ""
 
 
 REGIMES = {
     regime.name: regime
     for regime in (
         Regime("scratch", "From scratch", "everything trains, from random weights", False, 0.7311),
-        Regime("transfer", "Transfer", "only the new classifier trains", True, 0.8698),
-        Regime("finetune", "Fine-tuning", "the first 50 tensors stay frozen", True, 0.9313),
-        Regime("init", "Initialisation", "everything trains, from pretrained weights", True, 0.9527),
+        Regime("transfer", "Transfer", "only the new classifier trains", True, 0.8698, "pretrained, frozen"),
+        Regime(
+            "finetune",
+            "Fine-tuning",
+            "the first 50 tensors stay frozen",
+            True,
+            0.9313,
+            "pretrained, last layers trained",
+        ),
+        Regime(
+            "init",
+            "Initialisation",
+            "everything trains, from pretrained weights",
+            True,
+            0.9527,
+            "pretrained, fully trained",
+        ),
     )
 }
 

@@ -13,8 +13,8 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from lib import artifacts
 from lib.documents.runs import NormalisedPrediction, NormalisedRun, ProbeMean, ResultRow, SettingDifference
+from lib.learn.configurations import Configuration, by_configuration, configuration, title
 from lib.learn.regimes import REGIMES
 from lib.statistics import PairedDifference, holm, paired_difference, sign_test, wilson
 
@@ -26,9 +26,6 @@ SIGNIFICANT, NOT_SIGNIFICANT = "significant at 5 %", "not significant"
 NO_PREDICTIONS = "a run has no prediction per photo"
 OTHER_PHOTOS = "not the same test photos"
 NO_COMMON_SEED = "no seed in common"
-
-# Regime, preset, weights, name and fingerprint of the data, and the recipe: what runs over seeds have in common.
-Configuration = tuple[str, str, str, str, str, str]
 
 
 class PairedTest(TypedDict):
@@ -96,35 +93,6 @@ def mcnemar(a: Run, b: Run) -> PairedTest:
 def _correct_by_photo(run: Run) -> dict[tuple[str, str], bool]:
     # By id and label: the same id with another label is another photo.
     return {(row["id"], row["label"]): row["label"] == row["predicted"] for row in run["predictions"]}
-
-
-def configuration(run: Run) -> Configuration:
-    """Everything that runs must share to be compared over seeds."""
-    data, config = run["dataset"], run["config"]
-    size = " · ".join(
-        f"{config[name]} {unit}" for name, unit in (("image_size", "px"), ("epochs", "epochs")) if name in config
-    )
-    # A hash stands for the rest of the recipe.
-    recipe = f"{size} · {artifacts.digest(config)[:4]}" if config else ""
-    return run["regime"], run["preset"], run["weights"], data["name"], data["fingerprint"], recipe
-
-
-def title(run: Run) -> str:
-    """The regime's title, or its name when it is unknown."""
-    regime = REGIMES.get(run["regime"])
-    return regime.title if regime else str(run["regime"])
-
-
-def by_configuration(runs: Iterable[Run]) -> dict[Configuration, list[Run]]:
-    """Runs by configuration, each group by seed; regimes in their usual order. Of equal seeds the newest run counts."""
-    groups: dict[Configuration, dict[int | None, Run]] = {}
-    for run in sorted(runs, key=lambda run: run["finished"]):
-        groups.setdefault(configuration(run), {})[run["seed"]] = run
-    order = list(REGIMES)
-    ranked = sorted(groups, key=lambda key: (order.index(key[0]) if key[0] in REGIMES else len(order), key[1:], key[0]))
-    return {
-        key: sorted(groups[key].values(), key=lambda run: -1 if run["seed"] is None else run["seed"]) for key in ranked
-    }
 
 
 def table(runs: Iterable[Run]) -> list[ResultRow]:

@@ -15,6 +15,7 @@ import numpy as np
 from lib.documents.prepare import AuditDocument, Leak
 from lib.embed import spaces
 from lib.learn import results
+from lib.learn.configurations import by_configuration
 from lib.learn.results import Run
 from lib.measure import scoreboard
 from lib.measure.findings import MIN_AGREEMENT, Finding
@@ -29,10 +30,11 @@ from lib.text import agreeing, counted, shown_name
 
 MEASURE = "map"  # the measure that the scoreboard shows first
 LEVEL = 0.05
+FEW_LOST = 0.99  # the least recall at which few neighbours are lost
 PHOTOS = 4  # that show a verdict
-BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = (
-    "best", "metric", "labels", "duplicates", "hubs", "training", "index",
-)  # fmt: skip
+# The names of the verdicts, in the order in which they are shown.
+NAMES = ("best", "metric", "labels", "duplicates", "hubs", "training", "index")
+BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = NAMES
 NOT_MEASURED = "Not measured yet: the next prepare does it."
 TOO_FEW = f"are too few for the {K} nearest neighbours of each."
 _PAIRED = f"paired percentile bootstrap and sign-flip permutation test, {TEST_RESAMPLES:,} seeded resamples"
@@ -211,7 +213,7 @@ def training(runs: Sequence[Run] | None, fingerprint: str, ids: Sequence[str]) -
     if runs is None:
         return DataSetVerdict(TRAINING, title, Verdict("A training record is damaged.", ""))
     own = [run for run in runs if run["dataset"]["fingerprint"] == fingerprint]
-    groups = results.by_configuration(own)
+    groups = by_configuration(own)
     rows = {key: row for key, row in zip(groups, results.table(own), strict=True) if row["accuracy"] is not None}
     if not rows:
         text = "No network was trained on these photos"
@@ -276,18 +278,18 @@ def index(measured: Sequence[Mapping[str, Any]], collections: int) -> DataSetVer
     title = "Does the index lose anything?"
     if not collections:
         return DataSetVerdict(INDEX, title, Verdict("No Milvus collection holds these photos.", ""))
-    ends = [(row["recall"], -place, row) for place, each in enumerate(measured) for row in each["rows"][-1:]]
+    ends = [(each["rows"][-1], each) for each in measured if each["rows"]]
     if not ends:
         return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, ""))
-    recall, place, row = min(ends, key=lambda end: end[:2])
-    document = measured[-place]
+    row, document = min(ends, key=lambda end: end[0]["recall"])
+    recall = row["recall"]
     interval = row.get("ci95", {}).get("recall")
     settings = ", ".join(f"{name} = {value}" for name, value in row["params"].items())
     found = f"{np.floor(1000 * recall + 1e-9) / 10:.1f}%"  # never rounded up: only what misses nothing is 100 %
     between = f" {_between((interval[0], interval[1]))}" if interval else ""
-    loses = "loses nothing" if recall >= 1 else "loses little" if recall >= 0.99 else "loses neighbours"
+    lost = "no neighbour" if recall >= 1 else "few neighbours" if recall >= FEW_LOST else "neighbours"
     text = (
-        f"The {row['index_type']} index {loses}: it finds {found}{between} of the exact {document['k']} nearest"
+        f"{row['index_type']} lost {lost}: it found {found}{between} of the exact {document['k']} nearest"
         f"{f' at {settings}' if settings else ''}, over {counted(document['queries'], 'query')}."
     )
     about = (

@@ -64,18 +64,21 @@ def _of_names(trait: Trait) -> Histogram | None:
 
 
 def _of_numbers(trait: Trait) -> Histogram | None:
-    values = np.round(trait.values.astype(np.float64), 9)
+    values = trait.values.astype(np.float64)
     is_known = np.isfinite(values)
     if not is_known.any():
         return None
-    levels = np.unique(values[is_known])
+    known = values[is_known]
+    # Shares of tenths differ in their last bits.
+    unit = float(np.abs(known).max()) or 1.0
+    levels = np.unique(np.round(known / unit, 9)) * unit
     if len(levels) <= MOST_LEVELS:
         middles = (levels[:-1] + levels[1:]) / 2
         half = (levels[1] - levels[0]) / 2 if len(levels) > 1 else 0.5
         edges = np.concatenate([[levels[0] - half], middles, [levels[-1] + half]])
         bins = [f"{level:.4g}" for level in levels]
     else:
-        edges = _round_edges(float(levels[0]), float(levels[-1]), trait.low, trait.high)
+        edges = _round_edges(float(known.min()), float(known.max()), trait.low, trait.high)
         bins = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
     codes = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(bins) - 1)
     if not is_known.all():
@@ -163,7 +166,7 @@ def from_report(value: object, histograms: Iterable[Histogram]) -> dict[str, fro
     choice = {}
     for each in histograms:
         chosen = value.get(each.name, [])
-        if not isinstance(chosen, list) or not all(isinstance(code, int) for code in chosen):
+        if not isinstance(chosen, list) or not all(type(code) is int for code in chosen):
             return None
         known = frozenset(int(code) for code in chosen if 0 <= code < len(each.bins))
         if known:

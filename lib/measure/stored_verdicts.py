@@ -6,6 +6,7 @@ training, score or recall measurement makes them anew.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, PetalscopeError
 from lib.learn import runs
 from lib.learn.normalise_record import normalise
-from lib.measure import data_set_verdicts, findings, leaks, scoreboard, traits
+from lib.measure import data_set_verdicts, findings, index_recall, leaks, scoreboard, traits
 from lib.measure.data_set_verdicts import DataSetVerdict
 from lib.measure.provenance import provenance
 from lib.measure.scoreboard import SpaceScores
@@ -26,11 +27,10 @@ from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
 from lib.settings import VERSION
+from lib.store import collections
 
 SCHEMA = 1
 FOLDER = "measured"
-# In the names of the files of measured recall, after the name of the vectors' folder.
-RECALL = "-index-recall-"
 
 
 def version(workspace: Workspace, catalog: Catalog) -> str:
@@ -63,9 +63,10 @@ def find(workspace: Workspace, progress: Progress = no_progress) -> list[DataSet
     progress(1, 1)
     for earlier in file.parent.glob(f"{Path(workspace.space(space)['folder']).name}-verdicts-*.json"):
         artifacts.remove(earlier)
-    artifacts.write_json(
-        file, {"verdicts": [dataclasses.asdict(each) for each in found], **provenance(workspace, space, catalog)}
-    )
+    with contextlib.suppress(ArtifactError):  # where nothing can be written they are computed again
+        artifacts.write_json(
+            file, {"verdicts": [dataclasses.asdict(each) for each in found], **provenance(workspace, space, catalog)}
+        )
     return found
 
 
@@ -107,8 +108,13 @@ def _scores(workspace: Workspace, catalog: Catalog) -> dict[str, SpaceScores]:
 
 
 def _recall_files(workspace: Workspace) -> list[Path]:
-    names = [Path(entry["folder"]).name for entry in workspace.state["spaces"].values()]
-    return sorted(file for name in names for file in (workspace.folder / FOLDER).glob(f"{name}{RECALL}*.json"))
+    stored = workspace.state["collections"].get(workspaces.store_key(workspace.settings), {})
+    return [
+        index_recall.file(workspace, space, entry["base"] + suffix)
+        for space, entry in stored.items()
+        if space in workspace.state["spaces"]
+        for suffix in collections.SIBLINGS
+    ]
 
 
 def _recalls(workspace: Workspace) -> list[Mapping[str, Any]]:

@@ -50,6 +50,8 @@ from lib.view.components import gallery
 
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {Workspace: attrgetter("version")}
 THUMBNAIL = 160
+# A photo that fills the screen: its longer side at most, px, and the quality of its JPEG.
+SCREEN, SCREEN_QUALITY = 2048, 92
 
 
 @st.cache_resource
@@ -165,6 +167,21 @@ def thumbnail(workspace: Workspace, image_id: str, size: int = THUMBNAIL) -> str
 @st.cache_data(max_entries=20_000, show_spinner=False)
 def _thumbnail(sha256: str, size: int, _path: Path, _folder: Path) -> str:
     return gallery.data_uri(thumbnails.thumbnail(_path, sha256, size, _folder))
+
+
+def screen_photo(workspace: Workspace, image_id: str) -> str:
+    """A photo of the catalog as a data URI for a screen: at most `SCREEN` px on its longer side.
+
+    Raises ImageError as `thumbnail` does.
+    """
+    photos = catalog(workspace)
+    row = photos.row(image_id)
+    return _screen_photo("" if row is None else photos.hashes[row], photos.path(image_id))
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _screen_photo(sha256: str, _path: Path) -> str:
+    return gallery.data_uri(thumbnails.encode(thumbnails.open_same(_path, sha256), SCREEN, SCREEN_QUALITY))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing every photo with every other", hash_funcs=KEYS)

@@ -15,20 +15,24 @@ from lib import documents
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import url_state
+from lib.view import provenance, url_state
 
 _DEFAULT_SPACE = "resnet18"
 
 
 def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretch"] = "content") -> None:
-    """A button that saves `table` as `petalscope-<name>.csv`."""
-    file_name = f"petalscope-{name}.csv"
-    download("Download as CSV", lambda: table.to_csv(index=False).encode(), file_name, key=f"csv_{name}", width=width)
+    """A button that saves `table` as `petalscope-<name>.csv`, with the provenance of the page in its first line."""
+    lines, file_name = provenance.lines(), f"petalscope-{name}.csv"
+
+    def text() -> str:
+        return provenance.comment(lines) + str(table.to_csv(index=False))
+
+    download("Download as CSV", text, file_name, key=f"csv_{name}", width=width)
 
 
 def json_button(value: Any, name: str) -> None:
-    """A button that saves `value` as `petalscope-<name>.json`."""
-    text = partial(documents.json_text, value, indent=1)
+    """A button that saves `value` as `petalscope-<name>.json`, with the provenance of the page as its `provenance`."""
+    text = partial(documents.json_text, provenance.added_to(value, provenance.lines()), indent=1)
     download("Download as JSON", text, f"petalscope-{name}.json", key=f"json_{name}")
 
 

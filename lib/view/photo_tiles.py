@@ -10,7 +10,7 @@ import streamlit as st
 from lib.data.catalog import Catalog
 from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
-from lib.view import cached, selection, theme
+from lib.view import cached, photo_viewer, selection, theme
 from lib.view.components import gallery
 from lib.view.components.gallery import Tile
 
@@ -94,9 +94,10 @@ def show_photos(
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
-    The other options are those of `gallery.show`.
+    A double click, Space, or the corner of a photo opens it in the photo viewer. The other options are those of
+    `gallery.show`.
     """
-    gallery.show(
+    opened = gallery.show(
         tiles(workspace, ids, notes=notes, badges=badges, right=right),
         key=key,
         title=title,
@@ -107,7 +108,14 @@ def show_photos(
         chosen=selection.query_id(),
         on_why=on_why,
         explained=explained,
+        opens=True,
     )
+    look_at(opened, workspace, ids)
+
+
+def look_at(opened: str | None, workspace: Workspace, ids: Sequence[str]) -> None:
+    """Open the photo viewer on the photo that a grid of `ids` has reported as opened; None opens nothing."""
+    photo_viewer.open_if(opened, workspace, ids, lambda near, notes: tiles(workspace, near, notes=notes))
 
 
 def _lines(note: str | tuple[str, ...]) -> tuple[str, ...]:

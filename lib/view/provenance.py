@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
+
+from lib import documents
 
 LABEL = "About these numbers"
 # Names in the session's state: the place in the bar, what the page shows, and the lines of the page's last run.
@@ -36,3 +39,21 @@ def lines() -> dict[str, str]:
 def text() -> str:
     """`lines` as text, a line each."""
     return "\n".join(f"{name}: {value}" for name, value in lines().items())
+
+
+def comment(told: Mapping[str, str]) -> str:
+    """The first line of a CSV file: `# ` and `told` as JSON; "" where nothing is told.
+
+    Readers skip it by `skiprows=1`, not by `comment="#"`: ids may hold a "#".
+    """
+    return f"# {documents.json_text(dict(told))}\n" if told else ""
+
+
+def added_to(value: Any, told: Mapping[str, str]) -> Any:
+    """A JSON document with `told` as its `provenance`: a key of an object, else beside the value as `rows`.
+
+    A document that has a `provenance` of its own keeps it.
+    """
+    if not told:
+        return value
+    return {"provenance": dict(told)} | (value if isinstance(value, dict) else {"rows": value})

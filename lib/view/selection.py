@@ -54,17 +54,17 @@ def select(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     select_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
-def select_rows(rows: Sequence[int], n: int, contents: str, passing: Sequence[str] = (), **choices: str) -> None:
-    """`select` by rows of a catalog of `n` photos.
+def select_rows(rows: Sequence[int], n: int, contents: str, **choices: str | Sequence[str]) -> None:
+    """`select` by rows of a catalog of `n` photos; `choices` are written into the address with the selection.
 
-    `passing` are the words of the map's filter that they pass; without them the filter ends. `choices` are written into
-    the address together with the selection.
+    The filter of the map page ends, unless `choices` has its words: then the photos pass it.
     """
     word = encode(rows, n, contents) if rows else ""
     fits = len(word) <= url_state.MAX_LENGTH
     st.session_state[_LONG] = "" if fits else word
     url_state.forget(url_state.MAP, PASSING)
-    url_state.write(**{PICKED: word if word and fits else None, PASSING: list(passing) or None}, **choices)
+    written: dict[str, str | Sequence[str] | None] = {PICKED: word if word and fits else None, PASSING: None}
+    url_state.write(**written | choices)
 
 
 def encode(rows: Sequence[int], n: int, contents: str) -> str:

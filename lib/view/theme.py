@@ -1,8 +1,13 @@
-"""Colours. Class colours are colour-blind safe and the same on every page, whichever classes it shows."""
+"""Colours: a palette each for classes, regimes and metrics, of which no two can be taken for one another.
+
+Class colours are colour-blind safe and the same on every page, whichever classes it shows. The colours of regimes and
+metrics have 3 : 1 against both grounds, and no class's colour (`tests/unit/view/test_theme.py` measures both).
+"""
 
 from __future__ import annotations
 
 import colorsys
+import itertools
 from collections.abc import Iterable
 
 from lib.text import natural_key
@@ -10,7 +15,11 @@ from lib.text import natural_key
 # Okabe & Ito ("Color Universal Design", 2008) without black and yellow, which vanish on dark or light ground.
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
 SPLIT_COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#CC79A7"}
-REGIME_COLOURS = {"scratch": "#0072B2", "transfer": "#E69F00", "finetune": "#009E73", "init": "#CC79A7"}
+# Bright, from violet (nothing pretrained) to red. A regime has a marker as well, for those who see hues alike.
+REGIME_COLOURS = {"scratch": "#9080e0", "transfer": "#9010f8", "finetune": "#c00080", "init": "#f83850"}
+REGIME_MARKERS = {"scratch": "circle", "transfer": "square", "finetune": "diamond", "init": "triangle-up"}
+# Earthy. Metrics beyond these five get them again.
+METRIC_COLOURS = {"mse": "#706848", "l1": "#889800", "l2": "#207800", "cosine": "#007070", "ncc": "#885850"}
 # Spaces are not classes, so their colours differ.
 SPACE_COLOURS = ("#9a93a3", "#7a5cff", "#2aa198", "#b58900", "#c2477f")
 RIGHT, WRONG = "#009E73", "#D55E00"
@@ -33,3 +42,9 @@ def _generated(position: int) -> str:
     hue, lightness = position * 0.618034 % 1.0, (0.45, 0.6, 0.35)[position % 3]
     red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.55)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def metric_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each metric; those that are not of the palette take its colours in turn."""
+    palette = itertools.cycle(METRIC_COLOURS.values())
+    return {name: METRIC_COLOURS.get(name) or next(palette) for name in names}

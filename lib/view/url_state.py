@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
     TRAINING: (
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
-        "other", "drawn",
+        "other", "drawn", "train", "preset", "seeds",
     ),
     MAP: (
         QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION, PASSING, *BY_BROWSER,
@@ -64,6 +64,7 @@ EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
         "Understand": "understand",
     },
     (MILVUS, SECTION): {"schema": "overview"},
+    (TRAINING, SECTION): {"curves": "results"},
 }
 # By page, what a link with earlier parameters means that does not have today's: the defaults of that time.
 EARLIER_DEFAULTS: dict[str, dict[str, str]] = {RETRIEVAL: {SECTION: "grids"}}

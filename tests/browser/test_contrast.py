@@ -64,3 +64,75 @@ def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Wat
     button = '[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"] p'
     tab.page.locator(button).wait_for(timeout=20_000)
     assert [each for each in tab.page.evaluate(CONTRASTS, button) if each[0] < 4.5] == []
+
+
+# The contrast (WCAG 2.2, success criterion 1.4.11) of the edge of each control with the ground around it: of the
+# border, the fill or the ring, whichever is plainest.
+EDGES = """(selector) => {
+    const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
+    const over = (colours) => {
+        pen.clearRect(0, 0, 1, 1);
+        for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+        return [...pen.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+        const value = colour[i] / 255;
+        return sum + weight * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    }, 0);
+    return [...document.querySelectorAll(selector)].filter((node) => node.getClientRects().length).map((node) => {
+        const style = getComputedStyle(node), grounds = [];
+        for (let each = node.parentElement; each; each = each.parentElement) {
+            grounds.unshift(getComputedStyle(each).backgroundColor);
+            if (over([getComputedStyle(each).backgroundColor])[3] === 255) break;
+        }
+        const edges = [style.backgroundColor];
+        if (parseFloat(style.borderTopWidth)) edges.push(style.borderTopColor);
+        if (style.outlineStyle !== 'none') edges.push(style.outlineColor);
+        const ring = /^(rgba?\\([^)]*\\)|color\\([^)]*\\)|oklab\\([^)]*\\)).* 1px$/.exec(style.boxShadow);
+        if (ring) edges.push(ring[1]);
+        const ground = light(over(['#fff', ...grounds]));
+        const best = Math.max(...edges.map((edge) => {
+            const [dark, bright] = [ground, light(over(['#fff', ...grounds, edge]))].sort((a, b) => a - b);
+            return (bright + 0.05) / (dark + 0.05);
+        }));
+        return [best, node.outerHTML.slice(0, 120)];
+    });
+}"""
+CONTROLS = ", ".join(
+    [
+        '[data-testid="stSelectbox"] > [data-rac] > [role="group"]',
+        '[data-testid="stMultiSelect"] > [data-rac] > [role="group"]',
+        '[data-testid="stNumberInputContainer"]',
+        '[data-testid="stTextInputRootElement"]',
+        '[data-testid="stBaseButton-secondary"]',
+        '[data-testid="stPopoverButton"]',
+        '[data-testid="stButtonGroup"] button',
+        '[data-testid="stCheckbox"] label > div:not([data-testid])',
+        '[data-testid="stSlider"] [data-rac] [data-rac] > div',
+        ".ps-key i",
+    ]
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_and_dots_stand_out_from_their_ground(tab: Watched, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
+    for place in ("", "Training_Regimes?section=curves", "Embedding_Map", "Retrieval?q=tulip/04.jpg"):
+        tab.open(place)
+        tab.page.locator(CONTROLS).first.wait_for(timeout=30_000)
+        contrasts = tab.page.evaluate(EDGES, CONTROLS)
+        assert len(contrasts) > 3
+        assert [each for each in contrasts if each[0] < 3] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_focus_of_the_keyboard_stands_out(tab: Watched, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.open("Retrieval?q=tulip/04.jpg")
+    seen = 0
+    for _ in range(12):
+        tab.page.keyboard.press("Tab")
+        found = tab.page.evaluate(EDGES, ":is(a, button):focus-visible")
+        seen += len(found)
+        assert [each for each in found if each[0] < 3] == []
+    assert seen > 5

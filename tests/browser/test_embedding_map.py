@@ -12,7 +12,7 @@ import pytest
 from lib.data import formats
 from lib.prepare import pipeline, workspace
 from lib.settings import Settings
-from lib.view.embedding_map import query_neighbours, selected_photos, uploaded_photo
+from lib.view.embedding_map import findings, query_neighbours, selected_photos, uploaded_photo
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
@@ -64,7 +64,7 @@ def test_lasso_shows_photos_and_counts(tab: Watched, shown: Settings) -> None:
     tab.page.get_by_text(selected_photos.heading(len(photos.frame))).wait_for(timeout=20_000)
     tab.settle()
     shown = tab.page.locator('[aria-label="Photos in the selection"] button').count()
-    assert shown == min(48, len(photos.frame))
+    assert shown == min(selected_photos.PAGE, len(photos.frame))
     label, total = next(iter(photos.classes.items()))
     assert f"{label} · {total} of {total}" in tab.text()
 
@@ -239,3 +239,95 @@ def test_a_photo_from_outside_is_placed_on_both_maps(tab: Watched, shown: Settin
     first, second = on_maps(tab.page, "return maps.map(map => map.state.data.lines.start)")
     assert first == pytest.approx(xy.tolist(), abs=1e-3)
     assert second == pytest.approx(first, abs=1e-3)
+
+
+# --- the workspace ---------------------------------------------------------------------------------------------------
+
+# The window's share that the canvases show, and the lowest edge of one, in px.
+CANVAS = """const boxes = maps.map((map) => map.plot.getBoundingClientRect());
+    const visible = boxes.map((box) => box.width * (Math.min(box.bottom, innerHeight) - Math.max(box.top, 0)));
+    return [visible.reduce((sum, area) => sum + area, 0) / (innerWidth * innerHeight),
+        Math.min(...boxes.map((box) => box.top)), Math.max(...boxes.map((box) => box.bottom))];"""
+SCROLLED = "() => document.querySelector('[data-testid=\"stMain\"]').scrollTop"
+
+
+def _is_in_view(tab: Watched, place) -> bool:
+    box, window = place.bounding_box(), tab.page.viewport_size
+    return box["y"] >= 0 and box["y"] + box["height"] <= window["height"] and box["x"] + box["width"] <= window["width"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080)])
+def test_the_canvas_takes_most_of_the_window(tab: Watched, width: int, height: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.open("Embedding_Map")
+    wait_for_maps(tab.page, "maps.length === 1 && maps[0].size.width > 900")
+    share, _, bottom = on_maps(tab.page, CANVAS)
+    assert share >= 0.55
+    assert bottom <= height
+    assert tab.page.evaluate("() => document.querySelector('[data-testid=\"stMain\"]').scrollHeight") <= height
+    panel = tab.page.locator(".st-key-panel").bounding_box()
+    assert panel["y"] + panel["height"] <= height
+
+
+def test_a_lasso_shows_its_photos_beside_the_map_without_scrolling(tab: Watched, shown: Settings) -> None:
+    photos = workspace.open_workspace(shown).catalog()
+    tab.open("Embedding_Map?section=findings")
+    _drag_around_everything(tab)
+    first = tab.page.locator('[aria-label="Photos in the selection"] button').first
+    first.wait_for(timeout=20_000)
+    tab.settle()
+    assert "section=selection" in tab.page.url
+    assert _is_in_view(tab, first)
+    assert _is_in_view(tab, tab.page.get_by_text(selected_photos.heading(len(photos.frame))))
+    assert tab.page.evaluate(SCROLLED) == 0
+
+
+def test_a_finding_on_the_map_moves_neither_page_nor_panel(tab: Watched) -> None:
+    tab.open("Embedding_Map?section=findings")
+    wait_for_maps(tab.page, "maps.length === 1")
+    button = tab.page.get_by_role("button", name=findings.SHOW).last
+    button.scroll_into_view_if_needed()
+    where = "() => document.querySelector('.st-key-panel').scrollTop"
+    before = tab.page.evaluate(where)
+    assert before > 0
+    button.click()
+    wait_for_maps(tab.page, "maps[0].state.data.lit?.length > 0")
+    tab.settle()
+    assert tab.page.evaluate(where) == before
+    assert tab.page.evaluate(SCROLLED) == 0
+    assert "section=findings" in tab.page.url
+
+
+def test_full_screen_keeps_the_panel_beside_the_map(tab: Watched) -> None:
+    tab.open("Embedding_Map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    tab.page.get_by_role("button", name="Full screen").click()
+    tab.page.wait_for_function("() => document.fullscreenElement !== null")
+    tab.settle()
+    share, _, _ = on_maps(tab.page, CANVAS)
+    assert share >= 0.55
+    assert _is_in_view(tab, tab.page.locator(".st-key-panel"))
+    tab.page.keyboard.press("Escape")
+
+
+def test_in_a_narrow_window_the_map_comes_early_and_the_controls_fold(tab: Watched) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open("Embedding_Map")
+    wait_for_maps(tab.page, "maps.length === 1")
+    _, top, bottom = on_maps(tab.page, CANVAS)
+    assert top < 500
+    colour = tab.page.get_by_role("combobox", name="Colour")
+    assert not colour.is_visible()
+    tab.page.get_by_text("Controls", exact=True).click()
+    colour.wait_for(timeout=10_000)
+    # The panel comes below the map, and no part of the page is wider than the window.
+    assert tab.page.locator(".st-key-panel").bounding_box()["y"] >= bottom
+    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_beside_a_window_of_800_px_the_panel_goes_below(tab: Watched) -> None:
+    tab.page.set_viewport_size({"width": 800, "height": 900})
+    tab.open("Embedding_Map?beside=pixels")
+    wait_for_maps(tab.page, "maps.length === 2")
+    _, _, bottom = on_maps(tab.page, CANVAS)
+    assert tab.page.locator(".st-key-panel").bounding_box()["y"] >= bottom

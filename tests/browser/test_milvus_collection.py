@@ -19,9 +19,21 @@ from pyarrow import parquet
 
 from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
+from lib.store import index_parameters
 from lib.store.connection import open_store
 from lib.view import selection
-from lib.view.milvus import changes, connect, filter_builder, load_prompt, map, row_export, row_photos, rows, schema
+from lib.view.milvus import (
+    changes,
+    connect,
+    filter_builder,
+    load_prompt,
+    map,
+    row_export,
+    row_photos,
+    rows,
+    schema,
+    stats,
+)
 from lib.view.milvus import search as search_page
 from tests.helpers import browser_driver, foreign_collection, recorded_servers
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, wait_for_maps
@@ -32,6 +44,7 @@ WRONG = "root:wr0ng-p4ss"
 SECRETS = ("wr0ng-p4ss", "typ3d-wr0ng", "r3corded-t0ken")
 OWNER = """
 import sys
+from lib.store import index_parameters
 from lib.store.connection import open_store
 store = open_store(sys.argv[1], role="somebody")
 print(1, flush=True)
@@ -121,9 +134,9 @@ def test_failures_of_files_are_named_one_by_one(tab: Watched, others: Path) -> N
             tab.open(f"Milvus_Collection?store={quote(str(others / name))}")
             assert sentence in alert(tab), name
             usable(tab)
-        tab.page.locator('[data-testid="stSelectbox"] input').first.click()
+        tab.page.get_by_role("combobox", name="Connection").click()
         tab.page.get_by_role("option", name=connect.OWN_STORE).click()
-        tab.page.get_by_text("count(*)", exact=True).first.wait_for(timeout=30_000)
+        tab.page.get_by_text(stats.ROWS, exact=True).first.wait_for(timeout=30_000)
     finally:
         owner.communicate(timeout=60)
 
@@ -162,7 +175,7 @@ def test_failures_of_servers_are_named_one_by_one(
             usable(tab)
             hidden(tab)
         # The page beneath is Petalscope's own store all the time; and with the right token the server opens.
-        assert tab.page.get_by_text("count(*)", exact=True).first.is_visible()
+        assert tab.page.get_by_text(stats.ROWS, exact=True).first.is_visible()
         add_connection(tab, f"http://127.0.0.1:{port}", recorded_servers.TOKEN, opened=True)
         tab.page.get_by_text(f"Milvus server {recorded_servers.VERSION}").wait_for(timeout=30_000)
         hidden(tab)
@@ -194,7 +207,7 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
     add_connection(tab, str(others / "x.db"))
     tab.page.get_by_text(connect.OWN_STORE).wait_for(state="detached", timeout=30_000)
     assert quote(str(others / "x.db"), safe="") in tab.page.url
-    tab.page.get_by_test_id("stButtonGroup").get_by_text("Rows", exact=True).click()
+    tab.page.get_by_test_id("stButtonGroup").first.get_by_text("Rows & search", exact=True).click()
     tab.settle()
     if tab.page.get_by_role("button", name=load_prompt.LOAD).count():
         tab.page.get_by_role("button", name=load_prompt.LOAD).click()
@@ -207,9 +220,12 @@ def test_a_foreign_store_is_connected_browsed_and_linked(tab: Watched, others: P
     assert "      ^ unexpected character" in tab.page.locator("pre").first.inner_text()
 
 
-def part(tab: Watched, title: str, words: str) -> None:
-    """Go to a part of the page: the only one with `words` on it."""
-    tab.page.get_by_test_id("stButtonGroup").first.get_by_text(title, exact=True).click()
+def part(tab: Watched, section: str, words: str, title: str = "") -> None:
+    """Go to a section of the page, and to its part `title`: the only one with `words` on it."""
+    tab.page.get_by_test_id("stButtonGroup").first.get_by_text(section, exact=True).click()
+    if title:
+        tab.settle()
+        tab.page.get_by_test_id("stButtonGroup").nth(1).get_by_text(title, exact=True).click()
     tab.page.get_by_text(words).first.wait_for(timeout=60_000)
     tab.settle()
 
@@ -223,9 +239,43 @@ def lines(tab: Watched, column: str) -> list[list[str]]:
     return [row.locator("th, td").all_text_contents() for row in table.locator("tr").all()]
 
 
-def numbers(tab: Watched) -> dict[str, str]:
+def numbers(tab: Watched) -> dict[str, list[str]]:
+    """By the title of a box, the figure in it and the words below."""
     boxes = [box.inner_text().split("\n") for box in tab.page.locator('[data-testid="stMetric"]').all()]
-    return {words[0]: words[-1] for words in boxes}
+    return {words[0]: [each for each in words[1:] if each] for words in boxes}
+
+
+def test_the_page_opens_with_figures_and_every_index_parameter(tab: Watched) -> None:
+    """Without a click, on the first screen: what the collection holds, and each parameter with its source."""
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
+    tab.open("Milvus_Collection")
+    table = tab.page.get_by_test_id("stTable").first
+    table.wait_for(timeout=30_000)
+    first = tab.page.get_by_test_id("stMetric").first.bounding_box()
+    box = table.bounding_box()
+    assert first is not None and first["y"] < 330
+    assert box is not None and box["y"] + box["height"] <= 900
+    rows = {
+        cells[0]: cells[1:] for row in table.locator("tbody tr").all() if (cells := row.locator("td").all_inner_texts())
+    }
+    assert rows["M"][:2] == ["16", index_parameters.REPORTED]
+    assert rows["efConstruction"][:2] == ["200", index_parameters.REPORTED]
+    assert rows["ef"][1] == index_parameters.PER_SEARCH
+    assert rows["nlist, nprobe"][:2] == ["none", index_parameters.ABSENT]
+    assert all(each[-1] for each in cells)
+    assert {stats.ROWS, stats.VECTORS, stats.MEMORY, stats.LOAD, stats.CONSISTENCY, "Engine"} <= set(numbers(tab))
+
+
+def test_on_a_phone_the_connection_is_behind_a_button(tab: Watched) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open("Milvus_Collection")
+    tab.page.get_by_test_id("stMetric").first.wait_for(timeout=30_000)
+    assert tab.page.get_by_role("combobox", name="Collection").is_visible()
+    assert not tab.page.get_by_role("combobox", name="Connection").is_visible()
+    tab.page.get_by_text("Connection", exact=True).first.click()
+    assert tab.page.get_by_role("combobox", name="Connection").is_visible()
+    assert tab.page.get_by_role("button", name=connect.REFRESH).is_visible()
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple[Path, list[int]]) -> None:
@@ -243,12 +293,10 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
         str(keys[1]), "south", f'{{"big": {2**60 + 1}}}', "[1, 2]", "0.25", "3"
     ]  # fmt: skip
 
-    part(tab, "Overview", "Consistency")
+    part(tab, "Overview", schema.MEMORY)
     shown = numbers(tab)
-    assert (shown["row_count"], shown["count(*)"], shown["Load state"]) == ("240", "240", "Loaded")
+    assert (shown[stats.ROWS], shown["Load state"]) == (["240", "row_count 240"], ["Loaded", "searches need it loaded"])
     assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2
-
-    part(tab, "Schema", schema.MEMORY)
     fields = {row[0]: row[1:] for row in lines(tab, "Type")[1:]}
     assert fields["pk"][:2] == ["INT64", "primary key, auto id"]
     assert fields["tenant"][:2] == ["VARCHAR", "partition key"]
@@ -257,7 +305,7 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     assert fields["stock"][-1] == "3"
     assert f"{schema.MEMORY}: 17.5 kB" in tab.text()  # 240 × (4·16 + 8) + 4 × 4·16
 
-    part(tab, "Search", search_page.TIMED)
+    part(tab, "Rows & search", search_page.TIMED, "By similarity")
     differences = columns["image"] - columns["image"][5]
     order = np.argsort((differences**2).sum(axis=1), kind="stable")[1:4]
     assert [row[1] for row in lines(tab, "Rank")[1:4]] == [str(keys[place]) for place in order]
@@ -269,17 +317,17 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     tab.settle()
     assert [row[2] for row in lines(tab, "Median ms")[1:]][-1] == "1"  # all cells looked into
 
-    part(tab, "Health", "rows by tenant")
+    part(tab, "Vectors", "rows by tenant")
     tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
-    shown = numbers(tab)
+    shown = {name: values[-1] for name, values in numbers(tab).items()}
     assert (shown["Zero"], shown["Duplicates"], shown["Dead dims"], shown["NaN or inf"]) == ("1", "1", "0", "0")
     tab.page.get_by_text("rows by tenant").wait_for(timeout=30_000)
 
-    part(tab, "Map", map.CLICK)
+    part(tab, "Vectors", map.CLICK, "Map")
     wait_for_maps(tab.page, "maps.length === 1")
     assert sorted(on_maps(tab.page, "return maps[0].state.data.ids")) == sorted(str(key) for key in keys)
 
-    part(tab, "Change", changes.ALLOW)
+    part(tab, connect.CHANGES, changes.ALLOW, "Change")
     assert tab.page.get_by_text("client.load_collection('shop')").count() == 1
     assert tab.page.get_by_role("button", name="Load", exact=True).is_disabled()
     assert tab.page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.measure import leaks
+from lib.measure import data_set_verdicts, first_results, leaks, stored_verdicts
 from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query, query_row
@@ -24,8 +24,12 @@ from lib.settings import PROJECT, Settings
 from lib.text import agreeing
 from lib.view import page_frame, selection
 from lib.view.embedding_map import selected_photos
+from lib.view.formatting import plain
 from lib.view.home import audit, glance
+from lib.view.home import page as home
+from lib.view.home.verdicts import EVIDENCE
 from lib.view.training.results import TEST_ACCURACY
+from lib.view.url_state import HOME
 from tests.conftest import environment
 
 PAGES = [
@@ -50,10 +54,30 @@ def _words(app: AppTest) -> str:
 def test_home_counts_the_photos(start, prepared: Settings) -> None:
     app = _fine(start(prepared))
     photos = workspace.open_workspace(prepared).catalog()
-    shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Photos"] == f"{len(photos.frame):,}"
-    assert shown["Classes"] == str(len(photos.classes))
-    assert shown["Test"] == str(photos.splits["test"])
+    shown = " ".join(str(element.proto.body) for element in app.get("html"))
+    assert f"{len(photos.frame):,} photos · {len(photos.classes)} classes" in shown
+    assert ", ".join(f"{photos.splits[split]:,} {split}" for split in ("train", "val", "test")) in shown.replace(
+        "training", "train"
+    ).replace("validation", "val")
+    assert home.LEAD in shown
+    assert not app.error
+
+
+def test_home_opens_with_the_verdicts_and_links_to_their_evidence(start, copied: Settings) -> None:
+    first_results.make(copied)
+    app = _fine(start(copied))
+    found = stored_verdicts.find(workspace.open_workspace(copied))
+    words = _words(app)
+    for each in found:
+        assert plain(each.verdict.text) in words
+    pages = {link.proto.page for link in app.get("page_link")}
+    assert {page.removesuffix(".py").split("_", 1)[-1] for page, _, _ in EVIDENCE.values() if page != HOME} <= pages
+    assert not app.error
+
+
+def test_home_without_first_results_says_what_is_missing(start, copied: Settings) -> None:
+    app = _fine(start(copied))
+    assert plain(data_set_verdicts.NOT_MEASURED) in _words(app)
     assert not app.error
 
 

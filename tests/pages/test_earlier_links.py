@@ -56,7 +56,10 @@ def _widgets_today(link: dict[str, Any]) -> dict[str, Any]:
     for key, value in link["widgets"].items():
         where, _, name = key.rpartition("_")
         (today, word) = next(iter(_today(link["page"], {name: value}).items()))
-        widgets[f"{where}_{today}" if where and today != name else key] = word if today == url_state.SECTION else value
+        current = f"{where}_{today}" if where and today != name else key
+        if (link["page"], current, word) == (url_state.MILVUS, "milvus_section", "search"):
+            current = "milvus_part_section"  # a section of two parts has a control of its own for them
+        widgets[current] = word if today == url_state.SECTION else value
     return widgets
 
 

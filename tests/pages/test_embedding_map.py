@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -24,9 +27,17 @@ from lib.prepare import workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings
-from lib.view import selection, theme
+from lib.view import cached, selection, theme
 from lib.view.components import scatter
-from lib.view.embedding_map import map_choice, map_jobs, selected_photos, uploaded_photo
+from lib.view.embedding_map import (
+    map_choice,
+    map_jobs,
+    preloading,
+    query_neighbours,
+    sections,
+    selected_photos,
+    uploaded_photo,
+)
 from lib.view.embedding_map.query_neighbours import Lookup
 
 PAGE = "pages/2_Embedding_Map.py"
@@ -193,6 +204,87 @@ def test_a_finding_becomes_the_selection(start: Start, prepared: Settings) -> No
     button.click().run()
     assert not app.exception
     assert app.query_params["sel"]
+
+
+def test_a_finding_shows_on_the_map_and_the_panel_stays(start: Start, prepared: Settings) -> None:
+    app = open_map(start, prepared, section="findings")
+    button = next(button for button in app.button if str(button.key).startswith("finding_"))
+    button.click().run()
+    assert app.session_state["map_section"] == "findings"
+    assert 0 < seen(app).lit.sum() < len(seen(app).ids)
+
+
+# --- the panel -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["selection", "findings", "training", "reading"])
+def test_a_link_of_before_opens_the_same_part(start: Start, prepared: Settings, word: str) -> None:
+    app = open_map(start, prepared, panel=word)
+    assert app.session_state["map_section"] == word
+    assert "panel" not in app.query_params
+
+
+@pytest.mark.parametrize("section", list(sections.TITLES))
+@pytest.mark.parametrize("beside", ["nothing", "pixels"])
+def test_every_section_opens_beside_the_maps(start: Start, prepared: Settings, section: str, beside: str) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    word = selection.encode([3, 5, 9], len(photos.ids), photos.contents)
+    app = open_map(start, prepared, section=section, beside=beside, q=photos.ids[3], sel=word)
+    assert not app.error
+    assert seen(app).ids == photos.ids
+    # The page links of the query and the selection stay in reach.
+    assert {"Search with it", "Show in Milvus"} <= {link.proto.label for link in app.get("page_link")}
+
+
+def test_without_a_choice_the_panel_shows_what_there_is(start: Start, prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    app = open_map(start, prepared)
+    assert app.session_state["map_section"] == sections.QUERY
+    assert query_neighbours.HINT in [box.value for box in app.info]
+    assert app.number_input(key="near").value == 10
+    word = selection.encode([3, 5], len(photos.ids), photos.contents)
+    app = open_map(start, prepared, sel=word)
+    assert app.session_state["map_section"] == sections.SELECTION
+    app = open_map(start, prepared, section="<b>")
+    assert app.session_state["map_section"] == sections.QUERY
+
+
+def test_a_photo_of_each_class_is_offered_to_begin_with(prepared: Settings) -> None:
+    photos = workspace.open_workspace(prepared).catalog()
+    hubness = np.random.default_rng(0).integers(0, 9, len(photos.ids)).astype(float)
+    rows = query_neighbours.beginnings(photos, hubness)
+    assert [photos.labels[row] for row in rows] == list(photos.classes)
+    for row in rows:
+        of_class = [hubness[i] for i, label in enumerate(photos.labels) if label == photos.labels[row]]
+        assert hubness[row] == max(of_class)
+
+
+def test_the_verdict_stands_in_the_heading(start: Start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    kept = opened.map("resnet18", "pca").preserved
+    app = open_map(start, prepared, map="pca,15,0.1,cosine")
+    words = " ".join(str(line.value) for line in app.markdown).replace("\\", "")
+    assert f"{100 * kept.mean():.0f} % [" in words
+    assert "mixes most with" in words
+
+
+def test_the_network_of_a_space_is_loaded_beside_the_page(prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    st.cache_resource.clear()
+    before = cached.quiet_embedder(opened, "resnet18")
+    preloading.load(opened, "resnet18", opened.map("resnet18", "pca"))
+    assert cached.embedder(opened, "resnet18") is before  # one network in memory
+    st.cache_resource.clear()
+
+
+def test_what_cannot_be_loaded_beside_the_page_is_not_an_error(copied: Settings) -> None:
+    opened = workspace.open_workspace(copied)
+    laid_out = opened.map("resnet18")
+    for folder in opened.folder.glob("spaces/*"):
+        shutil.rmtree(folder)
+    preloading.load(opened, "resnet18", laid_out)
+    preloading.begin(opened, "resnet18", laid_out)  # without a server nothing begins
+    assert "petalscope-preload" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_link_to_a_map_that_is_not_there_shows_pca_and_makes_it(

@@ -21,9 +21,10 @@ from streamlit.testing.v1 import AppTest
 
 from lib.commands.inspect import OTHER_DATABASES, show_inspect
 from lib.errors import StoreError
+from lib.measure import index_recall
 from lib.prepare import workspace
 from lib.settings import Settings
-from lib.store import collections, index_types, inspect, pool
+from lib.store import collections, index_parameters, index_types, inspect, pool
 from lib.store import overview as store_overview
 from lib.store import rows as store_rows
 from lib.store.connection import open_store
@@ -38,6 +39,7 @@ from lib.view.milvus import (
     row_export,
     rows,
     schema,
+    stats,
     vector_health,
 )
 from tests.helpers import foreign_collection, recorded_servers
@@ -94,11 +96,11 @@ def tables(app: AppTest, column: str) -> list:
 
 
 def test_a_foreign_store_opens_by_a_link(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")  # where it is loaded
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="rows")  # where it is loaded
     app.query_params["section"] = "overview"
     fine(app.run())
     assert not app.error
-    assert {metric.label: metric.value for metric in app.metric}["count(*)"] == str(foreign_collection.ROWS)
+    assert numbers(app)[stats.ROWS] == str(foreign_collection.ROWS)
     assert connect.READ_ONLY in words(app)
     assert "describe\\_replica" not in words(app)
     assert {"describe_replica", "list_persistent_segments"} <= set(tables(app, "Call")[0]["Call"])
@@ -205,20 +207,20 @@ def test_overview_searches_and_pages_many_collections(opened_at, folder: Path) -
 
 
 def test_schema_shows_every_field_and_index(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="schema")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="schema")
     fields = tables(app, "Type")[0].set_index("Field")
     assert fields.loc["dense", "Type"] == "FLOAT_VECTOR"
     assert fields.loc["words", "Type"] == "SPARSE_FLOAT_VECTOR"
     assert fields.loc["tags", "Type"] == "ARRAY<VARCHAR>"
     assert fields.loc["key", schema.ATTRIBUTES] == "primary key"
-    source = tables(app, "Source")[0].set_index("Build parameter")
-    assert source.loc["M"].tolist() == ["8", "reported"]
+    assert parameters(app, "dense")["M"] == ("8", index_parameters.REPORTED)
     assert f"{schema.MEMORY}: **6.72 kB**" in words(app)  # 60 × (4·8 + 8·8 + 16)
-    assert index_types.LITE_STATE_NOTE in words(app)
+    notes = app.table[0].value["What it does"].tolist()
+    assert formatting.plain(index_types.LITE_STATE_NOTE) in notes
 
 
 def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="rows")
     assert tables(app, "title")[0]["n"].iloc[0] == str(2**60)  # a browser would round the number
     app.multiselect(key="row_vectors").set_value(["dense", "words"])
     fine(app.run())
@@ -236,13 +238,15 @@ def test_rows_page_with_vectors_and_back(opened_at, folder: Path) -> None:
 
 def test_a_bad_filter_is_marked_at_its_column(opened_at, folder: Path) -> None:
     for part in ("rows", "search"):
-        app = opened_at(store=str(folder / "x.db"), collection="foreign", part=part, filter='title = "a"', like="k001")
+        app = opened_at(
+            store=str(folder / "x.db"), collection="foreign", section=part, filter='title = "a"', like="k001"
+        )
         assert len(app.error) == 1
         assert any(code.value.startswith('title = "a"\n      ^ unexpected character') for code in app.code), part
 
 
 def test_the_builder_writes_the_filter(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="rows")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="rows")
     app.selectbox(key="rows_field_0").set_value("title")
     fine(app.run())
     app.text_input(key="rows_value_0").set_value('a"b')
@@ -257,12 +261,14 @@ def test_the_builder_writes_the_filter(opened_at, folder: Path) -> None:
 
 
 def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", like="k001", field="other")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="search", like="k001", field="other")
     results = tables(app, "Rank")[0]
     assert "k001" not in set(results["Key"])
     assert results["L2²"].is_monotonic_increasing
     assert "squared L2 distance" in words(app)
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="search", field="words", **{"with": "typed"})
+    app = opened_at(
+        store=str(folder / "x.db"), collection="foreign", section="search", field="words", **{"with": "typed"}
+    )
     app.text_area(key="typed words").set_value("1003:1 5:1")
     fine(app.run())
     assert tables(app, "Rank")[0]["IP"].iloc[0] == pytest.approx(0.5)
@@ -274,7 +280,7 @@ def test_search_by_row_and_by_a_typed_vector(opened_at, folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
 def test_an_export_equals_the_stored_rows(opened_at, folder: Path, kind: str) -> None:
     """With a filter, with a dense and a sparse vector field, and with dynamic fields."""
-    address = {"store": str(folder / "x.db"), "collection": "foreign", "part": "rows", "filter": "extra >= 12"}
+    address = {"store": str(folder / "x.db"), "collection": "foreign", "section": "rows", "filter": "extra >= 12"}
     app = opened_at(**address)
     app.selectbox(key="export_kind").set_value(kind)
     app.multiselect(key="export_vectors").set_value(["dense", "words"])
@@ -318,7 +324,7 @@ def exported(target: Path) -> list[dict[str, Any]]:
 
 def test_selected_photos_are_the_rows(opened_at, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    app = opened_at(part="rows", sel=selection.encode(range(3, 9), len(photos.ids), photos.contents))
+    app = opened_at(section="rows", sel=selection.encode(range(3, 9), len(photos.ids), photos.contents))
     assert list(tables(app, "split")[0]["id"]) == list(photos.ids[3:9])
 
 
@@ -350,12 +356,12 @@ def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> N
         app.run()
         next(box for box in app.text_input if box.label == "Address").set_value(f"http://127.0.0.1:{port}")
         press(app, connect.CONNECT)
-        assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
+        assert row_count(app) == f"row_count {recorded_servers.ROWS}"
         for store in cached.pool()._stores.values():
             store.timeout_s = 0.3
         server.slow.add("GetCollectionStatistics")
         press(app, connect.REFRESH)
-        assert (numbers(app)["row_count"], numbers(app)["count(*)"]) == ("not known", str(recorded_servers.ROWS))
+        assert (row_count(app), numbers(app)[stats.ROWS]) == ("row_count not known", str(recorded_servers.ROWS))
         unavailable = tables(app, "Call")[0].set_index("Call")
         assert unavailable.loc["get_collection_stats", "Reason"] == "it did not answer in time"
         server.slow.add("DescribeCollection")
@@ -363,7 +369,7 @@ def test_a_server_that_becomes_slow_still_has_a_page(start, tmp_path: Path) -> N
         assert "it did not answer in time" in " ".join(str(box.value) for box in app.error)
         server.slow.clear()
         press(app, connect.REFRESH)
-        assert numbers(app)["row_count"] == str(recorded_servers.ROWS)
+        assert row_count(app) == f"row_count {recorded_servers.ROWS}"
         assert not app.error
 
 
@@ -373,19 +379,66 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def numbers(app: AppTest) -> dict[str, str]:
-    return {metric.label: str(metric.value) for metric in app.metric}
+    return {metric.label.replace("\\", ""): str(metric.value) for metric in app.metric}
+
+
+def row_count(app: AppTest) -> str:
+    """The engine's statistic, below the counted rows."""
+    return next(metric.delta for metric in app.metric if metric.label.replace("\\", "") == stats.ROWS)
+
+
+def parameters(app: AppTest, field: str) -> dict[str, tuple[str, str]]:
+    """By name, value and source of each parameter of the index on a field."""
+    table = next(each.value for each in app.table if each.value.columns[0].startswith(f"Index on {field}"))
+    return {
+        name.replace("\\", ""): (value.replace("\\", "").strip("*"), source)
+        for name, value, source in zip(table.iloc[:, 0], table["Value"], table[schema.SOURCE], strict=True)
+    }
 
 
 def test_an_index_is_measured(opened_at, folder: Path) -> None:
-    app = press(opened_at(store=str(folder / "x.db"), collection="foreign", part="quality"), "Measure")
+    app = press(opened_at(store=str(folder / "x.db"), collection="foreign", section="quality"), "Measure")
     table = tables(app, "Median ms")[0]
     assert list(table["Setting"])[:2] == ["ef 11", "ef 16"]
     assert table["Recall@10"].iloc[-1] == 1
-    assert len(app.get("plotly_chart")) == 1
+    assert len(app.get("plotly_chart")) == 2
+    assert "Recommended\\: ef" in words(app)
+
+
+def test_an_index_that_is_not_measured_is_with_one_button(opened_at, folder: Path) -> None:
+    """The verdict says what is known of it; the button measures it in the section on its quality."""
+    app = opened_at(store=str(folder / "x.db"), collection="foreign")
+    assert f"HNSW, M 8, efConstruction 64 (reported): {index_recall.NOT_MEASURED}" in words(app).replace("\\", "")
+    app.button(key="measure dense").click()
+    fine(app.run())
+    assert app.query_params["section"] == "quality"
+    assert "of the exact top 10 (at least" in words(app).replace("\\", "")
+    app.query_params["section"] = "overview"
+    fine(app.run())
+    assert "measure dense" not in [button.key for button in app.button]
+    assert "of the exact top 10 (at least" in words(app).replace("\\", "")
+
+
+def test_the_recall_that_prepare_measured_is_the_verdict_unless_it_is_of_another_index(
+    start: Callable[[Settings], AppTest], prepared: Settings, tmp_path: Path
+) -> None:
+    settings = replace(prepared, artifacts=tmp_path / "artifacts")
+    shutil.copytree(prepared.artifacts, settings.artifacts)
+    opened = workspace.open_workspace(settings)
+    index_recall.measure_all(opened, lambda done, total: None)
+    app = fine(start(settings).switch_page(PAGE).run())
+    assert "of the exact top 10 (at least" in words(app).replace("\\", "")
+    cached.release_store()
+    for path in (opened.folder / index_recall.FOLDER).glob("*index-recall*"):
+        stored = json.loads(path.read_text("utf-8"))
+        stored["of"]["rows"] += 1  # as if rows had been deleted since
+        path.write_text(json.dumps(stored), "utf-8")
+    app = fine(start(settings).switch_page(PAGE).run())
+    assert index_recall.NOT_MEASURED in words(app)
 
 
 def test_other_types_are_compared_on_a_copy(opened_at, folder: Path, prepared: Settings) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="quality", quality="compare")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="quality", quality="compare")
     assert "Not offered: IVF\\_PQ" in words(app) or "Not offered: IVF_PQ" in words(app)
     app.multiselect(key="kinds").set_value(["FLAT", "IVF_SQ8"])
     app = press(app, "Build and measure")
@@ -395,7 +448,7 @@ def test_other_types_are_compared_on_a_copy(opened_at, folder: Path, prepared: S
 
 def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
     photos = len(workspace.open_workspace(prepared).catalog().ids)
-    app = opened_at(part="quality", quality="ivf")
+    app = opened_at(section="quality", quality="ivf")
     assert "the space's UMAP map" in words(app)
     app.slider(key="ivf_cells").set_value(8)
     fine(app.run())
@@ -409,20 +462,20 @@ def test_ivf_is_drawn(opened_at, prepared: Settings) -> None:
 
 
 def test_health_of_petalscopes_own_collection(opened_at, prepared: Settings) -> None:
-    app = opened_at(part="health")
+    app = opened_at(section="health")
     assert vector_health.no_drift(len(workspace.open_workspace(prepared).catalog().ids)) in words(app)
     shown = numbers(app)
     assert (shown["Zero"], shown["NaN or inf"], shown["Duplicates"]) == ("0", "0", "1")  # the copy in the fixture
 
 
 def test_health_of_a_foreign_one_has_no_drift(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="health")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="health")
     assert "rift" not in words(app)
     assert numbers(app)["Dead dims"] == "0"
 
 
 def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="foreign", part="map", by="title", field="other")
+    app = opened_at(store=str(folder / "x.db"), collection="foreign", section="map", by="title", field="other")
     assert "PCA of all rows" in words(app)
     assert "extra" in app.selectbox(key="milvus_map_by").options
     (sent,) = (
@@ -435,7 +488,7 @@ def test_a_foreign_field_is_mapped(opened_at, folder: Path) -> None:
 
 
 def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
-    app = press(opened_at(part="steps"), quickstart.run_step(1))
+    app = press(opened_at(section="steps"), quickstart.run_step(1))
     assert "milvus_lite" in " ".join(str(code.value) for code in app.code)
     app = press(app, quickstart.RUN_REST)
     assert quickstart.ALL_DONE in [button.label for button in app.button]
@@ -447,7 +500,7 @@ def test_five_steps_end_with_photos(opened_at, prepared: Settings) -> None:
 
 
 def test_changes_need_an_unlock_and_the_name(opened_at, folder: Path) -> None:
-    app = opened_at(store=str(folder / "x.db"), collection="many_59", part="change")
+    app = opened_at(store=str(folder / "x.db"), collection="many_59", section="change")
     assert app.button(key="do_change").disabled
     app.selectbox(key="change").set_value("drop_collection")
     fine(app.run())

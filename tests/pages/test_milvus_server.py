@@ -16,12 +16,13 @@ from lib.prepare import pipeline, workspace
 from lib.retrieval import search
 from lib.retrieval.query import find_query
 from lib.settings import Settings
-from lib.store import collections, index_types, quickstart
+from lib.store import collections, index_parameters, index_types, quickstart
 from lib.store.connection import open_store
-from lib.view.milvus import overview, rows, vector_health
+from lib.view import formatting
+from lib.view.milvus import overview, rows, stats, vector_health
 from lib.view.milvus import quickstart as quickstart_page
 from tests.helpers import foreign_collection
-from tests.pages.test_milvus_collection import PAGE, fine, numbers, press, tables, words
+from tests.pages.test_milvus_collection import PAGE, fine, numbers, parameters, press, row_count, tables, words
 
 pytestmark = pytest.mark.server
 DATABASE = "pages"
@@ -73,8 +74,8 @@ def test_overview_shows_all_facts_of_a_server(opened_at) -> None:
     assert "Milvus server v2.3" in words(app)
     assert f"{overview.collection_count(64, 64)}, 25 at a time" in words(app)
     assert not app.error
-    shown = numbers(app)
-    assert shown["row_count"] == shown["count(*)"] == str(foreign_collection.ROWS)
+    assert numbers(app)[stats.ROWS] == str(foreign_collection.ROWS)
+    assert row_count(app) == f"row_count {foreign_collection.ROWS}"
     facts = tables(app, "Property")[0].set_index("Property")["Value"]
     assert facts["Replicas"] == "1"
     assert facts["Segments on disk"].endswith(f"{foreign_collection.ROWS} rows")
@@ -86,39 +87,38 @@ def test_overview_shows_all_facts_of_a_server(opened_at) -> None:
 
 
 def test_schema_parameters_are_reported(opened_at) -> None:
-    app = opened_at(collection="foreign", part="schema")
-    source = tables(app, "Source")[0].set_index("Build parameter")
-    assert source.loc["M"].tolist() == ["8", "reported"]
-    assert index_types.LITE_STATE_NOTE not in words(app)
+    app = opened_at(collection="foreign", section="schema")
+    assert parameters(app, "dense")["M"] == ("8", index_parameters.REPORTED)
+    assert formatting.plain(index_types.LITE_STATE_NOTE) not in app.table[0].value["What it does"].tolist()
 
 
 def test_rows_page_and_filter(opened_at) -> None:
-    app = opened_at(collection="foreign", part="rows")
+    app = opened_at(collection="foreign", section="rows")
     assert tables(app, "title")[0]["n"].iloc[0] == str(2**60)
     press(app, rows.NEXT)
     assert tables(app, "title")[0]["key"].iloc[0] == "k025"
     app.text_input(key="rows_filter").set_value('title == "a\\"b"')
     fine(app.run())
     assert set(tables(app, "title")[0]["title"]) == {'a"b'}
-    app = opened_at(collection="foreign", part="rows", filter='title = "a"')
+    app = opened_at(collection="foreign", section="rows", filter='title = "a"')
     assert len(app.error) == 1
     assert any("token recognition error" in code.value for code in app.code)
 
 
 def test_search_by_a_row(opened_at) -> None:
-    app = opened_at(collection="foreign", part="search", like="k001", field="dense")
+    app = opened_at(collection="foreign", section="search", like="k001", field="dense")
     results = tables(app, "Rank")[0]
     assert "k001" not in set(results["Key"])
     assert results["COSINE"].is_monotonic_decreasing
 
 
 def test_health_finds_no_drift(opened_at, filled: Settings) -> None:
-    app = opened_at(part="health")
+    app = opened_at(section="health")
     assert vector_health.no_drift(len(workspace.open_workspace(filled).catalog().ids)) in words(app)
 
 
 def test_changes_need_an_unlock(opened_at, filled: Settings) -> None:
-    app = opened_at(collection="many_59", part="change")
+    app = opened_at(collection="many_59", section="change")
     app.selectbox(key="change").set_value("drop_collection")
     fine(app.run())
     app.toggle[0].set_value(True)
@@ -145,7 +145,7 @@ def test_photos_are_found_through_the_server_as_by_a_full_scan(filled: Settings,
 
 
 def test_five_steps_on_a_server_leave_nothing(opened_at, filled: Settings) -> None:
-    app = opened_at(part="steps")
+    app = opened_at(section="steps")
     assert quickstart_page.LOCKED in words(app)
     where = next(radio for radio in app.radio if radio.label == quickstart_page.RUN_ON)
     assert where.options == [quickstart_page.LITE]

@@ -17,6 +17,7 @@ from lib.learn import results, runs
 from lib.learn.live_status import Status
 from lib.learn.normalise_record import normalise
 from lib.learn.regimes import REGIMES
+from lib.measure.training_verdict import training_verdict
 from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
 from lib.view import formatting, remedies
@@ -116,10 +117,11 @@ def test_the_table_is_what_the_records_say(page: Open, prepared: Settings) -> No
     assert list(verdicts["Verdict"]) == [
         pair["verdict"] for pair in results.differences(map(normalise, made(prepared)))
     ]
-    best = max(expected, key=lambda row: row["accuracy"])
-    assert results_page.headline(best["title"], best["accuracy"], best["tested"]) in words(app)
-    assert "ImageNet weights" in words(app)
-    assert training_records.ABOUT in words(app)
+    mine = [normalise(record) for record in made(prepared)]
+    fingerprint = workspace.open_workspace(prepared).catalog().fingerprint
+    assert formatting.plain(training_verdict(mine, fingerprint).text) in words(app)
+    helps = " ".join(caption.help for caption in app.caption)
+    assert "ImageNet weights" in helps and training_records.ABOUT in helps
 
 
 def test_one_seed_is_labelled_as_one(page: Open, prepared: Settings) -> None:
@@ -263,10 +265,34 @@ def test_starting_hands_over_what_was_chosen() -> None:
     assert button(app, "train_start").disabled
 
 
+def test_the_form_keeps_what_was_chosen_in_the_address() -> None:
+    app = session(FakeTrainer())
+    groups = {group.key: group for group in app.get("button_group")}
+    groups["training_seeds"].set_value(["2", "1"])
+    groups["training_train"].set_value(["init"])
+    fine(groups["training_preset"].set_value("full").run())
+    kept = dict(app.query_params)
+    assert kept == {"train": "init", "preset": "full", "seeds": "2,1"}
+    fake = FakeTrainer()
+    again = AppTest.from_function(_train, args=(fake,), default_timeout=30)
+    again.query_params.update(kept)
+    fine(button(fine(again.run()), "train_start").click().run())
+    assert fake.started == [{"regimes": ["init"], "preset": "full", "seeds": [1, 2]}]
+
+
+@pytest.mark.parametrize("hostile", ["9", "-1,x", "<b>", "1" * 50])
+def test_an_address_with_other_choices_falls_back_to_the_forms_own(hostile: str) -> None:
+    fake = FakeTrainer()
+    app = AppTest.from_function(_train, args=(fake,), default_timeout=30)
+    app.query_params.update({"train": hostile, "preset": hostile, "seeds": hostile})
+    fine(button(fine(app.run()), "train_start").click().run())
+    assert fake.started == [{"regimes": list(REGIMES), "preset": "quick", "seeds": [0]}]
+
+
 def test_nothing_chosen_cannot_start() -> None:
     app = session(FakeTrainer())
     groups = {group.key: group for group in app.get("button_group")}
-    fine(groups["train_seeds"].set_value([]).run())
+    fine(groups["training_seeds"].set_value([]).run())
     assert button(app, "train_start").disabled
 
 
@@ -345,9 +371,9 @@ def test_the_raw_line_stays_behind_the_smoothed_one() -> None:
     (run,) = some("init", 0)
     raw = [row["val_accuracy"] for row in run["epochs"]]
     plain = training_curves.curves([run], "accuracy", lines=["val"])
-    assert [list(trace.y) for trace in plain.data if trace.mode == "lines"] == [raw]
+    assert [list(trace.y) for trace in plain.data if len(trace.y) > 1] == [raw]
     smoothed = training_curves.curves([run], "accuracy", lines=["val"], smoothing=0.8)
-    drawn = [list(trace.y) for trace in smoothed.data if trace.mode == "lines"]
+    drawn = [list(trace.y) for trace in smoothed.data if len(trace.y) > 1]
     assert drawn[0] == raw
     assert drawn[1] == pytest.approx(results.smooth(raw, 0.8).tolist())
 

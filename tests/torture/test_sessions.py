@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from lib.data import images
+from lib.data import audit_file, images
 from lib.learn import live_status
 from lib.prepare import workspace
 from lib.retrieval import search
@@ -232,22 +232,23 @@ def test_one_computation_for_each_key(
 ) -> None:
     start(served)
     counts: Counter[str] = Counter()
-    load, audit = search.load_space, cached.audit.audit
+    load, audit = search.load_space, audit_file.audit.audit
 
     def loading(opened: Any, space: str) -> Any:
         counts[space] += 1
         time.sleep(0.05)
         return load(opened, space)
 
-    def auditing(catalog: Any) -> Any:
+    def auditing(catalog: Any, *progress: Any) -> Any:
         counts["audit"] += 1
-        return audit(catalog)
+        return audit(catalog, *progress)
 
     monkeypatch.setattr(search, "load_space", loading)
-    monkeypatch.setattr(cached.audit, "audit", auditing)
+    monkeypatch.setattr(audit_file.audit, "audit", auditing)
     cached.searchable_space.clear()
     cached.audit_report.clear()
     opened = cached.open_workspace()
+    shutil.rmtree(opened.folder / audit_file.FOLDER, ignore_errors=True)
 
     def use(number: int) -> int:
         for space in ("pixels", "resnet18"):

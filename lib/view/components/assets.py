@@ -74,6 +74,16 @@ def on_event(key: str, event: str, callback: Callable[[str], None]) -> Callable[
     return forward
 
 
+def nothing() -> None:
+    """The callback of an event that the page reads from what the component returns (`triggered`)."""
+
+
+def triggered(result: Any, event: str) -> str | None:
+    """The id that `event` of a component has triggered in this run, else None; the browser may have sent anything."""
+    value = getattr(result, event, None)
+    return None if value is None else str(value)
+
+
 @st.cache_resource
 def component(stem: str) -> Any:
     """The component whose files are called `stem`, registered as `petalscope_<stem>`.

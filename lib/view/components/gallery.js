@@ -2,17 +2,18 @@
 
 import { element, verdict } from "./dom.js";
 import { photoButton } from "./photo_button.js";
+import { rebuild } from "./rebuild.js";
 import { explainable } from "./why_button.js";
 
-function tile(item, data, trigger) {
+function tile(item, data, grid, handlers) {
   const marks = [];
   if (item.badge) marks.push(element("span", "badge", item.badge));
   if (item.right !== null) {
     marks.push(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
   }
   const heading = [element("div", "label", item.label)];
-  const photo = photoButton(item, { chosen: data.chosen, marks, heading, onPick: (id) => trigger("picked", id) });
-  return data.why ? explainable(photo, item.id, data.explained, (id) => trigger("why", id)) : photo;
+  const photo = photoButton(item, { chosen: data.chosen, marks, heading, ...handlers });
+  return data.why ? explainable(photo, item.id, data.explained, (id) => grid.trigger("why", id)) : photo;
 }
 
 export default function gallery({ parentElement, data, setTriggerValue }) {
@@ -25,5 +26,5 @@ export default function gallery({ parentElement, data, setTriggerValue }) {
   grid.style.setProperty("--tile", `${data.tile}px`);
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", data.title);
-  grid.replaceChildren(...data.items.map((item) => tile(item, data, setTriggerValue)));
+  rebuild(grid, data, setTriggerValue, (handlers) => data.items.map((item) => tile(item, data, grid, handlers)));
 }

@@ -1,4 +1,4 @@
-"""Photos in a grid, each a button: click, Enter or Space picks one."""
+"""Photos in a grid, each a button: a click or Enter picks one, a double click or Space opens it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ def show(
     chosen: str | None = None,
     on_why: Callable[[str], None] | None = None,
     explained: str | None = None,
-) -> None:
+    opens: bool = False,
+) -> str | None:
     """Draw the photos; a click calls `on_pick` with the photo's id before the page runs again.
 
     `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls; `bare` leaves the
     captions out. With `on_why` each photo has a "why?", whose click passes its id; `explained` is the id of the photo
-    whose explanation is open.
+    whose explanation is open. Where photos open (`opens`), the id of the one that was opened just now is returned, as
+    the browser says it; else None.
     """
     data = {
         "items": [asdict(item) for item in tiles],
@@ -59,8 +61,9 @@ def show(
         "title": title,
         "why": on_why is not None,
         "explained": explained,
+        "opens": opens,
     }
-    events = {"on_picked_change": assets.on_event(key, "picked", on_pick)}
+    events = {"on_picked_change": assets.on_event(key, "picked", on_pick), "on_opened_change": assets.nothing}
     if on_why is not None:
         events["on_why_change"] = assets.on_event(key, "why", on_why)
-    assets.component("gallery")(data=data, key=key, **events)
+    return assets.triggered(assets.component("gallery")(data=data, key=key, **events), "opened")

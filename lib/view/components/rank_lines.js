@@ -3,6 +3,7 @@
 import { element, verdict } from "./dom.js";
 import { photoButton } from "./photo_button.js";
 import { rankLines } from "./rank_geometry.js";
+import { rebuild } from "./rebuild.js";
 import { explainable } from "./why_button.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -14,17 +15,17 @@ function highlight(ladder, id) {
   for (const node of ladder.querySelectorAll("[data-of]")) node.classList.toggle("lit", node.dataset.of === id);
 }
 
-function rankedPhoto(item, chosen, onPick) {
+function rankedPhoto(item, chosen, handlers) {
   const marks = [element("span", "badge", item.badge)];
   if (item.right !== null) {
     marks.push(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
   }
-  return photoButton(item, { chosen, marks, heading: [element("div", "label", item.label)], onPick });
+  return photoButton(item, { chosen, marks, heading: [element("div", "label", item.label)], ...handlers });
 }
 
-function step(item, ladder, data, trigger) {
-  const photo = rankedPhoto(item, data.chosen, (id) => trigger("picked", id));
-  const box = explainable(photo, item.id, data.explained, (id) => trigger("why", id));
+function step(item, ladder, data, handlers) {
+  const photo = rankedPhoto(item, data.chosen, handlers);
+  const box = explainable(photo, item.id, data.explained, (id) => ladder.trigger("why", id));
   box.classList.add("step");
   box.dataset.of = item.id;
   for (const [event, id] of [
@@ -80,13 +81,15 @@ export default function rankLinesComponent({ parentElement, data, setTriggerValu
   const columns = Math.max(data.upper.length, data.lower.length, 1);
   ladder.className = "ladder";
   ladder.style.setProperty("--columns", columns);
-  const steps = (items) => items.map((item) => step(item, ladder, data, setTriggerValue));
-  ladder.replaceChildren(
-    head(data.heads[0]),
-    ranking(steps(data.upper), data.titles[0], data.empty),
-    element("div", "head"),
-    lines(data, columns),
-    head(data.heads[1]),
-    ranking(steps(data.lower), data.titles[1], data.empty),
-  );
+  rebuild(ladder, data, setTriggerValue, (handlers) => {
+    const steps = (items) => items.map((item) => step(item, ladder, data, handlers));
+    return [
+      head(data.heads[0]),
+      ranking(steps(data.upper), data.titles[0], data.empty),
+      element("div", "head"),
+      lines(data, columns),
+      head(data.heads[1]),
+      ranking(steps(data.lower), data.titles[1], data.empty),
+    ];
+  });
 }

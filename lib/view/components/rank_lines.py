@@ -23,11 +23,12 @@ def show(
     on_why: Callable[[str], None],
     chosen: str | None = None,
     explained: str | None = None,
-) -> None:
+) -> str | None:
     """Draw both rankings. The badge of a tile is its rank; a line joins tiles of equal id.
 
     `titles` name the two groups for screen readers, `heads` are a heading and smaller lines beside each, and `about`
     describes the lines in words. A click calls `on_pick`, a click on "why?" calls `on_why`, both with the photo's id.
+    Returns the id of the photo that was opened just now, as the browser says it, else None.
     `chosen` is the id of the query photo, `explained` the id of the photo whose explanation is open.
     """
     data = {
@@ -39,10 +40,13 @@ def show(
         "empty": EMPTY,
         "chosen": chosen,
         "explained": explained,
+        "opens": True,
     }
-    assets.component("rank_lines")(
+    result = assets.component("rank_lines")(
         data=data,
         key=key,
         on_picked_change=assets.on_event(key, "picked", on_pick),
         on_why_change=assets.on_event(key, "why", on_why),
+        on_opened_change=assets.nothing,
     )
+    return assets.triggered(result, "opened")

@@ -6,6 +6,7 @@ from lib.prepare.workspace import Workspace
 from lib.view.embedding_map import (
     fidelity,
     findings,
+    photo_filter,
     query_neighbours,
     sections,
     selected_photos,
@@ -31,6 +32,8 @@ def show(
         query_neighbours.show(workspace, main, lookup)
     elif section == sections.SELECTION:
         selected_photos.show(workspace, main.space)
+    elif section == sections.FILTER:
+        photo_filter.show(workspace, main.space)
     elif section == sections.FINDINGS:
         findings.show(workspace, main.space)
     elif section == sections.TRAINING:

@@ -13,7 +13,7 @@ from lib.text import counted
 from lib.view import cached, photo_tiles, selection, theme, url_state
 from lib.view.components import hover_photo, scatter, scatter_link
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
-from lib.view.embedding_map import sections
+from lib.view.embedding_map import photo_filter, sections
 from lib.view.embedding_map.map_choice import DisplayedMap
 
 _PRESERVED = "preserved"
@@ -80,6 +80,8 @@ def draw(
     `titled` writes the space and the method above it.
     """
     photos, xy = cached.catalog(workspace), shown.map.xy
+    if key == "map":
+        photo_filter.restore(workspace, shown.space)
     coloured_by = trait(workspace, shown, colour)
     # A second map is drawn as it was aligned with the main one: its first point is part of the cache's key.
     aligned = "" if key == "map" else str(xy[:1].tolist())
@@ -115,10 +117,11 @@ def colour_note(workspace: Workspace, shown: DisplayedMap, colour: str) -> str:
 
 
 def selected(photos: Catalog) -> np.ndarray | None:
-    """Which photos are selected, bool (n,); None for no selection."""
+    """Which photos are selected, bool (n,); None for no selection, and none of them where none passes the filter."""
     rows = selection.selected_rows(len(photos.ids), photos.contents)
     if not rows:
-        return None
+        passing = photo_filter.passing(len(photos.ids))
+        return None if passing is None or passing.any() else passing
     mask = np.zeros(len(photos.ids), dtype=bool)
     mask[rows] = True
     return mask
@@ -141,18 +144,22 @@ def choose(photos: Catalog, row: int, **choices: str) -> None:
 
 
 def select(photos: Catalog, xy: np.ndarray, coloured_by: Trait, drawn: DrawnPolygon, **choices: str) -> None:
-    """Select the photos inside a polygon that are not hidden, also those that are not in the sample of points.
+    """Select the photos inside a polygon that are not hidden and pass the filter, also those that are not drawn.
 
     `choices` are written into the address with the selection.
     """
     mask = scatter.points_in_polygon(xy, drawn.polygon)
     if drawn.hidden:
         mask &= ~np.isin(scatter.colour_codes(coloured_by, colours(photos, coloured_by)), list(drawn.hidden))
+    passing = photo_filter.passing(len(photos.ids))
+    if passing is not None:
+        mask &= passing
     if drawn.adds:
         mask[selection.selected_rows(len(photos.ids), photos.contents)] = True
     if mask.any():
         rows = np.nonzero(mask)[0].tolist()
-        selection.select_rows(rows, len(photos.ids), photos.contents, **choices)
+        kept = {url_state.PASSING: words} if (words := url_state.parameters(url_state.PASSING)) else {}
+        selection.select_rows(rows, len(photos.ids), photos.contents, **kept | choices)
 
 
 def thumbnail(workspace: Workspace, row: int, size: int = cached.THUMBNAIL) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, selection, url_state
 
-QUERY, SELECTION, FINDINGS, TRAINING, PHOTO, READING = (
-    "query", "selection", "findings", "training", "photo", "reading",
+QUERY, SELECTION, FILTER, FINDINGS, TRAINING, PHOTO, READING = (
+    "query", "selection", "filter", "findings", "training", "photo", "reading",
 )  # fmt: skip
 TITLES = {
     QUERY: "Query",
     SELECTION: "Selection",
+    FILTER: "Filter",
     FINDINGS: "Findings",
     TRAINING: "Training",
     PHOTO: "Your photo",
@@ -19,14 +20,15 @@ TITLES = {
 
 
 def choose(workspace: Workspace) -> str:
-    """The open section, as buttons side by side; an address without one opens the selection, else the query."""
+    """The open section, as buttons side by side; without one in the address its filter, selection or query."""
     photos = cached.catalog(workspace)
+    has_filter = bool(url_state.parameters(url_state.PASSING))
     has_selection = bool(selection.selected_rows(len(photos.ids), photos.contents))
     return page_controls.segments(
         "Beside the map",
         TITLES,
         url_state.SECTION,
         "map",
-        SELECTION if has_selection else QUERY,
+        FILTER if has_filter else SELECTION if has_selection else QUERY,
         label_is_shown=False,
     )

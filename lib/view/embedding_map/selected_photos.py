@@ -11,7 +11,7 @@ from lib.prepare.workspace import Workspace
 from lib.text import counted
 from lib.view import cached, inputs, page_controls, photo_tiles, selection, url_state
 
-PAGE = 48
+PAGE = 24
 ORDERS = {"id": "File name", "typical": "Most typical first", "odd": "Least typical first"}
 NO_SELECTION = "Draw a lasso or a box around some points, or use *Select*: their photos appear here."
 IDS_LABEL = "Photo IDs, one per line"

@@ -17,7 +17,8 @@ from lib.text import counted
 from lib.view import theme
 from lib.view.figures.style import MARGIN, faint, text
 
-L1, COSINE = "#E69F00", "#0072B2"
+_A, _B = theme.SPACE_COLOURS[1:3]
+L1, COSINE = theme.METRIC_COLOURS["l1"], theme.METRIC_COLOURS["cosine"]
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}
 
 
@@ -97,7 +98,8 @@ def difference_histogram(per_query: Floats, names: tuple[str, str], measure: str
             x=middles,
             y=counts,
             width=edges[1] - edges[0],
-            marker_color=[theme.MUTED if place == 20 else COSINE if place < 20 else L1 for place in range(41)],
+            # A and B may be any two configurations, so these are no metric's colours.
+            marker_color=[theme.MUTED if place == 20 else _B if place < 20 else _A for place in range(41)],
             hovertemplate="difference near %{x:+.1%}: %{y} queries<extra></extra>",
         )
     )

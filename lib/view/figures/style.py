@@ -22,7 +22,7 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     low, high = min(positive), max(positive)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks: list[float] = []
-    for parts in ((1, 2, 5), tuple(range(1, 10)), tuple(part / 10 for part in range(10, 100, 2))):
+    for parts in ((1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10)), tuple(part / 10 for part in range(10, 100, 2))):
         ticks = [part * 10.0**power for power in powers for part in parts]
         if sum(low <= tick <= high for tick in ticks) >= 3:
             break

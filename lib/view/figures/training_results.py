@@ -38,20 +38,22 @@ def published_bars(published: dict[str, float]) -> go.Figure:
     return figure
 
 
-def final(rows: Sequence[Mapping[str, Any]], names: list[str]) -> go.Figure:
-    """Test accuracy of each row: the mean, its 95 % interval, the seeds, and the published value.
+def final(rows: Sequence[Mapping[str, Any]], names: list[str], *, ink: str | None = None) -> go.Figure:
+    """Test accuracy of each row: the mean as a bar, its 95 % interval, the seeds, and the published value.
 
-    One trace for each of these and not for each row, since each trace costs the browser time.
+    One trace for each of these and not for each row, since each trace costs the browser time. `ink` is the page's
+    text colour.
     """
     figure = go.Figure()
     shown = [(row, text(name)) for row, name in zip(rows, names, strict=True) if row["accuracy"] is not None]
     bounds = [row["ci95"] or (row["accuracy"], row["accuracy"]) for row, _ in shown]
-    figure.add_scatter(
+    figure.add_bar(
         x=[row["accuracy"] for row, _ in shown],
         y=[name for _, name in shown],
-        mode="markers",
-        marker={"size": 15, "color": [colour(row["regime"]) for row, _ in shown]},
-        error_x={**_error_bars(shown, bounds), "thickness": 2, "width": 7},
+        orientation="h",
+        width=0.56,
+        marker={"color": [colour(row["regime"]) for row, _ in shown]},
+        error_x={**_error_bars(shown, bounds), "color": ink or theme.MUTED, "thickness": 1.6, "width": 6},
         customdata=bounds,
         hovertemplate="%{y}: %{x:.2%}, 95 % interval of one run %{customdata[0]:.1%} to %{customdata[1]:.1%}"
         "<extra></extra>",
@@ -63,6 +65,7 @@ def final(rows: Sequence[Mapping[str, Any]], names: list[str]) -> go.Figure:
         y=[name for _, name, _ in seeds],
         mode="markers",
         marker={
+            "symbol": [theme.REGIME_MARKERS.get(row["regime"], "x") for row, *_ in seeds],
             "size": 7,
             "color": "white",
             "line": {"width": 1.5, "color": [colour(row["regime"]) for row, *_ in seeds]},
@@ -75,17 +78,21 @@ def final(rows: Sequence[Mapping[str, Any]], names: list[str]) -> go.Figure:
         x=[row["published"] for row, _ in published],
         y=[name for _, name in published],
         mode="markers",
-        marker={"symbol": "diamond-open", "size": 12, "color": theme.MUTED, "line": {"width": 2}},
+        marker={"symbol": "diamond-open", "size": 11, "color": ink or theme.MUTED, "line": {"width": 2}},
         name="published, other weights and split",
         hovertemplate="%{y}, published: %{x:.2%}<extra></extra>",
+        showlegend=False,
     )
     figure.update_layout(
-        height=96 + 46 * len(shown),
+        height=58 + 46 * len(shown),
         margin=MARGIN,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        showlegend=bool(published),
-        xaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
-        yaxis={"autorange": "reversed", "showgrid": True},
+        # All of it: a bar that begins elsewhere exaggerates differences.
+        xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "test accuracy"}},
+        yaxis={
+            "autorange": "reversed",
+            "tickvals": [name for _, name in shown],
+            "ticktext": [f"{name}<br><b>{row['accuracy']:.1%}</b>" for row, name in shown],
+        },
     )
     return figure
 

@@ -16,8 +16,10 @@ def show() -> None:
     workspace = page_frame.workspace()
     page_frame.origin(workspace, "resnet18" if "resnet18" in workspace.spaces else None)
 
-    glance.counts(workspace, LEAD)
+    place = st.empty()
     verdicts.show(workspace)
+    with place:  # only now, since the heading has the lead until it has a verdict
+        glance.counts(workspace, LEAD)
     tour.show()
 
     left, right = st.container(key="split").columns(2, gap="large")

@@ -5,7 +5,7 @@ A token typed here lives in this session's memory, for its own address only: no 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +17,7 @@ from lib.errors import PetalscopeError, QueryError
 from lib.store import addresses, pool
 from lib.store.pool import Connection, Pulse
 from lib.text import shortened
-from lib.view import auth, cached, cached_milvus, inputs, page_frame, url_state
+from lib.view import auth, cached, cached_milvus, inputs, page_controls, page_frame, url_state
 from lib.view.formatting import plain
 
 _TYPED = "milvus_typed"  # this session's own connections, by name
@@ -32,24 +32,36 @@ UNLOCK = f"unlock changes (*{CHANGES}*, part *Change*)"
 NOT_CONNECTED = "to which this session is not connected"
 
 
-def choose() -> tuple[Connection, DeltaGenerator]:
-    """The chosen connection, and an empty column beside the choice for the collection's."""
+@dataclass(frozen=True)
+class Places:
+    """Places in the row of the connection: for the collection's control, and for the line on the connection's state."""
+
+    collection: DeltaGenerator
+    state: DeltaGenerator
+
+
+def choose() -> tuple[Connection, Places]:
+    """The chosen connection, and empty places beside its controls. In a narrow window those are behind a button."""
     _connect_linked()
     connections = _connections()
-    left, beside, middle, right = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
-    name = left.selectbox(
-        "Connection",
-        list(connections),
-        format_func=lambda name: _title(connections[name]),
-        **url_state.choice(_STORE, "milvus", list(connections), pool.MAIN),
-    )
-    with middle.popover(CONNECT, icon=":material/add_link:", width="stretch"):
-        _form()
-    if right.button(REFRESH, icon=":material/refresh:", width="stretch", help="Read everything from Milvus again."):
-        cached_milvus.refresh()
-        st.rerun()
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    collection = row.container(width=340, key="collection")
+    with row, page_controls.sheet("connection", "Connection"):
+        name = st.selectbox(
+            "Connection",
+            list(connections),
+            format_func=lambda name: _title(connections[name]),
+            width=270,
+            **url_state.choice(_STORE, "milvus", list(connections), pool.MAIN),
+        )
+        with st.popover(CONNECT, icon=":material/add_link:", width="content"):
+            _form()
+        if st.button(REFRESH, icon=":material/refresh:", help="Read everything from Milvus again."):
+            cached_milvus.refresh()
+            st.rerun()
+        state = st.container(width="stretch")
     cached.lease(connections[name])
-    return connections[name], beside
+    return connections[name], Places(collection, state)
 
 
 def _connections() -> dict[str, Connection]:
@@ -135,8 +147,8 @@ def _add(connection: Connection) -> None:
     cached_milvus.refresh()
 
 
-def health(connection: Connection) -> tuple[Connection, Pulse]:
-    """The line on the connection's health, and the choice of a database. Raises StoreError with the remedy."""
+def health(connection: Connection, place: DeltaGenerator) -> tuple[Connection, Pulse]:
+    """The line on the connection's health in `place`, and the choice of a database. Raises StoreError."""
     pulse = cached_milvus.pulse(connection)
     engine = "Milvus Lite" if pulse.engine == "lite" else "Milvus server"
     lock = ":material/lock_open: changes unlocked" if unlocked(connection) else f":material/lock: {READ_ONLY}"
@@ -147,10 +159,7 @@ def health(connection: Connection) -> tuple[Connection, Pulse]:
         lock,
         f"cached {cached_milvus.TTL_S} s",
     ]
-    unsupported = [item["call"] for item in cached_milvus.server_info(connection).unavailable]
-    if unsupported:
-        facts.append(f"not supported: {', '.join(unsupported)}")
-    st.caption(" · ".join(facts))
+    place.caption(" · ".join(facts))
     if len(pulse.databases) > 1:
         connection = _database(connection, pulse.databases)
     return connection, pulse

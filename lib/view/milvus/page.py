@@ -45,12 +45,12 @@ RETRY = f"Other connections are under *{connect.CONNECT}* above; *{connect.REFRE
 
 def choose() -> MilvusContext:
     """The controls for connection and collection. Raises StoreError with the remedy."""
-    connection, beside = connect.choose()
+    connection, places = connect.choose()
     workspace = _photos(connection)
-    connection, pulse = connect.health(connection)
+    connection, pulse = connect.health(connection, places.state)
     own = connection.name == pool.MAIN
     names = cached_milvus.collection_names(connection, workspace.version if own and workspace is not None else "")
-    with beside:
+    with places.collection:
         name = _collection(connection, names, workspace) if names else None
     return MilvusContext(connection, pulse, tuple(names), name, workspace)
 

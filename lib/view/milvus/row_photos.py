@@ -56,9 +56,21 @@ def show(
             )
         )
     if tiles:
-        gallery.show(
-            tiles, key=key, title=title, on_pick=_pick(context), tile=tile, row=row, chosen=url_state.parameter(LIKE)
+        # Rows of a foreign collection have keys that are no photos of this data set.
+        ids = [] if context.workspace is None else [tile.id for tile in tiles]
+        photos = None if context.workspace is None else cached.catalog(context.workspace)
+        opened = gallery.show(
+            tiles,
+            key=key,
+            title=title,
+            on_pick=_pick(context),
+            tile=tile,
+            row=row,
+            chosen=url_state.parameter(LIKE),
+            opens=photos is not None and any(photos.row(image_id) is not None for image_id in ids),
         )
+        if context.workspace is not None:
+            photo_tiles.look_at(opened, context.workspace, ids)
     return len(tiles)
 
 

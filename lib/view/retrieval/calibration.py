@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import pandas as pd
 import streamlit as st
 
@@ -13,15 +11,13 @@ from lib.measure.scoreboard import SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.calibration import Calibration
 from lib.search.metrics import METRICS
-from lib.view import page_controls, page_frame, url_state, verdict
+from lib.view import page_controls, page_frame, theme, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
 from lib.view.retrieval import measurements
 
-# Colours that are safe for the colour-blind (Okabe and Ito); further metrics take them again.
-_PALETTE = ("#56B4E9", "#E69F00", "#CC79A7", "#0072B2", "#009E73", "#D55E00", "#F0E442")
-_COLOURS = dict(zip(METRICS, cycle(_PALETTE), strict=False))
+_COLOURS = theme.metric_colours(METRICS)
 
 
 BEST_THRESHOLD = "Use best threshold"

@@ -96,9 +96,11 @@ def _show_rankings(
         "a": {"all": ids["a"], "shared": shared, "a": ids["a"] - shared, "b": set()}[shown],
         "b": {"all": ids["b"], "shared": shared, "a": set(), "b": ids["b"] - shared}[shown],
     }
-    rank_lines.show(
-        _tiles(workspace, label, comparison, "a", names[1], visible["a"]),
-        _tiles(workspace, label, comparison, "b", names[0], visible["b"]),
+    upper = _tiles(workspace, label, comparison, "a", names[1], visible["a"])
+    lower = _tiles(workspace, label, comparison, "b", names[0], visible["b"])
+    opened = rank_lines.show(
+        upper,
+        lower,
         key="ladder",
         titles=(_title(sides, "a"), _title(sides, "b")),
         heads=(_heading(sides[0], label, comparison["a"]), _heading(sides[1], label, comparison["b"])),
@@ -108,6 +110,7 @@ def _show_rankings(
         chosen=selection.query_id(),
         explained=explained,
     )
+    photo_tiles.look_at(opened, workspace, list(dict.fromkeys(tile.id for tile in (*upper, *lower))))
 
 
 def _tiles(

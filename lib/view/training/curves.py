@@ -1,6 +1,8 @@
-"""The section Curves of the training page: accuracy and loss over epochs, time or images."""
+"""The curves of the training page: accuracy and loss over epochs, time or images, and how they are drawn."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -12,49 +14,59 @@ from lib.view.figures import style, training_curves
 from lib.view.formatting import ink
 from lib.view.training.run_choice import several
 
+DRAWING = "Curve options"
 ABOUT = (
     "Solid: validation; dotted: training; star: the epoch whose network was tested, chosen on validation. Line: mean "
-    "over seeds; band: min to max over seeds; thin lines: single seeds. Horizontal dotted lines: test accuracies "
-    f"published for {PUBLISHED_CONDITIONS}."
+    "over seeds; band: min to max over seeds; thin lines: single seeds."
 )
+PUBLISHED = f"Horizontal dashed lines: test accuracies published for {PUBLISHED_CONDITIONS}."
 
 
-def section(runs: list[Run]) -> None:
-    """The controls, then both figures side by side."""
-    controls = st.container(key="controls").columns([4, 3, 2.4, 3], vertical_alignment="top")
-    with controls[0]:
-        axis = page_controls.segments("Over", training_curves.AXES, "x", "training", "epoch")
-    with controls[1]:
+@dataclass(frozen=True)
+class Options:
+    """How the curves are drawn: the x axis, the lines, the axes that are drawn otherwise, and the smoothing."""
+
+    axis: str = "epoch"
+    lines: tuple[str, ...] = tuple(training_curves.LINES)
+    scales: tuple[str, ...] = ()
+    smoothing: float = 0.0
+
+
+def choose(runs: list[Run]) -> Options:
+    """The x axis, and what is rarely needed behind a button, such as the numbers of `runs` as a file."""
+    axis = page_controls.segments("Over", training_curves.AXES, "x", "training", "epoch")
+    with st.popover(DRAWING, icon=":material/tune:"):
         lines = several("Lines", "lines", training_curves.LINES, list(training_curves.LINES))
-    with controls[2]:
-        logs = several("Logarithmic", "log", {"x": "x axis", "y": "loss"}, [])
-    with controls[3]:
+        scales = several("Axes", "log", training_curves.SCALES, [])
         smoothing = st.slider(
             "Smoothing",
             step=0.05,
             **url_state.fraction("smoothing", 0.0, 0.95, 0.0),
             help="Weight of the past in an exponential moving average; 0 is off. The raw line stays in view.",
         )
-    left, right = st.container(key="split_curves").columns(2, gap="medium")
-    for column, quantity in ((left, "accuracy"), (right, "loss")):
-        column.plotly_chart(
-            training_curves.curves(
-                runs,
-                quantity,
-                axis=axis,
-                smoothing=float(smoothing),
-                logs=set(logs) - ({"y"} if quantity == "accuracy" else set()),
-                lines=lines or list(training_curves.LINES),
-                published=training_curves.PUBLISHED,
-                ink=ink(),
-            ),
-            width="stretch",
-            key=f"curves_{quantity}",
-            config=style.config(f"{quantity}-over-{axis}"),
-            alt=f"{quantity} of the chosen runs over {training_curves.AXES[axis].lower()}, training and validation",
-        )
-    st.caption(ABOUT)
-    page_controls.csv_button(_epochs(runs), "epochs")
+        page_controls.csv_button(_epochs(runs), "epochs")
+    return Options(axis, tuple(lines) or tuple(training_curves.LINES), tuple(scales), float(smoothing))
+
+
+def chart(runs: list[Run], options: Options) -> None:
+    """Both charts with one hover line, and what their lines mean."""
+    st.plotly_chart(
+        training_curves.accuracy_and_loss(
+            runs,
+            axis=options.axis,
+            smoothing=options.smoothing,
+            scales=options.scales,
+            lines=options.lines,
+            published=training_curves.PUBLISHED,
+            ink=ink(),
+        ),
+        width="stretch",
+        key="curves",
+        config=style.config(f"curves-over-{options.axis}"),
+        alt=f"accuracy and loss of the chosen runs over {training_curves.AXES[options.axis].lower()}, "
+        "training and validation",
+    )
+    st.caption(ABOUT, help=PUBLISHED)
 
 
 def _epochs(runs: list[Run]) -> pd.DataFrame:

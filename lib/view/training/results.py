@@ -1,4 +1,4 @@
-"""The section Results of the training page: the best regime, the table, significant differences, and costs."""
+"""The section Results of the training page: accuracies and curves side by side; differences, costs, and all runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from lib.documents.runs import ResultRow
-from lib.learn import results
+from lib.learn import configurations, results
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.prepare.workspace import Workspace
 from lib.statistics import TEST_RESAMPLES
 from lib.text import counted
 from lib.view import page_controls
-from lib.view.figures import style, training_curves, training_results
-from lib.view.formatting import percent, plain
+from lib.view.figures import style, training_results
+from lib.view.formatting import ink, percent, plain
+from lib.view.training import curves
 from lib.view.training.run_choice import data_name
 
 _TOGETHER, _INTERVAL = "p, seeds together", "95 % (pp)"
@@ -32,18 +33,23 @@ SIGNIFICANCE = (
 )
 
 
-def headline(title: str, accuracy: float, tested: int | None) -> str:
-    """The sentence on the best regime."""
-    return f"{plain(title)}: {accuracy:.1%} test accuracy" + (f" ({counted(tested, 'photo')})" if tested else "")
+def section(runs: list[Run], workspace: Workspace, options: curves.Options) -> None:
+    """Accuracies beside the curves, in one screen; below, differences, costs, and all runs."""
+    rows, names = results.table(runs), list(configurations.names(runs).values())
+    left, right = st.container(key="split_results").columns([5, 8], gap="medium")
+    with left:
+        _accuracies(runs, rows, names)
+        _table(rows, names, str(workspace.state["dataset"]["fingerprint"]))
+    with right:
+        curves.chart(runs, options)
+    _differences(runs)
+    _costs(rows, names)
+    _all_runs(runs, workspace)
 
 
-def section(runs: list[Run], workspace: Workspace) -> None:
-    """The best regime, a figure, the table, differences, costs, and all runs."""
-    rows = results.table(runs)
-    names = list(training_curves.names(runs).values())
-    _best(rows)
+def _accuracies(runs: list[Run], rows: Sequence[ResultRow], names: list[str]) -> None:
     st.plotly_chart(
-        training_results.final(rows, names),
+        training_results.final(rows, names, ink=ink()),
         width="stretch",
         key="final",
         config=style.config("results"),
@@ -52,23 +58,9 @@ def section(runs: list[Run], workspace: Workspace) -> None:
     weights = sorted({run["weights_about"] for run in runs if run["weights"] != "random"})
     start = f"these runs started from {plain('; '.join(weights))} and have" if weights else "these runs have"
     st.caption(
-        "Filled: mean test accuracy; bar: 95 % interval of one run (Wilson); small dots: seeds. Diamonds: published "
-        f"for {PUBLISHED_CONDITIONS}; {start} another split, so the two columns do not compare like with like."
+        "Bar: mean test accuracy; line: 95 % interval of one run (Wilson); dots: seeds; open diamond: published.",
+        help=f"Published for {PUBLISHED_CONDITIONS}; {start} another split, so the two do not compare like with like.",
     )
-    _table(rows, names, str(workspace.state["dataset"]["fingerprint"]))
-    _differences(runs)
-    _costs(rows, names)
-    _all_runs(runs, workspace)
-
-
-def _best(rows: Sequence[ResultRow]) -> None:
-    tested = [(accuracy, row) for row in rows if (accuracy := row["accuracy"]) is not None]
-    if not tested:
-        return
-    (accuracy, best), *others = sorted(tested, key=lambda pair: -pair[0])
-    seeds = f"Mean of {len(best['accuracies'])} seeds" if best["band"] else ONE_SEED
-    rest = ", ".join(f"{plain(row['title'])} {accuracy:.1%}" for accuracy, row in others)
-    st.markdown(f"#### {headline(best['title'], accuracy, best['tested'])}\n{seeds}{f'. {rest}' if rest else ''}.")
 
 
 def _table(rows: Sequence[ResultRow], names: list[str], fingerprint: str) -> None:
@@ -107,9 +99,9 @@ def _line(row: ResultRow, name: str, fingerprint: str) -> dict[str, Any]:
         "Regime": name,
         TEST_ACCURACY: percent(row["accuracy"], 4),
         "Over seeds %": f"{_range(row['band'])}, {len(row['accuracies'])} seeds" if row["band"] else ONE_SEED,
+        "95 % of one run": _range(row["ci95"]),
         "Published %": percent(row["published"], 2),
         "Difference": percent(row["difference"], 4),
-        "95 % of one run": _range(row["ci95"]),
         "Trainable": row["trainable"],
         "Minutes": None if row["seconds"] is None else row["seconds"] / 60,
         "CPU minutes": None if row["cpu_seconds"] is None else row["cpu_seconds"] / 60,
@@ -129,7 +121,7 @@ def _points(bounds: tuple[float, float]) -> str:
 
 
 def _differences(runs: list[Run]) -> None:
-    pairs, names = results.differences(runs), training_curves.names(runs)
+    pairs, names = results.differences(runs), configurations.names(runs)
     if not pairs:
         return
     st.markdown("**Is the difference more than chance?**")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from lib.learn import runs as records
@@ -22,14 +24,11 @@ def load() -> list[Run]:
 
 def choose(runs: list[Run], workspace: Workspace) -> list[Run]:
     """The runs of the chosen preset and data whose regime is chosen; none chosen means all regimes."""
-    left, right = st.container(key="split_choose").columns([3, 4], vertical_alignment="bottom")
-    with left:
-        group = _group_choice(runs, str(workspace.state["dataset"]["fingerprint"]))
+    group = _group_choice(runs, str(workspace.state["dataset"]["fingerprint"]))
     names = {run["regime"] for run in group}
     regimes = [name for name in REGIMES if name in names] + sorted(names - set(REGIMES))
-    with right:
-        titles = {name: REGIMES[name].title if name in REGIMES else plain(name) for name in regimes}
-        chosen = several("Regimes", "regimes", titles, regimes)
+    titles = {name: REGIMES[name].title if name in REGIMES else plain(name) for name in regimes}
+    chosen = several("Regimes", "regimes", titles, regimes)
     return [run for run in group if run["regime"] in (chosen or regimes)]
 
 
@@ -37,7 +36,7 @@ def _group_choice(runs: list[Run], fingerprint: str) -> list[Run]:
     """The runs of one preset and data set, or all. `fingerprint` is that of the prepared photos."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_short_name(run), []).append(run)
+        groups.setdefault(short_name(run), []).append(run)
     # The prepared photos' runs first, then the careful preset, then the most runs.
     ranked = sorted(
         groups,
@@ -56,16 +55,24 @@ def _group_choice(runs: list[Run], fingerprint: str) -> list[Run]:
         return f"{data_name(run, fingerprint)} · {run['preset'] or 'no'} preset · {counted(count, 'run')}"
 
     tied = url_state.choice("runs", "training", names, names[0])
-    chosen = str(st.selectbox("Runs", names, format_func=title, **tied))
+    chosen = str(st.selectbox("Runs", names, format_func=title, width=300, **tied))
     return runs if chosen == ALL else groups[chosen]
 
 
-def _short_name(run: Run) -> str:
+def short_name(run: Run) -> str:
     """Preset and data in the address."""
     return f"{run['preset'] or 'any'}-{run['dataset']['fingerprint'][:8]}"
 
 
-def several(label: str, name: str, titles: dict[str, str], default: list[str]) -> list[str]:
+def several(
+    label: str,
+    name: str,
+    titles: Mapping[str, str],
+    default: list[str],
+    *,
+    disabled: bool = False,
+    about: str | None = None,
+) -> list[str]:
     """Any of the options `titles` (short name to title), kept in the address under `name`.
 
     An empty choice is kept as such; what it means is the caller's.
@@ -79,7 +86,15 @@ def several(label: str, name: str, titles: dict[str, str], default: list[str]) -
         url_state.write(**{name: ",".join(st.session_state[key])})
 
     chosen = st.pills(
-        label, list(titles), selection_mode="multi", format_func=titles.__getitem__, key=key, on_change=write, wrap=True
+        label,
+        list(titles),
+        selection_mode="multi",
+        format_func=titles.__getitem__,
+        key=key,
+        on_change=write,
+        wrap=True,
+        disabled=disabled,
+        help=about,
     )
     return list(chosen)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from lib.learn import results
+from lib.learn import configurations, results
 from lib.learn.results import Run
 from lib.learn.untrained import untrained_note
 from lib.prepare.workspace import Workspace
@@ -64,7 +64,11 @@ def section(workspace: Workspace, runs: list[Run]) -> None:
 
 
 def _summary(run: Run) -> None:
-    facts = [f"**{plain(results.title(run))}**", f"seed {run['seed']}", f"weights: {plain(run['weights_about'])}"]
+    facts = [
+        f"**{plain(configurations.title(run))}**",
+        f"seed {run['seed']}",
+        f"weights: {plain(run['weights_about'])}",
+    ]
     if run["test_accuracy"] is not None:
         facts.append(f"{run['test_accuracy']:.2%} of {run['tested'] or 'its'} test photos")
     if run["best_epoch"] is not None:

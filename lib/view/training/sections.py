@@ -9,7 +9,6 @@ from lib.view import page_controls, url_state
 # By the value of the link parameter `section`.
 SECTIONS = {
     "results": "Results",
-    "curves": "Curves",
     "run": "Inside a run",
     "network": "The network",
     "train": "Train here",

@@ -10,16 +10,18 @@ from lib.learn.regimes import REGIMES
 from lib.learn.results import Run
 from lib.settings import Settings
 from lib.text import counted
-from lib.view import cached, page_frame
+from lib.view import cached, page_frame, url_state
 from lib.view.formatting import plain
-from lib.view.training import live_training
+from lib.view.training import after_training, live_training
 from lib.view.training.live_training import Trainer
+from lib.view.training.run_choice import several
 
 PRESETS = {
     "quick": "Small images, few epochs; takes minutes",
     "full": "The careful recipe; up to hours on two cores",
 }
 SEEDS = (0, 1, 2, 3, 4)
+_SEED = "A seed fixes the initial weights and the order of the photos; several seeds show the effect of chance."
 
 
 def section(runs: list[Run], trainer: Trainer = live_status) -> None:
@@ -31,6 +33,7 @@ def section(runs: list[Run], trainer: Trainer = live_status) -> None:
         live_training.follow(settings, trainer)
     elif status is not None:
         live_training.ended(status, runs)
+        after_training.links(status, runs)
     _form(settings, runs, trainer, running)
     if not running:
         live_training.watch(settings, trainer)
@@ -64,34 +67,26 @@ def _form(settings: Settings, runs: list[Run], trainer: Trainer, running: bool) 
 
 
 def _choices(disabled: bool) -> tuple[list[str], str, list[int]]:
-    """Regimes in their usual order, the preset, and the seeds in ascending order."""
+    """Regimes in their usual order, the preset, and the seeds in ascending order: all kept in the address."""
     left, middle, right = st.container(key="split_form").columns([5, 3, 4], vertical_alignment="top")
-    regimes = left.pills(
-        "What to train",
-        list(REGIMES),
-        selection_mode="multi",
-        default=list(REGIMES),
-        format_func=lambda name: REGIMES[name].title,
-        key="train_regimes",
-        wrap=True,
-        disabled=disabled,
-    )
+    with left:
+        titles = {name: regime.title for name, regime in REGIMES.items()}
+        regimes = several("What to train", "train", titles, list(REGIMES), disabled=disabled)
     preset = str(
         middle.segmented_control(
-            "Preset", list(PRESETS), default="quick", required=True, key="train_preset", disabled=disabled
+            "Preset",
+            list(PRESETS),
+            required=True,
+            disabled=disabled,
+            **url_state.choice("preset", "training", list(PRESETS), "quick"),
         )
     )
     middle.caption(PRESETS[preset])
-    seeds = right.pills(
-        "Seeds",
-        SEEDS,
-        selection_mode="multi",
-        default=SEEDS[:1],
-        key="train_seeds",
-        disabled=disabled,
-        help="A seed fixes the initial weights and the order of the photos; several seeds show the effect of chance.",
-    )
-    return [name for name in REGIMES if name in (regimes or [])], preset, sorted(seeds or [])
+    with right:
+        seeds = several(
+            "Seeds", "seeds", {str(seed): str(seed) for seed in SEEDS}, ["0"], disabled=disabled, about=_SEED
+        )
+    return [name for name in REGIMES if name in regimes], preset, sorted(int(seed) for seed in seeds)
 
 
 def _pretrained_weights(regimes: list[str]) -> None:

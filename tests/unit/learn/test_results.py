@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib import statistics
-from lib.learn import normalise_record, results, runs
+from lib.learn import configurations, normalise_record, results, runs
 from tests.helpers import training_records
 
 PHOTOS = [(f"{label}/{i}.jpg", label) for label in ("daisy", "rose", "tulip") for i in range(60)]
@@ -232,8 +232,8 @@ def test_runs_of_other_recipes_are_not_taken_for_other_seeds() -> None:
         tidy("init", seed=2, config=large),
         tidy("init", seed=3, config=large | {"lr": 0.2}),
     ]
-    assert sorted(len(group) for group in results.by_configuration(runs).values()) == [1, 1, 2]
-    assert {key[-1].rpartition(" · ")[0] for key in results.by_configuration(runs)} == {
+    assert sorted(len(group) for group in configurations.by_configuration(runs).values()) == [1, 1, 2]
+    assert {key[-1].rpartition(" · ")[0] for key in configurations.by_configuration(runs)} == {
         "64 px · 3 epochs",
         "128 px · 3 epochs",
     }

@@ -78,6 +78,9 @@ export function listenToPointer(chart, tooltip) {
     const [x, y] = drag.start;
     drag.distance = Math.max(drag.distance, Math.hypot(left - x, top - y));
     if (drag.distance < CLICK_PX) return;
+    // One finger up or down is the page's, which takes it over after a few pixels.
+    drag.isOurs ??= event.pointerType !== "touch" || state.tool !== "pan" || Math.abs(left - x) >= Math.abs(top - y);
+    if (!drag.isOurs) return;
     tooltip.hide();
     if (state.tool === "pan") {
       chart.setView(pannedView(drag.view, left - x, top - y));

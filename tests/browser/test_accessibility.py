@@ -1,0 +1,69 @@
+"""Every section of every page under axe-core (WCAG rules run in a real browser), light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from lib.prepare import workspace
+from lib.settings import PROJECT, Settings
+from lib.view.embedding_map import sections as of_the_map
+from lib.view.milvus import page as of_milvus
+from lib.view.retrieval import views as of_retrieval
+from lib.view.training import sections as of_training
+from tests.helpers import browser_driver
+from tests.helpers.browser_driver import Watched
+
+AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = [
+    *browser_driver.MARKS,
+    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: make lint-js, which needs npm"),
+]
+SECTIONS = {
+    "": [""],
+    "Training_Regimes": list(of_training.SECTIONS),
+    "Embedding_Map": list(of_the_map.TITLES),
+    "Retrieval": list(of_retrieval.VIEWS),
+    "Milvus_Collection": [part for parts in of_milvus.SECTIONS.values() for part in parts],
+}
+PLACES = [(page, section) for page, sections in SECTIONS.items() for section in sections]
+# By rule, what Streamlit draws itself and no style or script of ours can mend.
+STREAMLIT: dict[str, dict[str, str]] = {}
+SCRIPT = """async () => {
+    const {violations} = await axe.run(document, {resultTypes: ['violations'], iframes: false});
+    return violations.filter(({impact}) => ['serious', 'critical'].includes(impact)).flatMap((rule) =>
+        rule.nodes.map((node) => [rule.id, node.target.flat(9).join(' >>> '), node.html.slice(0, 200),
+            (node.any.concat(node.all, node.none)[0] || {}).message || '']));
+}"""
+
+
+def violations(tab: Watched) -> list[Any]:
+    """The serious and critical violations on the open page, each a rule, a selector, the element and why."""
+    tab.page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = tab.page.evaluate(SCRIPT)
+    return [each for each in found if not any(part in each[2] for part in STREAMLIT.get(each[0], ()))]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("page", "section"), PLACES)
+def test_a_section_has_no_serious_violation(
+    tab: Watched, prepared: Settings, page: str, section: str, scheme: str
+) -> None:
+    query = workspace.open_workspace(prepared).catalog().ids[4]
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.open(f"{page}?section={quote(section)}&q={quote(query, safe='')}")
+    tab.page.wait_for_timeout(300)
+    assert violations(tab) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_photo_viewer_has_no_serious_violation(tab: Watched, scheme: str) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.open("")
+    tab.page.locator('[aria-label="Photos"] button').first.focus()
+    tab.page.keyboard.press("Space")
+    tab.page.locator('[role="dialog"] [data-id]').first.wait_for(timeout=30_000)
+    tab.settle()
+    assert violations(tab) == []
