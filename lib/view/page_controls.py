@@ -148,7 +148,7 @@ def space_titles(workspace: Workspace) -> dict[str, str]:
 
 
 def metric_choice(label: str, default: str, name: str, where: str, width: int | Literal["stretch"] = "stretch") -> str:
-    """The metric: a control kept in the address under `name`."""
-    names = list(METRICS)
-    bound = url_state.choice(name, where, names, default)
-    return str(st.selectbox(label, names, format_func=lambda metric: METRICS[metric].title, width=width, **bound))
+    """The metric: a control kept in the address under `name`; in a narrow one metrics have their short names."""
+    bound = url_state.choice(name, where, list(METRICS), default)
+    titles = {metric.name: metric.title if width == "stretch" else metric.short for metric in METRICS.values()}
+    return str(st.selectbox(label, list(titles), format_func=titles.__getitem__, width=width, **bound))

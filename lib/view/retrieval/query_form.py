@@ -195,11 +195,10 @@ def _photo_choice(workspace: Workspace) -> None:
 
     st.button(RANDOM, on_click=draw_next, icon=":material/casino:", type="primary")
     with st.container(key="query_id_box", width=140, gap=None):
-        shown = selection.query_id() or next(iter(photos.ids), "")
         word = inputs.line(
             PHOTO_ID,
             key="query_id",
-            placeholder=shown,
+            placeholder=next(iter(photos.ids), ""),
             on_change=choose_by_id,
             help="The ID of a photo, or a part of it that no other ID has.",
         ).strip()
