@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from lib.errors import QueryError
 from lib.measure import retrieval_verdicts
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
@@ -17,6 +16,7 @@ from lib.view.retrieval import measurements, section_links
 from lib.view.retrieval.measurements import Compared
 
 HEADING = "Over the data set"
+NO_QUERIES = "Scores need test photos as queries and other photos as gallery; this data set lacks one of them."
 SHOWN = 8
 MOST_CLASSES = 12
 
@@ -46,12 +46,14 @@ def show(workspace: Workspace, sides: tuple[Side, Side], names: tuple[str, str],
     found = measurements.compared(workspace, (a.space, a.metric), (b.space, b.metric), measure, k)
     if found is not None:
         _show_compared(workspace, found, sides, names)
-    if found is None or found.paired.measure != MEASURES[measure]:
-        try:
-            if measurements.all_scores(workspace, unasked=False) is not None:
-                st.rerun()
-        except QueryError:
-            st.info("Scores need a test split and a gallery, which this data set does not have.")
+    if found is not None and found.paired.measure == MEASURES[measure]:
+        return
+    splits = cached.catalog(workspace).splits
+    if 0 < splits["test"] < sum(splits.values()):
+        if measurements.all_scores(workspace, unasked=False) is not None:
+            st.rerun()
+    else:
+        st.info(NO_QUERIES)
 
 
 def _show_compared(workspace: Workspace, found: Compared, sides: tuple[Side, Side], names: tuple[str, str]) -> None:
