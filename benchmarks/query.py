@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _row(page: Any, address: str, space: str, photos: int) -> Row:
-    page.goto(f"{address}/Retrieval?space={space}")
+    page.goto(f"{address}/Retrieval?section=grids&space={space}")
     taken = []
     for turn in range(ROUNDS + 1):
         seconds = _another(page)

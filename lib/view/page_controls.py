@@ -117,9 +117,21 @@ def segments(
 
 def space_choice(workspace: Workspace, where: str) -> str:
     """The space: a control kept in the address."""
-    names = workspace.spaces
-    default = _DEFAULT_SPACE if _DEFAULT_SPACE in names else names[-1]
-    return segments("Space", space_titles(workspace), "space", where, default)
+    return segments("Space", space_titles(workspace), "space", where, default_space(workspace))
+
+
+def space_select(
+    workspace: Workspace, label: str, where: str, name: str = "space", default: str | None = None, width: int = 170
+) -> str:
+    """`space_choice` as a menu, which takes less room in a row of controls; kept in the address under `name`."""
+    titles = space_titles(workspace)
+    bound = url_state.choice(name, where, list(titles), default or default_space(workspace))
+    return str(st.selectbox(label, list(titles), format_func=titles.__getitem__, width=width, **bound))
+
+
+def default_space(workspace: Workspace) -> str:
+    """The space that is shown until another one is chosen."""
+    return _DEFAULT_SPACE if _DEFAULT_SPACE in workspace.spaces else workspace.spaces[-1]
 
 
 def space_menu(workspace: Workspace, where: str, *, disabled: bool = False) -> str:
@@ -135,8 +147,8 @@ def space_titles(workspace: Workspace) -> dict[str, str]:
     return {name: spaces.get(name).title for name in workspace.spaces}
 
 
-def metric_choice(label: str, default: str, name: str, where: str) -> str:
-    """The metric: a control kept in the address under `name`."""
-    names = list(METRICS)
-    bound = url_state.choice(name, where, names, default)
-    return str(st.selectbox(label, names, format_func=lambda metric: METRICS[metric].title, **bound))
+def metric_choice(label: str, default: str, name: str, where: str, width: int | Literal["stretch"] = "stretch") -> str:
+    """The metric: a control kept in the address under `name`; in a narrow one metrics have their short names."""
+    bound = url_state.choice(name, where, list(METRICS), default)
+    titles = {metric.name: metric.title if width == "stretch" else metric.short for metric in METRICS.values()}
+    return str(st.selectbox(label, list(titles), format_func=titles.__getitem__, width=width, **bound))

@@ -92,11 +92,15 @@ def show_photos(
     right: Sequence[bool | None] | None = None,
     tile: int = 104,
     row: bool = False,
+    bare: bool = False,
     on_pick: Callable[[str], None] = selection.choose_query,
+    on_why: Callable[[str], None] | None = None,
+    explained: str | None = None,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
-    A double click, Space, or the corner of a photo opens it in the photo viewer.
+    A double click, Space, or the corner of a photo opens it in the photo viewer. The other options are those of
+    `gallery.show`.
     """
     opened = gallery.show(
         tiles(workspace, ids, notes=notes, badges=badges, right=right),
@@ -105,7 +109,10 @@ def show_photos(
         on_pick=on_pick,
         tile=tile,
         row=row,
+        bare=bare,
         chosen=selection.query_id(),
+        on_why=on_why,
+        explained=explained,
         opens=True,
     )
     look_at(opened, workspace, ids)

@@ -38,7 +38,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     RETRIEVAL: (
         QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",
         "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure", "below",
-        "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor",
+        "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor", "why",
         *(f"lab_{kind}" for kind in ("crop", "flip", "shift", "rotate", "brightness", "blur", "jpeg")),
     ),
     MILVUS: (
@@ -54,9 +54,20 @@ EARLIER: dict[str, dict[str, str]] = {
 }
 # By page and parameter of today, values of earlier links, and what they are called today.
 EARLIER_VALUES: dict[tuple[str, str], dict[str, str]] = {
+    (RETRIEVAL, SECTION): {
+        "Five metrics": "grids",
+        "Side by side": "l1-cosine",
+        "Disagreements": "disagreements",
+        "Scoreboard": "scoreboard",
+        "Calibration": "calibration",
+        "Robustness lab": "robustness",
+        "Understand": "understand",
+    },
     (MILVUS, SECTION): {"schema": "overview"},
     (TRAINING, SECTION): {"curves": "results"},
 }
+# By page, what a link with earlier parameters means that does not have today's: the defaults of that time.
+EARLIER_DEFAULTS: dict[str, dict[str, str]] = {RETRIEVAL: {SECTION: "grids"}}
 # Longer values are not carried: browsers and proxies cut off longer addresses.
 MAX_LENGTH = 6_000
 Value = str | list[str]
@@ -99,6 +110,9 @@ def _rename_earlier(page: str) -> None:
     for earlier, name in EARLIER.get(page, {}).items():
         if earlier in current:
             renamed.setdefault(name, current[earlier])
+    if renamed.keys() != current.keys():
+        for name, value in EARLIER_DEFAULTS.get(page, {}).items():
+            renamed.setdefault(name, [value])
     for name, values in renamed.items():
         words = EARLIER_VALUES.get((page, name), {})
         renamed[name] = [words.get(value, value) for value in values]

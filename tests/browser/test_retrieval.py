@@ -16,6 +16,7 @@ from lib.retrieval import search
 from lib.retrieval.query import find_query, query_part, query_picture
 from lib.settings import Settings
 from lib.view.components import paste_field
+from lib.view.retrieval import query_form
 from lib.view.retrieval.result_rows import results_title
 from tests.helpers import browser_driver, image_files
 from tests.helpers.browser_driver import Watched
@@ -43,12 +44,17 @@ def _expected(prepared: Settings, content: bytes, k: int) -> list[str]:
     return [row["id"] for row in search.search(opened, loaded, query, metric_name="l1", k=k)["results"]]
 
 
+def _open_menu(tab: Watched, label: str) -> None:
+    tab.page.locator(".st-key-query_row").get_by_role("button", name=label).click()
+
+
 def _upload(tab: Watched, name: str, content: bytes) -> None:
+    _open_menu(tab, "Upload")
     tab.page.set_input_files('input[type="file"]', files=[{"name": name, "mimeType": "image/png", "buffer": content}])
 
 
 def test_an_upload_is_asked_and_its_answers_lead_on(tab: Watched, prepared: Settings) -> None:
-    tab.open("Retrieval?space=pixels&from=upload&k=6")
+    tab.open("Retrieval?section=grids&space=pixels&from=upload&k=6")
     _upload(tab, "mine.png", _noise(1))
     tab.page.locator(f"{FIRST} button").nth(5).wait_for(timeout=30_000)
     tab.settle()
@@ -60,14 +66,16 @@ def test_an_upload_is_asked_and_its_answers_lead_on(tab: Watched, prepared: Sett
     tab.settle()
     assert _ids(tab, '[aria-label="Query"]') == [chosen]
     # The own picture is still at hand.
-    tab.page.get_by_text("Upload", exact=True).click()
+    _open_menu(tab, query_form.MORE)
+    tab.page.get_by_role("radio", name="Upload").click()
     tab.page.locator('img[alt="your photo"]').wait_for(timeout=20_000)
     tab.settle()
     assert _ids(tab, FIRST) == _expected(prepared, _noise(1), 6)
 
 
 def test_a_pasted_picture_is_asked(tab: Watched, prepared: Settings) -> None:
-    tab.open("Retrieval?space=pixels&from=upload&k=4")
+    tab.open("Retrieval?section=grids&space=pixels&from=upload&k=4")
+    _open_menu(tab, "Upload")
     field = tab.page.get_by_role("textbox", name=paste_field.LABEL)
     paste = """(field, [text, kind]) => {
         const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -90,6 +98,7 @@ def test_a_pasted_picture_is_asked(tab: Watched, prepared: Settings) -> None:
 
 def test_a_drawn_part_is_asked_and_its_link_restores_it(tab: Watched, prepared: Settings) -> None:
     tab.open("Retrieval?q=tulip%2F04.jpg&space=pixels&part=20,20,80,80")
+    _open_menu(tab, query_form.MORE)
     frame = tab.page.locator(".crop")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
@@ -131,14 +140,14 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
     shared = set(ids["a"]) & set(ids["b"])
     assert tab.page.locator(".ladder path:not(.stub)").count() == len(shared)
     assert tab.page.locator(".ladder path.stub").count() == 2 * (7 - len(shared))
-    badges = tab.page.locator(f"{left} .ways").all_inner_texts()
-    assert badges == [
-        f"L1 resnet18 #{place} → NCC pixels #{there}" for place, there in enumerate(both["ranks"]["a"], start=1)
-    ]
-    tab.page.get_by_text("Only left", exact=True).click()
+    notes = tab.page.locator(f"{left} .note").all_inner_texts()
+    assert [note.split(" · ")[1] for note in notes] == [f"NCC pixels #{there}" for there in both["ranks"]["a"]]
+    _open_menu(tab, query_form.MORE)
+    tab.page.get_by_role("radio", name="Only A").click()
     tab.page.wait_for_url("**show=a**")
     tab.settle()
     assert _ids(tab, left) == [image_id for image_id in ids["a"] if image_id not in shared]
+    tab.page.keyboard.press("Escape")
     # Take a pair apart, and open the link of all that.
     tab.page.locator(f"{left} .why").first.click()
     tab.page.wait_for_url("**pair=**")
@@ -149,7 +158,7 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
     tab.page.locator(f"{left} button").first.wait_for(timeout=30_000)
     tab.settle()
     assert _ids(tab, left) == wanted
-    assert f"{wanted[0]} · L1 resnet18" in tab.page.locator(".st-key-why_pair input").input_value()
+    assert f"{wanted[0]} · L1 #" in tab.page.locator(".st-key-why_pair input").input_value()
     # A click makes the photo the query.
     tab.page.locator(f"{left} button").first.click()
     tab.page.wait_for_url(f"**q={quote(wanted[0], safe='')}**")
@@ -166,9 +175,24 @@ def test_two_sides_join_equal_photos_and_a_link_restores_them(tab: Watched, prep
 def test_a_hostile_upload_is_one_clear_line(
     tab: Watched, tmp_path: Path, name: str, content: bytes, sentence: str
 ) -> None:
-    tab.open("Retrieval?space=pixels&from=upload")
+    tab.open("Retrieval?section=grids&space=pixels&from=upload")
     (tmp_path / name).write_bytes(content)
+    _open_menu(tab, "Upload")
     tab.page.set_input_files('input[type="file"]', files=[tmp_path / name])
     tab.page.get_by_text(sentence).first.wait_for(timeout=30_000)
     assert tab.page.locator('[data-testid="stException"]').count() == 0
     assert tab.page.locator(FIRST).count() == 0
+
+
+@pytest.mark.parametrize(("width", "height", "most"), [(1440, 900, 330), (390, 844, 500)])
+@pytest.mark.parametrize("section", ["l1-cosine", "grids"])
+def test_the_first_result_is_seen_without_a_click(
+    tab: Watched, width: int, height: int, most: int, section: str
+) -> None:
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.open(f"Retrieval?section={section}")
+    first = tab.page.locator('[aria-label^="Results by"] button').first
+    first.wait_for(timeout=30_000)
+    tab.settle()
+    assert first.bounding_box()["y"] < most
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -62,7 +62,7 @@ def test_a_disagreement_opens_side_by_side(tab: Watched, prepared: Settings) -> 
     first.click()
     tab.page.locator('[aria-label="Query"] button').wait_for(timeout=20_000)
     tab.settle()
-    assert "Side+by+side" in tab.page.url or "Side%20by%20side" in tab.page.url
+    assert "section=l1-cosine" in tab.page.url
     assert f"{nearest.overlap[nearest.worst()[0]]:.0%}" in tab.text()
 
 

@@ -4,14 +4,14 @@ import { rankLines } from "../../lib/view/components/rank_geometry.js";
 
 const item = (id) => ({ id, colour: `colour of ${id}` });
 
-test("equal photos are joined from the middle of their rows, others have a stub", () => {
+test("equal photos are joined from the middle of their columns, others have a stub", () => {
   const lines = rankLines([item("a"), item("b")], [item("c"), item("a")], 10);
   assert.deepEqual(
     lines.map(({ id, isStub, path }) => [id, isStub, path]),
     [
-      ["a", false, "M0 5 C50 5 50 15 100 15"],
-      ["b", true, "M0 15 H22"],
-      ["c", true, "M100 5 H78"],
+      ["a", false, "M5 0 C5 50 15 50 15 100"],
+      ["b", true, "M15 0 V26"],
+      ["c", true, "M5 100 V74"],
     ],
   );
   assert.deepEqual(

@@ -152,16 +152,16 @@ def test_retrieval_shows_what_the_command_prints(start, prepared: Settings) -> N
     photos = opened.catalog()
     app = start(prepared).switch_page("pages/3_Retrieval.py")
     app.query_params["q"] = photos.ids[3]
+    app.query_params["section"] = "grids"
     _fine(app.run())
     label = photos.frame["label"].iloc[3]
     loaded = search.load_space(opened, "resnet18")
     for metric, title in (("l1", "L1 distance"), ("cosine", "Cosine similarity")):
         answer = search.search(opened, loaded, query_row(photos, 3), metric_name=metric, k=10)
         right = sum(row["label"] == label for row in answer["results"])
-        assert any(
-            line.value.startswith(f"**{title}**") and f"{right} of {len(answer['results'])} of the query" in line.value
-            for line in app.markdown
-        )
+        place = [line.value for line in app.subheader].index(title)
+        lines = [line.value for line in app.caption if "= closer" in line.value]
+        assert f"{right} of {len(answer['results'])} of the query" in lines[place]
 
 
 def test_a_link_to_a_foreign_photo_is_said_to_be_foreign(start, prepared: Settings) -> None:

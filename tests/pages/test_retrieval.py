@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,8 @@ from lib.settings import Settings
 from lib.view import selection, uploads
 from lib.view.cached_search import Side
 from lib.view.components import crop_box, paste_field
-from lib.view.retrieval import explain_pair, query_form, reproduce, result_rows
-from tests.conftest import COPY, COPY_OF
+from lib.view.retrieval import explain_pair, query_form, query_sources, reproduce, result_rows
+from tests.conftest import COPY, COPY_OF, galleries
 from tests.helpers import image_files as made
 
 Start = Callable[[Settings], AppTest]
@@ -30,6 +31,7 @@ Start = Callable[[Settings], AppTest]
 
 def _page(start: Start, prepared: Settings, **parameters: str | list[str]) -> AppTest:
     app = start(prepared).switch_page("pages/3_Retrieval.py")
+    parameters = {"section": "grids"} | parameters
     for name, value in parameters.items():
         app.query_params[name] = value
     app.run()
@@ -47,7 +49,10 @@ def _code(app: AppTest) -> str:
 
 
 def _heads(app: AppTest) -> list[str]:
-    return [str(line.value) for line in app.markdown if "= closer" in str(line.value)]
+    """The headings of the rows of results, each with the line beside it."""
+    titles = [str(line.value) for line in app.subheader]
+    lines = [str(line.value) for line in app.caption if "= closer" in str(line.value)]
+    return [f"{title}: {line}" for title, line in zip(titles, lines, strict=False)]
 
 
 def _exact(opened: Any, name: str, metric: str, space: str = "resnet18", **options: Any) -> list[dict[str, Any]]:
@@ -97,7 +102,7 @@ def test_several_photos_are_asked_together(start: Start, prepared: Settings) -> 
 def test_a_large_selection_is_thinned_and_said_to_be(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
     app = _page(start, prepared, **{"from": "selection", "sel": selection.encode(range(61), 61, photos.contents)})
-    assert _shown(app, query_form.together(24, 61))
+    assert _shown(app, query_sources.together(24, 61))
 
 
 def test_a_photo_joins_the_selection(start: Start, prepared: Settings) -> None:
@@ -115,7 +120,7 @@ def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
     part = query_part(photos, find_query(photos, "tulip/04.jpg"), (10, 20, 70, 90))
     found = search.search(opened, loaded, part, metric_name="l1", k=10)["results"]
     right = sum(row["label"] == "tulip" for row in found)
-    assert any(head.startswith("**L1") and f"{right} of 10" in head for head in _heads(app))
+    assert any(head.startswith("L1") and f"{right} of 10" in head for head in _heads(app))
     assert "--crop 10,20,70,90" in _code(app)
     assert "query.npy" in _code(app)
     app.toggle(key="parting").set_value(False).run()
@@ -133,7 +138,7 @@ def test_a_milvus_row_is_asked(start: Start, prepared: Settings) -> None:
     name = opened.collection("resnet18")
     app = _page(start, prepared, **{"from": "row", "collection": name, "row": "tulip/04.jpg"})
     right = sum(row["label"] == "tulip" for row in _exact(opened, "tulip/04.jpg", "l1", k=10))
-    assert any(head.startswith("**L1") and f"{right} of 10" in head for head in _heads(app))
+    assert any(head.startswith("L1") and f"{right} of 10" in head for head in _heads(app))
     app.text_input(key="row").set_value('no "such" row').run()
     assert not app.exception
     assert len(app.error) == 1
@@ -161,7 +166,7 @@ def test_filters_and_copies_stand_in_the_link_and_the_command(start: Start, prep
     found = _exact(opened, COPY_OF, "cosine", k=5, answer_filter=answer_filter, keep_duplicates=True)
     assert (found[0]["id"] == COPY) == (answer_filter.rows(opened.catalog()) == opened.catalog().row(COPY)).any()
     right = sum(row["label"] == "rose" for row in found)
-    assert any(head.startswith("**Cosine") and f"{right} of 5 of the query" in head for head in _heads(app))
+    assert any(head.startswith("Cosine") and f"{right} of 5 of the query" in head for head in _heads(app))
 
 
 def test_a_row_for_each_space(start: Start, prepared: Settings) -> None:
@@ -169,7 +174,7 @@ def test_a_row_for_each_space(start: Start, prepared: Settings) -> None:
     app = _page(start, prepared, q="tulip/04.jpg", rows="space", metric="l1")
     for space, title in (("pixels", "Raw pixels"), ("resnet18", "ResNet18 features")):
         right = sum(row["label"] == "tulip" for row in _exact(opened, "tulip/04.jpg", "l1", space, k=10))
-        assert any(head.startswith(f"**{title}**") and f"{right} of 10 of" in head for head in _heads(app))
+        assert any(head.startswith(title) and f"{right} of 10 of" in head for head in _heads(app))
 
 
 def test_milvus_says_what_it_found_of_the_full_scan(start: Start, prepared: Settings) -> None:
@@ -188,7 +193,7 @@ def test_two_sides_show_what_compare_prints(
     start: Start, prepared: Settings, a: str, b: str, space: str, other: str
 ) -> None:
     opened = workspace.open_workspace(prepared)
-    app = _page(start, prepared, q="tulip/04.jpg", view="Side by side", space=space, bspace=other, a=a, b=b, k="6")
+    app = _page(start, prepared, q="tulip/04.jpg", section="l1-cosine", space=space, bspace=other, a=a, b=b, k="6")
     loaded, there = search.load_space(opened, space), search.load_space(opened, other)
     query = find_query(loaded.catalog, "tulip/04.jpg")
     both = search.compare(opened, loaded, query, a=a, b=b, k=6, other=there)
@@ -196,17 +201,14 @@ def test_two_sides_show_what_compare_prints(
     assert shown["Overlap"] == f"{both['overlap']:.0%}"
     assert shown["Rank-biased overlap"] == f"{both['rbo']:.3f}"
     assert shown["Kendall's tau"] == f"{both['kendall_tau']:.3f}"
-    # The pair on which both differ most is the one that is taken apart.
-    apart = {
-        row["id"]: abs(row["rank"] - rank)
-        for side in "ab"
-        for row, rank in zip(both[side]["results"], both["ranks"][side], strict=True)
-    }
-    assert apart[app.selectbox(key="why_pair").value] == max(apart.values())
+    # Nothing is explained until somebody asks why.
+    assert "pair" not in app.query_params
+    assert "why_pair" not in app.session_state
 
 
 def test_at_length_1_l2_and_cosine_agree_before_the_users_eyes(start: Start, prepared: Settings) -> None:
-    link = {"q": "tulip/04.jpg", "view": "Side by side", "a": "l2", "b": "cosine", "k": "20"}
+    link = {"q": "tulip/04.jpg", "section": "l1-cosine", "a": "l2", "b": "cosine", "k": "20"}
+    link["pair"] = _exact(workspace.open_workspace(prepared), "tulip/04.jpg", "cosine", k=2)[1]["id"]
     app = _page(start, prepared, **link)
     assert {metric.label: metric.value for metric in app.metric}["Kendall's tau"] != "1.000"
     app.toggle(key="unit").set_value(True).run()
@@ -221,7 +223,7 @@ def test_at_length_1_l2_and_cosine_agree_before_the_users_eyes(start: Start, pre
 def test_a_chosen_pair_is_taken_apart(start: Start, prepared: Settings) -> None:
     opened = workspace.open_workspace(prepared)
     pair = _exact(opened, "tulip/04.jpg", "l1", k=10)[2]
-    app = _page(start, prepared, q="tulip/04.jpg", view="Side by side", pair=pair["id"])
+    app = _page(start, prepared, q="tulip/04.jpg", section="l1-cosine", pair=pair["id"])
     assert app.selectbox(key="why_pair").value == pair["id"]
     vectors = np.asarray(search.load_space(opened, "resnet18").gallery.vectors, dtype=np.float64)
     query, row = (vectors[opened.catalog().row(name)] for name in ("tulip/04.jpg", pair["id"]))
@@ -247,7 +249,7 @@ def test_a_link_holds_only_what_the_page_knows(start: Start, prepared: Settings)
      ("classes", "weed"), ("splits", "all"), ("sel", "%00"), ("pair", "../x"), ("a", "x"), ("part", "9,9,9,9")],
 )  # fmt: skip
 def test_a_damaged_link_opens_the_page_all_the_same(start: Start, prepared: Settings, name: str, value: str) -> None:
-    app = _page(start, prepared, **{"q": "tulip/04.jpg", "view": "Side by side"} | {name: value})
+    app = _page(start, prepared, **{"q": "tulip/04.jpg", "section": "l1-cosine"} | {name: value})
     assert not app.error
 
 
@@ -354,7 +356,7 @@ def test_the_same_pixels_as_a_photo_leave_that_photo_out(start: Start, prepared:
     app = _page(start, prepared, **{"from": "upload"}, space="pixels")
     app.session_state["own"] = opened.catalog().path(COPY_OF).read_bytes()
     app.run()
-    assert _shown(app, query_form.SAME_PIXELS)
+    assert _shown(app, query_sources.SAME_PIXELS)
     assert str([COPY, COPY_OF] if COPY < COPY_OF else [COPY_OF, COPY]) in _code(app)
     assert images.pixel_hash(images.open_rgb(opened.catalog().path(COPY))) == images.pixel_hash(
         images.open_rgb(opened.catalog().path(COPY_OF))
@@ -365,3 +367,54 @@ def test_the_same_pixels_as_a_photo_leave_that_photo_out(start: Start, prepared:
 def test_the_number_of_answers_is_the_links_or_the_usual_one(start: Start, prepared: Settings, told: str) -> None:
     app = _page(start, prepared, q="rose/00.jpg", k=told)
     assert app.number_input(key="k").value == (6 if told == "6" else 10)
+
+
+# --- the first visit -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_opens_with_the_results_of_an_example_that_is_in_no_address(start: Start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    app = start(prepared).switch_page("pages/3_Retrieval.py").run()
+    assert not app.exception and not app.error
+    assert "q" not in app.query_params
+    (shown,) = galleries(app)["Query"]
+    row = opened.catalog().row(shown["id"])
+    assert opened.catalog().frame["split"].iloc[row] == "test"
+    assert any("Example query: seeded draw from the test split" in str(text.value) for text in app.get("html"))
+    # Two rankings, L1 and cosine on the features, of this very photo.
+    ladder = _ladder(app)
+    for side, metric in (("upper", "l1"), ("lower", "cosine")):
+        expected = [result["id"] for result in _exact(opened, shown["id"], metric, k=10)]
+        assert [item["id"] for item in ladder[side]] == expected
+    # The user's own choice is shown instead, and says nothing of an example.
+    app.query_params["q"] = "tulip/04.jpg"
+    app.run()
+    assert galleries(app)["Query"][0]["id"] == "tulip/04.jpg"
+    assert not any("Example query" in str(text.value) for text in app.get("html"))
+
+
+def _ladder(app: AppTest) -> dict[str, Any]:
+    for element in app.get("bidi_component"):
+        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
+        if isinstance(data, dict) and "upper" in data:
+            return data
+    raise AssertionError("there are no two rankings")
+
+
+def test_why_explains_a_result_under_its_row(start: Start, prepared: Settings) -> None:
+    pair = _exact(workspace.open_workspace(prepared), "tulip/04.jpg", "l1", k=10)[2]["id"]
+    app = _page(start, prepared, q="tulip/04.jpg", pair=pair, why="l1")
+    assert app.selectbox(key="why_pair").value == pair
+    next(button for button in app.button if button.key == "why_close").click().run()
+    assert "pair" not in app.query_params and "why" not in app.query_params
+    app = _page(start, prepared, q="tulip/04.jpg", pair="../x", why="l1")
+    assert "why_pair" not in app.session_state
+
+
+def test_a_part_of_an_id_finds_the_photo_if_it_is_the_only_one(start: Start, prepared: Settings) -> None:
+    app = _page(start, prepared)
+    app.text_input(key="query_id").set_value("tulip/").run()
+    assert "q" not in app.query_params
+    assert _shown(app, "match: type more")
+    app.text_input(key="query_id").set_value("LIP/04").run()
+    assert "tulip/04.jpg" in str(app.query_params["q"])

@@ -34,7 +34,6 @@ from lib.view.retrieval import (
     calibration,
     cell_comparison,
     measurements,
-    query_form,
     robustness_lab,
     robustness_sweeps,
 )
@@ -291,10 +290,11 @@ def _numbers(values: Any) -> list[float]:
     return list(values)
 
 
-def test_without_a_query_there_are_photos_to_begin_with(start: Start, prepared: Settings) -> None:
+def test_without_a_query_an_example_is_distorted(start: Start, prepared: Settings) -> None:
     app = open_view(start, prepared, "Robustness lab")
-    assert len(galleries(app)[query_form.EXAMPLES]) == 5
-    assert not app.slider
+    assert len(galleries(app)["Query"]) == 1
+    assert app.slider
+    assert robustness_lab.first_under(5, 5) in words(app)
 
 
 def test_a_photo_that_is_gone_is_one_sentence(start: Start, copied: Settings, tmp_path: Path) -> None:

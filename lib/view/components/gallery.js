@@ -3,14 +3,17 @@
 import { element, verdict } from "./dom.js";
 import { photoButton } from "./photo_button.js";
 import { rebuild } from "./rebuild.js";
+import { explainable } from "./why_button.js";
 
-function tile(item, chosen, handlers) {
+function tile(item, data, grid, handlers) {
   const marks = [];
   if (item.badge) marks.push(element("span", "badge", item.badge));
   if (item.right !== null) {
     marks.push(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
   }
-  return photoButton(item, { chosen, marks, heading: [element("div", "label", item.label)], ...handlers });
+  const heading = [element("div", "label", item.label)];
+  const photo = photoButton(item, { chosen: data.chosen, marks, heading, ...handlers });
+  return data.why ? explainable(photo, item.id, data.explained, (id) => grid.trigger("why", id)) : photo;
 }
 
 export default function gallery({ parentElement, data, setTriggerValue }) {
@@ -19,9 +22,9 @@ export default function gallery({ parentElement, data, setTriggerValue }) {
     grid = element("div");
     parentElement.appendChild(grid);
   }
-  grid.className = data.row ? "grid row" : "grid";
+  grid.className = ["grid", data.row ? "row" : "", data.bare ? "bare" : ""].filter(Boolean).join(" ");
   grid.style.setProperty("--tile", `${data.tile}px`);
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", data.title);
-  rebuild(grid, data, setTriggerValue, (handlers) => data.items.map((item) => tile(item, data.chosen, handlers)));
+  rebuild(grid, data, setTriggerValue, (handlers) => data.items.map((item) => tile(item, data, grid, handlers)));
 }

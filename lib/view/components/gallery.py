@@ -39,23 +39,31 @@ def show(
     on_pick: Callable[[str], None],
     tile: int = 96,
     row: bool = False,
+    bare: bool = False,
     chosen: str | None = None,
+    on_why: Callable[[str], None] | None = None,
+    explained: str | None = None,
     opens: bool = False,
 ) -> str | None:
     """Draw the photos; a click calls `on_pick` with the photo's id before the page runs again.
 
-    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls. Where photos open
-    (`opens`), the id of the one that was opened just now is returned, as the browser says it; else None.
+    `tile` is the smallest width of a photo in px; `row` keeps all photos in one row that scrolls; `bare` leaves the
+    captions out. With `on_why` each photo has a "why?", whose click passes its id; `explained` is the id of the photo
+    whose explanation is open. Where photos open (`opens`), the id of the one that was opened just now is returned, as
+    the browser says it; else None.
     """
     data = {
         "items": [asdict(item) for item in tiles],
         "tile": tile,
         "row": row,
+        "bare": bare,
         "chosen": chosen,
         "title": title,
+        "why": on_why is not None,
+        "explained": explained,
         "opens": opens,
     }
-    result = assets.component("gallery")(
-        data=data, key=key, on_picked_change=assets.on_event(key, "picked", on_pick), on_opened_change=assets.nothing
-    )
-    return assets.triggered(result, "opened")
+    events = {"on_picked_change": assets.on_event(key, "picked", on_pick), "on_opened_change": assets.nothing}
+    if on_why is not None:
+        events["on_why_change"] = assets.on_event(key, "why", on_why)
+    return assets.triggered(assets.component("gallery")(data=data, key=key, **events), "opened")

@@ -1,47 +1,33 @@
-// Two rankings side by side, with lines between the rows of the same photo.
+// Two rankings, one above the other, with lines between the places of the same photo.
 
 import { element, verdict } from "./dom.js";
 import { photoButton } from "./photo_button.js";
 import { rankLines } from "./rank_geometry.js";
 import { rebuild } from "./rebuild.js";
+import { explainable } from "./why_button.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MIN_STEP_WITH_WHY = 60; // px
+const STEP = 100; // of the lines' image, per column
 
-// Light up the rows and the line of one photo; null lights up all.
+// Light up the tiles and the line of one photo; null lights up all.
 function highlight(ladder, id) {
   ladder.classList.toggle("fade", id !== null);
   for (const node of ladder.querySelectorAll("[data-of]")) node.classList.toggle("lit", node.dataset.of === id);
 }
 
 function rankedPhoto(item, chosen, handlers) {
-  const label = element("div", "label", item.label);
+  const marks = [element("span", "badge", item.badge)];
   if (item.right !== null) {
-    label.append(verdict(item.right, item.right ? "right-mark" : "wrong-mark", item.right ? " ✓" : " ✗"));
+    marks.push(verdict(item.right, `verdict ${item.right ? "right" : "wrong"}`, item.right ? "✓" : "✗"));
   }
-  return photoButton(item, { chosen, heading: [element("div", "ways", item.badge), label], ...handlers });
+  return photoButton(item, { chosen, marks, heading: [element("div", "label", item.label)], ...handlers });
 }
 
-function whyButton(id, explained, onWhy) {
-  const why = element("span", id === explained ? "why on" : "why", "why?");
-  why.setAttribute("role", "button");
-  why.setAttribute("aria-label", `why ${id}`);
-  why.tabIndex = 0;
-  why.onclick = () => onWhy(id);
-  why.onkeydown = (event) => {
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      why.onclick();
-    }
-  };
-  return why;
-}
-
-function row(item, ladder, data, handlers) {
-  const box = element("div", "step");
+function step(item, ladder, data, handlers) {
+  const photo = rankedPhoto(item, data.chosen, handlers);
+  const box = explainable(photo, item.id, data.explained, (id) => ladder.trigger("why", id));
+  box.classList.add("step");
   box.dataset.of = item.id;
-  box.append(rankedPhoto(item, data.chosen, handlers));
-  if (data.step >= MIN_STEP_WITH_WHY) box.append(whyButton(item.id, data.explained, (id) => ladder.trigger("why", id)));
   for (const [event, id] of [
     ["mouseenter", item.id],
     ["mouseleave", null],
@@ -53,30 +39,28 @@ function row(item, ladder, data, handlers) {
   return box;
 }
 
-function column(rows, side, title, empty) {
-  const node = element("div", `side ${side}`);
+function ranking(steps, title, empty) {
+  const node = element("div", "side");
   node.setAttribute("role", "group");
   node.setAttribute("aria-label", title);
-  if (rows.length) node.append(...rows);
+  if (steps.length) node.append(...steps);
   else node.append(element("div", "none", empty));
   return node;
 }
 
-function head(side, [title, note]) {
-  const node = element("div", `head ${side}`, title);
-  node.append(element("small", "", note));
+function head([title, ...notes]) {
+  const node = element("div", "head");
+  node.append(element("h3", "", title), ...notes.filter(Boolean).map((note) => element("div", "", note)));
   return node;
 }
 
-function lines(data) {
-  const height = data.step * Math.max(data.left.length, data.right.length, 1);
+function lines(data, columns) {
   const image = document.createElementNS(SVG, "svg");
-  image.setAttribute("viewBox", `0 0 100 ${height}`);
+  image.setAttribute("viewBox", `0 0 ${STEP * columns} 100`);
   image.setAttribute("preserveAspectRatio", "none");
-  image.setAttribute("height", height);
   image.setAttribute("role", "img");
   image.setAttribute("aria-label", data.about);
-  for (const line of rankLines(data.left, data.right, data.step)) {
+  for (const line of rankLines(data.upper, data.lower, STEP)) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", line.path);
     path.setAttribute("class", line.isStub ? "stub" : "");
@@ -94,18 +78,18 @@ export default function rankLinesComponent({ parentElement, data, setTriggerValu
     ladder = element("div");
     parentElement.appendChild(ladder);
   }
+  const columns = Math.max(data.upper.length, data.lower.length, 1);
   ladder.className = "ladder";
-  ladder.style.setProperty("--step", `${data.step}px`);
-  ladder.style.setProperty("--right", "light-dark(#00795a, #4fd1a5)");
-  ladder.style.setProperty("--wrong", "light-dark(#b34700, #ff9d5c)");
+  ladder.style.setProperty("--columns", columns);
   rebuild(ladder, data, setTriggerValue, (handlers) => {
-    const rows = (items) => items.map((item) => row(item, ladder, data, handlers));
+    const steps = (items) => items.map((item) => step(item, ladder, data, handlers));
     return [
-      head("left", data.heads[0]),
-      head("right", data.heads[1]),
-      column(rows(data.left), "left", data.titles[0], data.empty),
-      lines(data),
-      column(rows(data.right), "right", data.titles[1], data.empty),
+      head(data.heads[0]),
+      ranking(steps(data.upper), data.titles[0], data.empty),
+      element("div", "head"),
+      lines(data, columns),
+      head(data.heads[1]),
+      ranking(steps(data.lower), data.titles[1], data.empty),
     ];
   });
 }

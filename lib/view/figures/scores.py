@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from lib.measure.paired_scores import ClassDifference
 from lib.measure.scoreboard import MEASURES, QUERIES, SpaceScores, mean_and_interval
 from lib.search.calibration import Calibration
 from lib.search.disagreement import ClassResult
@@ -202,6 +203,48 @@ def overlap_histogram(overlap: Floats, k: int) -> go.Figure:
     figure.update_layout(height=250, margin=MARGIN, bargap=0.08)
     figure.update_xaxes(title=f"results that L1 and cosine share, of {k}", dtick=1 if k <= 15 else 5)
     figure.update_yaxes(title="photos")
+    return figure
+
+
+def class_differences(
+    results: Sequence[ClassDifference], names: tuple[str, str], measure: str, most: int = 12
+) -> go.Figure:
+    """The difference b − a of two configurations (`names`) for the `most` classes with the largest, with intervals."""
+    measured = [each for each in results if each.difference.mean is not None]
+    largest = sorted(measured, key=lambda each: -abs(each.difference.mean or 0.0))[:most]
+    shown = [each for each in measured if each in largest]
+    figure = go.Figure()
+    for winner, colour, name in (
+        ("a", L1, f"{names[0]} better"),
+        ("b", COSINE, f"{names[1]} better"),
+        ("", theme.MUTED, "no significant difference"),
+    ):
+        part = [each for each in shown if each.winner == winner]
+        if not part:
+            continue
+        middle = [each.difference.mean or 0.0 for each in part]
+        bounds = [each.difference.ci95 or (value, value) for each, value in zip(part, middle, strict=True)]
+        figure.add_scatter(
+            x=middle,
+            y=[text(each.label) for each in part],
+            mode="markers",
+            name=text(name),
+            marker={"size": 11, "color": colour},
+            error_x={
+                "array": [high - value for (_, high), value in zip(bounds, middle, strict=True)],
+                "arrayminus": [value - low for (low, _), value in zip(bounds, middle, strict=True)],
+                "thickness": 2,
+                "color": colour,
+            },
+            customdata=[[low, high, each.difference.n] for (low, high), each in zip(bounds, part, strict=True)],
+            hovertemplate="%{y}: %{x:+.1%} [%{customdata[0]:+.1%}, %{customdata[1]:+.1%}], %{customdata[2]} queries"
+            "<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": theme.MUTED, "dash": "dot"})
+    figure.update_layout(height=90 + 26 * len(shown), margin=MARGIN, legend=LEGEND)
+    title = f"{measure}: ← {text(names[0])} better · {text(names[1])} better →"
+    figure.update_xaxes(title=title, tickformat="+.1~%")
+    figure.update_yaxes(categoryorder="array", categoryarray=[text(each.label) for each in shown][::-1])
     return figure
 
 

@@ -6,11 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
+from lib.measure import retrieval_verdicts
 from lib.measure.scoreboard import SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.calibration import Calibration
 from lib.search.metrics import METRICS
-from lib.view import page_controls, page_frame, theme, url_state
+from lib.view import page_controls, page_frame, theme, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
@@ -39,6 +40,9 @@ def show(workspace: Workspace) -> None:
     if calibration.auc is None:
         st.info("Calibration needs pairs of the same class and pairs of different classes; here one kind is missing.")
         return
+    name = f"{spaces.get(space).title}, {METRICS[metric].title}"
+    if (answer := retrieval_verdicts.threshold(name, calibration)) is not None:
+        verdict.show(answer)
     with controls[1]:
         edge = _threshold(calibration, space)
     _show_cost(calibration, edge, int(space_scores.facts["gallery"]))

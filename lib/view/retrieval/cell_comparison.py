@@ -18,7 +18,7 @@ from lib.view import cached, page_controls, photo_tiles, url_state
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
-from lib.view.retrieval import measurements, view_links
+from lib.view.retrieval import measurements, section_links
 
 SHOWN = 12
 Cells = dict[str, Scores]  # by "space.metric"
@@ -91,7 +91,7 @@ def _show_queries(workspace: Workspace, cells: Cells, a: str, b: str, measure: s
             notes=[f"{values_a[place]:.0%} | {values_b[place]:.0%}" for place in places],
             tile=88,
             row=True,
-            on_pick=view_links.to_side_by_side(space, metric, other_metric, other_space),
+            on_pick=section_links.to_two_configurations(space, metric, other_metric, other_space),
         )
 
 

@@ -7,16 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
+from lib.measure import retrieval_verdicts
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.search.disagreement import Disagreement, Hubs
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import DEPTH
-from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
+from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
-from lib.view.retrieval import measurements, view_links
+from lib.view.retrieval import measurements, section_links
 
 SHOWN = 24
 WINNERS = {"cosine": "cosine better", "l1": "L1 better", "neither": "not significant"}
@@ -32,9 +33,11 @@ def show(workspace: Workspace) -> None:
         left.number_input("Results compared (k)", **url_state.number("compared", 1, max(1, deepest), min(10, deepest)))
     )
     with right:
-        view_links.to_map(space, "Show on the map", colour="disagreement")
+        section_links.to_map(space, "Show on the map", colour="disagreement")
     page_frame.origin(workspace, space, Engine=neighbourhoods.approximation_note(facts, k=k) or "exact")
     disagreement = measurements.disagreements(workspace, space, k)
+    if (answer := retrieval_verdicts.disagreements(disagreement)) is not None:
+        verdict.show(answer)
     _show_summary(disagreement, str(facts["input"]))
     _show_photos(workspace, space, disagreement)
     _show_classes(workspace, space, disagreement.k)
@@ -103,7 +106,7 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
             for row in rows
         ],
         tile=104,
-        on_pick=view_links.to_side_by_side(space),
+        on_pick=section_links.to_two_configurations(space),
     )
     table = pd.DataFrame(
         {
@@ -202,7 +205,7 @@ def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
             ],
             tile=92,
             row=True,
-            on_pick=view_links.to_side_by_side(space),
+            on_pick=section_links.to_two_configurations(space),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import streamlit as st
 from PIL import Image
 
 from lib.data import thumbnails
-from lib.documents.search import CompareDocument
+from lib.documents.search import SearchDocument
 from lib.embed import spaces
 from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
@@ -39,22 +40,20 @@ class Pair(NamedTuple):
     result: np.ndarray
 
 
-def choose(image_id: str) -> None:
-    """Explain this result."""
-    url_state.write(pair=image_id)
+def choose(image_id: str, row: str | None = None) -> None:
+    """Explain this result, in `row` of several rows of results."""
+    url_state.write(pair=image_id, why=row)
 
 
-def chosen_pair(comparison: CompareDocument) -> str | None:
-    """The id of the explained result: the chosen one while it is a result, else the one whose ranks differ most."""
-    differences = {
-        result["id"]: abs(result["rank"] - other_rank)
-        for side in ("a", "b")
-        for result, other_rank in zip(comparison[side]["results"], comparison["ranks"][side], strict=True)
-    }
+def _close() -> None:
+    url_state.write(pair=None, why=None)
+
+
+def chosen_pair(documents: Sequence[SearchDocument]) -> str | None:
+    """The id of the result that is explained; None where none is chosen, or it is no result of these documents."""
     chosen = url_state.parameter("pair")
-    return (
-        chosen if chosen in differences else max(differences, key=lambda image_id: differences[image_id], default=None)
-    )
+    found = any(result["id"] == chosen for document in documents for result in document["results"])
+    return chosen if found else None
 
 
 def space_title(side: Side) -> str:
@@ -65,53 +64,57 @@ def space_title(side: Side) -> str:
 def show(
     workspace: Workspace,
     queries: QuerySet,
-    sides: tuple[Side, Side],
-    comparison: CompareDocument,
-    names: tuple[str, str],
-    result_id: str | None,
+    sides: Sequence[Side],
+    documents: Sequence[SearchDocument],
+    result_id: str,
+    row: str | None = None,
 ) -> None:
-    """The pair of the query and one result, explained for both sides."""
-    st.subheader("Why")
+    """Why one result is as close to the query as the metric of each side says; `documents` are those of the sides."""
     if len(queries.queries) > 1:
         st.caption("A pair is one query and one result: choose a single photo to see why a result is close.")
         return
-    if result_id is None:
-        return
-    _pair_choice(comparison, names, result_id)
-    pairs = {side: _pair(workspace, queries, side, result_id) for side in sides}
-    parts = [contributions.contributions(side.metric, *pairs[side]) for side in sides]
-    _show_pictures(workspace, queries.queries[0], result_id, pairs, parts)
-    for side, part in zip(sides, parts, strict=True):
-        st.markdown(concentration(side, part))
-    left, right = st.columns(2)
-    with left:
-        st.plotly_chart(
-            _curves(parts, sides),
-            width="stretch",
-            key="why_curves",
-            alt="share of the distance that the largest dimensions make up",
-        )
-    with right:
-        _show_lengths(workspace, pairs)
-    for place, side in enumerate(pairs):
-        if not spaces.get(side.space).pixels:
-            _show_features(parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
+    with st.container(border=True, key="why"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.subheader("Why is this result close?", anchor=False, width="stretch")
+            _pair_choice(documents, result_id, row)
+            st.button("Close", icon=":material/close:", key="why_close", on_click=_close)
+        pairs = {side: _pair(workspace, queries, side, result_id) for side in sides}
+        parts = [contributions.contributions(side.metric, *pairs[side]) for side in sides]
+        pictures, words = st.columns([2, 3], gap="medium")
+        with pictures:
+            _show_pictures(workspace, queries.queries[0], result_id, pairs, parts)
+        with words:
+            for side, part in zip(sides, parts, strict=True):
+                st.markdown(concentration(side, part))
+        left, right = st.columns(2)
+        with left:
+            st.plotly_chart(
+                _curves(parts, sides),
+                width="stretch",
+                key="why_curves",
+                alt="share of the distance that the largest dimensions make up",
+            )
+        with right:
+            _show_lengths(workspace, pairs)
+        for place, side in enumerate(pairs):
+            if not spaces.get(side.space).pixels:
+                _show_features(parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
 
 
-def _pair_choice(comparison: CompareDocument, names: tuple[str, str], result_id: str) -> None:
+def _pair_choice(documents: Sequence[SearchDocument], result_id: str, row: str | None) -> None:
     """A control for the result that is explained, kept in the address by `choose`."""
-    ranks: dict[str, str] = {}
-    for side in ("a", "b"):
-        for result, other_rank in zip(comparison[side]["results"], comparison["ranks"][side], strict=True):
-            left, right = (result["rank"], other_rank) if side == "a" else (other_rank, result["rank"])
-            ranks[result["id"]] = f"{names[0]} #{left}, {names[1]} #{right}"
+    ranks: dict[str, list[str]] = {}
+    for document in documents:
+        for result in document["results"]:
+            ranks.setdefault(result["id"], []).append(f"{METRICS[document['metric']].short} #{result['rank']}")
     st.session_state["why_pair"] = result_id
     st.selectbox(
         "The query and",
         list(ranks),
-        format_func=lambda image_id: f"{image_id} · {ranks[image_id]}",
+        format_func=lambda image_id: f"{image_id} · {', '.join(ranks[image_id])}",
         key="why_pair",
-        on_change=lambda: choose(str(st.session_state["why_pair"])),
+        on_change=lambda: choose(str(st.session_state["why_pair"]), row),
+        width=360,
     )
 
 
@@ -135,7 +138,7 @@ def concentration(side: Side, part: Contributions) -> str:
     )
 
 
-def _curves(parts: list[Contributions], sides: tuple[Side, Side]) -> go.Figure:
+def _curves(parts: list[Contributions], sides: Sequence[Side]) -> go.Figure:
     """The cumulative share of the largest contributions."""
     figure = go.Figure()
     for place, (part, side) in enumerate(zip(parts, sides, strict=True)):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
-from lib.measure import robustness, scoreboard
+from lib.measure import paired_scores, retrieval_verdicts, robustness, scoreboard
+from lib.measure.paired_scores import ClassDifference, PairedScores
+from lib.measure.retrieval_verdicts import Typical
 from lib.measure.robustness import RobustnessSweep
 from lib.measure.scoreboard import SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
-from lib.search import disagreement, equivalence, significance
+from lib.search import disagreement, equivalence, neighbourhoods, significance
 from lib.search.disagreement import ClassResult, Disagreement, Hubs
 from lib.search.equivalence import Equivalence
+from lib.search.metrics import METRICS
 from lib.search.significance import Difference
 from lib.view import background_jobs, cached
 from lib.view.formatting import plain
@@ -24,6 +28,8 @@ from lib.view.formatting import plain
 # A measurement with more multiplications than this takes minutes on two cores: it waits for a click on its button.
 UNASKED = 4e11
 NOT_SCORED = "No scores are measured yet"
+SCORE_BUTTON = "Score every space and metric"
+Cell = tuple[str, str]  # a space and a metric
 
 
 def scores(workspace: Workspace) -> dict[str, SpaceScores]:
@@ -61,8 +67,11 @@ def difference(scores_by_space: dict[str, SpaceScores], a: str, b: str, measure:
     return significance.difference(values_a, values_b)
 
 
-def all_scores(workspace: Workspace) -> dict[str, SpaceScores] | None:
-    """The scores of every space. None while they are measured: the page then shows the progress."""
+def all_scores(workspace: Workspace, *, unasked: bool = True) -> dict[str, SpaceScores] | None:
+    """The scores of every space. None while they are measured: the page then shows the progress.
+
+    Small data sets are measured at once, unless `unasked` is False: then always behind the button.
+    """
     stored = scores(workspace)
     if len(stored) == len(workspace.spaces):
         return stored
@@ -81,8 +90,8 @@ def all_scores(workspace: Workspace) -> dict[str, SpaceScores] | None:
         "scores",
         f"{NOT_SCORED}: {catalog.splits['test']:,} test photos are queries against all other photos, in "
         f"{len(workspace.spaces)} spaces.",
-        "Score every space and metric",
-        at_once=scoreboard.cost(workspace, catalog) <= UNASKED,
+        SCORE_BUTTON,
+        at_once=unasked and scoreboard.cost(workspace, catalog) <= UNASKED,
     )
     return None
 
@@ -114,6 +123,55 @@ def _labels(workspace: Workspace) -> np.ndarray:
 def disagreements(workspace: Workspace, space: str, k: int) -> Disagreement:
     """How far L1 and cosine differ on each photo. Shared by all sessions: read only."""
     return disagreement.measure(cached.neighbourhoods(workspace, space), _labels(workspace), k)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
+def typical(workspace: Workspace, space: str, metric: str, k: int) -> Typical | None:
+    """How many of their first `k` results have the query's class, for the test photos (all photos where none is in the
+    test split). None where it is not stored: only the first results by L1 and cosine are. Shared: read only."""
+    measured = disagreements(workspace, space, k)
+    if measured.k != k or metric not in measured.right:
+        return None
+    right, noun = measured.right[metric], "test photo"
+    is_test = (cached.catalog(workspace).frame["split"] == "test").to_numpy()
+    if not is_test.any():
+        is_test, noun = np.ones(len(right), dtype=bool), "photo"
+    return retrieval_verdicts.typical(METRICS[metric].short, right[is_test], k, noun)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two configurations over the data set: their scores by query, the paired test of b − a, and that of each class."""
+
+    paired: PairedScores
+    test: Difference
+    by_class: list[ClassDifference]
+
+
+def compared(workspace: Workspace, a: Cell, b: Cell, measure: str, k: int) -> Compared | None:
+    """Two configurations by the stored scores, else L1 and cosine of one space by the stored neighbours, as P@k.
+
+    None where neither is stored. Shared by all sessions: read only.
+    """
+    stored = scores(workspace)
+    if a[0] in stored and b[0] in stored:
+        stamp = f"{stored[a[0]].facts['made']} {stored[b[0]].facts['made']}"
+        return _compared(workspace, a, b, measure, stamp)
+    if a[0] == b[0] and {a[1], b[1]} == set(neighbourhoods.METRICS):
+        return _compared(workspace, a, b, f"p{min(k, neighbourhoods.DEPTH)}", "")
+    return None
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
+def _compared(workspace: Workspace, a: Cell, b: Cell, measure: str, scored: str) -> Compared:
+    """`scored` says when the scores were made, "" means by the neighbours."""
+    if scored:
+        stored = scores(workspace)
+        paired = paired_scores.from_scores(stored[a[0]].scores[a[1]], stored[b[0]].scores[b[1]], measure)
+    else:
+        measured = disagreements(workspace, a[0], int(measure.removeprefix("p")))
+        paired = paired_scores.from_neighbours(measured, a[1], b[1])
+    return Compared(paired, paired.difference(), paired_scores.by_class(paired, _labels(workspace)))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=cached.KEYS)

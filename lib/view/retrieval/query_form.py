@@ -1,19 +1,22 @@
-"""The query of the retrieval page: a catalog photo, an uploaded one, the selection, or a row of a Milvus collection."""
+"""The query of the retrieval page in one row: the photo, how to choose another one, and behind *More* the rest."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from html import escape
+
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lib.data.catalog import SPLITS
 from lib.errors import ImageError, PetalscopeError, QueryError
 from lib.prepare.workspace import Workspace
 from lib.retrieval.query import Query, query_part, query_row
 from lib.retrieval.search import AnswerFilter
-from lib.store import field_search, pool
+from lib.text import counted
 from lib.view import (
     cached,
-    cached_milvus,
     cached_search,
     inputs,
     page_controls,
@@ -24,48 +27,130 @@ from lib.view import (
     url_state,
 )
 from lib.view.cached_search import QuerySet
-from lib.view.components import crop_box, paste_field
+from lib.view.components import crop_box
 from lib.view.components.crop_box import Box
 from lib.view.formatting import plain
+from lib.view.retrieval import example, query_sources
+from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, SOURCES, UPLOAD
 
-PHOTOS, UPLOAD, SELECTION, ROW = "photos", "upload", "selection", "row"
-RANDOM = "Random photo"
-SOURCES = {PHOTOS: "Photos", UPLOAD: "Upload", SELECTION: "Selection", ROW: "Milvus row"}
-# A larger selection is thinned to this many queries, so that a search stays a matter of a second.
-MOST_QUERIES = 24
-# The file of the uploaded photo in the session, or the error that refused it.
-_UPLOADED = "own"
-SAME_PIXELS = "The data set holds a photo with exactly these pixels; the results leave it out."
+RANDOM, PHOTO_ID, MORE = "Random photo", "Photo ID", "More"
+CONTROLS = "Choose the query and settings"
 DUPLICATES = "Include exact duplicates"
 DUPLICATES_INCLUDED = "exact duplicates included"
 EXAMPLES = "Photos to begin with"
+ANY_CLASS = "any class"
+_THUMBNAIL = 64  # px
 
 
-def choose(workspace: Workspace) -> QuerySet | None:
-    """Draw the controls of the query and of the filter. None until there is a query; an error is shown here."""
+@dataclass(frozen=True)
+class QueryForm:
+    """The queries, None where there are none (the form has said why); the places in the row and behind *More* for the
+    controls of the section."""
+
+    queries: QuerySet | None
+    controls: DeltaGenerator
+    more: DeltaGenerator
+
+
+def choose(workspace: Workspace) -> QueryForm:
+    """Draw the row. An error is shown below it."""
+    source = _source_in_address(workspace)
+    with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
+        picture = _picture_place()
+        with page_controls.sheet("retrieval", label=CONTROLS):
+            _photo_choice(workspace)
+            with st.popover("Upload", icon=":material/upload:", width="content"):
+                query_sources.upload_fields()
+            controls = _section_controls()
+            menu = st.popover(MORE, icon=":material/tune:", width="content")
+    with menu:
+        more = st.container()
     try:
-        queries = {PHOTOS: _catalog_photo, UPLOAD: _uploaded_photo, SELECTION: _selection, ROW: _milvus_row}[
-            _source(workspace)
-        ](workspace)
-        label = _shared_label(workspace, [query.row for query in queries])
-        part, source = "", ""
-        if len(queries) == 1 and queries[0].values is None and (box := _crop_switch()) is not None:
-            part, source = ",".join(map(str, box)), "" if queries[0].row is None else queries[0].name
-            queries = [_crop(workspace, queries[0], box)]
-        answer_filter, keep_duplicates = _result_filter(workspace)
+        queries = _queries(workspace, source, picture, menu)
     except PetalscopeError as error:
         page_frame.restart_or_show_error(error)
-        return None
-    return QuerySet(queries, answer_filter, keep_duplicates, label, part, source) if queries else None
+        queries = None
+    else:
+        if queries is None:
+            _show_examples(workspace, source)
+    return QueryForm(queries, controls, more)
 
 
-def _source(workspace: Workspace) -> str:
+def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:
+    """The row with photos of the catalog only: the photo's row, None without photos, and the place for controls."""
+    with st.container(key="query_row", horizontal=True, vertical_alignment="bottom", gap="small"):
+        picture = _picture_place()
+        with page_controls.sheet("retrieval", label=CONTROLS):
+            _photo_choice(workspace)
+            controls = _section_controls()
+    row, note = example.row_and_note(workspace)
+    if row is not None:
+        _show_photo(workspace, picture, cached.catalog(workspace).ids[row], note)
+    return row, controls
+
+
+def _picture_place() -> DeltaGenerator:
+    """The place for the query photo, at the start of the row."""
+    return st.container(
+        key="query_picture", horizontal=True, vertical_alignment="center", gap="xsmall", width="content"
+    )
+
+
+def _section_controls() -> DeltaGenerator:
+    """The place for the controls of a section, in the row of the query."""
+    return st.container(
+        key="query_controls", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
+    )
+
+
+def _queries(workspace: Workspace, source: str, picture: DeltaGenerator, menu: DeltaGenerator) -> QuerySet | None:
+    """The queries of a source, with the crop and the filter that stand in the menu."""
+    photos = cached.catalog(workspace)
+    with menu:
+        _source_choice(workspace)
+        if source == PHOTOS:
+            row, note = example.row_and_note(workspace)
+            found = [] if row is None else [query_row(photos, row)]
+            _random_choice(workspace)
+            if row is not None:
+                _show_photo(workspace, picture, photos.ids[row], note)
+                query_sources.selection_button(workspace, photos.ids[row])
+        else:
+            found = {
+                UPLOAD: query_sources.uploaded_photo,
+                SELECTION: query_sources.selection_queries,
+                ROW: query_sources.milvus_row,
+            }[source](workspace)
+            _show_others(workspace, picture, found)
+        label = _shared_label(workspace, [query.row for query in found])
+        part, cropped_id = "", ""
+        if len(found) == 1 and found[0].values is None and (box := _crop_switch()) is not None:
+            part, cropped_id = ",".join(map(str, box)), "" if found[0].row is None else found[0].name
+            found = [_crop(workspace, found[0], box)]
+        answer_filter, keep_duplicates = _result_filter(workspace)
+    _show_limits(answer_filter, keep_duplicates, part)
+    if source == UPLOAD and found and found[0].copies:
+        st.info(query_sources.SAME_PIXELS)
+    return QuerySet(found, answer_filter, keep_duplicates, label, part, cropped_id) if found else None
+
+
+def _source_in_address(workspace: Workspace) -> str:
+    source = url_state.parameter("from")
+    return source if source in SOURCES else _default_source(workspace)
+
+
+def _default_source(workspace: Workspace) -> str:
+    photos = cached.catalog(workspace)
+    selected = selection.selected_ids(photos.ids, photos.contents)
+    return SELECTION if selected and selection.query_id() is None else PHOTOS
+
+
+def _source_choice(workspace: Workspace) -> None:
     """Where the query comes from: a control kept in the address."""
     photos = cached.catalog(workspace)
     selected = selection.selected_ids(photos.ids, photos.contents)
     titles = SOURCES | {SELECTION: f"Selection ({len(selected)})" if selected else "Selection"}
-    default = SELECTION if selected and selection.query_id() is None else PHOTOS
-    return page_controls.segments("Query from", titles, "from", "retrieval", default)
+    page_controls.segments("Query from", titles, "from", "retrieval", _default_source(workspace))
 
 
 def _shared_label(workspace: Workspace, rows: list[int | None]) -> str | None:
@@ -83,156 +168,103 @@ def single(workspace: Workspace, queries: QuerySet) -> list[QuerySet]:
     ]
 
 
-def show_examples(workspace: Workspace, sentence: str, key: str) -> None:
-    """The empty state: one photo of each class to choose from."""
-    st.info(sentence, icon=":material/image_search:")
+def _show_examples(workspace: Workspace, source: str) -> None:
+    """The state without a query: how to get one, and a photo of each class."""
+    st.info(query_sources.MISSING.get(source, "There is no photo to search with."), icon=":material/image_search:")
     first_ids = cached.catalog(workspace).frame.drop_duplicates("label")["id"]
-    photo_tiles.show_photos(workspace, list(first_ids)[:12], key=key, title=EXAMPLES, tile=112)
+    photo_tiles.show_photos(workspace, list(first_ids)[:12], key="starters", title=EXAMPLES, tile=112)
 
 
-# --- a photo of the catalog ----------------------------------------------------------------------------------------
+# --- the photo -----------------------------------------------------------------------------------------------------
 
 
-def _catalog_photo(workspace: Workspace) -> list[Query]:
+def _photo_choice(workspace: Workspace) -> None:
+    """A random photo, or one by its ID or a part of it."""
     photos = cached.catalog(workspace)
-    label = st.selectbox("Class", ["any class", *photos.classes], key="query_class")
-    frame = photos.frame if label == "any class" else photos.frame[photos.frame["label"] == label]
-
-    def draw() -> None:
-        # By seed, so that the seventh photo of a class is the same for everybody.
-        seed = int(st.session_state["turn"])
-        selection.choose_query(str(frame["id"].iloc[int(np.random.default_rng(seed).integers(len(frame)))]))
 
     def draw_next() -> None:
         st.session_state["turn"] = (int(st.session_state.get("turn", 0)) + 1) % 1_000_000
-        draw()
-
-    st.button(RANDOM, on_click=draw_next, icon=":material/casino:", width="stretch", type="primary")
-    st.number_input(
-        "Seed", 0, 999_999, key="turn", on_change=draw, help="The same seed and class always give the same photo."
-    )
+        _draw(workspace)
 
     def choose_by_id() -> None:
         # A mistyped ID leaves the query as it is.
-        image_id = str(st.session_state["query_id"]).strip()
-        if photos.row(image_id) is not None:
-            selection.choose_query(image_id)
+        found = _matches(photos.ids, str(st.session_state["query_id"]).strip())
+        if len(found) == 1:
+            st.session_state["query_id"] = ""
+            selection.choose_query(found[0])
 
-    image_id = inputs.line("Photo ID", key="query_id", placeholder=photos.ids[0], on_change=choose_by_id).strip()
-    if image_id and photos.row(image_id) is None:
-        st.caption(f":material/error: No photo has this ID; IDs look like {plain(photos.ids[0])}.")
-    query_id = selection.query_id()
-    row = photos.row(query_id) if query_id else None
-    if query_id is None or row is None:  # the sidebar warns when a link names a photo that is not here
+    st.button(RANDOM, on_click=draw_next, icon=":material/casino:", type="primary")
+    with st.container(key="query_id_box", width=140, gap=None):
+        word = inputs.line(
+            PHOTO_ID,
+            key="query_id",
+            placeholder=next(iter(photos.ids), ""),
+            on_change=choose_by_id,
+            help="The ID of a photo, or a part of it that no other ID has.",
+        ).strip()
+        if word:
+            count = len(_matches(photos.ids, word))
+            what = "No photo has this ID" if not count else f"{counted(count, 'photo')} match: type more"
+            st.caption(f":material/error: {what}.")
+
+
+def _matches(ids: list[str], word: str) -> list[str]:
+    """The ids that are `word`, else all that contain it."""
+    if not word:
         return []
-    _show_query(workspace, query_id)
-    selected = selection.selected_ids(photos.ids, photos.contents)
-    if st.button(
-        "Add to the selection",
-        icon=":material/library_add:",
-        width="stretch",
-        disabled=query_id in selected,
-        help="*Query from*, *Selection* searches with all selected photos together.",
-    ):
-        selection.select([*selected, query_id], photos.ids, photos.contents)
-        st.rerun()
-    return [query_row(photos, row)]
+    return [word] if word in ids else [image_id for image_id in ids if word.casefold() in image_id.casefold()]
 
 
-def _show_query(workspace: Workspace, image_id: str) -> None:
-    photo_tiles.show_photos(workspace, [image_id], key="query_photo", title="Query", notes=[image_id], tile=180)
-
-
-# --- an uploaded photo ---------------------------------------------------------------------------------------------
-
-
-def _uploaded_photo(workspace: Workspace) -> list[Query]:
-    def replace_photo(content: bytes | QueryError | None) -> None:
-        st.session_state[_UPLOADED] = content
-        _write_crop(None)
-
-    def replace_from(widget: str) -> None:
-        file = st.session_state[widget]
-        replace_photo(None if file is None else file.getvalue())
-
-    st.file_uploader("Your photo", type=uploads.KINDS, key="upload", on_change=replace_from, args=("upload",))
-    paste_field.field("paste", replace_photo)
-    if st.toggle("Use the camera", key="use_camera"):
-        st.camera_input("Camera", key="camera", on_change=replace_from, args=("camera",), label_visibility="collapsed")
-    st.caption(uploads.PROMISE)
-    content = st.session_state.get(_UPLOADED)
-    if content is None:
-        return []
-    if isinstance(content, QueryError):
-        raise content
-    photo = uploads.read(content)
-    st.html(f'<img src="{photo.preview}" alt="your photo" style="width:100%;max-width:15rem;border-radius:.6rem">')
-    copies = cached.catalog(workspace).copies(photo.pixel_hash)
-    if copies:
-        st.info(SAME_PIXELS)
-    return [Query("your photo", None, copies, photo.whole, f"picture {photo.pixel_hash}")]
-
-
-# --- the selection -------------------------------------------------------------------------------------------------
-
-
-def _selection(workspace: Workspace) -> list[Query]:
+def _draw(workspace: Workspace) -> None:
+    """A random photo of the chosen class, by seed, so that the seventh one is the same for everybody."""
     photos = cached.catalog(workspace)
-    selected = selection.selected_ids(photos.ids, photos.contents)
-    if not selected:
-        st.caption("No photos are selected. Draw a lasso on the map, or use *Add to the selection* here.")
-        return []
-    places = np.linspace(0, len(selected) - 1, min(MOST_QUERIES, len(selected))).round().astype(int)
-    image_ids = [selected[place] for place in np.unique(places)]
-    st.caption(together(len(image_ids), len(selected)))
-    photo_tiles.show_photos(workspace, image_ids, key="query_photos", title="Queries", tile=62)
-    if st.button("Clear the selection", icon=":material/close:", width="stretch"):
-        selection.select([], photos.ids, photos.contents)
-        st.rerun()
-    return [query_row(photos, photos.row(image_id) or 0) for image_id in image_ids]
+    label = st.session_state.get("query_class", ANY_CLASS)
+    frame = photos.frame if label not in photos.classes else photos.frame[photos.frame["label"] == label]
+    seed = int(st.session_state.get("turn", 0))
+    selection.choose_query(str(frame["id"].iloc[int(np.random.default_rng(seed).integers(len(frame)))]))
 
 
-def together(queries: int, selected: int) -> str:
-    """How several queries are searched with."""
-    photos = (
-        f"{queries} of the {selected:,} selected photos, evenly spaced," if queries < selected else "Selected photos"
-    )
-    return (
-        f"{photos} are searched with together: results are sorted by their mean rank over the {queries} queries. The "
-        "queries themselves are left out."
-    )
+def _random_choice(workspace: Workspace) -> None:
+    """What *Random photo* draws from."""
+    left, right = st.columns(2)
+    left.selectbox("Class", [ANY_CLASS, *cached.catalog(workspace).classes], key="query_class")
+    right.number_input(
+        "Seed", 0, 999_999, key="turn", on_change=lambda: _draw(workspace),
+        help="The same seed and class always give the same photo.",
+    )  # fmt: skip
 
 
-# --- a row of a Milvus collection ----------------------------------------------------------------------------------
+def _show_photo(workspace: Workspace, place: DeltaGenerator, image_id: str, note: str) -> None:
+    row = cached.catalog(workspace).row(image_id)
+    label = "" if row is None else cached.catalog(workspace).labels[row]
+    with place:
+        with st.container(width=_THUMBNAIL + 8):
+            photo_tiles.show_photos(workspace, [image_id], key="query_photo", title="Query", tile=_THUMBNAIL, bare=True)
+        st.html(
+            f'<div class="ps-query"><b>{escape(label)}</b><span title="{escape(image_id)}">'
+            f"{escape(image_id)}</span><small>{escape(note)}</small></div>",
+            width=150,
+        )
 
 
-def _milvus_row(workspace: Workspace) -> list[Query]:
-    photos = cached.catalog(workspace)
-    connection = pool.app_connection(cached.current_settings())
-    names = cached_milvus.collection_names(connection, workspace.version)
-    if not names:
-        st.caption("The store has no collections yet; the Milvus page shows how to make one.")
-        return []
-    collection = st.selectbox("Collection", names, **url_state.choice("collection", "retrieval", names, names[0]))
-    entry = cached_milvus.collection_entry(connection, collection)
-    fields = field_search.vector_fields(entry, field_search.DENSE)
-    if not fields:
-        st.caption("This collection has no float vectors to search with; choose another one.")
-        return []
-    if entry["load_state"] != "Loaded":
-        st.caption("This collection is not loaded; load it on the Milvus page.")
-        return []
-    key = inputs.line("Primary key", placeholder=photos.ids[0], **url_state.text_field("row")).strip()
-    if not key:
-        return []
-    vector = field_search.stored_vector(cached.store(), entry, key, fields[0]["name"])
-    row = photos.row(key)
-    own_collections = {entry["base"] for spaces in workspace.state["collections"].values() for entry in spaces.values()}
-    if row is not None and any(collection.startswith(base) for base in own_collections):
-        _show_query(workspace, key)
-        return [query_row(photos, row)]
-    st.caption(f"A vector with {len(vector):,} dimensions; search it in a space with as many.")
-    return [Query(f"row {key} of {collection}", None, [], None, f"row {collection} {key}", vector)]
+def _show_others(workspace: Workspace, place: DeltaGenerator, queries: list[Query]) -> None:
+    """A query that is not one photo of the catalog, or several."""
+    with place:
+        shown = [query.name for query in queries if query.row is not None]
+        if shown:
+            with st.container(width=_THUMBNAIL + 8):
+                photo_tiles.show_photos(
+                    workspace, shown[:1], key="query_photo", title="Query", tile=_THUMBNAIL, bare=True
+                )
+        elif queries and queries[0].picture is not None:
+            preview = uploads.read(query_sources.uploaded_bytes()).preview
+            st.html(
+                f'<img src="{preview}" alt="your photo" style="width:{_THUMBNAIL}px;height:{_THUMBNAIL}px;'
+                'object-fit:cover;border-radius:.5rem">',
+                width="content",
+            )
+        if queries:
+            st.markdown(plain(queries[0].name) if len(queries) == 1 else counted(len(queries), "photo"), width=150)
 
 
 # --- a crop of the query -------------------------------------------------------------------------------------------
@@ -258,7 +290,7 @@ def _crop(workspace: Workspace, query: Query, box: Box) -> Query:
     """Draw the crop box, and return the cropped query."""
     try:
         preview = (
-            uploads.read(bytes(st.session_state[_UPLOADED])).preview
+            uploads.read(query_sources.uploaded_bytes()).preview
             if query.row is None
             else cached.thumbnail(workspace, query.name, 320)
         )
@@ -281,15 +313,23 @@ def _cropped(workspace: Workspace, query: Query, box: Box) -> Query:
 def _result_filter(workspace: Workspace) -> tuple[AnswerFilter, bool]:
     """Which photos may be results: by class and split, and whether exact duplicates of the query may."""
     classes = list(cached.catalog(workspace).classes)
-    with st.popover("Filter results", icon=":material/filter_alt:", width="stretch"):
-        labels = st.multiselect("Classes", classes, **url_state.several("classes", classes))
-        splits = st.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
-        keep_duplicates = st.toggle(
-            DUPLICATES,
-            **url_state.switch("copies"),
-            help="Other files with exactly the query's pixels. The query itself is never a result.",
-        )
-    if labels or splits or keep_duplicates:
-        active = [*map(plain, labels), *splits, *([DUPLICATES_INCLUDED] if keep_duplicates else [])]
-        st.caption(f":material/filter_alt: Results: {', '.join(active)}")
+    st.markdown("**Filter results**")
+    left, right = st.columns(2)
+    labels = left.multiselect("Classes", classes, **url_state.several("classes", classes))
+    splits = right.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
+    keep_duplicates = st.toggle(
+        DUPLICATES,
+        **url_state.switch("copies"),
+        help="Other files with exactly the query's pixels. The query itself is never a result.",
+    )
     return AnswerFilter(tuple(labels), tuple(splits)), bool(keep_duplicates)
+
+
+def _show_limits(answer_filter: AnswerFilter, keep_duplicates: bool, part: str) -> None:
+    """What is set behind *More* and changes the results, in a line."""
+    active = [*map(plain, answer_filter.labels), *answer_filter.splits]
+    active += [DUPLICATES_INCLUDED] if keep_duplicates else []
+    lines = [f":material/filter_alt: Results: {', '.join(active)}"] if active else []
+    lines += [f":material/crop: Query: its crop {part} (left, top, right, bottom, %)"] if part else []
+    if lines:
+        st.caption(" · ".join(lines))

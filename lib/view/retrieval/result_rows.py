@@ -9,51 +9,88 @@ import streamlit as st
 
 from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
+from lib.measure import retrieval_verdicts
 from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.text import counted
-from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state
+from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state, verdict
 from lib.view.cached_search import QuerySet, Side
 from lib.view.formatting import plain
-from lib.view.retrieval import query_form, reproduce
+from lib.view.retrieval import explain_pair, measurements, query_form, reproduce
+from lib.view.retrieval.query_form import QueryForm
 
 METRIC, SPACE, QUERY = "metric", "space", "query"
 ROWS = {METRIC: "Metric", SPACE: "Space", QUERY: "Query"}
+# The rows that the verdict tells of, of those by metric.
+TOLD = ("l1", "cosine")
 NO_RESULTS = "No photo is left: none passes the filter, or all that do are copies of the query."
 
 
 class Row(NamedTuple):
-    """One row of results: its heading, its name for screen readers, the queries and the side."""
+    """One row of results: its name in links, its heading, its name for screen readers, the queries and the side."""
 
+    name: str
     heading: str
     title: str
     queries: QuerySet
     side: Side
 
 
-def show(workspace: Workspace, queries: QuerySet) -> None:
-    """The view: its controls, a row of results for each metric, space or query, and how to reproduce them."""
-    by, side, k, engine = _controls(workspace, several=len(queries.queries) > 1)
+def show(workspace: Workspace) -> None:
+    """The section: the query, a row of results for each metric, space or query, and how to reproduce them."""
+    form = query_form.choose(workspace)
+    queries = form.queries
+    by, side, k, engine = _controls(workspace, form, several=queries is not None and len(queries.queries) > 1)
     page_frame.origin(workspace, side.space if by != SPACE else None, Engine=engine)
+    if queries is None:
+        return
     rows = list(_rows(workspace, queries, by, side))
     documents: dict[str, SearchDocument] = {}
     for place, row in enumerate(rows):
         vector = row.queries.queries[0].values
         refusal = _refusal(row.side, engine, len(row.queries.queries), None if vector is None else len(vector))
         if refusal:
-            st.markdown(f"**{plain(row.heading)}**")
+            st.subheader(plain(row.heading), anchor=False)
             st.info(refusal, icon=":material/info:")
             continue
         search = cached_search.search_milvus if engine == "milvus" else cached_search.search
-        document = documents[row.heading] = search(workspace, row.queries, row.side, k)
-        _show_row(workspace, document, row.queries.label, plain(row.heading), row.title, key=f"grid_{by}_{place}")
+        document = documents[row.name] = search(workspace, row.queries, row.side, k)
+        _show_row(workspace, document, row, key=f"grid_{by}_{place}")
+    _show_verdict(workspace, queries, rows, documents, by, side)
     counts = {document.get("copies_left_out", 0) for document in documents.values()} - {0}
     if counts:
         st.caption(f":material/content_copy: {copies_left_out(max(counts))}")
     if by == METRIC:
-        _show_equal_rows(documents)
+        _show_equal_rows({METRICS[name].title: document for name, document in documents.items()})
     reproduce.show(workspace, [(row.queries, row.side) for row in rows], list(documents.values()), k, engine)
+
+
+def _show_verdict(
+    workspace: Workspace,
+    queries: QuerySet,
+    rows: list[Row],
+    documents: dict[str, SearchDocument],
+    by: str,
+    side: Side,
+) -> None:
+    """What these results say, of L1 and cosine where both are rows; beside it what is usual."""
+    told = [row for row in rows if row.name in documents]
+    if by == METRIC:
+        told = [row for row in told if row.name in TOLD] or told
+    label = queries.label
+    found = [
+        retrieval_verdicts.Found(
+            METRICS[row.name].short if by == METRIC else row.heading,
+            [result["id"] for result in documents[row.name]["results"]],
+            sum(result["label"] == label for result in documents[row.name]["results"]),
+        )
+        for row in told[:3]
+    ]
+    k = max((len(each.ids) for each in found), default=0)
+    usual = measurements.typical(workspace, side.space, "cosine", k) if by == METRIC and label is not None else None
+    if found:
+        verdict.show(retrieval_verdicts.answers(label, found, usual))
 
 
 def copies_left_out(count: int) -> str:
@@ -64,7 +101,7 @@ def copies_left_out(count: int) -> str:
 
 def k_choice() -> int:
     """How many results: a control kept in the address."""
-    return int(st.number_input("Results (k)", **url_state.number("k", 1, 100, 10)))
+    return int(st.number_input("Results (k)", width=90, **url_state.number("k", 1, 100, 10)))
 
 
 def results_title(title: str) -> str:
@@ -72,18 +109,26 @@ def results_title(title: str) -> str:
     return f"Results by {title}"
 
 
-def _controls(workspace: Workspace, *, several: bool) -> tuple[str, Side, int, str]:
+def _controls(workspace: Workspace, form: QueryForm, *, several: bool) -> tuple[str, Side, int, str]:
     """What the rows stand for, the metric and space that all rows share, k, and the engine."""
     titles = ROWS if several else {name: ROWS[name] for name in (METRIC, SPACE)}
-    columns = st.columns([2.4, 1.5, 2.2, 3.2], vertical_alignment="bottom")
-    with columns[0]:
-        by = page_controls.segments("Compare by", titles, "rows", "retrieval", METRIC)
-    with columns[3]:
-        metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval") if by != METRIC else "cosine"
-    space = page_controls.space_choice(workspace, "retrieval") if by != SPACE else workspace.spaces[0]
-    with columns[1]:
+    metric, space = "cosine", workspace.spaces[0]
+    with form.controls:
+        by = str(
+            st.selectbox(
+                "Compare by",
+                list(titles),
+                format_func=titles.__getitem__,
+                width=110,
+                **url_state.choice("rows", "retrieval", list(titles), METRIC),
+            )
+        )
+        if by != METRIC:
+            metric = page_controls.metric_choice("Metric", "cosine", "metric", "retrieval", width=110)
+        if by != SPACE:
+            space = page_controls.space_select(workspace, "Space", "retrieval")
         k = k_choice()
-    with columns[2]:
+    with form.more:
         engine = page_controls.segments(
             "Engine",
             {"exact": "exact", "milvus": "milvus"},
@@ -98,17 +143,17 @@ def _controls(workspace: Workspace, *, several: bool) -> tuple[str, Side, int, s
 def _rows(workspace: Workspace, queries: QuerySet, by: str, side: Side) -> Iterator[Row]:
     if by == METRIC:
         for name, metric in METRICS.items():
-            yield Row(metric.title, metric.title, queries, Side(name, side.space))
+            yield Row(name, metric.title, metric.title, queries, Side(name, side.space))
         return
     metric_title = METRICS[side.metric].title
     if by == SPACE:
         for name in workspace.spaces:
             title = spaces.get(name).title
-            yield Row(title, f"{metric_title} in {title}", queries, Side(side.metric, name))
+            yield Row(name, title, f"{metric_title} in {title}", queries, Side(side.metric, name))
         return
     for single in query_form.single(workspace, queries):
         name = single.queries[0].name
-        yield Row(name, f"for {name}", single, side)
+        yield Row(name, name, f"for {name}", single, side)
 
 
 def _refusal(side: Side, engine: str, queries: int, vector_size: int | None) -> str:
@@ -130,40 +175,54 @@ def _refusal(side: Side, engine: str, queries: int, vector_size: int | None) -> 
     return ""
 
 
-def _show_row(
-    workspace: Workspace, document: SearchDocument, label: str | None, heading: str, title: str, *, key: str
-) -> None:
-    """One row of results: rank, value, gap to the next result, and whether the class is the query's `label`. `title`
-    names the row for screen readers."""
-    metric, results = METRICS[document["metric"]], document["results"]
-    direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
-    unit = f"mean rank over {counted(len(document['queries']), 'query')}" if "fusion" in document else metric.unit
+def _show_row(workspace: Workspace, document: SearchDocument, row: Row, *, key: str) -> None:
+    """One row of results: rank, value, gap to the next result, and whether the class is the query's. The row's title
+    names it for screen readers; "why?" on a result explains it under the row."""
+    metric, results, label = METRICS[document["metric"]], document["results"], row.queries.label
     same_class = [result["label"] == label for result in results]
-    verdict = f" · {sum(same_class)} of {len(results)} of the query's class" if label is not None else ""
-    recall = f" · recall against the full scan {document['recall']:.2f}" if document["recall"] is not None else ""
-    st.markdown(
-        f"**{heading}** · {direction} · {unit}{verdict}{recall}",
-        help=f"${metric.formula}$ ({metric.unit}). {metric.note} Δ is the gap to the next result.",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"head_{key}"):
+        st.subheader(plain(row.heading), anchor=False, width="content")
+        st.caption(
+            head(document, None if label is None else sum(same_class)),
+            help=f"${metric.formula}$ ({metric.unit}). {metric.note} Δ is the gap to the next result.",
+            width="content",
+        )
     if "undefined" in document:
         st.caption(f"{left_out_note(document['undefined'])}.")
     if not results:
         if "undefined" not in document:
             st.caption(NO_RESULTS)
         return
+    single = len(row.queries.queries) == 1
+    is_explained = single and url_state.parameter("why") == row.name
+    explained = explain_pair.chosen_pair([document]) if is_explained else None
     photo_tiles.show_photos(
         workspace,
         [result["id"] for result in results],
         key=key,
-        title=results_title(title),
+        title=results_title(row.title),
         badges=[f"#{result['rank']}" for result in results],
         notes=[_values(result) for result in results],
         right=same_class if label is not None else None,
         row=True,
-        tile=68,
+        tile=84,
+        on_why=(lambda image_id: explain_pair.choose(image_id, row.name)) if single else None,
+        explained=explained,
     )
+    if explained is not None:
+        explain_pair.show(workspace, row.queries, [row.side], [document], explained, row.name)
     if document["recall"] is not None:
         _show_missed(workspace, document, key)
+
+
+def head(document: SearchDocument, same_class: int | None) -> str:
+    """The line beside the heading of a row: `same_class` counts the results of the query's class, if it has one."""
+    direction = "larger = closer" if document["higher_is_closer"] else "smaller = closer"
+    metric, found = METRICS[document["metric"]], len(document["results"])
+    unit = f"mean rank over {counted(len(document['queries']), 'query')}" if "fusion" in document else metric.unit
+    share = "" if same_class is None else f" · {same_class} of {found} of the query's class"
+    recall = "" if document["recall"] is None else f" · recall against the full scan {document['recall']:.2f}"
+    return f"{direction} · {unit}{share}{recall}"
 
 
 def _values(result: SearchResult) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from lib.measure.robustness import OriginalRank
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import cached, page_controls, page_frame, photo_tiles, selection, url_state
+from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
 from lib.view.components import gallery
 from lib.view.figures import robustness as robustness_figures
 from lib.view.figures.style import config
@@ -34,18 +34,14 @@ Ranks = dict[str, OriginalRank]
 
 
 def show(workspace: Workspace) -> None:
-    """The view: one photo, then the test set, then the factors of variation."""
-    space = page_controls.space_choice(workspace, "retrieval")
+    """The section: one photo, then the test set, then the factors of variation."""
+    row, controls = query_form.catalog_row(workspace)
+    with controls:
+        space = page_controls.space_select(workspace, "Space", "retrieval")
     compared_spaces = spaces_to_compare(workspace, space)
     second = {"Compared_with": spaces.get(compared_spaces[0]).title} if compared_spaces[0] != space else {}
     page_frame.origin(workspace, space, **second, Engine="exact")
-    query_id = selection.query_id()
-    row = cached.catalog(workspace).row(query_id) if query_id else None
-    if row is None:
-        query_form.show_examples(
-            workspace, "Choose a photo to distort: one of these, or any other.", key="lab_starters"
-        )
-    else:
+    if row is not None:
         left, right = st.container(key="split_lab").columns([3, 8], gap="medium")
         with left:
             strengths = _sliders()

@@ -11,9 +11,11 @@ import streamlit as st
 
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
+from lib.measure import retrieval_verdicts
 from lib.measure.robustness import RobustnessSweep, SweepRow
 from lib.prepare.workspace import Workspace
-from lib.view import page_controls, photo_tiles, url_state
+from lib.search.metrics import METRICS
+from lib.view import page_controls, photo_tiles, url_state, verdict
 from lib.view.figures import robustness, scores
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
@@ -41,6 +43,15 @@ def show(workspace: Workspace, compared_spaces: list[str]) -> None:
         quantity = str(
             st.selectbox("Show", list(QUANTITIES), format_func=robustness.SWEEP_QUANTITIES.__getitem__, **tied)
         )
+    space = compared_spaces[-1]  # the features, where there are some
+    answer = retrieval_verdicts.weakest_distortion(
+        f"{spaces.get(space).title}, {METRICS[metric].short}",
+        {kind: sweep for (name, kind), sweep in sweeps.items() if name == space},
+        metric,
+        {name: kind.title for name, kind in DISTORTIONS.items()},
+    )
+    if answer is not None:
+        verdict.show(answer)
     _show_figures(workspace, sweeps, compared_spaces, metric, quantity)
     if flips := flip_sentence(sweeps, compared_spaces, metric, quantity):
         st.markdown(flips)

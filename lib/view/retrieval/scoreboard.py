@@ -9,16 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from lib.embed import spaces
-from lib.measure import leaks, scoreboard
+from lib.measure import leaks, retrieval_verdicts, scoreboard
 from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUERIES, SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.text import agreeing, counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
+from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import ink
-from lib.view.retrieval import cell_comparison, measurements, view_links
+from lib.view.retrieval import cell_comparison, measurements, section_links
 from lib.view.retrieval.cell_comparison import Cells, cell_choice, cell_title
 
 SHOWN = 12
@@ -83,6 +83,7 @@ def show(workspace: Workspace) -> None:
     _show_bars(workspace, scores_by_space, measure, over)
     _show_table(scores_by_space, measure, over)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
+    _show_verdict(scores_by_space, cells, measure, best)
     panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
     if over == CLASSES and panel in ("pair", "best"):
         st.caption(BY_QUERY)
@@ -94,6 +95,23 @@ def show(workspace: Workspace) -> None:
         cell_comparison.show_against_best(scores_by_space, cells, measure, best)
     else:
         _show_classes(workspace, cells, measure)
+
+
+def _show_verdict(scores_by_space: dict[str, SpaceScores], cells: Cells, measure: str, best: str) -> None:
+    """The best configuration, and its lead over the best one with other scores, query by query."""
+    following, test = None, None
+    for cell in sorted(cells, key=lambda cell: -(scoreboard.mean_and_interval(cells[cell], measure)[0] or 0.0)):
+        if cell != best:
+            test = measurements.difference(scores_by_space, best, cell, measure)
+            if test.wins or test.losses:
+                following = cell_title(cell)
+                break
+    mean = scoreboard.mean_and_interval(cells[best], measure)[0] or 0.0
+    verdict.show(
+        retrieval_verdicts.best_configuration(
+            cell_title(best), MEASURES[measure], mean, cells[best].queries, following, test
+        )
+    )
 
 
 def _show_population(cells: Cells) -> None:
@@ -228,7 +246,7 @@ def _show_queries(workspace: Workspace, cells: Cells, measure: str, best: str) -
             notes=[f"AP {precision[place]:.1%}" for place in places],
             tile=88,
             row=True,
-            on_pick=view_links.to_five_metrics(cell.split(".")[0]),
+            on_pick=section_links.to_grids(cell.split(".")[0]),
         )
     st.caption("Click a photo to search with it in this space.")
     with st.container(horizontal=True):

@@ -1,4 +1,4 @@
-"""Links from one view of the retrieval page to another, and on to the map: what a click sets before the page runs."""
+"""Links between the sections of the retrieval page, and on to the map: what a click sets before the page runs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import streamlit as st
 
 from lib.view import selection, url_state
 
-FIVE_METRICS, SIDE_BY_SIDE = "Five metrics", "Side by side"
+L1_COSINE, GRIDS = "l1-cosine", "grids"
 
 
-def to_five_metrics(space: str) -> Callable[[str], None]:
+def to_grids(space: str) -> Callable[[str], None]:
     """A click handler that searches with the photo in `space` under every metric."""
-    return lambda image_id: selection.choose_query(image_id, section=FIVE_METRICS, space=space)
+    return lambda image_id: selection.choose_query(image_id, section=GRIDS, space=space)
 
 
-def to_side_by_side(
-    space: str, a: str = "l1", b: str = "cosine", right_space: str | None = None
+def to_two_configurations(
+    space: str, a: str = "l1", b: str = "cosine", other_space: str | None = None
 ) -> Callable[[str], None]:
-    """A click handler that compares the photo's results under metric `a` in `space` and `b` in `right_space`, which is
+    """A click handler that compares the photo's results under metric `a` in `space` and `b` in `other_space`, which is
     `space` unless another one is given."""
     return lambda image_id: selection.choose_query(
-        image_id, section=SIDE_BY_SIDE, space=space, a=a, b=b, bspace=right_space or space
+        image_id, section=L1_COSINE, space=space, a=a, b=b, bspace=other_space or space
     )
 
 
