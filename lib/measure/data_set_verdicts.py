@@ -277,7 +277,7 @@ def index(measured: Sequence[Mapping[str, Any]], collections: int) -> DataSetVer
     """
     title = "Does the index lose anything?"
     if not collections:
-        return DataSetVerdict(INDEX, title, Verdict("No Milvus collection holds these photos.", ""))
+        return DataSetVerdict(INDEX, title, Verdict("No collection in Milvus holds these photos.", ""))
     ends = [(each["rows"][-1], each) for each in measured if each["rows"]]
     if not ends:
         return DataSetVerdict(INDEX, title, Verdict(NOT_MEASURED, LATER))
