@@ -34,6 +34,7 @@ def never(*_: object, **__: object) -> Any:
 
 def test_every_first_result_is_stored_and_not_measured_again(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     stages, said = [], Said()
+    pipeline.prepare(copied)  # the copy has no store
     make(copied, Reporter(lambda stage, done, total: stages.append(stage), said.append))
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
