@@ -31,7 +31,7 @@ SAMPLE = 200  # photos at most
 SEED = 0  # of the sample: the same for every run on the same photos
 SPLIT = "val"
 LAYER = "avgpool"
-_FILE = re.compile(r"(\d{4,})\.npz")
+_FILE = re.compile(r"(\d{4,9})\.npz")
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from lib import limits
 from lib.data import formats, skipped_files
 from lib.errors import PetalscopeError, QueryError
 from lib.learn import weights_file
+from lib.measure import histograms
 from lib.settings import PROJECT, Settings
 from lib.store import addresses, errors, field_search, filters, pool
 from lib.view import formatting, inputs, selection, url_state
-from lib.view.components import crop_box
+from lib.view.components import crop_box, scatter_link
 from lib.view.embedding_map import selected_photos
-from lib.view.milvus import overview
+from lib.view.milvus import stats
 
 Start = Callable[[Settings], AppTest]
 ATTACK = "a" * 60_000
@@ -117,10 +118,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "sparse": lambda text: field_search.parse_vector(text, SPARSE),
     "plain": formatting.plain,
     "ids": lambda text: selected_photos.matching(PHOTOS, [], text, text),
-    "partitions": lambda text: overview._listed([text, text]),
+    "partitions": lambda text: stats._listed([text, text]),
     "selection": lambda text: selection.decode(text, 1_000, "abcdef"),
     "part": crop_box.parse_box,
     "link whole": lambda text: url_state.parse_whole(text, 0, 9, 1),
+    "link zoom": scatter_link.parse_zoom,
+    "map filter": lambda text: histograms.parse([text, text], []),
     "link real": lambda text: url_state.parse_real(text, 0, 9, 1),
 }
 
