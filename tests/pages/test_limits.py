@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -21,6 +22,7 @@ from lib.data import formats, skipped_files
 from lib.errors import PetalscopeError, QueryError
 from lib.learn import weights_file
 from lib.measure import histograms
+from lib.measure.histograms import Histogram
 from lib.settings import PROJECT, Settings
 from lib.store import addresses, errors, field_search, filters, pool
 from lib.view import formatting, inputs, selection, url_state
@@ -97,6 +99,7 @@ def _condition(field: str, operator: str) -> Callable[[str], object]:
 
 
 # What gets a text that a visitor, or a server that a visitor typed, has written.
+PURITY = Histogram("purity", "Purity", "", ("low", "high"), np.array([0, 1]), np.array([0.0, 0.5, 1.0]))
 READERS: dict[str, Callable[[str], object]] = {
     "shown": pool._redacted,
     "credentials": addresses.split_credentials,
@@ -123,7 +126,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "part": crop_box.parse_box,
     "link whole": lambda text: url_state.parse_whole(text, 0, 9, 1),
     "link zoom": scatter_link.parse_zoom,
-    "map filter": lambda text: histograms.parse([text, text], []),
+    "map filter": lambda text: histograms.parse([f"purity:{text}", text], [PURITY]),
     "link real": lambda text: url_state.parse_real(text, 0, 9, 1),
 }
 
