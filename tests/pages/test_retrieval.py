@@ -89,7 +89,7 @@ def test_several_photos_are_asked_together(start: Start, prepared: Settings) -> 
     names = [photos.ids[row] for row in rows]
     assert f"--also={names[1]}" in _code(app)
     # And one by one: a row of answers each, by the chosen metric.
-    app.segmented_control(key="retrieval_rows").set_value("query").run()
+    app.selectbox(key="retrieval_rows").set_value("query").run()
     assert not app.exception
     heads = _heads(app)
     assert len(heads) == 3

@@ -35,26 +35,26 @@ CHOSEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         url_state.RETRIEVAL,
-        {**QUERY, "section": "Side by side", "a": "ncc", "b": "mse", "unit": "true", "k": "3", "show": "shared"}
+        {**QUERY, "section": "l1-cosine", "a": "ncc", "b": "mse", "unit": "true", "k": "3", "show": "shared"}
         | {"classes": ["rose", "daisy"], "splits": "train", "copies": "true"},
-        {"retrieval_section": "Side by side", "retrieval_a": "ncc", "unit": True, "k": 3, "retrieval_show": "shared"}
+        {"retrieval_section": "l1-cosine", "retrieval_a": "ncc", "unit": True, "k": 3, "retrieval_show": "shared"}
         | {"classes": ["rose", "daisy"], "splits": ["train"], "copies": True},
     ),
     (
         url_state.RETRIEVAL,
-        {**QUERY, "section": "Robustness lab", "space": "pixels", "lab_flip": "true", "lab_rotate": "15"},
-        {"retrieval_section": "Robustness lab", "retrieval_space": "pixels", "lab_flip": True, "lab_rotate": 15},
+        {**QUERY, "section": "robustness", "space": "pixels", "lab_flip": "true", "lab_rotate": "15"},
+        {"retrieval_section": "robustness", "retrieval_space": "pixels", "lab_flip": True, "lab_rotate": 15},
     ),
     (
         url_state.RETRIEVAL,
-        {"section": "Five metrics", "from": "row", "row": "rose/02.jpg", "rows": "space", "engine": "milvus"},
+        {"section": "grids", "from": "row", "row": "rose/02.jpg", "rows": "space", "engine": "milvus"},
         {"row": "rose/02.jpg", "retrieval_from": "row", "retrieval_rows": "space", "retrieval_engine": "milvus"},
     ),
     (url_state.MILVUS, {"find": "centred"}, {"find": "centred", "milvus_section": "overview"}),
     (
         url_state.MILVUS,
         {"section": "search", "answers": "5", "filter": 'label == "rose"', "with": "row", "like": "rose/02.jpg"},
-        {"milvus_section": "search", "answers": 5, "search_filter": 'label == "rose"'},
+        {"milvus_section": "rows", "answers": 5, "search_filter": 'label == "rose"'},
     ),
 ]
 NONSENSE: list[str | list[str]] = ["", "unknown", "-1", "1e9", "nan", "9" * 5_000, "a,b,c,d", ["x", "<script>", "x"]]
@@ -101,11 +101,11 @@ def test_choices_are_those_of_the_link_after_another_page_and_in_a_new_session(
 
 
 def test_a_choice_survives_a_view_without_its_widget(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "Side by side"})
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "l1-cosine"})
     app.toggle(key="unit").set_value(True).run()
     app.multiselect(key="classes").set_value(["rose", "tulip"]).run()
     app.number_input(key="k").set_value(4).run()
-    for view in ("Understand", "Side by side"):
+    for view in ("understand", "l1-cosine"):
         _fine(app.segmented_control(key="retrieval_section").set_value(view).run())
         assert {name: app.query_params[name] for name in ("section", "unit", "k", "classes")} == {
             "section": view,
@@ -139,21 +139,21 @@ def test_a_choice_survives_a_run_that_failed_before_its_widget(
 
 
 def test_going_back_to_an_address_without_a_choice_is_the_default(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, dict(QUERY))
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "grids"})
     before = dict(app.query_params)
     app.number_input(key="k").set_value(4).run()
-    app.segmented_control(key="retrieval_rows").set_value("space").run()
+    app.selectbox(key="retrieval_rows").set_value("space").run()
     after = dict(app.query_params)
     app.query_params = before
     _fine(app.run())
-    assert (app.number_input(key="k").value, app.segmented_control(key="retrieval_rows").value) == (10, "metric")
+    assert (app.number_input(key="k").value, app.selectbox(key="retrieval_rows").value) == (10, "metric")
     app.query_params = after
     _fine(app.run())
-    assert (app.number_input(key="k").value, app.segmented_control(key="retrieval_rows").value) == (4, "space")
+    assert (app.number_input(key="k").value, app.selectbox(key="retrieval_rows").value) == (4, "space")
 
 
 def test_a_click_from_a_browser_that_knows_the_old_address_loses_nothing(start: Start, prepared: Settings) -> None:
-    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "Side by side"})
+    app = _open(start(prepared), url_state.RETRIEVAL, {**QUERY, "section": "l1-cosine"})
     before = dict(app.query_params)
     app.number_input(key="k").set_value(4).run()
     app.query_params = before  # the second click was on its way before the first one's address came
@@ -185,8 +185,8 @@ def test_nonsense_in_a_link_is_the_default_or_a_sentence(
     [
         (url_state.TRAINING, {"section": "results"}),
         (url_state.TRAINING, {"section": "run"}),
-        (url_state.RETRIEVAL, {**QUERY, "section": "Side by side"}),
-        (url_state.RETRIEVAL, {**QUERY, "section": "Robustness lab"}),
+        (url_state.RETRIEVAL, {**QUERY, "section": "l1-cosine"}),
+        (url_state.RETRIEVAL, {**QUERY, "section": "robustness"}),
         (url_state.RETRIEVAL, {"from": "row"}),
         (url_state.MILVUS, {"section": "search"}),
         (url_state.MILVUS, {"section": "map"}),
