@@ -259,7 +259,7 @@ def test_the_map_page_shows_the_spaces_one_after_the_other(start: Callable[[Sett
         json.loads(each.proto.json)
         for each in app.get("bidi_component")
         if each.proto.component_name == "petalscope_scatter"
-    ][1]
+    ][0]
     assert [stop["title"] for stop in sent["stops"]] == [spaces.get(name).title for name in REGIMES]
     for stop, plane in zip(sent["stops"], _aligned(workspace.open_workspace(made.settings)), strict=True):
         found = np.frombuffer(base64.b64decode(stop["xy"]), "<f4").reshape(-1, 2)
@@ -280,8 +280,8 @@ def test_points_go_from_one_map_to_the_next_as_the_server_reckons(made: Made, ch
     with browser_driver.serving(made.settings.data, made.settings.artifacts) as address:
         tab = browser_driver.Watched(chromium, address)
         tab.open("Embedding_Map?panel=training")
-        browser_driver.wait_for_maps(tab.page, "maps.length === 2 && maps[1].state.data.stops")
-        where = "return [...maps[1].state.data.xy]"
+        browser_driver.wait_for_maps(tab.page, "maps.length === 1 && maps[0].state.data.stops")
+        where = "return [...maps[0].state.data.xy]"
         assert np.reshape(browser_driver.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[0], abs=1e-4)
         slide = tab.page.get_by_label("From one map to the next").last
         slide.scroll_into_view_if_needed()
@@ -289,7 +289,7 @@ def test_points_go_from_one_map_to_the_next_as_the_server_reckons(made: Made, ch
         found = np.reshape(browser_driver.on_maps(tab.page, where), (-1, 2))
         assert found == pytest.approx(scatter.interpolate(planes, 1.37), abs=1e-4)
         tab.page.get_by_role("button", name="Play").last.click()
-        browser_driver.wait_for_maps(tab.page, "maps[1].state.position === 2")
+        browser_driver.wait_for_maps(tab.page, "maps[0].state.position === 2")
         assert np.reshape(browser_driver.on_maps(tab.page, where), (-1, 2)) == pytest.approx(planes[2], abs=1e-4)
         tab.context.close()
         assert not tab.complaints
