@@ -28,6 +28,7 @@ from lib.view.formatting import plain
 from lib.view.home import audit, glance
 from lib.view.home import page as home
 from lib.view.home.verdicts import EVIDENCE
+from lib.view.milvus import schema, stats
 from lib.view.training.results import TEST_ACCURACY
 from lib.view.url_state import HOME
 from tests.conftest import environment
@@ -196,13 +197,12 @@ def test_lasso_shows_the_photos_of_its_ids(start, prepared: Settings) -> None:
 def test_milvus_page_shows_both_counts_and_sources(start, prepared: Settings) -> None:
     rows = len(workspace.open_workspace(prepared).catalog().frame)
     app = _fine(start(prepared).switch_page("pages/4_Milvus_Collection.py").run())
-    shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["row_count"] == shown["count(*)"] == f"{rows:,}"
-    app.query_params["section"] = "schema"
-    _fine(app.run())
-    parameters = [frame.value for frame in app.dataframe if "Source" in frame.value]
-    assert {"M", "efConstruction"} <= set(parameters[0]["Build parameter"])
-    assert set(parameters[0]["Source"]) == {"reported"}
+    (shown,) = (metric for metric in app.metric if metric.label.replace("\\", "") == stats.ROWS)
+    assert shown.value == f"{rows:,}"
+    assert f"row_count {rows:,}" in shown.delta.replace("\\", "")
+    parameters = next(each.value for each in app.table if each.value.columns[0].startswith("Index on vector"))
+    assert {"M", "efConstruction"} <= set(parameters.iloc[:, 0])
+    assert "reported by the engine" in set(parameters[schema.SOURCE])
 
 
 def test_a_filter_that_does_not_parse_is_one_sentence(start, prepared: Settings) -> None:

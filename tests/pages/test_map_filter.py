@@ -42,7 +42,7 @@ def selected(app: AppTest, settings: Settings) -> list[int]:
 
 def test_a_link_with_a_filter_selects_what_passes(start: Start, prepared: Settings) -> None:
     photos = workspace.open_workspace(prepared).catalog()
-    label = next(iter(photos.classes))
+    label = photos.frame.loc[photos.frame["split"] == "test", "label"].iloc[0]
     app = open_map(start, prepared, **{"pass": [f"label:{label}", "split:test"]})
     mask = (photos.frame["label"] == label) & (photos.frame["split"] == "test")
     assert selected(app, prepared) == np.nonzero(mask.to_numpy())[0].tolist()

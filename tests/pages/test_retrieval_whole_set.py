@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +53,13 @@ def open_view(begin: Start, settings: Settings, view: str, **query: str) -> AppT
         app.query_params[name] = value
     app.run()
     return settled(app)
+
+
+def unscored(settings: Settings) -> workspace.Workspace:
+    """The workspace without the scores that another test may have stored in what it is a copy of."""
+    opened = workspace.open_workspace(settings)
+    shutil.rmtree(opened.folder / "scores", ignore_errors=True)
+    return opened
 
 
 def settled(app: AppTest) -> AppTest:
@@ -171,7 +179,7 @@ def test_the_verdict_follows_the_corrected_p(mean: float, p: float, said: str) -
 
 
 def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Start, copied: Settings) -> None:
-    opened = workspace.open_workspace(copied)
+    opened = unscored(copied)
     vectors = opened.folder / opened.space("resnet18")["folder"] / "vectors.npy"
     content = vectors.read_bytes()
     vectors.write_bytes(b"")
@@ -185,6 +193,7 @@ def test_a_failed_measurement_is_one_sentence_and_can_be_tried_again(start: Star
 
 
 def test_nothing_large_is_measured_unasked(start: Start, copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    unscored(copied)
     monkeypatch.setattr("lib.view.retrieval.measurements.UNASKED", 10.0)
     app = open_view(start, copied, "Scoreboard")
     assert measurements.NOT_SCORED in app.info[0].value
@@ -316,7 +325,7 @@ def test_sweeps_are_drawn_as_they_were_measured(start: Start, copied: Settings) 
         values_by_space[space] = robustness.measure(opened, searchable, DISTORTIONS["crop"], lambda embed=embed: embed)
     app = open_view(start, copied, "Robustness lab")
     assert [button.label for button in app.button if button.key == "measure_sweeps"] == [robustness_sweeps.RUN_TEST]
-    lines = {trace["name"]: trace for trace in figure(app)["data"]}
+    lines = {trace["name"]: trace for trace in figure(app, 1)["data"]}  # the first is of the example query
     for space, result in values_by_space.items():
         rows = [row for row in result["rows"] if row["metric"] == "cosine"]
         assert _numbers(lines[spaces.get(space).title]["y"]) == [row["first"] for row in rows]
@@ -353,7 +362,7 @@ def test_factors_of_variation_are_scored(start: Start, scored: Settings) -> None
     assert robustness_lab.BY_FACTOR in words(app)
     result = measured(scored, "pixels").scores["cosine"]
     mine = colours[result.per_query.rows] == "red"
-    drawn = {trace["name"]: trace for trace in figure(app)["data"]}["Raw pixels"]
+    drawn = {trace["name"]: trace for trace in figure(app, 1)["data"]}["Raw pixels"]
     shown = dict(zip(drawn["y"], _numbers(drawn["x"]), strict=True))
     assert shown[f"red ({mine.sum()})"] == pytest.approx(result.per_query.values["p10"][mine].mean())
 

@@ -255,11 +255,11 @@ def test_the_map_page_shows_the_spaces_one_after_the_other(start: Callable[[Sett
     app.query_params["section"] = "training"
     app.run()
     assert not app.exception
-    sent = [
+    sent = next(
         json.loads(each.proto.json)
         for each in app.get("bidi_component")
         if each.proto.component_name == "petalscope_scatter"
-    ][0]
+    )
     assert [stop["title"] for stop in sent["stops"]] == [spaces.get(name).title for name in REGIMES]
     for stop, plane in zip(sent["stops"], _aligned(workspace.open_workspace(made.settings)), strict=True):
         found = np.frombuffer(base64.b64decode(stop["xy"]), "<f4").reshape(-1, 2)
