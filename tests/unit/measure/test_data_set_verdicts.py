@@ -213,7 +213,7 @@ def test_the_weakest_index_speaks_at_its_most_thorough_setting() -> None:
     assert "lost no neighbour: it found 100.0%" in verdicts.index([recall("HNSW", 0.9, 1.0)], 1).verdict.text
     assert "lost few neighbours: it found 99.9%" in verdicts.index([recall("HNSW", 0.9999)], 1).verdict.text
     assert verdicts.index([], 1).verdict.text == verdicts.NOT_MEASURED
-    assert "No Milvus collection" in verdicts.index([], 0).verdict.text
+    assert "No collection in Milvus" in verdicts.index([], 0).verdict.text
 
 
 # --- as an artifact --------------------------------------------------------------------------------------------------
@@ -251,6 +251,6 @@ def test_three_photos_have_sentences(copied: Settings, tmp_path: Path, classes: 
     found = by_name(stored_verdicts.find(workspace.open_workspace(settings)))
     assert ("of one class" if classes == 1 else "too few") in found["labels"].verdict.text
     assert "too few" in found["hubs"].verdict.text
-    assert "No Milvus collection" in found["index"].verdict.text
+    assert "No collection in Milvus" in found["index"].verdict.text
     assert "on others" in found["training"].verdict.text
     assert not re.search(r"\bnan\b|None", " ".join(each.verdict.text for each in found.values()))
