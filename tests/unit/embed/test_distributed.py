@@ -108,7 +108,7 @@ def test_two_processes_prepare_what_one_does(prepared: Settings, tmp_path: Path)
         *pipeline.OF_VECTORS,
         audit_file.FOLDER,
         first_results.LOCK,
-    }  # by the command, not by `pipeline.prepare`
+    }  # by the command only
     for path in files:
         if path.parts[1] in measured:
             continue
