@@ -132,7 +132,9 @@ def photos() -> Path:
 @pytest.fixture
 def copied(prepared: Settings, tmp_path: Path) -> Settings:
     """A copy of the prepared artifacts that a test may damage; its store is left behind."""
-    shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets")
+    # What other tests have measured meanwhile is left behind, too.
+    measured = shutil.ignore_patterns(*pipeline.OF_VECTORS)
+    shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets", ignore=measured)
     return replace(prepared, artifacts=tmp_path / "artifacts")
 
 

@@ -80,9 +80,7 @@ class ClassDifference:
     @property
     def winner(self) -> str:
         """The configuration that is better beyond chance (corrected p < 0.05), "a" or "b"; "" for neither."""
-        if self.p_corrected is None or self.p_corrected >= 0.05 or not self.difference.mean:
-            return ""
-        return "b" if self.difference.mean > 0 else "a"
+        return significance.winner(self.difference.mean, self.p_corrected, ("a", "b"))
 
 
 def by_class(paired: PairedScores, labels: np.ndarray) -> list[ClassDifference]:

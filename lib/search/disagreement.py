@@ -78,9 +78,7 @@ class ClassResult:
     @property
     def winner(self) -> str:
         """The metric that wins beyond chance (corrected p < 0.05), or "neither"."""
-        if self.p_corrected is None or self.p_corrected >= 0.05 or not self.difference.mean:
-            return "neither"
-        return "cosine" if self.difference.mean > 0 else "l1"
+        return significance.winner(self.difference.mean, self.p_corrected, ("l1", "cosine")) or "neither"
 
 
 def by_class(measured: Disagreement, labels: np.ndarray) -> list[ClassResult]:

@@ -11,7 +11,7 @@ from lib.prepare import workspace
 from lib.settings import PROJECT, Settings
 from lib.view.embedding_map import sections as of_the_map
 from lib.view.milvus import page as of_milvus
-from lib.view.retrieval import views as of_retrieval
+from lib.view.retrieval import sections as of_retrieval
 from lib.view.training import sections as of_training
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched
@@ -25,7 +25,7 @@ SECTIONS = {
     "": [""],
     "Training_Regimes": list(of_training.SECTIONS),
     "Embedding_Map": list(of_the_map.TITLES),
-    "Retrieval": list(of_retrieval.VIEWS),
+    "Retrieval": list(of_retrieval.SECTIONS),
     "Milvus_Collection": [part for parts in of_milvus.SECTIONS.values() for part in parts],
 }
 PLACES = [(page, section) for page, sections in SECTIONS.items() for section in sections]

@@ -12,7 +12,7 @@ from benchmarks import crowd
 from lib.prepare import workspace
 from lib.settings import Settings
 from lib.view import selection
-from lib.view.embedding_map import plot, selected_photos
+from lib.view.embedding_map import selected_photos
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
@@ -118,13 +118,13 @@ def test_a_click_finds_the_true_neighbours(tab: Watched, many: Settings) -> None
     tab.open("Embedding_Map")
     wait_for_maps(tab.page, "maps.length === 1")
     tab.page.mouse.click(*point_on_map(tab.page, row))
-    tab.page.locator(f'[aria-label="{plot.TRUE_NEIGHBOURS}"]').wait_for(timeout=30_000)
+    tab.page.locator(f'[aria-label="{query_neighbours.TRUE_NEIGHBOURS}"]').wait_for(timeout=30_000)
     tab.settle()
     assert tab.page.locator('[aria-label="Query"] button').get_attribute("data-id") == ids[row]
     vectors = opened.vectors("resnet18").values.astype(np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     order = np.argsort(-(unit @ unit[row]), kind="stable")
-    shown = _colours(tab, plot.TRUE_NEIGHBOURS)
+    shown = _colours(tab, query_neighbours.TRUE_NEIGHBOURS)
     assert list(shown) == [ids[each] for each in order if each != row][:10]
     _assert_own_colours(shown)
 

@@ -294,6 +294,7 @@ def test_each_part_shows_a_foreign_collection_as_it_is(tab: Watched, shop: tuple
     ]  # fmt: skip
 
     part(tab, "Overview", schema.MEMORY)
+    tab.page.get_by_test_id("stMetric").filter(has_text="Rows").wait_for(timeout=30_000)
     shown = numbers(tab)
     assert (shown[stats.ROWS], shown["Load state"]) == (["240", "row_count 240"], ["Loaded", "searches need it loaded"])
     assert lines(tab, "Indexes")[1][-1].count("SPARSE_INVERTED_INDEX (IP)") == 2

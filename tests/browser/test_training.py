@@ -53,9 +53,9 @@ def test_one_hover_line_runs_over_accuracy_and_loss(tab: Watched) -> None:
         tab.page.wait_for_function(f"!document.querySelector('{CURVES} .spikeline')", timeout=20_000)
 
 
-@pytest.mark.parametrize("address", ["section=curves", "section=results"])
-def test_earlier_sections_open_the_merged_one(tab: Watched, address: str) -> None:
-    tab.open(f"Training_Regimes?{address}")
+@pytest.mark.parametrize("choice", ["section=curves", "section=results"])
+def test_earlier_sections_open_the_merged_one(tab: Watched, choice: str) -> None:
+    tab.open(f"Training_Regimes?{choice}")
     tab.page.locator(f"{CURVES} .nsewdrag").first.wait_for(state="attached", timeout=60_000)
     assert "section=results" in tab.page.url
 

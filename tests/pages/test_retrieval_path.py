@@ -114,6 +114,7 @@ def _noise(seed: int) -> Image.Image:
 
 def _upload_page(start: Start, settings: Settings) -> AppTest:
     app = start(settings).switch_page("pages/3_Retrieval.py")
+    app.query_params["section"] = "grids"
     app.query_params["from"] = "upload"
     app.query_params["space"] = "resnet18"
     return app.run()
@@ -163,7 +164,7 @@ def test_no_cache_hashes_pixels_or_vectors(
 ) -> None:
     app = _upload_page(start, prepared)
     app.query_params["section"] = view
-    app.query_params["section"] = "10,10,60,60"
+    app.query_params["crop"] = "10,10,60,60"
     app.session_state["own"] = image_files.encoded(_noise(4))
     hashed = _hashed(monkeypatch)
     app.run()

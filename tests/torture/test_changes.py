@@ -140,7 +140,7 @@ def test_a_thumbnail_is_never_of_another_picture(
 
     def look(state: State, *, drawn: bool) -> None:
         app.query_params.clear()
-        for name, value in {"q": CHANGED, "space": "pixels", "k": str(K)}.items():
+        for name, value in {"q": CHANGED, "section": "grids", "space": "pixels", "k": str(K)}.items():
             app.query_params[name] = value
         app.run()
         assert not app.exception and not app.error, [entry.message for entry in app.exception]
@@ -180,7 +180,7 @@ def test_a_page_whose_state_goes_away_while_it_is_drawn_is_drawn_anew(
         return load(opened, space)
 
     monkeypatch.setattr(search, "load_space", loading)
-    for name, value in {"q": CHANGED, "space": "pixels", "k": str(K)}.items():
+    for name, value in {"q": CHANGED, "section": "grids", "space": "pixels", "k": str(K)}.items():
         app.query_params[name] = value
     app.run()
     assert calls == [old.fingerprint, new.fingerprint]

@@ -32,6 +32,7 @@ def link(photos: Any, noise: random.Random) -> dict[str, str | list[str]]:
     """A link to the retrieval page, such as somebody may send."""
     collected: dict[str, str | list[str]] = {
         "q": noise.choice(photos.ids),
+        "section": "grids",
         "space": noise.choice(["pixels", "resnet18"]),
         "k": str(noise.randint(1, 20)),
     }
