@@ -22,7 +22,7 @@ def difference(a: Floats, b: Floats, seed: int = 0) -> Difference:
     return paired_difference(a, b, seed)
 
 
-def winner(mean: float, p: float | None, names: tuple[str, str]) -> str:
+def winner(mean: float | None, p: float | None, names: tuple[str, str]) -> str:
     """The second of `names` where the `mean` difference, second − first, is positive, else the first.
 
     "" where the difference is none, or not beyond chance: `p` (None for no test) is not below `LEVEL`.

@@ -12,7 +12,7 @@ from benchmarks import crowd
 from lib.prepare import workspace
 from lib.settings import Settings
 from lib.view import selection
-from lib.view.embedding_map import selected_photos
+from lib.view.embedding_map import query_neighbours, selected_photos
 from tests.helpers import browser_driver
 from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
 
