@@ -213,7 +213,7 @@ def test_the_link_keeps_zoom_hidden_classes_and_tool_without_a_run_of_the_page(t
     after = on_maps(tab.page, state)
     assert after[1:] == before[1:]
     assert [after[0][side] for side in "xy"] == pytest.approx([before[0][side] for side in "xy"], rel=1e-2, abs=1e-2)
-    # The address has the share of the map that is seen: the canvas of a new page may be some pixels larger.
+    # Once it came back 7 % smaller; why is not known, so this only tells that a zoom is restored at all.
     assert after[0]["scale"] == pytest.approx(before[0]["scale"], rel=0.1)
     # A click runs the page; it keeps what the browser wrote, and moves nothing.
     row = on_maps(
