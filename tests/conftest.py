@@ -20,6 +20,7 @@ import pytest
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
+from lib.data import audit_file
 from lib.learn import backbone
 from lib.prepare import pipeline, workspace
 from lib.prepare.workspace import Workspace
@@ -133,7 +134,7 @@ def photos() -> Path:
 def copied(prepared: Settings, tmp_path: Path) -> Settings:
     """A copy of the prepared artifacts that a test may damage; its store is left behind."""
     # What other tests have measured meanwhile is left behind, too.
-    measured = shutil.ignore_patterns(*pipeline.OF_VECTORS)
+    measured = shutil.ignore_patterns(audit_file.FOLDER, *pipeline.OF_VECTORS)
     shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets", ignore=measured)
     return replace(prepared, artifacts=tmp_path / "artifacts")
 

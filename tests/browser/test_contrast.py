@@ -39,6 +39,19 @@ CONTRASTS = """(selector) => {
         return [(bright + 0.05) / (dark + 0.05), node.textContent.trim().slice(0, 40)];
     });
 }"""
+
+
+def faint(tab: Watched, script: str, selector: str, least: float) -> tuple[int, list]:
+    """How many were measured, and those below `least`, once colours and menus no longer fade in."""
+    for _ in range(20):
+        contrasts = tab.page.evaluate(script, selector)
+        below = [each for each in contrasts if each[0] < least]
+        if not below:
+            break
+        tab.page.wait_for_timeout(250)
+    return len(contrasts), below
+
+
 TEXTS = {
     "Home": '[data-testid="stCaptionContainer"] p, [data-testid="stCaptionContainer"] code',
     "Training_Regimes": ".js-plotly-plot text:not(.legendtext)",
@@ -52,9 +65,9 @@ def test_small_text_has_enough_contrast(tab: Watched, scheme: str) -> None:
     for place, selector in TEXTS.items():
         tab.open(place.replace("Home", ""))
         tab.page.locator(selector).first.wait_for(state="attached", timeout=30_000)
-        contrasts = tab.page.evaluate(CONTRASTS, selector)
-        assert len(contrasts) > 3
-        assert [each for each in contrasts if each[0] < 4.5] == []
+        measured, below = faint(tab, CONTRASTS, selector, 4.5)
+        assert measured > 3
+        assert below == []
 
 
 def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Watched) -> None:
@@ -63,7 +76,7 @@ def test_a_button_in_a_form_that_pops_up_can_be_read_on_the_dark_ground(tab: Wat
     tab.page.get_by_role("button", name="UMAP 15").click()
     button = '[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"] p'
     tab.page.locator(button).wait_for(timeout=20_000)
-    assert [each for each in tab.page.evaluate(CONTRASTS, button) if each[0] < 4.5] == []
+    assert faint(tab, CONTRASTS, button, 4.5) == (1, [])
 
 
 # The contrast (WCAG 2.2, success criterion 1.4.11) of the edge of each control with the ground around it: of the
@@ -114,16 +127,15 @@ CONTROLS = ", ".join(
 )
 
 
-@pytest.mark.xfail(reason="issue 16 is open: it passed in one run and failed in another (light)", strict=False)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_controls_and_dots_stand_out_from_their_ground(tab: Watched, scheme: str) -> None:
     tab.page.emulate_media(color_scheme=scheme)
     for place in ("", "Training_Regimes?section=curves", "Embedding_Map", "Retrieval?q=tulip/04.jpg"):
         tab.open(place)
         tab.page.locator(CONTROLS).first.wait_for(timeout=30_000)
-        contrasts = tab.page.evaluate(EDGES, CONTROLS)
-        assert len(contrasts) > 3
-        assert [each for each in contrasts if each[0] < 3] == []
+        measured, below = faint(tab, EDGES, CONTROLS, 3)
+        assert measured > 3
+        assert below == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -133,7 +145,7 @@ def test_the_focus_of_the_keyboard_stands_out(tab: Watched, scheme: str) -> None
     seen = 0
     for _ in range(12):
         tab.page.keyboard.press("Tab")
-        found = tab.page.evaluate(EDGES, ":is(a, button):focus-visible")
-        seen += len(found)
-        assert [each for each in found if each[0] < 3] == []
+        measured, below = faint(tab, EDGES, ":is(a, button):focus-visible", 3)
+        seen += measured
+        assert below == []
     assert seen > 5

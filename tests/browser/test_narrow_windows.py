@@ -36,6 +36,9 @@ def test_the_bar_of_a_phone_reaches_pages_provenance_and_query(tab: Watched) -> 
     tab.page.set_viewport_size({"width": 390, "height": 844})
     tab.open("Embedding_Map?q=tulip/04.jpg")
     bar = tab.page.locator(".st-key-topbar")
+    # The query comes last, once the page has read its photos.
+    bar.get_by_role("button", name="Query").wait_for(timeout=30_000)
+    tab.settle()
     boxes = [each.bounding_box() for each in bar.locator("a, button").all() if each.is_visible()]
     assert len(boxes) >= 7
     for i, one in enumerate(boxes):

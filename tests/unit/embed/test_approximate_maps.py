@@ -122,7 +122,9 @@ def test_page_and_command_say_so(
     usual = projection.load(path)
     assert usual is not None and usual.facts["neighbours"] == {"found": "exact"}
     projection.save(replace(usual, facts={**usual.facts, "neighbours": approximate_map.facts["neighbours"]}), path)
-    app = start(copied).switch_page("pages/2_Embedding_Map.py").run()
+    app = start(copied).switch_page("pages/2_Embedding_Map.py")
+    app.query_params["section"] = "reading"
+    app.run()
     share = f"{approximate_map.facts['neighbours']['recall']:.1%}"
     caption = next(each.value for each in app.caption if "approximate" in each.value)
     assert share in caption and "pynndescent" in caption

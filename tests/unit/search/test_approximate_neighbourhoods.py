@@ -182,13 +182,16 @@ def blurred(copied: Settings, rough: Neighbourhoods) -> Settings:
 def test_pages_and_the_doctor_name_it(start: Start, blurred: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     app = start(blurred).switch_page("pages/2_Embedding_Map.py")
     app.query_params["colour"] = "purity"
-    app.query_params["section"] = "findings"
-    app.run()
-    assert not app.exception
-    notes = [each.value for each in app.caption if "approximate" in each.value]
-    assert any(each.startswith("**Purity**") and f"{0.8765:.1%} under Cosine" in each for each in notes)
-    assert any(each.startswith("Each photo's nearest are approximate") and "pynndescent" in each for each in notes)
-    assert any("approximate, by NN-descent" in each.value for each in app.code)
+    for section, start_of_note, in_note in (
+        ("reading", "**Purity**", f"{0.8765:.1%} under Cosine"),
+        ("findings", "Each photo's nearest are approximate", "pynndescent"),
+    ):
+        app.query_params["section"] = section
+        app.run()
+        assert not app.exception
+        notes = [each.value for each in app.caption if "approximate" in each.value]
+        assert any(each.startswith(start_of_note) and in_note in each for each in notes), section
+        assert any("approximate, by NN-descent" in each.value for each in app.code)
     app.switch_page("pages/3_Retrieval.py")
     app.query_params["section"] = "Disagreements"
     app.run()
