@@ -32,7 +32,10 @@ def aligned(moved: np.ndarray, fixed: np.ndarray) -> np.ndarray:
 
 
 def disparity(one: np.ndarray, other: np.ndarray) -> float:
-    """The Procrustes disparity of two maps (n, 2): the rest after alignment, from 0 (alike) to 1 (unrelated)."""
+    """The Procrustes disparity of two maps (n, 2): the rest after alignment, from 0 (alike) to 1 (unrelated).
+
+    Also of vectors (n, d) and (n, e): the smaller ones count as if they had further dimensions of zeros.
+    """
     a, b = (each.astype(np.float64) - each.mean(axis=0) for each in (one, other))
     sizes = np.linalg.norm(a) * np.linalg.norm(b)
     if sizes == 0:

@@ -1,0 +1,217 @@
+"""How the images of a sample lie in one space: effective rank, anisotropy, alignment, uniformity, silhouette, hubness.
+
+Invariant: everything is float64, and nothing depends on the order of the images. `vectors` are (n, d), one row for each
+image of the sample; a `gram` is (n, n), the cosines of all pairs, with 1 on its diagonal. An undefined figure is None.
+
+An interval is what another sample of images would give, to 95 %: by the jackknife for means over pairs of images
+(Efron and Stein 1981), as pairs that share an image depend on each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lib import statistics
+from lib.search.cka import centred
+
+Floats = npt.NDArray[np.float64]
+
+CORRELATED = 0.9  # the absolute correlation from which a dimension repeats another one
+FEWEST = 10  # images of an interval by the jackknife
+_Z = 1.96
+_COLUMNS = 256  # dimensions compared with all others at a time
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, and its 95 % interval where it has one."""
+
+    value: float
+    ci95: tuple[float, float] | None = None
+
+
+def isometric(vectors: np.ndarray) -> Floats:
+    """Vectors (n, at most n) with the inner products of `vectors` (n, d): a rotation, so no figure here changes.
+
+    Pixels have 49,152 dimensions, and 1,000 of them span no more than 1,000.
+    """
+    wide = vectors.astype(np.float64)
+    n, d = wide.shape
+    if d <= n:
+        return wide
+    gram = wide @ wide.T
+    try:
+        return np.asarray(np.linalg.cholesky(gram))
+    except np.linalg.LinAlgError:  # images that depend on one another
+        spectrum, axes = np.linalg.eigh(gram)
+        return np.asarray(axes * np.sqrt(np.maximum(spectrum, 0)))
+
+
+def cosines(vectors: np.ndarray) -> Floats:
+    """The cosines of all pairs, (n, n), for vectors of which none is zero."""
+    wide = vectors.astype(np.float64)
+    unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    gram: Floats = unit @ unit.T
+    np.clip(gram, -1, 1, out=gram)
+    np.fill_diagonal(gram, 1)
+    return gram
+
+
+def effective_rank(vectors: np.ndarray) -> float | None:
+    """exp(H(p)) with p the singular values of the centred vectors, divided by their sum, and H Shannon's entropy.
+
+    Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007. At most n − 1 and d;
+    None where all vectors are equal.
+    """
+    rest = centred(vectors)
+    if not rest.any():
+        return None
+    small = rest.T @ rest if rest.shape[1] <= len(rest) else rest @ rest.T
+    spectrum = np.linalg.eigvalsh(small)
+    # Eigenvalues that are rounding error would count with their square roots.
+    spectrum[spectrum < spectrum[-1] * np.finfo(np.float64).eps * max(rest.shape)] = 0
+    singular = np.sqrt(spectrum)
+    p = singular[singular > 0] / singular.sum()
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
+def mean_cosine(gram: Floats) -> Estimate | None:
+    """The mean cosine of two different images: 0 for directions without a preference, 1 for a single one.
+
+    The anisotropy of Ethayarajh, "How contextual are contextualized word representations?", EMNLP 2019.
+    """
+    n = len(gram)
+    return None if n < 2 else _pair_mean(gram, _others(n))
+
+
+def alignment(gram: Floats, codes: np.ndarray) -> Estimate | None:
+    """The mean squared distance on the unit sphere of two images of one class, 0 to 4; smaller is tighter.
+
+    Wang and Isola, "Understanding contrastive representation learning through alignment and uniformity on the
+    hypersphere", ICML 2020, with α = 2. Their positives are two views of one image; here, two images of one class.
+    """
+    return _pair_mean(2 - 2 * gram, (codes[:, None] == codes) & _others(len(gram)))
+
+
+def uniformity(gram: Floats) -> Estimate | None:
+    """log of the mean of exp(−2 |x − y|²) over pairs on the unit sphere, −8 to 0; smaller is more evenly spread.
+
+    Wang and Isola 2020, with t = 2.
+    """
+    n = len(gram)
+    mean = None if n < 2 else _pair_mean(np.exp(4 * gram - 4), _others(n))
+    if mean is None:
+        return None
+    # The interval of the mean has the same width, relatively, as that of its logarithm has absolutely.
+    half = 0.0 if mean.ci95 is None else (mean.ci95[1] - mean.ci95[0]) / 2 / mean.value
+    value = float(np.log(mean.value))
+    return Estimate(value, None if mean.ci95 is None else (value - half, value + half))
+
+
+def silhouette(gram: Floats, codes: np.ndarray) -> Estimate | None:
+    """The mean over images of (b − a) / max(a, b), −1 to 1; `codes` (n,) are classes.
+
+    a is the mean cosine distance to the other images of the class, b that to the images of the nearest other class; 0
+    for an image alone in its class (Rousseeuw 1987). None for one class.
+    """
+    each = silhouettes(gram, codes)
+    if each is None:
+        return None
+    return Estimate(float(each.mean()), statistics.mean_interval(each, low=-1.0, high=1.0))
+
+
+def silhouettes(gram: Floats, codes: np.ndarray) -> Floats | None:
+    """The silhouette of each image, (n,); None for one class."""
+    classes, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        return None
+    n = len(gram)
+    members = np.zeros((n, len(classes)))
+    members[np.arange(n), places] = 1
+    sums = (1 - gram) @ members
+    own_size = sizes[places]
+    own = sums[np.arange(n), places] / np.maximum(own_size - 1, 1)
+    means = sums / sizes
+    means[np.arange(n), places] = np.inf
+    nearest = means.min(axis=1)
+    larger = np.maximum(own, nearest)
+    values = np.divide(nearest - own, larger, out=np.zeros(n), where=larger > 0)
+    return np.where(own_size > 1, values, 0.0)
+
+
+def hubness_skewness(counts: np.ndarray) -> float | None:
+    """The skewness of how often each image is among the k nearest of another, `counts` (n,): 0 without hubs.
+
+    Radovanović, Nanopoulos and Ivanović, "Hubs in space", JMLR 2010. None where every image is found equally often.
+    """
+    values = counts.astype(np.float64)
+    apart = values - values.mean() if len(values) else values
+    spread = float((apart**2).mean()) if len(values) else 0.0
+    return float((apart**3).mean()) / spread**1.5 if spread > 0 else None
+
+
+@dataclass(frozen=True)
+class Redundancy:
+    """The share of `checked` dimensions that repeat another one; `constant` ones vary for no image, and are left out.
+
+    `dimensions` is the number of those that vary, with which each checked one is compared.
+    """
+
+    share: float | None
+    ci95: tuple[float, float] | None
+    checked: int
+    dimensions: int
+    constant: int
+
+
+def redundancy(vectors: np.ndarray, *, threshold: float = CORRELATED, most: int = 1_000, seed: int = 0) -> Redundancy:
+    """The share of dimensions whose absolute correlation (Pearson) with another one is at least `threshold`.
+
+    Of more than `most` dimensions a sample is checked, each against all others; then the share has Wilson's interval.
+    """
+    # Of 49,152 columns float64 would be 400 MB; float32 has seven digits, and a threshold needs two.
+    standard = vectors.astype(np.float32)
+    standard -= standard.mean(axis=0, dtype=np.float64).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->j", standard, standard, dtype=np.float64))
+    # A column of equal values may keep rounding error of its mean.
+    varies = lengths > 1e-6 * np.sqrt(len(vectors)) * np.abs(vectors).max(axis=0, initial=0)
+    standard = standard[:, varies] / lengths[varies].astype(np.float32)
+    dimensions = standard.shape[1]
+    constant = vectors.shape[1] - dimensions
+    if dimensions < 2 or len(vectors) < 3:
+        return Redundancy(None, None, 0, dimensions, constant)
+    checked = np.arange(dimensions)
+    if dimensions > most:
+        checked = np.sort(np.random.default_rng(seed).choice(dimensions, most, replace=False))
+    repeats = 0
+    for start in range(0, len(checked), _COLUMNS):
+        part = checked[start : start + _COLUMNS]
+        correlations = np.abs(standard[:, part].T @ standard)
+        correlations[np.arange(len(part)), part] = 0
+        repeats += int((correlations.max(axis=1) >= threshold).sum())
+    interval = statistics.wilson(repeats, len(checked)) if len(checked) < dimensions else None
+    return Redundancy(repeats / len(checked), interval, len(checked), dimensions, constant)
+
+
+def _others(n: int) -> npt.NDArray[np.bool_]:
+    return ~np.eye(n, dtype=bool)
+
+
+def _pair_mean(values: Floats, counted: npt.NDArray[np.bool_]) -> Estimate | None:
+    """The mean of a symmetric table over the pairs that are `counted`, both (n, n), with the jackknife's interval."""
+    counts = counted.sum(axis=1).astype(np.float64)
+    total = counts.sum()
+    if total == 0:
+        return None
+    sums = np.where(counted, values, 0).sum(axis=1)
+    mean = float(sums.sum() / total)
+    n = len(values)
+    remaining = total - 2 * counts
+    if n < FEWEST or (remaining <= 0).any():
+        return Estimate(mean)
+    without = (sums.sum() - 2 * sums) / remaining  # the mean without each image in turn
+    half = _Z * float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return Estimate(mean, (mean - half, mean + half))
