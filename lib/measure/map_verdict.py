@@ -72,7 +72,8 @@ def _mixing(reading: MapReading, names: Sequence[str]) -> str:
     if reading.mixed is None:
         return "No classes mix."
     one, other = (shown_name(names[code]) for code in (reading.mixed.one, reading.mixed.other))
-    return f"{one} mixes most with {other}: {_share(reading.mixed.share, reading.mixed.ci95)} of its {K} nearest."
+    share = _share(reading.mixed.share, reading.mixed.ci95)
+    return f"Most mixed: {one} with {other}, {share} of its {K} nearest."
 
 
 def _share(share: float, ci95: tuple[float, float]) -> str:

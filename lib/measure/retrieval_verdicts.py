@@ -165,6 +165,13 @@ def weakest_distortion(
     )
 
 
+def distorted_query(first: Mapping[str, int], metrics: int) -> Verdict:
+    """Under how many of the `metrics` a distorted photo still finds its original first, by space."""
+    counts = ", ".join(f"{count} of {metrics} metrics in {space}" for space, count in first.items())
+    about = "One photo says little; the test over many photos, on this page, gives shares with intervals."
+    return Verdict(f"This photo, as distorted here, finds its original first under {counts}.", about)
+
+
 def rankings(name: str, measured: Equivalence, titles: Mapping[str, str]) -> Verdict | None:
     """Which metrics rank alike in the space `name`, and how far L1 and cosine differ; `titles` are by metric. None
     where tau of L1 and cosine is undefined."""

@@ -28,8 +28,8 @@ NUMBERS_A_LINE = 512
 FEATURES_SHOWN = 3
 METRIC_NAMES = {
     **{name: metric.short for name, metric in METRICS.items()},
-    equivalence.UNIT_L2: "L2, unit vectors",
-    equivalence.CENTRED_COSINE: "cosine, centred",
+    equivalence.UNIT_L2: "L2 of unit vectors",
+    equivalence.CENTRED_COSINE: "cosine of centred vectors",
 }
 _REASONS = {
     frozenset({"mse", "l2"}): "MSE is the square of L2 divided by the number of dimensions, which keeps the order",

@@ -122,3 +122,8 @@ def test_metrics_that_rank_alike_are_named_and_l1_is_set_against_cosine() -> Non
         retrieval_verdicts.rankings("x", equivalence.measure(exact.gallery(np.ones((5, 4), np.float32))), titles)
         is None
     )
+
+
+def test_a_distorted_photo_counts_the_metrics_that_find_its_original() -> None:
+    said = retrieval_verdicts.distorted_query({"Raw pixels": 2, "ResNet18 features": 5}, 5)
+    assert said.text.endswith("first under 2 of 5 metrics in Raw pixels, 5 of 5 metrics in ResNet18 features.")
