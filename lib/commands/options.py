@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lib.commands import inspect, prepare, search, train
+from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
@@ -90,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _evaluate_options(command)
+    _space_commands(add, space, weights, seed)
     command = add(
         "map",
         prepare.make_map,
@@ -135,6 +137,20 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     return root
+
+
+def _space_commands(
+    add: Callable[..., argparse.ArgumentParser],
+    space: argparse.ArgumentParser,
+    *shared: argparse.ArgumentParser,
+) -> None:
+    """The commands about whole spaces."""
+    help_ = "diagnose every space, and compare every two of them"
+    add("spaces", space_commands.spaces, space_commands.show_spaces, help_, *shared)
+    help_ = "group the images of a space, and compare the groups with the classes"
+    command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
+    command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
+    command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

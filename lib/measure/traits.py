@@ -6,7 +6,7 @@ Every trait is row for row with the catalog; its `about` defines it in one sente
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ from lib.search import neighbourhoods
 from lib.search.neighbourhoods import K, Neighbourhoods
 
 FACTOR = "factor_"
+# The names of the traits that are clusters begin with this.
+CLUSTER = "cluster_"
 # Columns about files, and columns that are traits already.
 _NOT_SHOWN = {"id", "sha256", "changed_ns", "label", "split"}
 # Colours can distinguish at most this many categories.
@@ -29,7 +31,11 @@ Kind = Literal["class", "category", "number"]
 @dataclass(frozen=True)
 class Trait:
     """A column. `values` (n,) are strings ("" for unknown) or floats (NaN for unknown); those of the kind "class" are
-    class names, and a "number" has a colour scale from `low` to `high`."""
+    class names, and a "number" has a colour scale from `low` to `high`.
+
+    Where values stand for classes, such as clusters named by their majority, `classes` has the class of each; a map
+    writes the names of such values on it.
+    """
 
     name: str
     title: str
@@ -38,14 +44,20 @@ class Trait:
     values: np.ndarray
     low: float = 0.0
     high: float = 1.0
+    classes: Mapping[str, str] = field(default_factory=dict)
 
 
 def traits(
-    catalog: Catalog, space: str, near: Neighbourhoods, runs: Sequence[Mapping[str, Any]] = ()
+    catalog: Catalog,
+    space: str,
+    near: Neighbourhoods,
+    runs: Sequence[Mapping[str, Any]] = (),
+    others: Sequence[Trait] = (),
 ) -> dict[str, Trait]:
     """The traits of every image in a space, by name.
 
-    `runs` are training records; that of the space's own network adds its predictions for the test images.
+    `runs` are training records; that of the space's own network adds its predictions for the test images. `others` are
+    traits that are measured on request, such as clusters.
     """
     labels = catalog.frame["label"].to_numpy(dtype=object)
     classes = list(catalog.classes)
@@ -102,6 +114,7 @@ def traits(
             *_scale(distance),
         ),
         *_network_traits(catalog, space, labels, runs),
+        *others,
         *_columns(catalog.frame),
     ]
     return {trait.name: trait for trait in columns}

@@ -22,7 +22,7 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float | None:
     it is undefined: all images have the same vector in one of the spaces. Raises ValueError for other numbers of rows.
     """
     _check(x, y)
-    a, b = centred(x), centred(y)
+    a, b = _centred(x), _centred(y)
     if max(a.shape[1], b.shape[1]) > len(a):  # products over pairs of images are smaller than over pairs of dimensions
         k, l = a @ a.T, b @ b.T  # noqa: E741 - the paper's names
         cross, own, other = float((k * l).sum()), float(np.linalg.norm(k)), float(np.linalg.norm(l))
@@ -59,16 +59,16 @@ def _hsic1(k: Floats, l: Floats) -> float:  # noqa: E741 - the paper's names
 
 
 def _without_diagonal(x: np.ndarray) -> Floats:
-    rest = centred(x)  # changes nothing in exact arithmetic, and keeps the sums small
-    gram: Floats = rest @ rest.T
+    centred = _centred(x)  # changes nothing in exact arithmetic, and keeps the sums small
+    gram: Floats = centred @ centred.T
     np.fill_diagonal(gram, 0)
     return gram
 
 
-def centred(x: np.ndarray) -> Floats:
-    """The vectors (n, d) less their mean, scaled so that the largest number is 1: products cannot overflow then.
+def _centred(x: np.ndarray) -> Floats:
+    """The vectors less the mean image, scaled so that the largest number is 1: products cannot overflow then.
 
-    All zeros where the vectors are equal but for rounding errors.
+    A space whose spread is rounding error has none.
     """
     wide = x.astype(np.float64)
     rest: Floats = wide - wide.mean(axis=0)

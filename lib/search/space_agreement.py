@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lib.embed import procrustes
-from lib.search.cka import centred
+from lib.search.space_geometry import has_spread
 
 Floats = npt.NDArray[np.float64]
 K = 10
@@ -39,5 +39,4 @@ def procrustes_residual(x: np.ndarray, y: np.ndarray) -> float | None:
     representations: Ding, Denain and Steinhardt, NeurIPS 2021). Where d and e differ, the smaller space is taken with
     zeros as further dimensions, which changes no distance in it. None where a space has one vector for all images.
     """
-    a, b = centred(x), centred(y)
-    return max(0.0, procrustes.disparity(a, b)) if a.any() and b.any() else None
+    return max(0.0, procrustes.disparity(x, y)) if has_spread(x) and has_spread(y) else None

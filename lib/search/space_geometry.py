@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lib import statistics
-from lib.search.cka import centred
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,15 +59,24 @@ def cosines(vectors: np.ndarray) -> Floats:
     return gram
 
 
+def has_spread(vectors: np.ndarray) -> bool:
+    """Whether the vectors (n, d) differ by more than rounding errors."""
+    wide = vectors.astype(np.float64)
+    spread = float(np.abs(wide - wide.mean(axis=0)).max(initial=0))
+    return spread > 64 * np.finfo(np.float64).eps * float(np.abs(wide).max(initial=0))
+
+
 def effective_rank(vectors: np.ndarray) -> float | None:
     """exp(H(p)) with p the singular values of the centred vectors, divided by their sum, and H Shannon's entropy.
 
     Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007. At most n − 1 and d;
     None where all vectors are equal.
     """
-    rest = centred(vectors)
-    if not rest.any():
+    if not has_spread(vectors):
         return None
+    rest = vectors.astype(np.float64)
+    rest -= rest.mean(axis=0)
+    rest /= np.abs(rest).max()
     small = rest.T @ rest if rest.shape[1] <= len(rest) else rest @ rest.T
     spectrum = np.linalg.eigvalsh(small)
     # Eigenvalues that are rounding error would count with their square roots.

@@ -103,6 +103,26 @@ def start_prepare(settings: Settings, release_store: Callable[[], None], names: 
     return jobs().start(work)
 
 
+def measure_on_request(
+    work: Callable[[Reporter], object], name: str, reason: str, label: str, *, at_once: bool
+) -> None:
+    """Start a measurement, behind the button `label` with its `reason` unless `at_once`; then show its progress."""
+    runner = measurements()
+    if runner.job.running:
+        follow(measuring=True)
+        return
+    if runner.job.error and runner.job.name == name:
+        st.error(formatting.plain(runner.job.error), icon=":material/error:")
+    elif at_once:
+        runner.start(work, name)
+        follow(measuring=True)
+        return
+    st.info(formatting.plain(reason), icon=":material/hourglass_empty:")
+    if st.button(label, type="primary", icon=":material/play_arrow:", key=f"measure_{name}"):
+        runner.start(work, name)
+        st.rerun()
+
+
 def follow_or_show_error() -> bool:
     """Live progress of the job while one runs, else the error of the last one; whether one runs."""
     job = jobs().job

@@ -26,9 +26,11 @@ from lib.errors import ArtifactError
 from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
+from lib.measure import clusters as measured_clusters
 from lib.measure import findings as measured_findings
 from lib.measure import leaks, map_verdict
 from lib.measure import traits as measured_traits
+from lib.measure.clusters import Clusters
 from lib.measure.findings import Finding
 from lib.measure.traits import Trait
 from lib.measure.verdicts import Verdict
@@ -101,16 +103,28 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
         runs(runs_version)
     except ArtifactError:  # the training page reports a damaged record
         runs_version = ""
-    return _traits(workspace, space, runs_version)
+    return _traits(workspace, space, runs_version, measured_clusters.version(workspace, space))
+
+
+def clusters(workspace: Workspace, space: str) -> list[Clusters]:
+    """The stored clusters of a space. Shared by all sessions: read only."""
+    return _clusters(workspace, space, measured_clusters.version(workspace, space))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=KEYS)
+def _clusters(workspace: Workspace, space: str, clusters_version: str) -> list[Clusters]:
+    return measured_clusters.stored(workspace, space, catalog(workspace))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
-def _traits(workspace: Workspace, space: str, runs_version: str) -> dict[str, Trait]:
+def _traits(workspace: Workspace, space: str, runs_version: str, clusters_version: str) -> dict[str, Trait]:
     record = workspace.space(space)["weights"]
     weights = None if record is None else record["name"]
     # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
     space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
-    return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs)
+    default = measured_clusters.default_k(catalog(workspace))
+    others = [measured_clusters.trait(each, default) for each in _clusters(workspace, space, clusters_version)]
+    return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs, others)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for what stands out", hash_funcs=KEYS)

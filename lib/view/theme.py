@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lib.text import natural_key
 
@@ -35,6 +35,16 @@ def class_colours(labels: Iterable[str]) -> dict[str, str]:
     # A trait of numbers comes here as well, and needs no natural order.
     names = sorted(set(labels), key=lambda name: natural_key(name) if isinstance(name, str) else ((), name))
     return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _generated(i) for i, name in enumerate(names)}
+
+
+def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> dict[str, str]:
+    """A colour for each group of photos, by the class of most of them (`classes`): the first group of a class has the
+    class's colour, further ones have hues of their own."""
+    groups: dict[str, str] = {}
+    for group, label in classes.items():
+        colour = colours.get(label, MUTED)
+        groups[group] = colour if colour not in groups.values() else _generated(len(colours) + len(groups))
+    return groups
 
 
 def _generated(position: int) -> str:

@@ -40,6 +40,14 @@ test("points without a name, or no points, make no names", () => {
   assert.deepEqual(densestPlaces({ xy: new Float32Array(), labels: [], classes: [] }, all, WHOLE), []);
 });
 
+test("points whose label has no name are left out", () => {
+  const labels = Uint16Array.from([0, 0, 0, 0, 0, 0, 0xffff, 0xffff, 0xffff]);
+  assert.deepEqual(
+    densestPlaces({ ...DATA, labels }, all, WHOLE).map(({ name, count }) => [name, count]),
+    [["rose", 6]],
+  );
+});
+
 test("a class whose densest place is out of view is named at its densest place in view, if it has enough points", () => {
   const whole = [
     { name: "rose", count: 6, x: 1, y: 1 },

@@ -156,6 +156,8 @@ def colour_columns(trait: Trait, colours: dict[str, str], drawn: np.ndarray) -> 
         legend += [{"name": name, "code": code, "colour": palette[code]} for code, name in entries]
     return {
         "codes": _encoded(codes[drawn], "<u2"),
+        # Names of values that are written on the map in place of those of the classes, by code.
+        "names": [name if name in trait.classes else "" for name in colours] if trait.classes else None,
         "palette": palette,
         "legend": legend,
         "scale": scale,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lib.prepare.workspace import Workspace
 from lib.view.embedding_map import (
+    clusters,
     fidelity,
     findings,
     photo_filter,
@@ -36,6 +37,8 @@ def show(
         photo_filter.show(workspace, main.space)
     elif section == sections.FINDINGS:
         findings.show(workspace, main.space)
+    elif section == sections.CLUSTERS:
+        clusters.show(workspace, main.space, colour)
     elif section == sections.TRAINING:
         what_training_does.show(workspace)
     elif section == sections.PHOTO:

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from lib.measure import histograms
+from lib.measure.clusters import NOISE_NAME
 from lib.measure.histograms import Choice, Histogram
 from lib.measure.traits import RIGHT, WRONG
 from lib.prepare.workspace import Workspace
@@ -30,6 +31,11 @@ def _made(workspace: Workspace, space: str, abouts: tuple[str, ...]) -> tuple[li
     made = [found for name in names if (found := histograms.histogram(traits[name])) is not None]
     class_colours = photo_tiles.colours(cached.catalog(workspace))
     colours = {trait.name: class_colours for trait in traits.values() if trait.kind == "class"}
+    colours |= {
+        trait.name: theme.majority_colours(trait.classes, class_colours) | {NOISE_NAME: theme.MUTED}
+        for trait in traits.values()
+        if trait.classes
+    }
     verdicts = {RIGHT: theme.RIGHT, WRONG: theme.WRONG}
     colours |= {"split": theme.SPLIT_COLOURS, "right": verdicts, "network_right": verdicts}
     return made, bars.columns(made, colours)

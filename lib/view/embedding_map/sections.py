@@ -5,14 +5,15 @@ from __future__ import annotations
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, selection, url_state
 
-QUERY, SELECTION, FILTER, FINDINGS, TRAINING, PHOTO, READING = (
-    "query", "selection", "filter", "findings", "training", "photo", "reading",
+QUERY, SELECTION, FILTER, FINDINGS, CLUSTERS, TRAINING, PHOTO, READING = (
+    "query", "selection", "filter", "findings", "clusters", "training", "photo", "reading",
 )  # fmt: skip
 TITLES = {
     QUERY: "Query",
     SELECTION: "Selection",
     FILTER: "Filter",
     FINDINGS: "Findings",
+    CLUSTERS: "Clusters",
     TRAINING: "Training",
     PHOTO: "Your photo",
     READING: "Fidelity",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,13 @@ from lib.search.equivalence import Equivalence
 from lib.search.metrics import METRICS
 from lib.search.significance import Difference
 from lib.view import background_jobs, cached
-from lib.view.formatting import plain
 
 # A measurement with more multiplications than this takes minutes on two cores: it waits for a click on its button.
 UNASKED = 4e11
 NOT_SCORED = "No scores are measured yet"
 SCORE_BUTTON = "Score every space and metric"
 Cell = tuple[str, str]  # a space and a metric
+_measure = background_jobs.measure_on_request
 
 
 def scores(workspace: Workspace) -> dict[str, SpaceScores]:
@@ -94,24 +94,6 @@ def all_scores(workspace: Workspace, *, unasked: bool = True) -> dict[str, Space
         at_once=unasked and scoreboard.cost(workspace, catalog) <= UNASKED,
     )
     return None
-
-
-def _measure(work: Callable[[Reporter], object], name: str, reason: str, label: str, *, at_once: bool) -> None:
-    """Start a measurement, behind a button unless `at_once`; then show its progress."""
-    measurements = background_jobs.measurements()
-    if measurements.job.running:
-        background_jobs.follow(measuring=True)
-        return
-    if measurements.job.error and measurements.job.name == name:
-        st.error(plain(measurements.job.error), icon=":material/error:")
-    elif at_once:
-        measurements.start(work, name)
-        background_jobs.follow(measuring=True)
-        return
-    st.info(plain(reason), icon=":material/hourglass_empty:")
-    if st.button(label, type="primary", icon=":material/play_arrow:", key=f"measure_{name}"):
-        measurements.start(work, name)
-        st.rerun()
 
 
 def _labels(workspace: Workspace) -> np.ndarray:

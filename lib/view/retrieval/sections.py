@@ -13,10 +13,11 @@ from lib.view.retrieval import (
     result_rows,
     robustness_lab,
     scoreboard,
+    space_comparison,
     two_configurations,
     understand,
 )
-from lib.view.retrieval.section_links import GRIDS, L1_COSINE
+from lib.view.retrieval.section_links import GRIDS, L1_COSINE, SPACES
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ SECTIONS = {
     "disagreements": Section("Disagreements", disagreements.show),
     "calibration": Section("Calibration", calibration.show),
     "robustness": Section("Robustness", robustness_lab.show),
+    SPACES: Section("Spaces", space_comparison.show),
     "understand": Section("Understand", understand.show),
 }
 

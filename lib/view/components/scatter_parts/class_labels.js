@@ -7,7 +7,7 @@ const LEAST_IN_VIEW = 3; // points of a class, for a name in a view that does no
 export const MOST_NAMES = 40; // more classes than these have no room; the largest are named
 const [HEIGHT, PADDING] = [16, 3]; // px
 
-// For each class: its number of points that are shown within `bounds`, and the point nearest to the middle of those
+// For each class (a label beyond them has no name): its number of points that are shown within `bounds`, and the point nearest to the middle of those
 // around its densest cell, as {name, count, x, y}; the largest class first.
 export function densestPlaces({ xy, labels, classes }, isShown, bounds) {
   const grid = gridOver(bounds, CELLS);
@@ -15,7 +15,7 @@ export function densestPlaces({ xy, labels, classes }, isShown, bounds) {
   const isWithin = (i) =>
     xy[2 * i] >= left && xy[2 * i] <= right && xy[2 * i + 1] >= bottom && xy[2 * i + 1] <= top && isShown(i);
   const members = classes.map(() => []);
-  for (let i = 0; i < labels.length; i++) if (isWithin(i)) members[labels[i]].push(i);
+  for (let i = 0; i < labels.length; i++) if (isWithin(i)) members[labels[i]]?.push(i);
   return members
     .map((points, label) => ({ name: classes[label], count: points.length, points }))
     .filter(({ name, count }) => name && count)

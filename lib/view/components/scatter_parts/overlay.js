@@ -1,4 +1,4 @@
-// What lies above the points: contours, the names of the classes, lines from the query to its neighbours with their
+// What lies above the points: contours, the names of the classes or clusters, lines from the query to its neighbours with their
 // ranks, the point that the keys have reached, and the shape being drawn.
 
 import { densestPlaces, placedNames, visiblePlaces } from "./class_labels.js";
@@ -95,6 +95,10 @@ export function createOverlay(chart) {
   const widths = new Map(); // of names, in px
   let [layers, whole, inView] = [null, null, []];
 
+  // The points with what is named on the map: their classes, or the values of the colour where these have names.
+  const named = () =>
+    state.data.names ? { ...state.data, labels: state.data.codes, classes: state.data.names } : state.data;
+
   function widthOf(name) {
     if (!widths.has(name)) {
       pen.font = chart.scheme().font;
@@ -132,7 +136,7 @@ export function createOverlay(chart) {
   }
 
   function names() {
-    whole ||= densestPlaces(state.data, chart.isShown, chart.bounds());
+    whole ||= densestPlaces(named(), chart.isShown, chart.bounds());
     const isVisible = (x, y) => {
       const [left, top] = chart.screen(x, y);
       return left >= 0 && top >= 0 && left <= chart.size.width && top <= chart.size.height;
@@ -153,7 +157,7 @@ export function createOverlay(chart) {
     settle() {
       if (!state.names || chart.view.whole) return;
       const [left, bottom] = chart.place(0, chart.size.height);
-      inView = densestPlaces(state.data, chart.isShown, [left, bottom, ...chart.place(chart.size.width, 0)]);
+      inView = densestPlaces(named(), chart.isShown, [left, bottom, ...chart.place(chart.size.width, 0)]);
       chart.draw();
     },
     // What is drawn now, for the browser tests.

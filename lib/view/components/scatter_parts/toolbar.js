@@ -76,7 +76,7 @@ export function createToolbar(chart, bar) {
   button("Zoom out", "zoom_out", () => chart.zoom(1 / ZOOM_STEP));
   button("Show everything", "fit_screen", chart.fit);
   newGroup();
-  const names = button("Names of the classes", "label", () => {
+  const names = button("Names of the classes or clusters", "label", () => {
     state.names = !state.names;
     chart.changed();
   });

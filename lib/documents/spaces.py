@@ -1,0 +1,138 @@
+"""Types of the `spaces` and `clusters` documents.
+
+Fields may be added, never renamed: other programs read these documents. An undefined figure is None.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from lib.documents.search import Interval
+
+
+class SpaceIntervals(TypedDict):
+    """95 % intervals of a space's figures; None where there is none."""
+
+    intrinsic_dimension: Interval
+    mean_cosine: Interval
+    alignment: Interval
+    uniformity: Interval
+    silhouette: Interval
+    redundancy: Interval
+
+
+class SpaceDiagnosis(TypedDict):
+    """How the images lie in one space. `images` counts all of them, `sample` those of the figures over pairs, drawn
+    with `seed` from the different pictures; intrinsic dimension and hubness come from the neighbours of all images.
+
+    `undefined` counts zero vectors, which no figure over pairs includes; `zero_distances` the pictures whose nearest
+    one has the same vector, and `lone` those with fewer than two neighbours, which the intrinsic dimension leaves out.
+    Of `dimensions_varying` dimensions (`constant` ones do not) `dimensions_checked` were compared with all others.
+    """
+
+    name: str
+    dim: int
+    images: int
+    sample: int
+    seed: int
+    intrinsic_dimension: float | None
+    effective_rank: float | None
+    mean_cosine: float | None
+    alignment: float | None
+    uniformity: float | None
+    hubness_skewness: float | None
+    silhouette: float | None
+    redundancy: float | None
+    ci95: SpaceIntervals
+    zero_distances: int
+    lone: int
+    undefined: int
+    constant: int
+    dimensions_varying: int
+    dimensions_checked: int
+    neighbours: str
+    seconds: float
+
+
+class Chance(TypedDict):
+    """What the measures of a pair are for unrelated spaces: with the images of one of them shuffled."""
+
+    cka: float | None
+    cka_unbiased: float | None
+    mutual_knn: float | None
+    procrustes: float | None
+
+
+class PairIntervals(TypedDict):
+    """95 % intervals of a pair's figures; None where there is none."""
+
+    mutual_knn: Interval
+
+
+class SpacePair(TypedDict):
+    """How far two spaces agree: `cka`, `cka_unbiased` and `procrustes` over the `sample`, `mutual_knn` over all
+    `images`, at `k` neighbours under cosine."""
+
+    a: str
+    b: str
+    cka: float | None
+    cka_unbiased: float | None
+    mutual_knn: float | None
+    procrustes: float | None
+    ci95: PairIntervals
+    chance: Chance
+    images: int
+    sample: int
+    seed: int
+    k: int
+    seconds: float
+
+
+class SpacesDocument(TypedDict):
+    """What `python -m lib spaces --json` prints."""
+
+    spaces: list[SpaceDiagnosis]
+    pairs: list[SpacePair]
+
+
+class Cluster(TypedDict):
+    """A cluster: its `label` is the class of most of its images, `purity` their share, `name` both in words.
+
+    `exemplars` are the ids nearest to its centre, nearest first.
+    """
+
+    cluster: int
+    size: int
+    label: str
+    purity: float
+    name: str
+    exemplars: list[str]
+
+
+class ClusterIntervals(TypedDict):
+    """95 % intervals of the agreement with the classes; None where there is none."""
+
+    nmi: Interval
+    ari: Interval
+
+
+class ClustersDocument(TypedDict):
+    """What `python -m lib clusters --json` prints: clusters from 1, the largest first; -1 is `noise`, which counts as
+    a group of its own for `nmi` and `ari`.
+
+    `k` is the number asked of k-means, None for HDBSCAN; `points` says what was clustered.
+    """
+
+    space: str
+    method: str
+    k: int | None
+    seed: int
+    points: str
+    images: int
+    noise: int
+    nmi: float | None
+    ari: float | None
+    ci95: ClusterIntervals
+    clusters: list[Cluster]
+    assignments: dict[str, int]
+    seconds: float
