@@ -104,7 +104,12 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
             photo_tiles.colour_key([(theme.MUTED, f"noise · {counted(document['noise'], 'photo')} ({share:.0%})")])
             st.caption("Photos of no cluster: none of the groups that stay dense holds them.")
             _select_button(workspace, found, NOISE)
-    st.caption("A name: the number by size, the class of most photos, their share. Photos nearest to the centre first.")
+    k = "" if document["k"] is None else f" --k {document['k']}"
+    st.caption(
+        "A name: the number by size, the class of most photos, their share. Photos nearest to the centre first. Found in "
+        f"{document['seconds']:.1f} s; `python -m lib clusters --space {document['space']} --method {document['method']}"
+        f"{k}` prints the same."
+    )
 
 
 def _select_button(workspace: Workspace, found: Clusters, number: int) -> None:

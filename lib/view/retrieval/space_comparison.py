@@ -94,7 +94,8 @@ def _population(document: SpacesDocument) -> str:
         f"photos. The other figures: {counted(first['sample'], 'photo')}"
         + (f" drawn at random (seed {first['seed']}), the same in every space" if first["sample"] >= SAMPLE else "")
         + ", of copies one. In brackets 95 % intervals: bootstrap for intrinsic dimension and silhouette, jackknife "
-        f"for means over pairs, Wilson for shares. Measured once in {seconds:.1f} s and stored with the artifacts."
+        f"for means over pairs, Wilson for shares. Measured once in {seconds:.1f} s and stored with the artifacts; "
+        "`python -m lib spaces` prints the same."
     )
 
 
