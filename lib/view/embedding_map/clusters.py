@@ -105,10 +105,10 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
             st.caption("Photos of no cluster: none of the groups that stay dense holds them.")
             _select_button(workspace, found, NOISE)
     k = "" if document["k"] is None else f" --k {document['k']}"
+    command = f"python -m lib clusters --space {document['space']} --method {document['method']}{k}"
     st.caption(
-        "A name: the number by size, the class of most photos, their share. Photos nearest to the centre first. Found in "
-        f"{document['seconds']:.1f} s; `python -m lib clusters --space {document['space']} --method {document['method']}"
-        f"{k}` prints the same."
+        "A name: the number by size, the class of most photos, their share. Photos nearest to the centre first. "
+        f"Found in {document['seconds']:.1f} s; `{command}` prints the same."
     )
 
 
