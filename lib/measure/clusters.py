@@ -244,6 +244,8 @@ def verdict(clusters: Clusters, classes: int) -> Verdict:
     photos = counted(document["images"], "photo")
     about = f"{ABOUT[document['method']]}; over {document['points']}, seed {document['seed']}. {AGREEMENT}."
     nmi, ari = document["nmi"], document["ari"]
+    if not document["clusters"]:
+        return Verdict(f"No cluster: all of {photos} are noise, none lies in a group that is dense enough.", about)
     if nmi is None or ari is None or classes < 2:
         return Verdict(f"{found}{noise} in {photos}; with one class there is nothing to agree with.", about)
     interval = document["ci95"]["ari"]

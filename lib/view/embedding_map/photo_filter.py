@@ -12,7 +12,7 @@ import streamlit as st
 from lib.measure import histograms
 from lib.measure.clusters import NOISE_NAME
 from lib.measure.histograms import Choice, Histogram
-from lib.measure.traits import RIGHT, WRONG
+from lib.measure.traits import CLUSTER, RIGHT, WRONG
 from lib.prepare.workspace import Workspace
 from lib.view import cached, photo_tiles, selection, theme, url_state
 from lib.view.components import histograms as bars
@@ -34,7 +34,7 @@ def _made(workspace: Workspace, space: str, abouts: tuple[str, ...]) -> tuple[li
     colours |= {
         trait.name: theme.majority_colours(trait.classes, class_colours) | {NOISE_NAME: theme.MUTED}
         for trait in traits.values()
-        if trait.classes
+        if trait.name.startswith(CLUSTER)
     }
     verdicts = {RIGHT: theme.RIGHT, WRONG: theme.WRONG}
     colours |= {"split": theme.SPLIT_COLOURS, "right": verdicts, "network_right": verdicts}

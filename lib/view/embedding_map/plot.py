@@ -8,7 +8,7 @@ import streamlit as st
 from lib.data.catalog import Catalog
 from lib.errors import ImageError
 from lib.measure.clusters import NOISE_NAME
-from lib.measure.traits import RIGHT, WRONG, Trait
+from lib.measure.traits import CLUSTER, RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
 from lib.text import counted
 from lib.view import cached, photo_tiles, selection, theme, url_state
@@ -52,7 +52,7 @@ def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
         return photo_tiles.colours(photos)
     if trait.name == "split":
         return theme.SPLIT_COLOURS
-    if trait.classes:
+    if trait.name.startswith(CLUSTER):
         return theme.majority_colours(trait.classes, photo_tiles.colours(photos)) | {NOISE_NAME: theme.MUTED}
     values = sorted(set(trait.values) - {""})
     if set(values) <= {RIGHT, WRONG}:

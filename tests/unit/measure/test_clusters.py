@@ -103,6 +103,13 @@ def made(numbers: list[int], *, noise: int, ari: float | None, k: int | None = 2
     return Clusters(document, np.array(numbers))  # type: ignore[arg-type]
 
 
+def test_all_noise_is_said() -> None:
+    found = made([NOISE] * 4, noise=4, ari=0.0, k=None)
+    found.document["clusters"].clear()
+    assert clusters.verdict(found, 5).text.startswith("No cluster: all of 4 photos are noise")
+    assert clusters.trait(found, 5).values.tolist() == [clusters.NOISE_NAME] * 4
+
+
 def test_the_trait_names_each_photo_s_cluster_and_noise() -> None:
     trait = clusters.trait(made([1, 2, 1, 1, NOISE], noise=1, ari=0.5, k=None), default=2)
     assert trait.values.tolist() == ["1 rose 67%", "2 tulip 100%", "1 rose 67%", "1 rose 67%", clusters.NOISE_NAME]

@@ -14,7 +14,6 @@ from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import space_geometry
 from lib.search.cka import linear_cka, unbiased_linear_cka
-from lib.search.space_agreement import procrustes_residual
 from lib.settings import Settings
 from tests.conftest import COPY
 
@@ -61,7 +60,11 @@ def test_every_figure_is_that_of_the_stored_vectors(fresh: Workspace) -> None:
     assert (pair["a"], pair["b"], pair["sample"], pair["images"]) == ("pixels", "resnet18", 60, 61)
     assert pair["cka"] == pytest.approx(linear_cka(x, y))
     assert pair["cka_unbiased"] == pytest.approx(unbiased_linear_cka(x, y))
-    assert pair["procrustes"] == pytest.approx(procrustes_residual(x, y))
+    # Σσ of YᵀX, which would be 512 × 49,152, is Σ√λ of XXᵀYYᵀ.
+    grams = [(each - each.mean(axis=0)) @ (each - each.mean(axis=0)).T for each in (x, y)]
+    strengths = np.sqrt(np.maximum(np.linalg.eigvals(grams[0] @ grams[1]).real, 0)).sum()
+    residual = 1 - strengths**2 / (np.trace(grams[0]) * np.trace(grams[1]))
+    assert pair["procrustes"] == pytest.approx(residual, abs=1e-6)
     near = [fresh.neighbourhoods(name).rows["cosine"][:, :10] for name in ("pixels", "resnet18")]
     shared = [len(set(a) & set(b)) / 10 for a, b in zip(near[0].tolist(), near[1].tolist(), strict=True)]
     assert pair["mutual_knn"] == pytest.approx(np.mean(shared))
