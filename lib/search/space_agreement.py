@@ -29,7 +29,8 @@ def mutual_knn(a: np.ndarray, b: np.ndarray, k: int = K) -> Floats:
     one = np.where(place < width[:, None], one, -1)
     other = np.where(np.arange(other.shape[1]) < width[:, None], other, -2)
     shared = (one[:, :, None] == other[:, None, :]).any(axis=2).sum(axis=1)
-    return np.divide(shared, width, out=np.full(len(a), np.nan), where=width > 0)
+    shares: Floats = np.divide(shared, width, out=np.full(len(a), np.nan), where=width > 0)
+    return shares
 
 
 def procrustes_residual(x: np.ndarray, y: np.ndarray) -> float | None:

@@ -63,7 +63,7 @@ def has_spread(vectors: np.ndarray) -> bool:
     """Whether the vectors (n, d) differ by more than rounding errors."""
     wide = vectors.astype(np.float64)
     spread = float(np.abs(wide - wide.mean(axis=0)).max(initial=0))
-    return spread > 64 * np.finfo(np.float64).eps * float(np.abs(wide).max(initial=0))
+    return bool(spread > 64 * np.finfo(np.float64).eps * float(np.abs(wide).max(initial=0)))
 
 
 def effective_rank(vectors: np.ndarray) -> float | None:

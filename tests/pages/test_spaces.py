@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.measure import clusters, space_diagnosis, space_verdict
-from lib.measure.clusters import HDBSCAN, KMEANS
 from lib.prepare import workspace
+from lib.search.clustering import HDBSCAN, KMEANS
 from lib.settings import Settings
 from lib.view import background_jobs, theme
 from lib.view.embedding_map import clusters as panel

@@ -8,8 +8,9 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import QueryError
 from lib.measure import clusters as measured
-from lib.measure.clusters import HDBSCAN, KMEANS, MOST_CLUSTERS, NOISE, TITLES, Clusters
+from lib.measure.clusters import MOST_CLUSTERS, TITLES, Clusters
 from lib.prepare.workspace import Workspace
+from lib.search.clustering import HDBSCAN, KMEANS, NOISE
 from lib.text import counted
 from lib.view import background_jobs, cached, page_controls, page_frame, photo_tiles, selection, theme, url_state
 from lib.view.embedding_map import sections

@@ -8,10 +8,11 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from lib.errors import QueryError
 from lib.measure import clusters, traits
-from lib.measure.clusters import HDBSCAN, KMEANS, NOISE, Clusters
+from lib.measure.clusters import Clusters
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import centrality
+from lib.search.clustering import HDBSCAN, KMEANS, NOISE
 from lib.settings import Settings
 
 
