@@ -250,6 +250,8 @@ def verdict(clusters: Clusters, classes: int) -> Verdict:
         return Verdict(f"{found}{noise} in {photos}; with one class there is nothing to agree with.", about)
     interval = document["ci95"]["ari"]
     between = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+    if document["method"] == HDBSCAN and document["clusters"][0]["size"] > document["images"] / 2:
+        about += " A cluster of most photos means that no gap in density divides them."
     text = f"{found}{noise} {_degree(ari)} the {classes} classes: ARI {ari:.2f}{between}, NMI {nmi:.2f}, {photos}."
     return Verdict(text, about)
 
@@ -259,4 +261,4 @@ def _degree(ari: float) -> str:
         return "are nearly"
     if ari >= 0.4:
         return "partly match"
-    return "hardly match" if ari >= 0.05 else "have nothing to do with"
+    return "loosely match" if ari >= 0.1 else "do not follow"

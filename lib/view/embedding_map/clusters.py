@@ -16,7 +16,7 @@ from lib.view import background_jobs, cached, page_controls, page_frame, photo_t
 from lib.view.embedding_map import sections
 from lib.view.formatting import plain
 
-SHOW, COLOUR = "Select on the map", "Colour the map by these clusters"
+SHOW, COLOUR = "Select", "Colour the map by these clusters"
 BUTTON = "Find the clusters"
 # Clusters of so many multiplications take minutes on two cores: they wait for a click.
 UNASKED = 5e10
@@ -87,8 +87,9 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
     photos, document = cached.catalog(workspace), found.document
     for each in document["clusters"][:SHOWN]:
         with st.container(border=True):
-            photo_tiles.colour_key([(colours[each["name"]], f"{each['name']} · {counted(each['size'], 'photo')}")])
-            _select_button(workspace, found, each["cluster"])
+            with st.container(horizontal=True, vertical_alignment="center"):
+                photo_tiles.colour_key([(colours[each["name"]], f"{each['name']} · {counted(each['size'], 'photo')}")])
+                _select_button(workspace, found, each["cluster"])
             photo_tiles.show_photos(
                 workspace,
                 each["exemplars"],
@@ -102,9 +103,10 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
     if document["noise"]:
         with st.container(border=True):
             share = document["noise"] / max(1, len(photos.ids))
-            photo_tiles.colour_key([(theme.MUTED, f"noise · {counted(document['noise'], 'photo')} ({share:.0%})")])
+            with st.container(horizontal=True, vertical_alignment="center"):
+                photo_tiles.colour_key([(theme.MUTED, f"noise · {counted(document['noise'], 'photo')} ({share:.0%})")])
+                _select_button(workspace, found, NOISE)
             st.caption("Photos of no cluster: none of the groups that stay dense holds them.")
-            _select_button(workspace, found, NOISE)
     k = "" if document["k"] is None else f" --k {document['k']}"
     command = f"python -m lib clusters --space {document['space']} --method {document['method']}{k}"
     st.caption(
@@ -120,7 +122,13 @@ def _select_button(workspace: Workspace, found: Clusters, number: int) -> None:
         rows = found.rows(number).tolist()
         selection.select_rows(rows, len(photos.ids), photos.contents, section=sections.CLUSTERS)
 
-    st.button(SHOW, key=f"select_cluster_{number}", icon=":material/my_location:", on_click=select)
+    st.button(
+        SHOW,
+        key=f"select_cluster_{number}",
+        icon=":material/my_location:",
+        help="Select these photos on the map, and on every page",
+        on_click=select,
+    )
 
 
 def _table(found: Clusters, ids: list[str]) -> pd.DataFrame:

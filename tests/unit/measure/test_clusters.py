@@ -127,8 +127,8 @@ def test_the_trait_names_each_photo_s_cluster_and_noise() -> None:
     [
         (0.9, 0, "2 clusters are nearly the 5 classes: ARI 0.90 [0.80, 1.00], NMI 0.90, 4 photos."),
         (0.5, 0, "partly match"),
-        (0.1, 1, "2 clusters and 25% noise hardly match the 5 classes"),
-        (0.01, 0, "have nothing to do with"),
+        (0.1, 1, "2 clusters and 25% noise loosely match the 5 classes"),
+        (0.01, 0, "do not follow"),
         (None, 0, "nothing to agree with"),
     ],
 )
