@@ -150,7 +150,7 @@ def _show_pairs(document: SpacesDocument, titles: dict[str, str]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=help_, key="pairs_table")
     first = pairs[0]
     st.caption(
-        f"Darker is more alike. Mutual k-NN over all {first['images']:,} photos at k = {first['k']}; the other figures "
+        f"A stronger violet is more alike. Mutual k-NN over all {first['images']:,} photos at k = {first['k']}; the other figures "
         f"over {counted(first['sample'], 'photo')}. *Chance*: the same with the photos of one space shuffled, for "
         "mutual k-NN k / (n − 1)."
     )
