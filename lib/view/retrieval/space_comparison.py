@@ -150,8 +150,9 @@ def _show_pairs(document: SpacesDocument, titles: dict[str, str]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=help_, key="pairs_table")
     first = pairs[0]
     st.caption(
-        f"A stronger violet is more alike. Mutual k-NN over all {first['images']:,} photos at k = {first['k']}; the other figures "
-        f"over {counted(first['sample'], 'photo')}. *Chance*: the same with the photos of one space shuffled, for "
+        "A stronger violet is more alike. "
+        f"Mutual k-NN over all {first['images']:,} photos at k = {first['k']}; the other figures over "
+        f"{counted(first['sample'], 'photo')}. *Chance*: the same with the photos of one space shuffled, for "
         "mutual k-NN k / (n − 1)."
     )
     page_controls.csv_button(pd.DataFrame([_numbers(cast("dict[str, object]", pair)) for pair in pairs]), "space-pairs")
