@@ -28,6 +28,9 @@ MUTED = "#8c8794"
 SCALE = "Viridis"
 # Unlike any class colour, and visible on light and dark ground.
 QUERY = "#7a5cff"
+# Over a grey photo: the parts that bring two photos together, and those that hold them apart. Amber and blue stay apart
+# for every colour-blind eye.
+BINDS, DIVIDES = "#ffb300", "#3f7dff"
 
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:
