@@ -33,15 +33,24 @@ test("both photos share one scale, and a scale of nothing does not divide by zer
 });
 
 test("what binds is warm and what divides is cold, whichever sign the metric has", () => {
-  const [warm, cold] = [rgb("#ffb300"), rgb("#3f7dff")];
-  assert.deepEqual(warm, [255, 179, 0]);
+  assert.deepEqual(rgb("#ffb300"), [255, 179, 0]);
+  const warm = [
+    [200, 80, 0],
+    [255, 200, 100],
+  ];
+  const cold = [
+    [0, 40, 200],
+    [100, 200, 255],
+  ];
   const colours = (sign) => {
     const pixels = heat([2, -2, 0], 2, sign, warm, cold);
     return [[...pixels.slice(0, 3)], [...pixels.slice(4, 7)]];
   };
-  assert.deepEqual(colours(1), [warm, cold]); // a similarity
-  assert.deepEqual(colours(-1), [cold, warm]); // a distance
-  assert.equal(heat([2, -2, 0], 2, 1, warm, cold)[11], 0);
+  assert.deepEqual(colours(1), [warm[1], cold[1]]); // a similarity
+  assert.deepEqual(colours(-1), [cold[1], warm[1]]); // a distance
+  const pixels = heat([2, 1, 0], 2, 1, warm, cold);
+  assert.deepEqual([...pixels.slice(4, 7)], [228, 140, 50]); // half as strong, half way
+  assert.equal(pixels[11], 0);
 });
 
 test("links are those with the largest parts, of all cells or of one", () => {

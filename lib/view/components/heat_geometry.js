@@ -24,17 +24,27 @@ export function largest(...lists) {
   return most > 0 ? most : 1;
 }
 
-// How opaque the heat of a value is, 0 to `MOST`. A root makes weak parts visible beside a strong one.
-const MOST = 0.88;
+// How opaque the heat of a value is, 0 to `MOST`: weak parts leave the photo clear, strong ones cover it.
+const MOST = 0.86;
 export function opacity(value, most) {
-  return MOST * Math.min(1, Math.abs(value ?? 0) / most) ** 0.8;
+  return MOST * level(value, most) ** 1.25;
 }
 
-// The pixels (RGBA, 0 to 255) of a grid of values: `warm` (RGB) where a value times `sign` is positive, else `cold`.
+function level(value, most) {
+  return Math.min(1, Math.abs(value ?? 0) / most);
+}
+
+// The pixels (RGBA, 0 to 255) of a grid of values: `warm` where a value times `sign` is positive, else `cold`. Both are
+// ramps, two colours (RGB) from the weakest part to the strongest.
 export function heat(values, most, sign, warm, cold) {
   const pixels = new Uint8ClampedArray(4 * values.length);
   values.forEach((value, i) => {
-    pixels.set((value ?? 0) * sign >= 0 ? warm : cold, 4 * i);
+    const [weak, strong] = (value ?? 0) * sign >= 0 ? warm : cold;
+    const share = level(value, most);
+    pixels.set(
+      weak.map((from, channel) => Math.round(from + (strong[channel] - from) * share)),
+      4 * i,
+    );
     pixels[4 * i + 3] = 255 * opacity(value, most);
   });
   return pixels;

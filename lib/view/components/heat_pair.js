@@ -117,7 +117,8 @@ function colouring(state, side) {
   if (!chosen || chosen.side === side || !data.matches) {
     return { values: data.photos[side].parts, most: state.most, sign: data.binding };
   }
-  return { values: partners(data.matches, cells, chosen.side, chosen.at), most: 1, sign: 1 };
+  const values = partners(data.matches, cells, chosen.side, chosen.at);
+  return { values, most: largest(values), sign: 1 };
 }
 
 function paint(canvas, { values, most, sign }, colours) {
@@ -145,20 +146,30 @@ function drawLinks(state) {
     const [x, y] = middle(at, ...state.data.grid, state.data.photos[side].box);
     return [frame.left - outer.left + (frame.width * x) / 100, frame.top - outer.top + (frame.height * y) / 100];
   };
+  const circle = (x, y) => {
+    const dot = document.createElementNS(SVG, "circle");
+    dot.setAttribute("cx", x);
+    dot.setAttribute("cy", y);
+    dot.setAttribute("r", 4.5);
+    return dot;
+  };
   state.lines.replaceChildren(
-    ...shown.flatMap((link) => {
+    ...shown.flatMap((link, i) => {
       const [x1, y1] = place(0, link.query);
       const [x2, y2] = place(1, link.answer);
       const bend = Math.max(24, Math.abs(x2 - x1) / 3);
-      const way = `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+      // Lines that would lie on one another fan out.
+      const lift = 22 * (i - (shown.length - 1) / 2) * (state.linked ? 0.5 : 1);
+      const way = `M${x1} ${y1} C${x1 + bend} ${y1 + lift} ${x2 - bend} ${y2 + lift} ${x2} ${y2}`;
       // A dark edge, so that a line is seen over any photo.
-      return ["edge", link.part * state.data.binding < 0 ? "cold" : "warm"].map((name) => {
+      const paths = ["edge", link.part * state.data.binding < 0 ? "cold" : "warm"].map((name) => {
         const path = document.createElementNS(SVG, "path");
         path.setAttribute("d", way);
         path.setAttribute("class", name);
-        path.style.strokeWidth = `${1.2 + (3.3 * Math.abs(link.part)) / most + (name === "edge" ? 2 : 0)}px`;
+        path.style.strokeWidth = `${1.2 + (3 * Math.abs(link.part)) / most + (name === "edge" ? 2 : 0)}px`;
         return path;
       });
+      return [...paths, circle(x1, y1), circle(x2, y2)];
     }),
   );
 }
@@ -237,14 +248,14 @@ function drawScale(state) {
   const matching = Boolean(state.chosen && data.matches);
   scale.matches.hidden = !matching;
   if (matching) {
-    const other = NAMES[1 - state.chosen.side];
-    scale.matches.replaceChildren(
-      ...bar(state, [0, 1], 1, 1, [
-        ["0", ""],
-        ["1", "equal"],
-      ]),
-      element("span", "unit", `on the ${other}: cosine of each cell's features with those of the chosen cell`),
-    );
+    const other = 1 - state.chosen.side;
+    const { most } = colouring(state, other);
+    const words = `on the ${NAMES[other]}: cosine of each cell's features with those of the chosen cell`;
+    const ticks = [
+      ["0", ""],
+      [most.toFixed(3), "best"],
+    ];
+    scale.matches.replaceChildren(...bar(state, [0, most], 1, most, ticks), element("span", "unit", words));
   }
 }
 
@@ -281,7 +292,7 @@ function toggle(words, on, change) {
 
 function build(box, data) {
   const state = { box, data, chosen: null, pointed: null, active: [0, 0], linked: false, heated: true };
-  state.colours = { binds: rgb(data.colours.binds), divides: rgb(data.colours.divides) };
+  state.colours = { binds: data.colours.binds.map(rgb), divides: data.colours.divides.map(rgb) };
   state.most = largest(...data.photos.map((item) => item.parts));
   state.views = [photo(state, 0), photo(state, 1)];
   state.pair = element("div", "pair");
@@ -310,8 +321,8 @@ function build(box, data) {
   }
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", data.title);
-  box.style.setProperty("--binds", data.colours.binds);
-  box.style.setProperty("--divides", data.colours.divides);
+  box.style.setProperty("--binds", data.colours.binds[1]);
+  box.style.setProperty("--divides", data.colours.divides[1]);
   box.replaceChildren(head, state.pair, state.said, state.scale.parts, state.scale.matches, tools);
   box.watcher?.disconnect();
   box.watcher = new ResizeObserver(() => drawLinks(state)); // photos arrive, windows change
