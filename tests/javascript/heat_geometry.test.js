@@ -10,6 +10,7 @@ import {
   partners,
   rgb,
   signed,
+  smooth,
   strongest,
 } from "../../lib/view/components/heat_geometry.js";
 
@@ -51,6 +52,15 @@ test("what binds is warm and what divides is cold, whichever sign the metric has
   const pixels = heat([2, 1, 0], 2, 1, warm, cold);
   assert.deepEqual([...pixels.slice(4, 7)], [228, 140, 50]); // half as strong, half way
   assert.equal(pixels[11], 0);
+});
+
+test("a finer grid has each cell's value in its middle, and nothing beyond the values", () => {
+  const fine = smooth([0, 4, null, 8], 2, 2, 3);
+  assert.equal(fine.length, 36);
+  assert.deepEqual([fine[7], fine[10], fine[25], fine[28]], [0, 4, 0, 8]);
+  assert.deepEqual([fine[0], fine[5]], [0, 4]); // edges keep the value of their cell
+  assert.ok(Math.min(...fine) === 0 && Math.max(...fine) === 8);
+  assert.deepEqual(smooth([5], 1, 1, 2), [5, 5, 5, 5]);
 });
 
 test("links are those with the largest parts, of all cells or of one", () => {

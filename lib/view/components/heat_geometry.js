@@ -27,7 +27,7 @@ export function largest(...lists) {
 // How opaque the heat of a value is, 0 to `MOST`: weak parts leave the photo clear, strong ones cover it.
 const MOST = 0.86;
 export function opacity(value, most) {
-  return MOST * level(value, most) ** 1.25;
+  return MOST * level(value, most) ** 1.5;
 }
 
 function level(value, most) {
@@ -48,6 +48,28 @@ export function heat(values, most, sign, warm, cold) {
     pixels[4 * i + 3] = 255 * opacity(value, most);
   });
   return pixels;
+}
+
+// A grid of values drawn `factor` times as fine: each cell has its value in its middle, and between two middles the
+// values pass over smoothly. A value that is none (null) counts as 0.
+export function smooth(values, height, width, factor) {
+  const along = (count) =>
+    Array.from({ length: count * factor }, (_, i) => {
+      const at = Math.min(count - 1, Math.max(0, (i + 0.5) / factor - 0.5));
+      const first = Math.floor(at);
+      const share = at - first;
+      return [first, Math.min(count - 1, first + 1), share * share * (3 - 2 * share)];
+    });
+  const columns = along(width);
+  return along(height).flatMap(([above, below, down]) =>
+    columns.map(([left, right, across]) => {
+      const row = (y) => {
+        const from = values[y * width + left] ?? 0;
+        return from + ((values[y * width + right] ?? 0) - from) * across;
+      };
+      return row(above) + (row(below) - row(above)) * down;
+    }),
+  );
 }
 
 export function rgb(hex) {

@@ -2,9 +2,10 @@
 // part; a click, Enter or Space chooses it, and the other photo then shows how well each of its cells matches it.
 
 import { element } from "./dom.js";
-import { best, heat, largest, middle, moved, partners, rgb, signed, strongest } from "./heat_geometry.js";
+import { best, heat, largest, middle, moved, partners, rgb, signed, smooth, strongest } from "./heat_geometry.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const FINE = 192; // pixels along the longer side of the heat
 const LINKS = 10; // drawn of all cells
 const LINKS_OF_CELL = 3;
 const NAMES = ["query", "answer"];
@@ -29,8 +30,8 @@ function photo(state, side) {
   image.src = item.src;
   image.alt = item.alt;
   const canvas = element("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  canvas.width = width * state.factor;
+  canvas.height = height * state.factor;
   const cells = element("div", "cells");
   cells.tabIndex = 0;
   cells.setAttribute("role", "grid");
@@ -210,9 +211,15 @@ function sentence(state) {
 function draw(state) {
   const { data, views, chosen, pointed } = state;
   state.box.classList.toggle("plain", !state.heated);
+  const coloured = chosen ? `${chosen.side} ${chosen.at}` : "";
+  const repaint = state.coloured !== coloured;
+  state.coloured = coloured;
   views.forEach((view, side) => {
     const matching = chosen && chosen.side !== side && data.matches;
-    paint(view.canvas, colouring(state, side), state.colours);
+    if (repaint) {
+      const { values, most, sign } = colouring(state, side);
+      paint(view.canvas, { values: smooth(values, ...data.grid, state.factor), most, sign }, state.colours);
+    }
     view.figure.classList.toggle("matching", Boolean(matching));
     const same = !data.matches && chosen ? chosen.at : null; // pixels: the place itself
     for (const cell of view.cells.querySelectorAll(".cell")) {
@@ -294,6 +301,7 @@ function build(box, data) {
   const state = { box, data, chosen: null, pointed: null, active: [0, 0], linked: false, heated: true };
   state.colours = { binds: data.colours.binds.map(rgb), divides: data.colours.divides.map(rgb) };
   state.most = largest(...data.photos.map((item) => item.parts));
+  state.factor = Math.max(1, Math.ceil(FINE / Math.max(...data.grid)));
   state.views = [photo(state, 0), photo(state, 1)];
   state.pair = element("div", "pair");
   state.lines = document.createElementNS(SVG, "svg");

@@ -196,8 +196,8 @@ def _choose_pair(image_id: str | None) -> None:
 def _show_why(workspace: Workspace, row: int, neighbour: str, side: Side) -> None:
     """Where in the query and in one neighbour the metric's value comes from."""
     with st.container(border=True, key="map_why"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**Why is this neighbour close?**", width="stretch")
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
+            st.markdown("**Why is it close?**", width="content")
             st.button("Close", icon=":material/close:", key="map_why_close", on_click=_choose_pair, args=(None,))
         query = query_row(cached.catalog(workspace), row)
         pair_heat.show(workspace, query, neighbour, [side], key="map_why_heat")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,16 @@ import torch
 from PIL import Image
 
 from lib.commands import cli
+from lib.commands.options import parser
 from lib.documents.search import ExplainDocument
 from lib.embed.embedder import Embedder
 from lib.errors import ArtifactError, DataError, QueryError
 from lib.learn import backbone, hardware, transforms
 from lib.prepare import pipeline, workspace
 from lib.prepare.workspace import Workspace
-from lib.retrieval import explain, search
+from lib.retrieval import explain, reproduce, search
 from lib.retrieval.query import Query, find_query, query_part, query_picture
+from lib.retrieval.reproduce import Reproduction
 from lib.retrieval.search import SearchableSpace
 from lib.search.metrics import METRICS
 from lib.settings import Settings
@@ -200,3 +203,16 @@ def test_a_photo_that_is_not_there_is_one_line(prepared: Settings, capsys: pytes
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "neither an image id of the catalog nor a file" in captured.err
+
+
+@pytest.mark.parametrize("images", [[QUERY], ["-odd name.png"], []])
+def test_the_page_offers_a_command_that_parses(images: list[str]) -> None:
+    recipe = Reproduction(
+        images=images, space="resnet18", metric="l1", k=5, engine="exact", part="0,0,50,50", unit=True, left_out=[]
+    )
+    words = shlex.split(reproduce.explain_command(recipe, ANSWER))
+    assert words[:3] == ["python", "-m", "lib"]
+    options = parser().parse_args(words[3:])
+    wanted = (images or [reproduce.YOURS])[0]
+    assert (options.query, options.answer, options.space, options.metric) == (wanted, ANSWER, "resnet18", "l1")
+    assert (options.crop, options.normalise) == ((0, 0, 50, 50), True)
