@@ -28,6 +28,7 @@ MOST_CELLS = 16
 _PICTURE = 480
 NAMES = ("Query", "Answer")
 HINT = "Point at a cell for its part; click it to see what it matches in the other photo (or arrow keys and Enter)."
+HINT_OF_PLACES = "Point at a cell for its part (or use the arrow keys)."
 PLACES = "Pixels are compared place by place, so a cell matches the one at its place."
 TOO_FINE = "The network's grid is too fine to compare its cells one by one."
 NO_PICTURE = "The query is a vector without a photo, so its parts have no place."
@@ -97,7 +98,7 @@ def _show_side(explained: Explanation, side: Side, names: tuple[str, str], pictu
         binding=parts.binding,
         total=parts.total,
         unit=_unit(parts, what),
-        hint=HINT,
+        hint=HINT if matches is not None else HINT_OF_PLACES,
         places=PLACES if explained.query.map is None else TOO_FINE,
         matches=matches,
         pairs=pairs,

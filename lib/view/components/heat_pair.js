@@ -154,25 +154,25 @@ function drawLinks(state) {
     dot.setAttribute("r", 4.5);
     return dot;
   };
-  state.lines.replaceChildren(
-    ...shown.flatMap((link, i) => {
-      const [x1, y1] = place(0, link.query);
-      const [x2, y2] = place(1, link.answer);
-      const bend = Math.max(24, Math.abs(x2 - x1) / 3);
-      // Lines that would lie on one another fan out.
-      const lift = 22 * (i - (shown.length - 1) / 2) * (state.linked ? 0.5 : 1);
-      const way = `M${x1} ${y1} C${x1 + bend} ${y1 + lift} ${x2 - bend} ${y2 + lift} ${x2} ${y2}`;
-      // A dark edge, so that a line is seen over any photo.
-      const paths = ["edge", link.part * state.data.binding < 0 ? "cold" : "warm"].map((name) => {
-        const path = document.createElementNS(SVG, "path");
-        path.setAttribute("d", way);
-        path.setAttribute("class", name);
-        path.style.strokeWidth = `${1.2 + (3 * Math.abs(link.part)) / most + (name === "edge" ? 2 : 0)}px`;
-        return path;
-      });
-      return [...paths, circle(x1, y1), circle(x2, y2)];
-    }),
-  );
+  const dots = [];
+  const paths = shown.flatMap((link, i) => {
+    const [x1, y1] = place(0, link.query);
+    const [x2, y2] = place(1, link.answer);
+    dots.push(circle(x1, y1), circle(x2, y2));
+    const bend = Math.max(24, Math.abs(x2 - x1) / 3);
+    // Lines that would lie on one another fan out.
+    const lift = (state.linked ? 11 : 22) * (i - (shown.length - 1) / 2);
+    const way = `M${x1} ${y1} C${x1 + bend} ${y1 + lift} ${x2 - bend} ${y2 + lift} ${x2} ${y2}`;
+    // A dark edge, so that a line is seen over any photo.
+    return ["edge", link.part * state.data.binding < 0 ? "cold" : "warm"].map((name) => {
+      const path = document.createElementNS(SVG, "path");
+      path.setAttribute("d", way);
+      path.setAttribute("class", name);
+      path.style.strokeWidth = `${1.2 + (3 * Math.abs(link.part)) / most + (name === "edge" ? 2 : 0)}px`;
+      return path;
+    });
+  });
+  state.lines.replaceChildren(...paths, ...dots);
 }
 
 function sentence(state) {
