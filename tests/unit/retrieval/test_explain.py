@@ -17,6 +17,7 @@ from PIL import Image
 from lib.commands import cli
 from lib.commands.options import parser
 from lib.documents.search import ExplainDocument
+from lib.embed import spaces
 from lib.embed.embedder import Embedder
 from lib.errors import ArtifactError, DataError, QueryError
 from lib.learn import backbone, hardware, transforms
@@ -110,6 +111,13 @@ def test_a_vector_without_a_picture_is_refused(opened: Workspace, loaded: Load, 
     for space in ("resnet18", "pixels"):
         with pytest.raises(QueryError, match="has no picture"):
             explain.place(opened, loaded(space), Query("a row", None, [], None, "row", np.zeros(512)), embed)
+
+
+def test_a_space_without_positions_says_so(opened: Workspace, loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    histogram = replace(spaces.get("pixels"), dtype="float32")
+    monkeypatch.setattr(Workspace, "prepared_space", lambda self, name: histogram)
+    with pytest.raises(QueryError, match="no feature maps"):
+        explain.place(opened, loaded("pixels"), find_query(loaded("pixels").catalog, QUERY))
 
 
 def test_a_photo_that_became_another_one_is_refused(
