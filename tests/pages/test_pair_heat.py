@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from lib.retrieval.query import find_query
 from lib.search.metrics import METRICS
 from lib.search.position_parts import PositionParts
 from lib.settings import Settings
-from lib.view import pair_heat, photo_viewer
+from lib.view import cached, network_preloading, pair_heat, photo_viewer
 
 Start = Callable[[Settings], AppTest]
 QUERY, ANSWER = "tulip/04.jpg", "rose/03.png"
@@ -153,3 +154,22 @@ def test_blocks_keep_the_sum() -> None:
     assert found.sum() == pytest.approx(grid.sum())
     small = grid[:4, :7]
     np.testing.assert_array_equal(pair_heat.blocks(small), small)
+
+
+def test_preloading_makes_the_network_of_the_page_or_fails_in_silence(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network_preloading.load(opened, "resnet18")
+    made = cached.quiet_embedder(opened, "resnet18")
+    assert cached.quiet_embedder(opened, "resnet18") is made
+    assert made.maps is not None
+
+    def broken(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(cached, "quiet_embedder", broken)
+    network_preloading.load(opened, "resnet18")
+    # Nothing is loaded where nobody is served, or where no network is needed.
+    network_preloading.begin(opened, "resnet18")
+    network_preloading.begin(opened, "pixels")
+    assert not [thread for thread in threading.enumerate() if thread.name == "petalscope-network"]

@@ -27,7 +27,7 @@ export function largest(...lists) {
 // How opaque the heat of a value is, 0 to `MOST`: weak parts leave the photo clear, strong ones cover it.
 const MOST = 0.86;
 export function opacity(value, most) {
-  return MOST * level(value, most) ** 1.5;
+  return MOST * level(value, most) ** 1.9;
 }
 
 function level(value, most) {
