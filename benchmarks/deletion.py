@@ -107,7 +107,11 @@ def rows(strongest: np.ndarray, chance: np.ndarray, embed: Embedder) -> Iterable
         note=note,
     )
     yield most(
-        f"{what}: p of the mean difference (sign flips)", tested.p, LARGEST_P, "p", note="smallest possible 0.0001"
+        f"{what}: p of the mean difference (sign flips), thousandths",
+        1000 * tested.p,
+        1000 * LARGEST_P,
+        "thousandths",
+        note="the smallest possible is 0.1",
     )
 
 
