@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import inspect, prepare, search, train
+from lib.commands import explain, inspect, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--a", choices=tuple(METRICS), default="l1")
     command.add_argument("--b", choices=tuple(METRICS), default="cosine")
     command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
+    _explain_options(add("explain", explain.explain, explain.show_explain, explain.ABOUT, space, weights, seed))
     command = add(
         "evaluate",
         search.evaluate,
@@ -122,10 +123,7 @@ def parser() -> argparse.ArgumentParser:
         "measure the recall of a collection's index",
         store,
     )
-    command.add_argument("--collection", required=True, metavar="C", help="the collection")
-    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
-    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
-    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
+    _recall_options(command)
     add(
         "doctor",
         inspect.doctor,
@@ -151,6 +149,21 @@ def _space_commands(
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
+
+
+def _explain_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("query", metavar="QUERY", help="an image id of the catalog, or a file")
+    command.add_argument("answer", metavar="ANSWER", help="the same")
+    command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
+    command.add_argument("--crop", type=_box, metavar="L,T,R,B", help="only this part of QUERY, in percent")
+    command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
+
+
+def _recall_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--collection", required=True, metavar="C", help="the collection")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
+    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

@@ -33,8 +33,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "other", "drawn", "train", "preset", "seeds",
     ),
     MAP: (
-        QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", "method", "clusters", SECTION,
-        PASSING, *BY_BROWSER,
+        QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", "pair", "method", "clusters",
+        SECTION, PASSING, *BY_BROWSER,
     ),
     RETRIEVAL: (
         QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",
