@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import inspect, prepare, search, train
+from lib.commands import features, inspect, prepare, search, train
 from lib.embed import spaces
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
@@ -90,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _evaluate_options(command)
+    add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
+        "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
+    )
     command = add(
         "map",
         prepare.make_map,
@@ -225,6 +228,10 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     return _whole(text, 1)
+
+
+def _dimension(text: str) -> int:
+    return _whole(text, 0)
 
 
 def _seed(text: str) -> int:
