@@ -9,6 +9,7 @@ import streamlit as st
 from lib.view import selection, url_state
 
 L1_COSINE, GRIDS = "l1-cosine", "grids"
+FEATURES, DEPTH = "features", "depth"
 
 
 def to_grids(space: str) -> Callable[[str], None]:

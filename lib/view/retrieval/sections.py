@@ -9,14 +9,16 @@ from lib.prepare.workspace import Workspace
 from lib.view import page_controls, url_state
 from lib.view.retrieval import (
     calibration,
+    depth,
     disagreements,
+    features,
     result_rows,
     robustness_lab,
     scoreboard,
     two_configurations,
     understand,
 )
-from lib.view.retrieval.section_links import GRIDS, L1_COSINE
+from lib.view.retrieval.section_links import DEPTH, FEATURES, GRIDS, L1_COSINE
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ SECTIONS = {
     "disagreements": Section("Disagreements", disagreements.show),
     "calibration": Section("Calibration", calibration.show),
     "robustness": Section("Robustness", robustness_lab.show),
+    FEATURES: Section("Features", features.show),
+    DEPTH: Section("Depth", depth.show),
     "understand": Section("Understand", understand.show),
 }
 
