@@ -24,12 +24,16 @@ def has_maps(embed: Embedder) -> bool:
     return embed.maps is not None
 
 
-def feature_map(embed: Embedder, image: Image.Image) -> np.ndarray:
-    """The last feature map of an upright RGB image, float32 (512, h, w). Raises QueryError for a space without maps."""
+# An upright RGB image, or its pixels (h, w, 3), uint8, no smaller than `Embedder.side`.
+Picture = Image.Image | np.ndarray
+
+
+def feature_map(embed: Embedder, image: Picture) -> np.ndarray:
+    """The last feature map of an image, float32 (512, h, w). Raises QueryError for a space without maps."""
     return np.asarray(next(feature_maps(embed, [image]))[0])
 
 
-def feature_maps(embed: Embedder, images: Iterable[Image.Image]) -> Iterator[np.ndarray]:
+def feature_maps(embed: Embedder, images: Iterable[Picture]) -> Iterator[np.ndarray]:
     """The last feature maps of many images in their order, in batches (n, 512, h, w) of at most `embed.batch`.
 
     Images are shrunk as they come, so full-size ones need not wait in memory together. Raises QueryError for a space
