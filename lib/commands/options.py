@@ -124,10 +124,7 @@ def parser() -> argparse.ArgumentParser:
         "measure the recall of a collection's index",
         store,
     )
-    command.add_argument("--collection", required=True, metavar="C", help="the collection")
-    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
-    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
-    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
+    _recall_options(command)
     add(
         "doctor",
         inspect.doctor,
@@ -214,6 +211,13 @@ def _map_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--n-neighbors", type=_positive, default=15, metavar="N", help="UMAP's, 2 to 200 (default 15)")
     command.add_argument("--min-dist", type=float, default=0.1, metavar="D", help="UMAP's, 0 to 0.99 (default 0.1)")
     command.add_argument("--metric", choices=("cosine", "euclidean"), help="default: cosine; euclidean for pixels")
+
+
+def _recall_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--collection", required=True, metavar="C", help="the collection")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
+    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
 
 
 def _train_options(command: argparse.ArgumentParser) -> None:
