@@ -23,6 +23,9 @@ ABOUT = (
 )
 
 
+NOT_MEASURED = Verdict("How much each stage of a network knows is not measured yet.", ABOUT)
+
+
 def likeness(found: Depth, stage: str) -> float:
     """The mean CKA of every two networks after a stage; NaN for fewer than two networks."""
     names = [name for name in found.networks if name != PIXELS]
@@ -31,16 +34,14 @@ def likeness(found: Depth, stage: str) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def verdict(found: Depth) -> Verdict | None:
-    """What the last stage knows more than the first one, and how alike networks are after both; None without scores."""
+def verdict(found: Depth) -> Verdict:
+    """What the last stage knows more than the first one, and how alike networks are after both."""
     name = BACKBONE if BACKBONE in found.networks else next(each for each in found.networks if each != PIXELS)
     network = found.networks[name]
     first, last = (network.per_photo(stage, PRECISION) for stage in (_FIRST, _LAST))
-    if not len(first) or len(first) != len(last):
-        return None
-    test = significance.difference(last, first)
-    if test.mean is None or test.ci95 is None or test.p is None:
-        return None
+    test = significance.difference(last, first) if len(first) == len(last) else None
+    if test is None or test.mean is None or test.ci95 is None or test.p is None:
+        return Verdict(f"P@{CUT} is undefined here: {network.scores[_LAST].why or 'a stage has no value'}", ABOUT)
     low, high = (100 * bound for bound in test.ci95)
     chance = "more" if test.p < significance.LEVEL else "no more"
     text = (

@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from lib import artifacts
+from lib import artifacts, statistics
 from lib.data.catalog import Catalog
 from lib.documents.features import FeatureEntry, FeaturesDocument
 from lib.embed import spaces
@@ -156,6 +156,10 @@ def compute(vectors: np.ndarray, labels: np.ndarray, facts: FeatureFacts, seed: 
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = np.maximum(squares / sizes - class_means**2, 0) * sizes / (sizes - 1)
         errors = np.where(sizes > 1, np.sqrt(variance / sizes), np.nan)
+        # Equal values have no spread, which does not show that the next photo is the same. As in `statistics`: up to
+        # the share that Wilson's interval of none of n allows may be others, here as large as the largest value.
+        unseen = np.array([[statistics.wilson(0, max(1, int(size)))[1]] for size in sizes[:, 0]])
+        errors = np.where(errors <= 1e-9 * largest, unseen * largest / _Z, errors)
         chance = np.mean([_selectivity(total / sizes) for total in by_chance], axis=0)
     # A photo in which a feature is 0 is no example of it; a signed feature has no such zero.
     unexcited = (values <= DEAD) & (smallest >= 0)

@@ -41,10 +41,9 @@ def show(workspace: Workspace) -> None:
         network = str(st.selectbox(NETWORK, list(chosen), format_func=titles.__getitem__, width=190, **bound))
     page_frame.origin(workspace, network, Engine="exact", Depth_compared=", ".join(titles[name] for name in chosen))
     found = measurements.depth(workspace)
+    verdict.show(depth_verdict.NOT_MEASURED if found is None else depth_verdict.verdict(found))
     if found is None:
         return
-    if (answer := depth_verdict.verdict(found)) is not None:
-        verdict.show(answer)
     _show_scores(found, titles)
     if row is not None:
         _show_neighbours(workspace, found, network, row)

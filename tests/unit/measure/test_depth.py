@@ -176,7 +176,6 @@ def test_a_large_set_is_sampled_with_its_test_photos(own: Workspace, monkeypatch
 
 def test_the_verdict_has_the_figures_of_the_stages(found: Depth) -> None:
     sentence = depth_verdict.verdict(found)
-    assert sentence is not None
     first, last = (found.networks["resnet18"].value(stage, PRECISION)[0] for stage in ("stem", "layer4"))
     assert f"{first:.1%} after the stem" in sentence.text and f"{last:.1%} after layer4" in sentence.text
     assert f"{100 * (last - first):+.1f} pp [" in sentence.text
@@ -186,7 +185,18 @@ def test_the_verdict_has_the_figures_of_the_stages(found: Depth) -> None:
     order = [*range(6), *range(1, 6)]
     twin = replace(twin, items=items, likeness=found.likeness[np.ix_(order, order)])
     sentence = depth_verdict.verdict(twin)
-    assert sentence is not None and "2 networks agree by CKA 1.00 after the stem and 1.00 after layer4" in sentence.text
+    assert "2 networks agree by CKA 1.00 after the stem and 1.00 after layer4" in sentence.text
+
+
+def test_the_verdict_says_why_there_is_no_score(found: Depth) -> None:
+    network = found.networks["resnet18"]
+    queries = network.scores["stem"].per_query
+    nobody = replace(queries, counted=np.zeros(len(queries.rows), dtype=bool))
+    nothing = {
+        stage: replace(scores, why=evaluation.ONE_CLASS, per_query=nobody) for stage, scores in network.scores.items()
+    }
+    alone = replace(found, networks={"resnet18": replace(network, scores=nothing)})
+    assert depth_verdict.verdict(alone).text == f"P@10 is undefined here: {evaluation.ONE_CLASS}"
 
 
 def test_without_a_network_or_a_test_photo_it_says_so(own: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

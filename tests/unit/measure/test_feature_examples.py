@@ -61,6 +61,15 @@ def test_the_interval_is_as_wide_as_that_of_a_bootstrap(vectors: np.ndarray) -> 
     np.testing.assert_allclose(found.intervals[4], np.percentile(drawn, [2.5, 97.5]), atol=0.03)
 
 
+def test_an_interval_is_never_without_width(vectors: np.ndarray) -> None:
+    vectors[:, 2] = np.where(LABELS == "rose", 1.0, 0.0)
+    found = of(vectors)
+    assert found.selectivity[2] == 1
+    # Of 40 daisies and 20 tulips that leave it at 0, up to 8.8 and 16.1 % may be unlike them: Wilson.
+    assert found.intervals[2, 1] == 1
+    assert found.intervals[2, 0] == pytest.approx(1 - np.hypot(0.0876, 0.1611), abs=0.01)
+
+
 def test_the_top_photos_have_the_largest_values_and_equal_ones_keep_their_order(vectors: np.ndarray) -> None:
     vectors[[7, 50, 80], 2] = 9.0
     vectors[:, 3] = 0
