@@ -45,14 +45,13 @@ def verdict(found: Depth) -> Verdict:
     low, high = (100 * bound for bound in test.ci95)
     chance = "more" if test.p < significance.LEVEL else "no more"
     text = (
-        f"{spaces.get(name).title}: P@{CUT} goes from {first.mean():.1%} after the {_FIRST} to {last.mean():.1%} after "
-        f"{_LAST}, {100 * test.mean:+.1f} pp [{low:+.1f}, {high:+.1f}] over {counted(test.n, 'test photo')}, {chance} "
-        "than chance"
+        f"{spaces.get(name).title}: P@{CUT} {first.mean():.1%} after the {_FIRST}, {last.mean():.1%} after {_LAST}: "
+        f"{100 * test.mean:+.1f} pp [{low:.1f}, {high:.1f}], {counted(test.n, 'test photo')}, {chance} than chance"
     )
     early, late = likeness(found, _FIRST), likeness(found, _LAST)
     if not np.isnan(early) and not np.isnan(late):
         networks = counted(len([each for each in found.networks if each != PIXELS]), "network")
-        text += f"; {networks} agree by CKA {early:.2f} after the {_FIRST} and {late:.2f} after {_LAST}"
+        text += f"; CKA of {networks} {early:.2f} after the {_FIRST}, {late:.2f} after {_LAST}"
     sampled, images = len(found.rows), found.facts["images"]
     population = (
         f" All {images:,} photos." if sampled == images else f" A seeded sample of {sampled:,} of {images:,} photos."

@@ -18,6 +18,7 @@ from lib.prepare import pipeline, workspace
 from lib.prepare.workspace import Workspace
 from lib.settings import Settings
 from lib.view import background_jobs
+from lib.view.figures import depth as figures
 from lib.view.formatting import plain
 from lib.view.retrieval import depth, feature_names, features, measurements
 from tests.conftest import galleries
@@ -188,6 +189,27 @@ def test_a_photo_outside_the_sample_is_embedded_stage_by_stage(
     others = np.array([row for row in range(61) if row != outside])
     expected = measured_depth.neighbours(vectors[others], vectors[outside], np.zeros(0), depth.K)
     assert [tile["id"] for tile in tiles] == [opened.catalog().ids[others[place]] for place, _ in expected]
+
+
+def test_a_trained_network_need_not_be_a_space(
+    start: Start, of_depth: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = workspace.open_workspace(of_depth).weights("resnet18")
+    assert weights is not None
+    networks = {"resnet18": weights, "init": replace(weights, about="trained here")}
+    monkeypatch.setattr(measurements, "networks", lambda opened: networks)
+    monkeypatch.setattr(measured_depth, "networks", lambda opened, catalog: networks)
+    app = open_section(start, of_depth, "depth", depth="init")
+    assert app.selectbox(key="depth_depth").value == "init"
+    opened = workspace.open_workspace(of_depth)
+    found = measured_depth.measure(opened)  # the network is the backbone's, so only its scores are measured again
+    app = open_section(start, of_depth, "depth", depth="init", q=opened.catalog().ids[4])
+    assert plain(depth_verdict.verdict(found).text) in words(app) and "CKA of 2 networks" in words(app)
+    assert [
+        trace.name
+        for trace in figures.curves(found, "map", {"pixels": "P", "resnet18": "R", "init": "I"}, legend=True).data
+        if trace.name
+    ] == ["R", "I", "P"]
 
 
 def test_without_a_network_depth_says_so(start: Start, prepared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

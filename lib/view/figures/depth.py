@@ -37,6 +37,7 @@ def curves(found: Depth, measure: str, titles: Mapping[str, str], *, legend: boo
         figure.add_scatter(
             x=[*stages, *stages[::-1]],
             y=[*high, *low[::-1]],
+            mode="lines",
             fill="toself",
             fillcolor=faint(colour(name), 0.16),
             line={"width": 0},
@@ -60,11 +61,10 @@ def curves(found: Depth, measure: str, titles: Mapping[str, str], *, legend: boo
             ),
         )
     _add_pixels(figure, found, measure, titles, legend=legend)
-    figure.update_layout(
-        height=300, margin={**MARGIN, "t": 30}, legend=LEGEND, title={"text": MEASURES[measure], "font": {"size": 14}}
-    )
+    # As much room above as the legend takes, also where there is none: the figures stand side by side.
+    figure.update_layout(height=320, margin={**MARGIN, "t": 64}, legend=LEGEND)
     figure.update_xaxes(categoryorder="array", categoryarray=list(STAGES), range=[-0.2, len(STAGES) - 0.8])
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title=MEASURES[measure], tickformat=".0%", rangemode="tozero")
     return figure
 
 

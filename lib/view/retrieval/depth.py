@@ -39,7 +39,9 @@ def show(workspace: Workspace) -> None:
     with controls:
         bound = url_state.choice("depth", "depth", list(chosen), next(iter(chosen)))
         network = str(st.selectbox(NETWORK, list(chosen), format_func=titles.__getitem__, width=190, **bound))
-    page_frame.origin(workspace, network, Engine="exact", Depth_compared=", ".join(titles[name] for name in chosen))
+    # A network that was trained here need not have its space prepared, so the weights are named by themselves.
+    about = {f"{titles[name]} ": weights.about for name, weights in chosen.items()}
+    page_frame.origin(workspace, Engine="exact", **about)
     found = measurements.depth(workspace)
     verdict.show(depth_verdict.NOT_MEASURED if found is None else depth_verdict.verdict(found))
     if found is None:

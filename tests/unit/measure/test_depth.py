@@ -185,7 +185,7 @@ def test_the_verdict_has_the_figures_of_the_stages(found: Depth) -> None:
     order = [*range(6), *range(1, 6)]
     twin = replace(twin, items=items, likeness=found.likeness[np.ix_(order, order)])
     sentence = depth_verdict.verdict(twin)
-    assert "2 networks agree by CKA 1.00 after the stem and 1.00 after layer4" in sentence.text
+    assert "CKA of 2 networks 1.00 after the stem, 1.00 after layer4" in sentence.text
 
 
 def test_the_verdict_says_why_there_is_no_score(found: Depth) -> None:
