@@ -13,7 +13,7 @@ import numpy as np
 from lib.documents.search import ExplainDocument
 from lib.embed import spaces
 from lib.embed.embedder import Embedder
-from lib.embed.feature_maps import Picture, feature_map
+from lib.embed.feature_maps import NO_MAPS, Picture, feature_map
 from lib.errors import ArtifactError, QueryError, Remedy
 from lib.learn import transforms
 from lib.prepare.workspace import Workspace
@@ -62,14 +62,16 @@ def place(workspace: Workspace, loaded: SearchableSpace, query: Query, embed: Em
     """A photo of the catalog, or a picture from outside, with its map in a space.
 
     `embed` is the embedder of the space; without it, the network is loaded from the workspace when the space has one.
-    Where `loaded` has vectors of length 1, the map is scaled alike. Raises QueryError for a query without a picture,
-    ArtifactError when a photo's map is not that of its stored vector.
+    Where `loaded` has vectors of length 1, the map is scaled alike. Raises QueryError for a query without a picture or
+    a space without positions, ArtifactError when a photo's map is not that of its stored vector.
     """
     space = workspace.prepared_space(loaded.space)
     row = query.row if query.row is not None else next(iter(query.copies), None)
     if row is None and query.picture is None:
         raise QueryError(f"{shown_name(query.name)} {NO_PICTURE}")
-    if not space.needs_weights:
+    if not (space.pixels or space.needs_weights):
+        raise QueryError(NO_MAPS)
+    if space.pixels:
         return Place(search.vector(workspace, loaded, query), None, (0.0, 0.0, 100.0, 100.0))
     weights = workspace.weights(space.name)
     assert weights is not None, f"{space.name} is computed by a network"

@@ -80,8 +80,8 @@ def of_maps(name: str, query: Map, answer: Map) -> PositionParts:
     chosen = metric(name)
     alone = chosen.higher_is_closer
     if not _defined(chosen, query.vector, answer.vector):
-        nothing = (np.zeros(each.values.shape[1:]) for each in (query, answer))
-        return PositionParts(name, *nothing, 0.0, alone, defined=False)
+        nothing_q, nothing_x = (np.zeros(each.values.shape[1:]) for each in (query, answer))
+        return PositionParts(name, nothing_q, nothing_x, 0.0, alone, defined=False)
     split = chosen.directions or (lambda x, q: _apportioned(chosen, x, q))
     to_answer, to_query = split(answer.vector, query.vector)
     parts_q, parts_x = _over_positions(to_query, query), _over_positions(to_answer, answer)

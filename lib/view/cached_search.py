@@ -12,7 +12,9 @@ import streamlit as st
 from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
+from lib.retrieval import explain
 from lib.retrieval import search as retrieval_search
+from lib.retrieval.explain import Place
 from lib.retrieval.query import Query
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter, SearchableSpace
 from lib.store.connection import Store
@@ -67,6 +69,14 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
     uploaded = any(not query.copies and query.picture is not None for query in queries)
     embed = cached.embedder(workspace, space) if uploaded and spaces.get(space).needs_weights else None
     return np.stack([retrieval_search.vector(workspace, searched, query, embed) for query in queries])
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=KEYS)
+def place(workspace: Workspace, query: Query, space: str, unit: bool = False) -> Place:
+    """A photo with its feature map in a space, from the network that the app has loaded. Shared: read only."""
+    searched = searchable_side(workspace, Side("", space, unit))
+    embed = cached.embedder(workspace, space) if spaces.get(space).needs_weights else None
+    return explain.place(workspace, searched, query, embed)
 
 
 @st.cache_data(max_entries=1_000, show_spinner=False, hash_funcs=KEYS)

@@ -14,7 +14,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.text import counted
-from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached_search, page_controls, page_frame, pair_heat, photo_tiles, url_state, verdict
 from lib.view.cached_search import QuerySet, Side
 from lib.view.formatting import plain
 from lib.view.retrieval import explain_pair, measurements, query_form, reproduce
@@ -57,13 +57,24 @@ def show(workspace: Workspace) -> None:
         search = cached_search.search_milvus if engine == "milvus" else cached_search.search
         document = documents[row.name] = search(workspace, row.queries, row.side, k)
         _show_row(workspace, document, row, key=f"grid_{by}_{place}")
+    pair_heat.preload(workspace, side.space)
     _show_verdict(workspace, queries, rows, documents, by, side)
     counts = {document.get("copies_left_out", 0) for document in documents.values()} - {0}
     if counts:
         st.caption(f":material/content_copy: {copies_left_out(max(counts))}")
     if by == METRIC:
         _show_equal_rows({METRICS[name].title: document for name, document in documents.items()})
-    reproduce.show(workspace, [(row.queries, row.side) for row in rows], list(documents.values()), k, engine)
+    searched = [(row.queries, row.side) for row in rows]
+    reproduce.show(workspace, searched, list(documents.values()), k, engine, explained=_explained(rows, documents))
+
+
+def _explained(rows: list[Row], documents: dict[str, SearchDocument]) -> tuple[str, list[Side]] | None:
+    """The result that is explained, and the side of its row; None where none is."""
+    for row in rows:
+        if row.name in documents and url_state.parameter("why") == row.name and len(row.queries.queries) == 1:
+            result_id = explain_pair.chosen_pair([documents[row.name]])
+            return None if result_id is None else (result_id, [row.side])
+    return None
 
 
 def _show_verdict(

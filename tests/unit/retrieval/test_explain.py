@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,19 @@ import torch
 from PIL import Image
 
 from lib.commands import cli
+from lib.commands.options import parser
 from lib.documents.search import ExplainDocument
+from lib.embed import embedder, spaces
 from lib.embed.embedder import Embedder
 from lib.errors import ArtifactError, DataError, QueryError
 from lib.learn import backbone, hardware, transforms
-from lib.prepare import pipeline, workspace
+from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
-from lib.retrieval import explain, search
+from lib.retrieval import explain, reproduce, search
 from lib.retrieval.query import Query, find_query, query_part, query_picture
+from lib.retrieval.reproduce import Reproduction
 from lib.retrieval.search import SearchableSpace
+from lib.search import exact
 from lib.search.metrics import METRICS
 from lib.settings import Settings
 from tests.conftest import COPY, COPY_OF, draw_picture
@@ -71,8 +76,8 @@ def test_the_parts_sum_to_what_a_search_says(
     assert document["value"] == next(each["value"] for each in results if each["id"] == ANSWER)
     assert document["why"] is None
     assert document["grid"] == ([4, 4] if space == "resnet18" else [128, 128])
-    parts = [abs(each["part"]) for each in document["dimensions"]]
-    assert parts == sorted(parts, reverse=True)
+    sizes = np.abs([each["part"] for each in document["dimensions"]])
+    assert (np.diff(sizes) <= 1e-12 * sizes[0]).all()
     assert document["rounding"] <= 1e-6
 
 
@@ -109,6 +114,13 @@ def test_a_vector_without_a_picture_is_refused(opened: Workspace, loaded: Load, 
             explain.place(opened, loaded(space), Query("a row", None, [], None, "row", np.zeros(512)), embed)
 
 
+def test_a_space_without_positions_says_so(opened: Workspace, loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    histogram = replace(spaces.get("pixels"), dtype="float32")
+    monkeypatch.setattr(Workspace, "prepared_space", lambda self, name: histogram)
+    with pytest.raises(QueryError, match="no feature maps"):
+        explain.place(opened, loaded("pixels"), find_query(loaded("pixels").catalog, QUERY))
+
+
 def test_a_photo_that_became_another_one_is_refused(
     pictures: Path, copied: Settings, tmp_path: Path, embed: Embedder
 ) -> None:
@@ -128,13 +140,15 @@ def test_a_photo_that_became_another_one_is_refused(
 
 
 @needs_bf16
-def test_bfloat16_has_its_own_rounding_and_exact_sums(pictures: Path, quick_weights: str, tmp_path: Path) -> None:
-    settings = Settings(
-        data=pictures, artifacts=tmp_path, weights=quick_weights, offline=True, store_wait_s=0.0, milvus_uri=None
-    )
-    pipeline.prepare(settings, ["resnet18"], precision="bf16")
-    opened = workspace.open_workspace(settings)
-    space, embed = search.load_space(opened, "resnet18"), opened.embedder("resnet18")
+def test_bfloat16_has_its_own_rounding_and_exact_sums(
+    opened: Workspace, loaded: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bf16 = spaces.in_precision(spaces.get("resnet18"), "bf16")
+    monkeypatch.setattr(Workspace, "prepared_space", lambda self, name: bf16)
+    embed, catalog = embedder.embedder(bf16, opened.weights("resnet18")), loaded("resnet18").catalog
+    # As they are stored: in batches with other photos.
+    stored = embed.embed([embed.shrink(catalog.pixels(row, embed.side or 1)) for row in range(len(catalog.ids))])
+    space = replace(loaded("resnet18"), gallery=exact.gallery(stored))
     for metric in METRICS:
         document = explained(opened, space, metric, embed, QUERY, ANSWER)
         check_sums(document)
@@ -200,3 +214,16 @@ def test_a_photo_that_is_not_there_is_one_line(prepared: Settings, capsys: pytes
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "neither an image id of the catalog nor a file" in captured.err
+
+
+@pytest.mark.parametrize("images", [[QUERY], ["-odd name.png"], []])
+def test_the_page_offers_a_command_that_parses(images: list[str]) -> None:
+    recipe = Reproduction(
+        images=images, space="resnet18", metric="l1", k=5, engine="exact", part="0,0,50,50", unit=True, left_out=[]
+    )
+    words = shlex.split(reproduce.explain_command(recipe, ANSWER))
+    assert words[:3] == ["python", "-m", "lib"]
+    options = parser().parse_args(words[3:])
+    wanted = (images or [reproduce.YOURS])[0]
+    assert (options.query, options.answer, options.space, options.metric) == (wanted, ANSWER, "resnet18", "l1")
+    assert (options.crop, options.normalise) == ((0, 0, 50, 50), True)

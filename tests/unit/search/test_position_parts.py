@@ -105,6 +105,17 @@ def test_each_part_is_what_the_formula_says(name: str, relu_maps: tuple[np.ndarr
     assert found.total == pytest.approx(expected(name, q, x))
 
 
+def test_the_example_of_the_docs_by_hand() -> None:
+    query = located(np.array([[[1.0, 3.0]], [[0.0, 2.0]]]))
+    answer = located(np.array([[[4.0, 0.0]], [[0.0, 2.0]]]))
+    assert query.vector.tolist() == answer.vector.tolist() == [2, 1]
+    parts = position_parts.of_maps("cosine", query, answer)
+    assert parts.answer.tolist() == [[0.8, 0.2]]
+    assert parts.query[0] == pytest.approx([0.2, 0.8])
+    # The vectors are equal, so nothing holds the photos apart.
+    assert not position_parts.of_maps("l1", query, answer).answer.any()
+
+
 @pytest.mark.parametrize("name", ["cosine", "ncc"])
 def test_pairs_of_positions_sum_to_the_parts_and_to_the_value(
     name: str, relu_maps: tuple[np.ndarray, np.ndarray]
