@@ -123,6 +123,18 @@ def test_names_of_features(opened: Workspace) -> None:
     assert feature_names.name(signed, 5) == "5: no class"
 
 
+def test_understand_leads_from_the_strongest_features_to_their_photos(start: Start, prepared: Settings) -> None:
+    opened = workspace.open_workspace(prepared)
+    app = open_section(start, prepared, "understand", q=opened.catalog().ids[3])
+    found = feature_examples.find(opened, "resnet18")
+    strongest = np.argsort(-opened.vectors("resnet18").values[3] / np.maximum(found.means, 1e-12), kind="stable")[0]
+    assert plain(feature_names.name(found, int(strongest))) in words(app)
+    next(button for button in app.button if button.key == f"to_feature_{strongest}").click()
+    fine(app.run())
+    assert (app.query_params["section"], app.query_params["feature"]) == ("features", str(strongest))
+    assert list(galleries(app)) == [f"Photos with most of feature {strongest}"]
+
+
 # -- depth ------------------------------------------------------------------------------------------------------------
 
 
