@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.learn import linear_probe
 from lib.measure import depth as measured_depth
 from lib.measure import depth_verdict, feature_examples, feature_verdict
 from lib.prepare import pipeline, workspace
@@ -136,6 +137,12 @@ def test_understand_leads_from_the_strongest_features_to_their_photos(start: Sta
 
 
 # -- depth ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _one_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes of one strength each: which is chosen is tested where they are fitted."""
+    monkeypatch.setattr(linear_probe, "STRENGTHS", (0.1,))
 
 
 @pytest.fixture(scope="module")
