@@ -114,7 +114,7 @@ class FeatureExamples:
         with np.errstate(invalid="ignore", divide="ignore"):
             error = 2 * np.sqrt(rest**2 * of_top + top**2 * of_rest) / (top + rest) ** 2
         bounds = np.stack([self.selectivity - _Z * error, self.selectivity + _Z * error], axis=1)
-        return np.clip(bounds, -1, 1)
+        return np.asarray(np.clip(bounds, -1, 1))
 
     @property
     def _defined(self) -> Bools:

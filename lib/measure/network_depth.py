@@ -143,7 +143,7 @@ def _averaged(pixels: np.ndarray) -> np.ndarray:
     small = min(side, PROBED_SIDE)
     cell = side // small
     blocks = pixels.reshape(len(pixels), small, cell, small, cell, 3)
-    return (blocks.mean(axis=(2, 4), dtype=np.float32) / 255).reshape(len(pixels), -1)
+    return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32) / 255).reshape(len(pixels), -1)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ def table(found: FeatureExamples) -> pd.DataFrame:
             "largest": found.largest,
             "dead": found.dead,
             "redundant": found.redundant,
-            "most correlated feature": np.where(found.partners < 0, None, found.partners),
+            "most correlated feature": [None if partner < 0 else partner for partner in found.partners.tolist()],
             "correlation": found.correlations,
         }
     )
