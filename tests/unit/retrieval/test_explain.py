@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,12 +120,10 @@ def test_a_space_without_positions_says_so(opened: Workspace, loaded: Load, monk
         explain.place(opened, loaded("pixels"), find_query(loaded("pixels").catalog, QUERY))
 
 
-def test_a_photo_that_became_another_one_is_refused(
-    pictures: Path, copied: Settings, tmp_path: Path, embed: Embedder
-) -> None:
+def test_a_photo_that_became_another_one_is_refused(copied: Settings, embed: Embedder) -> None:
     opened = workspace.open_workspace(copied)
     space = search.load_space(opened, "resnet18")
-    # The file has its old size and times, so only its features tell.
+    # Where the file has its old size and times, only its features tell.
     row = space.catalog.row(QUERY)
     assert row is not None
     stored = replace(space.gallery, vectors=np.asarray(space.gallery.vectors)[::-1].copy())
