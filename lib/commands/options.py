@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, inspect, prepare, search, train
+from lib.commands import explain, features, inspect, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
@@ -93,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _evaluate_options(command)
     _space_commands(add, space, weights, seed)
+    add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
+        "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
+    )
     command = add(
         "map",
         prepare.make_map,
@@ -233,6 +236,13 @@ def _map_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", choices=("cosine", "euclidean"), help="default: cosine; euclidean for pixels")
 
 
+def _recall_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--collection", required=True, metavar="C", help="the collection")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
+    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
+    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
+
+
 def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--regime", type=_words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
@@ -254,6 +264,10 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     return _whole(text, 1)
+
+
+def _dimension(text: str) -> int:
+    return _whole(text, 0)
 
 
 def _seed(text: str) -> int:

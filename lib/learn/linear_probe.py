@@ -35,21 +35,23 @@ def activations(
     device: Any,
     progress: Progress = no_progress,
     passes: Sequence[np.ndarray] | None = None,
+    modules: Sequence[str] = LAYERS,
 ) -> dict[str, np.ndarray]:
     """The output of each stage, averaged over the photo's area: layer → (count, channels) float32.
 
     The values of layer4 are the network's features. `inputs(indices)` is the input tensor of these photos; `passes`
-    are the photo indices of each forward pass, by default batches of `BATCH`.
+    are the photo indices of each forward pass, by default batches of `BATCH`. `modules` are the names of the network's
+    parts whose outputs are wanted.
     """
     import torch
 
     network.eval()
-    batches: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
+    batches: dict[str, list[np.ndarray]] = {layer: [] for layer in modules}
     hooks = [
         getattr(network, layer).register_forward_hook(
             lambda module, inputs, output, layer=layer: batches[layer].append(output.mean((2, 3)).cpu().numpy())
         )
-        for layer in LAYERS
+        for layer in modules
     ]
     try:
         with torch.inference_mode():
@@ -78,8 +80,7 @@ def accuracies(
     everything = np.arange(len(train[1]))
     for indices in (subset, everything) if len(subset) < len(everything) else (subset,):
         for layer in LAYERS:
-            fitted = [_probe(train[0][layer][indices], train[1][indices], strength) for strength in STRENGTHS]
-            best = max(fitted, key=lambda probe: probe.score(val[0][layer], val[1]))
+            best = fitted((train[0][layer][indices], train[1][indices]), (val[0][layer], val[1]))
             correct = int((best.predict(test[0][layer]) == test[1]).sum())
             rows.append(
                 {
@@ -91,6 +92,14 @@ def accuracies(
                 }
             )
     return rows
+
+
+def fitted(train: tuple[np.ndarray, np.ndarray], val: tuple[np.ndarray, np.ndarray]) -> Any:
+    """A probe: of those with a C of `STRENGTHS`, the one with the highest accuracy on the validation photos; the middle
+    one without any. `train` and `val` are (activations (n, d), labels (n,)); `predict` of the result gives labels."""
+    if not len(val[1]):
+        return _probe(*train, STRENGTHS[len(STRENGTHS) // 2])
+    return max((_probe(*train, strength) for strength in STRENGTHS), key=lambda probe: probe.score(*val))
 
 
 def few_per_class(labels: np.ndarray, seed: int) -> np.ndarray:

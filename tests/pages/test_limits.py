@@ -21,7 +21,7 @@ from lib import limits
 from lib.data import formats, skipped_files
 from lib.errors import PetalscopeError, QueryError
 from lib.learn import weights_file
-from lib.measure import histograms
+from lib.measure import feature_examples, histograms
 from lib.measure.histograms import Histogram
 from lib.settings import PROJECT, Settings
 from lib.store import addresses, errors, field_search, filters, pool
@@ -29,6 +29,7 @@ from lib.view import formatting, inputs, selection, url_state
 from lib.view.components import crop_box, scatter_link
 from lib.view.embedding_map import selected_photos
 from lib.view.milvus import stats
+from lib.view.retrieval import features
 
 Start = Callable[[Settings], AppTest]
 ATTACK = "a" * 60_000
@@ -100,6 +101,14 @@ def _condition(field: str, operator: str) -> Callable[[str], object]:
 
 # What gets a text that a visitor, or a server that a visitor typed, has written.
 PURITY = Histogram("purity", "Purity", "", ("low", "high"), np.array([0, 1]), np.array([0.0, 0.5, 1.0]))
+EXAMPLES = feature_examples.compute(
+    np.eye(4, 6, dtype=np.float32),
+    np.array(["daisy", "daisy", "rose", "rose"]),
+    {
+        "space": "resnet18", "space_fingerprint": "", "data_fingerprint": "", "weights": None, "split_seed": 0,
+        "libraries": {}, "made": "", "classes": ["daisy", "rose"], "images": 4, "schema": 1,
+    },
+)  # fmt: skip
 READERS: dict[str, Callable[[str], object]] = {
     "shown": pool._redacted,
     "credentials": addresses.split_credentials,
@@ -127,6 +136,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "link whole": lambda text: url_state.parse_whole(text, 0, 9, 1),
     "link zoom": scatter_link.parse_zoom,
     "map filter": lambda text: histograms.parse([f"purity:{text}", text], [PURITY]),
+    "feature": lambda text: features.matching(EXAMPLES, text),
     "link real": lambda text: url_state.parse_real(text, 0, 9, 1),
 }
 

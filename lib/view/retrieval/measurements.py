@@ -10,7 +10,12 @@ import streamlit as st
 
 from lib.data.distortions import DISTORTIONS, Distortion
 from lib.embed import spaces
+from lib.errors import ArtifactError
+from lib.learn import runs as records
+from lib.learn.backbone import Weights
+from lib.measure import depth as measured_depth
 from lib.measure import paired_scores, retrieval_verdicts, robustness, scoreboard
+from lib.measure.depth import Depth
 from lib.measure.paired_scores import ClassDifference, PairedScores
 from lib.measure.retrieval_verdicts import Typical
 from lib.measure.robustness import RobustnessSweep
@@ -28,6 +33,7 @@ from lib.view import background_jobs, cached
 UNASKED = 4e11
 NOT_SCORED = "No scores are measured yet"
 SCORE_BUTTON = "Score every space and metric"
+DEPTH_BUTTON = "Measure depth"
 Cell = tuple[str, str]  # a space and a metric
 _measure = background_jobs.measure_on_request
 
@@ -216,3 +222,46 @@ def sweep_button(workspace: Workspace, names: list[str], kinds: list[Distortion]
         label,
         at_once=False,
     )
+
+
+def networks(workspace: Workspace) -> dict[str, Weights]:
+    """The networks whose depth can be measured, by the name of their space. Shared by all sessions: read only."""
+    try:
+        version = records.version(workspace.settings)
+    except ArtifactError:
+        version = ""
+    return _networks(workspace, version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
+def _networks(workspace: Workspace, runs_version: str) -> dict[str, Weights]:
+    return measured_depth.networks(workspace, cached.catalog(workspace))
+
+
+def depth(workspace: Workspace) -> Depth | None:
+    """The depth of every network. None while it is not measured: the page then shows a button, or the progress.
+
+    Raises QueryError where no photo is a test photo. Shared by all sessions: read only.
+    """
+    chosen, catalog = networks(workspace), cached.catalog(workspace)
+    target = measured_depth.file(workspace, catalog, chosen)
+    if target.is_file():
+        found = _depth(workspace, str(target), target.stat().st_mtime_ns)
+        if found is not None:
+            return found
+    photos = len(measured_depth.sample(catalog))
+    titles = " and ".join(spaces.get(name).title for name in chosen)
+    _measure(
+        lambda reporter: measured_depth.measure(workspace, reporter),
+        "depth",
+        f"Not measured yet: {photos:,} photos pass through {titles}, and every stage is searched and probed. That "
+        "takes some minutes.",
+        DEPTH_BUTTON,
+        at_once=False,
+    )
+    return None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS, validate=lambda found: found is not None)
+def _depth(workspace: Workspace, target: str, modified_ns: int) -> Depth | None:
+    return measured_depth.load(workspace, cached.catalog(workspace), networks(workspace))

@@ -131,9 +131,10 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
             alt="the rank of the original photo under every metric, in each space",
         )
     st.markdown("  \n".join(rank_sentence(titles[space], ranks[space]) for space in compared_spaces))
-    # Until the test over many photos is there, whose verdict then takes its place.
-    first = {titles[space]: sum(ranked.rank == 1 for ranked in by.values()) for space, by in ranks.items()}
-    verdict.show(retrieval_verdicts.distorted_query(first, len(METRICS)))
+    # Where the test over many photos is there, it has the verdict: a page shows one.
+    if not measurements.sweeps(workspace, compared_spaces, DISTORTIONS.values()):
+        first = {titles[space]: sum(ranked.rank == 1 for ranked in by.values()) for space, by in ranks.items()}
+        verdict.show(retrieval_verdicts.distorted_query(first, len(METRICS)))
     metric_titles = {name: metric.title for name, metric in METRICS.items()}
     metric = page_controls.segments("Metric", metric_titles, "metric", "lab", "cosine")
     for space in compared_spaces:

@@ -10,6 +10,7 @@ from lib.view import selection, url_state
 
 L1_COSINE, GRIDS = "l1-cosine", "grids"
 SPACES = "spaces"
+FEATURES, DEPTH = "features", "depth"
 
 
 def to_grids(space: str) -> Callable[[str], None]:

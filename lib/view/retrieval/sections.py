@@ -9,7 +9,9 @@ from lib.prepare.workspace import Workspace
 from lib.view import page_controls, url_state
 from lib.view.retrieval import (
     calibration,
+    depth,
     disagreements,
+    features,
     result_rows,
     robustness_lab,
     scoreboard,
@@ -17,7 +19,7 @@ from lib.view.retrieval import (
     two_configurations,
     understand,
 )
-from lib.view.retrieval.section_links import GRIDS, L1_COSINE, SPACES
+from lib.view.retrieval.section_links import DEPTH, FEATURES, GRIDS, L1_COSINE, SPACES
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ SECTIONS = {
     "calibration": Section("Calibration", calibration.show),
     "robustness": Section("Robustness", robustness_lab.show),
     SPACES: Section("Spaces", space_comparison.show),
+    FEATURES: Section("Features", features.show),
+    DEPTH: Section("Depth", depth.show),
     "understand": Section("Understand", understand.show),
 }
 

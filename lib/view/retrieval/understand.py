@@ -16,16 +16,16 @@ from lib.prepare.workspace import Workspace
 from lib.search import equivalence, worked_example
 from lib.search.metrics import METRICS
 from lib.text import counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, selection, verdict
+from lib.view import cached, cached_features, page_controls, page_frame, photo_tiles, selection, verdict
 from lib.view.components import gallery
 from lib.view.figures import scores, vectors
 from lib.view.figures.style import config
 from lib.view.formatting import plain
-from lib.view.retrieval import measurements
+from lib.view.retrieval import feature_names, measurements
 
 GREY_SIDE = 9  # px of the photo that is flattened
 NUMBERS_A_LINE = 512
-FEATURES_SHOWN = 3
+FEATURES_SHOWN, PHOTOS_SHOWN = 3, 8
 METRIC_NAMES = {
     **{name: metric.short for name, metric in METRICS.items()},
     equivalence.UNIT_L2: "L2 of unit vectors",
@@ -124,13 +124,6 @@ def _show_strip(vector: np.ndarray, alt: str, style: str) -> None:
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=cached.KEYS)
-def _strongest_photos(workspace: Workspace, space: str, feature: int) -> list[tuple[int, float]]:
-    """The rows of the eight photos with the largest values of a feature, and these values."""
-    values = np.asarray(cached.searchable_space(workspace, space).gallery.vectors[:, feature])
-    return [(int(row), float(values[row])) for row in np.argsort(-values, kind="stable")[:8]]
-
-
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=cached.KEYS)
 def feature_means(workspace: Workspace, space: str) -> np.ndarray:
     """The mean absolute value of every feature, (dim,); 1 where a feature is always 0."""
@@ -140,16 +133,16 @@ def feature_means(workspace: Workspace, space: str) -> np.ndarray:
 
 def _show_strongest_features(workspace: Workspace, space: str, vector: np.ndarray) -> None:
     """The photo's strongest features, each with the photos that have its largest values."""
-    ids = cached.catalog(workspace).ids
+    ids, found = cached.catalog(workspace).ids, cached_features.examples(workspace, space)
     ratios = vector / feature_means(workspace, space)
     st.markdown("**What its strongest features respond to** (relative to their mean over all photos)")
     strongest = np.argsort(-ratios, kind="stable")[:FEATURES_SHOWN]
     for column, feature in zip(st.columns(FEATURES_SHOWN, gap="medium"), strongest, strict=True):
-        photos = _strongest_photos(workspace, space, int(feature))
+        photos = found.top(int(feature))[:PHOTOS_SHOWN]
         with column:
             st.caption(
-                f"Feature {feature}: {vector[feature]:.2f}, {ratios[feature]:.1f} × its mean. Photos with its largest "
-                "values:"
+                f"Feature {plain(feature_names.name(found, int(feature)))}. Here {vector[feature]:.2f}, "
+                f"{ratios[feature]:.1f} × its mean. Photos with its largest values:"
             )
             photo_tiles.show_photos(
                 workspace,
@@ -158,6 +151,13 @@ def _show_strongest_features(workspace: Workspace, space: str, vector: np.ndarra
                 title=f"Photos with most of feature {feature}",
                 notes=[f"{value:.2f}" for _, value in photos],
                 tile=70,
+            )
+            st.button(
+                f"Feature {feature}",
+                key=f"to_feature_{feature}",
+                icon=":material/arrow_forward:",
+                help="All its photos, where in them, and its mean in each class",
+                on_click=feature_names.to_feature(space, int(feature)),
             )
 
 
