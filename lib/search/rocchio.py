@@ -32,7 +32,7 @@ from lib.search.metrics import Array, Floats, metric
 class Weights:
     """The weights of the query, of the photos marked right and of those marked wrong, 0 or more.
 
-    The defaults are those of Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), section 9.1.1.
+    The defaults are those of Manning, Raghavan and Schütze (Introduction to Information Retrieval, 2008, § 9.1.1).
     Raises QueryError for a negative or infinite weight.
     """
 
@@ -77,7 +77,9 @@ def moved(name: str, query: Array, right: Array, wrong: Array, weights: Weights 
 
 def _direction(terms: list[tuple[float, Array]], query: Array, *, centre: bool) -> Floats:
     """The weighted sum of directions, (d,), with the length of `query` and, with `centre`, its mean."""
-    summed = sum((weight * unit_vectors(vectors, centre).mean(axis=0) for weight, vectors in terms), np.zeros(len(query)))
+    summed = sum(
+        (weight * unit_vectors(vectors, centre).mean(axis=0) for weight, vectors in terms), np.zeros(len(query))
+    )
     own = query.astype(np.float64)
     mean = own.mean() if centre else 0.0
     length, reached = float(np.linalg.norm(own - mean)), float(np.linalg.norm(summed))

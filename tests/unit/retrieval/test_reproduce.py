@@ -58,7 +58,9 @@ RECIPES = [
 
 
 def _name(recipe: Reproduction) -> str:
-    return f"{recipe.space}-{recipe.metric}-{len(recipe.images)}-{recipe.k}-{recipe.part}{'-moved' * bool(recipe.marks)}"
+    return (
+        f"{recipe.space}-{recipe.metric}-{len(recipe.images)}-{recipe.k}-{recipe.part}{'-moved' * bool(recipe.marks)}"
+    )
 
 
 def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list[str], np.ndarray, Reproduction]:
