@@ -27,9 +27,10 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import findings as measured_findings
-from lib.measure import leaks, map_verdict
+from lib.measure import leaks, map_verdict, stability_traits, stored_stability
 from lib.measure import traits as measured_traits
 from lib.measure.findings import Finding
+from lib.measure.stored_stability import MeasuredStability
 from lib.measure.traits import Trait
 from lib.measure.verdicts import Verdict
 from lib.prepare import doctor
@@ -101,16 +102,30 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
         runs(runs_version)
     except ArtifactError:  # the training page reports a damaged record
         runs_version = ""
-    return _traits(workspace, space, runs_version)
+    return _traits(workspace, space, runs_version, stability(workspace, space) is not None)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
-def _traits(workspace: Workspace, space: str, runs_version: str) -> dict[str, Trait]:
+def _traits(workspace: Workspace, space: str, runs_version: str, has_stability: bool) -> dict[str, Trait]:
     record = workspace.space(space)["weights"]
     weights = None if record is None else record["name"]
     # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
     space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
-    return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs)
+    measured = measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs)
+    stable = stability(workspace, space) if has_stability else None
+    more = [] if stable is None else stability_traits.stability_traits(len(catalog(workspace).ids), stable)
+    return measured | {trait.name: trait for trait in more}
+
+
+@st.cache_resource(
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs=KEYS,
+    validate=lambda measured: measured is not None,  # one that is made later is seen
+)
+def stability(workspace: Workspace, space: str) -> MeasuredStability | None:
+    """How stable the maps of a space are; None while that is not measured. Shared by all sessions: read only."""
+    return stored_stability.load(workspace, space)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for what stands out", hash_funcs=KEYS)

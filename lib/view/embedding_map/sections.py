@@ -5,8 +5,8 @@ from __future__ import annotations
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, selection, url_state
 
-QUERY, SELECTION, FILTER, FINDINGS, TRAINING, PHOTO, READING = (
-    "query", "selection", "filter", "findings", "training", "photo", "reading",
+QUERY, SELECTION, FILTER, FINDINGS, TRAINING, PHOTO, READING, STABILITY = (
+    "query", "selection", "filter", "findings", "training", "photo", "reading", "stability",
 )  # fmt: skip
 TITLES = {
     QUERY: "Query",
@@ -16,6 +16,7 @@ TITLES = {
     TRAINING: "Training",
     PHOTO: "Your photo",
     READING: "Fidelity",
+    STABILITY: "Stability",
 }
 
 
