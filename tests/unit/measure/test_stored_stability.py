@@ -9,10 +9,10 @@ import pytest
 
 from lib.embed import layouts, map_stability
 from lib.measure import stability_traits, stored_stability
-from lib.measure.stored_stability import MeasuredStability
 from lib.prepare import workspace
 from lib.progress import Reporter
 from lib.settings import Settings
+from tests.helpers.stability_records import measurement
 
 SEEDS = (0,)
 
@@ -63,32 +63,6 @@ def test_a_large_set_is_sampled_once_and_for_all() -> None:
     assert (np.diff(rows) > 0).all()
     assert (stored_stability.sample_rows(4_064) == rows).all()
     assert stored_stability.sample_rows(7).tolist() == list(range(7))
-
-
-def measurement(photos: int, total: int, sizes: list[int], candidates: int = 4) -> MeasuredStability:
-    """A measurement of the first `photos` rows with clusters of these sizes; the rest is in none."""
-    labels = np.repeat([*range(len(sizes)), -1], [*sizes, photos - sum(sizes)])
-    some = {
-        "mean": 0.5,
-        "ci95": [0.48, 0.52],
-        "kept": 0.4,
-        "by_methods": {"umap umap": 0.6, "tsne umap": 0.4},
-        "kept_by_method": {"umap": 0.5},
-        "clusters": {
-            "sizes": sizes,
-            "persistence": [0.9] * len(sizes),
-            "p": [1e-5] * len(sizes),
-            "candidates": candidates,
-            "groups": max(1, len(sizes)),
-        },
-    }
-    facts = {
-        "k": 15, "chance": 15 / (photos - 1), "photos": photos, "total": total, "metric": "cosine", "seeds": [0, 1],
-        "runs": 11, "found": some, "seconds": 12.0, "provenance": {"made": "2026-01-01"},
-        "null": {**some, "mean": 0.2, "clusters": {**some["clusters"], "sizes": [], "persistence": [], "p": []}},
-    }  # fmt: skip
-    values = np.linspace(0, 1, photos).astype(np.float32)
-    return MeasuredStability(np.arange(photos), values, values, labels, facts)  # type: ignore[arg-type]
 
 
 def test_traits_are_unknown_outside_the_sample() -> None:
