@@ -12,6 +12,9 @@ from dataclasses import replace
 import streamlit as st
 
 from lib import artifacts
+from lib.embed import spaces
+from lib.measure import feedback_gain
+from lib.measure.feedback_gain import FeedbackGain
 from lib.measure.retrieval_verdicts import MovedRow
 from lib.prepare.workspace import Workspace
 from lib.retrieval import feedback
@@ -25,6 +28,7 @@ from lib.view.formatting import plain
 
 MOST_MARKS = 50
 TOO_MANY = f"At most {MOST_MARKS} photos are marked at once; take a mark back, or clear them."
+GAIN = "Measure what marks do on the test photos"
 CLEAR, SELECTED = "Clear the marks", {"all": "All marked", "right": "Right only"}
 WEIGHTS = {
     "alpha": ("alpha, of the query", USUAL.alpha),
@@ -66,12 +70,18 @@ def with_marks(workspace: Workspace, queries: QuerySet) -> QuerySet:
 
 
 def _rows(workspace: Workspace, key: str) -> tuple[list[int], list[int]]:
-    """The catalog rows marked right and wrong in the address for the query with this key; none for a damaged word."""
+    """The catalog rows marked right and wrong in the address for the query with this key."""
     photos = cached.catalog(workspace)
-    of, *words = (url_state.parameter("marks") or "").split(".")
+    return decode_marks(url_state.parameter("marks") or "", key, len(photos.ids), photos.contents)
+
+
+def decode_marks(word: str, key: str, n: int, contents: str) -> tuple[list[int], list[int]]:
+    """The rows of a catalog of `n` photos marked right and wrong in a word of an address; none where it is damaged, of
+    another catalog or query, or has more than `MOST_MARKS`."""
+    of, *words = word.split(".")
     if of != _query_word(key) or len(words) != 2:
         return [], []
-    right, wrong = (selection.decode(word, len(photos.ids), photos.contents) if word else [] for word in words)
+    right, wrong = (selection.decode(each, n, contents) if each else [] for each in words)
     if len(right) + len(wrong) > MOST_MARKS:
         return [], []
     return right, [row for row in wrong if row not in right]
@@ -143,8 +153,11 @@ def show_weights() -> None:
         st.slider(title, step=0.05, **url_state.fraction(name, 0.0, _HEAVIEST, usual))
 
 
-def show_bar(workspace: Workspace, queries: QuerySet, moved: Sequence[MovedRow], k: int) -> None:
-    """What moved the query and how, what that changed, and how to take it back; nothing without marks."""
+def show_bar(
+    workspace: Workspace, queries: QuerySet, moved: Sequence[MovedRow], k: int, sides: Sequence[Side] = ()
+) -> None:
+    """What moved the query and how, what that changed, and how to take it back; nothing without marks. Over many
+    queries, what marks do is measured for the `sides`."""
     marks = queries.marks
     if not marks:
         return
@@ -169,7 +182,26 @@ def show_bar(workspace: Workspace, queries: QuerySet, moved: Sequence[MovedRow],
             )
             st.button(CLEAR, icon=":material/close:", key="feedback_clear", on_click=clear, args=(workspace, queries))
         st.caption(changes(queries.label, moved, k))
+        if sides:
+            _show_gain(workspace, sides, k, marks.weights)
         st.caption(MEANING)
+
+
+def _show_gain(workspace: Workspace, sides: Sequence[Side], k: int, weights: Weights) -> None:
+    """What marks do over many queries; among pixels behind a button, since there it takes seconds."""
+    slow = any(spaces.get(side.space).pixels for side in sides)
+    if slow and not st.session_state.get("feedback_gain_shown"):
+        if st.button(GAIN, icon=":material/query_stats:", key="feedback_gain"):
+            st.session_state["feedback_gain_shown"] = True
+            st.rerun()
+        return
+    for side in sides:
+        st.caption(plain(feedback_gain.sentence(_gain(workspace, side, k, weights), side.metric)))
+
+
+@st.cache_data(max_entries=64, show_spinner="Marking the results of many queries", hash_funcs=cached_search.KEYS)
+def _gain(workspace: Workspace, side: Side, k: int, weights: Weights) -> FeedbackGain:
+    return feedback_gain.measure(cached_search.searchable_side(workspace, side), side.metric, k, weights)
 
 
 def tally(marks: Marks) -> str:

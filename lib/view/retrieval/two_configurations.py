@@ -33,7 +33,7 @@ def show(workspace: Workspace) -> None:
     names = side_names(a, b)
     if form.queries is not None:
         moved = feedback.moved_rows(workspace, form.queries, list(zip(names, (a, b), strict=True)), k)
-        feedback.show_bar(workspace, form.queries, moved, k)
+        feedback.show_bar(workspace, form.queries, moved, k, (a, b))
         comparison = cached_search.compare(workspace, form.queries, a, b, k)
         documents = [comparison["a"], comparison["b"]]
         explained = explain_pair.chosen_pair(documents)
