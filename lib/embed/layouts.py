@@ -5,7 +5,8 @@ UMAP and PCA are laid out as the maps of the app are (`lib/embed/projection.py`)
 nor its start, so that what both show is not of one method.
 
 A null map comes from `shuffled` vectors: each column is permuted by itself. That keeps every feature's own values and
-destroys all that features have in common, so whatever a map of it shows is made by the method.
+destroys all that features have in common, so whatever a map of it shows is made by the method, or by single features
+whose own values fall into groups.
 """
 
 from __future__ import annotations
@@ -68,11 +69,13 @@ def lay_out(values: np.ndarray, run: Run, metric: str, progress: Progress = no_p
     if run.method != "tsne":
         parameters = MapParameters(run.method, metric=metric, seed=run.seed)
         return projection.project(values, parameters, progress).xy
+    import threadpoolctl
     from sklearn.manifold import TSNE
 
     points = components(prepared(values, metric))
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
-    with warnings.catch_warnings():
+    # One thread: threads that wait for each other are slow on a busy machine, and the layout would depend on them.
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore")
         model = TSNE(2, perplexity=perplexity, init="random", random_state=run.seed, n_jobs=1)
         return np.asarray(model.fit_transform(points), dtype=np.float32)

@@ -81,9 +81,10 @@ def smallest_cluster(n: int) -> int:
 
 def cluster_layout(xy: np.ndarray) -> np.ndarray:
     """HDBSCAN's clusters of a layout (n, 2): labels (n,), -1 for points in none."""
+    import threadpoolctl
     from sklearn.cluster import HDBSCAN
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore")
         labels: np.ndarray = HDBSCAN(min_cluster_size=smallest_cluster(len(xy))).fit(xy.astype(np.float64)).labels_
     return labels
