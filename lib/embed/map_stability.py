@@ -55,13 +55,18 @@ def stability(space: np.ndarray, layouts: Sequence[tuple[Run, np.ndarray]], k: i
     for (run, _), rows in zip(layouts, near, strict=True):
         kept.setdefault(run.method, []).append(shared(true, rows))
     return Stability(
-        np.mean([each for group in pairs.values() for each in group], axis=0, dtype=np.float64).astype(np.float32),
-        np.mean([each for group in kept.values() for each in group], axis=0, dtype=np.float64).astype(np.float32),
+        _mean(pairs),
+        _mean(kept),
         {name: float(np.mean(group)) for name, group in pairs.items()},
         {name: float(np.mean(group)) for name, group in kept.items()},
         k,
         k / (n - 1),
     )
+
+
+def _mean(groups: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """The mean (n,) float32 over all arrays of all groups."""
+    return np.stack([each for group in groups.values() for each in group]).mean(axis=0, dtype=np.float32)
 
 
 def shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:

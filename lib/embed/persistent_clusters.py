@@ -62,16 +62,15 @@ def persistent_clusters(space: np.ndarray, layouts: Sequence[np.ndarray], seed: 
     groups, tested = _merged(space, _nearest_centre(space, cores), seed)
     names, sizes = np.unique(groups, return_counts=True)
     labels = np.full(len(space), -1)
-    kept: tuple[list[int], list[float], list[float]] = ([], [], [])
-    if len(names) > 1:
-        for name, size in sorted(zip(names.tolist(), sizes.tolist(), strict=True), key=lambda each: -each[1]):
-            persistence = _persistence(groups == name, found)
-            if persistence >= PERSISTENT:
-                labels[groups == name] = len(kept[0])
-                worst = max(p for pair, p in tested.items() if name in pair)
-                for column, value in zip(kept, (size, persistence, worst), strict=True):
-                    column.append(value)  # type: ignore[arg-type]
-    return Clusters(labels, *kept, candidates, len(names), len(names) * (len(names) - 1) // 2)
+    kept: list[tuple[int, float, float]] = []
+    for name in names[np.argsort(-sizes, kind="stable")].tolist() if len(names) > 1 else []:
+        persistence = _persistence(groups == name, found)
+        if persistence >= PERSISTENT:
+            labels[groups == name] = len(kept)
+            worst = max(p for pair, p in tested.items() if name in pair)
+            kept.append((int((groups == name).sum()), persistence, worst))
+    columns = ([each[0] for each in kept], [each[1] for each in kept], [each[2] for each in kept])
+    return Clusters(labels, *columns, candidates, len(names), len(names) * (len(names) - 1) // 2)
 
 
 def smallest_cluster(n: int) -> int:

@@ -119,7 +119,8 @@ def load(workspace: Workspace, space: str, seeds: Sequence[int] = SEEDS) -> Meas
     names = ("rows", "stability", "kept", "labels")
     if stored is None or not {*names} <= stored[1].keys():
         return None
-    return MeasuredStability(*(stored[1][name] for name in names), cast("StabilityFacts", stored[0]))
+    rows, stability, kept, labels = (stored[1][name] for name in names)
+    return MeasuredStability(rows, stability, kept, labels, cast("StabilityFacts", stored[0]))
 
 
 def load_layout(workspace: Workspace, space: str, run: Run) -> np.ndarray | None:

@@ -25,7 +25,7 @@ def test_the_gain_is_that_of_single_searches(
     searched, k = loaded(space), 6
     gain = feedback_gain.measure(searched, metric, k, WEIGHTS)
     rows = feedback_gain.query_rows(searched.catalog)
-    assert len(gain.before) == len(gain.after) == len(rows) > 3
+    assert len(gain.before) == len(gain.after) == len(rows) >= 2
     for place, row in enumerate(rows[:4]):
         query = query_row(searched.catalog, int(row))
         label = searched.catalog.labels[row]
