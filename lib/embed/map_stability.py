@@ -66,7 +66,8 @@ def stability(space: np.ndarray, layouts: Sequence[tuple[Run, np.ndarray]], k: i
 
 def _mean(groups: dict[str, list[np.ndarray]]) -> np.ndarray:
     """The mean (n,) float32 over all arrays of all groups."""
-    return np.stack([each for group in groups.values() for each in group]).mean(axis=0, dtype=np.float32)
+    every = [each for group in groups.values() for each in group]
+    return np.asarray(np.stack(every).mean(axis=0), dtype=np.float32)
 
 
 def shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
