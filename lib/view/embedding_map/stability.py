@@ -166,7 +166,7 @@ def _show_agreement(measured: MeasuredStability) -> None:
             "Photos": 100 * share,
             "Shuffled": 100 * null["by_methods"][pair],
         }
-        for pair, share in found["by_methods"].items()
+        for pair, share in sorted(found["by_methods"].items(), key=lambda each: -each[1])
     ]
     rows += [
         {
