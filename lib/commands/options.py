@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import inspect, prepare, search, train
+from lib.commands import explain, inspect, prepare, search, train
 from lib.embed import spaces
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--a", choices=tuple(METRICS), default="l1")
     command.add_argument("--b", choices=tuple(METRICS), default="cosine")
     command.add_argument("--b-space", metavar="S", help="the space of side b (default: that of side a)")
+    _explain_options(add("explain", explain.explain, explain.show_explain, explain.ABOUT, space, weights, seed))
     command = add(
         "evaluate",
         search.evaluate,
@@ -135,6 +136,14 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     return root
+
+
+def _explain_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("query", metavar="QUERY", help="an image id of the catalog, or a file")
+    command.add_argument("answer", metavar="ANSWER", help="the same")
+    command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
+    command.add_argument("--crop", type=_box, metavar="L,T,R,B", help="only this part of QUERY, in percent")
+    command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Types of the `search`, `compare` and `evaluate` documents.
+"""Types of the `search`, `compare`, `explain` and `evaluate` documents.
 
 Fields may be added, never renamed: other programs read these documents.
 """
@@ -70,6 +70,55 @@ class CompareDocument(TypedDict):
     rbo: float | None
     kendall_tau: float | None
     ranks: CompareRanks
+
+
+class DimensionPart(TypedDict):
+    """What one dimension adds to a metric's value, and its values in both vectors (pixels: 0 to 1)."""
+
+    dimension: int
+    part: float
+    query: float
+    answer: float
+
+
+class ExplainParts(TypedDict):
+    """The parts of a value at each position of both photos, row by row from the top."""
+
+    query: list[list[float]]
+    answer: list[list[float]]
+
+
+class ExplainSeen(TypedDict):
+    """The part of each photo that the grid covers: left, top, right and bottom in percent."""
+
+    query: list[float]
+    answer: list[float]
+
+
+class ExplainDocument(TypedDict):
+    """What `python -m lib explain --json` prints: where a metric's value between two photos comes from.
+
+    `value` is what a search has. `sum` is that value, for `l2` its square: of a similarity the parts of each photo
+    alone sum to it, of a distance those of both photos together, and the dimensions' parts always do. `dimensions` are
+    ordered from the largest part, whatever its sign. `rounding` is the largest difference of a photo's map to its
+    stored vector, relative to the vector's length; it is spread evenly over the positions. `why` says why there is no
+    value, and is None where there is one: all parts are then 0.
+    """
+
+    query: str
+    answer: str
+    space: str
+    normalised: NotRequired[bool]
+    metric: str
+    value: float
+    higher_is_closer: bool
+    grid: list[int]
+    seen: ExplainSeen
+    parts: ExplainParts
+    sum: float
+    dimensions: list[DimensionPart]
+    rounding: float
+    why: str | None
 
 
 # The lower and upper bound, or None where the measure is undefined.

@@ -24,7 +24,9 @@ class Embedder:
 
     `batch` is the best n for `embed`. `side` is the shorter side that `shrink` reduces to, px: given one, `shrink` also
     takes pixels (h, w, 3) that are no smaller than that. `engine` names the computing library and its version. Up to
-    `workers` threads, of an executor that `pool` makes, may call `embed` at the same time.
+    `workers` threads, of an executor that `pool` makes, may call `embed` at the same time. `maps` makes the last
+    feature maps (n, dim, h, w) of n shrunk images, whose means over the positions are the vectors; None for spaces
+    without a network.
     """
 
     shrink: Callable[[Any], Any]
@@ -34,6 +36,7 @@ class Embedder:
     engine: dict[str, str] | None = None
     workers: int = 1
     pool: Callable[[int], AbstractContextManager[Executor]] = ThreadPoolExecutor
+    maps: Callable[[Sequence[Any]], np.ndarray] | None = None
 
 
 def embedder(space: Space, weights: Weights | None) -> Embedder:
@@ -57,6 +60,7 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         engine=engine.facts,
         workers=engine.workers,
         pool=inference.thread_pool,
+        maps=lambda shrunk: engine.maps(np.stack(shrunk)),
     )
 
 

@@ -40,11 +40,24 @@ _RELU: tuple[str, list[float], str] = ("relu", [], "")
 
 
 @dataclass(frozen=True)
+class Pooled:
+    """A network that averages its last feature maps (n, 512, h, w) over their positions: features (n, 512)."""
+
+    maps: Network
+
+    def __call__(self, batch: Any) -> Any:
+        """The features of a batch (n, 3, side, side)."""
+        return self.maps(batch).float().mean((2, 3))
+
+
+@dataclass(frozen=True)
 class Engine:
-    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, 512). `facts` go into provenance.
-    `workers`, each with its own batch, keep the machine busy."""
+    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, 512); `maps` into the last feature maps,
+    float32 (n, 512, h, w), whose means over the positions are those features. `facts` go into provenance. `workers`,
+    each with its own batch, keep the machine busy."""
 
     run: Callable[[np.ndarray], np.ndarray]
+    maps: Callable[[np.ndarray], np.ndarray]
     facts: dict[str, str]
     batch: int
     workers: int
@@ -86,15 +99,20 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
             network = reference.to(device=device, dtype=dtype)
         except torch.OutOfMemoryError as error:
             raise WeightsError(GPU_MEMORY_FULL, remedy=Remedy.FREE_GPU) from error
+    last_maps = fast.maps if isinstance(fast, Pooled) else lambda batch: backbone.last_maps(reference.to(dtype), batch)
 
-    def run(photos: np.ndarray) -> np.ndarray:
-        with torch.inference_mode(), _exact(device):
-            return _features(network, _input(photos, preprocess, device).to(dtype))
+    def computed(by: Network) -> Callable[[np.ndarray], np.ndarray]:
+        def compute(photos: np.ndarray) -> np.ndarray:
+            with torch.inference_mode(), _exact(device):
+                return _values(by, _input(photos, preprocess, device).to(dtype))
 
+        return compute
+
+    run, maps = computed(network), computed(last_maps)
     facts = {"name": name, "version": torch.__version__}
     if device.type == "cuda":
-        return Engine(within_memory(run, GPU_BATCH), facts, GPU_BATCH, 1)
-    return Engine(run, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
+        return Engine(within_memory(run, GPU_BATCH), within_memory(maps, GPU_BATCH), facts, GPU_BATCH, 1)
+    return Engine(run, maps, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
 
 
 @contextmanager
@@ -137,9 +155,9 @@ def within_memory(run: Callable[[np.ndarray], np.ndarray], most: int) -> Callabl
     return run_in_parts
 
 
-def _features(network: Network, batch: torch.Tensor) -> np.ndarray:
-    features: np.ndarray = network(batch).float().cpu().numpy()
-    return features
+def _values(network: Network, batch: torch.Tensor) -> np.ndarray:
+    values: np.ndarray = network(batch).float().cpu().numpy()
+    return values
 
 
 def _input(photos: np.ndarray, preprocess: Preprocess, device: torch.device) -> torch.Tensor:
@@ -188,7 +206,7 @@ def _verified(reference: Any, build: Callable[..., Network], precision: str, sid
     return fast if bool((apart <= TOLERANCE[precision]).all()) else None
 
 
-def onednn(network: Any, dtype: torch.dtype, side: int) -> Network:
+def onednn(network: Any, dtype: torch.dtype, side: int) -> Pooled:
     """The folded `network` as oneDNN calls: weights are reordered once for the kernel; shortcut and ReLU are applied
     while a convolution's result is still in cache.
 
@@ -217,11 +235,11 @@ def onednn(network: Any, dtype: torch.dtype, side: int) -> Network:
         side = max(1, side // block.conv1.stride[0])
         blocks.append((first, reordered(block.conv2, side), shortcut))
 
-    def run(batch: Any) -> Any:
+    def maps(batch: Any) -> Any:
         x = torch.cat([network.maxpool(convolve(part, *stem, *_RELU)) for part in batch.split(chunk)])
         for first, second, shortcut in blocks:
             added = x if shortcut is None else convolve(x, *shortcut, *_EMPTY)
             x = convolve.binary(convolve(x, *first, *_RELU), added, *second, "add", 1.0, *_RELU)
-        return x.float().mean((2, 3))
+        return x
 
-    return run
+    return Pooled(maps)

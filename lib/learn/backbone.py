@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,6 +266,24 @@ def features(weights: Weights) -> torch.nn.Module:
 def stages(network: Any) -> list[Any]:
     """The four stages of a ResNet18, of two blocks each."""
     return [network.layer1, network.layer2, network.layer3, network.layer4]
+
+
+def stage_maps(network: Any, batch: Any) -> Iterator[Any]:
+    """The feature maps (n, c, h, w) of a batch (n, 3, side, side) after the stem and after each of the four stages.
+
+    c is 64, 64, 128, 256 and 512; h and w are a quarter of the input's, a quarter, and half of the one before.
+    """
+    maps = network.maxpool(network.relu(network.bn1(network.conv1(batch))))
+    yield maps
+    for stage in stages(network):
+        maps = stage(maps)
+        yield maps
+
+
+def last_maps(network: Any, batch: Any) -> Any:
+    """The feature maps (n, 512, h, w) that the network averages over their positions into its features."""
+    *_, last = stage_maps(network, batch)
+    return last
 
 
 def resnet18(weights: Weights, classes: int = 1000) -> torch.nn.Module:

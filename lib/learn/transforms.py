@@ -57,6 +57,22 @@ def shrink(picture: Image.Image | np.ndarray, preprocess: Preprocess) -> np.ndar
     return _cropped(resampling.bilinear(picture, *_stretched(*resampling.size(picture), preprocess)), preprocess)
 
 
+def seen(width: int, height: int, preprocess: Preprocess) -> tuple[float, float, float, float]:
+    """The part of a picture that the network sees: left, top, right and bottom in percent of its width and height."""
+    kept_w, kept_h = width, height
+    if len(preprocess.resize) == 1:
+        kept_w, kept_h = min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
+    wide, high = _stretched(kept_w, kept_h, preprocess)
+    ends = []
+    for whole, kept, resized in ((width, kept_w, wide), (height, kept_h, high)):
+        crop = preprocess.crop if preprocess.crop is not None else resized
+        # As `_within_aspect` and `_cropped` round.
+        first, offset = (whole - kept) // 2, round((resized - crop) / 2)
+        ends.append([100 * (first + at * kept / resized) / whole for at in (offset, offset + crop)])
+    (left, right), (top, bottom) = ends
+    return left, top, right, bottom
+
+
 def _within_aspect(image: Image.Image, most: int = MAX_ASPECT) -> Image.Image:
     """The middle of a very long picture. The centre crop removes the rest anyway, after an enlargement of gigabytes."""
     width, height = image.size

@@ -62,16 +62,26 @@ def measure(loaded: SearchableSpace, name: str, k: int, weights: Weights) -> Fee
     return FeedbackGain(before, after, k, paired_difference(after, before, SEED))
 
 
-def sentence(gain: FeedbackGain, name: str) -> str:
-    """The gain in one sentence, with its interval and how it was measured."""
+def about(k: int, queries: int) -> str:
+    """What the gain is, for a sentence that goes on with `described`."""
+    return f"Over {queries} queries whose first {k} results are marked by class, of the class among the {k} that follow"
+
+
+METHOD = (
+    "Shares of the query's class, unmoved → moved, among the same unmarked photos. The 95 % interval is a paired "
+    f"bootstrap, more than chance means p < 0.05 of a sign-flip test, {TEST_RESAMPLES:,} seeded resamples each; "
+    f"queries are test photos, at most {MOST} (seed {SEED})."
+)
+
+
+def described(gain: FeedbackGain, name: str) -> str:
+    """The gain under a metric, with its interval."""
     test = gain.test
     if test.mean is None or test.ci95 is None or test.p is None:
-        return "There is no query to measure this with."
+        return f"{metric(name).short}: no query to measure this with"
     low, high = (100 * bound for bound in test.ci95)
     chance = "more than chance" if test.p < 0.05 else "no more than chance"
     return (
-        f"{metric(name).short}: if the first {gain.k} results are marked by class, the {gain.k} that follow are of the "
-        f"query's class in {100 * gain.after.mean():.1f} % instead of {100 * gain.before.mean():.1f} %, "
-        f"{100 * test.mean:+.1f} pp [{low:+.1f}, {high:+.1f}] over {test.n} queries: {chance} (p = {test.p:.4f}; "
-        f"paired bootstrap and sign-flip test, {TEST_RESAMPLES:,} resamples)."
+        f"{metric(name).short} {100 * gain.before.mean():.1f} → {100 * gain.after.mean():.1f} %, "
+        f"{100 * test.mean:+.1f} pp [{low:+.1f}, {high:+.1f}], {chance}"
     )

@@ -194,7 +194,7 @@ def weakest_distortion(
 def distorted_query(first: Mapping[str, int], metrics: int) -> Verdict:
     """Under how many of the `metrics` a distorted photo still finds its original first, by space."""
     counts = ", ".join(f"{count} of {metrics} metrics in {space}" for space, count in first.items())
-    about = "One photo says little; the test over many photos, on this page, gives shares with intervals."
+    about = "One photo says little: a test over many photos gives shares with intervals."
     return Verdict(f"This photo, as distorted here, finds its original first under {counts}.", about)
 
 

@@ -89,6 +89,16 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     return shlex.join(arguments)
 
 
+def explain_command(recipe: Reproduction, answer: str) -> str:
+    """The command line that says why `answer` is as close to the query as the metric says."""
+    query = recipe.images[0] if recipe.images else YOURS
+    arguments = ["python", "-m", "lib", "explain", "--space", recipe.space, "--metric", recipe.metric]
+    arguments += ["--crop", recipe.part] if recipe.part else []
+    arguments += ["--normalise"] if recipe.unit else []
+    # An id may begin with a dash.
+    return shlex.join([*arguments, *(["--"] if query.startswith("-") or answer.startswith("-") else []), query, answer])
+
+
 def faiss_program(recipe: Reproduction, place: Place) -> str:
     """A program that finds the same ids in the stored vectors.
 

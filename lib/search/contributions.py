@@ -55,7 +55,7 @@ def contributions(name: str, query: Array, row: Array) -> Contributions:
     """What each dimension contributes to a metric between two vectors (d,): its `terms`; a metric without them has its
     value apportioned. Where a similarity is undefined every contribution is 0. Raises QueryError for an unknown
     metric."""
-    chosen, q, x = metric(name), _values(query), _values(row)
+    chosen, q, x = metric(name), values(query), values(row)
     parts = chosen.terms(x, q) if chosen.terms is not None else _apportioned(chosen, x, q)
     return Contributions(name, parts, float(parts.sum()))
 
@@ -86,12 +86,13 @@ class Lengths:
 
 def lengths(query: Array, row: Array) -> Lengths:
     """How much of the distance between two vectors (d,) is in their lengths and how much in their directions."""
-    q, x = _values(query), _values(row)
+    q, x = values(query), values(row)
     of_q, of_x = float(np.sqrt((q * q).sum())), float(np.sqrt((x * x).sum()))
     squared = float(((x - q) ** 2).sum())
     of_length = (of_x - of_q) ** 2
     return Lengths(of_q, of_x, of_length, max(0.0, squared - of_length))
 
 
-def _values(vector: Array) -> Floats:
+def values(vector: Array) -> Floats:
+    """A vector in the units of the metrics, float64: features as they are, pixels from 0 to 1."""
     return vector.astype(np.float64) / (PIXEL_SCALE if vector.dtype == np.uint8 else 1.0)

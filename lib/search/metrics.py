@@ -40,10 +40,11 @@ class Metric:
     `undefined` says which of the vectors x (n, d) have no value with any vector, (n,); without it, all have one.
 
     The other fields are for speed and precision. `pixel_values` computes it from pixels as int64 from 0 to 255, so that
-    sums are exact. `terms` splits it: x (d,) and q (d,) to what each dimension adds (d,). `kernel` names the sums from
-    which exact search makes it fast; without one, exact search computes `values` block by block. `milvus` is the metric
-    type of its Milvus index, and whether the stored vectors are centred; without it, candidates by cosine are ranked
-    again by `values`.
+    sums are exact. `terms` splits it by dimension: x (d,) and q (d,) to what each dimension adds (d,). `directions`
+    splits it over whatever x and q are sums of: x (d,) and q (d,) to a (d,) and b (d,), so that a distance (of `l2`,
+    its square) is a·x + b·q, and a similarity is a·x and is b·q, too. `kernel` names the sums from which exact search
+    makes it fast; without one, exact search computes `values` block by block. `milvus` is the metric type of its Milvus
+    index, and whether the stored vectors are centred; without it, candidates by cosine are ranked again by `values`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Metric:
     values: Values
     pixel_values: Values | None = None
     terms: Callable[[Floats, Floats], Floats] | None = None
+    directions: Callable[[Floats, Floats], tuple[Floats, Floats]] | None = None
     kernel: Kernel | None = None
     milvus: tuple[str, bool] | None = None
     undefined: Callable[[Array], npt.NDArray[np.bool_]] | None = None
@@ -168,6 +170,20 @@ def _cosine_terms(x: Floats, q: Floats) -> Floats:
     return x * q / product if product > 0 else np.zeros(len(q))
 
 
+def _cosine_directions(x: Floats, q: Floats) -> tuple[Floats, Floats]:
+    product = np.sqrt((q * q).sum() * (x * x).sum())
+    return (q / product, x / product) if product > 0 else (np.zeros(len(q)), np.zeros(len(q)))
+
+
+def _ncc_directions(x: Floats, q: Floats) -> tuple[Floats, Floats]:
+    # A centred vector sums to 0, so its product with x is that with x centred.
+    return _cosine_directions(centred(x[None])[0], centred(q[None])[0])
+
+
+def _opposite(direction: Floats) -> tuple[Floats, Floats]:
+    return direction, -direction
+
+
 register(
     Metric(
         name="mse",
@@ -180,6 +196,7 @@ register(
         values=_distance("mse", _squared, pixels=False),
         pixel_values=_distance("mse", _squared, pixels=True),
         terms=lambda x, q: (x - q) ** 2 / len(q),
+        directions=lambda x, q: _opposite((x - q) / len(q)),
         kernel="squared differences",
         milvus=("L2", False),
     )
@@ -196,6 +213,7 @@ register(
         values=_distance("l1", _absolute, pixels=False),
         pixel_values=_distance("l1", _absolute, pixels=True),
         terms=lambda x, q: np.abs(x - q),
+        directions=lambda x, q: _opposite(np.sign(x - q)),
         kernel="absolute differences",
     )
 )
@@ -211,6 +229,7 @@ register(
         values=_distance("l2", _squared, pixels=False),
         pixel_values=_distance("l2", _squared, pixels=True),
         terms=lambda x, q: (x - q) ** 2,  # of the square, since a root cannot be split into a sum
+        directions=lambda x, q: _opposite(x - q),
         kernel="squared differences",
         milvus=("L2", False),
     )
@@ -227,6 +246,7 @@ register(
         values=_cosine,
         pixel_values=_cosine,
         terms=_cosine_terms,
+        directions=_cosine_directions,
         kernel="products",
         milvus=("COSINE", False),
         undefined=_zero,
@@ -245,6 +265,7 @@ register(
         values=_ncc,
         pixel_values=_pixel_ncc,
         terms=lambda x, q: _cosine_terms(centred(x[None])[0], centred(q[None])[0]),
+        directions=_ncc_directions,
         kernel="centred products",
         milvus=("COSINE", True),
         undefined=_constant,

@@ -12,8 +12,9 @@ import streamlit as st
 from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
-from lib.retrieval import feedback
+from lib.retrieval import explain, feedback
 from lib.retrieval import search as retrieval_search
+from lib.retrieval.explain import Place
 from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.query import Query
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter, SearchableSpace
@@ -76,6 +77,14 @@ def moved_vectors(workspace: Workspace, queries: QuerySet, side: Side) -> np.nda
     """`vectors` in the space of a side, moved by the marks for its metric."""
     unmoved = vectors(workspace, queries.queries, side.space, side.unit)
     return feedback.moved_vectors(searchable_side(workspace, side), unmoved, side.metric, queries.marks)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=KEYS)
+def place(workspace: Workspace, query: Query, space: str, unit: bool = False) -> Place:
+    """A photo with its feature map in a space, from the network that the app has loaded. Shared: read only."""
+    searched = searchable_side(workspace, Side("", space, unit))
+    embed = cached.embedder(workspace, space) if spaces.get(space).needs_weights else None
+    return explain.place(workspace, searched, query, embed)
 
 
 @st.cache_data(max_entries=1_000, show_spinner=False, hash_funcs=KEYS)

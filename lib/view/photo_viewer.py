@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -18,9 +19,11 @@ from lib.errors import ImageError, PetalscopeError
 from lib.measure import leaks
 from lib.measure.traits import Trait
 from lib.prepare.workspace import Workspace
+from lib.retrieval.query import query_row
 from lib.search.near_duplicates import NearDuplicates
 from lib.text import counted
-from lib.view import cached, remedies, selection
+from lib.view import cached, pair_heat, remedies, selection
+from lib.view.cached_search import Side
 from lib.view.components import gallery, photo_view
 from lib.view.components.gallery import Tile
 from lib.view.formatting import plain
@@ -29,11 +32,14 @@ TITLE = "Photo"
 USE = "Use as query"
 NOT_HERE = "This photo is not in this data set."
 NOT_SEARCHED = "not searched for yet (Home, *Find duplicates*)"
+WHY = "Why is this neighbour close?"
 NEIGHBOURS = 8
 # Traits of a space that say how the photo stands in it, in the order of the table.
 TRAITS = ("predicted", "confidence", "purity", "hubness", "network", "network_confidence")
 # The photo that is shown, and the last one of the grid that was, in the session's state.
 _SHOWN, _PLACE = "viewed_photo", "viewed_place"
+# The photo, the space and the neighbour whose nearness is explained, in the session's state.
+_WHY = "viewed_why"
 # Draws photos of the catalog as tiles, with a note each.
 Tiles = Callable[[Sequence[str], Sequence[str]], list[Tile]]
 
@@ -60,6 +66,8 @@ def _body(workspace: Workspace, ids: Sequence[str], tiles: Tiles) -> None:
     if st.button(USE, icon=":material/image_search:", key="viewer_use"):
         selection.choose_query(photos.ids[row])
         st.rerun()
+    for name in [name for name in workspace.spaces if spaces.get(name).needs_weights][:1]:
+        pair_heat.preload(workspace, name)
     traits = {name: cached.traits(workspace, name) for name in workspace.spaces}
     st.html(_facts(photos, row, _duplicates(workspace, photos, row)) + _table(traits, row))
     for name in workspace.spaces:
@@ -186,4 +194,24 @@ def _show_neighbours(workspace: Workspace, space: str, row: int, tiles: Tiles) -
     if rows:
         notes = [f"{value:.4f}" for value in near.values["cosine"][row][: len(rows)]]
         items = tiles([photos.ids[other] for other in rows], notes)
-        gallery.show(items, key=f"viewer_near_{space}", title=title, on_pick=_view, tile=84, row=True)
+        chosen = st.session_state.get(_WHY)
+        explained = chosen[2] if chosen is not None and chosen[:2] == (photos.ids[row], space) else None
+        gallery.show(
+            items,
+            key=f"viewer_near_{space}",
+            title=title,
+            on_pick=_view,
+            tile=84,
+            row=True,
+            on_why=partial(_explain, photos.ids[row], space),
+            explained=explained,
+        )
+        if explained is not None:
+            st.markdown(f"**{WHY}**")
+            pair_heat.show(workspace, query_row(photos, row), explained, [Side("cosine", space)], key=f"viewer_{space}")
+
+
+def _explain(shown: str, space: str, neighbour: str) -> None:
+    """Explain why a neighbour of the photo `shown` is near in a space; a second click closes it."""
+    chosen = (shown, space, neighbour)
+    st.session_state[_WHY] = None if st.session_state.get(_WHY) == chosen else chosen

@@ -28,6 +28,9 @@ MUTED = "#8c8794"
 SCALE = "Viridis"
 # Unlike any class colour, and visible on light and dark ground.
 QUERY = "#7a5cff"
+# Over a grey photo, from the weakest part to the strongest: what brings two photos together, and what holds them apart.
+# Amber and blue stay apart for every colour-blind eye, and both become lighter with strength.
+BINDS, DIVIDES = ("#d9480f", "#ffc72c"), ("#2747c7", "#74b9ff")
 
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:

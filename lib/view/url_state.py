@@ -33,7 +33,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "other", "drawn", "train", "preset", "seeds",
     ),
     MAP: (
-        QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", SECTION, PASSING, *BY_BROWSER,
+        QUERY, PICKED, "space", "colour", "beside", "map", "metric", "near", "lines", "pair", SECTION, PASSING,
+        *BY_BROWSER,
     ),
     RETRIEVAL: (
         QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",

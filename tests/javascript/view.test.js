@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fittedView, pannedView, resizedView, toPlane, toScreen, zoomedView } from "../../lib/view/components/scatter_parts/view.js";
+import {
+  fittedView,
+  pannedView,
+  resizedView,
+  toPlane,
+  toScreen,
+  zoomedView,
+} from "../../lib/view/components/scatter_parts/view.js";
 
 const SIZE = { width: 800, height: 620 };
 const VIEW = { x: 2, y: -1, scale: 50, whole: false };

@@ -66,7 +66,7 @@ def test_marks_in_a_link_move_the_query_and_clearing_takes_them_back(
     assert "2 marked right, 1 wrong" in shown
     assert "0.75" in shown
     assert "unmarked photos only" in shown
-    assert "if the first 10 results are marked by class" in shown
+    assert "whose first 10 results are marked by class" in shown
     code = "\n".join(str(block.value) for block in app.code)
     assert "--right=tulip/07.png" in code.replace("'", "")
     assert "Rocchio" in code

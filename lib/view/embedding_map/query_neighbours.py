@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval.query import query_row
 from lib.search.metrics import METRICS
 from lib.search.neighbourhoods import K
-from lib.view import cached, cached_search, page_controls, photo_tiles, selection, url_state
+from lib.view import cached, cached_search, page_controls, pair_heat, photo_tiles, selection, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components.scatter import Lines
 from lib.view.embedding_map.map_choice import DisplayedMap
@@ -140,7 +141,12 @@ def show(workspace: Workspace, shown: DisplayedMap, lookup: Lookup) -> None:
             f"map.{_prediction(cached.traits(workspace, shown.space), row)}"
         )
     show_controls(lookup)
-    _show_ranking(workspace, "map_neighbours", TRUE_NEIGHBOURS, true, label, 3)
+    explained = _explained(true)
+    _show_ranking(
+        workspace, "map_neighbours", TRUE_NEIGHBOURS, true, label, 3, on_why=_choose_pair, explained=explained
+    )
+    if explained is not None:
+        _show_why(workspace, row, explained, Side(lookup.metric, shown.space))
     _show_ranking(workspace, "map_near", NEAR_ON_MAP, on_map, label, 2)
 
 
@@ -152,7 +158,15 @@ def _prediction(traits: dict[str, Trait], row: int) -> str:
 
 
 def _show_ranking(
-    workspace: Workspace, key: str, title: str, ranking: list[SearchResult], label: str, digits: int
+    workspace: Workspace,
+    key: str,
+    title: str,
+    ranking: list[SearchResult],
+    label: str,
+    digits: int,
+    *,
+    on_why: Callable[[str], None] | None = None,
+    explained: str | None = None,
 ) -> None:
     st.markdown(f"**{title}**")
     photo_tiles.show_photos(
@@ -164,7 +178,29 @@ def _show_ranking(
         notes=[f"{result['value']:.{digits}f}" for result in ranking],
         right=[result["label"] == label for result in ranking],
         tile=68,
+        on_why=on_why,
+        explained=explained,
     )
+
+
+def _explained(results: list[SearchResult]) -> str | None:
+    """The neighbour that is explained; None where none is, or it is no neighbour under this metric."""
+    chosen = url_state.parameter("pair")
+    return chosen if any(result["id"] == chosen for result in results) else None
+
+
+def _choose_pair(image_id: str | None) -> None:
+    url_state.write(pair=image_id)
+
+
+def _show_why(workspace: Workspace, row: int, neighbour: str, side: Side) -> None:
+    """Where in the query and in one neighbour the metric's value comes from."""
+    with st.container(border=True, key="map_why"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
+            st.markdown("**Why is it close?**", width="content")
+            st.button("Close", icon=":material/close:", key="map_why_close", on_click=_choose_pair, args=(None,))
+        query = query_row(cached.catalog(workspace), row)
+        pair_heat.show(workspace, query, neighbour, [side], key="map_why_heat")
 
 
 def _show_beginnings(workspace: Workspace, space: str) -> None:

@@ -14,21 +14,22 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
-from lib.data import thumbnails
 from lib.documents.search import SearchDocument
 from lib.embed import spaces
-from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
-from lib.retrieval.query import Query
 from lib.search import contributions
 from lib.search.contributions import Contributions
 from lib.search.metrics import METRICS, PIXEL_SCALE, centred
-from lib.view import cached, cached_search, theme, url_state
+from lib.view import cached, cached_search, pair_heat, theme, url_state
 from lib.view.cached_search import QuerySet, Side
-from lib.view.components import gallery
 from lib.view.figures import style
 
 MOST_BARS = 20
+WHERE = "Where in the photos"
+WHERE_HELP = (
+    "ResNet18 averages its last feature map over the positions, so each metric is exactly a sum over them. Amber cells "
+    "bring the two photos together, blue ones hold them apart. A cell's features also saw what lies around it."
+)
 # Violet for the query as on the map, teal for the result.
 _QUERY_COLOUR, _RESULT_COLOUR = theme.QUERY, "#2aa198"
 
@@ -80,12 +81,13 @@ def show(
             st.button("Close", icon=":material/close:", key="why_close", on_click=_close)
         pairs = {side: _pair(workspace, queries, side, result_id) for side in sides}
         parts = [contributions.contributions(side.metric, *pairs[side]) for side in sides]
-        pictures, words = st.columns([2, 3], gap="medium")
-        with pictures:
-            _show_pictures(workspace, queries.queries[0], result_id, pairs, parts)
-        with words:
-            for side, part in zip(sides, parts, strict=True):
-                st.markdown(concentration(side, part))
+        st.markdown(f"**{WHERE}**", help=WHERE_HELP)
+        # Two equal sides have one heat.
+        pair_heat.show(workspace, queries.queries[0], result_id, list(pairs), key="why_heat")
+        st.markdown("**Which dimensions of the vectors**")
+        for side, part in zip(sides, parts, strict=True):
+            st.markdown(concentration(side, part))
+        _show_pixels(pairs, parts)
         left, right = st.columns(2)
         with left:
             st.plotly_chart(
@@ -126,15 +128,12 @@ def _pair(workspace: Workspace, queries: QuerySet, side: Side, result_id: str) -
 
 def concentration(side: Side, part: Contributions) -> str:
     """How few dimensions make up the distance, in a sentence."""
-    quantity = {"l2": "the squared L2 distance", "cosine": "the cosine", "ncc": "the correlation"}.get(
-        side.metric, f"the {METRICS[side.metric].title}"
-    )
     dimensions, half = len(part.parts), part.holding(0.5)
     noun = "values" if side.space == "pixels" else "features"
     return (
         f"**{METRICS[side.metric].title}**, {spaces.get(side.space).title}: of {dimensions:,} {noun}, **{half:,}** "
-        f"({half / dimensions:.0%}) make up half of {quantity} ({part.total:#.4g}), and {part.holding(0.9):,} make up "
-        f"90 %. The effective number of {noun} is {part.effective:,.0f}."
+        f"({half / dimensions:.0%}) make up half of {pair_heat.quantity(side.metric)} ({part.total:#.4g}), and "
+        f"{part.holding(0.9):,} make up 90 %. The effective number of {noun} is {part.effective:,.0f}."
     )
 
 
@@ -228,53 +227,33 @@ def _show_features(part: Contributions, side: Side, pair: Pair, key: str) -> Non
 # --- pictures ------------------------------------------------------------------------------------------------------
 
 
-def _show_pictures(
-    workspace: Workspace, query: Query, result_id: str, pairs: dict[Side, Pair], parts: list[Contributions]
-) -> None:
-    """Query and result, and for raw pixels the contribution of each pixel."""
+def _show_pixels(pairs: dict[Side, Pair], parts: list[Contributions]) -> None:
+    """For raw pixels, what is compared and the contribution of each pixel."""
     pixel_parts = {side: part for side, part in zip(pairs, parts, strict=False) if side.space == "pixels"}
-    if pixel_parts:
-        pair = pairs[next(iter(pixel_parts))]
-        difference = np.abs(pair.query.astype(np.int16) - pair.result).astype(np.uint8)
-        pictures = [
-            ("query, 128 × 128", _pixels_uri(pair.query)),
-            ("result, 128 × 128", _pixels_uri(pair.result)),
-            ("difference |x - q|", _pixels_uri(difference)),
-            *(
-                (f"{METRICS[side.metric].title}: share of each pixel", _heat_uri(p.parts))
-                for side, p in pixel_parts.items()
-            ),
-        ]
-    else:
-        pictures = [("query", _query_uri(workspace, query)), ("result", _thumbnail(workspace, result_id))]
+    if not pixel_parts:
+        return
+    pair = pairs[next(iter(pixel_parts))]
+    difference = np.abs(pair.query.astype(np.int16) - pair.result).astype(np.uint8)
+    pictures = [
+        ("query, 128 × 128", _pixels_uri(pair.query)),
+        ("result, 128 × 128", _pixels_uri(pair.result)),
+        ("difference |x - q|", _pixels_uri(difference)),
+        *(
+            (f"{METRICS[side.metric].title}: share of each pixel", _heat_uri(p.parts))
+            for side, p in pixel_parts.items()
+        ),
+    ]
     cells = "".join(
         f'<figure style="margin:0;width:9.5rem"><img src="{source}" alt="{html.escape(title)}" '
         'style="width:100%;aspect-ratio:1;object-fit:cover;border-radius:.5rem;image-rendering:pixelated">'
         f'<figcaption style="font-size:.76rem;opacity:.8">{html.escape(title)}</figcaption></figure>'
         for title, source in pictures
-        if source
     )
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.7rem">{cells}</div>')
-    if pixel_parts:
-        st.caption(
-            "In the last pictures, bright pixels contribute most; for cosine and correlation, blue pixels lower the "
-            "value. Each picture is scaled to its own maximum."
-        )
-
-
-def _query_uri(workspace: Workspace, query: Query) -> str:
-    """The query's picture, "" where there is none."""
-    if query.picture is not None:
-        return gallery.data_uri(thumbnails.encode(query.picture, 160))
-    return "" if query.row is None else _thumbnail(workspace, query.name)
-
-
-def _thumbnail(workspace: Workspace, image_id: str) -> str:
-    """The photo's thumbnail, "" when its file is gone."""
-    try:
-        return cached.thumbnail(workspace, image_id)
-    except ImageError:
-        return ""
+    st.caption(
+        "In the last pictures, bright pixels contribute most; for cosine and correlation, blue pixels lower the value. "
+        "Each picture is scaled to its own maximum."
+    )
 
 
 def _pixels_uri(values: np.ndarray) -> str:

@@ -29,6 +29,7 @@ from lib.view.formatting import plain
 MOST_MARKS = 50
 TOO_MANY = f"At most {MOST_MARKS} photos are marked at once; take a mark back, or clear them."
 GAIN = "Measure what marks do on the test photos"
+WHAT_IT_IS = "What this vector is, under each metric"
 CLEAR, SELECTED = "Clear the marks", {"all": "All marked", "right": "Right only"}
 WEIGHTS = {
     "alpha": ("alpha, of the query", USUAL.alpha),
@@ -184,7 +185,8 @@ def show_bar(
         st.caption(changes(queries.label, moved, k))
         if sides:
             _show_gain(workspace, sides, k, marks.weights)
-        st.caption(MEANING)
+        with st.expander(WHAT_IT_IS):
+            st.caption(MEANING)
 
 
 def _show_gain(workspace: Workspace, sides: Sequence[Side], k: int, weights: Weights) -> None:
@@ -195,8 +197,9 @@ def _show_gain(workspace: Workspace, sides: Sequence[Side], k: int, weights: Wei
             st.session_state["feedback_gain_shown"] = True
             st.rerun()
         return
-    for side in sides:
-        st.caption(plain(feedback_gain.sentence(_gain(workspace, side, k, weights), side.metric)))
+    gains = [(side, _gain(workspace, side, k, weights)) for side in sides]
+    shown = "; ".join(feedback_gain.described(gain, side.metric) for side, gain in gains)
+    st.caption(plain(f"{feedback_gain.about(k, len(gains[0][1].before))}: {shown}."), help=feedback_gain.METHOD)
 
 
 @st.cache_data(max_entries=64, show_spinner="Marking the results of many queries", hash_funcs=cached_search.KEYS)

@@ -31,8 +31,10 @@ def show(
     engine: str = "exact",
     *,
     compared: bool = False,
+    explained: tuple[str, Sequence[Side]] | None = None,
 ) -> None:
-    """The box for the rows of a view and their documents. With `compared`, the rows are two sides of one command."""
+    """The box for the rows of a view and their documents. With `compared`, the rows are two sides of one command.
+    `explained` is the result that is explained, and the sides under which it is."""
     with st.expander("Reproduce this", icon=":material/replay:"):
         recipes = [_reproduction(workspace, queries, side, k, engine) for queries, side in rows]
         st.caption("Link to this view")
@@ -44,6 +46,11 @@ def show(
             )
         st.caption("Command; add `--json` for JSON")
         commands = [reproduce.command(recipes[0], recipes[1])] if compared else list(map(reproduce.command, recipes))
+        if explained is not None:
+            answer, sides = explained
+            commands += [
+                reproduce.explain_command(recipes[i], answer) for i, (_, side) in enumerate(rows) if side in sides
+            ]
         st.code("\n".join(dict.fromkeys(commands)), language="bash", wrap_lines=True)
         if compared and recipes[0].unit != recipes[1].unit:
             st.caption("Only features are scaled to length 1; raw pixels are not.")

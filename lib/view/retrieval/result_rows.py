@@ -15,7 +15,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.text import counted
-from lib.view import cached_search, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached_search, page_controls, page_frame, pair_heat, photo_tiles, url_state, verdict
 from lib.view.cached_search import QuerySet, Side
 from lib.view.components.gallery import Marking
 from lib.view.formatting import plain
@@ -63,6 +63,7 @@ def show(workspace: Workspace) -> None:
         search = cached_search.search_milvus if engine == "milvus" else cached_search.search
         document = documents[row.name] = search(workspace, row.queries, row.side, k)
         _show_row(workspace, document, row, marking, key=f"grid_{by}_{place}")
+    pair_heat.preload(workspace, side.space)
     if moved and queries.label is not None:
         told = [row for row in moved if row.name in {METRICS[name].short for name in TOLD}] or moved[:3]
         marks = queries.marks
@@ -74,7 +75,17 @@ def show(workspace: Workspace) -> None:
         st.caption(f":material/content_copy: {copies_left_out(max(counts))}")
     if by == METRIC:
         _show_equal_rows({METRICS[name].title: document for name, document in documents.items()})
-    reproduce.show(workspace, [(row.queries, row.side) for row in rows], list(documents.values()), k, engine)
+    searched = [(row.queries, row.side) for row in rows]
+    reproduce.show(workspace, searched, list(documents.values()), k, engine, explained=_explained(rows, documents))
+
+
+def _explained(rows: list[Row], documents: dict[str, SearchDocument]) -> tuple[str, list[Side]] | None:
+    """The result that is explained, and the side of its row; None where none is."""
+    for row in rows:
+        if row.name in documents and url_state.parameter("why") == row.name and len(row.queries.queries) == 1:
+            result_id = explain_pair.chosen_pair([documents[row.name]])
+            return None if result_id is None else (result_id, [row.side])
+    return None
 
 
 def _moved(workspace: Workspace, queries: QuerySet, rows: list[Row], by: str, k: int) -> list[MovedRow]:

@@ -14,7 +14,7 @@ from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
-from lib.view import cached_search, page_controls, page_frame, photo_tiles, selection, url_state
+from lib.view import cached_search, page_controls, page_frame, pair_heat, photo_tiles, selection, url_state
 from lib.view.cached_search import Side
 from lib.view.components import rank_lines
 from lib.view.components.gallery import Marking, Tile
@@ -41,10 +41,22 @@ def show(workspace: Workspace) -> None:
         _show_rankings(workspace, form.queries.label, comparison, (a, b), names, shown, explained, marking)
         if explained is not None:
             explain_pair.show(workspace, form.queries, (a, b), documents, explained)
+        pair_heat.preload(workspace, a.space)
     over_data_set.show(workspace, (a, b), names, k)
     if form.queries is not None:
         _show_agreement(comparison, names, k)
-        reproduce.show(workspace, [(form.queries, a), (form.queries, b)], documents, k, compared=True)
+        reproduce.show(
+            workspace,
+            [(form.queries, a), (form.queries, b)],
+            documents,
+            k,
+            compared=True,
+            explained=_explained(explained, (a, b)),
+        )
+
+
+def _explained(result_id: str | None, sides: tuple[Side, Side]) -> tuple[str, tuple[Side, Side]] | None:
+    return None if result_id is None else (result_id, sides)
 
 
 def _controls(workspace: Workspace, form: QueryForm) -> tuple[Side, Side, int, str]:

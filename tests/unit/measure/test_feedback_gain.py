@@ -44,8 +44,8 @@ def test_the_gain_is_that_of_single_searches(
     assert gain.test.mean == pytest.approx(np.mean(gain.after - gain.before))
 
 
-def test_no_weight_changes_nothing_and_the_sentence_says_so(loaded: Callable[[str], SearchableSpace]) -> None:
+def test_no_weight_changes_nothing_and_the_words_say_so(loaded: Callable[[str], SearchableSpace]) -> None:
     gain = feedback_gain.measure(loaded("resnet18"), "cosine", 5, Weights(1, 0, 0))
     assert (gain.before == gain.after).all()
-    assert "no more than chance" in feedback_gain.sentence(gain, "cosine")
-    assert f"over {gain.test.n} queries" in feedback_gain.sentence(gain, "cosine")
+    assert "no more than chance" in feedback_gain.described(gain, "cosine")
+    assert f"Over {gain.test.n} queries" in feedback_gain.about(gain.k, gain.test.n)
