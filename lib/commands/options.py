@@ -225,6 +225,10 @@ def _query_options() -> argparse.ArgumentParser:
     query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
     query.add_argument("--label", action="append", default=[], metavar="CLASS", help="results of this class only")
     query.add_argument("--split", action="append", default=[], choices=SPLITS, help="results of this split only")
+    query.add_argument("--right", action="append", default=[], metavar="ID", help="move the query towards this image")
+    query.add_argument("--wrong", action="append", default=[], metavar="ID", help="move the query away from this image")
+    help_ = "weights of the query, of the right and of the wrong images (default 1,0.75,0.15)"
+    query.add_argument("--rocchio", type=_three, default=(1.0, 0.75, 0.15), metavar="A,B,C", help=help_)
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
 
@@ -298,6 +302,14 @@ def _box(text: str) -> tuple[float, float, float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError("needs four numbers: left,top,right,bottom in percent") from None
     return left, top, right, bottom
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    try:
+        alpha, beta, gamma = (float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("needs three numbers: alpha,beta,gamma") from None
+    return alpha, beta, gamma
 
 
 def _seeds(text: str) -> list[int]:

@@ -12,7 +12,7 @@ from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
 from lib.view import cached, photo_viewer, selection, theme
 from lib.view.components import gallery
-from lib.view.components.gallery import Tile
+from lib.view.components.gallery import Marking, Tile
 
 MISSING_PHOTO = "the photo is no longer available"
 
@@ -96,6 +96,7 @@ def show_photos(
     on_pick: Callable[[str], None] = selection.choose_query,
     on_why: Callable[[str], None] | None = None,
     explained: str | None = None,
+    marking: Marking | None = None,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
@@ -114,6 +115,7 @@ def show_photos(
         on_why=on_why,
         explained=explained,
         opens=True,
+        marking=marking,
     )
     look_at(opened, workspace, ids)
 

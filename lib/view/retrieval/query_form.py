@@ -30,7 +30,7 @@ from lib.view.cached_search import QuerySet
 from lib.view.components import crop_box
 from lib.view.components.crop_box import Box
 from lib.view.formatting import plain
-from lib.view.retrieval import example, query_sources
+from lib.view.retrieval import example, feedback, query_sources
 from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, SOURCES, UPLOAD
 
 RANDOM, PHOTO_ID, MORE = "Random photo", "Photo ID", "More"
@@ -45,11 +45,12 @@ _THUMBNAIL = 64  # px
 @dataclass(frozen=True)
 class QueryForm:
     """The queries, None where there are none (the form has said why); the places in the row and behind *More* for the
-    controls of the section."""
+    controls of the section. `movable` queries may be moved by marks: one query that is not the selection itself."""
 
     queries: QuerySet | None
     controls: DeltaGenerator
     more: DeltaGenerator
+    movable: bool = False
 
 
 def choose(workspace: Workspace) -> QueryForm:
@@ -73,7 +74,13 @@ def choose(workspace: Workspace) -> QueryForm:
     else:
         if queries is None:
             _show_examples(workspace, source)
-    return QueryForm(queries, controls, more)
+    movable = queries is not None and len(queries.queries) == 1 and source != SELECTION
+    if queries is not None and movable:
+        queries = feedback.with_marks(workspace, queries)
+        if queries.marks:
+            with menu:
+                feedback.show_weights()
+    return QueryForm(queries, controls, more, movable)
 
 
 def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:

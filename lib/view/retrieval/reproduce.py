@@ -112,6 +112,7 @@ def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, e
         keep_duplicates=queries.keep_duplicates,
         part=queries.part,
         unit=side.unit,
+        marks=queries.marks,
         left_out=[cached.catalog(workspace).ids[row] for row in sorted(left_out)],
     )
 
