@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import inspect, prepare, search, train
+from lib.commands import inspect, labels, prepare, search, train
 from lib.embed import spaces
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
@@ -90,6 +90,13 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _evaluate_options(command)
+    help_ = "rank the photos by how doubtful their labels are"
+    add("suspects", labels.suspects, labels.show_suspects, help_, space, weights, seed)
+    help_ = "make a table of decisions (id,action,label) the label review, which `prepare` applies"
+    command = add("relabel", labels.relabel, labels.show_relabel, help_)
+    decisions = command.add_mutually_exclusive_group(required=True)
+    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
+    decisions.add_argument("--clear", action="store_true", help="take the review away")
     command = add(
         "map",
         prepare.make_map,
