@@ -11,6 +11,8 @@ from lib.progress import of_stage
 from lib.settings import Settings
 from lib.text import agreeing, counted, printable
 
+ABOUT_SUSPECTS = "rank the photos by how doubtful their labels are"
+ABOUT_RELABEL = "make a table of decisions (id,action,label) the label review, which `prepare` applies"
 SHOWN = 20
 
 
@@ -43,7 +45,9 @@ def show_suspects(document: SuspectsDocument) -> str:
     ]
     for row in rows[:SHOWN]:
         score = "–" if row["score"] is None else f"{row['score']:.3f}"
-        lines.append(f"{score:>6}  {row['label']:<12}  {row['suggested']:<12}  {row['id']}: {'; '.join(row['reasons'])}")
+        lines.append(
+            f"{score:>6}  {row['label']:<12}  {row['suggested']:<12}  {row['id']}: {'; '.join(row['reasons'])}"
+        )
     if len(rows) > SHOWN:
         lines.append(f"the first {SHOWN} of {counted(len(rows), 'photo')}; --json prints all")
     return printable(lines)

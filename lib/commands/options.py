@@ -56,8 +56,9 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
-    help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
-    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
+    _space_options(
+        add("embed", prepare.embed, prepare.show_embed, prepare.ABOUT_EMBED, weights, seed, layout), "resnet18"
+    )
     help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
     command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
     help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
@@ -90,13 +91,8 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _evaluate_options(command)
-    help_ = "rank the photos by how doubtful their labels are"
-    add("suspects", labels.suspects, labels.show_suspects, help_, space, weights, seed)
-    help_ = "make a table of decisions (id,action,label) the label review, which `prepare` applies"
-    command = add("relabel", labels.relabel, labels.show_relabel, help_)
-    decisions = command.add_mutually_exclusive_group(required=True)
-    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
-    decisions.add_argument("--clear", action="store_true", help="take the review away")
+    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, weights, seed)
+    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
     command = add(
         "map",
         prepare.make_map,
@@ -142,6 +138,12 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     return root
+
+
+def _relabel_options(command: argparse.ArgumentParser) -> None:
+    decisions = command.add_mutually_exclusive_group(required=True)
+    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
+    decisions.add_argument("--clear", action="store_true", help="take the review away")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

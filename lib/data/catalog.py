@@ -240,10 +240,8 @@ class Catalog:
             "look_alikes": self.look_alikes,
         }
         if self.review:
-            document["review"] = {
-                "relabelled": len(self.review["labels"]),
-                "excluded": len(self.review["left_out"]),
-            }
+            changed, left_out = (len(self.review[name]) for name in ("labels", "left_out"))
+            document["review"] = {"relabelled": changed, "excluded": left_out}
         return document
 
 

@@ -65,9 +65,7 @@ class LabelReview:
     @property
     def digest(self) -> str:
         """A hash of the decisions that change a catalog; "" without any. One to keep a label changes none."""
-        changing = {
-            sha256: (each.action, each.label) for sha256, each in self.decisions.items() if each.action != KEEP
-        }
+        changing = {sha256: (each.action, each.label) for sha256, each in self.decisions.items() if each.action != KEEP}
         return artifacts.digest("petalscope-label-review", SCHEMA, changing)[:16] if changing else ""
 
 
@@ -176,8 +174,7 @@ def _write(folder: Path, review: LabelReview) -> LabelReview:
             "schema": SCHEMA,
             "decisions": {sha256: asdict(each) for sha256, each in kept.decisions.items()},
             "steps": [
-                {sha256: None if each is None else asdict(each) for sha256, each in step.items()}
-                for step in kept.steps
+                {sha256: None if each is None else asdict(each) for sha256, each in step.items()} for step in kept.steps
             ],
         },
     )

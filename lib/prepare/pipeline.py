@@ -52,9 +52,9 @@ def prepare(
     """
     start = time.perf_counter()
     named = list(dict.fromkeys(spaces.get(name).name for name in names))
-    with begin(settings, reporter or Reporter()) as job:
-        catalog, catalog_file = catalog_step.catalog_of(job, limit)
-        in_use, job = job.previous, before_review.job_without_review(job, catalog, catalog_file)
+    with begin(settings, reporter or Reporter()) as begun:
+        catalog, catalog_file = catalog_step.catalog_of(begun, limit)
+        job = before_review.job_without_review(begun, catalog, catalog_file)
         entries = vectors_step.still_valid(job, catalog)
         rebuilt = vectors_step.to_rebuild(job, catalog, {*named, *entries})
         # Opened before the long work: a store that another process owns is reported at once, not after minutes.
@@ -71,7 +71,7 @@ def prepare(
                 collections, rows = store_step.write(job, store, catalog, entries)
             state = _new_state(job, catalog, catalog_file, entries, collections)
             before = before_review.keep(job, state)
-            if state != in_use:
+            if state != begun.previous:
                 artifacts.write_json(job.folder / state_file.NAME, state)
             before_review.forget(job.folder, state)
             _clean(job.folder, state, catalog, before)

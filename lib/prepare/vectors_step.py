@@ -254,8 +254,8 @@ def _neighbours_file(folder: str) -> str:
 
 
 def _earlier(job: PrepareJob, name: str, entry: EmbeddedSpace, file: Callable[[str], str]) -> Path | None:
-    """The previous state's `file` of the vectors of a space, if it is sound and the vectors are these: where only labels
-    changed, neighbours and maps are the same. None otherwise."""
+    """The previous state's `file` of the vectors of a space, if it is sound and the vectors are equal: where only
+    labels changed, neighbours and maps are the same. None otherwise."""
     previous = job.previous_spaces.get(name)
     if previous is None or previous["folder"] == entry["folder"] or previous["pictures"] != entry["pictures"]:
         return None

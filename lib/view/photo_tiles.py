@@ -96,6 +96,7 @@ def show_photos(
     on_pick: Callable[[str], None] = selection.choose_query,
     on_why: Callable[[str], None] | None = None,
     explained: str | None = None,
+    opens: bool = True,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
@@ -113,7 +114,7 @@ def show_photos(
         chosen=selection.query_id(),
         on_why=on_why,
         explained=explained,
-        opens=True,
+        opens=opens,
     )
     look_at(opened, workspace, ids)
 
