@@ -147,8 +147,8 @@ def browser(rounds: int, environment: dict[str, str] | None = None) -> dict[str,
                 time.sleep(0.5)
         with sync_playwright() as playwright:
             options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-            page = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options).new_page(
-                viewport={"width": 1440, "height": 1100}
+            page = playwright.chromium.launch(executable_path=browser_driver.CHROMIUM, args=options).new_page(
+                viewport={"width": 1440, "height": 900}
             )
             page.goto(f"http://127.0.0.1:{port}/Embedding_Map")
             steps = dict(zip(GESTURES, (_lasso, _click, _colour), strict=True))

@@ -2,7 +2,9 @@
 
 The cold start is from the command `streamlit run` until the first page is complete in a fresh browser profile, beside
 the same of an app that only says a word, in turns. A change of pages is from the click in the bar until the other
-page is complete, on the prepared photos, each page having been seen once. Wall time, medians of seven.
+page is complete, on the prepared photos, each page having been seen once. Findings are from the click on their section
+until their photos are drawn; the own photo is from the choice of its file until it is a point, in a server that was
+just started and whose page has been open for ten seconds. Wall time, medians of seven (three for the own photo).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from benchmarks.timing import ROUNDS, Row, most, tell
 from lib import settings as settings_module
 from lib.prepare import workspace
 from lib.settings import PROJECT
+from lib.view.embedding_map import uploaded_photo
+from lib.view.embedding_map.findings import SHOW as SHOW_FINDING
 from tests.helpers import browser_driver
 
 EMPTY = 'import streamlit as st\n\nst.title("Empty")\n'
@@ -29,7 +33,8 @@ EMPTY = 'import streamlit as st\n\nst.title("Empty")\n'
 PAGES = {name: name for name in ("Training regimes", "Embedding map", "Retrieval", "Milvus collection")} | {
     "Home": "Petalscope"
 }
-MOST_OVER_MS, MOST_SWITCH_MS = 2_000.0, 300.0
+MOST_OVER_MS, MOST_SWITCH_MS, MOST_FINDINGS_MS, MOST_OWN_MS = 2_000.0, 300.0, 500.0, 2_000.0
+OPEN_MS, SERVERS = 10_000, 3  # how long a page is open before a photo is added, and how many fresh servers
 COMPLETE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
@@ -38,7 +43,14 @@ def main() -> None:
     # Fails with the remedy where nothing is prepared; the app itself finds the photos in the same environment.
     opened = workspace.open_workspace(settings_module.from_environment())
     with browser() as chromium:
-        tell([cold_start(chromium), page_switch(chromium, opened)])
+        tell(
+            [
+                cold_start(chromium),
+                page_switch(chromium, opened),
+                findings(chromium, opened),
+                own_photo(chromium, opened),
+            ]
+        )
 
 
 @contextmanager
@@ -127,6 +139,58 @@ def page_switch(chromium: Any, opened: workspace.Workspace) -> Row:
         note=", ".join(f"{title} {each:.0f} ms" for title, each in medians.items()),
         why="the script of Training regimes takes 45 ms of processor time; the rest is the browser's, which draws two "
         "Plotly charts and two tables there",
+    )
+
+
+def findings(chromium: Any, opened: workspace.Workspace) -> Row:
+    """The map's findings, from another section of its panel."""
+    taken: list[float] = []
+    with browser_driver.serving(opened.dataset.root, opened.settings.artifacts) as address:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{address}/Embedding_Map")
+        _complete(page)
+        for turn in range(ROUNDS + 1):
+            for title, waited in (("Findings", ".st-key-panel [aria-label] button[data-id] img"), ("Fidelity", "")):
+                page.wait_for_timeout(1_000)
+                start = time.perf_counter()
+                page.get_by_role("radio", name=title).click()
+                if waited:
+                    page.locator(waited).first.wait_for(timeout=60_000)
+                    page.get_by_role("button", name=SHOW_FINDING).first.wait_for(timeout=60_000)
+                    taken += [1000 * (time.perf_counter() - start)] if turn else []
+                page.wait_for_selector(COMPLETE, timeout=60_000)
+    return most(
+        f"map, its findings, {len(opened.catalog().ids):,} photos, in a browser",
+        statistics.median(taken),
+        MOST_FINDINGS_MS,
+        "ms, wall",
+        note=f"{min(taken):.0f} to {max(taken):.0f} ms",
+    )
+
+
+def own_photo(chromium: Any, opened: workspace.Workspace) -> Row:
+    """A file that becomes a point of the map, the first one of a server."""
+    photo, taken = str(opened.catalog().path(opened.catalog().ids[7])), []
+    for _ in range(SERVERS):
+        with browser_driver.serving(opened.dataset.root, opened.settings.artifacts) as address:
+            page = chromium.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(f"{address}/Embedding_Map")
+            _complete(page)
+            page.wait_for_timeout(OPEN_MS)
+            page.get_by_role("button", name=uploaded_photo.ADD).click()
+            page.locator('input[type="file"]').wait_for(state="attached")
+            start = time.perf_counter()
+            page.set_input_files('input[type="file"]', files=[photo])
+            is_there = f"maps.some((map) => map.state.data.lines?.start_name === {uploaded_photo.NAME!r})"
+            browser_driver.wait_for_maps(page, is_there, timeout=120_000)
+            taken.append(1000 * (time.perf_counter() - start))
+            page.close()
+    return most(
+        f"map, the first own photo of a server, {len(opened.catalog().ids):,} photos, in a browser",
+        statistics.median(taken),
+        MOST_OWN_MS,
+        "ms, wall",
+        note=f"{min(taken):.0f} to {max(taken):.0f} ms",
     )
 
 

@@ -27,8 +27,8 @@ if runs and section != "train":
             options = curves.choose(chosen)
 with origins:
     run_choice.origins(workspace, chosen)
-if chosen or not runs:
-    verdict.show(training_verdict(chosen, str(workspace.state["dataset"]["fingerprint"])))
+if chosen or not runs or section == "train":
+    verdict.show(training_verdict(chosen or runs, str(workspace.state["dataset"]["fingerprint"])))
 if section == "network":
     network.section(workspace, chosen)
 elif section == "train":

@@ -44,7 +44,8 @@ _PAIRED = f"paired percentile bootstrap and sign-flip permutation test, {TEST_RE
 class DataSetVerdict:
     """A verdict, the subject that it is about, and photos that show it, each with a note.
 
-    `choices` are what its evidence is of, such as the space.
+    `choices` are what its evidence is of, such as the space. `table` are rows of words, the first one their heading,
+    for a verdict that photos cannot show.
     """
 
     name: str
@@ -53,6 +54,7 @@ class DataSetVerdict:
     ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
+    table: list[list[str]] = field(default_factory=list)
 
 
 def best_configuration(scores: Mapping[str, SpaceScores]) -> DataSetVerdict:
@@ -285,18 +287,41 @@ def index(measured: Sequence[Mapping[str, Any]], collections: int) -> DataSetVer
     recall = row["recall"]
     interval = row.get("ci95", {}).get("recall")
     settings = ", ".join(f"{name} = {value}" for name, value in row["params"].items())
-    found = f"{np.floor(1000 * recall + 1e-9) / 10:.1f}%"  # never rounded up: only what misses nothing is 100 %
     between = f" {_between((interval[0], interval[1]))}" if interval else ""
     lost = "no neighbour" if recall >= 1 else "few neighbours" if recall >= FEW_LOST else "neighbours"
     text = (
-        f"{row['index_type']} lost {lost}: it found {found}{between} of the exact {document['k']} nearest"
+        f"{row['index_type']} lost {lost}: it found {_floored(recall)}{between} of the exact {document['k']} nearest"
         f"{f' at {settings}' if settings else ''}, over {counted(document['queries'], 'query')}."
     )
     about = (
         f"recall@{document['k']} against a full scan of {document['gallery']:,} rows, the weakest of "
         f"{counted(len(ends), 'measured collection')}; 95 % interval: {METHOD}."
     )
-    return DataSetVerdict(INDEX, title, Verdict(text, about), choices={"collection": str(document["collection"])})
+    choices = {"collection": str(document["collection"])}
+    return DataSetVerdict(INDEX, title, Verdict(text, about), choices=choices, table=_recall_table(document))
+
+
+def _recall_table(document: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each measured setting: the parameter, recall with its interval, and the median latency."""
+    rows = document["rows"]
+    names = ", ".join(rows[0]["params"]) or "setting"
+    table = [[names, f"recall@{document['k']}", "95% interval", "median"]]
+    for row in rows:
+        interval = row.get("ci95", {}).get("recall")
+        table.append(
+            [
+                ", ".join(map(str, row["params"].values())) or "–",
+                _floored(row["recall"]),
+                f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "–",
+                f"{row['p50_ms']:.1f} ms" if row.get("p50_ms") is not None else "–",
+            ]
+        )
+    return table
+
+
+def _floored(recall: float) -> str:
+    """Never rounded up: only what misses nothing is 100 %."""
+    return f"{np.floor(1000 * recall + 1e-9) / 10:.1f}%"
 
 
 def _cells(scores: Mapping[str, SpaceScores]) -> dict[tuple[str, str], Scores]:

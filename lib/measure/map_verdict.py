@@ -72,14 +72,15 @@ def _mixing(reading: MapReading, names: Sequence[str]) -> str:
     if reading.mixed is None:
         return "No classes mix."
     one, other = (shown_name(names[code]) for code in (reading.mixed.one, reading.mixed.other))
-    return f"{one} mixes most with {other}: {_share(reading.mixed.share, reading.mixed.ci95)} of its {K} nearest."
+    share = _share(reading.mixed.share, reading.mixed.ci95)
+    return f"Most mixed: {one} with {other}, {share} of its {K} nearest."
 
 
 def _share(share: float, ci95: tuple[float, float]) -> str:
     """A share with its interval in percent; a decimal more where the interval would vanish."""
     low, high = (100 * bound for bound in ci95)
     places = 0 if round(low) < round(high) else 1
-    return f"{100 * share:.{places}f} % [{low:.{places}f}, {high:.{places}f}]"
+    return f"{100 * share:.{places}f}% [{low:.{places}f}, {high:.{places}f}]"
 
 
 def _about(reading: MapReading, names: Sequence[str]) -> str:
@@ -94,7 +95,7 @@ def _about(reading: MapReading, names: Sequence[str]) -> str:
     if reading.mixed is not None:
         pair = reading.mixed
         one, other = shown_name(names[pair.one]), shown_name(names[pair.other])
-        back = "" if pair.back is None else f"; the other way, from {other} to {one}, it is {100 * pair.back:.0f} %"
+        back = "" if pair.back is None else f"; the other way, from {other} to {one}, it is {100 * pair.back:.0f}%"
         sentences.append(
             f"Mixing: the mean share of {other} among the {K} nearest under cosine in the space, over "
             f"{counted(pair.n, 'photo')} of {one}{back}. It is the largest share of any two classes"

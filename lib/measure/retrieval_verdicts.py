@@ -14,6 +14,7 @@ from lib.measure.verdicts import Verdict
 from lib.search import significance
 from lib.search.calibration import Calibration
 from lib.search.disagreement import Disagreement
+from lib.search.equivalence import Equivalence
 from lib.search.metrics import Floats
 from lib.search.significance import Difference
 from lib.text import counted
@@ -98,7 +99,7 @@ def best_configuration(
 ) -> Verdict:
     """The best of several configurations; `test` is that of its lead over the `following` one, the best of those with
     other scores; None where there is none."""
-    text = f"Best: {best}, {measure} {100 * mean:.1f} % over {counted(queries, 'test photo')}"
+    text = f"Best: {best}, {measure} {100 * mean:.1f}% over {counted(queries, 'test photo')}"
     about = (
         f"{measure}, mean over the test photos as queries. Interval of the lead: {_PAIRED}. The best was picked on "
         "these same queries, so its lead is slightly optimistic."
@@ -120,7 +121,7 @@ def disagreements(measured: Disagreement) -> Verdict | None:
     low, high = (100 * bound for bound in interval)
     least = float((overlap <= 0.5).mean())
     return Verdict(
-        f"L1 and cosine share {100 * overlap.mean():.0f} % [{low:.0f}, {high:.0f}] of their first {measured.k} "
+        f"L1 and cosine share {100 * overlap.mean():.0f}% [{low:.0f}, {high:.0f}] of their first {measured.k} "
         f"results; on {least:.0%} of {counted(len(overlap), 'photo')} they share half or less.",
         f"Mean overlap with every photo as a query against all others; 95 % interval: {statistics.METHOD}.",
     )
@@ -161,4 +162,31 @@ def weakest_distortion(
         f"{name} is weakest under {titles[kind]} ({level:g}): the original still comes first for {share:.0%} "
         f"[{low:.0%}, {high:.0%}] of {counted(queries, 'photo')}.",
         f"The lowest share over {counted(len(sweeps), 'distortion')} at every measured strength; 95 %: Wilson.",
+    )
+
+
+def distorted_query(first: Mapping[str, int], metrics: int) -> Verdict:
+    """Under how many of the `metrics` a distorted photo still finds its original first, by space."""
+    counts = ", ".join(f"{count} of {metrics} metrics in {space}" for space, count in first.items())
+    about = "One photo says little; the test over many photos, on this page, gives shares with intervals."
+    return Verdict(f"This photo, as distorted here, finds its original first under {counts}.", about)
+
+
+def rankings(name: str, measured: Equivalence, titles: Mapping[str, str]) -> Verdict | None:
+    """Which metrics rank alike in the space `name`, and how far L1 and cosine differ; `titles` are by metric. None
+    where tau of L1 and cosine is undefined."""
+    a, b = (measured.names.index(metric) for metric in ("l1", "cosine"))
+    taus = measured.taus[:, a, b][~np.isnan(measured.taus[:, a, b])]
+    interval = statistics.mean_interval(taus, low=-1)
+    if interval is None:
+        return None
+    pairs = measured.alike()
+    alike = [f"{titles[one]} and {titles[other]} rank alike" for one, other in pairs]
+    text = f"In {name}, {'; '.join(alike) or 'no two metrics rank alike'}"
+    if not {("l1", "cosine"), ("cosine", "l1")} & set(pairs):
+        text += f"; L1 against cosine: Kendall's tau {taus.mean():.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+    return Verdict(
+        f"{text}.",
+        f"Tau-b between two rankings of {counted(measured.rows, 'photo')}, mean over {counted(len(taus), 'query')} "
+        f"(seeded sample). 1: the same order; 0: unrelated. 95% interval: {statistics.METHOD}.",
     )

@@ -26,12 +26,13 @@ CELLS = 2**23
 
 @dataclass(frozen=True)
 class Equivalence:
-    """`mean` and `least` tau-b over the `queries`, (m, m) in the order of `names`, NaN where undefined; every query
-    ranks the same `rows` images."""
+    """`mean` and `least` tau-b over the `queries`, (m, m) in the order of `names`, NaN where undefined; `taus`
+    (queries, m, m) are those of each query. Every query ranks the same `rows` images."""
 
     names: list[str]
     mean: Floats
     least: Floats
+    taus: Floats
     queries: int
     rows: int
 
@@ -70,7 +71,7 @@ def measure(gallery: Gallery, seed: int = 0) -> Equivalence:
     some = defined.any(axis=0)
     mean = np.divide(np.nansum(taus, axis=0), defined.sum(axis=0), out=np.full(some.shape, np.nan), where=some)
     least = np.where(some, np.where(defined, taus, np.inf).min(axis=0), np.nan)
-    return Equivalence(names, mean, least, len(queries), size)
+    return Equivalence(names, mean, least, taus, len(queries), size)
 
 
 def _unit(vectors: Array) -> Array:

@@ -204,17 +204,19 @@ def test_the_link_keeps_zoom_hidden_classes_and_tool_without_a_run_of_the_page(t
     _wait_for_address(tab, "(?=.*zoom=)(?=.*tool=box)(?=.*hide=)")
     if on_maps(tab.page, "return maps[0].state.data.photos.length") == 0:
         assert tab.page.evaluate("window.sent") == 0
-    state = "return [maps[0].view, [...maps[0].state.hidden], maps[0].state.tool]"
+    state = """const [{ view, size, state, bounds }] = maps, [left, bottom, right, top] = bounds();
+        const whole = Math.min(size.width / (right - left), size.height / (top - bottom));
+        return [view, [...state.hidden], state.tool, view.scale / whole];"""
     before = on_maps(tab.page, state)
     link = tab.page.url
     tab.page.goto("about:blank")
     tab.page.goto(link)
     wait_for_maps(tab.page, "maps.length === 1 && !maps[0].view.whole")
     after = on_maps(tab.page, state)
-    assert after[1:] == before[1:]
+    assert after[1:3] == before[1:3]
     assert [after[0][side] for side in "xy"] == pytest.approx([before[0][side] for side in "xy"], rel=1e-2, abs=1e-2)
-    # Once it came back 7 % smaller; why is not known, so this only tells that a zoom is restored at all.
-    assert after[0]["scale"] == pytest.approx(before[0]["scale"], rel=0.1)
+    # The canvas may be a little higher or lower than it was: what is kept is how much it enlarges.
+    assert after[3] == pytest.approx(before[3], rel=1e-2)
     # A click runs the page; it keeps what the browser wrote, and moves nothing.
     row = on_maps(
         tab.page,

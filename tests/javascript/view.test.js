@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fittedView, pannedView, toPlane, toScreen, zoomedView } from "../../lib/view/components/scatter_parts/view.js";
+import { fittedView, pannedView, resizedView, toPlane, toScreen, zoomedView } from "../../lib/view/components/scatter_parts/view.js";
 
 const SIZE = { width: 800, height: 620 };
 const VIEW = { x: 2, y: -1, scale: 50, whole: false };
@@ -52,4 +52,16 @@ test("dragging moves the point along with the pointer", () => {
   const panned = pannedView(VIEW, 30, -20);
   const [x, y] = toPlane(VIEW, SIZE, 100, 100);
   assertNear(toScreen(panned, SIZE, x, y), [130, 80]);
+});
+
+test("a chart of another size shows the same part, enlarged as before", () => {
+  const bounds = [0, 0, 10, 5];
+  const zoomed = zoomedView(fittedView(bounds, SIZE), SIZE, 3, 200, 100);
+  const low = { width: 800, height: 300 };
+  const resized = resizedView(zoomed, bounds, SIZE, low);
+  assertNear([resized.x, resized.y], [zoomed.x, zoomed.y]);
+  assertNear([resized.scale / fittedView(bounds, low).scale], [3]);
+  assertNear([resizedView(resized, bounds, low, SIZE).scale], [zoomed.scale]);
+  assert.deepEqual(resizedView(fittedView(bounds, SIZE), bounds, SIZE, low), fittedView(bounds, low));
+  assert.deepEqual(resizedView(zoomed, bounds, { width: 0, height: 0 }, low), zoomed); // not drawn before
 });

@@ -265,7 +265,7 @@ def test_the_verdict_stands_in_the_heading(start: Start, prepared: Settings) -> 
     app = open_map(start, prepared, map="pca,15,0.1,cosine")
     words = " ".join(str(line.value) for line in app.markdown).replace("\\", "")
     assert f"{100 * kept.mean():.0f} % [" in words
-    assert "mixes most with" in words
+    assert "Most mixed: " in words
     app.button(key="evidence").click().run()
     assert app.session_state["map_section"] == sections.READING
     assert dict(app.query_params)["section"] in (sections.READING, [sections.READING])

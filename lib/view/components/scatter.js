@@ -16,7 +16,7 @@ import { listenToPointer } from "./scatter_parts/pointer.js";
 import { canvasRenderer, webglRenderer } from "./scatter_parts/points.js";
 import { createToolbar } from "./scatter_parts/toolbar.js";
 import { createTooltip } from "./scatter_parts/tooltip.js";
-import { fittedView, toPlane, toScreen, zoomedView } from "./scatter_parts/view.js";
+import { fittedView, resizedView, toPlane, toScreen, zoomedView } from "./scatter_parts/view.js";
 
 const HEIGHT = 620;
 const MIN_SIDE = 200;
@@ -192,12 +192,14 @@ function createChart(root) {
     const [width, height] = [Math.max(MIN_SIDE, plot.clientWidth), Math.max(MIN_SIDE, plot.clientHeight)];
     const isSame = width === size.width && height === size.height;
     if (isSame && points.width === Math.round(width * chart.ratio())) return;
+    const before = { ...size };
     Object.assign(size, { width, height });
     for (const canvas of [points, over]) {
       [canvas.width, canvas.height] = [width, height].map((side) => Math.round(side * chart.ratio()));
     }
     if (!state.data) return;
-    if (view.whole) view = fittedView(state.data.bounds, size);
+    view = resizedView(view, state.data.bounds, before, size);
+    if (before.width && VIEWS.has(state.data.plane)) VIEWS.set(state.data.plane, view);
     draw();
     reportSoon();
   }

@@ -5,6 +5,8 @@ The sentence of the best configuration stands beside the page's heading, the oth
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from lib.errors import PetalscopeError
@@ -82,3 +84,12 @@ def _card(workspace: Workspace, found: DataSetVerdict) -> None:
                 tile=_TILE,
                 row=True,
             )
+        if found.table:
+            st.html(_table(found.table))
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = ([html.escape(word) for word in row] for row in rows)
+    lines = "".join(f"<tr>{''.join(f'<td>{word}</td>' for word in row)}</tr>" for row in body)
+    heading = "".join(f'<th scope="col">{word}</th>' for word in head)
+    return f'<table class="ps-table"><thead><tr>{heading}</tr></thead><tbody>{lines}</tbody></table>'

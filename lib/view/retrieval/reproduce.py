@@ -48,7 +48,9 @@ def show(
         if compared and recipes[0].unit != recipes[1].unit:
             st.caption("Only features are scaled to length 1; raw pixels are not.")
         titles = [f"{METRICS[side.metric].title}, {spaces.get(side.space).title}" for _, side in rows]
-        chosen = st.selectbox("Program", range(len(rows)), format_func=titles.__getitem__, key="recipe")
+        # Of these rows only: those of another section begin with their first.
+        key = f"program of {', '.join(titles)}"
+        chosen = st.selectbox("Program", range(len(rows)), format_func=titles.__getitem__, key=key)
         _show_programs(workspace, recipes[chosen], *rows[chosen])
         page_controls.csv_button(table(search_documents), "answers")
 

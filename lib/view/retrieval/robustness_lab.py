@@ -14,12 +14,12 @@ from lib.data import thumbnails
 from lib.data.distortions import DISTORTIONS, Distortion, distorted
 from lib.embed import embedder, spaces
 from lib.errors import DataError, QueryError
-from lib.measure import factors, robustness, scoreboard
+from lib.measure import factors, retrieval_verdicts, robustness, scoreboard
 from lib.measure.robustness import OriginalRank
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state
+from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
 from lib.view.components import gallery
 from lib.view.figures import robustness as robustness_figures
 from lib.view.figures.style import config
@@ -131,6 +131,9 @@ def _show_photo(workspace: Workspace, row: int, compared_spaces: list[str], stre
             alt="the rank of the original photo under every metric, in each space",
         )
     st.markdown("  \n".join(rank_sentence(titles[space], ranks[space]) for space in compared_spaces))
+    # Until the test over many photos is there, whose verdict then takes its place.
+    first = {titles[space]: sum(ranked.rank == 1 for ranked in by.values()) for space, by in ranks.items()}
+    verdict.show(retrieval_verdicts.distorted_query(first, len(METRICS)))
     metric_titles = {name: metric.title for name, metric in METRICS.items()}
     metric = page_controls.segments("Metric", metric_titles, "metric", "lab", "cosine")
     for space in compared_spaces:

@@ -11,11 +11,12 @@ import streamlit as st
 from lib.data import images, thumbnails
 from lib.embed import spaces
 from lib.errors import DataError, PetalscopeError
+from lib.measure import retrieval_verdicts
 from lib.prepare.workspace import Workspace
 from lib.search import equivalence, worked_example
 from lib.search.metrics import METRICS
 from lib.text import counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, selection
+from lib.view import cached, page_controls, page_frame, photo_tiles, selection, verdict
 from lib.view.components import gallery
 from lib.view.figures import scores, vectors
 from lib.view.figures.style import config
@@ -27,8 +28,8 @@ NUMBERS_A_LINE = 512
 FEATURES_SHOWN = 3
 METRIC_NAMES = {
     **{name: metric.short for name, metric in METRICS.items()},
-    equivalence.UNIT_L2: "L2, unit vectors",
-    equivalence.CENTRED_COSINE: "cosine, centred",
+    equivalence.UNIT_L2: "L2 of unit vectors",
+    equivalence.CENTRED_COSINE: "cosine of centred vectors",
 }
 _REASONS = {
     frozenset({"mse", "l2"}): "MSE is the square of L2 divided by the number of dimensions, which keeps the order",
@@ -232,6 +233,8 @@ def _show_worked_example() -> None:
 def _show_equivalences(workspace: Workspace, space: str) -> None:
     """Kendall's tau between every two metrics on the prepared vectors, and the metrics with equal rankings."""
     measured = measurements.equivalences(workspace, space)
+    if said := retrieval_verdicts.rankings(spaces.get(space).title, measured, METRIC_NAMES):
+        verdict.show(said)
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
         scores.tau_heatmap(measured, METRIC_NAMES),

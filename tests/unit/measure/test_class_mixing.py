@@ -106,8 +106,8 @@ def test_the_verdict_of_a_prepared_map_has_its_own_numbers(prepared: Settings) -
     assert reading.kept == pytest.approx(float(laid_out.preserved.mean()), abs=1e-6)
     assert reading.kept_ci95 is not None and reading.kept_ci95[0] < reading.kept < reading.kept_ci95[1]
     text = map_verdict.map_verdict(reading, classes, near).text
-    assert f"{100 * reading.kept:.0f} % [" in text and reading.mixed is not None
-    assert f"{classes[reading.mixed.one]} mixes most with {classes[reading.mixed.other]}" in text
+    assert f"{100 * reading.kept:.0f}% [" in text and reading.mixed is not None
+    assert f"Most mixed: {classes[reading.mixed.one]} with {classes[reading.mixed.other]}, " in text
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_the_advice_follows_from_the_measures(kept: float, trustworthiness: floa
     reading = replace(READING, kept=kept, trustworthiness=trustworthiness)
     verdict = map_verdict.map_verdict(reading, NAMES, EXACT)
     assert verdict.text.startswith(advice)
-    assert verdict.text.endswith("rose mixes most with tulip: 23 % [21, 25] of its 10 nearest.")
-    assert "over 700 photos of rose; the other way, from tulip to rose, it is 17 %" in verdict.about
+    assert verdict.text.endswith("Most mixed: rose with tulip, 23% [21, 25] of its 10 nearest.")
+    assert "over 700 photos of rose; the other way, from tulip to rose, it is 17%" in verdict.about
     assert "over 4,064 photos" in verdict.about and "95 % intervals" in verdict.about
 
 

@@ -210,6 +210,8 @@ def test_the_weakest_index_speaks_at_its_most_thorough_setting() -> None:
     assert found.verdict.text.startswith("IVF_FLAT lost neighbours: it found 97.9% [97.0, 100.0] of the exact 10")
     assert "ef = 32, over 100 queries" in found.verdict.text
     assert found.choices == {"collection": "c_IVF_FLAT"}
+    assert found.table[0] == ["ef", "recall@10", "95% interval", "median"]
+    assert found.table[1:] == [["16", "99.0%", "98.0 to 100.0", "–"], ["32", "97.9%", "97.0 to 100.0", "–"]]
     assert "lost no neighbour: it found 100.0%" in verdicts.index([recall("HNSW", 0.9, 1.0)], 1).verdict.text
     assert "lost few neighbours: it found 99.9%" in verdicts.index([recall("HNSW", 0.9999)], 1).verdict.text
     assert verdicts.index([], 1).verdict.text == verdicts.NOT_MEASURED

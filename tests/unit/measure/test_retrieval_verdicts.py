@@ -9,6 +9,7 @@ from lib import statistics
 from lib.measure import example_query, paired_scores, retrieval_verdicts
 from lib.measure.paired_scores import PairedScores
 from lib.measure.retrieval_verdicts import Found
+from lib.search import equivalence, exact
 from lib.search.calibration import calibrate
 from lib.search.disagreement import Disagreement
 
@@ -102,3 +103,27 @@ def test_the_example_needs_neither_neighbours_nor_a_test_split_nor_many_photos()
     assert example_query.draw(np.array([], dtype=str), None) is None
     lone_test = example_query.draw(np.array(["test"]), _measured([np.nan], [np.nan]))
     assert lone_test is not None and lone_test.row == 0
+
+
+def test_metrics_that_rank_alike_are_named_and_l1_is_set_against_cosine() -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    measured = equivalence.measure(exact.gallery(vectors))
+    titles = {name: name.upper() for name in measured.names}
+    said = retrieval_verdicts.rankings("Some space", measured, titles)
+    assert said is not None and said.text.startswith("In Some space, MSE and L2 rank alike; ")
+    a, b = (measured.names.index(name) for name in ("l1", "cosine"))
+    mean = measured.taus[:, a, b].mean()
+    assert f"L1 against cosine: Kendall's tau {mean:.2f} [" in said.text
+    assert "60 photos, mean over 20 queries" in said.about
+    low, high = (float(word) for word in said.text.split("[")[1].split("]")[0].split(", "))
+    assert low < mean < high
+    # Without a tau there is nothing to say.
+    assert (
+        retrieval_verdicts.rankings("x", equivalence.measure(exact.gallery(np.ones((5, 4), np.float32))), titles)
+        is None
+    )
+
+
+def test_a_distorted_photo_counts_the_metrics_that_find_its_original() -> None:
+    said = retrieval_verdicts.distorted_query({"Raw pixels": 2, "ResNet18 features": 5}, 5)
+    assert said.text.endswith("first under 2 of 5 metrics in Raw pixels, 5 of 5 metrics in ResNet18 features.")

@@ -22,6 +22,14 @@ export function fittedView([left, bottom, right, top], size) {
   return { x: (left + right) / 2, y: (bottom + top) / 2, scale, whole: true };
 }
 
+// After the chart's size changed: enlarged as much as before, with the same centre. So a link that was written at one
+// size of the window shows the same part at another.
+export function resizedView(view, bounds, before, after) {
+  const whole = fittedView(bounds, after);
+  if (view.whole || !before.width || !before.height) return view.whole ? whole : view;
+  return { ...view, scale: (view.scale * whole.scale) / fittedView(bounds, before).scale };
+}
+
 // Zoomed by `factor`; the point of the plane under (left, top) px stays where it is.
 export function zoomedView(view, size, factor, left, top) {
   const [x, y] = toPlane(view, size, left, top);
