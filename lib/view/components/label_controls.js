@@ -6,8 +6,9 @@ import { choices, KEYS, matching } from "./label_keys.js";
 const MOST_CHOICES = 40; // buttons at once; a text in the field narrows the others down
 
 // A part to be put into the view; `update(review)` shows a photo's review, `act(action)` carries out a key, and `send`
-// is called with an action and a class.
-export function labelControls(send) {
+// is called with an action and a class. `focusView` gets the focus when the chooser is closed: else the dialog would lose
+// it, and with it the Escape key.
+export function labelControls(send, focusView) {
   const node = element("div", "review");
   const heading = element("p", "heading");
   const reasons = element("ul", "reasons");
@@ -62,15 +63,20 @@ export function labelControls(send) {
   }
 
   function close() {
+    if (chooser.hidden) return;
     chooser.hidden = true;
     field.value = "";
+    focusView();
   }
 
   function act(action) {
     if (byAction[action].getAttribute("aria-disabled") === "true") return;
     if (action === "choose") {
-      chooser.hidden = !chooser.hidden;
-      if (chooser.hidden) return;
+      if (!chooser.hidden) {
+        close();
+        return;
+      }
+      chooser.hidden = false;
       showChoices();
       field.focus();
     } else if (action === "suggest") {

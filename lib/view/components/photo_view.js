@@ -18,7 +18,6 @@ function onReviewKey(view, event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return false;
   if (event.key === "Escape" && view.controls.isChoosing()) {
     view.controls.close();
-    view.focus({ preventScroll: true });
     return true;
   }
   const target = event.composedPath()[0];
@@ -49,11 +48,12 @@ export default function photoView({ parentElement, data, setTriggerValue }) {
     bar.append(view.parts.previous, note, view.parts.following);
     view.append(view.parts.photo, bar);
     if (data.review) {
-      view.controls = labelControls((action, label) => view.decide(action, label));
+      const focus = () => view.focus({ preventScroll: true });
+      view.controls = labelControls((action, label) => view.decide(action, label), focus);
       view.append(view.controls.node);
       // Keys are for the photo from the start: the dialog would give the focus to the button that closes it.
       view.tabIndex = -1;
-      setTimeout(() => view.focus({ preventScroll: true }), 60);
+      setTimeout(focus, 60);
     }
     parentElement.appendChild(view);
   }

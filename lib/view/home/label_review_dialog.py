@@ -30,9 +30,9 @@ _SHOWN = "reviewed_photo"
 
 
 def note(row: Suspect) -> tuple[str, ...]:
-    """What a tile of a suspect says: its label, the suggested one, and its score."""
+    """What a tile of a suspect says beside its label: the suggested one, and the score."""
     score = "not judged" if row["score"] is None else f"score {row['score']:.3f}"
-    change = row["label"] if row["suggested"] == row["label"] else f"{row['label']} → {row['suggested']}"
+    change = "the probe agrees" if row["suggested"] == row["label"] else f"→ {row['suggested']}"
     return (change, score)
 
 
@@ -121,7 +121,7 @@ def _show_neighbours(workspace: Workspace, space: str, row: int) -> None:
             [photos.ids[other] for other in others],
             key="label_near",
             title=title,
-            notes=[photos.labels[other] for other in others],
+            notes=[f"{value:.4f}" for value in near.values["cosine"][row][: len(others)]],
             tile=84,
             row=True,
             on_pick=lambda _: None,

@@ -59,12 +59,14 @@ def show(workspace: Workspace) -> None:
     )
     _show_state(workspace, review)
     if is_open:
+        _show_decisions(review)
+    if workspace.state.get("review") is not None:
+        _show_scores(cached_labels.scores(workspace))
+    if is_open:
         try:
             _show_suspects(workspace, review)
         except PetalscopeError as error:
             page_frame.restart_or_show_error(error)
-    if workspace.state.get("review") is not None:
-        _show_scores(cached_labels.scores(workspace))
 
 
 def _show_state(workspace: Workspace, review: LabelReview) -> None:
@@ -96,6 +98,15 @@ def _show_state(workspace: Workspace, review: LabelReview) -> None:
         )
 
 
+def _show_decisions(review: LabelReview) -> None:
+    """All decisions as a table: excluded photos are on no page any more."""
+    if not review.decisions:
+        return
+    with st.expander(f"Decisions: {len(review.decisions):,}", icon=":material/checklist:"):
+        table = [{"id": each.id, "action": each.action, "label": each.label} for each in review.decisions.values()]
+        st.dataframe(table, width="stretch", hide_index=True)
+
+
 def _trained(workspace: Workspace) -> list[str]:
     """The spaces of trained networks that are prepared now and can be made again."""
     photos = cached.catalog(workspace)
@@ -115,8 +126,9 @@ def _show_suspects(workspace: Workspace, review: LabelReview) -> None:
     left = [row for row in rows if row["id"] not in decided][:_SHOWN]
     first = {row["id"] for row in rows[: found.errors]}
     st.caption(
-        f"{counted(len(rows), 'photo')} by {plain(measured.METHOD)}, in {spaces.get(space).title} ({found.input}). "
-        f"{len(first & decided):,} of the first {found.errors:,} decided. Equal photos share a decision."
+        f"{counted(len(rows), 'photo')}, ranked in {spaces.get(space).title} ({found.input}) by "
+        f"{plain(measured.METHOD)}. {len(first & decided):,} of the first {found.errors:,} are decided. Equal photos "
+        "share a decision."
     )
     photo_tiles.show_photos(
         workspace,
