@@ -46,8 +46,7 @@ def _drag_around_everything(tab: Watched, place: int = 0) -> None:
     wait_for_maps(tab.page, f"maps.length > {place}")
     area = tab.page.locator(".scatter canvas.over").nth(place)
     area.scroll_into_view_if_needed()
-    tab.page.wait_for_timeout(500)
-    box = area.bounding_box()
+    box = browser_driver.resting_box(area)
     corners = [(0.005, 0.005), (0.995, 0.005), (0.995, 0.995), (0.005, 0.995), (0.005, 0.05)]
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     tab.page.mouse.move(*points[0])

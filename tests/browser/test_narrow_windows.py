@@ -34,7 +34,7 @@ def test_a_page_fits_every_width(tab: Watched, page: str) -> None:
 
 def test_the_bar_of_a_phone_reaches_pages_provenance_and_query(tab: Watched) -> None:
     tab.page.set_viewport_size({"width": 390, "height": 844})
-    tab.open("Embedding_Map?q=tulip/04.jpg")
+    tab.open("Training_Regimes?q=tulip/04.jpg")
     bar = tab.page.locator(".st-key-topbar")
     # The query comes last, once the page has read its photos.
     bar.get_by_role("button", name="Query").wait_for(timeout=30_000)
@@ -48,3 +48,19 @@ def test_the_bar_of_a_phone_reaches_pages_provenance_and_query(tab: Watched) -> 
             assert apart, (one, other)
     bar.get_by_role("link", name="Retrieval").click()
     tab.page.wait_for_url("**/Retrieval**")
+
+
+@pytest.mark.parametrize("section", ["l1-cosine", "grids"])
+def test_on_a_phone_no_button_lies_on_a_picture_of_a_result(tab: Watched, section: str) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open(f"Retrieval?q=tulip/04.jpg&section={section}")
+    why = tab.page.get_by_role("button", name="why ").first
+    why.wait_for(timeout=30_000)
+    over = why.evaluate("""(button) => {
+        const box = button.getBoundingClientRect();
+        return [...button.getRootNode().querySelectorAll('img, .label, .note')].filter((node) => {
+            const other = node.getBoundingClientRect();
+            return other.width && box.left < other.right && other.left < box.right
+                && box.top < other.bottom - 0.5 && other.top < box.bottom - 0.5;
+        }).map((node) => node.outerHTML.slice(0, 80)); }""")
+    assert over == []

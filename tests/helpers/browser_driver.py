@@ -139,6 +139,18 @@ def wait_for_maps(page, condition: str, timeout: float = 20_000) -> None:
     page.wait_for_function(script, timeout=timeout, polling="raf")
 
 
+def resting_box(place) -> dict[str, float]:
+    """The box of an element once it has not moved for half a second: a page that opens may still find its rows."""
+    box = place.bounding_box()
+    for _ in range(40):
+        place.page.wait_for_timeout(500)
+        before, box = box, place.bounding_box()
+        if before == box:
+            break
+    assert box is not None
+    return box
+
+
 def point_on_map(page, row: int, place: int = 0) -> tuple[float, float]:
     """Where on the screen the point of a catalog row lies."""
     x, y = on_maps(
