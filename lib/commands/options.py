@@ -202,6 +202,7 @@ def _query_options() -> argparse.ArgumentParser:
     query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
     query.add_argument("--label", action="append", default=[], metavar="CLASS", help="results of this class only")
     query.add_argument("--split", action="append", default=[], choices=SPLITS, help="results of this split only")
+    query.add_argument("--tag", action="append", default=[], metavar="NAME", help="results with this tag only")
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
 

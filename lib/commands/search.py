@@ -47,9 +47,11 @@ class _Request:
 
 
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
+    from lib.data import tags
     from lib.prepare import workspace
     from lib.retrieval import search
     from lib.retrieval.query import find_query, query_part
+    from lib.retrieval.tag_filter import tag_filter
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
@@ -59,7 +61,13 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
+        "answer_filter": tag_filter(
+            catalog,
+            tags.read(opened.folder) if options.tag else tags.Tags(),
+            list(map(catalog.label_named, options.label)),
+            options.split,
+            options.tag,
+        ),
     }
     return _Request(opened, queries, choices, options.normalise)
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from lib import settings
-from lib.data import audit_file, catalog_file, thumbnails
+from lib import artifacts, settings
+from lib.data import audit_file, catalog_file, tags, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -101,7 +101,17 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
         runs(runs_version)
     except ArtifactError:  # the training page reports a damaged record
         runs_version = ""
-    return _traits(workspace, space, runs_version)
+    return _traits(workspace, space, runs_version) | _tag_traits(
+        workspace, artifacts.stamp(workspace.folder / tags.NAME)
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def _tag_traits(workspace: Workspace, stamp: artifacts.FileStamp | None) -> dict[str, Trait]:
+    try:
+        return measured_traits.tag_traits(catalog(workspace), tags.read(workspace.folder))
+    except ArtifactError:  # the selection's panel reports a damaged file
+        return {}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
