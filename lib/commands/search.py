@@ -49,7 +49,6 @@ class _Request:
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     from lib.data import tags
     from lib.prepare import workspace
-    from lib.retrieval import search
     from lib.retrieval.query import find_query, query_part
     from lib.retrieval.tag_filter import tag_filter
 
