@@ -63,13 +63,13 @@ def read(folder: Path) -> Tags:
         raise ArtifactError(f"The tags in {path} cannot be read", remedy=Remedy.RESTORE_FILE) from error
 
 
-def checked(name: str) -> str:
-    """A name as it is kept: one line, accents composed. Raises QueryError for an empty or a long one."""
+def checked(name: str, noun: str = "tag") -> str:
+    """A name of a `noun` as it is kept: one line, accents composed. Raises QueryError for an empty or a long one."""
     kept = composed(" ".join(visible(name).split()))
     if not kept:
-        raise QueryError("A tag needs a name.")
+        raise QueryError(f"A {noun} needs a name.")
     if len(kept) > LONGEST:
-        raise QueryError(f"The name of a tag has {len(kept):,} characters; at most {LONGEST} are kept: shorten it.")
+        raise QueryError(f"The name of a {noun} has {len(kept):,} characters; at most {LONGEST} are kept: shorten it.")
     return kept
 
 

@@ -28,6 +28,7 @@ from lib.view import (
     layout_form,
     provenance,
     remedies,
+    saved_views,
     selection,
     url_state,
     verdict,
@@ -44,8 +45,8 @@ PAGES = (
     (url_state.MILVUS, "Milvus collection", ":material/database:"),
 )
 _HOME_LINK = "home_link"
-# The places of the query photo and of the label review in the bar, in the session's state.
-_QUERY_PLACE, _REVIEW_PLACE = "query_place", "review_place"
+# The places of the query photo, the label review and the saved views in the bar, in the session's state.
+_QUERY_PLACE, _REVIEW_PLACE, _VIEWS_PLACE = "query_place", "review_place", "views_place"
 PREPARE = "Prepare the photos"
 NOT_IN_DATA_SET = "The linked photo is not in this data set; choose another one."
 # The version of the workspace that this session's page shows, in the session's state.
@@ -72,6 +73,7 @@ def begin(title: str, lead: str) -> None:
             st.session_state[_REVIEW_PLACE] = st.empty()
         # The page fills this once it has read its photos.
         st.session_state[_QUERY_PLACE] = st.container(key="topbar_query", width="content")
+        st.session_state[_VIEWS_PLACE] = st.container(key="topbar_views", width="content")
         provenance.begin(lead)
         auth.account()
         with st.container(width=1):  # it shows nothing, and would take half of the bar
@@ -108,6 +110,8 @@ def workspace(*, show_query: bool = True) -> Workspace:
     st.session_state[_SHOWN_VERSION] = workspace.version
     _show_query(workspace, show_query)
     _show_review(workspace)
+    with st.session_state[_VIEWS_PLACE]:
+        saved_views.show(workspace)
     return workspace
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 from lib.data import label_review, tags
+from lib.data import saved_views as stored_views
 from lib.data.label_review import decision
 from lib.measure import suspects
 from lib.prepare import workspace
 from lib.settings import Settings
-from lib.view import selection, tag_choice, url_state
+from lib.view import saved_views, selection, tag_choice, url_state
 from lib.view.formatting import plain
 from lib.view.home import labels
 from tests.conftest import galleries
@@ -81,3 +82,21 @@ def test_a_selection_gets_a_name_that_selects_and_filters(start: Start, copied: 
     for title, items in galleries(app).items():
         if "cosine" in title.lower():
             assert {item["label"] for item in items} == {"tulip"}
+
+
+def test_a_view_is_saved_and_restored_from_every_page(start: Start, copied: Settings) -> None:
+    app = start(copied).switch_page(url_state.MAP)
+    app.query_params = {"space": "pixels", "section": "findings"}
+    app.run()
+    next(field for field in app.text_input if field.label == saved_views.NAME).set_value("pixels: findings")
+    next(button for button in app.button if button.label == saved_views.SAVE).click().run()
+    assert not app.exception and not app.error
+    app.query_params = {"space": "resnet18"}
+    app.run()
+    next(button for button in app.button if button.key == "view_0").click().run()
+    assert app.query_params["space"] == ["pixels"] and app.query_params["section"] == ["findings"]
+    app.switch_page(url_state.HOME).run()
+    links = {link.proto.label: link.proto for link in app.get("page_link")}
+    assert "section=findings" in links[plain("pixels: findings")].query_string
+    next(button for button in app.button if button.key == "unview_0").click().run()
+    assert stored_views.read(workspace.open_workspace(copied).folder) == {}
