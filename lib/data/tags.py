@@ -65,7 +65,7 @@ def read(folder: Path) -> Tags:
 
 def checked(name: str, noun: str = "tag") -> str:
     """A name of a `noun` as it is kept: one line, accents composed. Raises QueryError for an empty or a long one."""
-    kept = composed(" ".join(visible(name).split()))
+    kept = composed(visible(" ".join(name.split())))
     if not kept:
         raise QueryError(f"A {noun} needs a name.")
     if len(kept) > LONGEST:

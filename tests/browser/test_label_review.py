@@ -77,7 +77,7 @@ def test_three_labels_are_repaired_by_keyboard_and_undone_byte_for_byte(reviewed
     _press(tab, "s")  # skipped: nothing is decided
     for _ in range(2):
         tab.page.keyboard.press("r")
-        tab.page.get_by_label("Class", exact=True).wait_for(timeout=5_000)
+        tab.page.get_by_role("textbox", name="Class").wait_for(timeout=5_000)
         _press(tab, "1", "Enter")
     _press(tab, "r", "2", "Enter")
     _press(tab, "x")
