@@ -208,14 +208,17 @@ def _seeds(figure: go.Figure, group: list[results.Run], title: str, quantity: st
         line={"width": 0},
         **shared,
     )
+    # All seeds are one trace, broken between them: a browser takes its time for each trace.
+    every: list[tuple[float | None, float | None]] = []
     for run in group:
         points = results.curve_points(run, f"val_{quantity}", view.axis)
-        figure.add_scatter(
-            x=[place / view.unit for _, place, _ in points],
-            y=[value for _, _, value in points],
-            line={"width": 0.8, "color": colour(regime, _RAW)},
-            **shared,
-        )
+        every += [*((place / view.unit, value) for _, place, value in points), (None, None)]
+    figure.add_scatter(
+        x=[place for place, _ in every],
+        y=[value for _, value in every],
+        line={"width": 0.8, "color": colour(regime, _RAW)},
+        **shared,
+    )
 
 
 def _mean(
@@ -280,22 +283,24 @@ def _hover(
 
 def _best(figure: go.Figure, group: list[results.Run], title: str, quantity: str, view: _View, yaxis: str) -> None:
     """A star at each run's best epoch."""
-    for run in group:
-        points = [
-            point for point in results.curve_points(run, f"val_{quantity}", view.axis) if point[0] == run["best_epoch"]
-        ]
-        figure.add_scatter(
-            x=[place / view.unit for _, place, _ in points],
-            y=[value for _, _, value in points],
-            mode="markers",
-            marker={
-                "symbol": "star",
-                "size": 13 if len(group) == 1 else 10,
-                "color": colour(run["regime"]),
-                "line": {"width": 0.7, "color": "white"},
-            },
-            hoverinfo="skip",
-            legendgroup=title,
-            showlegend=False,
-            yaxis=yaxis,
-        )
+    points = [
+        point
+        for run in group
+        for point in results.curve_points(run, f"val_{quantity}", view.axis)
+        if point[0] == run["best_epoch"]
+    ]
+    figure.add_scatter(
+        x=[place / view.unit for _, place, _ in points],
+        y=[value for _, _, value in points],
+        mode="markers",
+        marker={
+            "symbol": "star",
+            "size": 13 if len(group) == 1 else 10,
+            "color": colour(group[0]["regime"]),
+            "line": {"width": 0.7, "color": "white"},
+        },
+        hoverinfo="skip",
+        legendgroup=title,
+        showlegend=False,
+        yaxis=yaxis,
+    )

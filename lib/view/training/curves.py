@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
+from lib.learn import configurations
 from lib.learn.regimes import PUBLISHED_CONDITIONS
 from lib.learn.results import Run
 from lib.view import page_controls, url_state
@@ -51,15 +53,7 @@ def choose(runs: list[Run]) -> Options:
 def chart(runs: list[Run], options: Options) -> None:
     """Both charts with one hover line, and what their lines mean."""
     st.plotly_chart(
-        training_curves.accuracy_and_loss(
-            runs,
-            axis=options.axis,
-            smoothing=options.smoothing,
-            scales=options.scales,
-            lines=options.lines,
-            published=training_curves.PUBLISHED,
-            ink=ink(),
-        ),
+        _figure(_key(runs), astuple(options), ink(), runs, options),
         width="stretch",
         key="curves",
         config=style.config(f"curves-over-{options.axis}"),
@@ -67,6 +61,26 @@ def chart(runs: list[Run], options: Options) -> None:
         "training and validation",
     )
     st.caption(ABOUT, help=PUBLISHED)
+
+
+def _key(runs: list[Run]) -> str:
+    """Everything of the runs that their curves show."""
+    shown = [[run[name] for name in ("id", "regime", "seed", "best_epoch", "epochs")] for run in runs]
+    return str((configurations.names(runs), shown))
+
+
+# Building it takes a third of a page change. Shared by all sessions: read only.
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _figure(key: str, options: tuple[object, ...], ink: str | None, _runs: list[Run], _options: Options) -> go.Figure:
+    return training_curves.accuracy_and_loss(
+        _runs,
+        axis=_options.axis,
+        smoothing=_options.smoothing,
+        scales=_options.scales,
+        lines=_options.lines,
+        published=training_curves.PUBLISHED,
+        ink=ink,
+    )
 
 
 def _epochs(runs: list[Run]) -> pd.DataFrame:
