@@ -87,7 +87,8 @@ def test_three_labels_are_repaired_by_keyboard_and_undone_byte_for_byte(reviewed
     assert [each.action for each in decisions.values()] == ["relabel"] * 3
     tab.page.keyboard.press("Escape")
     tab.page.locator('[role="dialog"]').wait_for(state="detached", timeout=10_000)
-    assert "3 relabelled · not applied yet" in tab.text()
+    tab.page.get_by_text("3 relabelled · not applied yet").wait_for(timeout=20_000)
+    tab.settle()
 
     _prepare(tab, marked=True)
     opened = workspace.open_workspace(settings)
