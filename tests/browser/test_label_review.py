@@ -53,7 +53,7 @@ def _press(tab: Watched, *keys: str) -> None:
 def _prepare(tab: Watched, marked: bool) -> None:
     """Press the button that prepares, and wait until the bar names the overlay, or no longer names it."""
     tab.page.get_by_role("button", name=labels.PREPARE).click()
-    chip = tab.page.locator(CHIP).get_by_text(re.compile("by your review"))
+    chip = tab.page.locator(CHIP).get_by_text(re.compile("by your review")).first
     chip.wait_for(state="visible" if marked else "detached", timeout=90_000)
     tab.page.get_by_text("continues if you leave this page").wait_for(state="detached", timeout=90_000)
     tab.settle()
@@ -103,7 +103,7 @@ def test_three_labels_are_repaired_by_keyboard_and_undone_byte_for_byte(reviewed
     assert any(not row.rstrip().endswith("0.0000") for row in rows) and not any("not measured" in row for row in rows)
     for page in ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collection"):
         tab.open(page)
-        assert f"Labels: {changed} changed by your review" in tab.page.locator(CHIP).inner_text()
+        assert f"Labels: {changed} changed by your review" in tab.page.locator(CHIP).first.inner_text()
 
     tab.open("?labels=true")
     for left in (2, 1):

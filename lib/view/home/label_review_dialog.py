@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from lib.data import label_review
@@ -16,6 +17,7 @@ from lib.documents.labels import Suspect
 from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
 from lib.prepare.workspace import Workspace
+from lib.text import counted
 from lib.view import cached, cached_labels, page_frame, photo_tiles, remedies
 from lib.view.components import photo_view
 from lib.view.components.photo_view import Review
@@ -60,12 +62,11 @@ def _body(workspace: Workspace, space: str) -> None:
 
 def progress(workspace: Workspace, space: str, review: LabelReview) -> str:
     """How far the review is, in one line."""
-    photos, rows = cached.catalog(workspace), cached_labels.rows(workspace, space)
-    errors = cached_labels.suspects(workspace, space).errors
-    decided = sum(_sha256(photos.row(row["id"]), photos.hashes) in review.decisions for row in rows[:errors])
+    photos, found = cached.catalog(workspace), cached_labels.suspects(workspace, space)
+    decided = sum(photos.hashes[row] in review.decisions for row in np.nonzero(found.is_error)[0])
     counts = review.counts
     return (
-        f"{decided:,} of the {errors:,} most doubtful decided · {counts['relabelled']:,} relabelled, "
+        f"{decided:,} of {counted(found.errors, 'probably wrong label')} decided · {counts['relabelled']:,} relabelled, "
         f"{counts['excluded']:,} excluded, {counts['kept']:,} kept"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from lib.data import label_review, review_table
@@ -124,11 +125,11 @@ def _show_suspects(workspace: Workspace, review: LabelReview) -> None:
     found = cached_labels.suspects(workspace, space)
     decided = {photos.ids[row] for row, sha256 in enumerate(photos.hashes) if sha256 in review.decisions}
     left = [row for row in rows if row["id"] not in decided][:_SHOWN]
-    first = {row["id"] for row in rows[: found.errors]}
+    errors = sum(photos.hashes[row] in review.decisions for row in np.nonzero(found.is_error)[0])
     st.caption(
         f"{counted(len(rows), 'photo')}, ranked in {spaces.get(space).title} ({found.input}) by "
-        f"{plain(measured.METHOD)}. {len(first & decided):,} of the first {found.errors:,} are decided. Equal photos "
-        "share a decision."
+        f"{plain(measured.METHOD)}. {errors:,} of {counted(found.errors, 'probably wrong label')} decided. Equal "
+        "photos share a decision."
     )
     photo_tiles.show_photos(
         workspace,
