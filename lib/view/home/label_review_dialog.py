@@ -66,8 +66,8 @@ def progress(workspace: Workspace, space: str, review: LabelReview) -> str:
     decided = sum(photos.hashes[row] in review.decisions for row in np.nonzero(found.is_error)[0])
     counts = review.counts
     return (
-        f"{decided:,} of {counted(found.errors, 'probably wrong label')} decided · {counts['relabelled']:,} relabelled, "
-        f"{counts['excluded']:,} excluded, {counts['kept']:,} kept"
+        f"{decided:,} of {counted(found.errors, 'probably wrong label')} decided · "
+        f"{counts['relabelled']:,} relabelled, {counts['excluded']:,} excluded, {counts['kept']:,} kept"
     )
 
 
