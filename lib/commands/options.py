@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, prepare, search, train
+from lib.commands import explain, features, inspect, labels, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
@@ -57,8 +57,9 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
-    help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
-    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
+    _space_options(
+        add("embed", prepare.embed, prepare.show_embed, prepare.ABOUT_EMBED, weights, seed, layout), "resnet18"
+    )
     help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
     command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
     help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
@@ -96,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
     add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
         "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
     )
+    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, weights, seed)
+    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
     command = add(
         "map",
         prepare.make_map,
@@ -162,11 +165,10 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
 
 
-def _recall_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--collection", required=True, metavar="C", help="the collection")
-    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
-    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
-    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
+def _relabel_options(command: argparse.ArgumentParser) -> None:
+    decisions = command.add_mutually_exclusive_group(required=True)
+    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
+    decisions.add_argument("--clear", action="store_true", help="take the review away")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
@@ -229,6 +231,7 @@ def _query_options() -> argparse.ArgumentParser:
     query.add_argument("--wrong", action="append", default=[], metavar="ID", help="move the query away from this image")
     help_ = "weights of the query, of the right and of the wrong images (default 1,0.75,0.15)"
     query.add_argument("--rocchio", type=_three, default=(1.0, 0.75, 0.15), metavar="A,B,C", help=help_)
+    query.add_argument("--tag", action="append", default=[], metavar="NAME", help="results with this tag only")
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
 

@@ -66,10 +66,11 @@ class _Request:
 
 
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
+    from lib.data import tags
     from lib.prepare import workspace
-    from lib.retrieval import search
     from lib.retrieval.feedback import Marks
     from lib.retrieval.query import find_query, query_part
+    from lib.retrieval.tag_filter import tag_filter
     from lib.search.rocchio import Weights
 
     opened = workspace.open_workspace(settings)
@@ -80,7 +81,13 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
+        "answer_filter": tag_filter(
+            catalog,
+            tags.read(opened.folder) if options.tag else tags.Tags(),
+            list(map(catalog.label_named, options.label)),
+            options.split,
+            options.tag,
+        ),
     }
     marks = Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
     return _Request(opened, queries, choices, options.normalise, marks)

@@ -78,6 +78,7 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     arguments += ["--crop", recipe.part] if recipe.part else []
     arguments += [f"--label={label}" for label in recipe.answer_filter.labels]
     arguments += [f"--split={split}" for split in recipe.answer_filter.splits]
+    arguments += [f"--tag={name}" for name in recipe.answer_filter.tags]
     arguments += ["--keep-duplicates"] if recipe.keep_duplicates else []
     arguments += ["--normalise"] if recipe.unit else []
     arguments += [f"--right={image}" for image in recipe.marks.right]
@@ -132,7 +133,9 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
             *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
             f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
         ]
-    for column, allowed in (("label", recipe.answer_filter.labels), ("split", recipe.answer_filter.splits)):
+    allowing = recipe.answer_filter
+    tagged = allowing.tagged if allowing.tags else ()
+    for column, allowed in (("label", allowing.labels), ("split", allowing.splits), ("id", tagged)):
         lines += [f'keep &= photos["{column}"].isin({list(allowed)!r})'] if allowed else []
     if recipe.marks:
         lines.append(f'right, wrong = (x[photos["id"].isin(ids)] for ids in {_marked_ids(recipe.marks)})')

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from lib import settings
-from lib.data import audit_file, catalog_file, thumbnails
+from lib import artifacts, settings
+from lib.data import audit_file, catalog_file, tags, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -105,7 +105,18 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
     except ArtifactError:  # the training page reports a damaged record
         runs_version = ""
     clusters_version = measured_clusters.version(workspace, space)
-    return _traits(workspace, space, runs_version, clusters_version, stability(workspace, space) is not None)
+    has_stability = stability(workspace, space) is not None
+    return _traits(workspace, space, runs_version, clusters_version, has_stability) | _tag_traits(
+        workspace, artifacts.stamp(workspace.folder / tags.NAME)
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def _tag_traits(workspace: Workspace, stamp: artifacts.FileStamp | None) -> dict[str, Trait]:
+    try:
+        return measured_traits.tag_traits(catalog(workspace), tags.read(workspace.folder))
+    except ArtifactError:  # the selection's panel reports a damaged file
+        return {}
 
 
 def clusters(workspace: Workspace, space: str) -> list[Clusters]:

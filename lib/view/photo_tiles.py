@@ -97,6 +97,7 @@ def show_photos(
     on_why: Callable[[str], None] | None = None,
     explained: str | None = None,
     marking: Marking | None = None,
+    opens: bool = True,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
@@ -114,7 +115,7 @@ def show_photos(
         chosen=selection.query_id(),
         on_why=on_why,
         explained=explained,
-        opens=True,
+        opens=opens,
         marking=marking,
     )
     look_at(opened, workspace, ids)

@@ -14,6 +14,7 @@ from lib.errors import ImageError, PetalscopeError, QueryError
 from lib.prepare.workspace import Workspace
 from lib.retrieval.query import Query, query_part, query_row
 from lib.retrieval.search import AnswerFilter
+from lib.retrieval.tag_filter import tag_filter
 from lib.text import counted
 from lib.view import (
     cached,
@@ -23,6 +24,7 @@ from lib.view import (
     page_frame,
     photo_tiles,
     selection,
+    tag_choice,
     uploads,
     url_state,
 )
@@ -318,23 +320,25 @@ def _cropped(workspace: Workspace, query: Query, box: Box) -> Query:
 
 
 def _result_filter(workspace: Workspace) -> tuple[AnswerFilter, bool]:
-    """Which photos may be results: by class and split, and whether exact duplicates of the query may."""
+    """Which photos may be results: by class, split and tag, and whether exact duplicates of the query may."""
     classes = list(cached.catalog(workspace).classes)
     st.markdown("**Filter results**")
     left, right = st.columns(2)
     labels = left.multiselect("Classes", classes, **url_state.several("classes", classes))
     splits = right.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
+    known = tag_choice.read(workspace)
+    names = st.multiselect("Tags", known.names, **url_state.several("tags", known.names)) if known.names else []
     keep_duplicates = st.toggle(
         DUPLICATES,
         **url_state.switch("copies"),
         help="Other files with exactly the query's pixels. The query itself is never a result.",
     )
-    return AnswerFilter(tuple(labels), tuple(splits)), bool(keep_duplicates)
+    return tag_filter(cached.catalog(workspace), known, labels, splits, names), bool(keep_duplicates)
 
 
 def _show_limits(answer_filter: AnswerFilter, keep_duplicates: bool, part: str) -> None:
     """What is set behind *More* and changes the results, in a line."""
-    active = [*map(plain, answer_filter.labels), *answer_filter.splits]
+    active = [*map(plain, answer_filter.labels), *answer_filter.splits, *map(plain, answer_filter.tags)]
     active += [DUPLICATES_INCLUDED] if keep_duplicates else []
     lines = [f":material/filter_alt: Results: {', '.join(active)}"] if active else []
     lines += [f":material/crop: Query: its crop {part} (left, top, right, bottom, %)"] if part else []
