@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lib.data import audit_file
+from lib.embed import spaces
 from lib.errors import Notice, PetalscopeError
 from lib.locks import exclusive_lock
-from lib.measure import index_recall, leaks, scoreboard, stored_verdicts, suspects
+from lib.measure import feature_examples, index_recall, leaks, scoreboard, stored_verdicts, suspects
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, Reporter
@@ -63,11 +64,19 @@ def _suspects(workspace: Workspace, progress: Progress) -> None:
         suspects.find(workspace, space, catalog, progress)
 
 
+def _features(workspace: Workspace, progress: Progress) -> None:
+    named = [space for space in workspace.spaces if not spaces.get(space).pixels]  # those that an explanation names
+    for done, space in enumerate(named, start=1):
+        feature_examples.find(workspace, space)
+        progress(done, len(named))
+
+
 STEPS: tuple[Step, ...] = (
     Step("find duplicates", _audit),
     Step("compare similar photos", _near_duplicates),
     Step("score spaces and metrics", _scores),
     Step("rank doubtful labels", _suspects),
+    Step("describe features", _features),
     Step("measure recall", index_recall.measure_all),
     Step("word the verdicts", stored_verdicts.find),  # the last: it reads what the others store
 )
