@@ -49,7 +49,7 @@ def read(folder: Path) -> dict[str, SavedView]:
 
 
 def _view(stored: Mapping[str, object]) -> SavedView:
-    page, choices = stored["page"], stored["choices"]
+    page, choices = stored["script"], stored["choices"]
     if not isinstance(page, str) or not isinstance(choices, dict):
         raise ValueError("no view")
     for values in choices.values():
@@ -84,7 +84,7 @@ def _write(folder: Path, views: Mapping[str, SavedView]) -> None:
         artifacts.remove(folder / NAME)
         return
     stored = {
-        name: {"page": view.page, "choices": {key: list(values) for key, values in view.choices.items()}}
+        name: {"script": view.page, "choices": {key: list(values) for key, values in view.choices.items()}}
         for name, view in views.items()
     }
     artifacts.write_json(folder / NAME, {"schema": SCHEMA, "views": stored})
