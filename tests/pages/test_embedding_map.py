@@ -264,7 +264,7 @@ def test_the_verdict_stands_in_the_heading(start: Start, prepared: Settings) -> 
     kept = opened.map("resnet18", "pca").preserved
     app = open_map(start, prepared, map="pca,15,0.1,cosine")
     words = " ".join(str(line.value) for line in app.markdown).replace("\\", "")
-    assert f"{100 * kept.mean():.0f} % [" in words
+    assert f"{100 * kept.mean():.0f}% [" in words
     assert "Most mixed: " in words
     app.button(key="evidence").click().run()
     assert app.session_state["map_section"] == sections.READING
