@@ -162,13 +162,6 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
 
 
-def _recall_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--collection", required=True, metavar="C", help="the collection")
-    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the first with an index)")
-    command.add_argument("--k", type=_positive, default=10, help="how many neighbours to find (default 10)")
-    command.add_argument("--queries", type=_positive, default=50, metavar="N", help="rows used as queries (default 50)")
-
-
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--space", metavar="S", help="only this space")
     command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
