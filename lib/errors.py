@@ -64,6 +64,8 @@ class Remedy(Enum):
     START_SERVER = "start_server"
     CHECK_CREDENTIALS = "check_credentials"
     ALLOW_FOLDER = "allow_folder"
+    RESTORE_FILE = "restore_file"
+    CLEAR_REVIEW = "clear_review"
 
 
 # One clause for each remedy. `{command}` stands for the command line that the error carries.
@@ -101,6 +103,8 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.START_SERVER: "start it, or correct --milvus-uri",
     Remedy.CHECK_CREDENTIALS: "check MILVUS_TOKEN (`user:password` or an API key)",
     Remedy.ALLOW_FOLDER: "move it into one of them, or add its folder to PETALSCOPE_FOLDERS",
+    Remedy.RESTORE_FILE: "restore it from a backup, or delete it and lose your decisions",
+    Remedy.CLEAR_REVIEW: "run `python -m lib relabel --clear`",
 }
 PREPARE_COMMAND: Final = "python -m lib prepare"
 

@@ -13,6 +13,7 @@ from lib.view.embedding_map import (
     sections,
     selected_photos,
     shell,
+    stability,
     uploaded_photo,
     what_training_does,
 )
@@ -38,11 +39,15 @@ try:
         main = map_choice.main_map(opened, space, parameters)
         second = map_choice.second_map(opened, main, comparison)
     page_frame.origin(opened, space, **map_choice.facts(opened, main, second))
-    verdict.show(
-        cached.verdict_of_map(opened, main.space, main.parameters, main.original),
-        page=url_state.MAP,
-        section=sections.READING,
-    )
+    stable = stability.told(opened, main.space) if section == sections.STABILITY else None
+    if stable is not None:
+        verdict.show(stable)
+    else:
+        verdict.show(
+            cached.verdict_of_map(opened, main.space, main.parameters, main.original),
+            page=url_state.MAP,
+            section=sections.READING,
+        )
     lookup = query_neighbours.linked()
     with places.canvas:
         if training:

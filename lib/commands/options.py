@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, prepare, search, train
+from lib.commands import explain, features, inspect, labels, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
@@ -57,8 +57,9 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
-    help_ = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
-    _space_options(add("embed", prepare.embed, prepare.show_embed, help_, weights, seed, layout), "resnet18")
+    _space_options(
+        add("embed", prepare.embed, prepare.show_embed, prepare.ABOUT_EMBED, weights, seed, layout), "resnet18"
+    )
     help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
     command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
     help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
@@ -96,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
     add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
         "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
     )
+    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, weights, seed)
+    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
     command = add(
         "map",
         prepare.make_map,
@@ -162,6 +165,12 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
 
 
+def _relabel_options(command: argparse.ArgumentParser) -> None:
+    decisions = command.add_mutually_exclusive_group(required=True)
+    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
+    decisions.add_argument("--clear", action="store_true", help="take the review away")
+
+
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--space", metavar="S", help="only this space")
     command.add_argument("--metric", choices=tuple(METRICS), help="only this metric")
@@ -218,6 +227,11 @@ def _query_options() -> argparse.ArgumentParser:
     query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
     query.add_argument("--label", action="append", default=[], metavar="CLASS", help="results of this class only")
     query.add_argument("--split", action="append", default=[], choices=SPLITS, help="results of this split only")
+    query.add_argument("--right", action="append", default=[], metavar="ID", help="move the query towards this image")
+    query.add_argument("--wrong", action="append", default=[], metavar="ID", help="move the query away from this image")
+    help_ = "weights of the query, of the right and of the wrong images (default 1,0.75,0.15)"
+    query.add_argument("--rocchio", type=_three, default=(1.0, 0.75, 0.15), metavar="A,B,C", help=help_)
+    query.add_argument("--tag", action="append", default=[], metavar="NAME", help="results with this tag only")
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
 
@@ -291,6 +305,14 @@ def _box(text: str) -> tuple[float, float, float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError("needs four numbers: left,top,right,bottom in percent") from None
     return left, top, right, bottom
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    try:
+        alpha, beta, gamma = (float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("needs three numbers: alpha,beta,gamma") from None
+    return alpha, beta, gamma
 
 
 def _seeds(text: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from lib.commands import interrupts
 from lib.commands.progress import ProgressBar
-from lib.data import skipped_files
+from lib.data import label_overlay, skipped_files
 from lib.documents.embeddings import NeighbourSearch
 from lib.documents.prepare import AuditDocument, EmbedDocument, MapDocument, PrepareDocument
 from lib.errors import ArtifactError, QueryError
@@ -18,6 +18,7 @@ from lib.settings import Settings
 from lib.text import agreeing, counted, printable
 
 Document = TypeVar("Document")
+ABOUT_EMBED = "build catalog and vectors only, alone or under torchrun; the next `prepare` reuses them"
 INTERRUPTED = (
     "Interrupted. The photos are prepared; what was not measured yet is measured when it is first looked at, or by the "
     "next prepare."
@@ -92,6 +93,9 @@ def _summary(document: EmbedDocument) -> list[str]:
         f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
         f"{counted(skipped, 'file')} skipped ({data['root']})"
     ]
+    if "review" in data:
+        overlay = label_overlay.summary(data["review"]["relabelled"], data["review"]["excluded"])
+        lines.append(f"labels: {overlay}; `python -m lib relabel --clear` takes it away")
     for space in document["spaces"]:
         how = "nothing to compute" if space["cached"] else f"{space['seconds']:.1f} s"
         weights = f", weights {space['weights']}, {space['precision']}" if space["weights"] else ""

@@ -16,7 +16,10 @@ from lib.settings import Settings
 from lib.text import agreeing, counted, printable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lib.prepare.workspace import Workspace
+    from lib.retrieval.feedback import Marks
     from lib.retrieval.query import Query
     from lib.retrieval.search import AnswerFilter, SearchableSpace
 
@@ -37,6 +40,7 @@ class _Request:
     queries: list[Query]
     choices: _Choices
     normalise: bool
+    marks: Marks
 
     def load(self, space: str) -> SearchableSpace:
         """A space, with vectors of length 1 where the user chose so."""
@@ -45,11 +49,29 @@ class _Request:
         loaded = search.load_space(self.workspace, space)
         return search.normalised(loaded) if self.normalise else loaded
 
+    def moved(self, loaded: SearchableSpace, metric: str) -> np.ndarray | None:
+        """The query's vector in a space, moved by the marks; None without marks, for vectors as they are."""
+        from lib.retrieval import feedback, search
+
+        if not self.marks:
+            return None
+        return feedback.moved_vectors(
+            loaded, search.query_vectors(self.workspace, loaded, self.queries), metric, self.marks
+        )
+
+    def note_move(self, document: SearchDocument) -> None:
+        """Record in a document which marks moved its query."""
+        if self.marks:
+            document["moved"] = self.marks.facts()
+
 
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
+    from lib.data import tags
     from lib.prepare import workspace
-    from lib.retrieval import search
+    from lib.retrieval.feedback import Marks
     from lib.retrieval.query import find_query, query_part
+    from lib.retrieval.tag_filter import tag_filter
+    from lib.search.rocchio import Weights
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
@@ -59,9 +81,16 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     choices: _Choices = {
         "k": options.k,
         "keep_duplicates": options.keep_duplicates,
-        "answer_filter": search.AnswerFilter(tuple(map(catalog.label_named, options.label)), tuple(options.split)),
+        "answer_filter": tag_filter(
+            catalog,
+            tags.read(opened.folder) if options.tag else tags.Tags(),
+            list(map(catalog.label_named, options.label)),
+            options.split,
+            options.tag,
+        ),
     }
-    return _Request(opened, queries, choices, options.normalise)
+    marks = Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
+    return _Request(opened, queries, choices, options.normalise, marks)
 
 
 def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
@@ -69,14 +98,17 @@ def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
     from lib.retrieval import search
 
     request = _request(settings, options)
+    loaded = request.load(options.space)
     document = search.search(
         request.workspace,
-        request.load(options.space),
+        loaded,
         request.queries,
         metric_name=options.metric,
         engine=options.engine,
+        vectors=request.moved(loaded, options.metric),
         **request.choices,
     )
+    request.note_move(document)
     _note_copies(document)
     return document
 
@@ -105,6 +137,12 @@ def show_search(document: SearchDocument) -> str:
     lines += [
         f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
     ]
+    if "moved" in document:
+        moved = document["moved"]
+        lines.append(
+            f"query moved by {len(moved['right'])} right and {len(moved['wrong'])} wrong: alpha {moved['alpha']:g}, "
+            f"beta {moved['beta']:g}, gamma {moved['gamma']:g} (Rocchio)"
+        )
     if "undefined" in document:
         lines.append(left_out_note(document["undefined"]))
     if document["recall"] is not None:
@@ -119,9 +157,19 @@ def compare(settings: Settings, options: argparse.Namespace) -> CompareDocument:
     request = _request(settings, options)
     left = request.load(options.space)
     right = request.load(options.b_space) if options.b_space else None
+    moved = request.moved(left, options.a), request.moved(right or left, options.b)
     document = search.compare(
-        request.workspace, left, request.queries, a=options.a, b=options.b, other=right, **request.choices
+        request.workspace,
+        left,
+        request.queries,
+        a=options.a,
+        b=options.b,
+        other=right,
+        vectors=None if moved[0] is None or moved[1] is None else (moved[0], moved[1]),
+        **request.choices,
     )
+    request.note_move(document["a"])
+    request.note_move(document["b"])
     _note_copies(document["a"])
     return document
 

@@ -69,6 +69,8 @@ class Catalog:
     # How the folder was read (`Layout.facts`), with `empty`, the class folders that yielded no image. Empty in catalogs
     # of versions that knew class folders only.
     layout: dict[str, Any] = field(default_factory=dict)
+    # The facts of the label review that is applied (`label_overlay.applied`); empty without one.
+    review: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -160,7 +162,7 @@ class Catalog:
         # Catalogs of plain class folders keep the names that earlier versions gave them.
         worth_keeping = {name: value for name, value in self.layout.items() if value and name not in {"kind", "reason"}}
         more = (self.layout,) if worth_keeping or self.layout.get("kind", "classes") != "classes" else ()
-        return artifacts.digest(*facts, *more)[:8]
+        return artifacts.digest(*facts, *more, *((self.review,) if self.review else ()))[:8]
 
     def row(self, image_id: str) -> int | None:
         """The row of an image, whichever Unicode form its id is written in; None for an unknown id."""
@@ -215,7 +217,7 @@ class Catalog:
     def summary(self) -> DatasetSummary:
         """The `dataset` object of the command-line contract."""
         facts = self.layout or {"kind": "classes", "reason": "class folders"}
-        return {
+        document: DatasetSummary = {
             "name": self.name,
             "root": str(self.root),
             "images": len(self.frame),
@@ -237,6 +239,10 @@ class Catalog:
             "empty_classes": self.empty_classes,
             "look_alikes": self.look_alikes,
         }
+        if self.review:
+            changed, left_out = (len(self.review[name]) for name in ("labels", "left_out"))
+            document["review"] = {"relabelled": changed, "excluded": left_out}
+        return document
 
 
 def fingerprint(pictures: Iterable[tuple[str, str]]) -> str:

@@ -25,6 +25,7 @@ def changes(catalog: Catalog) -> dict[str, int]:
     sizes, times = (catalog.frame[name].tolist() for name in ("bytes", "changed_ns"))
     stamps = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
     skipped_ids = {entry["id"] for entry in catalog.skipped}
+    excluded = set(catalog.review.get("left_out", []))
     new_files = [] if catalog.limit is not None else [name for name in files if name not in stamps]
     changed = 0
     for name in stamps.keys() & set(files):
@@ -36,7 +37,9 @@ def changes(catalog: Catalog) -> dict[str, int]:
         except OSError:
             changed += 1
     return {
-        "added": sum(name not in skipped_ids or _is_readable(catalog.root / name) for name in new_files),
+        "added": sum(
+            name not in skipped_ids or _is_readable(catalog.root / name) for name in new_files if name not in excluded
+        ),
         "removed": len(stamps.keys() - set(files)),
         "changed": changed,
         **_relabelled(catalog, found),
@@ -46,8 +49,11 @@ def changes(catalog: Catalog) -> dict[str, int]:
 def _relabelled(catalog: Catalog, found: layout.Layout) -> dict[str, int]:
     """The number of photos of another class or split than in the catalog; nothing where there are none."""
     given = set(catalog.given_splits)
+    # A label that the label review has changed is not one that the folder has.
+    reviewed: dict[str, str] = catalog.review.get("labels", {})
+    labels = [reviewed.get(image_id, label) for image_id, label in zip(catalog.ids, catalog.labels, strict=True)]
     count = 0
-    for image_id, label, split in zip(catalog.ids, catalog.labels, catalog.frame["split"], strict=True):
+    for image_id, label, split in zip(catalog.ids, labels, catalog.frame["split"], strict=True):
         own = found.splits.get(image_id, "")
         moved = (own != split) if split in given else own not in {"", "train"}
         count += found.labels.get(image_id, label) != label or (image_id in found.labels and moved)
@@ -83,6 +89,8 @@ def save(catalog: Catalog, path: Path) -> None:
         "layout": catalog.layout,
         "columns": list(frame.columns),
     }
+    if catalog.review:  # absent otherwise: the file is then that of a version without label reviews
+        facts["review"] = catalog.review
     # Parquet's checksums cover only the rows.
     frame.attrs = facts | {"sha256": artifacts.digest(facts)}
     with artifacts.replacing(path) as temporary:
@@ -116,6 +124,7 @@ def load(path: Path) -> Catalog | None:
             decoder=facts.get("decoder", 1),  # the first version did not record it
             factors=facts.get("factors", ""),
             layout=facts.get("layout") or {},
+            review=facts.get("review") or {},
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged_file_error(path) from error

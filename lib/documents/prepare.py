@@ -32,10 +32,17 @@ class LayoutSummary(TypedDict):
     others: list[dict[str, str]]
 
 
+class ReviewSummary(TypedDict):
+    """The label review that is applied: how many photos it relabels and leaves out."""
+
+    relabelled: int
+    excluded: int
+
+
 class DatasetSummary(TypedDict):
     """The photos: images per class and per split, the fingerprint of their pixels and labels, and a clause about the
     factor table, "" where there is none. `empty_classes` are folders of classes without a readable image, `look_alikes`
-    groups of classes whose names look alike."""
+    groups of classes whose names look alike. `review` is absent where no label review is applied."""
 
     name: str
     root: str
@@ -48,6 +55,7 @@ class DatasetSummary(TypedDict):
     layout: LayoutSummary
     empty_classes: list[str]
     look_alikes: list[list[str]]
+    review: NotRequired[ReviewSummary]
 
 
 class PreparedSpace(TypedDict):
@@ -205,8 +213,16 @@ class StateDataset(TypedDict):
     images: int
 
 
+class StateReview(ReviewSummary):
+    """The label review in the state file: the `digest` of its decisions, and the catalog `before` them."""
+
+    digest: str
+    before: str
+
+
 class State(TypedDict):
-    """A data set's `state.json`, which names the artifacts in use. `collections` is keyed by store, then by space."""
+    """A data set's `state.json`, which names the artifacts in use. `collections` is keyed by store, then by space;
+    `review` is absent where no label review is applied."""
 
     schema: int
     version: str
@@ -217,3 +233,4 @@ class State(TypedDict):
     collections: dict[str, dict[str, CollectionEntry]]
     libraries: dict[str, str]
     prepared: str
+    review: NotRequired[StateReview]

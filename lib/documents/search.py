@@ -18,13 +18,23 @@ class SearchResult(TypedDict):
     gap: float | None
 
 
+class MovedQuery(TypedDict):
+    """The photos that were marked right and wrong, and the weights by which they moved the query (Rocchio 1971)."""
+
+    right: list[str]
+    wrong: list[str]
+    alpha: float
+    beta: float
+    gamma: float
+
+
 class SearchDocument(TypedDict):
     """What `python -m lib search --json` prints.
 
     Several queries add `queries` and `fusion` ("mean rank"). `recall` against the full scan, and the results of the
     full scan that are `missed`, belong to the Milvus engine. `undefined` counts the images that are no results because
     they have no defined similarity to the query, and `copies_left_out` the pixel-identical copies of a query that are
-    none; each is absent where there are none.
+    none; each is absent where there are none. `moved` is present where marked photos moved the query.
     """
 
     query: str
@@ -41,6 +51,7 @@ class SearchDocument(TypedDict):
     missed: NotRequired[list[SearchResult]]
     undefined: NotRequired[int]
     copies_left_out: NotRequired[int]
+    moved: NotRequired[MovedQuery]
 
 
 class CompareRanks(TypedDict):

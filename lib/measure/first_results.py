@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lib.data import audit_file
+from lib.embed import spaces
 from lib.errors import Notice, PetalscopeError
 from lib.locks import exclusive_lock
-from lib.measure import index_recall, leaks, scoreboard, stored_verdicts
+from lib.measure import feature_examples, index_recall, leaks, scoreboard, stored_verdicts, suspects
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, Reporter
@@ -23,6 +24,8 @@ from lib.settings import Settings
 LOCK = "first-results.lock"
 # Scores that need more multiplications take minutes on two cores: they are measured on request only.
 MOST_WORK = 4e11
+# Probes that need more take minutes: 4,064 photos of 5 classes with 512 features need 5e7, and two seconds.
+MOST_PROBES = 1e9
 LATER = "It is made when it is first looked at, or by the next prepare."
 
 
@@ -54,10 +57,26 @@ def _scores(workspace: Workspace, progress: Progress) -> None:
         scoreboard.measure_all(workspace, lambda _: progress)
 
 
+def _suspects(workspace: Workspace, progress: Progress) -> None:
+    catalog = workspace.catalog()
+    space = leaks.features_space(workspace)
+    if len(catalog.classes) > 1 and suspects.cost(workspace, space, catalog) <= MOST_PROBES:
+        suspects.find(workspace, space, catalog, progress)
+
+
+def _features(workspace: Workspace, progress: Progress) -> None:
+    named = [space for space in workspace.spaces if not spaces.get(space).pixels]  # those that an explanation names
+    for done, space in enumerate(named, start=1):
+        feature_examples.find(workspace, space)
+        progress(done, len(named))
+
+
 STEPS: tuple[Step, ...] = (
     Step("find duplicates", _audit),
     Step("compare similar photos", _near_duplicates),
     Step("score spaces and metrics", _scores),
+    Step("rank doubtful labels", _suspects),
+    Step("describe features", _features),
     Step("measure recall", index_recall.measure_all),
     Step("word the verdicts", stored_verdicts.find),  # the last: it reads what the others store
 )

@@ -11,6 +11,7 @@ from lib import statistics
 from lib.measure.paired_scores import PairedScores
 from lib.measure.robustness import RobustnessSweep
 from lib.measure.verdicts import Verdict
+from lib.retrieval.feedback import Precision
 from lib.search import significance
 from lib.search.calibration import Calibration
 from lib.search.disagreement import Disagreement
@@ -74,6 +75,31 @@ def answers(label: str | None, found: Sequence[Found], usual: Typical | None) ->
             f"interval ({statistics.METHOD})."
         )
     return Verdict(f"{'; '.join(parts)}." if parts else "No photo is a result here.", about)
+
+
+@dataclass(frozen=True)
+class MovedRow:
+    """A configuration, by its name in a sentence, before and after the query was moved by marks."""
+
+    name: str
+    before: Precision
+    after: Precision
+
+
+def moved_query(label: str, right: int, wrong: int, rows: Sequence[MovedRow]) -> Verdict:
+    """How a query that `right` and `wrong` marked photos moved finds its class `label`, `rows` by configuration."""
+    parts = [
+        f"{row.name} {row.before['hits']} → {row.after['hits']} of {row.after['k']} (unmarked photos only: "
+        f"{row.before['unmarked']} → {row.after['unmarked']})"
+        for row in rows
+    ]
+    return Verdict(
+        f"{right} right and {wrong} wrong moved the query; results of class {label}: {', '.join(parts)}.",
+        "Results of the query's class among the first k, before and after the move (Rocchio 1971), by full scans. The "
+        "marked photos helped to move the query, so the first figure flatters it: in brackets they are left out of "
+        "both rankings (residual collection; Chang, Cirillo and Razon 1971). One query, so there is no interval, and "
+        "its class need not be what was looked for.",
+    )
 
 
 def comparison(paired: PairedScores, test: Difference, names: tuple[str, str]) -> Verdict:

@@ -12,10 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from lib import artifacts
 from lib.data.catalog import Catalog
+from lib.data.tags import Tags
 from lib.embed import spaces
 from lib.search import neighbourhoods
 from lib.search.neighbourhoods import K, Neighbourhoods
+from lib.text import counted
 
 FACTOR = "factor_"
 # The names of the traits that are clusters begin with this.
@@ -118,6 +121,20 @@ def traits(
         *_columns(catalog.frame),
     ]
     return {trait.name: trait for trait in columns}
+
+
+def tag_traits(catalog: Catalog, tags: Tags) -> dict[str, Trait]:
+    """A trait for each of the user's tags that some of the photos have and others have not: whether a photo has it."""
+    found = {}
+    for name in tags.names[:MOST_VALUES]:
+        has = np.isin(catalog.hashes, list(tags.pictures[name]))
+        if 0 < has.sum() < len(has):
+            # The hash tells two states of a tag from each other, for what is derived from the sentence.
+            state = artifacts.digest(sorted(tags.pictures[name]))[:6]
+            about = f"Whether the photo has your tag {name}: {counted(int(has.sum()), 'photo')} ({state})."
+            key = f"tag_{artifacts.digest(name)[:8]}"
+            found[key] = Trait(key, f"Tag {name}", about, "category", np.where(has, "yes", "no").astype(object))
+    return found
 
 
 def _approximation_note(near: Neighbourhoods, *metrics: str) -> str:

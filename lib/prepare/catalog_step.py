@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib import artifacts
 from lib.data import catalog as catalogs
-from lib.data import catalog_file, data_notes, own_folders, skipped_files
+from lib.data import catalog_file, data_notes, label_overlay, label_review, own_folders, skipped_files
 from lib.data.catalog import Catalog
 from lib.documents.prepare import State
 from lib.prepare.job import PrepareJob
@@ -16,7 +16,8 @@ from lib.text import counted
 
 
 def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
-    """The catalog of the photos as they are now, and the name of its file, which is written unless it exists."""
+    """The catalog of the photos as they are now, with the user's label review applied, and the name of its file, which
+    is written unless it exists."""
     previous = _previous_catalog(job.folder, job.previous)
     earlier = LayoutChoice() if previous is None else catalog_file.choice_of(previous)
     choice = job.settings.layout.after(earlier)
@@ -40,12 +41,22 @@ def catalog_of(job: PrepareJob, limit: int | None) -> tuple[Catalog, str]:
             job.reporter.say(sentence)
     if previous is not None and (changed := _recoloured(previous, catalog)):
         job.reporter.say(recoloured(changed))
+    own_name = _save(job.folder, catalog)
+    reviewed = label_overlay.applied(catalog, label_review.read(job.folder), own_name)
+    if not reviewed.review:
+        return catalog, own_name
+    job.reporter.say(label_overlay.sentence(*label_overlay.changes(reviewed.review)))
+    return reviewed, _save(job.folder, reviewed)
+
+
+def _save(folder: Path, catalog: Catalog) -> str:
+    """The name of a catalog's file, which is written unless it exists."""
     name = f"catalog-{catalog.key}.parquet"
-    existing = artifacts.unless_damaged(catalog_file.load, job.folder / name)
+    existing = artifacts.unless_damaged(catalog_file.load, folder / name)
     # The file's name does not depend on these two.
     if existing is None or (existing.decoder, existing.factors) != (catalog.decoder, catalog.factors):
-        catalog_file.save(catalog, job.folder / name)
-    return catalog, name
+        catalog_file.save(catalog, folder / name)
+    return name
 
 
 def recoloured(count: int) -> str:
@@ -64,11 +75,13 @@ def _recoloured(previous: Catalog, catalog: Catalog) -> int:
 
 
 def _previous_catalog(folder: Path, state: State | None) -> Catalog | None:
-    """An earlier catalog: the state's, or one that a killed run left; None without any.
+    """An earlier catalog: the state's (without its label review), or one that a killed run left; None without any.
 
     Any earlier catalog serves, since its rows are checked file by file.
     """
     names = [state["catalog"]] if state else [path.name for path in _newest_first(folder)]
+    if state is not None and "review" in state:  # that one has the excluded photos, too
+        names.insert(0, state["review"]["before"])
     for name in names:
         catalog = artifacts.unless_damaged(catalog_file.load, folder / name)
         if catalog is not None:

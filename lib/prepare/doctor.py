@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import catalog_file, data_notes, datasets, images, own_folders, skipped_files, unreadable
+from lib.data import (
+    catalog_file,
+    data_notes,
+    datasets,
+    images,
+    label_overlay,
+    own_folders,
+    skipped_files,
+    unreadable,
+)
 from lib.data.catalog import Catalog
 from lib.data.layouts import layout, unpack
 from lib.data.scanning import skipped_file
@@ -17,7 +26,7 @@ from lib.embed import spaces
 from lib.errors import COMMAND_LINE, ArtifactError, ImageError, Notice, PetalscopeError, Remedy, StoreError
 from lib.learn import backbone, runs
 from lib.learn.regimes import REGIMES
-from lib.prepare import workspace
+from lib.prepare import before_review, workspace
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.settings import VERSION, LayoutChoice, Settings
@@ -75,6 +84,7 @@ def examine(
     else:
         checks += [
             _catalog(opened, catalog),
+            *_labels(opened),
             *(_space(opened, name) for name in [*spaces.DEFAULTS, *_trained(opened)]),
             _training(settings, catalog),
         ]
@@ -178,6 +188,22 @@ def _catalog(opened: Workspace, catalog: Catalog) -> _Check:
         return _passed("catalog", detail)
     detail += "; since then " + ", ".join(f"{count:,} {kind}" for kind, count in changes.items())
     return _failed("catalog", detail, Remedy.PREPARE, opened.settings.prepare_command)
+
+
+def _labels(opened: Workspace) -> list[_Check]:
+    """Whether the label review is applied; no check where there is none."""
+    applied = opened.state.get("review")
+    try:
+        pending = before_review.pending(opened)
+    except ArtifactError as error:
+        return [_Check("labels", False, error.notice)]
+    if applied is None and not pending:
+        return []
+    found = label_overlay.summary(applied["relabelled"], applied["excluded"]) if applied else "as the photos have them"
+    if not pending:
+        return [_passed("labels", found)]
+    problem = f"{found}; decisions since then are not applied yet"
+    return [_failed("labels", problem, Remedy.PREPARE, opened.settings.prepare_command)]
 
 
 def _training(settings: Settings, catalog: Catalog) -> _Check:

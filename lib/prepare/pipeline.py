@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lib import artifacts
-from lib.data import audit_file
+from lib.data import audit_file, label_overlay
 from lib.data.catalog import Catalog
 from lib.documents.prepare import (
     AuditDocument,
@@ -25,7 +25,7 @@ from lib.documents.prepare import (
 )
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
-from lib.prepare import catalog_step, state_file, store_step, vectors_step, workspace
+from lib.prepare import before_review, catalog_step, state_file, store_step, vectors_step, workspace
 from lib.prepare.job import PrepareJob, begin
 from lib.progress import Reporter
 from lib.settings import VERSION, Settings
@@ -52,8 +52,9 @@ def prepare(
     """
     start = time.perf_counter()
     named = list(dict.fromkeys(spaces.get(name).name for name in names))
-    with begin(settings, reporter or Reporter()) as job:
-        catalog, catalog_file = catalog_step.catalog_of(job, limit)
+    with begin(settings, reporter or Reporter()) as begun:
+        catalog, catalog_file = catalog_step.catalog_of(begun, limit)
+        job = before_review.job_without_review(begun, catalog, catalog_file)
         entries = vectors_step.still_valid(job, catalog)
         rebuilt = vectors_step.to_rebuild(job, catalog, {*named, *entries})
         # Opened before the long work: a store that another process owns is reported at once, not after minutes.
@@ -69,9 +70,11 @@ def prepare(
             if store is not None:
                 collections, rows = store_step.write(job, store, catalog, entries)
             state = _new_state(job, catalog, catalog_file, entries, collections)
-            if state != job.previous:
+            before = before_review.keep(job, state)
+            if state != begun.previous:
                 artifacts.write_json(job.folder / state_file.NAME, state)
-            _clean(job.folder, state, catalog)
+            before_review.forget(job.folder, state)
+            _clean(job.folder, state, catalog, before)
             if store is not None:
                 store_step.drop_unused(job, store)
     return {
@@ -166,14 +169,24 @@ def _new_state(
         "libraries": artifacts.library_versions(),
         "prepared": now,
     }
+    if catalog.review:
+        relabelled, excluded = label_overlay.changes(catalog.review)
+        state["review"] = {
+            "digest": catalog.review["digest"],
+            "before": catalog.review["before"],
+            "relabelled": relabelled,
+            "excluded": excluded,
+        }
     if job.previous is None or {**job.previous, "prepared": now} != state:
         return state
     return job.previous  # an unchanged run leaves the file, and its time, as they were
 
 
-def _clean(folder: Path, state: State, catalog: Catalog) -> None:
-    """Delete the files of this data set that the state no longer names, and leftovers of a killed run."""
-    entries = state["spaces"].values()
+def _clean(folder: Path, state: State, catalog: Catalog, before: State | None) -> None:
+    """Delete the files of this data set that neither the state nor that of before a label review names, and leftovers
+    of a killed run."""
+    states = [state] if before is None else [state, before]
+    entries = [entry for each in states for entry in each["spaces"].values()]
     artifacts.sweep(folder / "spaces", {Path(entry["folder"]).name for entry in entries})
     artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
     # Results that belong to the current vectors, such as maps with the user's own parameters, stay with them.
@@ -181,9 +194,11 @@ def _clean(folder: Path, state: State, catalog: Catalog) -> None:
     for kind in ("maps", *OF_VECTORS):
         files = (folder / kind).glob("*.npz" if kind == "maps" else "*")
         artifacts.sweep(folder / kind, {file.name for file in files if file.name.startswith(current)})
-    artifacts.sweep(folder / audit_file.FOLDER, {audit_file.file_name(catalog)})
+    catalogs = [catalog, *([] if before is None else filter(None, [before_review.catalog(folder, before)]))]
+    artifacts.sweep(folder / audit_file.FOLDER, {audit_file.file_name(each) for each in catalogs})
+    named = {each["catalog"] for each in states} | ({state["review"]["before"]} if "review" in state else set())
     for file in folder.glob("catalog-*.parquet"):
-        if file.name != state["catalog"]:
+        if file.name not in named:
             artifacts.remove(file)
     for leftover in folder.glob(f"{artifacts.TEMPORARY}*"):
         artifacts.remove(leftover)

@@ -54,6 +54,10 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_file_name(value: Any) -> bool:
+    return _is_path_inside(value) and "/" not in value
+
+
 # The fields of each part. A field that early versions did not write is in the second table of its part.
 _STATE: Final[Mapping[str, Check]] = {
     "dataset": _is_object,
@@ -61,6 +65,13 @@ _STATE: Final[Mapping[str, Check]] = {
     "contents": _is_text,
     "spaces": _is_object,
     "collections": _is_object,
+}
+_STATE_SINCE: Final[Mapping[str, Check]] = {"review": _is_object}
+_REVIEW: Final[Mapping[str, Check]] = {
+    "digest": _is_name,
+    "before": _is_file_name,
+    "relabelled": _is_count,
+    "excluded": _is_count,
 }
 _DATASET: Final[Mapping[str, Check]] = {
     "name": _is_name,
@@ -98,13 +109,13 @@ _WEIGHTS: Final[Mapping[str, Check]] = {
 _COLLECTION: Final[Mapping[str, Check]] = {"base": _is_name, "fingerprint": _is_text, "contents": _is_text}
 
 
-def read(folder: Path) -> State | None:
+def read(folder: Path, name: str = NAME) -> State | None:
     """The state file in a data set's folder of artifacts; None when there is none.
 
     Raises ArtifactError, which names the first bad field, when the file is damaged; or when another version of
     Petalscope wrote it.
     """
-    path = folder / NAME
+    path = folder / name
     state = artifacts.read_json(path)
     if state is None:
         return None
@@ -117,7 +128,9 @@ def read(folder: Path) -> State | None:
 
 def _faults(state: dict[str, Any]) -> Iterator[str]:
     """What is wrong with a state, part by part: an outer part is sound before an inner one is looked at."""
-    yield from _wrong_fields("", state, _STATE)
+    yield from _wrong_fields("", state, _STATE, _STATE_SINCE)
+    if "review" in state:
+        yield from _wrong_fields("review.", state["review"], _REVIEW)
     yield from _wrong_fields("dataset.", state["dataset"], _DATASET)
     for name, entry in state["spaces"].items():
         if name not in spaces.SPACES:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from lib import artifacts
 from lib.data.catalog import Catalog
@@ -220,6 +223,8 @@ def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, 
     name = projection.file_name(entry["folder"], parameters)
     if _is_map(job.folder / name, catalog):
         artifacts.add_hash(job.folder / name)
+    elif earlier := _earlier(job, space.name, entry, lambda folder: projection.file_name(folder, parameters)):
+        _copy(earlier, job.folder / name)
     else:
         progress = job.reporter.stage(f"map {space.name}")
         progress(0, None)
@@ -233,13 +238,38 @@ def _is_map(path: Path, catalog: Catalog) -> bool:
 
 
 def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace) -> str:
-    name = f"neighbours/{Path(entry['folder']).name}-{neighbourhoods.key()}.npz"
+    name = _neighbours_file(entry["folder"])
     if _are_neighbours(job.folder / name, catalog):
         artifacts.add_hash(job.folder / name)
+    elif earlier := _earlier(job, space.name, entry, _neighbours_file):
+        _copy(earlier, job.folder / name)
     else:
         values, progress = read(job, entry, catalog).values, job.reporter.stage(f"neighbours {space.name}")
         neighbourhoods.save(neighbourhoods.k_nearest(values, catalog.all_copies(), progress), job.folder / name)
     return name
+
+
+def _neighbours_file(folder: str) -> str:
+    return f"neighbours/{Path(folder).name}-{neighbourhoods.key()}.npz"
+
+
+def _earlier(job: PrepareJob, name: str, entry: EmbeddedSpace, file: Callable[[str], str]) -> Path | None:
+    """The previous state's `file` of the vectors of a space, if it is sound and the vectors are equal: where only
+    labels changed, neighbours and maps are the same. None otherwise."""
+    previous = job.previous_spaces.get(name)
+    if previous is None or previous["folder"] == entry["folder"] or previous["pictures"] != entry["pictures"]:
+        return None
+    path = job.folder / file(previous["folder"])
+    if artifacts.unless_damaged(artifacts.read_arrays, path) is None:
+        return None
+    vectors = [_sound_vectors(job.folder / each["folder"]) for each in (previous, entry)]
+    ours, theirs = (None if each is None else each.values for each in vectors)
+    return path if ours is not None and theirs is not None and np.array_equal(ours, theirs) else None
+
+
+def _copy(source: Path, target: Path) -> None:
+    with artifacts.replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _are_neighbours(path: Path, catalog: Catalog) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from lib.embed import spaces
 from lib.errors import ArtifactError
 from lib.prepare.workspace import Workspace
+from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter
+from lib.search import rocchio
 from lib.search.metrics import metric
 from lib.store import collections, filters, vector_search
 
@@ -23,7 +25,7 @@ YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
 @dataclass(frozen=True)
 class Reproduction:
     """A search. `images` are the ids of the queries, empty for a picture or vector from outside; `left_out` are the ids
-    that may not be results; `part` is the crop, "" or "left,top,right,bottom"."""
+    that may not be results; `part` is the crop, "" or "left,top,right,bottom"; `marks` move the query."""
 
     images: Sequence[str]
     space: str
@@ -35,6 +37,7 @@ class Reproduction:
     part: str = ""
     unit: bool = False
     left_out: Sequence[str] = ()
+    marks: Marks = NO_MARKS
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,13 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     arguments += ["--crop", recipe.part] if recipe.part else []
     arguments += [f"--label={label}" for label in recipe.answer_filter.labels]
     arguments += [f"--split={split}" for split in recipe.answer_filter.splits]
+    arguments += [f"--tag={name}" for name in recipe.answer_filter.tags]
     arguments += ["--keep-duplicates"] if recipe.keep_duplicates else []
     arguments += ["--normalise"] if recipe.unit else []
+    arguments += [f"--right={image}" for image in recipe.marks.right]
+    arguments += [f"--wrong={image}" for image in recipe.marks.wrong]
+    if recipe.marks and recipe.marks.weights != rocchio.USUAL:
+        arguments += ["--rocchio", ",".join(f"{each:g}" for each in _weights(recipe.marks))]
     # An id may begin with a dash.
     arguments += ["--", first] if first.startswith("-") else []
     return shlex.join(arguments)
@@ -125,12 +133,53 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
             *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
             f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
         ]
-    for column, allowed in (("label", recipe.answer_filter.labels), ("split", recipe.answer_filter.splits)):
+    allowing = recipe.answer_filter
+    tagged = allowing.tagged if allowing.tags else ()
+    for column, allowed in (("label", allowing.labels), ("split", allowing.splits), ("id", tagged)):
         lines += [f'keep &= photos["{column}"].isin({list(allowed)!r})'] if allowed else []
+    if recipe.marks:
+        lines.append(f'right, wrong = (x[photos["id"].isin(ids)] for ids in {_marked_ids(recipe.marks)})')
     lines += ["x = np.ascontiguousarray(x[keep])"]
     if recipe.unit:
-        lines += ["x, q = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, q))  # to length 1"]
+        names = "x, q, right, wrong" if recipe.marks else "x, q"
+        lines += [f"{names} = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in ({names}))  # to length 1"]
+    if recipe.marks:
+        lines += [*moving(recipe.metric, recipe.marks, spaces.get(recipe.space).dtype == "uint8")]
+        lines += ['q = q.astype("float32")']
     return "\n".join([*lines, *(_several(recipe) if several else _single(recipe))])
+
+
+def _weights(marks: Marks) -> tuple[float, float, float]:
+    return marks.weights.alpha, marks.weights.beta, marks.weights.gamma
+
+
+def _marked_ids(marks: Marks) -> str:
+    return f"({list(marks.right)!r}, {list(marks.wrong)!r})"
+
+
+def moving(metric_name: str, marks: Marks, pixels: bool) -> list[str]:
+    """The lines that move `q` (1, dim) by the rows of `right` and `wrong`: `rocchio.moved` in NumPy."""
+    alpha, beta, gamma = (f"{each:g}" for each in _weights(marks))
+    kernel = metric(metric_name).kernel
+    directions, centred = kernel in ("products", "centred products"), kernel == "centred products"
+    lines = ["", "# The query moved by relevance feedback (Rocchio 1971)"]
+    form = "direction({}).mean(axis=0)" if directions else '{}.mean(axis=0, dtype="float64")'
+    terms = [f"{alpha} * " + ("direction(q)" if directions else "q")]
+    terms += [f"+ {beta} * " + form.format("right")] if marks.right else []
+    terms += [f"- {gamma} * " + form.format("wrong")] if marks.wrong else []
+    if not directions:
+        weights = " ".join([alpha, *([f"+ {beta}"] if marks.right else []), *([f"- {gamma}"] if marks.wrong else [])])
+        lines += [f"q = ({' '.join(terms)}) / ({weights})"]
+    else:
+        lines += ["def direction(v):", '    v = v.astype("float64")']
+        lines += ["    v = v - v.mean(axis=1, keepdims=True)"] if centred else []
+        lines += ["    return v / np.linalg.norm(v, axis=1, keepdims=True)", "", ""]
+        mean = "q.mean()" if centred else "0"
+        lines += [f"mean, length = {mean}, np.linalg.norm(q - {mean})"] if pixels else []
+        lines += [f"q = {' '.join(terms)}"]
+        lines += ["q = q * length / np.linalg.norm(q) + mean"] if pixels else []
+    lines += ["q = np.clip(np.rint(255 * q), 0, 255) / 255  # a picture again"] if pixels else []
+    return [*lines, ""]
 
 
 # What neither faiss nor Milvus computes; to be run in Petalscope's folder.
@@ -183,7 +232,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
     lines = [
         "import os",
         "",
-        *(["import numpy as np"] if outside or by_candidates else []),
+        *(["import numpy as np"] if outside or by_candidates or recipe.marks else []),
         *(["import pandas as pd"] if not outside and not recipe.keep_duplicates else []),
         "from pymilvus import MilvusClient",
         *([_REFERENCE] if by_candidates and recipe.metric != "l1" else []),
@@ -213,6 +262,16 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
                 f'same = photos["sha256"] == photos["sha256"][{image!r}]  # the query and its exact copies',
                 "left_out = set(photos.index[same])",
             ]
+    if recipe.marks:
+        expression = f"id in [{', '.join(map(filters.quoted, recipe.marks.ids))}]"
+        lines += [
+            f'rows = client.query(name, filter={expression!r}, output_fields=["id", "vector"])',
+            'marked = {row["id"]: np.array(row["vector"]) for row in rows}',
+            f"right, wrong = (np.array([marked[each] for each in ids]) for ids in {_marked_ids(recipe.marks)})",
+            "q = np.array(q)[None]",
+            *moving(recipe.metric, recipe.marks, pixels=False),
+            "q = q[0]",
+        ]
     fields = '["vector"]' if by_candidates else '["id"]'
     lines += [
         "hits = client.search(",

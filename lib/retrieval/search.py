@@ -45,22 +45,27 @@ class SearchableSpace:
 
 @dataclass(frozen=True)
 class AnswerFilter:
-    """The classes and splits whose images may be results; an empty tuple allows all."""
+    """The classes, splits and tags whose images may be results; an empty tuple allows all. `tagged` are the ids of the
+    images that have one of the `tags`."""
 
     labels: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    tagged: tuple[str, ...] = ()
 
     def rows(self, catalog: Catalog) -> np.ndarray | None:
         """The catalog rows that pass, ascending; None when all do. Raises QueryError when no image passes."""
-        if not (self.labels or self.splits):
+        if not (self.labels or self.splits or self.tags):
             return None
         labels = tuple(map(catalog.label_named, self.labels))
         passes = np.ones(len(catalog.frame), dtype=bool)
         for column, allowed in (("label", labels), ("split", self.splits)):
             if allowed:
                 passes &= catalog.frame[column].isin(allowed).to_numpy()
+        if self.tags:
+            passes &= catalog.frame["id"].isin(self.tagged).to_numpy()
         if not passes.any():
-            raise QueryError(no_image_passes((*self.labels, *self.splits), catalog.classes))
+            raise QueryError(no_image_passes((*self.labels, *self.splits, *self.tags), catalog.classes))
         return np.nonzero(passes)[0]
 
     def candidates(self, catalog: Catalog, queries: Sequence[Query], keep_duplicates: bool) -> Candidates:
@@ -69,7 +74,7 @@ class AnswerFilter:
 
     def expression(self) -> str:
         """The same filter in Milvus' language; "" when all images pass."""
-        parts = [("label", self.labels), ("split", self.splits)]
+        parts = [("label", self.labels), ("split", self.splits), ("id", self.tagged if self.tags else ())]
         return " and ".join(
             f"{column} in [{', '.join(filters.quoted(word) for word in allowed)}]"
             for column, allowed in parts

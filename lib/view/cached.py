@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from lib import settings
-from lib.data import audit_file, catalog_file, thumbnails
+from lib import artifacts, settings
+from lib.data import audit_file, catalog_file, tags, thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.prepare import AuditDocument, DoctorDocument
 from lib.embed.embedder import Embedder
@@ -28,10 +28,11 @@ from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import clusters as measured_clusters
 from lib.measure import findings as measured_findings
-from lib.measure import leaks, map_verdict
+from lib.measure import leaks, map_verdict, stability_traits, stored_stability
 from lib.measure import traits as measured_traits
 from lib.measure.clusters import Clusters
 from lib.measure.findings import Finding
+from lib.measure.stored_stability import MeasuredStability
 from lib.measure.traits import Trait
 from lib.measure.verdicts import Verdict
 from lib.prepare import doctor
@@ -103,7 +104,19 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
         runs(runs_version)
     except ArtifactError:  # the training page reports a damaged record
         runs_version = ""
-    return _traits(workspace, space, runs_version, measured_clusters.version(workspace, space))
+    clusters_version = measured_clusters.version(workspace, space)
+    has_stability = stability(workspace, space) is not None
+    return _traits(workspace, space, runs_version, clusters_version, has_stability) | _tag_traits(
+        workspace, artifacts.stamp(workspace.folder / tags.NAME)
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
+def _tag_traits(workspace: Workspace, stamp: artifacts.FileStamp | None) -> dict[str, Trait]:
+    try:
+        return measured_traits.tag_traits(catalog(workspace), tags.read(workspace.folder))
+    except ArtifactError:  # the selection's panel reports a damaged file
+        return {}
 
 
 def clusters(workspace: Workspace, space: str) -> list[Clusters]:
@@ -117,14 +130,30 @@ def _clusters(workspace: Workspace, space: str, clusters_version: str) -> list[C
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
-def _traits(workspace: Workspace, space: str, runs_version: str, clusters_version: str) -> dict[str, Trait]:
+def _traits(
+    workspace: Workspace, space: str, runs_version: str, clusters_version: str, has_stability: bool
+) -> dict[str, Trait]:
     record = workspace.space(space)["weights"]
     weights = None if record is None else record["name"]
     # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
     space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
     default = measured_clusters.default_k(catalog(workspace))
     others = [measured_clusters.trait(each, default) for each in _clusters(workspace, space, clusters_version)]
+    stable = stability(workspace, space) if has_stability else None
+    if stable is not None:
+        others += stability_traits.stability_traits(len(catalog(workspace).ids), stable)
     return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs, others)
+
+
+@st.cache_resource(
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs=KEYS,
+    validate=lambda measured: measured is not None,  # one that is made later is seen
+)
+def stability(workspace: Workspace, space: str) -> MeasuredStability | None:
+    """How stable the maps of a space are; None while that is not measured. Shared by all sessions: read only."""
+    return stored_stability.load(workspace, space)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for what stands out", hash_funcs=KEYS)

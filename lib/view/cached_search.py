@@ -12,9 +12,10 @@ import streamlit as st
 from lib.documents.search import CompareDocument, SearchDocument
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
-from lib.retrieval import explain
+from lib.retrieval import explain, feedback
 from lib.retrieval import search as retrieval_search
 from lib.retrieval.explain import Place
+from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.query import Query
 from lib.retrieval.search import ANY_ANSWER, AnswerFilter, SearchableSpace
 from lib.store.connection import Store
@@ -25,7 +26,7 @@ from lib.view import cached
 class QuerySet:
     """The queries of the page, and the filter of their results. `label` is the class that all queries share, None
     where there is none. `part` is the crop as it stands in the address ("" for the whole photo), and `source` the id of
-    the catalog photo that is cropped ("" for an uploaded one)."""
+    the catalog photo that is cropped ("" for an uploaded one). `marks` move the query."""
 
     queries: list[Query]
     filter: AnswerFilter = ANY_ANSWER
@@ -33,6 +34,7 @@ class QuerySet:
     label: str | None = None
     part: str = ""
     source: str = ""
+    marks: Marks = NO_MARKS
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Side:
 # A query counts as its key, so that neither pixels nor vectors are hashed.
 KEYS = cached.KEYS | {
     Query: attrgetter("key"),
-    QuerySet: attrgetter("queries", "filter", "keep_duplicates"),
+    QuerySet: attrgetter("queries", "filter", "keep_duplicates", "marks"),
 }
 
 
@@ -71,6 +73,12 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
     return np.stack([retrieval_search.vector(workspace, searched, query, embed) for query in queries])
 
 
+def moved_vectors(workspace: Workspace, queries: QuerySet, side: Side) -> np.ndarray:
+    """`vectors` in the space of a side, moved by the marks for its metric."""
+    unmoved = vectors(workspace, queries.queries, side.space, side.unit)
+    return feedback.moved_vectors(searchable_side(workspace, side), unmoved, side.metric, queries.marks)
+
+
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=KEYS)
 def place(workspace: Workspace, query: Query, space: str, unit: bool = False) -> Place:
     """A photo with its feature map in a space, from the network that the app has loaded. Shared: read only."""
@@ -92,7 +100,7 @@ def search_milvus(workspace: Workspace, queries: QuerySet, side: Side, k: int) -
 
 def _search(workspace: Workspace, queries: QuerySet, side: Side, k: int, store: Store | None = None) -> SearchDocument:
     """The `search` document of a search in `store`, by default that of a full scan."""
-    return retrieval_search.search(
+    document = retrieval_search.search(
         workspace,
         searchable_side(workspace, side),
         queries.queries,
@@ -102,8 +110,11 @@ def _search(workspace: Workspace, queries: QuerySet, side: Side, k: int, store: 
         keep_duplicates=queries.keep_duplicates,
         store=store,
         answer_filter=queries.filter,
-        vectors=vectors(workspace, queries.queries, side.space, side.unit),
+        vectors=moved_vectors(workspace, queries, side),
     )
+    if queries.marks:
+        document["moved"] = queries.marks.facts()
+    return document
 
 
 @st.cache_data(max_entries=300, show_spinner=False, hash_funcs=KEYS)
@@ -119,8 +130,5 @@ def compare(workspace: Workspace, queries: QuerySet, a: Side, b: Side, k: int) -
         keep_duplicates=queries.keep_duplicates,
         other=searchable_side(workspace, b),
         answer_filter=queries.filter,
-        vectors=(
-            vectors(workspace, queries.queries, a.space, a.unit),
-            vectors(workspace, queries.queries, b.space, b.unit),
-        ),
+        vectors=(moved_vectors(workspace, queries, a), moved_vectors(workspace, queries, b)),
     )

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import streamlit as st
 
+from lib.data import label_overlay
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
@@ -27,6 +28,7 @@ from lib.view import (
     layout_form,
     provenance,
     remedies,
+    saved_views,
     selection,
     url_state,
     verdict,
@@ -43,8 +45,8 @@ PAGES = (
     (url_state.MILVUS, "Milvus collection", ":material/database:"),
 )
 _HOME_LINK = "home_link"
-# The place of the query photo in the bar, in the session's state.
-_QUERY_PLACE = "query_place"
+# The places of the query photo, the label review and the saved views in the bar, in the session's state.
+_QUERY_PLACE, _REVIEW_PLACE, _VIEWS_PLACE = "query_place", "review_place", "views_place"
 PREPARE = "Prepare the photos"
 NOT_IN_DATA_SET = "The linked photo is not in this data set; choose another one."
 # The version of the workspace that this session's page shows, in the session's state.
@@ -67,8 +69,11 @@ def begin(title: str, lead: str) -> None:
             with st.container(key=_HOME_LINK, width="content") if page == url_state.HOME else contextlib.nullcontext():
                 st.page_link(page, label=label, icon=symbol, query_params=url_state.link_to(page), width="content")
         st.space("stretch")
+        with st.container(key="topbar_review", width="content"):
+            st.session_state[_REVIEW_PLACE] = st.empty()
         # The page fills this once it has read its photos.
         st.session_state[_QUERY_PLACE] = st.container(key="topbar_query", width="content")
+        st.session_state[_VIEWS_PLACE] = st.container(key="topbar_views", width="content")
         provenance.begin(lead)
         auth.account()
         with st.container(width=1):  # it shows nothing, and would take half of the bar
@@ -104,6 +109,9 @@ def workspace(*, show_query: bool = True) -> Workspace:
         nothing_ready(remedies.sentence(error))
     st.session_state[_SHOWN_VERSION] = workspace.version
     _show_query(workspace, show_query)
+    _show_review(workspace)
+    with st.session_state[_VIEWS_PLACE]:
+        saved_views.show(workspace)
     return workspace
 
 
@@ -144,11 +152,32 @@ def _show_query(workspace: Workspace, show_query: bool) -> None:
             show_photos(workspace, [image_id], key="bar_query", title="Query photo", notes=[image_id], tile=160)
 
 
+def _show_review(workspace: Workspace) -> None:
+    """The label review that is applied to all that is shown, as a link to where it is made and undone."""
+    if overlay := _overlay(workspace):
+        st.session_state[_REVIEW_PLACE].page_link(
+            url_state.HOME,
+            label=f"Labels: {overlay}",
+            icon=":material/rate_review:",
+            help="The decisions of your label review are applied to all that this page shows",
+            query_params=url_state.link_to(url_state.HOME, labels="true"),
+            width="content",
+        )
+
+
+def _overlay(workspace: Workspace) -> str:
+    """What the label review has changed; "" where none is applied."""
+    review = workspace.state.get("review")
+    return "" if review is None else label_overlay.summary(review["relabelled"], review["excluded"])
+
+
 def origin(workspace: Workspace, space: str | None = None, **facts: object) -> None:
     """The provenance of a page's numbers, behind the bar's ⓘ and in its exports: data, weights, parameters."""
     dataset = workspace.state["dataset"]
     images = counted(dataset["images"], "image")
     lines = {"Data": f"{dataset['name']}, {images}, fingerprint {str(dataset['fingerprint'])[:8]}"}
+    if overlay := _overlay(workspace):
+        lines["Labels"] = overlay
     if space is not None:
         weights = workspace.space(space)["weights"]
         lines["Space"] = f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"

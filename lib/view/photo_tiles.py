@@ -12,7 +12,7 @@ from lib.errors import ImageError
 from lib.prepare.workspace import Workspace
 from lib.view import cached, photo_viewer, selection, theme
 from lib.view.components import gallery
-from lib.view.components.gallery import Tile
+from lib.view.components.gallery import Marking, Tile
 
 MISSING_PHOTO = "the photo is no longer available"
 
@@ -96,6 +96,8 @@ def show_photos(
     on_pick: Callable[[str], None] = selection.choose_query,
     on_why: Callable[[str], None] | None = None,
     explained: str | None = None,
+    marking: Marking | None = None,
+    opens: bool = True,
 ) -> None:
     """Photos of the catalog as clickable tiles; a click makes the photo the query on every page, or calls `on_pick`.
 
@@ -113,7 +115,8 @@ def show_photos(
         chosen=selection.query_id(),
         on_why=on_why,
         explained=explained,
-        opens=True,
+        opens=opens,
+        marking=marking,
     )
     look_at(opened, workspace, ids)
 

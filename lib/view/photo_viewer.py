@@ -13,6 +13,7 @@ from functools import partial
 
 import streamlit as st
 
+from lib.data import tags
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.errors import ImageError, PetalscopeError
@@ -69,7 +70,8 @@ def _body(workspace: Workspace, ids: Sequence[str], tiles: Tiles) -> None:
     for name in [name for name in workspace.spaces if spaces.get(name).needs_weights][:1]:
         pair_heat.preload(workspace, name)
     traits = {name: cached.traits(workspace, name) for name in workspace.spaces}
-    st.html(_facts(photos, row, _duplicates(workspace, photos, row)) + _table(traits, row))
+    named = ", ".join(_tags(workspace, photos.hashes[row]))
+    st.html(_facts(photos, row, _duplicates(workspace, photos, row), named) + _table(traits, row))
     for name in workspace.spaces:
         _show_neighbours(workspace, name, row, tiles)
 
@@ -135,7 +137,15 @@ def _near(near: NearDuplicates | None, photos: Catalog, row: int) -> str:
     return f"{len(named)}: {', '.join(named)}" if named else "none found"
 
 
-def _facts(photos: Catalog, row: int, duplicates: str) -> str:
+def _tags(workspace: Workspace, sha256: str) -> list[str]:
+    """The user's tags of a picture; none where they cannot be read, which the map's selection reports."""
+    try:
+        return tags.read(workspace.folder).of(sha256)
+    except PetalscopeError:
+        return []
+
+
+def _facts(photos: Catalog, row: int, duplicates: str, named: str) -> str:
     """What the catalog knows of a photo, as HTML."""
     record = photos.frame.iloc[row]
     facts = {
@@ -146,7 +156,7 @@ def _facts(photos: Catalog, row: int, duplicates: str) -> str:
         "File": counted(int(record["bytes"]), "byte"),
         "Pixel hash": photos.hashes[row],
         "Duplicates": duplicates,
-    }
+    } | ({"Tags": named} if named else {})
     rows = "".join(f"<div><dt>{name}</dt><dd>{html.escape(value)}</dd></div>" for name, value in facts.items())
     return f'<dl class="ps-facts">{rows}</dl>'
 

@@ -54,7 +54,7 @@ def select(chosen: Iterable[str], ids: Sequence[str], contents: str) -> None:
     select_rows([row for row, image_id in enumerate(ids) if image_id in chosen_ids], len(ids), contents)
 
 
-def select_rows(rows: Sequence[int], n: int, contents: str, **choices: str | Sequence[str]) -> None:
+def select_rows(rows: Sequence[int], n: int, contents: str, **choices: str | Sequence[str] | None) -> None:
     """`select` by rows of a catalog of `n` photos; `choices` are written into the address with the selection.
 
     The filter of the map page ends, unless `choices` has its words: then the photos pass it.

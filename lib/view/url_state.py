@@ -27,7 +27,7 @@ BY_BROWSER = ("zoom", "zoom2", "hide", "tool", "names", "contours")
 # Every parameter of every page. Those in `SHARED` mean the same on all pages that have them.
 SHARED = (QUERY, PICKED, "space", "metric", "collection")
 NAMES: dict[str, tuple[str, ...]] = {
-    HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit"),
+    HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit", "labels", "space"),
     TRAINING: (
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
         "other", "drawn", "train", "preset", "seeds",
@@ -37,10 +37,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         SECTION, PASSING, *BY_BROWSER,
     ),
     RETRIEVAL: (
-        QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "copies", "collection", "row", "rows", "space",
-        "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure", "below",
-        "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor", "why", "feature", "only", "order",
-        "lit", "depth",
+        QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "tags", "copies", "collection", "row", "rows",
+        "space", "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn", "measure",
+        "below", "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor", "why", "feature", "only",
+        "order", "lit", "depth", "marks", "marked", "alpha", "beta", "gamma",
         *(f"lab_{kind}" for kind in ("crop", "flip", "shift", "rotate", "brightness", "blur", "jpeg")),
     ),
     MILVUS: (

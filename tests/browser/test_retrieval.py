@@ -12,7 +12,8 @@ from PIL import Image
 
 from lib.data import formats
 from lib.prepare import workspace
-from lib.retrieval import search
+from lib.retrieval import feedback, search
+from lib.retrieval.feedback import Marks
 from lib.retrieval.query import find_query, query_part, query_picture
 from lib.settings import Settings
 from lib.view.components import paste_field
@@ -196,3 +197,35 @@ def test_the_first_result_is_seen_without_a_click(
     tab.settle()
     assert first.bounding_box()["y"] < most
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_marks_move_the_query_by_mouse_and_keyboard_and_a_link_restores_them(tab: Watched, prepared: Settings) -> None:
+    tab.open("Retrieval?section=grids&q=tulip/04.jpg&k=8")
+    marks = tab.page.locator(f"{FIRST} .mark")
+    marks.first.wait_for(timeout=30_000)
+    before = _ids(tab, FIRST)
+    tab.page.locator(f'{FIRST} .mark.yes[data-id="{before[2]}"]').click()
+    tab.page.locator(".st-key-feedback").get_by_text("1 marked right, 0 wrong").wait_for(timeout=30_000)
+    tab.page.locator(f'{FIRST} button[data-id="{before[1]}"]').focus()
+    tab.page.keyboard.press("n")
+    tab.page.locator(".st-key-feedback").get_by_text("1 marked right, 1 wrong").wait_for(timeout=30_000)
+    tab.settle()
+    assert tab.page.locator(f'{FIRST} .mark.no[data-id="{before[1]}"]').get_attribute("aria-pressed") == "true"
+    loaded = search.load_space(workspace.open_workspace(prepared), "resnet18")
+    query = find_query(loaded.catalog, "tulip/04.jpg")
+    vectors = search.query_vectors(workspace.open_workspace(prepared), loaded, query)
+    moved = feedback.moved_vectors(loaded, vectors, "l1", Marks((before[2],), (before[1],)))
+    found = search.search(workspace.open_workspace(prepared), loaded, query, metric_name="l1", k=8, vectors=moved)[
+        "results"
+    ]
+    expected = [row["id"] for row in found]
+    assert _ids(tab, FIRST) == expected
+    assert "sel=" in tab.page.url
+    tab.page.reload()
+    marks.first.wait_for(timeout=30_000)
+    tab.settle()
+    assert _ids(tab, FIRST) == expected
+    tab.page.get_by_role("button", name="Clear the marks").click()
+    tab.page.locator(".st-key-feedback").wait_for(state="detached", timeout=30_000)
+    tab.settle()
+    assert _ids(tab, FIRST) == before

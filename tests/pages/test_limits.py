@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib import limits
+from lib import artifacts, limits
 from lib.data import formats, skipped_files
 from lib.errors import PetalscopeError, QueryError
 from lib.learn import weights_file
@@ -29,7 +29,7 @@ from lib.view import formatting, inputs, selection, url_state
 from lib.view.components import crop_box, scatter_link
 from lib.view.embedding_map import selected_photos
 from lib.view.milvus import stats
-from lib.view.retrieval import features
+from lib.view.retrieval import features, feedback
 
 Start = Callable[[Settings], AppTest]
 ATTACK = "a" * 60_000
@@ -132,6 +132,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "ids": lambda text: selected_photos.matching(PHOTOS, [], text, text),
     "partitions": lambda text: stats._listed([text, text]),
     "selection": lambda text: selection.decode(text, 1_000, "abcdef"),
+    "marks": lambda text: feedback.decode_marks(f"{artifacts.digest('q')[:6]}.{text}.{text}", "q", 1_000, "abcdef"),
     "part": crop_box.parse_box,
     "link whole": lambda text: url_state.parse_whole(text, 0, 9, 1),
     "link zoom": scatter_link.parse_zoom,

@@ -1,6 +1,7 @@
 // Photos in a grid, each a button.
 
 import { element, verdict } from "./dom.js";
+import { markable } from "./mark_buttons.js";
 import { photoButton } from "./photo_button.js";
 import { rebuild } from "./rebuild.js";
 import { explainable } from "./why_button.js";
@@ -13,7 +14,9 @@ function tile(item, data, grid, handlers) {
   }
   const heading = [element("div", "label", item.label)];
   const photo = photoButton(item, { chosen: data.chosen, marks, heading, ...handlers });
-  return data.why ? explainable(photo, item.id, data.explained, (id) => grid.trigger("why", id)) : photo;
+  if (!data.why) return photo;
+  const cell = explainable(photo, item.id, data.explained, (id) => grid.trigger("why", id));
+  return data.marks ? markable(cell, item.id, data.marks[item.id], (mark, id) => grid.trigger(mark, id)) : cell;
 }
 
 export default function gallery({ parentElement, data, setTriggerValue }) {

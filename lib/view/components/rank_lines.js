@@ -1,6 +1,7 @@
 // Two rankings, one above the other, with lines between the places of the same photo.
 
 import { element, verdict } from "./dom.js";
+import { markable } from "./mark_buttons.js";
 import { photoButton } from "./photo_button.js";
 import { rankLines } from "./rank_geometry.js";
 import { rebuild } from "./rebuild.js";
@@ -26,6 +27,7 @@ function rankedPhoto(item, chosen, handlers) {
 function step(item, ladder, data, handlers) {
   const photo = rankedPhoto(item, data.chosen, handlers);
   const box = explainable(photo, item.id, data.explained, (id) => ladder.trigger("why", id));
+  if (data.marks) markable(box, item.id, data.marks[item.id], (mark, id) => ladder.trigger(mark, id));
   box.classList.add("step");
   box.dataset.of = item.id;
   for (const [event, id] of [

@@ -13,11 +13,12 @@ export function rebuild(node, data, trigger, draw) {
       node.trigger("opened", id);
     };
   }
-  const focused = node.getRootNode().activeElement?.dataset.id;
+  const { id, mark } = node.getRootNode().activeElement?.dataset ?? {};
   const had = node.contains(node.getRootNode().activeElement);
   node.replaceChildren(...draw(handlers));
   if (!had) return;
-  const again = [...node.querySelectorAll("button")].find((button) => button.dataset.id === focused);
+  const controls = [...node.querySelectorAll("button, .mark")].filter(({ dataset }) => dataset.mark === mark);
+  const again = controls.find(({ dataset }) => dataset.id === id);
   // Else a dialog keeps it: without the focus inside, Escape would not close it.
   (again ?? node.getRootNode().host?.closest('[role="dialog"]'))?.focus({ preventScroll: true });
 }

@@ -7,10 +7,13 @@ import streamlit as st
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
 from lib.text import counted
-from lib.view import cached, photo_tiles, selection
+from lib.view import cached, photo_tiles, selection, url_state
 from lib.view.formatting import plain
 
 SHOW = "Show on the map"
+REVIEW = "Check labels one by one"
+# Findings about labels, which can be corrected.
+REVIEWED = {"strays", "conflicts"}
 MAX_PHOTOS = 16
 
 
@@ -23,6 +26,9 @@ def show(workspace: Workspace, space: str) -> None:
         with st.container(border=True):
             st.markdown(f"**{finding.title}** · {len(finding.ids):,} of {counted(len(photos.frame), 'photo')}")
             st.caption(finding.about)
+            if finding.name in REVIEWED:
+                link = url_state.link_to(url_state.HOME, labels="true", space=space)
+                st.page_link(url_state.HOME, label=REVIEW, icon=":material/rate_review:", query_params=link)
             if not finding.ids:
                 continue
             st.button(

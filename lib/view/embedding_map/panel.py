@@ -11,6 +11,7 @@ from lib.view.embedding_map import (
     query_neighbours,
     sections,
     selected_photos,
+    stability,
     uploaded_photo,
     what_training_does,
 )
@@ -43,6 +44,8 @@ def show(
         what_training_does.show(workspace)
     elif section == sections.PHOTO:
         uploaded_photo.show(workspace, main, upload, lookup)
+    elif section == sections.STABILITY:
+        stability.show(workspace, main.space)
     else:
         fidelity.show(workspace, main, second, colour)
     selected_photos.links(workspace)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_controls, selection, url_state
 
-QUERY, SELECTION, FILTER, FINDINGS, CLUSTERS, TRAINING, PHOTO, READING = (
-    "query", "selection", "filter", "findings", "clusters", "training", "photo", "reading",
+QUERY, SELECTION, FILTER, FINDINGS, CLUSTERS, TRAINING, PHOTO, READING, STABILITY = (
+    "query", "selection", "filter", "findings", "clusters", "training", "photo", "reading", "stability",
 )  # fmt: skip
 TITLES = {
     QUERY: "Query",
@@ -17,6 +17,7 @@ TITLES = {
     TRAINING: "Training",
     PHOTO: "Your photo",
     READING: "Fidelity",
+    STABILITY: "Stability",
 }
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lib.embed import spaces
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, inputs, page_controls, photo_tiles, selection, url_state
+from lib.view import cached, inputs, page_controls, photo_tiles, selection, tag_choice, url_state
 
 PAGE = 24
 ORDERS = {"id": "File name", "typical": "Most typical first", "odd": "Least typical first"}
@@ -64,6 +64,7 @@ def show(workspace: Workspace, space: str) -> None:
     rows = np.array(selection.selected_rows(len(photos.ids), photos.contents), dtype=np.int64)
     if not len(rows):
         st.info(NO_SELECTION, icon=":material/lasso_select:")
+        tag_choice.choose(workspace)
         return
     selected = photos.frame.iloc[rows]
     counts = selected["label"].value_counts()
@@ -92,12 +93,16 @@ def show(workspace: Workspace, space: str) -> None:
         f"The medoid has the highest mean cosine to the other selected photos in {spaces.get(space).title}, the "
         "outliers the lowest. Click a photo to make it the query."
     )
-    columns = selected[["id", "label", "split", "width", "height"]].assign(closeness=closeness.round(4))
+    columns = selected[["id", "label", "split", "width", "height"]].assign(
+        closeness=closeness.round(4), tags=tag_choice.column(workspace, list(selected["id"]))
+    )
     with st.container(horizontal=True):
         if st.button("Clear selection", icon=":material/close:"):
             selection.select([], photos.ids, photos.contents)
             st.rerun()
         page_controls.csv_button(columns.iloc[ordered], "selection")
+    tag_choice.name_selection(workspace, rows.tolist())
+    tag_choice.choose(workspace)
 
 
 def _show_typical(workspace: Workspace, selected: pd.DataFrame, closeness: np.ndarray) -> None:

@@ -23,8 +23,11 @@ from lib.search.metrics import METRICS, PIXEL_SCALE, centred
 from lib.view import cached, cached_search, pair_heat, theme, url_state
 from lib.view.cached_search import QuerySet, Side
 from lib.view.figures import style
+from lib.view.formatting import plain
+from lib.view.retrieval import feature_names
 
 MOST_BARS = 20
+MOST_NAMES = 5  # of the features that are named by what they respond to
 WHERE = "Where in the photos"
 WHERE_HELP = (
     "ResNet18 averages its last feature map over the positions, so each metric is exactly a sum over them. Amber cells "
@@ -100,7 +103,7 @@ def show(
             _show_lengths(workspace, pairs)
         for place, side in enumerate(pairs):
             if not spaces.get(side.space).pixels:
-                _show_features(parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
+                _show_features(workspace, parts[sides.index(side)], side, pairs[side], key=f"why_features_{place}")
 
 
 def _pair_choice(documents: Sequence[SearchDocument], result_id: str, row: str | None) -> None:
@@ -197,7 +200,7 @@ def _show_lengths(workspace: Workspace, pairs: dict[Side, Pair]) -> None:
     )
 
 
-def _show_features(part: Contributions, side: Side, pair: Pair, key: str) -> None:
+def _show_features(workspace: Workspace, part: Contributions, side: Side, pair: Pair, key: str) -> None:
     """The features that contribute most, with their values in both vectors."""
     query, result = (centred(v[None])[0] if side.metric == "ncc" else v.astype(np.float64) for v in pair)
     order = part.order[:MOST_BARS]
@@ -222,6 +225,15 @@ def _show_features(part: Contributions, side: Side, pair: Pair, key: str) -> Non
         f"together {part.curve[len(order) - 1]:.0%}"
     )
     st.plotly_chart(figure, width="stretch", key=key, alt="values of query and result in the most important features")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"{key}_names"):
+        st.caption("What the largest respond to:", width="content")
+        for each in feature_names.names(workspace, side.space, part.order[:MOST_NAMES].tolist()):
+            st.button(
+                plain(each.text),
+                key=f"{key}_{each.dimension}",
+                type="tertiary",
+                on_click=feature_names.to_feature(side.space, each.dimension),
+            )
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from lib.errors import ImageError, PetalscopeError, QueryError
 from lib.prepare.workspace import Workspace
 from lib.retrieval.query import Query, query_part, query_row
 from lib.retrieval.search import AnswerFilter
+from lib.retrieval.tag_filter import tag_filter
 from lib.text import counted
 from lib.view import (
     cached,
@@ -23,6 +24,7 @@ from lib.view import (
     page_frame,
     photo_tiles,
     selection,
+    tag_choice,
     uploads,
     url_state,
 )
@@ -30,7 +32,7 @@ from lib.view.cached_search import QuerySet
 from lib.view.components import crop_box
 from lib.view.components.crop_box import Box
 from lib.view.formatting import plain
-from lib.view.retrieval import example, query_sources
+from lib.view.retrieval import example, feedback, query_sources
 from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, SOURCES, UPLOAD
 
 RANDOM, PHOTO_ID, MORE = "Random photo", "Photo ID", "More"
@@ -45,11 +47,12 @@ _THUMBNAIL = 64  # px
 @dataclass(frozen=True)
 class QueryForm:
     """The queries, None where there are none (the form has said why); the places in the row and behind *More* for the
-    controls of the section."""
+    controls of the section. `movable` queries may be moved by marks: one query that is not the selection itself."""
 
     queries: QuerySet | None
     controls: DeltaGenerator
     more: DeltaGenerator
+    movable: bool = False
 
 
 def choose(workspace: Workspace) -> QueryForm:
@@ -73,7 +76,13 @@ def choose(workspace: Workspace) -> QueryForm:
     else:
         if queries is None:
             _show_examples(workspace, source)
-    return QueryForm(queries, controls, more)
+    movable = queries is not None and len(queries.queries) == 1 and source != SELECTION
+    if queries is not None and movable:
+        queries = feedback.with_marks(workspace, queries)
+        if queries.marks:
+            with menu:
+                feedback.show_weights()
+    return QueryForm(queries, controls, more, movable)
 
 
 def catalog_row(workspace: Workspace) -> tuple[int | None, DeltaGenerator]:
@@ -311,23 +320,25 @@ def _cropped(workspace: Workspace, query: Query, box: Box) -> Query:
 
 
 def _result_filter(workspace: Workspace) -> tuple[AnswerFilter, bool]:
-    """Which photos may be results: by class and split, and whether exact duplicates of the query may."""
+    """Which photos may be results: by class, split and tag, and whether exact duplicates of the query may."""
     classes = list(cached.catalog(workspace).classes)
     st.markdown("**Filter results**")
     left, right = st.columns(2)
     labels = left.multiselect("Classes", classes, **url_state.several("classes", classes))
     splits = right.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
+    known = tag_choice.read(workspace)
+    names = st.multiselect("Tags", known.names, **url_state.several("tags", known.names)) if known.names else []
     keep_duplicates = st.toggle(
         DUPLICATES,
         **url_state.switch("copies"),
         help="Other files with exactly the query's pixels. The query itself is never a result.",
     )
-    return AnswerFilter(tuple(labels), tuple(splits)), bool(keep_duplicates)
+    return tag_filter(cached.catalog(workspace), known, labels, splits, names), bool(keep_duplicates)
 
 
 def _show_limits(answer_filter: AnswerFilter, keep_duplicates: bool, part: str) -> None:
     """What is set behind *More* and changes the results, in a line."""
-    active = [*map(plain, answer_filter.labels), *answer_filter.splits]
+    active = [*map(plain, answer_filter.labels), *answer_filter.splits, *map(plain, answer_filter.tags)]
     active += [DUPLICATES_INCLUDED] if keep_duplicates else []
     lines = [f":material/filter_alt: Results: {', '.join(active)}"] if active else []
     lines += [f":material/crop: Query: its crop {part} (left, top, right, bottom, %)"] if part else []

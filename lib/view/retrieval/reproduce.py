@@ -16,7 +16,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import reproduce
 from lib.retrieval.reproduce import Reproduction
 from lib.search.metrics import METRICS
-from lib.view import cached, cached_search, page_controls, url_state
+from lib.view import cached, cached_search, page_controls, tag_choice, url_state
 from lib.view.cached_search import QuerySet, Side
 
 # Parameters that a link may hold: only the page's own, whatever else stands in the address.
@@ -59,7 +59,10 @@ def show(
         key = f"program of {', '.join(titles)}"
         chosen = st.selectbox("Program", range(len(rows)), format_func=titles.__getitem__, key=key)
         _show_programs(workspace, recipes[chosen], *rows[chosen])
-        page_controls.csv_button(table(search_documents), "answers")
+        answers = table(search_documents)
+        if "id" in answers:
+            answers["tags"] = tag_choice.column(workspace, list(answers["id"]))
+        page_controls.csv_button(answers, "answers")
 
 
 def _show_programs(workspace: Workspace, recipe: Reproduction, queries: QuerySet, side: Side) -> None:
@@ -112,6 +115,7 @@ def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, e
         keep_duplicates=queries.keep_duplicates,
         part=queries.part,
         unit=side.unit,
+        marks=queries.marks,
         left_out=[cached.catalog(workspace).ids[row] for row in sorted(left_out)],
     )
 

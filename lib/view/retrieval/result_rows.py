@@ -10,14 +10,16 @@ import streamlit as st
 from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.measure import retrieval_verdicts
+from lib.measure.retrieval_verdicts import MovedRow
 from lib.prepare.workspace import Workspace
 from lib.retrieval.candidates import left_out_note
 from lib.search.metrics import METRICS
 from lib.text import counted
 from lib.view import cached_search, page_controls, page_frame, pair_heat, photo_tiles, url_state, verdict
 from lib.view.cached_search import QuerySet, Side
+from lib.view.components.gallery import Marking
 from lib.view.formatting import plain
-from lib.view.retrieval import explain_pair, measurements, query_form, reproduce
+from lib.view.retrieval import explain_pair, feedback, measurements, query_form, reproduce
 from lib.view.retrieval.query_form import QueryForm
 
 METRIC, SPACE, QUERY = "metric", "space", "query"
@@ -46,6 +48,10 @@ def show(workspace: Workspace) -> None:
     if queries is None:
         return
     rows = list(_rows(workspace, queries, by, side))
+    moved = _moved(workspace, queries, rows, by, k)
+    sides = [row.side for row in rows if by != METRIC or row.name in TOLD][:3]
+    feedback.show_bar(workspace, queries, moved, k, sides)
+    marking = feedback.marking(workspace, queries, movable=form.movable)
     documents: dict[str, SearchDocument] = {}
     for place, row in enumerate(rows):
         vector = row.queries.queries[0].values
@@ -56,9 +62,14 @@ def show(workspace: Workspace) -> None:
             continue
         search = cached_search.search_milvus if engine == "milvus" else cached_search.search
         document = documents[row.name] = search(workspace, row.queries, row.side, k)
-        _show_row(workspace, document, row, key=f"grid_{by}_{place}")
+        _show_row(workspace, document, row, marking, key=f"grid_{by}_{place}")
     pair_heat.preload(workspace, side.space)
-    _show_verdict(workspace, queries, rows, documents, by, side)
+    if moved and queries.label is not None:
+        told = [row for row in moved if row.name in {METRICS[name].short for name in TOLD}] or moved[:3]
+        marks = queries.marks
+        verdict.show(retrieval_verdicts.moved_query(queries.label, len(marks.right), len(marks.wrong), told))
+    else:
+        _show_verdict(workspace, queries, rows, documents, by, side)
     counts = {document.get("copies_left_out", 0) for document in documents.values()} - {0}
     if counts:
         st.caption(f":material/content_copy: {copies_left_out(max(counts))}")
@@ -75,6 +86,17 @@ def _explained(rows: list[Row], documents: dict[str, SearchDocument]) -> tuple[s
             result_id = explain_pair.chosen_pair([documents[row.name]])
             return None if result_id is None else (result_id, [row.side])
     return None
+
+
+def _moved(workspace: Workspace, queries: QuerySet, rows: list[Row], by: str, k: int) -> list[MovedRow]:
+    """What marks changed in each row that can be searched; empty without marks."""
+    vector = queries.queries[0].values
+    sides = [
+        (METRICS[row.name].short if by == METRIC else row.heading, row.side)
+        for row in rows
+        if not _refusal(row.side, "exact", 1, None if vector is None else len(vector))
+    ]
+    return feedback.moved_rows(workspace, queries, sides, k)
 
 
 def _show_verdict(
@@ -186,7 +208,7 @@ def _refusal(side: Side, engine: str, queries: int, vector_size: int | None) -> 
     return ""
 
 
-def _show_row(workspace: Workspace, document: SearchDocument, row: Row, *, key: str) -> None:
+def _show_row(workspace: Workspace, document: SearchDocument, row: Row, marking: Marking | None, *, key: str) -> None:
     """One row of results: rank, value, gap to the next result, and whether the class is the query's. The row's title
     names it for screen readers; "why?" on a result explains it under the row."""
     metric, results, label = METRICS[document["metric"]], document["results"], row.queries.label
@@ -219,6 +241,7 @@ def _show_row(workspace: Workspace, document: SearchDocument, row: Row, *, key: 
         tile=84,
         on_why=(lambda image_id: explain_pair.choose(image_id, row.name)) if single else None,
         explained=explained,
+        marking=marking,
     )
     if explained is not None:
         explain_pair.show(workspace, row.queries, [row.side], [document], explained, row.name)

@@ -17,8 +17,8 @@ from lib.search.metrics import METRICS
 from lib.view import cached_search, page_controls, page_frame, pair_heat, photo_tiles, selection, url_state
 from lib.view.cached_search import Side
 from lib.view.components import rank_lines
-from lib.view.components.gallery import Tile
-from lib.view.retrieval import explain_pair, over_data_set, query_form, reproduce, result_rows
+from lib.view.components.gallery import Marking, Tile
+from lib.view.retrieval import explain_pair, feedback, over_data_set, query_form, reproduce, result_rows
 from lib.view.retrieval.query_form import QueryForm
 
 SHOWN = {"all": "All", "shared": "Shared", "a": "Only A", "b": "Only B"}
@@ -32,10 +32,13 @@ def show(workspace: Workspace) -> None:
     page_frame.origin(workspace, a.space, **({"Other_space": spaces.get(b.space).title} if b.space != a.space else {}))
     names = side_names(a, b)
     if form.queries is not None:
+        moved = feedback.moved_rows(workspace, form.queries, list(zip(names, (a, b), strict=True)), k)
+        feedback.show_bar(workspace, form.queries, moved, k, (a, b))
         comparison = cached_search.compare(workspace, form.queries, a, b, k)
         documents = [comparison["a"], comparison["b"]]
         explained = explain_pair.chosen_pair(documents)
-        _show_rankings(workspace, form.queries.label, comparison, (a, b), names, shown, explained)
+        marking = feedback.marking(workspace, form.queries, movable=form.movable)
+        _show_rankings(workspace, form.queries.label, comparison, (a, b), names, shown, explained, marking)
         if explained is not None:
             explain_pair.show(workspace, form.queries, (a, b), documents, explained)
         pair_heat.preload(workspace, a.space)
@@ -100,6 +103,7 @@ def _show_rankings(
     names: tuple[str, str],
     shown: str,
     explained: str | None,
+    marking: Marking | None,
 ) -> None:
     """Both rankings with lines between equal photos; `shown` is a key of SHOWN, `label` the query's class."""
     ids = {side: {result["id"] for result in comparison[side]["results"]} for side in ("a", "b")}
@@ -121,6 +125,7 @@ def _show_rankings(
         on_why=explain_pair.choose,
         chosen=selection.query_id(),
         explained=explained,
+        marking=marking,
     )
     photo_tiles.look_at(opened, workspace, list(dict.fromkeys(tile.id for tile in (*upper, *lower))))
 

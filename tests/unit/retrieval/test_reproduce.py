@@ -23,16 +23,20 @@ import pytest
 from lib.commands import cli
 from lib.commands.options import parser
 from lib.prepare.workspace import Workspace
-from lib.retrieval import reproduce, search
+from lib.retrieval import feedback, reproduce, search
+from lib.retrieval.feedback import Marks
 from lib.retrieval.query import find_query, query_part
 from lib.retrieval.reproduce import Place, Reproduction
 from lib.retrieval.search import AnswerFilter, SearchableSpace
+from lib.search.rocchio import Weights
 from lib.settings import PROJECT, Settings
 from tests.conftest import COPY, COPY_OF
 
 pytestmark = pytest.mark.slow  # each program runs in a process of its own
 
 METRICS = ("mse", "l1", "l2", "cosine", "ncc")
+MARKS = Marks(("tulip/07.png", "tulip/02.jpg"), ("rose/05.png",), Weights(0.8, 1.0, 0.3))
+ONLY_RIGHT = Marks(("daisy/05.png",))
 LOAD = Callable[[str], SearchableSpace]
 RECIPES = [
     *(Reproduction(["tulip/04.jpg"], space, metric, 7) for space in ("resnet18", "pixels") for metric in METRICS),
@@ -46,11 +50,17 @@ RECIPES = [
     Reproduction(["tulip/04.jpg", "daisy/05.png"], "pixels", "ncc", 8, answer_filter=AnswerFilter(("rose",))),
     *(Reproduction(["tulip/04.jpg"], "resnet18", metric, 8, part="20,20,80,90") for metric in METRICS),
     Reproduction(["tulip/04.jpg"], "pixels", "ncc", 8, part="20,20,80,90"),
+    *(Reproduction(["tulip/04.jpg"], "resnet18", metric, 9, marks=MARKS) for metric in METRICS),
+    *(Reproduction(["tulip/04.jpg"], "pixels", metric, 10, marks=MARKS) for metric in ("l1", "cosine", "ncc")),
+    Reproduction(["tulip/04.jpg"], "resnet18", "l1", 11, unit=True, marks=ONLY_RIGHT),
+    Reproduction(["tulip/04.jpg"], "resnet18", "ncc", 12, part="20,20,80,90", marks=ONLY_RIGHT),
 ]
 
 
 def _name(recipe: Reproduction) -> str:
-    return f"{recipe.space}-{recipe.metric}-{len(recipe.images)}-{recipe.k}-{recipe.part}"
+    return (
+        f"{recipe.space}-{recipe.metric}-{len(recipe.images)}-{recipe.k}-{recipe.part}{'-moved' * bool(recipe.marks)}"
+    )
 
 
 def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list[str], np.ndarray, Reproduction]:
@@ -60,6 +70,7 @@ def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list
     if recipe.part:
         queries = [query_part(searchable.catalog, queries[0], tuple(map(float, recipe.part.split(","))))]
     space = search.normalised(searchable) if recipe.unit else searchable
+    vectors = search.query_vectors(opened, space, queries)
     result = search.search(
         opened,
         space,
@@ -68,6 +79,7 @@ def _answer(opened: Workspace, loaded: LOAD, recipe: Reproduction) -> tuple[list
         k=recipe.k,
         keep_duplicates=recipe.keep_duplicates,
         answer_filter=recipe.answer_filter,
+        vectors=feedback.moved_vectors(space, vectors, recipe.metric, recipe.marks),
     )
     out = {row for query in queries for row in query.left_out(keep_duplicates=recipe.keep_duplicates)}
     left_out = [searchable.catalog.ids[row] for row in sorted(out)]

@@ -1,0 +1,45 @@
+"""Types of the `suspects` and `relabel` documents.
+
+Fields may be added, never renamed: other programs read these documents.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Suspect(TypedDict):
+    """A photo with its label and the one that the probe suggests (the same where they agree). `score` is larger for a
+    more suspicious photo: 1 − the probability of its label; None where the photo has no probability."""
+
+    id: str
+    label: str
+    suggested: str
+    score: float | None
+    reasons: list[str]
+
+
+class SuspectsDocument(TypedDict):
+    """What `python -m lib suspects --json` prints: every photo once, the most suspicious first.
+
+    `errors` is the estimated number of wrong labels among the `judged` photos, those with a probability, and `ci95` the
+    interval of its share.
+    """
+
+    space: str
+    input: str
+    method: str
+    errors: int
+    judged: int
+    ci95: list[float] | None
+    rows: list[Suspect]
+    seconds: float
+
+
+class RelabelDocument(TypedDict):
+    """What `python -m lib relabel --json` prints: the numbers of decisions, and the command that applies them."""
+
+    relabelled: int
+    excluded: int
+    kept: int
+    prepare: str
