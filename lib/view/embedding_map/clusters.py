@@ -125,7 +125,6 @@ def _select_button(workspace: Workspace, found: Clusters, number: int) -> None:
     st.button(
         SHOW,
         key=f"select_cluster_{number}",
-        icon=":material/my_location:",
         help="Select these photos on the map, and on every page",
         on_click=select,
     )
