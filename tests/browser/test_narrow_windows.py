@@ -58,7 +58,7 @@ def test_on_a_phone_no_button_lies_on_a_picture_of_a_result(tab: Watched, sectio
     why.wait_for(timeout=30_000)
     over = why.evaluate("""(button) => {
         const box = button.getBoundingClientRect();
-        return [...button.getRootNode().querySelectorAll('img, .label, .note')].filter((node) => {
+        return [...button.getRootNode().querySelectorAll('img, .label, .note, .mark')].filter((node) => {
             const other = node.getBoundingClientRect();
             return other.width && box.left < other.right && other.left < box.right
                 && box.top < other.bottom - 0.5 && other.top < box.bottom - 0.5;
