@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 LONGEST_NAME: Final = 200
@@ -83,3 +83,11 @@ def plural_of(noun: str) -> str:
     if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def with_interval(value: float | None, interval: Sequence[float] | None, digits: int, form: str) -> str:
+    """A figure and its interval: `16.9 [16.2, 17.5]` for the form ` [{}, {}]`; a dash for an undefined one."""
+    if value is None:
+        return "–"
+    bounds = form.format(*(f"{bound:.{digits}f}" for bound in interval)) if interval else ""
+    return f"{value:,.{digits}f}{bounds}"

@@ -9,7 +9,7 @@ from lib.commands.progress import ProgressBar
 from lib.documents.spaces import Chance, ClustersDocument, SpaceDiagnosis, SpacePair, SpacesDocument
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import counted, printable, with_interval
 
 if TYPE_CHECKING:
     from lib.documents.search import Interval
@@ -62,10 +62,7 @@ def _figures(row: SpaceDiagnosis | SpacePair | Chance) -> dict[str, float | None
 
 
 def _figure(value: float | None, interval: Interval, digits: int) -> str:
-    if value is None:
-        return "–"
-    between = f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
-    return f"{value:,.{digits}f}{between}"
+    return with_interval(value, interval, digits, " [{}, {}]")
 
 
 def clusters(settings: Settings, options: argparse.Namespace) -> ClustersDocument:

@@ -106,13 +106,11 @@ def traits(workspace: Workspace, space: str) -> dict[str, Trait]:
         runs_version = ""
     clusters_version = measured_clusters.version(workspace, space)
     has_stability = stability(workspace, space) is not None
-    return _traits(workspace, space, runs_version, clusters_version, has_stability) | _tag_traits(
-        workspace, artifacts.stamp(workspace.folder / tags.NAME)
-    )
+    tags_stamp = artifacts.stamp(workspace.folder / tags.NAME)
+    return _traits(workspace, space, runs_version, clusters_version, has_stability, tags_stamp)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
-def _tag_traits(workspace: Workspace, stamp: artifacts.FileStamp | None) -> dict[str, Trait]:
+def _tag_traits(workspace: Workspace) -> dict[str, Trait]:
     try:
         return measured_traits.tag_traits(catalog(workspace), tags.read(workspace.folder))
     except ArtifactError:  # the selection's panel reports a damaged file
@@ -131,7 +129,12 @@ def _clusters(workspace: Workspace, space: str, clusters_version: str) -> list[C
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
 def _traits(
-    workspace: Workspace, space: str, runs_version: str, clusters_version: str, has_stability: bool
+    workspace: Workspace,
+    space: str,
+    runs_version: str,
+    clusters_version: str,
+    has_stability: bool,
+    tags_stamp: artifacts.FileStamp | None,
 ) -> dict[str, Trait]:
     record = workspace.space(space)["weights"]
     weights = None if record is None else record["name"]
@@ -142,7 +145,8 @@ def _traits(
     stable = stability(workspace, space) if has_stability else None
     if stable is not None:
         others += stability_traits.stability_traits(len(catalog(workspace).ids), stable)
-    return measured_traits.traits(catalog(workspace), space, neighbourhoods(workspace, space), space_runs, others)
+    photos, near = catalog(workspace), neighbourhoods(workspace, space)
+    return measured_traits.traits(photos, space, near, space_runs, others) | _tag_traits(workspace)
 
 
 @st.cache_resource(

@@ -74,7 +74,7 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
 
 
 def moved_vectors(workspace: Workspace, queries: QuerySet, side: Side) -> np.ndarray:
-    """`vectors` in the space of a side, moved by the marks for its metric."""
+    """`vectors` in the space of a side, moved by the marks for its metric, if there are any."""
     unmoved = vectors(workspace, queries.queries, side.space, side.unit)
     return feedback.moved_vectors(searchable_side(workspace, side), unmoved, side.metric, queries.marks)
 
@@ -110,7 +110,9 @@ def _search(workspace: Workspace, queries: QuerySet, side: Side, k: int, store: 
         keep_duplicates=queries.keep_duplicates,
         store=store,
         answer_filter=queries.filter,
-        vectors=moved_vectors(workspace, queries, side),
+        vectors=moved_vectors(workspace, queries, side)
+        if queries.marks
+        else vectors(workspace, queries.queries, side.space, side.unit),
     )
     if queries.marks:
         document["moved"] = queries.marks.facts()

@@ -8,7 +8,7 @@ from lib.data import saved_views
 from lib.data.saved_views import SavedView
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
-from lib.view import inputs, remedies, url_state
+from lib.view import inputs, remedies, toasts, url_state
 from lib.view.formatting import plain
 
 LABEL, NAME, SAVE, DELETE = "Saved views", "Name of this view", "Save this view", "Delete the view"
@@ -80,7 +80,5 @@ def _restore(names: tuple[str, ...], choices: dict[str, list[str]]) -> None:
 
 
 def _delete(workspace: Workspace, name: str) -> None:
-    try:
+    with toasts.errors():
         saved_views.delete(workspace.folder, name)
-    except PetalscopeError as error:
-        st.toast(plain(remedies.sentence(error)), icon=":material/error:")

@@ -10,7 +10,7 @@ from lib.data import tags
 from lib.data.tags import Tags
 from lib.errors import PetalscopeError
 from lib.prepare.workspace import Workspace
-from lib.view import cached, inputs, page_frame, remedies, selection
+from lib.view import cached, inputs, page_frame, remedies, selection, toasts
 from lib.view.formatting import plain
 
 NAME, SAVE, DELETE = "Name of this selection", "Save as a tag", "Delete the tag"
@@ -73,10 +73,8 @@ def choose(workspace: Workspace) -> None:
 
 
 def _delete(workspace: Workspace, name: str) -> None:
-    try:
+    with toasts.errors():
         tags.delete(workspace.folder, name)
-    except PetalscopeError as error:
-        st.toast(plain(remedies.sentence(error)), icon=":material/error:")
 
 
 def column(workspace: Workspace, ids: Sequence[str]) -> list[str]:

@@ -103,7 +103,8 @@ def test_three_labels_are_repaired_by_keyboard_and_undone_byte_for_byte(reviewed
     assert any(not row.rstrip().endswith("0.0000") for row in rows) and not any("not measured" in row for row in rows)
     for page in ("", "Training_Regimes", "Embedding_Map", "Retrieval", "Milvus_Collection"):
         tab.open(page)
-        assert f"Labels: {changed} changed by your review" in tab.page.locator(CHIP).first.inner_text()
+        chip = tab.page.locator(CHIP).filter(has_text=f"Labels: {changed} changed by your review").first
+        chip.wait_for(timeout=30_000)
 
     tab.open("?labels=true")
     for left in (2, 1):

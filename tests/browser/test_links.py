@@ -95,7 +95,7 @@ def test_every_page_comes_back_as_it_was_left(tab: Watched) -> None:
     tab.settle()
     assert tab.page.evaluate(STATE) != side
     tab.page.go_forward()
-    tab.page.wait_for_url("**show=a**", timeout=60_000)
+    tab.page.wait_for_url("**k=6**", timeout=60_000)
     tab.settle()
     _wait_for_state(tab, side)
     leave("Retrieval", "Milvus collection")

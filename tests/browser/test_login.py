@@ -99,9 +99,15 @@ def test_nobody_uploads_before_the_login(chromium, guarded: str, logins: Provide
         const token = (document.cookie.match(/_streamlit_xsrf=([^;]+)/) || [])[1];
         const body = new FormData();
         body.append('file', new Blob([new Uint8Array(1000)]), 'a.jpg');
-        const answer = await fetch(`/_stcore/upload_file/${session}/one`, {
-            method: 'PUT', body, headers: {'X-Xsrftoken': token}});
-        return [answer.status, await answer.text()];
+        for (let attempt = 1; ; attempt++) {
+            try {
+                const answer = await fetch(`/_stcore/upload_file/${session}/one`, {
+                    method: 'PUT', body, headers: {'X-Xsrftoken': token}});
+                return [answer.status, await answer.text()];
+            } catch (error) {  // a refusal that closes the connection before the body has arrived
+                if (attempt === 5) throw error;
+            }
+        }
     }))"""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()

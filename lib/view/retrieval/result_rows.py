@@ -48,9 +48,11 @@ def show(workspace: Workspace) -> None:
     if queries is None:
         return
     rows = list(_rows(workspace, queries, by, side))
-    moved = _moved(workspace, queries, rows, by, k)
-    sides = [row.side for row in rows if by != METRIC or row.name in TOLD][:3]
-    feedback.show_bar(workspace, queries, moved, k, sides)
+    moved: list[MovedRow] = []
+    if queries.marks:
+        moved = _moved(workspace, queries, rows, by, k)
+        sides = [row.side for row in rows if by != METRIC or row.name in TOLD][:3]
+        feedback.show_bar(workspace, queries, moved, k, sides)
     marking = feedback.marking(workspace, queries, movable=form.movable)
     documents: dict[str, SearchDocument] = {}
     for place, row in enumerate(rows):

@@ -12,7 +12,7 @@ from lib.documents.spaces import Chance, SpaceDiagnosis, SpacePair, SpacesDocume
 from lib.measure import space_diagnosis, space_verdict
 from lib.measure.space_diagnosis import MEASURES, PAIR_MEASURES, SAMPLE
 from lib.prepare.workspace import Workspace
-from lib.text import counted
+from lib.text import counted, with_interval
 from lib.view import background_jobs, cached, page_controls, page_frame, verdict
 from lib.view.figures import space_pairs
 from lib.view.figures.style import config
@@ -164,10 +164,7 @@ def _cell(row: SpaceDiagnosis | SpacePair, name: str, digits: int) -> str:
 
 
 def _figure(value: float | None, interval: Interval, digits: int) -> str:
-    if value is None:
-        return "–"
-    between = f"  ({interval[0]:.{digits}f} to {interval[1]:.{digits}f})" if interval else ""
-    return f"{value:,.{digits}f}{between}"
+    return with_interval(value, interval, digits, "  ({} to {})")
 
 
 def _numbers(row: dict[str, object]) -> dict[str, object]:

@@ -28,7 +28,11 @@ def test_views_are_kept_by_name_and_the_last_one_leaves_no_file(tmp_path: Path) 
 def test_bad_names_and_damaged_files_are_said(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="A saved view needs a name"):
         saved_views.put(tmp_path, "  ", MAP)
-    for text in ("{", '{"schema": 1, "views": {"a": {"script": 1, "choices": {}}}}', '{"schema": 1, "views": {"a": 5}}'):
+    for text in (
+        "{",
+        '{"schema": 1, "views": {"a": {"script": 1, "choices": {}}}}',
+        '{"schema": 1, "views": {"a": 5}}',
+    ):
         (tmp_path / saved_views.NAME).write_text(text)
         with pytest.raises(ArtifactError, match=r"saved views .* cannot be read"):
             saved_views.put(tmp_path, "b", MAP)
