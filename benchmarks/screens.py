@@ -138,8 +138,8 @@ def page_switch(chromium: Any, opened: workspace.Workspace) -> Row:
         MOST_SWITCH_MS,
         "ms, wall",
         note=", ".join(f"{title} {each:.0f} ms" for title, each in medians.items()),
-        why="the script of Training regimes takes 45 ms of processor time; the rest is the browser's, which draws two "
-        "Plotly charts and two tables there",
+        why="the script of Training regimes takes some 70 ms of processor time; the rest is the browser's, which draws "
+        "three Plotly charts and two tables there",
     )
 
 
