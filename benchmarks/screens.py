@@ -3,7 +3,7 @@
 The cold start is from the command `streamlit run` until the first page is complete in a fresh browser profile, beside
 the same of an app that only says a word, in turns. A change of pages is from the click in the bar until the other
 page is complete, on the prepared photos, each page having been seen once. Findings are from the click on their section
-until their photos are drawn; the own photo is from the choice of its file until it is a point, in a server that was
+until their photos are drawn, the own photo from the choice of its file until it is a point: both in a server that was
 just started and whose page has been open for twenty seconds. Wall time, medians of seven (three for the own photo).
 """
 
@@ -150,6 +150,7 @@ def findings(chromium: Any, opened: workspace.Workspace) -> Row:
         page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{address}/Embedding_Map")
         _complete(page)
+        page.wait_for_timeout(OPEN_MS)  # until the network for own photos is loaded beside the page
         for turn in range(ROUNDS + 1):
             for title, waited in (("Findings", ".st-key-panel [aria-label] button[data-id] img"), ("Fidelity", "")):
                 page.wait_for_timeout(1_000)
