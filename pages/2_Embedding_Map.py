@@ -39,7 +39,7 @@ try:
         main = map_choice.main_map(opened, space, parameters)
         second = map_choice.second_map(opened, main, comparison)
     page_frame.origin(opened, space, **map_choice.facts(opened, main, second))
-    stable = stability.told(opened, main.space) if section == sections.STABILITY else None
+    stable = stability.measured_verdict(opened, main.space) if section == sections.STABILITY else None
     if stable is not None:
         verdict.show(stable)
     else:

@@ -19,11 +19,6 @@ from lib.errors import QueryError
 NO_MAPS = "This space has no feature maps: only vectors of a network that averages over positions have them."
 
 
-def has_maps(embed: Embedder) -> bool:
-    """Whether the embedder's vectors are means of feature maps."""
-    return embed.maps is not None
-
-
 # An upright RGB image, or its pixels (h, w, 3), uint8, no smaller than `Embedder.side`.
 Picture = Image.Image | np.ndarray
 

@@ -32,6 +32,14 @@ def bundle(entry: Path) -> str:
     return "".join(bundled.parts)
 
 
+def styles(entry: Path) -> str | None:
+    """The CSS files beside the modules that `entry` imports, then that of `entry`; None where there are none."""
+    bundled = _Bundle()
+    bundled.add(entry.resolve(), ())  # a module is named after all that it imports
+    files = [path.with_suffix(".css") for path in bundled.names]
+    return "".join(file.read_text(encoding="utf-8") for file in files if file.exists()) or None
+
+
 class _Bundle:
     """Modules joined so far: their `parts` of the script, and the names of the constants that hold their exports."""
 
@@ -90,9 +98,8 @@ def component(stem: str) -> Any:
 
     Once per process: a second registration under the same name makes Streamlit warn.
     """
-    css = FOLDER / f"{stem}.css"
     return st.components.v2.component(
         f"petalscope_{stem}",
         js=bundle(FOLDER / f"{stem}.js"),
-        css=css.read_text(encoding="utf-8") if css.exists() else None,
+        css=styles(FOLDER / f"{stem}.js"),
     )

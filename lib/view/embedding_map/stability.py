@@ -27,7 +27,7 @@ TRAIT = "stability"
 _JOB = "stability of"
 
 
-def told(workspace: Workspace, space: str) -> Verdict | None:
+def measured_verdict(workspace: Workspace, space: str) -> Verdict | None:
     """The verdict of the section; None while the space is not measured."""
     measured = cached.stability(workspace, space)
     return None if measured is None else stored_stability.verdict(measured.facts)

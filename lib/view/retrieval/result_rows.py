@@ -67,9 +67,9 @@ def show(workspace: Workspace) -> None:
         _show_row(workspace, document, row, marking, key=f"grid_{by}_{place}")
     pair_heat.preload(workspace, side.space)
     if moved and queries.label is not None:
-        told = [row for row in moved if row.name in {METRICS[name].short for name in TOLD}] or moved[:3]
+        named = [row for row in moved if row.name in {METRICS[name].short for name in TOLD}] or moved[:3]
         marks = queries.marks
-        verdict.show(retrieval_verdicts.moved_query(queries.label, len(marks.right), len(marks.wrong), told))
+        verdict.show(retrieval_verdicts.moved_query(queries.label, len(marks.right), len(marks.wrong), named))
     else:
         _show_verdict(workspace, queries, rows, documents, by, side)
     counts = {document.get("copies_left_out", 0) for document in documents.values()} - {0}
@@ -110,9 +110,9 @@ def _show_verdict(
     side: Side,
 ) -> None:
     """What these results say, of L1 and cosine where both are rows; beside it what is usual."""
-    told = [row for row in rows if row.name in documents]
+    named = [row for row in rows if row.name in documents]
     if by == METRIC:
-        told = [row for row in told if row.name in TOLD] or told
+        named = [row for row in named if row.name in TOLD] or named
     label = queries.label
     found = [
         retrieval_verdicts.Found(
@@ -120,7 +120,7 @@ def _show_verdict(
             [result["id"] for result in documents[row.name]["results"]],
             sum(result["label"] == label for result in documents[row.name]["results"]),
         )
-        for row in told[:3]
+        for row in named[:3]
     ]
     k = max((len(each.ids) for each in found), default=0)
     usual = measurements.typical(workspace, side.space, "cosine", k) if by == METRIC and label is not None else None

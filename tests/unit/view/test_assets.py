@@ -124,3 +124,14 @@ def test_no_script_or_style_is_a_string_in_python_or_too_long() -> None:
         if file.name != "assets.py":
             text = file.read_text(encoding="utf-8")
             assert "export default" not in text and "display: grid" not in text, file
+
+
+def test_styles_come_with_the_modules_that_need_them(tmp_path: Path) -> None:
+    (tmp_path / "entry.js").write_text(
+        'import { part } from "./part.js";\nexport default function entry() {\n  part();\n}\n'
+    )
+    (tmp_path / "part.js").write_text("export function part() {}\n")
+    assert assets.styles(tmp_path / "entry.js") is None
+    (tmp_path / "entry.css").write_text("a { color: red; }\n")
+    (tmp_path / "part.css").write_text("b { color: blue; }\n")
+    assert assets.styles(tmp_path / "entry.js") == "b { color: blue; }\na { color: red; }\n"
