@@ -14,7 +14,7 @@ from lib.prepare import pipeline, workspace
 from lib.settings import Settings
 from lib.view.embedding_map import findings, query_neighbours, selected_photos, uploaded_photo
 from tests.helpers import browser_driver
-from tests.helpers.browser_driver import Watched, on_maps, point_on_map, serving, wait_for_maps
+from tests.helpers.browser_driver import Watched, on_maps, point_on_map, resting_box, serving, wait_for_maps
 
 pytestmark = browser_driver.MARKS
 # Real photos shown in these tests: enough for a map, few enough for two cores.
@@ -130,7 +130,7 @@ def test_a_photo_whose_request_was_missed_is_requested_again(tab: Watched, shown
             event.type === 'petalscope-hover' && window.missed++ === 0 ? true : dispatch(event); }""")
     tab.page.mouse.move(*point_on_map(tab.page, 0))
     tab.page.wait_for_function("() => window.missed === 1")
-    assert tab.page.locator(".scatter .tip").is_visible()
+    tab.page.locator(".scatter .tip").wait_for(timeout=20_000)
     assert tab.page.locator(".scatter .tip img").count() == 0
     # The message that the server sends whenever the page is drawn.
     key = on_maps(tab.page, "return maps[0].state.data.key")
@@ -286,13 +286,14 @@ def test_a_finding_on_the_map_moves_neither_page_nor_panel(tab: Watched) -> None
     wait_for_maps(tab.page, "maps.length === 1")
     button = tab.page.get_by_role("button", name=findings.SHOW).last
     button.scroll_into_view_if_needed()
-    where = "() => document.querySelector('.st-key-panel').scrollTop"
-    before = tab.page.evaluate(where)
-    assert before > 0
+    resting_box(button)  # photos of the findings above may still arrive
+    button.scroll_into_view_if_needed()
+    before = resting_box(button)
+    assert tab.page.evaluate("() => document.querySelector('.st-key-panel').scrollTop") > 0
     button.click()
     wait_for_maps(tab.page, "maps[0].state.data.lit?.length > 0")
     tab.settle()
-    assert tab.page.evaluate(where) == before
+    assert resting_box(button) == before
     assert tab.page.evaluate(SCROLLED) == 0
     assert "section=findings" in tab.page.url
 
@@ -316,7 +317,7 @@ def test_in_a_narrow_window_the_map_comes_early_and_the_controls_fold(tab: Watch
     _, top, bottom = on_maps(tab.page, CANVAS)
     assert top < 500
     colour = tab.page.get_by_role("combobox", name="Colour")
-    assert not colour.is_visible()
+    colour.wait_for(state="hidden", timeout=20_000)
     tab.page.get_by_text("Controls", exact=True).click()
     colour.wait_for(timeout=10_000)
     # The panel comes below the map, and no part of the page is wider than the window.

@@ -175,7 +175,7 @@ def test_failures_of_servers_are_named_one_by_one(
             usable(tab)
             hidden(tab)
         # The page beneath is Petalscope's own store all the time; and with the right token the server opens.
-        assert tab.page.get_by_text(stats.ROWS, exact=True).first.is_visible()
+        tab.page.get_by_text(stats.ROWS, exact=True).first.wait_for(timeout=20_000)
         add_connection(tab, f"http://127.0.0.1:{port}", recorded_servers.TOKEN, opened=True)
         tab.page.get_by_text(f"Milvus server {recorded_servers.VERSION}").wait_for(timeout=30_000)
         hidden(tab)
@@ -270,11 +270,11 @@ def test_on_a_phone_the_connection_is_behind_a_button(tab: Watched) -> None:
     tab.page.set_viewport_size({"width": 390, "height": 844})
     tab.open("Milvus_Collection")
     tab.page.get_by_test_id("stMetric").first.wait_for(timeout=30_000)
-    assert tab.page.get_by_role("combobox", name="Collection").is_visible()
-    assert not tab.page.get_by_role("combobox", name="Connection").is_visible()
+    tab.page.get_by_role("combobox", name="Collection").wait_for(timeout=20_000)
+    tab.page.get_by_role("combobox", name="Connection").wait_for(state="hidden", timeout=20_000)
     tab.page.get_by_text("Connection", exact=True).first.click()
-    assert tab.page.get_by_role("combobox", name="Connection").is_visible()
-    assert tab.page.get_by_role("button", name=connect.REFRESH).is_visible()
+    tab.page.get_by_role("combobox", name="Connection").wait_for(timeout=20_000)
+    tab.page.get_by_role("button", name=connect.REFRESH).wait_for(timeout=20_000)
     tab.page.set_viewport_size({"width": 1440, "height": 900})
 
 
@@ -395,7 +395,7 @@ def test_a_click_on_the_map_shows_the_row(tab: Watched, prepared: Settings) -> N
     wait_for_maps(tab.page, "maps.length === 1")
     ids = on_maps(tab.page, "return maps[0].state.data.ids")
     assert sorted(ids) == workspace.open_workspace(prepared).catalog().ids
-    assert not tab.page.get_by_label("Lasso").is_visible()
+    tab.page.get_by_label("Lasso").wait_for(state="hidden", timeout=20_000)
     tab.page.mouse.click(*point_on_map(tab.page, 3))
     tab.page.get_by_role("button", name=row_photos.SEARCH).wait_for(timeout=20_000)
     photo = tab.page.locator('[aria-label="This row"] button')

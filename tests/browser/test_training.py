@@ -64,7 +64,7 @@ def test_in_a_narrow_window_the_first_result_comes_early_and_controls_open_on_de
     _open(tab, 390, 844)
     assert tab.page.evaluate(PLACE, BARS)[0] < 500
     runs = tab.page.get_by_test_id("stMain").get_by_text("Curve options")
-    assert not runs.is_visible()
+    runs.wait_for(state="hidden", timeout=20_000)
     tab.page.locator(".ps-sheet summary").click()
     runs.wait_for(timeout=20_000)
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390

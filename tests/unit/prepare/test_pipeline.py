@@ -220,7 +220,9 @@ def test_a_second_run_imports_neither_torch_nor_umap(prepared: Settings) -> None
     )
     names = ["--data", str(prepared.data), "--artifacts", str(prepared.artifacts), "--weights", "bundled", "--json"]
     command = [sys.executable, "-c", code, "prepare", *names]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    # The first run of the command measures what `pipeline.prepare`, which made the artifacts, does not.
+    for _ in range(2):
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     document, modules = done.stdout.splitlines()
     assert all(space["cached"] for space in json.loads(document)["spaces"])
     assert modules == "[]"
