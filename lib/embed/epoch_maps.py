@@ -19,6 +19,7 @@ from lib.embed.scratch_arrays import unit_rows
 from lib.statistics import mean_interval
 
 K = 5  # neighbours of the purity
+FEWEST = 20  # photos: the mean over fewer is a matter of single photos
 ANCHORS = 2  # first epochs, by which a map is oriented
 
 
@@ -34,7 +35,7 @@ class EpochMaps:
 class Separation:
     """The mean purity of one epoch: the share of a photo's `k` nearest that are of its class, with its 95 % interval.
 
-    None where there is no other photo. `n` counts the photos.
+    None for fewer than `FEWEST` photos. `n` counts the photos.
     """
 
     epoch: int
@@ -82,8 +83,8 @@ def separations(features: Mapping[int, np.ndarray], labels: Sequence[str], k: in
     for epoch, values in sorted(features.items()):
         n = len(values)
         near = min(k, n - 1)
-        if near < 1:
-            rows.append(Separation(epoch, None, None, 0, n))
+        if n < FEWEST:
+            rows.append(Separation(epoch, None, None, max(near, 0), n))
             continue
         unit = unit_rows(np.array(values, dtype=np.float32)).astype(np.float64)
         similarity = unit @ unit.T

@@ -14,9 +14,9 @@ import numpy as np
 
 from lib.documents.prepare import AuditDocument, Leak
 from lib.embed import spaces
-from lib.learn import configurations, results
+from lib.learn import configurations
 from lib.learn.results import Run
-from lib.measure import scoreboard
+from lib.measure import scoreboard, training_verdict
 from lib.measure.findings import MIN_AGREEMENT, Finding
 from lib.measure.scoreboard import MEASURES, SpaceScores
 from lib.measure.verdicts import Verdict
@@ -25,7 +25,7 @@ from lib.search.evaluation import Scores
 from lib.search.metrics import METRICS, Floats
 from lib.search.neighbourhoods import K
 from lib.statistics import METHOD, TEST_RESAMPLES
-from lib.text import agreeing, counted, shown_name
+from lib.text import agreeing, counted
 
 MEASURE = "map"  # the measure that the scoreboard shows first
 LEVEL = 0.05
@@ -34,6 +34,7 @@ PHOTOS = 4  # that show a verdict
 # The names of the verdicts, in the order in which they are shown.
 NAMES = ("best", "metric", "labels", "duplicates", "hubs", "training", "index")
 BEST, METRIC, LABELS, DUPLICATES, HUBS, TRAINING, INDEX = NAMES
+FROZEN = "transfer"  # the regime whose features are those of the weights that it starts from
 NOT_MEASURED = "Not measured yet."
 LATER = "The next prepare measures it. What would take minutes for so many photos is measured on request only."
 TOO_FEW = f"are too few for the {K} nearest neighbours of each."
@@ -215,44 +216,18 @@ def training(runs: Sequence[Run] | None, fingerprint: str, ids: Sequence[str]) -
     if runs is None:
         return DataSetVerdict(TRAINING, title, Verdict("A training record is damaged.", ""))
     own = [run for run in runs if run["dataset"]["fingerprint"] == fingerprint]
-    groups = configurations.by_configuration(own)
-    rows = {key: row for key, row in zip(groups, results.table(own), strict=True) if row["accuracy"] is not None}
-    if not rows:
+    ranked = training_verdict.ranking(own)
+    if not ranked:
         text = "No network was trained on these photos"
         text += f"; {counted(len(runs), 'run')} on others." if runs else " yet."
         return DataSetVerdict(TRAINING, title, Verdict(text, ""))
-    ranked = sorted(rows, key=lambda key: -(rows[key]["accuracy"] or 0.0))
-    best, frozen = ranked[0], next((key for key in ranked if key[0] == "transfer"), None)
-    other = frozen if frozen is not None and frozen != best else next(iter(ranked[1:]), None)
-    row = rows[best]
-    tested = counted(row["tested"] or 0, "test photo")
-    name, accuracy = shown_name(row["title"]), f"{row['accuracy']:.1%}"
+    found = training_verdict.training_verdict(own, fingerprint, FROZEN)
+    other = training_verdict.opponent(ranked, FROZEN)
     if other is None:
-        interval = f" {_between(row['ci95'])}" if row["ci95"] else ""
-        text = f"{name}: {accuracy}{interval} test accuracy over {tested}; no other regime to compare with."
-        return DataSetVerdict(TRAINING, title, Verdict(text, "In brackets Wilson's 95 % interval of one run."))
-    pair = next(each for each in results.differences(own) if {each["a_key"], each["b_key"]} == {best, other})
-    sign = 1 if pair["a_key"] == best else -1
-    against = f"{rows[other]['accuracy']:.1%} with {shown_name(rows[other]['title']).lower()}"
-    against += " (frozen features)" if other == frozen else ""
-    text = f"{name}{' (frozen features)' if best == frozen else ''} is best: {accuracy} test accuracy against {against}"
-    together = pair["over_seeds"]
-    if pair["difference"] is not None and together is not None:
-        low, high = sorted(100 * sign * bound for bound in together["ci95"])
-        text += f", {100 * sign * pair['difference']:+.1f} points [{low:.1f}, {high:.1f}]"
-    chance = {
-        results.SIGNIFICANT: "more than chance",
-        results.NOT_SIGNIFICANT: "this may be chance",
-    }.get(pair["verdict"], pair["verdict"])
-    seeds = pair["seeds"]
-    text += f"; {chance}{' in every seed' if chance == 'more than chance' and seeds > 1 else ''}."
-    about = (
-        f"Mean over {counted(len(row['accuracies']), 'seed')}, {tested}. In brackets the 95 % interval over test "
-        "photos (paired bootstrap, seeds averaged); chance: McNemar's exact test, Holm-corrected over all pairs of "
-        "regimes, in every seed. Applies to these runs on this test set."
-    )
-    learned, notes = _learned(groups[best], groups[other], set(ids))
-    return DataSetVerdict(TRAINING, title, Verdict(text, about), learned, notes)
+        return DataSetVerdict(TRAINING, title, found)
+    groups = configurations.by_configuration(own)
+    learned, notes = _learned(groups[next(iter(ranked))], groups[other], set(ids))
+    return DataSetVerdict(TRAINING, title, found, learned, notes)
 
 
 def _learned(better: Sequence[Run], worse: Sequence[Run], present: set[str]) -> tuple[list[str], list[str]]:

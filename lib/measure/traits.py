@@ -126,8 +126,12 @@ def traits(
 def tag_traits(catalog: Catalog, tags: Tags) -> dict[str, Trait]:
     """A trait for each of the user's tags that some of the photos have and others have not: whether a photo has it."""
     found = {}
-    for name in tags.names[:MOST_VALUES]:
-        has = np.isin(catalog.hashes, list(tags.pictures[name]))
+    rows: dict[str, list[int]] = {}
+    for row, sha256 in enumerate(catalog.hashes):
+        rows.setdefault(sha256, []).append(row)
+    for name in tags.names:
+        has = np.zeros(len(catalog.hashes), dtype=bool)
+        has[[row for sha256 in tags.pictures[name] for row in rows.get(sha256, ())]] = True
         if 0 < has.sum() < len(has):
             # The hash tells two states of a tag from each other, for what is derived from the sentence.
             state = artifacts.digest(sorted(tags.pictures[name]))[:6]

@@ -19,7 +19,7 @@ from lib.search import rocchio
 from lib.search.metrics import metric
 from lib.store import collections, filters, vector_search
 
-YOURS, VECTOR_FILE = "your-photo.jpg", "query.npy"
+YOURS, VECTOR_FILE = "your-photo.jpg", "query.npz"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
     """A program that finds the same ids in the stored vectors.
 
     It uses faiss, or SciPy for the mean rank over several queries. The vector of a picture from outside is read from
-    `query.npy`.
+    `query.npz`.
     """
     several, fast = len(recipe.images) > 1, metric(recipe.metric).kernel is not None
     lines = [
@@ -129,7 +129,7 @@ def faiss_program(recipe: Reproduction, place: Place) -> str:
         lines.append(f"keep = ~{left_out}  # {'the query' if recipe.keep_duplicates else 'the query and exact copies'}")
     else:
         lines += [
-            f'q = np.load("{VECTOR_FILE}").astype("float32").reshape(1, -1)  # saved from the page',
+            f'q = np.load("{VECTOR_FILE}")["vector"].astype("float32").reshape(1, -1)  # saved from the page',
             *(["q /= 255"] if spaces.get(recipe.space).dtype == "uint8" else []),
             f'keep = ~photos["id"].isin({list(recipe.left_out)!r})',
         ]
@@ -246,7 +246,7 @@ def milvus_program(recipe: Reproduction, place: Place) -> str | None:
     ]
     if outside:
         lines += [
-            f'q = np.load("{VECTOR_FILE}").astype("float32")  # saved from the page',
+            f'q = np.load("{VECTOR_FILE}")["vector"].astype("float32")  # saved from the page',
             f"left_out = set({list(recipe.left_out)!r})",
         ]
         lines += ["q -= q.mean()"] if recipe.metric == "ncc" else []

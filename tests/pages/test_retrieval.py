@@ -122,7 +122,7 @@ def test_a_part_of_a_photo_is_asked(start: Start, prepared: Settings) -> None:
     right = sum(row["label"] == "tulip" for row in found)
     assert any(head.startswith("L1") and f"{right} of 10" in head for head in _heads(app))
     assert "--crop 10,20,70,90" in _code(app)
-    assert "query.npy" in _code(app)
+    assert "query.npz" in _code(app)
     app.toggle(key="parting").set_value(False).run()
     assert "--crop" not in _code(app)
     assert "crop" not in app.query_params
@@ -344,7 +344,7 @@ def test_your_own_picture_is_in_no_link_and_its_vector_is_a_download(start: Star
     assert not app.exception
     assert len(_heads(app)) == len(METRICS)
     assert "your-photo.jpg" in _code(app)
-    assert "query.npy" in _code(app)
+    assert "query.npz" in _code(app)
     app.session_state["own"] = b"words"
     app.run()
     assert not app.exception

@@ -70,6 +70,9 @@ def page(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         app = AppTest.from_file(str(PROJECT / "Home.py"), default_timeout=60).run().switch_page(PAGE)
         for name, value in address.items():
             app.query_params[name] = value
+        app.run()
+        # What the browser reports once it has drawn the page.
+        app.session_state["results_below"] = {"drawn": True}
         return fine(app.run())
 
     yield begin

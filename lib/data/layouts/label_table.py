@@ -43,6 +43,9 @@ class Table:
         return Table({str(place): [name, *cells] for place, (name, cells) in enumerate(self.columns.items(), start=1)})
 
 
+_PROVENANCE = "# {"  # how the line begins that a page writes above a table that it saves
+
+
 def read(file: Path) -> Table:
     """The table in `file`; empty cells are "". Raises DataError, a predicate of a sentence, when it is none."""
     try:
@@ -74,6 +77,8 @@ def decoded(data: bytes) -> str:
 
 
 def _separated(text: str) -> Table:
+    if text.startswith(_PROVENANCE):
+        text = text.partition("\n")[2]
     separator = _separator(text)
     if separator:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True))

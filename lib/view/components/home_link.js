@@ -11,6 +11,7 @@ export default function homeLink({ data }) {
   complete();
   // The link is drawn after this component, and anew when its choices change.
   const observer = new MutationObserver(complete);
-  observer.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["href"] });
+  const bar = document.querySelector(".st-key-topbar") ?? document.body;
+  observer.observe(bar, { childList: true, subtree: true, attributes: true, attributeFilter: ["href"] });
   return () => observer.disconnect();
 }

@@ -11,6 +11,7 @@ from lib.embed.stage_vectors import STAGES
 from lib.measure.depth import BACKBONE, Depth
 from lib.measure.network_depth import MEASURES, PIXELS
 from lib.view import theme
+from lib.view.figures import pair_matrix
 from lib.view.figures.scores import LEGEND
 from lib.view.figures.style import MARGIN, faint, text
 
@@ -87,25 +88,10 @@ def _add_pixels(figure: go.Figure, found: Depth, measure: str, titles: Mapping[s
 
 def likeness(found: Depth, names: Sequence[str]) -> go.Figure:
     """The unbiased linear CKA of every two items, as a table of coloured cells; `names` are the items'."""
-    cells, labels = found.likeness, [text(name) for name in names]
-    figure = go.Figure(
-        go.Heatmap(
-            x=labels,
-            y=labels,
-            z=cells,
-            zmin=0,
-            zmax=1,
-            # Light enough at both ends for the same dark text.
-            colorscale=[[0, "#f6f2fb"], [1, "#9d8bff"]],
-            text=[["–" if np.isnan(value) else f"{value:.2f}" for value in row] for row in cells],
-            texttemplate="%{text}",
-            textfont={"color": "#241f29", "size": 12 if len(labels) < 14 else 9},
-            customdata=np.where(np.isnan(found.plain), "undefined", np.char.mod("%.3f", found.plain)),
-            hovertemplate="%{y}<br>%{x}<br>CKA %{z:.3f}, by the formula of 2019 %{customdata}<extra></extra>",
-            colorbar={"thickness": 12, "outlinewidth": 0},
-        )
-    )
-    figure.update_layout(height=140 + 26 * len(labels), margin=MARGIN)
-    figure.update_xaxes(side="top", tickangle=-45)
-    figure.update_yaxes(autorange="reversed")
-    return figure
+    values = [[None if np.isnan(value) else float(value) for value in row] for row in found.likeness]
+    plain = np.where(np.isnan(found.plain), "undefined", np.char.mod("%.3f", found.plain))
+    hover = [
+        [f"CKA {'undefined' if value is None else f'{value:.3f}'}, by the formula of 2019 {old}" for value, old in each]
+        for each in (zip(row, olds, strict=True) for row, olds in zip(values, plain, strict=True))
+    ]
+    return pair_matrix.matrix([text(name) for name in names], values, hover)

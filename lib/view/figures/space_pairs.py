@@ -1,4 +1,4 @@
-"""Heat maps of how far spaces agree: a cell for each two spaces, with its number."""
+"""Heat maps of how far spaces agree: a cell for each two spaces."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import plotly.graph_objects as go
 
 from lib.documents.spaces import SpacePair
 from lib.measure.space_diagnosis import PAIR_MEASURES
-from lib.view.figures.style import MARGIN, text
+from lib.view.figures import pair_matrix
+from lib.view.figures.style import text
 
-# Light enough at both ends for the same dark text; the darker end is "alike" in every heat map.
-_SCALE = [[0, "#f6f2fb"], [1, "#9d8bff"]]
-_INK = "#241f29"
-_CELL, _FRAME, _LEAST = 56, 64, 150  # px
 _LONGEST = 14  # letters of a name in one line
 _OF_ITSELF = {"cka": 1.0, "mutual_knn": 1.0, "procrustes": 0.0}
 
@@ -31,29 +28,7 @@ def matrix(names: Sequence[str], titles: dict[str, str], pairs: Sequence[SpacePa
             values[-1].append(_OF_ITSELF[measure] if row == column else _value(pair, measure))
             hover[-1].append("the same space" if row == column else _details(pair, measure))
     labels = [_in_lines(titles[name]) for name in names]
-    figure = go.Figure(
-        go.Heatmap(
-            x=labels,
-            y=labels,
-            z=values,
-            zmin=0,
-            zmax=1,
-            colorscale=_SCALE,
-            reversescale=measure == "procrustes",
-            textfont={"color": _INK, "size": 15},
-            text=[["–" if value is None else f"{value:.2f}" for value in row] for row in values],
-            texttemplate="%{text}",
-            customdata=hover,
-            hovertemplate="%{y} and %{x}<br>%{customdata}<extra></extra>",
-            showscale=False,
-            xgap=2,
-            ygap=2,
-        )
-    )
-    figure.update_layout(height=max(_LEAST, _FRAME + _CELL * len(names)), margin=MARGIN)
-    figure.update_xaxes(side="top", showgrid=False, tickangle=0)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return figure
+    return pair_matrix.matrix(labels, values, hover, low_is_alike=measure == "procrustes")
 
 
 def _value(pair: SpacePair | None, measure: str) -> float | None:

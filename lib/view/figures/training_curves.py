@@ -29,6 +29,7 @@ _RAW = 0.38  # opacity of the raw values behind a smoothed or averaged line
 _WHOLE = (0.0, 1.03)  # the accuracy axis; the last bit is room for a line at 100 %
 _GAP = 0.07  # between the two charts, of the figure's height
 _AROUND = 130  # of the height, pixels above and below the charts: buttons, ticks, title, legend
+_LEFT, _BELOW = 62, 44  # pixels for the ticks and titles of the axes
 _MARKERS = 14  # on one line
 
 
@@ -135,6 +136,7 @@ def _figure(
         if bounds[0] > 0:
             figure.layout.yaxis.title.text = f"accuracy, from {bounds[0]:.0%}"
         draw_published(figure, chosen, bounds, share * (height - _AROUND), ink)
+    style.fix_margins(figure, _LEFT, _BELOW)
     return figure
 
 

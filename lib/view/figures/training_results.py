@@ -18,6 +18,8 @@ from lib.view import theme
 from lib.view.figures import style
 from lib.view.figures.style import MARGIN, colour, faint, text
 
+_LETTER = 7  # pixels that a letter of a tick takes, at most in the mean
+
 
 def published_bars(published: dict[str, float]) -> go.Figure:
     """Published test accuracies by regime."""
@@ -94,6 +96,7 @@ def final(rows: Sequence[Mapping[str, Any]], names: list[str], *, ink: str | Non
             "ticktext": [f"{name}<br><b>{row['accuracy']:.1%}</b>" for row, name in shown],
         },
     )
+    style.fix_margins(figure, 16 + _LETTER * max((len(name) for _, name in shown), default=0), 44)
     return figure
 
 
@@ -149,6 +152,7 @@ def costs(rows: Sequence[Mapping[str, Any]], names: list[str], time: str) -> go.
         legend={"orientation": "h", "y": -0.32},
         yaxis={"tickformat": ".0%", "title": {"text": "test accuracy"}},
     )
+    style.fix_margins(figure, 62, 44)
     return figure
 
 

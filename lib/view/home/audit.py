@@ -11,7 +11,7 @@ from lib.errors import PetalscopeError
 from lib.measure import leaks
 from lib.prepare.workspace import Workspace
 from lib.text import agreeing, counted
-from lib.view import cached, page_controls, photo_tiles, remedies, url_state
+from lib.view import cached, page_controls, photo_tiles, provenance, remedies, url_state
 from lib.view.formatting import plain
 
 _MOST_GROUPS = 30
@@ -70,8 +70,12 @@ def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
         photo_tiles.show_photos(workspace, leak["ids"], key=f"leak_{place}", title="Leaks", notes=notes, tile=112)
     if len(pairs) > _MOST_GROUPS:
         st.caption(f"The first {_MOST_GROUPS} of {len(pairs):,}; `python -m lib audit` lists all.")
+    lines = provenance.lines()
     page_controls.download(
-        TOGETHER, lambda: leaks.shared_split_table(near, photos), "petalscope-splits.csv", key="together"
+        TOGETHER,
+        lambda: provenance.comment(lines) + leaks.shared_split_table(near, photos),
+        "petalscope-splits.csv",
+        key="together",
     )
     st.caption(TOGETHER_HELP)
 

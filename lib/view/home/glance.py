@@ -15,18 +15,6 @@ from lib.view.figures import style
 
 _TITLES = dict(zip(SPLITS, ("Training", "Validation", "Test"), strict=True))
 _SHADES = dict(zip(SPLITS, (1.0, 0.62, 0.34), strict=True))
-# A table with bars in it: its numbers can be read and copied, and the Plotly chart that it replaced took a fifth of a
-# browser's work on this page.
-_BARS = """<style>
-.ps-bars { max-height: 34rem; overflow: auto; margin: .2rem 0 .6rem; }
-.ps-bars table { width: 100%; border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-.ps-bars th, .ps-bars td { border: 0; padding: .22rem .5rem; text-align: right; font-weight: 400; white-space: nowrap; }
-.ps-bars thead th { opacity: .75; font-size: .78rem; }
-.ps-bars th:first-child { text-align: left; max-width: 14rem; overflow: hidden; text-overflow: ellipsis; }
-.ps-bars td:nth-child(2) { width: 100%; }
-.ps-bars td div { display: flex; gap: 1px; height: 1.15rem; border-radius: .25rem; overflow: hidden; }
-@media (max-width: 640px) { .ps-bars .fine { display: none; } }
-</style>"""
 
 
 def counts(workspace: Workspace, lead: str) -> None:
@@ -42,10 +30,10 @@ def counts(workspace: Workspace, lead: str) -> None:
 
 
 def classes(workspace: Workspace) -> None:
-    """A bar for each class, by split."""
+    """A bar for each class, by split: a table, since a Plotly chart took a fifth of a browser's work on this page."""
     photos = cached.catalog(workspace)
     with st.expander(f"{counted(len(photos.classes), 'class')} by split", icon=":material/bar_chart:"):
-        st.html(_BARS + class_bars(photos.frame, photo_tiles.colours(photos)))
+        st.html(class_bars(photos.frame, photo_tiles.colours(photos)))
 
 
 def class_bars(frame: pd.DataFrame, colours: dict[str, str]) -> str:

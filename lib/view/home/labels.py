@@ -19,7 +19,16 @@ from lib.measure.scoreboard import MEASURES
 from lib.prepare import before_review
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import background_jobs, cached, cached_labels, page_controls, page_frame, photo_tiles, url_state
+from lib.view import (
+    background_jobs,
+    cached,
+    cached_labels,
+    page_controls,
+    page_frame,
+    photo_tiles,
+    provenance,
+    url_state,
+)
 from lib.view.formatting import plain
 from lib.view.home import label_review_dialog
 
@@ -94,8 +103,12 @@ def _show_state(workspace: Workspace, review: LabelReview) -> None:
             label_review.undo(workspace.folder)
             st.rerun()
         own = dict(zip(cached.catalog(workspace).ids, cached.catalog(workspace).labels, strict=True))
+        lines = provenance.lines()
         page_controls.download(
-            EXPORT, lambda: review_table.text(review, own), "petalscope-label-review.csv", key="label_csv"
+            EXPORT,
+            lambda: provenance.comment(lines) + review_table.text(review, own),
+            "petalscope-label-review.csv",
+            key="label_csv",
         )
 
 

@@ -26,12 +26,11 @@ def show() -> None:
     with left:
         st.header("Data quality", divider="gray")
         audit.show(workspace)
+        st.header("Labels", divider="gray", anchor="labels")
+        labels.show(workspace)
     with right:
         st.header("Status", divider="gray")
         status.show(workspace)
-
-    st.header("Labels", divider="gray", anchor="labels")
-    labels.show(workspace)
 
     st.header("Photos", divider="gray")
     glance.classes(workspace)

@@ -16,8 +16,6 @@ from lib.prepare.workspace import Workspace
 from lib.view import cached, page_frame, photo_tiles, url_state, verdict
 from lib.view.formatting import plain
 
-# A link to this very page is no sign of where one is.
-_CSS = '<style>[class*="st-key-verdict_"] [data-testid="stPageLink"] a { background: transparent; }</style>'
 _PER_ROW = 3
 _TILE = 92
 # By the name of a verdict: the page with its evidence, the link's label, and the choices there.
@@ -42,7 +40,6 @@ def show(workspace: Workspace) -> None:
     best, *others = found
     page, label, choices = _evidence(best)
     verdict.show(best.verdict, page=page, label=label, **choices)
-    st.html(_CSS)
     for start in range(0, len(others), _PER_ROW):
         for column, each in zip(st.columns(_PER_ROW, gap="small"), others[start : start + _PER_ROW], strict=False):
             with column:

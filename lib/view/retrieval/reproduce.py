@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib import documents
 from lib.documents.search import SearchDocument
 from lib.embed import spaces
 from lib.embed.space import MILVUS_MAX_DIM
@@ -17,7 +18,7 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import reproduce
 from lib.retrieval.reproduce import Reproduction
 from lib.search.metrics import METRICS
-from lib.view import cached, cached_search, page_controls, tag_choice, url_state
+from lib.view import cached, cached_search, page_controls, provenance, tag_choice, url_state
 from lib.view.cached_search import QuerySet, Side
 
 # Parameters that a link may hold: only the page's own, whatever else stands in the address.
@@ -82,13 +83,15 @@ def _show_programs(workspace: Workspace, recipe: Reproduction, queries: QuerySet
             st.code(program, language="python")
     if not recipe.images or recipe.part:
         vector = cached_search.vectors(workspace, queries.queries, side.space)[0]
+        lines = provenance.lines()
         label = f"Download the query's vector ({reproduce.VECTOR_FILE})"
-        page_controls.download(label, lambda: _npy(vector), reproduce.VECTOR_FILE, "query_vector")
+        page_controls.download(label, lambda: _npz(vector, lines), reproduce.VECTOR_FILE, "query_vector")
 
 
-def _npy(values: np.ndarray) -> bytes:
+def _npz(values: np.ndarray, told: Mapping[str, str]) -> bytes:
+    """The vector, and its provenance as JSON: an array file has no other room for it."""
     buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
+    np.savez(buffer, vector=values, provenance=np.array(documents.json_text(dict(told))))
     return buffer.getvalue()
 
 

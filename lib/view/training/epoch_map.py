@@ -137,6 +137,10 @@ def _epoch(epoch: int) -> str:
 
 def _purity(measured: _Measured, key: str) -> None:
     regime = str(measured.embeddings.facts.get("regime", ""))
+    photos = len(measured.embeddings.ids)
+    if photos < epoch_maps.FEWEST:
+        st.info(too_few_for_purity(photos), icon=":material/hourglass_empty:")
+        return
     known = [row for row in measured.purity if row.purity is not None and row.ci95 is not None]
     if known and known[-1].purity is not None and known[-1].ci95 is not None:
         row, (low, high) = known[-1], known[-1].ci95
@@ -151,6 +155,14 @@ def _purity(measured: _Measured, key: str) -> None:
         key=f"purity_{key}",
         config=style.config("purity-by-epoch"),
         alt="purity of the 5 nearest photos over epochs, with its 95 % band",
+    )
+
+
+def too_few_for_purity(photos: int) -> str:
+    """What stands in the place of the purity where only these validation photos are kept."""
+    return (
+        f"{counted(photos, 'validation photo')}: too few to say how well the classes separate. The purity of the "
+        f"nearest neighbours is shown from {epoch_maps.FEWEST} photos on."
     )
 
 

@@ -16,6 +16,7 @@ from lib.prepare.workspace import Workspace
 from lib.statistics import TEST_RESAMPLES
 from lib.text import counted
 from lib.view import page_controls
+from lib.view.components import drawn
 from lib.view.figures import style, training_results
 from lib.view.formatting import ink, percent, plain
 from lib.view.training import curves
@@ -24,6 +25,7 @@ from lib.view.training.run_choice import data_name
 _TOGETHER, _INTERVAL = "p, seeds together", "95 % (pp)"
 _DIFFERENCE, _DISAGREEMENTS = "Difference (pp)", "Disagreements (A only : B only)"
 ONE_SEED = "1 seed"
+_BELOW_PX = 700  # about the height of what follows, so that nothing moves when it comes
 TEST_ACCURACY = "Test accuracy %"
 SIGNIFICANCE = (
     "McNemar's exact test on the same test photos, per common seed; all tests Holm-corrected together. Significant "
@@ -42,9 +44,18 @@ def section(runs: list[Run], workspace: Workspace, options: curves.Options) -> N
         _table(rows, names, str(workspace.state["dataset"]["fingerprint"]))
     with right:
         curves.chart(runs, options)
+    _below(runs, rows, names)
+    _all_runs(runs, workspace)
+
+
+@st.fragment
+def _below(runs: list[Run], rows: Sequence[ResultRow], names: list[str]) -> None:
+    """What lies below the first screen, once that is drawn: a change of pages waits for a third less."""
+    if not drawn.is_drawn("results_below"):
+        st.html(f'<div style="height: {_BELOW_PX}px"></div>')
+        return
     _differences(runs)
     _costs(rows, names)
-    _all_runs(runs, workspace)
 
 
 def _accuracies(runs: list[Run], rows: Sequence[ResultRow], names: list[str]) -> None:

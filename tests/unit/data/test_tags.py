@@ -87,3 +87,12 @@ def test_a_tag_filters_results_and_is_a_property_of_the_map(opened: Workspace, l
     again = tags.put(tmp_path, "mine", {photos.hashes[0], photos.hashes[1], photos.hashes[2]})
     (other,) = traits.tag_traits(photos, again).values()
     assert other.name == trait.name and other.about != trait.about  # what is cached by the sentence is made anew
+
+
+def test_every_tag_is_a_trait(opened: Workspace) -> None:
+    photos = opened.catalog()
+    kept = tags.Tags({f"tag {i}": frozenset(photos.hashes[i : i + 2]) for i in range(20)})
+    found = traits.tag_traits(photos, kept)
+    assert [trait.title for trait in found.values()] == [f"Tag {name}" for name in kept.names]
+    for trait, name in zip(found.values(), kept.names, strict=True):
+        assert np.nonzero(trait.values == "yes")[0].tolist() == kept.rows(name, photos)

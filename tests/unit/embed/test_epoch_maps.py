@@ -60,7 +60,11 @@ def test_purity_is_that_of_a_plain_loop() -> None:
     assert epoch_maps.chance(labels) == pytest.approx(9 / 39)
 
 
-def test_one_photo_has_no_purity() -> None:
-    (row,) = epoch_maps.separations({0: np.ones((1, 4), np.float32)}, ["a"])
-    assert (row.purity, row.ci95) == (None, None)
+@pytest.mark.parametrize("photos", [1, 2, epoch_maps.FEWEST - 1])
+def test_few_photos_have_no_purity(photos: int) -> None:
+    values = np.random.default_rng(0).random((photos, 4)).astype(np.float32)
+    (row,) = epoch_maps.separations({0: values}, ["a"] * photos)
+    assert (row.purity, row.ci95, row.n) == (None, None, photos)
+    (enough,) = epoch_maps.separations({0: np.resize(values, (epoch_maps.FEWEST, 4))}, ["a"] * epoch_maps.FEWEST)
+    assert enough.purity == 1.0
     assert epoch_maps.chance(["a"]) is None

@@ -19,6 +19,7 @@ from lib.measure import data_set_verdicts as verdicts
 from lib.measure import first_results, leaks, scoreboard, stored_verdicts
 from lib.measure.data_set_verdicts import DataSetVerdict
 from lib.measure.findings import Finding
+from lib.measure.training_verdict import training_verdict
 from lib.prepare import pipeline, workspace
 from lib.prepare.workspace import Workspace
 from lib.search import significance
@@ -177,8 +178,13 @@ def test_what_training_changed_in_the_recorded_runs(prepared: Settings) -> None:
     best = max(accuracy, key=accuracy.__getitem__)
     ids = [row["id"] for row in by_regime[best][0]["predictions"]]
     found = verdicts.training(runs, fingerprint, ids)
-    assert f"{accuracy[best]:.1%} test accuracy against {accuracy['transfer']:.1%}" in found.verdict.text
-    assert f"{100 * (accuracy[best] - accuracy['transfer']):+.1f} points" in found.verdict.text
+    assert f"{accuracy[best]:.1%} test accuracy" in found.verdict.text
+    assert f"{100 * (accuracy[best] - accuracy['transfer']):.1f} points" in found.verdict.text
+    assert f"above Transfer ({accuracy['transfer']:.1%})" in found.verdict.text
+    # The page of the training runs says it in the same words.
+    assert found.verdict == training_verdict(
+        [run for each in by_regime.values() for run in each], fingerprint, "transfer"
+    )
     for name, note in zip(found.ids, found.notes, strict=True):
         for regime, is_right in ((best, True), ("transfer", False)):
             for run in by_regime[regime]:
@@ -187,14 +193,14 @@ def test_what_training_changed_in_the_recorded_runs(prepared: Settings) -> None:
                 assert is_right or note == f"was {row['predicted']}"
     assert found.ids
     alone = verdicts.training(by_regime["transfer"], fingerprint, ids)
-    assert "no other regime to compare with" in alone.verdict.text
+    assert alone.verdict == training_verdict(by_regime["transfer"], fingerprint)
     assert "on others" in verdicts.training(runs, "other photos", ids).verdict.text
     assert "No network was trained" in verdicts.training([], fingerprint, ids).verdict.text
     assert "damaged" in verdicts.training(None, fingerprint, ids).verdict.text
     worse = [run for run in runs if run["regime"] in {"transfer", "scratch"}]
     swapped = [{**run, "regime": {"transfer": "scratch", "scratch": "transfer"}[run["regime"]]} for run in worse]
     frozen_best = verdicts.training(swapped, fingerprint, ids).verdict.text  # type: ignore[arg-type]
-    assert frozen_best.startswith("Transfer (frozen features) is best")
+    assert frozen_best.startswith("Transfer (pretrained, frozen) is best")
 
 
 def recall(index: str, *values: float) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_the_bundled_runs_verdict_is_what_their_predictions_say() -> None:
 def test_a_clear_lead_of_one_seed_is_more_than_chance() -> None:
     said = text(run("init", range(4)), run("transfer", range(44)))
     assert said.startswith("Initialisation (pretrained, fully trained) is best: 98.0% test accuracy over 1 seed, ")
-    assert "20.0 points [" in said and said.endswith(" above Transfer; more than chance.")
+    assert "20.0 points [" in said and said.endswith(" above Transfer (78.0%); more than chance.")
 
 
 def test_every_seed_counts() -> None:
@@ -107,8 +107,8 @@ def test_a_lead_that_the_common_seeds_do_not_have_is_said() -> None:
 
 def test_runs_that_cannot_be_tested_say_why() -> None:
     said = text(run("init", range(4)), run("scratch", range(9), predictions=[]))
-    assert said.endswith("above From scratch (not tested: a run has no prediction per photo).")
-    assert text(run("init", range(4)), run("scratch", range(9), seed=1)).endswith("(not tested: no seed in common).")
+    assert said.endswith("above From scratch (95.5%; not tested: a run has no prediction per photo).")
+    assert text(run("init", range(4)), run("scratch", range(9), seed=1)).endswith("; not tested: no seed in common).")
 
 
 def test_no_run_one_run_one_regime() -> None:
@@ -122,6 +122,15 @@ def test_runs_on_other_photos_are_named_and_those_of_two_data_sets_not_compared(
     assert "test accuracy on other photos (here) over" in text(run("init", range(4)), fingerprint="0" * 64)
     other = run("scratch", range(9), dataset={"name": "there", "fingerprint": "0" * 64, "images": 9})
     assert text(run("init", range(4)), other) == "These runs are of 2 data sets, on which accuracies do not compare."
+
+
+def test_the_best_is_compared_with_a_regime_that_is_asked_for() -> None:
+    runs = [run("init", range(4)), run("finetune", range(8)), run("transfer", range(44))]
+    assert "above Fine-tuning (96.0%)" in text(*runs)
+    assert "20.0 points [" in training_verdict(runs, HERE, "transfer").text
+    assert "above Transfer (78.0%)" in training_verdict(runs, HERE, "transfer").text
+    # Where that regime is the best, or there is none, the next one.
+    assert training_verdict(runs, HERE, "init").text == text(*runs) == training_verdict(runs, HERE, "scratch").text
 
 
 def test_a_regime_that_is_never_right_counts_too() -> None:

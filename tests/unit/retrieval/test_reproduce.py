@@ -99,7 +99,7 @@ def test_the_faiss_program_gives_the_same_ids(
     expected, vector, whole = _answer(opened, loaded, recipe)
     monkeypatch.setenv("PETALSCOPE_ARTIFACTS", str(prepared.artifacts))
     monkeypatch.chdir(tmp_path)
-    np.save("query.npy", vector)
+    np.savez("query.npz", vector=vector)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         exec(reproduce.faiss_program(whole, reproduce.places(opened, recipe.space)), {})
@@ -130,8 +130,8 @@ def test_the_milvus_programs_give_the_same_ids(
         program = reproduce.milvus_program(whole, reproduce.places(opened, recipe.space))
         assert (program is None) == (recipe.space == "pixels" or recipe.unit or len(recipe.images) > 1)
         if program is not None:
-            np.save(tmp_path / f"query{place}.npy", vector)
-            programs.append(program.replace("query.npy", f"query{place}.npy"))
+            np.savez(tmp_path / f"query{place}.npz", vector=vector)
+            programs.append(program.replace("query.npz", f"query{place}.npz"))
             expected.append(ids)
     script = (
         "import json, sys\nfor program in json.load(open('programs.json')):\n    exec(program, {})\n    print('--')\n"
