@@ -13,13 +13,23 @@ from lib.data.label_review import Counts, LabelReview
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.learn import runs
+from lib.measure import reproduction as reproductions
 from lib.measure import suspects as measured
 from lib.measure.review_scores import METRIC, Score, ScorePair
 from lib.measure.scoreboard import MEASURES
 from lib.prepare import before_review
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import background_jobs, cached, cached_labels, page_controls, page_frame, photo_tiles, url_state
+from lib.view import (
+    background_jobs,
+    cached,
+    cached_labels,
+    page_controls,
+    page_frame,
+    photo_tiles,
+    reproduction,
+    url_state,
+)
 from lib.view.formatting import plain
 from lib.view.home import label_review_dialog
 
@@ -139,6 +149,7 @@ def _show_suspects(workspace: Workspace, review: LabelReview) -> None:
         notes=[label_review_dialog.note(row) for row in left],
         tile=112,
     )
+    reproduction.show(reproductions.suspects(workspace, space, photos))
     if begin:
         label_review_dialog.begin(workspace, space)
 

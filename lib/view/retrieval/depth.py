@@ -11,13 +11,13 @@ import streamlit as st
 
 from lib.embed import spaces, stage_vectors
 from lib.embed.stage_vectors import STEM
+from lib.measure import comparison_programs, depth_verdict
 from lib.measure import depth as measured_depth
-from lib.measure import depth_verdict
 from lib.measure.depth import Depth
 from lib.measure.network_depth import CUT, MEASURES, PIXELS, PROBE, PROBED_SIDE
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached, page_controls, page_frame, photo_tiles, reproduction, url_state, verdict
 from lib.view.figures import depth as figures
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements, query_form
@@ -50,6 +50,7 @@ def show(workspace: Workspace) -> None:
     if row is not None:
         _show_neighbours(workspace, found, network, row)
     _show_likeness(found, titles)
+    reproduction.show(comparison_programs.stages(workspace, cached.catalog(workspace), found))
 
 
 # --- scores ----------------------------------------------------------------------------------------------------------

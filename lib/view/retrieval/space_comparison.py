@@ -9,11 +9,11 @@ import streamlit as st
 
 from lib.documents.search import Interval
 from lib.documents.spaces import Chance, SpaceDiagnosis, SpacePair, SpacesDocument
-from lib.measure import space_diagnosis, space_verdict
+from lib.measure import comparison_programs, space_diagnosis, space_verdict
 from lib.measure.space_diagnosis import MEASURES, PAIR_MEASURES, SAMPLE
 from lib.prepare.workspace import Workspace
 from lib.text import counted, with_interval
-from lib.view import background_jobs, cached, page_controls, page_frame, verdict
+from lib.view import background_jobs, cached, page_controls, page_frame, reproduction, verdict
 from lib.view.figures import space_pairs
 from lib.view.figures.style import config
 from lib.view.formatting import plain
@@ -42,6 +42,7 @@ def show(workspace: Workspace) -> None:
         _show_pairs(document, titles)
     else:
         st.info(ONE_SPACE)
+    reproduction.show(comparison_programs.diagnoses(workspace))
 
 
 def _measured(workspace: Workspace) -> SpacesDocument | None:
@@ -94,8 +95,7 @@ def _population(document: SpacesDocument) -> str:
         f"photos. The other figures: {counted(first['sample'], 'photo')}"
         + (f" drawn at random (seed {first['seed']}), the same in every space" if first["sample"] >= SAMPLE else "")
         + ", of copies one. In brackets 95 % intervals: bootstrap for intrinsic dimension and silhouette, jackknife "
-        f"for means over pairs, Wilson for shares. Measured once in {seconds:.1f} s and stored with the artifacts; "
-        "`python -m lib spaces` prints the same."
+        f"for means over pairs, Wilson for shares. Measured once in {seconds:.1f} s and stored with the artifacts."
     )
 
 
