@@ -68,10 +68,8 @@ class _Request:
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     from lib.data import tags
     from lib.prepare import workspace
-    from lib.retrieval.feedback import Marks
     from lib.retrieval.query import find_query, query_part
     from lib.retrieval.tag_filter import tag_filter
-    from lib.search.rocchio import Weights
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
@@ -89,8 +87,15 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
             options.tag,
         ),
     }
-    marks = Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
-    return _Request(opened, queries, choices, options.normalise, marks)
+    return _Request(opened, queries, choices, options.normalise, marks_of(options))
+
+
+def marks_of(options: argparse.Namespace) -> Marks:
+    """The marks that move the query. Raises QueryError for weights that are none."""
+    from lib.retrieval.feedback import Marks
+    from lib.search.rocchio import Weights
+
+    return Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
 
 
 def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
