@@ -20,7 +20,6 @@ KMEANS, HDBSCAN = "kmeans", "hdbscan"
 MOST_DIMENSIONS, COMPONENTS = 1_024, 50
 STARTS = 10  # of k-means, the best of which is kept
 SMALLEST = 5  # images of a cluster of HDBSCAN, and neighbours of a core point: scikit-learn's defaults
-_Z = 1.96
 
 
 def unit_points(vectors: np.ndarray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
@@ -145,13 +144,12 @@ def intervals(table: Floats) -> dict[str, tuple[float, float] | None]:
     They say how sure the agreement is for the clusters as they are, not whether another run would find them. None for
     fewer than `statistics.FEW` images. (Resampled images would share clusters by chance, and raise both.)
     """
-    total = float(table.sum())
     result: dict[str, tuple[float, float] | None] = {"nmi": None, "ari": None}
     cells = np.argwhere(table > 0)
     weights = table[table > 0]
     for name, measure in (("nmi", nmi), ("ari", ari)):
         value = measure(table)
-        if value is None or total < statistics.FEW:
+        if value is None:
             continue
         without = []  # the measure without one image of each cell: all of a cell are alike
         for row, column in cells:
@@ -161,9 +159,8 @@ def intervals(table: Floats) -> dict[str, tuple[float, float] | None]:
         if any(each is None for each in without):
             continue
         values = np.array(without, dtype=np.float64)
-        mean = float(weights @ values) / total
-        half = _Z * float(np.sqrt((total - 1) / total * (weights @ (values - mean) ** 2)))
-        result[name] = (value - half, min(1.0, value + half))
+        without_each = np.repeat(values, weights.astype(np.int64))
+        result[name] = statistics.jackknife_interval(value, without_each, high=1.0)
     return result
 
 

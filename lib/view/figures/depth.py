@@ -100,8 +100,9 @@ def likeness(found: Depth, names: Sequence[str]) -> go.Figure:
             text=[["–" if np.isnan(value) else f"{value:.2f}" for value in row] for row in cells],
             texttemplate="%{text}",
             textfont={"color": "#241f29", "size": 12 if len(labels) < 14 else 9},
-            customdata=np.where(np.isnan(found.plain), "undefined", np.char.mod("%.3f", found.plain)),
-            hovertemplate="%{y}<br>%{x}<br>CKA %{z:.3f}, by the formula of 2019 %{customdata}<extra></extra>",
+            customdata=_about_cells(found),
+            hovertemplate="%{y}<br>%{x}<br>CKA %{z:.3f}%{customdata[0]}, by the formula of 2019 %{customdata[1]}"
+            "<extra></extra>",
             colorbar={"thickness": 12, "outlinewidth": 0},
         )
     )
@@ -109,3 +110,11 @@ def likeness(found: Depth, names: Sequence[str]) -> go.Figure:
     figure.update_xaxes(side="top", tickangle=-45)
     figure.update_yaxes(autorange="reversed")
     return figure
+
+
+def _about_cells(found: Depth) -> np.ndarray:
+    """For each cell of the table the interval in words, and the plain value, (m, m, 2)."""
+    low, high = (np.char.mod("%.3f", found.intervals[..., side]) for side in (0, 1))
+    between = np.char.add(np.char.add(np.char.add(" [", low), np.char.add(", ", high)), "]")
+    plain = np.where(np.isnan(found.plain), "undefined", np.char.mod("%.3f", found.plain))
+    return np.stack([np.where(np.isnan(found.intervals[..., 0]), "", between), plain], axis=2)

@@ -176,7 +176,22 @@ def _show_likeness(found: Depth, titles: dict[str, str]) -> None:
     st.caption(
         f"Linear centred kernel alignment over {found.facts['compared']:,} photos of the sample, unbiased (Nguyen, "
         "Raghu and Kornblith, ICLR 2021): 1 where two stages lay out the photos alike up to a turn and a scale, about "
-        "0 where they are unrelated. Hover also shows the formula of Kornblith et al. (ICML 2019), which grows with "
-        "the number of channels."
+        "0 where they are unrelated. Hover also shows its 95 % interval (jackknife over the photos) and the formula of "
+        "Kornblith et al. (ICML 2019), which grows with the number of channels."
     )
-    page_controls.csv_button(pd.DataFrame(found.likeness, columns=names).assign(stage=names), "depth-cka")
+    page_controls.csv_button(likeness_table(found, names), "depth-cka")
+
+
+def likeness_table(found: Depth, names: list[str]) -> pd.DataFrame:
+    """Every two stages in a row, with the interval; `names` are those of the stages."""
+    first, second = np.tril_indices(len(names), -1)
+    return pd.DataFrame(
+        {
+            "stage": [names[place] for place in first],
+            "other stage": [names[place] for place in second],
+            "unbiased CKA": found.likeness[first, second],
+            "low": found.intervals[first, second, 0],
+            "high": found.intervals[first, second, 1],
+            "CKA by the formula of 2019": found.plain[first, second],
+        }
+    )
