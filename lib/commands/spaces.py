@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, cast
 from lib.commands.progress import ProgressBar
 from lib.documents.spaces import Chance, ClustersDocument, SpaceDiagnosis, SpacePair, SpacesDocument
 from lib.progress import of_stage
+from lib.search import clustering
 from lib.settings import Settings
 from lib.text import counted, printable, with_interval
 
 if TYPE_CHECKING:
     from lib.documents.search import Interval
 
-METHODS = ("kmeans", "hdbscan")
+METHODS = tuple(clustering.METHODS)
 
 
 def spaces(settings: Settings, options: argparse.Namespace) -> SpacesDocument:

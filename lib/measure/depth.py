@@ -14,7 +14,7 @@ import datetime
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -133,9 +133,10 @@ def measure(workspace: Workspace, reporter: Reporter | None = None) -> Depth:
             "seconds": round(time.perf_counter() - began, 3),
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-        stored = dict(facts), {"rows": rows, **arrays}
-        artifacts.write_arrays(target, *stored)
-    return _depth(measured, *stored)
+        arrays["rows"] = rows
+        artifacts.write_arrays(target, facts, arrays)
+        return _depth(measured, facts, arrays)
+    return _depth(measured, cast("DepthFacts", stored[0]), stored[1])
 
 
 def load(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> Depth | None:
@@ -154,7 +155,7 @@ def load(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> 
         if found is None:
             return None
         measured[name] = found
-    return _depth(measured, *stored)
+    return _depth(measured, cast("DepthFacts", stored[0]), stored[1])
 
 
 def file(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> Path:
@@ -169,10 +170,10 @@ def _with_pixels(workspace: Workspace, chosen: dict[str, Weights]) -> dict[str, 
     return {**({PIXELS: None} if PIXELS in workspace.spaces else {}), **chosen}
 
 
-def _depth(measured: dict[str, NetworkDepth], facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Depth:
+def _depth(measured: dict[str, NetworkDepth], facts: DepthFacts, arrays: dict[str, np.ndarray]) -> Depth:
     items = [(str(network), str(stage)) for network, stage in facts["items"]]
-    tables = (arrays[name] for name in ("likeness", "intervals", "plain"))
-    return Depth(arrays["rows"], measured, items, *tables, cast("DepthFacts", facts))
+    likeness, intervals, plain = arrays["likeness"], arrays["intervals"], arrays["plain"]
+    return Depth(arrays["rows"], measured, items, likeness, intervals, plain, facts)
 
 
 # --- how alike stages are --------------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def _depth(measured: dict[str, NetworkDepth], facts: dict[str, Any], arrays: dic
 
 def _compared(
     workspace: Workspace, measured: dict[str, NetworkDepth], rows: Rows, progress: Progress
-) -> tuple[list[Item], dict[str, Floats]]:
+) -> tuple[list[Item], dict[str, np.ndarray]]:
     """The items, and the arrays of their comparison over at most `MOST_COMPARED` photos of the sample (see `Depth`)."""
     places = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:MOST_COMPARED])
     vectors: dict[Item, np.ndarray] = {}

@@ -145,15 +145,21 @@ def clusters(workspace: Workspace, space: str, catalog: Catalog, method: str, k:
     place, pixels = reproduce.places(workspace, space), spaces.get(space).pixels
     side = projection.COARSE if len(catalog.ids) <= projection.MOST_COARSE else projection.COARSER
     wide = 3 * side**2 if pixels else int(workspace.space(space)["dim"])
-    estimator = "HDBSCAN" if k is None else "KMeans"
-    if k is None:
+    if method == clustering.HDBSCAN:
+        source = "from sklearn.cluster import HDBSCAN"
         found = f"HDBSCAN(min_cluster_size={clustering.SMALLEST}, min_samples={clustering.SMALLEST}, copy=True)"
-    else:
+        found += ".fit_predict(x[has_length])"
+    elif method == clustering.KMEANS:
+        source = "from sklearn.cluster import KMeans"
         found = f"KMeans(min({k}, has_length.sum()), n_init={clustering.STARTS}, random_state={SEED})"
+        found += ".fit_predict(x[has_length])"
+    else:
+        source = "from lib.search.clustering import METHODS  # in Petalscope's folder"
+        found = f"METHODS[{method!r}].find(x[has_length], {k})"
     lines = [
         *head(
             place.catalog,
-            f"from sklearn.cluster import {estimator}",
+            source,
             *(["from sklearn.decomposition import PCA"] if wide > clustering.MOST_DIMENSIONS else []),
             "from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score",
         ),
@@ -166,7 +172,7 @@ def clusters(workspace: Workspace, space: str, catalog: Catalog, method: str, k:
         lines.append(f'x = PCA({count}, svd_solver="randomized", random_state={SEED}).fit_transform(x)')
     lines += [
         "cluster = np.full(len(x), -1)  # -1 is noise",
-        f"cluster[has_length] = {found}.fit_predict(x[has_length])",
+        f"cluster[has_length] = {found}",
         'labels = photos["label"].to_numpy()',
         'print(f"NMI {normalized_mutual_info_score(labels, cluster):.4f}", '
         'f"ARI {adjusted_rand_score(labels, cluster):.4f}", sep="\\t")',

@@ -6,6 +6,9 @@ an image of no cluster. `points` (n, d) are float32 of length 1, so squared Eucl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -95,6 +98,36 @@ def exemplars(points: np.ndarray, members: np.ndarray, pictures: np.ndarray, mos
     ordered = members[np.lexsort((members, apart.round(12)))]
     _, first = np.unique(pictures[ordered], return_index=True)
     return [int(row) for row in ordered[np.sort(first)][:most]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to find clusters. `find` takes points (n, d) of length 1 and k, and returns the cluster of each (n,), -1
+    for noise, in any order; it gets None for k unless `takes_k`. `most` is the largest number of images it can take."""
+
+    title: str
+    about: str
+    takes_k: bool
+    find: Callable[[np.ndarray, int | None], np.ndarray]
+    most: int | None = None
+
+
+METHODS = {
+    KMEANS: Method(
+        "k-means",
+        f"Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007), the best of {STARTS}",
+        takes_k=True,
+        find=lambda points, k: k_means(points, k or 1),
+    ),
+    HDBSCAN: Method(
+        "HDBSCAN",
+        "HDBSCAN (Campello, Moulavi and Sander 2013): groups that stay dense over a range of distances, of at least "
+        f"{SMALLEST} photos; a photo of none is noise",
+        takes_k=False,
+        find=lambda points, k: hdbscan(points),
+        most=20_000,  # it compares all pairs
+    ),
+}
 
 
 # --- agreement with the classes --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ image depend on each other, and a bootstrap would repeat images, which are then 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,12 +169,13 @@ def hubness_skewness(nearest: np.ndarray, k: int) -> Estimate | None:
     n = len(nearest)
     found = nearest[:, :k]
     counts = np.bincount(found[found >= 0], minlength=n).astype(np.float64)
-    value = float(_skewness(*(np.array([float((counts**power).sum())]) for power in (1, 2, 3)), n)[0]) if n else np.nan
+    sums = [np.array([(counts**power).sum()]) for power in (1, 2, 3)]
+    value = float(_skewness(sums, n)[0]) if n else np.nan
     if not np.isfinite(value):
         return None
     if nearest.shape[1] <= k:
         return Estimate(value)
-    return Estimate(value, statistics.jackknife_interval(value, _skewness(*_sums_without(nearest, k, counts), n - 1)))
+    return Estimate(value, statistics.jackknife_interval(value, _skewness(_sums_without(nearest, k, counts), n - 1)))
 
 
 def _sums_without(nearest: np.ndarray, k: int, counts: Floats) -> list[Floats]:
@@ -199,9 +201,9 @@ def _sums_without(nearest: np.ndarray, k: int, counts: Floats) -> list[Floats]:
     return sums
 
 
-def _skewness(first: Floats, second: Floats, third: Floats, n: int) -> Floats:
+def _skewness(sums: Sequence[Floats], n: int) -> Floats:
     """The skewness of n numbers from the sums of their first three powers; NaN where they are equal."""
-    mean, square, cube = first / n, second / n, third / n
+    mean, square, cube = (each / n for each in sums)
     spread = square - mean**2
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = (cube - 3 * mean * square + 2 * mean**3) / spread**1.5

@@ -11,7 +11,7 @@ from lib.measure import clusters as measured
 from lib.measure import reproduction as reproductions
 from lib.measure.clusters import MOST_CLUSTERS, TITLES, Clusters
 from lib.prepare.workspace import Workspace
-from lib.search.clustering import HDBSCAN, KMEANS, NOISE
+from lib.search.clustering import KMEANS, METHODS, NOISE
 from lib.text import counted
 from lib.view import (
     background_jobs,
@@ -40,7 +40,7 @@ def show(workspace: Workspace, space: str, colour: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = page_controls.segments("Method", TITLES, "method", "clusters", KMEANS, about=_METHODS)
         k = None
-        if method == KMEANS:
+        if METHODS[method].takes_k:
             most = min(MOST_CLUSTERS, len(photos.ids))
             bound = url_state.number("clusters", 1, most, measured.default_k(photos))
             k = int(st.number_input("Clusters (k)", width=110, help=_K, **bound))
@@ -90,7 +90,7 @@ def _found(workspace: Workspace, space: str, method: str, k: int | None) -> Clus
         f"clusters {space} {method} {k}",
         f"{TITLES[method]} of {spaces.get(space).title} is not computed yet: {counted(n, 'photo')}.",
         BUTTON,
-        at_once=float(n) * d * (n if method == HDBSCAN else 300 * (k or 1)) <= UNASKED,
+        at_once=float(n) * d * (300 * (k or 1) if METHODS[method].most is None else n) <= UNASKED,
     )
     return None
 
