@@ -13,7 +13,7 @@ from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRo
 from lib.errors import QueryError
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import agreeing, counted, printable
+from lib.text import agreeing, counted, printable, widest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,8 +139,9 @@ def show_search(document: SearchDocument) -> str:
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
+    width = widest((row["label"] for row in document["results"]), 12)
     lines += [
-        f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
+        f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<{width}}  {row['id']}" for row in document["results"]
     ]
     if "moved" in document:
         moved = document["moved"]
