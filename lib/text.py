@@ -91,3 +91,8 @@ def with_interval(value: float | None, interval: Sequence[float] | None, digits:
         return "–"
     bounds = form.format(*(f"{bound:.{digits}f}" for bound in interval)) if interval else ""
     return f"{value:,.{digits}f}{bounds}"
+
+
+def widest(words: Iterable[str], least: int) -> int:
+    """The width of a printed column: that of its longest word, at least `least`. Class names may be of any length."""
+    return max([least, *(len(word) for word in words)])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from itertools import zip_longest
 
 import numpy as np
 
-from lib.documents.search import ExplainDocument
+from lib.commands.search import marks_of
+from lib.documents.search import ExplainDocument, MovedQuery
 from lib.settings import Settings
 from lib.text import printable
 
@@ -20,7 +22,7 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     """Why two images are as close as a metric says: see `retrieval.explain`."""
     from lib.prepare import workspace
     from lib.retrieval import explain as explanations
-    from lib.retrieval import search
+    from lib.retrieval import feedback, search
     from lib.retrieval.query import find_query, query_part
 
     opened = workspace.open_workspace(settings)
@@ -30,9 +32,14 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     if options.crop:
         query = query_part(loaded.catalog, query, options.crop)
     embed = opened.embedder(loaded.space) if opened.prepared_space(loaded.space).needs_weights else None
-    places = [explanations.place(opened, loaded, each, embed) for each in (query, answer)]
+    start, end = (explanations.place(opened, loaded, each, embed) for each in (query, answer))
+    marks = marks_of(options)
+    if marks:
+        start = explanations.moved_place(
+            start, feedback.moved_vectors(loaded, start.vector[None], options.metric, marks)[0]
+        )
     return explanations.document(
-        explanations.explain(options.metric, places[0], places[1]), query.name, answer.name, loaded
+        explanations.explain(options.metric, start, end), query.name, answer.name, loaded, marks
     )
 
 
@@ -56,18 +63,27 @@ def show_explain(document: ExplainDocument) -> str:
     together = "each photo's parts sum to" if document["higher_is_closer"] else "both photos' parts together sum to"
     square = " (the square of L2)" if document["metric"] == "l2" else ""
     lines.append(f"{note}; {together} {document['sum']:.6g}{square}")
+    if "moved" in document:
+        lines.append(_about_move(document["moved"], has_places=grids[0].shape == grids[1].shape))
     cells = [[[f"{value:.4g}" for value in row] for row in grid] for grid in grids]
     size = max(len(text) for grid in cells for row in grid for text in row)
     rows = [[" ".join(text.rjust(size) for text in row) for row in grid] for grid in cells]
     heads = [f"query {sums[0]:.4g}", f"answer {sums[1]:.4g}"]
     lines.append(f"  {heads[0].ljust(len(rows[0][0]))}     {heads[1]}")
-    lines += [f"  {left}     {right}" for left, right in zip(*rows, strict=True)]
+    left_width = len(rows[0][0])
+    lines += [f"  {left.ljust(left_width)}     {right}" for left, right in zip_longest(*rows, fillvalue="")]
     noun = "value" if document["space"] == "pixels" else "feature"
     lines += [
         f"  {noun} {each['dimension']:<5} {each['part']:+.4g}  (query {each['query']:.4g}, answer {each['answer']:.4g})"
         for each in document["dimensions"][:DIMENSIONS]
     ]
     return printable(lines)
+
+
+def _about_move(moved: MovedQuery, *, has_places: bool) -> str:
+    """What moved the query, and what its parts are then."""
+    marked = f"query moved by {len(moved['right'])} right and {len(moved['wrong'])} wrong"
+    return f"{marked}: " + ("a picture again" if has_places else "the vector of no photo, so its part is one number")
 
 
 def _blocks(grid: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import argparse
 
 from lib.documents.features import FeaturesDocument
 from lib.settings import Settings
-from lib.text import counted, printable
+from lib.text import counted, printable, widest
 
 HELP = "show what each feature of a space responds to: photos, class, dead and redundant ones"
 SHOWN = 20  # features of the printed table; JSON has all
@@ -33,15 +33,15 @@ def show_features(document: FeaturesDocument) -> str:
     lines = [f"{document['space']}: {counted(len(entries), 'feature')} over {counted(document['images'], 'image')}"]
     lines[0] += f", {dead:,} dead, {same}"
     ranked = sorted(entries, key=lambda entry: -1.0 if entry["selectivity"] is None else entry["selectivity"])[::-1]
-    lines.append(f"{'feature':>7}  {'selectivity':<19}  {'class':<14} {'mean':>8}  photos with the largest values")
+    width = widest((entry["class"] or "" for entry in ranked[:SHOWN]), 14)
+    lines.append(f"{'feature':>7}  {'selectivity':<19}  {'class':<{width}} {'mean':>8}  photos with the largest values")
     for entry in ranked[:SHOWN]:
         value, interval = entry["selectivity"], entry["ci95"]
         shown = "undefined" if value is None else f"{value:.3f}"
         shown += f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
         photos = ", ".join(f"{photo['id']} ({photo['value']:.3g})" for photo in entry["top"][:3])
-        lines.append(
-            f"{entry['dimension']:>7}  {shown:<19}  {entry['class'] or '–':<14} {entry['mean']:>8.4g}  {photos or '–'}"
-        )
+        label = (entry["class"] or "–").ljust(width)
+        lines.append(f"{entry['dimension']:>7}  {shown:<19}  {label} {entry['mean']:>8.4g}  {photos or '–'}")
     if len(entries) > SHOWN:
         lines.append(f"… and {len(entries) - SHOWN:,} more: JSON has all of them")
     return printable(lines)

@@ -9,7 +9,7 @@ from lib.commands.progress import ProgressBar
 from lib.documents.labels import RelabelDocument, SuspectsDocument
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import agreeing, counted, printable
+from lib.text import agreeing, counted, printable, widest
 
 ABOUT_SUSPECTS = "rank the photos by how doubtful their labels are"
 ABOUT_RELABEL = "make a table of decisions (id,action,label) the label review, which `prepare` applies"
@@ -38,15 +38,17 @@ def show_suspects(document: SuspectsDocument) -> str:
     interval = document["ci95"]
     share = f" ({interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
     judged = counted(document["judged"], "judged photo")
+    shown = rows[:SHOWN]
+    one, other = (widest((row[name] for row in shown), 12) for name in ("label", "suggested"))
     lines = [
         f"{agreeing(document['errors'], 'label', 'is', 'are')} probably wrong among {judged}{share}, by a linear probe "
         f"on {document['space']}",
-        f"{'score':>6}  {'label':<12}  {'suggested':<12}  photo",
+        f"{'score':>6}  {'label':<{one}}  {'suggested':<{other}}  photo",
     ]
-    for row in rows[:SHOWN]:
+    for row in shown:
         score = "–" if row["score"] is None else f"{row['score']:.3f}"
         lines.append(
-            f"{score:>6}  {row['label']:<12}  {row['suggested']:<12}  {row['id']}: {'; '.join(row['reasons'])}"
+            f"{score:>6}  {row['label']:<{one}}  {row['suggested']:<{other}}  {row['id']}: {'; '.join(row['reasons'])}"
         )
     if len(rows) > SHOWN:
         lines.append(f"the first {SHOWN} of {counted(len(rows), 'photo')}; --json prints all")

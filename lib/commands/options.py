@@ -163,6 +163,7 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("answer", metavar="ANSWER", help="the same")
     command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
     command.add_argument("--crop", type=_box, metavar="L,T,R,B", help="only this part of QUERY, in percent")
+    _mark_options(command)
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
 
 
@@ -228,13 +229,19 @@ def _query_options() -> argparse.ArgumentParser:
     query.add_argument("--crop", type=_box, metavar="L,T,R,B", help="search with this part of IMAGE, in percent")
     query.add_argument("--label", action="append", default=[], metavar="CLASS", help="results of this class only")
     query.add_argument("--split", action="append", default=[], choices=SPLITS, help="results of this split only")
-    query.add_argument("--right", action="append", default=[], metavar="ID", help="move the query towards this image")
-    query.add_argument("--wrong", action="append", default=[], metavar="ID", help="move the query away from this image")
-    help_ = "weights of the query, of the right and of the wrong images (default 1,0.75,0.15)"
-    query.add_argument("--rocchio", type=_three, default=(1.0, 0.75, 0.15), metavar="A,B,C", help=help_)
+    _mark_options(query)
     query.add_argument("--tag", action="append", default=[], metavar="NAME", help="results with this tag only")
     query.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
     return query
+
+
+def _mark_options(command: argparse.ArgumentParser) -> None:
+    """The marks that move the query."""
+    add = command.add_argument
+    add("--right", action="append", default=[], metavar="ID", help="move the query towards this image")
+    add("--wrong", action="append", default=[], metavar="ID", help="move the query away from this image")
+    help_ = "weights of the query, of the right and of the wrong images (default 1,0.75,0.15)"
+    add("--rocchio", type=_three, default=(1.0, 0.75, 0.15), metavar="A,B,C", help=help_)
 
 
 def _map_options(command: argparse.ArgumentParser) -> None:

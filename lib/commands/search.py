@@ -13,7 +13,7 @@ from lib.documents.search import CompareDocument, EvaluateDocument, EvaluationRo
 from lib.errors import QueryError
 from lib.progress import of_stage
 from lib.settings import Settings
-from lib.text import agreeing, counted, printable
+from lib.text import agreeing, counted, printable, widest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +68,8 @@ class _Request:
 def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     from lib.data import tags
     from lib.prepare import workspace
-    from lib.retrieval.feedback import Marks
     from lib.retrieval.query import find_query, query_part
     from lib.retrieval.tag_filter import tag_filter
-    from lib.search.rocchio import Weights
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
@@ -89,8 +87,15 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
             options.tag,
         ),
     }
-    marks = Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
-    return _Request(opened, queries, choices, options.normalise, marks)
+    return _Request(opened, queries, choices, options.normalise, marks_of(options))
+
+
+def marks_of(options: argparse.Namespace) -> Marks:
+    """The marks that move the query. Raises QueryError for weights that are none."""
+    from lib.retrieval.feedback import Marks
+    from lib.search.rocchio import Weights
+
+    return Marks(tuple(dict.fromkeys(options.right)), tuple(dict.fromkeys(options.wrong)), Weights(*options.rocchio))
 
 
 def search(settings: Settings, options: argparse.Namespace) -> SearchDocument:
@@ -134,8 +139,9 @@ def show_search(document: SearchDocument) -> str:
     names = "  ".join(document.get("queries", [document["query"]]))
     space = document["space"] + (" at length 1" if document.get("normalised") else "")
     lines = [f"{names}  {space} · {document['metric']} ({direction}) · {document['engine']}"]
+    width = widest((row["label"] for row in document["results"]), 12)
     lines += [
-        f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<12}  {row['id']}" for row in document["results"]
+        f"{row['rank']:>4}  {row['value']:<12.6g}  {row['label']:<{width}}  {row['id']}" for row in document["results"]
     ]
     if "moved" in document:
         moved = document["moved"]

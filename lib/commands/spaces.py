@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, cast
 from lib.commands.progress import ProgressBar
 from lib.documents.spaces import Chance, ClustersDocument, SpaceDiagnosis, SpacePair, SpacesDocument
 from lib.progress import of_stage
+from lib.search import clustering
 from lib.settings import Settings
-from lib.text import counted, printable, with_interval
+from lib.text import counted, printable, widest, with_interval
 
 if TYPE_CHECKING:
     from lib.documents.search import Interval
 
-METHODS = ("kmeans", "hdbscan")
+METHODS = tuple(clustering.METHODS)
 
 
 def spaces(settings: Settings, options: argparse.Namespace) -> SpacesDocument:
@@ -78,8 +79,9 @@ def show_clusters(document: ClustersDocument) -> str:
     """A line for each cluster with its majority and its exemplars, and the agreement with the classes."""
     k = "" if document["k"] is None else f", k = {document['k']}"
     lines = [f"{document['space']} · {document['method']}{k} · {document['points']}"]
+    width = widest((each["label"] for each in document["clusters"]), 16)
     lines += [
-        f"{each['cluster']:>4}  {each['size']:>6,}  {each['label']:<16} {each['purity']:>4.0%}  "
+        f"{each['cluster']:>4}  {each['size']:>6,}  {each['label']:<{width}} {each['purity']:>4.0%}  "
         + "  ".join(each["exemplars"][:3])
         for each in document["clusters"]
     ]

@@ -24,6 +24,7 @@ from lib import artifacts
 from lib.data import factor_table, images, sampling, splits, unreadable
 from lib.data.layouts import layout
 from lib.data.scanning import FACTORS_FILE, skipped_file
+from lib.documents.labels import OverlayFacts
 from lib.documents.prepare import DatasetSummary, SkippedFile
 from lib.errors import DataError, ImageError, Remedy
 from lib.progress import Progress, no_progress
@@ -69,8 +70,8 @@ class Catalog:
     # How the folder was read (`Layout.facts`), with `empty`, the class folders that yielded no image. Empty in catalogs
     # of versions that knew class folders only.
     layout: dict[str, Any] = field(default_factory=dict)
-    # The facts of the label review that is applied (`label_overlay.applied`); empty without one.
-    review: dict[str, Any] = field(default_factory=dict)
+    # The facts of the label review that is applied (`label_overlay.applied`).
+    review: OverlayFacts | None = None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -240,7 +241,7 @@ class Catalog:
             "look_alikes": self.look_alikes,
         }
         if self.review:
-            changed, left_out = (len(self.review[name]) for name in ("labels", "left_out"))
+            changed, left_out = len(self.review["labels"]), len(self.review["left_out"])
             document["review"] = {"relabelled": changed, "excluded": left_out}
         return document
 

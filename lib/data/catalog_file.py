@@ -25,7 +25,7 @@ def changes(catalog: Catalog) -> dict[str, int]:
     sizes, times = (catalog.frame[name].tolist() for name in ("bytes", "changed_ns"))
     stamps = dict(zip(catalog.ids, zip(sizes, times, strict=True), strict=True))
     skipped_ids = {entry["id"] for entry in catalog.skipped}
-    excluded = set(catalog.review.get("left_out", []))
+    excluded = set(catalog.review["left_out"] if catalog.review else [])
     new_files = [] if catalog.limit is not None else [name for name in files if name not in stamps]
     changed = 0
     for name in stamps.keys() & set(files):
@@ -50,7 +50,7 @@ def _relabelled(catalog: Catalog, found: layout.Layout) -> dict[str, int]:
     """The number of photos of another class or split than in the catalog; nothing where there are none."""
     given = set(catalog.given_splits)
     # A label that the label review has changed is not one that the folder has.
-    reviewed: dict[str, str] = catalog.review.get("labels", {})
+    reviewed = catalog.review["labels"] if catalog.review else {}
     labels = [reviewed.get(image_id, label) for image_id, label in zip(catalog.ids, catalog.labels, strict=True)]
     count = 0
     for image_id, label, split in zip(catalog.ids, labels, catalog.frame["split"], strict=True):
@@ -124,7 +124,7 @@ def load(path: Path) -> Catalog | None:
             decoder=facts.get("decoder", 1),  # the first version did not record it
             factors=facts.get("factors", ""),
             layout=facts.get("layout") or {},
-            review=facts.get("review") or {},
+            review=facts.get("review") or None,
         )
     except Exception as error:  # Arrow and pandas raise almost any error on damaged files
         raise artifacts.damaged_file_error(path) from error

@@ -7,12 +7,11 @@ they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from lib.data.catalog import Catalog, fingerprint
 from lib.data.label_review import EXCLUDE, RELABEL, LabelReview
+from lib.documents.labels import OverlayFacts
 from lib.errors import DataError, Remedy
 from lib.text import counted
 
@@ -20,9 +19,8 @@ from lib.text import counted
 def applied(catalog: Catalog, review: LabelReview, before: str) -> Catalog:
     """`catalog` with the decisions of `review`; `catalog` itself where they change nothing.
 
-    `before` is the file of `catalog`. `Catalog.review` of the result has these facts: the `digest` of the decisions,
-    `before`, the label that each relabelled photo has in its folder (`labels`), and the ids that are `left_out`. A
-    change to a class that the photos no longer have is not applied. Raises DataError when no photo is left.
+    `before` is the file of `catalog`, which `Catalog.review` of the result names. A change to a class that the photos
+    no longer have is not applied. Raises DataError when no photo is left.
     """
     labels, hashes = list(catalog.labels), catalog.hashes
     changed: dict[str, str] = {}
@@ -54,9 +52,9 @@ def applied(catalog: Catalog, review: LabelReview, before: str) -> Catalog:
     )
 
 
-def changes(facts: Mapping[str, Any]) -> tuple[int, int]:
+def changes(facts: OverlayFacts | None) -> tuple[int, int]:
     """How many photos the overlay of a catalog relabels and leaves out, of its facts; (0, 0) without an overlay."""
-    return len(facts.get("labels", {})), len(facts.get("left_out", []))
+    return (0, 0) if facts is None else (len(facts["labels"]), len(facts["left_out"]))
 
 
 def summary(relabelled: int, excluded: int) -> str:

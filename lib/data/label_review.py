@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, cast
 
 from lib import artifacts
+from lib.documents.labels import StoredDecision
 from lib.errors import ArtifactError, Remedy
 from lib.locks import exclusive_lock
 from lib.text import composed
@@ -101,7 +102,7 @@ def read(folder: Path) -> LabelReview:
     return LabelReview(decisions, steps)
 
 
-def _decision(stored: dict[str, Any]) -> Decision:
+def _decision(stored: StoredDecision) -> Decision:
     action, label, image_id = stored["action"], stored["label"], stored["id"]
     if action not in ACTIONS or not isinstance(label, str) or not isinstance(image_id, str):
         raise ValueError("no decision")

@@ -1,4 +1,4 @@
-"""Types of the `suspects` and `relabel` documents.
+"""Types of the `suspects` and `relabel` documents, and of what is stored of a label review.
 
 Fields may be added, never renamed: other programs read these documents.
 """
@@ -6,6 +6,24 @@ Fields may be added, never renamed: other programs read these documents.
 from __future__ import annotations
 
 from typing import TypedDict
+
+
+class StoredDecision(TypedDict):
+    """A decision of the label review as `labels.json` has it: `label` is "" unless the action is to relabel."""
+
+    action: str
+    label: str
+    id: str
+
+
+class OverlayFacts(TypedDict):
+    """What a label review made of a catalog: the `digest` of its decisions, the catalog's file `before` them, the label
+    that each relabelled photo has in its folder (`labels`), and the ids that are `left_out`."""
+
+    digest: str
+    before: str
+    labels: dict[str, str]
+    left_out: list[str]
 
 
 class Suspect(TypedDict):

@@ -103,6 +103,9 @@ class ExplainDocument(TypedDict):
     ordered from the largest part, whatever its sign. `rounding` is the largest difference of a photo's map to its
     stored vector, relative to the vector's length; it is spread evenly over the positions. `why` says why there is no
     value, and is None where there is one: all parts are then 0.
+
+    `moved` says which marks moved the query. As features such a query is no photo's vector, so its parts are one number
+    ([[…]]) and only the answer's lie on the `grid`.
     """
 
     query: str
@@ -119,6 +122,7 @@ class ExplainDocument(TypedDict):
     dimensions: list[DimensionPart]
     rounding: float
     why: str | None
+    moved: NotRequired[MovedQuery]
 
 
 # The lower and upper bound, or None where the measure is undefined.

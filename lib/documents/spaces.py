@@ -14,9 +14,11 @@ class SpaceIntervals(TypedDict):
     """95 % intervals of a space's figures; None where there is none."""
 
     intrinsic_dimension: Interval
+    effective_rank: Interval
     mean_cosine: Interval
     alignment: Interval
     uniformity: Interval
+    hubness_skewness: Interval
     silhouette: Interval
     redundancy: Interval
 
@@ -66,7 +68,10 @@ class Chance(TypedDict):
 class PairIntervals(TypedDict):
     """95 % intervals of a pair's figures; None where there is none."""
 
+    cka: Interval
+    cka_unbiased: Interval
     mutual_knn: Interval
+    procrustes: Interval
 
 
 class SpacePair(TypedDict):

@@ -25,23 +25,16 @@ from lib.measure.traits import CLUSTER, Trait
 from lib.measure.verdicts import Verdict
 from lib.prepare.workspace import Workspace
 from lib.search import clustering
-from lib.search.clustering import HDBSCAN, KMEANS, NOISE
+from lib.search.clustering import HDBSCAN, KMEANS, METHODS, NOISE
 from lib.text import counted, natural_key
 
 SCHEMA = 1
 FOLDER = "measured"
 SEED = 0
 EXEMPLARS = 8
-# Clusters of k-means at most: more are not read by eye. Photos of HDBSCAN at most: it compares all pairs.
-MOST_CLUSTERS = 100
-MOST_PHOTOS = 20_000
+MOST_CLUSTERS = 100  # more are not read by eye
 NOISE_NAME = "noise"
-TITLES = {KMEANS: "k-means", HDBSCAN: "HDBSCAN"}
-ABOUT = {
-    KMEANS: f"Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007), the best of {clustering.STARTS}",
-    HDBSCAN: "HDBSCAN (Campello, Moulavi and Sander 2013): groups that stay dense over a range of distances, of at "
-    f"least {clustering.SMALLEST} photos; a photo of none is noise",
-}
+TITLES = {name: method.title for name, method in METHODS.items()}
 AGREEMENT = (
     "NMI: normalised mutual information with the classes, arithmetic mean (Vinh, Epps and Bailey 2010), 0 to 1. ARI: "
     "adjusted Rand index (Hubert and Arabie 1985), 1 for the classes themselves, 0 for chance. Noise counts as a group "
@@ -79,15 +72,16 @@ def default_k(catalog: Catalog) -> int:
 
 
 def check(catalog: Catalog, method: str, k: int | None) -> int | None:
-    """The k to use: None for HDBSCAN. Raises QueryError for a k or a number of photos that cannot be clustered."""
-    n = len(catalog.ids)
-    if method == HDBSCAN:
-        if n > MOST_PHOTOS:
-            raise QueryError(
-                f"HDBSCAN compares all pairs of photos: {n:,} are more than {MOST_PHOTOS:,}; choose k-means instead."
-            )
+    """The k to use: None for a method without one, as HDBSCAN. Raises QueryError for a k or a number of photos that
+    cannot be clustered."""
+    n, chosen = len(catalog.ids), METHODS[method]
+    if chosen.most is not None and n > chosen.most:
+        raise QueryError(
+            f"{chosen.title} compares all pairs of photos: {n:,} are more than {chosen.most:,}; choose k-means instead."
+        )
+    if not chosen.takes_k:
         if k is not None:
-            raise QueryError("HDBSCAN finds the number of clusters itself; leave k out, or choose k-means.")
+            raise QueryError(f"{chosen.title} finds the number of clusters itself; leave k out, or choose k-means.")
         return None
     k = default_k(catalog) if k is None else k
     if not 1 <= k <= MOST_CLUSTERS:
@@ -128,14 +122,14 @@ def load(workspace: Workspace, space: str, catalog: Catalog, method: str, k: int
 
 
 def stored(workspace: Workspace, space: str, catalog: Catalog) -> list[Clusters]:
-    """All stored clusters of a space: k-means with the default k, HDBSCAN, then k-means with other k."""
+    """All stored clusters of a space: of each method, with the default k, then with other k."""
     prefix, default = f"{Path(workspace.space(space)['folder']).name}-clusters-", default_k(catalog)
-    others = sorted(
-        int(word)
-        for path in (workspace.folder / FOLDER).glob(f"{prefix}{KMEANS}-*.npz")
-        if (word := path.name.removeprefix(prefix).split("-")[1]).isdecimal() and int(word) != default
-    )
-    wanted: list[tuple[str, int | None]] = [(KMEANS, default), (HDBSCAN, None), *((KMEANS, k) for k in others)]
+    wanted: list[tuple[str, int | None]] = [
+        (name, default if method.takes_k else None) for name, method in METHODS.items()
+    ]
+    for name in (name for name, method in METHODS.items() if method.takes_k):
+        words = [path.name.split("-")[-2] for path in (workspace.folder / FOLDER).glob(f"{prefix}{name}-*.npz")]
+        wanted += [(name, k) for k in sorted(int(word) for word in words if word.isdecimal()) if k != default]
     return [found for method, k in wanted if (found := load(workspace, space, catalog, method, k)) is not None]
 
 
@@ -158,8 +152,8 @@ def _make(workspace: Workspace, space: str, catalog: Catalog, method: str, k: in
     numbers = np.full(len(points), NOISE, dtype=np.int64)
     if has_direction.any():
         inside = points[has_direction]
-        found = clustering.hdbscan(inside) if k is None else clustering.k_means(inside, min(k, len(inside)), seed=SEED)
-        numbers[has_direction] = found
+        found = METHODS[method].find(inside, None if k is None else min(k, len(inside)))
+        numbers[has_direction] = clustering.by_size(found)
     labels = catalog.frame["label"].to_numpy(dtype=object)
     table = clustering.contingency(numbers, labels.astype(str))
     intervals = clustering.intervals(table)
@@ -221,10 +215,11 @@ def trait(clusters: Clusters, default: int) -> Trait:
     values = np.array([names.get(int(number), NOISE_NAME) for number in clusters.numbers], dtype=object)
     k = document["k"]
     special = k is not None and k != default
-    title = f"Cluster ({TITLES[document['method']]}{f', k = {k}' if special else ''})"
+    method = METHODS[document["method"]]
+    title = f"Cluster ({method.title}{f', k = {k}' if special else ''})"
     about = (
-        f"{ABOUT[document['method']]}; over {document['points']}. A name is the cluster's number by size, the class of "
-        "most of its photos, and their share."
+        f"{method.about}; over {document['points']}. A name is the cluster's number by size, the class of most of its "
+        "photos, and their share."
     )
     return Trait(
         f"{clusters.name}_{k}" if special else clusters.name,
@@ -242,7 +237,7 @@ def verdict(clusters: Clusters, classes: int) -> Verdict:
     found = counted(len(document["clusters"]), "cluster")
     noise = f" and {document['noise'] / max(1, document['images']):.0%} noise" if document["noise"] else ""
     photos = counted(document["images"], "photo")
-    about = f"{ABOUT[document['method']]}; over {document['points']}, seed {document['seed']}. {AGREEMENT}."
+    about = f"{METHODS[document['method']].about}; over {document['points']}, seed {document['seed']}. {AGREEMENT}."
     nmi, ari = document["nmi"], document["ari"]
     if not document["clusters"]:
         return Verdict(f"No cluster: all of {photos} are noise, none lies in a group that is dense enough.", about)

@@ -14,7 +14,7 @@ import datetime
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from lib.progress import Progress, Reporter
 from lib.search import cka, exact, metrics
 from lib.search.metrics import Floats
 
-SCHEMA = 1
+SCHEMA = 2
 MOST, MOST_QUERIES = 2_000, 500  # photos of the sample, and test photos among them
 MOST_COMPARED = 1_000  # photos by which stages are compared
 SEED = 0
@@ -57,13 +57,15 @@ class DepthFacts(TypedDict):
 @dataclass(frozen=True)
 class Depth:
     """All networks by name, the catalog `rows` (s,) of the sample, and `likeness` (m, m), the unbiased linear CKA of
-    every two of the `items` (m), pairs of a network and a stage; `plain` (m, m) is that of 2019. NaN where undefined.
+    every two of the `items` (m), pairs of a network and a stage, with its 95 % `intervals` (m, m, 2); `plain` (m, m) is
+    that of 2019. NaN where undefined.
     """
 
     rows: Rows
     networks: dict[str, NetworkDepth]
     items: list[Item]
     likeness: Floats
+    intervals: Floats
     plain: Floats
     facts: DepthFacts
 
@@ -118,7 +120,7 @@ def measure(workspace: Workspace, reporter: Reporter | None = None) -> Depth:
     target = file(workspace, catalog, chosen)
     stored = artifacts.unless_damaged(artifacts.read_arrays, target)
     if stored is None:
-        items, likeness, plain = _compared(workspace, measured, rows, stage("stages compared with each other"))
+        items, arrays = _compared(workspace, measured, rows, stage("stages compared with each other"))
         facts: DepthFacts = {
             "contents": catalog.contents,
             "split_seed": catalog.seed,
@@ -131,9 +133,10 @@ def measure(workspace: Workspace, reporter: Reporter | None = None) -> Depth:
             "seconds": round(time.perf_counter() - began, 3),
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-        stored = dict(facts), {"rows": rows, "likeness": likeness, "plain": plain}
-        artifacts.write_arrays(target, *stored)
-    return _depth(measured, *stored)
+        arrays["rows"] = rows
+        artifacts.write_arrays(target, facts, arrays)
+        return _depth(measured, facts, arrays)
+    return _depth(measured, cast("DepthFacts", stored[0]), stored[1])
 
 
 def load(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> Depth | None:
@@ -152,7 +155,7 @@ def load(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> 
         if found is None:
             return None
         measured[name] = found
-    return _depth(measured, *stored)
+    return _depth(measured, cast("DepthFacts", stored[0]), stored[1])
 
 
 def file(workspace: Workspace, catalog: Catalog, chosen: dict[str, Weights]) -> Path:
@@ -167,10 +170,10 @@ def _with_pixels(workspace: Workspace, chosen: dict[str, Weights]) -> dict[str, 
     return {**({PIXELS: None} if PIXELS in workspace.spaces else {}), **chosen}
 
 
-def _depth(measured: dict[str, NetworkDepth], facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Depth:
+def _depth(measured: dict[str, NetworkDepth], facts: DepthFacts, arrays: dict[str, np.ndarray]) -> Depth:
     items = [(str(network), str(stage)) for network, stage in facts["items"]]
-    likeness, plain = arrays["likeness"], arrays["plain"]
-    return Depth(arrays["rows"], measured, items, likeness, plain, cast("DepthFacts", facts))
+    likeness, intervals, plain = arrays["likeness"], arrays["intervals"], arrays["plain"]
+    return Depth(arrays["rows"], measured, items, likeness, intervals, plain, facts)
 
 
 # --- how alike stages are --------------------------------------------------------------------------------------------
@@ -178,8 +181,8 @@ def _depth(measured: dict[str, NetworkDepth], facts: dict[str, Any], arrays: dic
 
 def _compared(
     workspace: Workspace, measured: dict[str, NetworkDepth], rows: Rows, progress: Progress
-) -> tuple[list[Item], Floats, Floats]:
-    """The items, and their unbiased and plain linear CKA (m, m), over at most `MOST_COMPARED` photos of the sample."""
+) -> tuple[list[Item], dict[str, np.ndarray]]:
+    """The items, and the arrays of their comparison over at most `MOST_COMPARED` photos of the sample (see `Depth`)."""
     places = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:MOST_COMPARED])
     vectors: dict[Item, np.ndarray] = {}
     for name, each in measured.items():
@@ -187,14 +190,14 @@ def _compared(
             values = each.vectors[stage][places] if each.vectors else workspace.vectors(name).values[rows[places]]
             vectors[name, stage] = turned(values)
     items = list(vectors)
-    likeness, plain = np.full((len(items), len(items)), np.nan), np.full((len(items), len(items)), np.nan)
+    likeness, intervals = cka.unbiased_linear_cka_table(list(vectors.values()))
+    plain = np.full((len(items), len(items)), np.nan)
     for i, a in enumerate(items):
         for j, b in enumerate(items[: i + 1]):
-            for table, compare in ((likeness, cka.unbiased_linear_cka), (plain, cka.linear_cka)):
-                value = compare(vectors[a], vectors[b])
-                table[i, j] = table[j, i] = np.nan if value is None else value
+            value = cka.linear_cka(vectors[a], vectors[b])
+            plain[i, j] = plain[j, i] = np.nan if value is None else value
         progress(i + 1, len(items))
-    return items, likeness, plain
+    return items, {"likeness": likeness, "intervals": intervals, "plain": plain}
 
 
 def turned(vectors: np.ndarray) -> np.ndarray:

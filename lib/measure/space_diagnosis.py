@@ -28,7 +28,7 @@ from lib.search.intrinsic_dimension import IntrinsicDimension
 from lib.search.space_agreement import K
 from lib.search.space_geometry import CORRELATED, Estimate
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "measured"
 SAMPLE, SEED = 1_000, 0
 Floats = npt.NDArray[np.float64]
@@ -246,6 +246,8 @@ def _diagnose(workspace: Workspace, catalog: Catalog, space: str, samples: dict[
     mean_cosine, alignment = space_geometry.mean_cosine(gram), space_geometry.alignment(gram, codes)
     uniformity, silhouette = space_geometry.uniformity(gram), space_geometry.silhouette(gram, codes)
     redundancy = space_geometry.redundancy(sample.stored, seed=SEED)
+    rank = space_geometry.effective_rank(sample.turned)
+    hubness = space_geometry.hubness_skewness(near.rows["cosine"], K)
     return {
         "name": space,
         "dim": int(workspace.space(space)["dim"]),
@@ -253,20 +255,22 @@ def _diagnose(workspace: Workspace, catalog: Catalog, space: str, samples: dict[
         "sample": len(sample.rows),
         "seed": SEED,
         "intrinsic_dimension": intrinsic.dimension,
-        "effective_rank": space_geometry.effective_rank(sample.turned),
+        "effective_rank": _value(rank),
         "mean_cosine": _value(mean_cosine),
         "alignment": _value(alignment),
         "uniformity": _value(uniformity),
-        "hubness_skewness": space_geometry.hubness_skewness(neighbourhoods.hubness(near.rows["cosine"], K)),
+        "hubness_skewness": _value(hubness),
         "silhouette": _value(silhouette),
         "redundancy": redundancy.share,
         "ci95": {
             "intrinsic_dimension": _interval(intrinsic),
+            "effective_rank": _interval(rank),
             "mean_cosine": _interval(mean_cosine),
             "alignment": _interval(alignment),
             "uniformity": _interval(uniformity),
+            "hubness_skewness": _interval(hubness),
             "silhouette": _interval(silhouette),
-            "redundancy": None if redundancy.ci95 is None else list(redundancy.ci95),
+            "redundancy": _listed(redundancy.ci95),
         },
         "zero_distances": intrinsic.zero,
         "lone": intrinsic.lone,
@@ -292,16 +296,22 @@ def _compare(workspace: Workspace, catalog: Catalog, a: str, b: str, samples: di
         "cka": cka.linear_cka(x.turned, shuffled),
         "cka_unbiased": cka.unbiased_linear_cka(x.turned, shuffled),
         "mutual_knn": min(1.0, K / (pictures - 1)) if pictures > 1 else None,
-        "procrustes": space_agreement.procrustes_residual(x.turned, shuffled),
+        "procrustes": _value(space_agreement.procrustes_residual(x.turned, shuffled)),
     }
+    residual = space_agreement.procrustes_residual(x.turned, y.turned)
     return {
         "a": a,
         "b": b,
         "cka": cka.linear_cka(x.turned, y.turned),
         "cka_unbiased": cka.unbiased_linear_cka(x.turned, y.turned),
         "mutual_knn": float(known.mean()) if len(known) else None,
-        "procrustes": space_agreement.procrustes_residual(x.turned, y.turned),
-        "ci95": {"mutual_knn": None if interval is None else list(interval)},
+        "procrustes": _value(residual),
+        "ci95": {
+            "cka": _listed(cka.linear_cka_interval(x.turned, y.turned)),
+            "cka_unbiased": _listed(cka.unbiased_linear_cka_interval(x.turned, y.turned)),
+            "mutual_knn": _listed(interval),
+            "procrustes": _interval(residual),
+        },
         "chance": chance,
         "images": len(catalog.ids),
         "sample": len(x.rows),
@@ -316,4 +326,8 @@ def _value(estimate: Estimate | None) -> float | None:
 
 
 def _interval(estimate: Estimate | IntrinsicDimension | None) -> Interval:
-    return None if estimate is None or estimate.ci95 is None else list(estimate.ci95)
+    return None if estimate is None else _listed(estimate.ci95)
+
+
+def _listed(bounds: tuple[float, float] | None) -> Interval:
+    return None if bounds is None else list(bounds)

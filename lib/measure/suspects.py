@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from lib.embed import projection, spaces
 from lib.errors import ArtifactError, QueryError
 from lib.measure import label_quality
 from lib.measure.label_quality import FOLDS, STRENGTH, Codes, Floats
-from lib.measure.provenance import provenance
+from lib.measure.provenance import Provenance, provenance
 from lib.measure.verdicts import Verdict
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
@@ -42,6 +42,16 @@ ONE_CLASS: Final = "All photos have the same label, so no label can be doubted."
 NO_PROBABILITY: Final = "not judged: the probe saw no other photo of its class"
 
 
+class SuspectFacts(Provenance):
+    """What is stored beside the probabilities: their provenance, what the probe was fitted on, and how."""
+
+    input: str
+    folds: int
+    strength: float
+    schema: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Suspects:
     """The probe's result row for row with the catalog: `own` (n,) is the probability of each photo's label, `best` (n,)
@@ -55,7 +65,7 @@ class Suspects:
     best_probability: Floats
     is_error: np.ndarray
     input: str
-    facts: dict[str, Any]
+    facts: SuspectFacts
 
     @property
     def ranking(self) -> Codes:
@@ -108,7 +118,7 @@ def load(workspace: Workspace, space: str, catalog: Catalog) -> Suspects | None:
     stored = artifacts.unless_damaged(artifacts.read_arrays, file(workspace, space, catalog))
     if stored is None:
         return None
-    facts, arrays = stored
+    facts, arrays = cast("SuspectFacts", stored[0]), stored[1]
     try:
         return Suspects(
             str(facts["space"]),
@@ -138,7 +148,7 @@ def measure(workspace: Workspace, space: str, catalog: Catalog, progress: Progre
         label_quality.probe_inputs(vectors), codes, pictures, len(classes), catalog.seed, progress
     )
     best = label_quality.best_class(probabilities)
-    facts = {
+    facts: SuspectFacts = {
         **provenance(workspace, spaces.get(space).name, catalog),
         "input": of,
         "folds": FOLDS,

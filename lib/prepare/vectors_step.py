@@ -21,7 +21,9 @@ from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
 from lib.prepare import catalog_step, workspace
 from lib.prepare.job import PrepareJob
+from lib.progress import Progress
 from lib.search import neighbourhoods
+from lib.search.neighbourhoods import Neighbourhoods
 
 
 @dataclass(frozen=True)
@@ -322,9 +324,34 @@ def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: Embedded
     elif earlier := _earlier(job, space.name, entry, _neighbours_file):
         _copy(earlier, job.folder / name)
     else:
-        values, progress = read(job, entry, catalog).values, job.reporter.stage(f"neighbours {space.name}")
-        neighbourhoods.save(neighbourhoods.k_nearest(values, catalog.all_copies(), progress), job.folder / name)
+        vectors, progress = read(job, entry, catalog), job.reporter.stage(f"neighbours {space.name}")
+        copies = catalog.all_copies()
+        found = _neighbours_of_fewer(job, space.name, vectors, copies, progress)
+        found = found or neighbourhoods.k_nearest(vectors.values, copies, progress)
+        neighbourhoods.save(found, job.folder / name)
     return name
+
+
+def _neighbours_of_fewer(
+    job: PrepareJob, name: str, vectors: Vectors, copies: Sequence[Sequence[int]], progress: Progress
+) -> Neighbourhoods | None:
+    """The neighbourhoods of `vectors` from those of the previous state, of which only some photos are left out, as by a
+    label review. None where other photos, another order or other vectors stand in it."""
+    previous = job.previous_spaces.get(name)
+    before = None if previous is None else _sound_vectors(job.folder / previous["folder"])
+    if previous is None or before is None or len(before.pictures) <= len(vectors.pictures):
+        return None
+    kept = np.flatnonzero(np.isin(before.pictures, vectors.pictures))
+    if not np.array_equal(before.pictures[kept], vectors.pictures):
+        return None
+    earlier = artifacts.unless_damaged(neighbourhoods.load, job.folder / previous["neighbours"])
+    if earlier is None or len(earlier.rows["l1"]) != len(before.pictures):
+        return None
+    if previous["neighbours"] != _neighbours_file(previous["folder"]):  # found in the way of another version
+        return None
+    if not np.array_equal(before.values[kept], vectors.values):
+        return None
+    return neighbourhoods.of_fewer(earlier, kept, vectors.values, copies, progress)
 
 
 def _neighbours_file(folder: str) -> str:

@@ -18,6 +18,7 @@ from lib.errors import ArtifactError, QueryError, Remedy
 from lib.learn import transforms
 from lib.prepare.workspace import Workspace
 from lib.retrieval import search
+from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.query import Query
 from lib.retrieval.search import SearchableSpace
 from lib.search import contributions, metrics, position_parts
@@ -98,18 +99,32 @@ def place(workspace: Workspace, loaded: SearchableSpace, query: Query, embed: Em
     return Place(vector, found, transforms.seen(width, height, weights.preprocess))
 
 
+def moved_place(query: Place, vector: np.ndarray) -> Place:
+    """A query that marks moved to `vector` (d,): no map averages to it, so as features it has no positions. Moved
+    pixels are a picture again, so they keep theirs."""
+    return Place(vector, None, query.seen)
+
+
 def explain(metric: str, query: Place, answer: Place) -> Explanation:
-    """Why a metric has its value between two photos of one space. Raises QueryError for an unknown metric."""
+    """Why a metric has its value between two photos of one space, or a moved query and a photo.
+
+    Raises QueryError for an unknown metric.
+    """
     value = float(metrics.reference(metric, query.vector, answer.vector[None])[0])
-    if query.map is None or answer.map is None:
+    if answer.map is None:
         parts = position_parts.of_pixels(metric, query.vector, answer.vector, spaces.PIXEL_SIDE)
+    elif query.map is None:
+        parts = position_parts.of_answer(metric, query.vector, answer.map)
     else:
         parts = position_parts.of_maps(metric, query.map, answer.map)
     return Explanation(value, parts, contributions.contributions(metric, query.vector, answer.vector), query, answer)
 
 
-def document(explained: Explanation, query: str, answer: str, loaded: SearchableSpace) -> ExplainDocument:
-    """The explanation as the command `explain` prints it; `query` and `answer` are the photos' names."""
+def document(
+    explained: Explanation, query: str, answer: str, loaded: SearchableSpace, marks: Marks = NO_MARKS
+) -> ExplainDocument:
+    """The explanation as the command `explain` prints it; `query` and `answer` are the photos' names, `marks` what
+    moved the query."""
     parts, split = explained.parts, explained.dimensions
     q, x = (contributions.values(each.vector) for each in (explained.query, explained.answer))
     made: ExplainDocument = {
@@ -132,4 +147,6 @@ def document(explained: Explanation, query: str, answer: str, loaded: Searchable
     }
     if loaded.unit:
         made["normalised"] = True
+    if marks:
+        made["moved"] = marks.facts()
     return made

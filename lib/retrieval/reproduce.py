@@ -81,13 +81,17 @@ def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     arguments += [f"--tag={name}" for name in recipe.answer_filter.tags]
     arguments += ["--keep-duplicates"] if recipe.keep_duplicates else []
     arguments += ["--normalise"] if recipe.unit else []
-    arguments += [f"--right={image}" for image in recipe.marks.right]
-    arguments += [f"--wrong={image}" for image in recipe.marks.wrong]
-    if recipe.marks and recipe.marks.weights != rocchio.USUAL:
-        arguments += ["--rocchio", ",".join(f"{each:g}" for each in _weights(recipe.marks))]
+    arguments += _mark_arguments(recipe.marks)
     # An id may begin with a dash.
     arguments += ["--", first] if first.startswith("-") else []
     return shlex.join(arguments)
+
+
+def _mark_arguments(marks: Marks) -> list[str]:
+    arguments = [f"--right={image}" for image in marks.right] + [f"--wrong={image}" for image in marks.wrong]
+    if marks and marks.weights != rocchio.USUAL:
+        arguments += ["--rocchio", ",".join(f"{each:g}" for each in _weights(marks))]
+    return arguments
 
 
 def explain_command(recipe: Reproduction, answer: str) -> str:
@@ -96,6 +100,7 @@ def explain_command(recipe: Reproduction, answer: str) -> str:
     arguments = ["python", "-m", "lib", "explain", "--space", recipe.space, "--metric", recipe.metric]
     arguments += ["--crop", recipe.part] if recipe.part else []
     arguments += ["--normalise"] if recipe.unit else []
+    arguments += _mark_arguments(recipe.marks)
     # An id may begin with a dash.
     return shlex.join([*arguments, *(["--"] if query.startswith("-") or answer.startswith("-") else []), query, answer])
 

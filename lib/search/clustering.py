@@ -6,6 +6,9 @@ an image of no cluster. `points` (n, d) are float32 of length 1, so squared Eucl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +23,6 @@ KMEANS, HDBSCAN = "kmeans", "hdbscan"
 MOST_DIMENSIONS, COMPONENTS = 1_024, 50
 STARTS = 10  # of k-means, the best of which is kept
 SMALLEST = 5  # images of a cluster of HDBSCAN, and neighbours of a core point: scikit-learn's defaults
-_Z = 1.96
 
 
 def unit_points(vectors: np.ndarray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
@@ -98,6 +100,36 @@ def exemplars(points: np.ndarray, members: np.ndarray, pictures: np.ndarray, mos
     return [int(row) for row in ordered[np.sort(first)][:most]]
 
 
+@dataclass(frozen=True)
+class Method:
+    """A way to find clusters. `find` takes points (n, d) of length 1 and k, and returns the cluster of each (n,), -1
+    for noise, in any order; it gets None for k unless `takes_k`. `most` is the largest number of images it can take."""
+
+    title: str
+    about: str
+    takes_k: bool
+    find: Callable[[np.ndarray, int | None], np.ndarray]
+    most: int | None = None
+
+
+METHODS = {
+    KMEANS: Method(
+        "k-means",
+        f"Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007), the best of {STARTS}",
+        takes_k=True,
+        find=lambda points, k: k_means(points, k or 1),
+    ),
+    HDBSCAN: Method(
+        "HDBSCAN",
+        "HDBSCAN (Campello, Moulavi and Sander 2013): groups that stay dense over a range of distances, of at least "
+        f"{SMALLEST} photos; a photo of none is noise",
+        takes_k=False,
+        find=lambda points, k: hdbscan(points),
+        most=20_000,  # it compares all pairs
+    ),
+}
+
+
 # --- agreement with the classes --------------------------------------------------------------------------------------
 
 
@@ -145,13 +177,12 @@ def intervals(table: Floats) -> dict[str, tuple[float, float] | None]:
     They say how sure the agreement is for the clusters as they are, not whether another run would find them. None for
     fewer than `statistics.FEW` images. (Resampled images would share clusters by chance, and raise both.)
     """
-    total = float(table.sum())
     result: dict[str, tuple[float, float] | None] = {"nmi": None, "ari": None}
     cells = np.argwhere(table > 0)
     weights = table[table > 0]
     for name, measure in (("nmi", nmi), ("ari", ari)):
         value = measure(table)
-        if value is None or total < statistics.FEW:
+        if value is None:
             continue
         without = []  # the measure without one image of each cell: all of a cell are alike
         for row, column in cells:
@@ -161,9 +192,8 @@ def intervals(table: Floats) -> dict[str, tuple[float, float] | None]:
         if any(each is None for each in without):
             continue
         values = np.array(without, dtype=np.float64)
-        mean = float(weights @ values) / total
-        half = _Z * float(np.sqrt((total - 1) / total * (weights @ (values - mean) ** 2)))
-        result[name] = (value - half, min(1.0, value + half))
+        without_each = np.repeat(values, weights.astype(np.int64))
+        result[name] = statistics.jackknife_interval(value, without_each, high=1.0)
     return result
 
 

@@ -66,11 +66,9 @@ def k_nearest(
     For more than `most_exact` different pictures the neighbourhoods are approximate, with exact values: they depend on
     `seed`, and the facts hold their recall.
     """
-    source = "the vectors as stored"
-    if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
-        vectors, source = projection.map_inputs(vectors)
+    vectors, source = _inputs(vectors)
     gallery = exact.gallery(vectors)
-    depth, total = min(DEPTH, len(vectors)), len(METRICS) * len(vectors)
+    depth = min(DEPTH, len(vectors))
     facts: NeighbourhoodFacts = {"metrics": list(METRICS), "input": source, "schema": SCHEMA, "depth": depth}
     if len({min(same) for same in copies}) > most_exact:
         results, method = approximate_neighbours.nearest(
@@ -83,25 +81,74 @@ def k_nearest(
         )
     rows = {name: np.full((len(vectors), depth), -1, np.int32) for name in METRICS}
     values = {name: np.full((len(vectors), depth), np.nan, np.float32) for name in METRICS}
-    done = 0
-    for name in METRICS:
-        for start in range(0, len(vectors), _BATCH):
-            block = slice(start, min(len(vectors), start + _BATCH))
-            left_out = _left_out(gallery.undefined(name), copies, block)
-            ranked = exact.top_k(gallery, vectors[block], name, depth, leave_out=left_out)
-            rows[name][block], values[name][block] = ranked.rows, ranked.values
-            done += block.stop - start
-            progress(done, total)
+    _search(gallery, copies, dict.fromkeys(METRICS, np.arange(len(vectors))), rows, values, progress)
     return Neighbourhoods(rows, values, {**facts, "found": "exact"})
 
 
-def _left_out(undefined: np.ndarray, copies: Sequence[Sequence[int]], block: slice) -> Sequence[Sequence[int]]:
+def of_fewer(
+    previous: Neighbourhoods,
+    kept: np.ndarray,
+    vectors: np.ndarray,
+    copies: Sequence[Sequence[int]],
+    progress: Progress = no_progress,
+) -> Neighbourhoods | None:
+    """The neighbourhoods in `vectors` (n, d), which are the rows `kept` (n,), ascending, of those that `previous` was
+    found in: only the lists that held one of the others are searched for again.
+
+    None where `previous` is approximate, or was found in another way than `k_nearest` finds these.
+    """
+    vectors, source = _inputs(vectors)
+    facts, depth = previous.facts, min(DEPTH, len(vectors))
+    if facts.get("found") != "exact" or (facts["input"], facts["depth"]) != (source, depth):
+        return None
+    place = np.full(len(previous.rows[METRICS[0]]), -1, np.int32)
+    place[kept] = np.arange(len(kept))
+    rows: dict[str, Rows] = {}
+    values = {name: previous.values[name][kept] for name in METRICS}
+    pending: dict[str, np.ndarray] = {}
+    for name in METRICS:
+        before = previous.rows[name][kept]
+        rows[name] = np.where(before >= 0, place[before], np.int32(-1))
+        pending[name] = np.flatnonzero(((before >= 0) & (rows[name] < 0)).any(axis=1))
+    _search(exact.gallery(vectors), copies, pending, rows, values, progress)
+    return Neighbourhoods(rows, values, facts)
+
+
+def _inputs(vectors: np.ndarray) -> tuple[np.ndarray, str]:
+    """The vectors that are compared, and what they are: raw pixels of very many images are averaged."""
+    if vectors.dtype == np.uint8 and len(vectors) > MOST_PIXELS:
+        return projection.map_inputs(vectors)
+    return vectors, "the vectors as stored"
+
+
+def _search(
+    gallery: exact.Gallery,
+    copies: Sequence[Sequence[int]],
+    pending: dict[str, np.ndarray],
+    rows: dict[str, Rows],
+    values: dict[str, Floats],
+    progress: Progress,
+) -> None:
+    """Write the lists of the `pending` images, by metric, into `rows` and `values`, by an exact search."""
+    done, total = 0, sum(map(len, pending.values()))
+    for name, wanted in pending.items():
+        undefined, depth = gallery.undefined(name), rows[name].shape[1]
+        for start in range(0, len(wanted), _BATCH):
+            block = wanted[start : start + _BATCH]
+            left_out = _left_out(undefined, copies, block)
+            ranked = exact.top_k(gallery, gallery.vectors[block], name, depth, leave_out=left_out)
+            rows[name][block], values[name][block] = ranked.rows, ranked.values
+            done += len(block)
+            progress(done, total)
+
+
+def _left_out(undefined: np.ndarray, copies: Sequence[Sequence[int]], block: np.ndarray) -> Sequence[Sequence[int]]:
     """For each image of a block the rows that are no neighbours: its copies, and images without a similarity to it."""
     without = np.flatnonzero(undefined).tolist()
     if not without:
-        return copies[block]
+        return [copies[row] for row in block]
     everything = range(len(copies))
-    return [everything if undefined[row] else [*copies[row], *without] for row in range(block.start, block.stop)]
+    return [everything if undefined[row] else [*copies[row], *without] for row in block]
 
 
 def approximation_note(facts: NeighbourhoodFacts, metrics: Sequence[str] = METRICS, k: int = K) -> str:

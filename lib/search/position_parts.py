@@ -8,7 +8,7 @@ sums are float64; nothing is approximated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,8 @@ class PositionParts:
 
     Each photo's parts sum to `total` where `alone` (similarities), else both photos' parts together do; `total` is the
     value, of `l2` its square. Where a similarity is undefined all parts are 0 and `defined` is False. A positive part
-    of a similarity binds the photos, one of a distance divides them.
+    of a similarity binds the photos, one of a distance divides them. Where the query is the vector of no photo, `whole`
+    is True, and its parts (1, 1) are the one number that it adds.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PositionParts:
     total: float
     alone: bool
     defined: bool = True
+    whole: bool = False
 
     @property
     def binding(self) -> int:
@@ -87,6 +89,15 @@ def of_maps(name: str, query: Map, answer: Map) -> PositionParts:
     parts_q, parts_x = _over_positions(to_query, query), _over_positions(to_answer, answer)
     total = float(parts_x.sum()) if alone else float(parts_x.sum() + parts_q.sum())
     return PositionParts(name, parts_q, parts_x, total, alone)
+
+
+def of_answer(name: str, query: Array, answer: Map) -> PositionParts:
+    """The parts between a vector of no photo, `query` (d,), and a map: of a moved query only the answer has positions.
+
+    They are as exact as those of two maps: `directions` takes any two vectors. Raises QueryError for an unknown metric.
+    """
+    point = query.astype(np.float64)
+    return replace(of_maps(name, Map(point[:, None, None], point), answer), whole=True)
 
 
 def of_pixels(name: str, query: Array, answer: Array, side: int) -> PositionParts:

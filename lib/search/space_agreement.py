@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lib.embed import procrustes
-from lib.search.space_geometry import has_spread
+from lib import statistics
+from lib.search.space_geometry import Estimate, has_spread
 
 Floats = npt.NDArray[np.float64]
 K = 10
@@ -33,11 +33,26 @@ def mutual_knn(a: np.ndarray, b: np.ndarray, k: int = K) -> Floats:
     return shares
 
 
-def procrustes_residual(x: np.ndarray, y: np.ndarray) -> float | None:
+def procrustes_residual(x: np.ndarray, y: np.ndarray) -> Estimate | None:
     """What is left of `x` (n, d) after the best shift, rotation, reflection and scale onto `y` (n, e), 0 to 1.
 
     1 − (Σσ)² with σ the singular values of YᵀX, both centred and of Frobenius norm 1 (Schönemann 1966; as a distance of
     representations: Ding, Denain and Steinhardt, NeurIPS 2021). Where d and e differ, the smaller space is taken with
     zeros as further dimensions, which changes no distance in it. None where a space has one vector for all images.
+
+    The interval is the jackknife's, to first order: without image i, Σσ falls by n / (n − 1) of yᵢᵀ U Vᵀ xᵢ, and the
+    squared norms by as much of |xᵢ|² and |yᵢ|².
     """
-    return max(0.0, procrustes.disparity(x, y)) if has_spread(x) and has_spread(y) else None
+    if not (has_spread(x) and has_spread(y)):
+        return None
+    a, b = (each.astype(np.float64) - each.mean(axis=0, dtype=np.float64) for each in (x, y))
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    left, singular, right = np.linalg.svd(b.T @ a, full_matrices=False)
+    kept = singular > singular[0] * np.finfo(np.float64).eps * max(a.shape)
+    part = ((b @ left[:, kept]) * (a @ right[kept].T)).sum(axis=1)
+    share = len(a) / (len(a) - 1)
+    sizes = (1 - share * (a**2).sum(axis=1)) * (1 - share * (b**2).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        without = 1 - (singular.sum() - share * part) ** 2 / sizes
+    value = max(0.0, 1 - float(singular.sum()) ** 2)
+    return Estimate(value, statistics.jackknife_interval(value, without, low=0.0, high=1.0))

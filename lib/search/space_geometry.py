@@ -3,12 +3,13 @@
 Invariant: everything is float64, and nothing depends on the order of the images. `vectors` are (n, d), one row for each
 image of the sample; a `gram` is (n, n), the cosines of all pairs, with 1 on its diagonal. An undefined figure is None.
 
-An interval is what another sample of images would give, to 95 %: by the jackknife for means over pairs of images
-(Efron and Stein 1981), as pairs that share an image depend on each other.
+An interval is what another sample of as many images would give, to 95 %. It is the jackknife's: pairs that share an
+image depend on each other, and a bootstrap would repeat images, which are then each other's nearest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,6 @@ from lib import statistics
 Floats = npt.NDArray[np.float64]
 
 CORRELATED = 0.9  # the absolute correlation from which a dimension repeats another one
-FEWEST = 10  # images of an interval by the jackknife
-_Z = 1.96
 _COLUMNS = 256  # dimensions compared with all others at a time
 
 
@@ -66,24 +65,33 @@ def has_spread(vectors: np.ndarray) -> bool:
     return bool(spread > 64 * np.finfo(np.float64).eps * float(np.abs(wide).max(initial=0)))
 
 
-def effective_rank(vectors: np.ndarray) -> float | None:
+def effective_rank(vectors: np.ndarray) -> Estimate | None:
     """exp(H(p)) with p the singular values of the centred vectors, divided by their sum, and H Shannon's entropy.
 
     Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007. At most n − 1 and d;
-    None where all vectors are equal.
+    None where all vectors are equal. Without image i, a singular value σ is to first order σ √(1 − n uᵢ² / (n − 1)),
+    with u its left singular vector; the interval is of these.
     """
     if not has_spread(vectors):
         return None
     rest = vectors.astype(np.float64)
     rest -= rest.mean(axis=0)
     rest /= np.abs(rest).max()
-    small = rest.T @ rest if rest.shape[1] <= len(rest) else rest @ rest.T
-    spectrum = np.linalg.eigvalsh(small)
+    n, d = rest.shape
+    spectrum, axes = np.linalg.eigh(rest.T @ rest if d <= n else rest @ rest.T)
     # Eigenvalues that are rounding error would count with their square roots.
-    spectrum[spectrum < spectrum[-1] * np.finfo(np.float64).eps * max(rest.shape)] = 0
-    singular = np.sqrt(spectrum)
-    p = singular[singular > 0] / singular.sum()
-    return float(np.exp(-(p * np.log(p)).sum()))
+    kept = spectrum > spectrum[-1] * np.finfo(np.float64).eps * max(rest.shape)
+    singular, axes = np.sqrt(spectrum[kept]), axes[:, kept]
+    left = rest @ axes / singular if d <= n else axes
+    without = singular * np.sqrt(np.maximum(0, 1 - n / (n - 1) * left**2))
+    value = float(_ranks(singular[None])[0])
+    return Estimate(value, statistics.jackknife_interval(value, _ranks(without), low=1.0))
+
+
+def _ranks(singular: Floats) -> Floats:
+    """The effective rank of each row of singular values (m, r), (m,)."""
+    p = singular / singular.sum(axis=1, keepdims=True)
+    return np.asarray(np.exp(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=1)))
 
 
 def mean_cosine(gram: Floats) -> Estimate | None:
@@ -150,15 +158,56 @@ def silhouettes(gram: Floats, codes: np.ndarray) -> Floats | None:
     return np.where(own_size > 1, values, 0.0)
 
 
-def hubness_skewness(counts: np.ndarray) -> float | None:
-    """The skewness of how often each image is among the k nearest of another, `counts` (n,): 0 without hubs.
+def hubness_skewness(nearest: np.ndarray, k: int) -> Estimate | None:
+    """The skewness of how often each image is among the `k` nearest of another: 0 without hubs.
 
-    Radovanović, Nanopoulos and Ivanović, "Hubs in space", JMLR 2010. None where every image is found equally often.
+    `nearest` (n, depth) are rows of images, nearest first, -1 for none. Radovanović, Nanopoulos and Ivanović, "Hubs in
+    space", JMLR 2010. None where every image is found equally often. The interval leaves out each image in turn, and
+    those that had it among their `k` have their next one instead; it is None where no list goes beyond `k`. Few strong
+    hubs make a skewness that varies more than any sample of counts tells.
     """
-    values = counts.astype(np.float64)
-    apart = values - values.mean() if len(values) else values
-    spread = float((apart**2).mean()) if len(values) else 0.0
-    return float((apart**3).mean()) / spread**1.5 if spread > 0 else None
+    n = len(nearest)
+    found = nearest[:, :k]
+    counts = np.bincount(found[found >= 0], minlength=n).astype(np.float64)
+    sums = [np.array([(counts**power).sum()]) for power in (1, 2, 3)]
+    value = float(_skewness(sums, n)[0]) if n else np.nan
+    if not np.isfinite(value):
+        return None
+    if nearest.shape[1] <= k:
+        return Estimate(value)
+    return Estimate(value, statistics.jackknife_interval(value, _skewness(_sums_without(nearest, k, counts), n - 1)))
+
+
+def _sums_without(nearest: np.ndarray, k: int, counts: Floats) -> list[Floats]:
+    """The sums of the counts, of their squares and of their cubes without each image in turn, (n,) each."""
+    from scipy import sparse
+
+    n = len(nearest)
+    of, to = np.repeat(np.arange(n), k), nearest[:, :k].ravel()
+    instead = np.repeat(nearest[:, k], k)  # the next one of the image whose list it is
+    listed, replaced = to >= 0, (to >= 0) & (instead >= 0)
+    # Without image i (a row): its own neighbours lose a count, and the next ones of those that listed it gain one.
+    rows, columns = np.concatenate([of[listed], to[replaced]]), np.concatenate([to[listed], instead[replaced]])
+    steps = np.concatenate([np.full(int(listed.sum()), -1.0), np.ones(int(replaced.sum()))])
+    changes = sparse.csr_array((steps, (rows, columns)), shape=(n, n))
+    changes.sum_duplicates()
+    before = counts[changes.indices]
+    sums = []
+    for power in (1, 2, 3):
+        changed = sparse.csr_array(
+            ((before + changes.data) ** power - before**power, changes.indices, changes.indptr), shape=(n, n)
+        )
+        sums.append(float((counts**power).sum()) - counts**power + np.asarray(changed.sum(axis=1)).ravel())
+    return sums
+
+
+def _skewness(sums: Sequence[Floats], n: int) -> Floats:
+    """The skewness of n numbers from the sums of their first three powers; NaN where they are equal."""
+    mean, square, cube = (each / n for each in sums)
+    spread = square - mean**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        skewness = (cube - 3 * mean * square + 2 * mean**3) / spread**1.5
+    return np.where(spread > 1e-12 * np.maximum(square, 1), skewness, np.nan)
 
 
 @dataclass(frozen=True)
@@ -216,10 +265,8 @@ def _pair_mean(values: Floats, counted: npt.NDArray[np.bool_]) -> Estimate | Non
         return None
     sums = np.where(counted, values, 0).sum(axis=1)
     mean = float(sums.sum() / total)
-    n = len(values)
     remaining = total - 2 * counts
-    if n < FEWEST or (remaining <= 0).any():
+    if (remaining <= 0).any():
         return Estimate(mean)
     without = (sums.sum() - 2 * sums) / remaining  # the mean without each image in turn
-    half = _Z * float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
-    return Estimate(mean, (mean - half, mean + half))
+    return Estimate(mean, statistics.jackknife_interval(mean, without))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from lib.data import thumbnails
 from lib.embed import spaces
@@ -31,6 +34,13 @@ HINT = "Point at a cell for its part; click it to see what it matches in the oth
 HINT_OF_PLACES = "Point at a cell for its part (or use the arrow keys)."
 PLACES = "Pixels are compared place by place, so a cell matches the one at its place."
 TOO_FINE = "The network's grid is too fine to compare its cells one by one."
+MOVED = (
+    "The query was moved by your marks: its vector is no photo's, so only the answer has heat. That is as exact as "
+    "between two photos."
+)
+MOVED_NOTE = "moved by your marks, so it has no cells"
+MOVED_SUM = "the answer's cells sum to it"
+MOVED_SUMS = "the answer's cells and what the moved vector adds sum to it"
 NO_PICTURE = "The query is a vector without a photo, so its parts have no place."
 
 
@@ -40,8 +50,18 @@ def quantity(metric: str) -> str:
     return words.get(metric, f"the {METRICS[metric].title}")
 
 
-def show(workspace: Workspace, query: Query, answer_id: str, sides: Sequence[Side], key: str) -> None:
-    """The heat of one answer under the metric of each side, side by side. Says in a sentence what cannot be shown."""
+def show(
+    workspace: Workspace,
+    query: Query,
+    answer_id: str,
+    sides: Sequence[Side],
+    key: str,
+    moved: Mapping[Side, np.ndarray] = MappingProxyType({}),
+) -> None:
+    """The heat of one answer under the metric of each side, side by side. Says in a sentence what cannot be shown.
+
+    `moved` has for each side the vector (d,) to which marks moved the query; empty without marks.
+    """
     row = cached.catalog(workspace).row(answer_id)
     if row is None:
         return
@@ -54,8 +74,10 @@ def show(workspace: Workspace, query: Query, answer_id: str, sides: Sequence[Sid
         with column:
             try:
                 pair = [cached_search.place(workspace, each, side.space, side.unit) for each in (query, answer)]
+                if side in moved:
+                    pair[0] = explain.moved_place(pair[0], moved[side])
                 explained = explain.explain(side.metric, pair[0], pair[1])
-                pictures = (_source(workspace, query), _source(workspace, answer))
+                pictures = (_query_source(workspace, query, explained, side in moved), _source(workspace, answer))
             except PetalscopeError as error:
                 st.info(plain(remedies.sentence(error)), icon=":material/info:")
                 continue
@@ -88,18 +110,26 @@ def _show_side(explained: Explanation, side: Side, names: tuple[str, str], pictu
             NAMES, names, pictures, grids, (explained.query, explained.answer), strict=True
         )
     ]
-    matches, pairs = _links(explained, side.metric, grids[0].shape)
+    if parts.whole:
+        photos[0] = replace(
+            photos[0],
+            alt=f"query photo {names[0]}, without heat",
+            name="Query, moved",
+            note=MOVED_NOTE if parts.alone else f"the moved vector adds {grids[0].sum():+.4g}",
+            parts=[],
+        )
+    matches, pairs = _links(explained, side.metric, grids[1].shape)
     heat_pair.show(
         (photos[0], photos[1]),
         key=key,
         title=title,
         about=concentration(parts, what),
-        grid=(grids[0].shape[0], grids[0].shape[1]),
+        grid=(grids[1].shape[0], grids[1].shape[1]),
         binding=parts.binding,
         total=parts.total,
         unit=_unit(parts, what),
         hint=HINT if matches is not None else HINT_OF_PLACES,
-        places=PLACES if explained.query.map is None else TOO_FINE,
+        places=PLACES if explained.answer.map is None else TOO_FINE if explained.query.map is not None else MOVED,
         matches=matches,
         pairs=pairs,
     )
@@ -121,13 +151,15 @@ def _starts(count: int) -> np.ndarray:
 
 def concentration(parts: PositionParts, what: str) -> str:
     """How unevenly the parts lie, in a sentence: what the strongest quarter of the cells holds."""
-    grids = [np.abs(blocks(each)) for each in ((parts.answer,) if parts.alone else (parts.query, parts.answer))]
+    of_answer = parts.alone or parts.whole
+    grids = [np.abs(blocks(each)) for each in ((parts.answer,) if of_answer else (parts.query, parts.answer))]
     sizes = np.concatenate([grid.ravel() for grid in grids])
     if not sizes.sum():
         return f"No part of either photo adds to {what}: the vectors are equal."
     quarter = position_parts.strongest(sizes, 0.25)
     share, even = sizes[quarter].sum() / sizes.sum(), quarter.sum() / sizes.size
-    where = "the answer" if parts.alone else "both photos"
+    where = "the answer" if of_answer else "both photos"
+    what = "what all of them add" if parts.whole and not parts.alone else what
     aside = "" if min(parts.query.min(), parts.answer.min()) >= 0 else ", signs aside"
     return (
         f"The strongest quarter of the cells of {where} holds {share:.0%} of {what}{aside}; spread evenly it would "
@@ -142,6 +174,8 @@ def strongest_place(grid: np.ndarray, binding: int) -> str:
 
 
 def _unit(parts: PositionParts, what: str) -> str:
+    if parts.whole:
+        return f"part of {what}, {parts.total:.4g}: {MOVED_SUM if parts.alone else MOVED_SUMS}"
     if parts.alone:
         return f"part of {what}: the cells of each photo alone sum to it, {parts.total:.4g}"
     return f"part of {what}: the cells of both photos together sum to it, {parts.total:.4g}"
@@ -165,6 +199,15 @@ def _links(
 def _short(value: float) -> float:
     """A number with the digits that a screen can show: the page sends fewer bytes."""
     return float(f"{value:.5g}")
+
+
+def _query_source(workspace: Workspace, query: Query, explained: Explanation, is_moved: bool) -> str:
+    """The query's photo; among pixels the picture that marks made of it."""
+    if not is_moved or explained.answer.map is not None:
+        return _source(workspace, query)
+    side = spaces.PIXEL_SIDE
+    picture = Image.fromarray(explained.query.vector.reshape(side, side, position_parts.CHANNELS))
+    return gallery.data_uri(thumbnails.encode(picture, _PICTURE))
 
 
 def _source(workspace: Workspace, query: Query) -> str:

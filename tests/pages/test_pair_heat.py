@@ -14,11 +14,13 @@ from streamlit.testing.v1 import AppTest
 from lib.errors import DataError, Remedy
 from lib.prepare.workspace import Workspace
 from lib.retrieval import explain, search
+from lib.retrieval.feedback import Marks, moved_vectors
 from lib.retrieval.query import find_query
 from lib.search.metrics import METRICS
 from lib.search.position_parts import PositionParts
 from lib.settings import Settings
-from lib.view import cached, network_preloading, pair_heat, photo_viewer
+from lib.view import cached, network_preloading, pair_heat, photo_viewer, selection
+from lib.view.retrieval import explain_pair, feedback
 
 Start = Callable[[Settings], AppTest]
 QUERY, ANSWER = "tulip/04.jpg", "rose/03.png"
@@ -79,6 +81,33 @@ def test_pixels_are_shown_in_blocks_and_match_by_place(start: Start, prepared: S
     assert heat["grid"] == [16, 16]
     assert (heat["matches"], heat["pairs"], heat["places"]) == (None, None, pair_heat.PLACES)
     assert sum(sum(photo["parts"]) for photo in heat["photos"]) == pytest.approx(heat["total"], rel=1e-4)
+
+
+@pytest.mark.parametrize("space", ["resnet18", "pixels"])
+def test_a_moved_query_is_explained(start: Start, prepared: Settings, opened: Workspace, space: str) -> None:
+    catalog = opened.catalog()
+    query = find_query(catalog, QUERY)
+    right, wrong = (catalog.row(name) or 0 for name in ("tulip/07.png", "rose/05.png"))
+    words = [selection.encode([row], len(catalog.ids), catalog.contents) for row in (right, wrong)]
+    word = ".".join([feedback._query_word(query.key), *words])
+    loaded = search.load_space(opened, space)
+    marks = Marks(("tulip/07.png",), ("rose/05.png",))
+    vector = moved_vectors(loaded, search.query_vectors(opened, loaded, [query]), "l1", marks)
+    results = search.search(opened, loaded, query, metric_name="l1", k=10, vectors=vector)["results"]
+    answer = results[1]["id"]
+    parameters = {"section": "grids", "space": space, "pair": answer, "why": "l1", "marks": word}
+    app = opened_page(start, prepared, "pages/3_Retrieval.py", q=QUERY, **parameters)
+    (heat,) = heats(app)
+    assert heat["total"] == pytest.approx(results[1]["value"], rel=1e-4)
+    first, second = heat["photos"]
+    assert len(second["parts"]) == heat["grid"][0] * heat["grid"][1]
+    if space == "pixels":
+        assert sum(first["parts"]) == pytest.approx(sum(second["parts"]))
+    else:
+        assert (first["parts"], first["name"], heat["matches"]) == ([], "Query, moved", None)
+        assert "adds" in first["note"] and heat["places"] == pair_heat.MOVED
+    assert explain_pair.MOVED in [element.value for element in app.caption]
+    assert any("explain" in block.value and "--right=tulip/07.png" in block.value for block in app.code)
 
 
 def test_the_map_explains_a_neighbour_in_its_panel(start: Start, prepared: Settings, opened: Workspace) -> None:

@@ -75,7 +75,8 @@ def test_the_section_measures_once_and_shows_the_document(start: Start, copied: 
         assert row["Silhouette"].startswith(f"{diagnosis['silhouette']:.3f}  (")
         assert row["Dimensions"] == f"{diagnosis['dim']:,}"
     (pair,) = document["pairs"]
-    assert pairs["Linear CKA"].tolist() == [f"{pair['cka']:.3f}"]
+    low, high = pair["ci95"]["cka"] or []
+    assert pairs["Linear CKA"].tolist() == [f"{pair['cka']:.3f}  ({low:.3f} to {high:.3f})"]
     for place, name in enumerate(("cka", "mutual_knn", "procrustes")):
         drawn = figure(app, place)["data"][0]
         itself = 0 if name == "procrustes" else 1

@@ -17,6 +17,7 @@ LIB = PROJECT / "lib"
 SURFACES = ("commands", "view")
 EXCEPTIONS = {
     "errors.py": "has the table of remedies in the words of the command line",
+    "measure/reproduction.py": "writes command lines and code for the user to copy, like retrieval/reproduce.py",
     "retrieval/reproduce.py": "writes command lines and code for the user to copy: that is its result",
 }
 OPTION = r"(?<![\w-])--[a-z]"

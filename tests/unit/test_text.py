@@ -60,3 +60,8 @@ def test_lists_of_names() -> None:
     assert [text.listed(names) for names in ([], ["a"], ["a", "b"], "abc")] == ["", "a", "a and b", "a, b and c"]
     assert text.listed("abcdefgh", 3) == "a, b, c and 5 more"
     assert text.composed("e\u0301") == "é" and text.composed("plain") == "plain"
+
+
+def test_a_column_is_as_wide_as_its_longest_word() -> None:
+    assert text.widest(["Tulpen & Überraschung", "rose"], 12) == 21
+    assert text.widest([], 12) == text.widest(["rose"], 12) == 12

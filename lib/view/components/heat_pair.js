@@ -27,6 +27,14 @@ function photo(state, side) {
   const image = element("img");
   image.src = item.src;
   image.alt = item.alt;
+  const caption = element("figcaption");
+  caption.append(element("b", "", item.name), element("span", "of", item.note));
+  if (!item.parts.length) {
+    figure.classList.add("bare"); // a moved query: no cell of the photo has a part
+    frame.append(image);
+    figure.append(frame, caption);
+    return { figure, frame };
+  }
   const canvas = element("canvas");
   canvas.width = width * state.factor;
   canvas.height = height * state.factor;
@@ -61,8 +69,6 @@ function photo(state, side) {
   }
   canvas.setAttribute("aria-hidden", "true");
   frame.append(image, canvas, cells);
-  const caption = element("figcaption");
-  caption.append(element("b", "", item.name), element("span", "of", item.note));
   figure.append(frame, caption);
   listen(state, side, cells);
   return { figure, frame, canvas, cells };
@@ -165,6 +171,7 @@ function draw(state) {
   const repaint = state.coloured !== coloured;
   state.coloured = coloured;
   views.forEach((view, side) => {
+    if (!view.cells) return;
     const matching = chosen && chosen.side !== side && data.matches;
     if (repaint) {
       const { values, most, sign } = colouring(state, side);

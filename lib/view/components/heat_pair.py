@@ -12,7 +12,7 @@ from lib.view.components import assets
 @dataclass(frozen=True)
 class HeatPhoto:
     """One photo of a pair: its picture `src`, its `name` and a `note` in the caption, the `box` that its cells cover
-    (left, top, right and bottom in percent), and the `parts` of its cells, row by row."""
+    (left, top, right and bottom in percent), and the `parts` of its cells, row by row, none without heat."""
 
     src: str
     alt: str

@@ -8,11 +8,22 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import QueryError
 from lib.measure import clusters as measured
+from lib.measure import reproduction as reproductions
 from lib.measure.clusters import MOST_CLUSTERS, TITLES, Clusters
 from lib.prepare.workspace import Workspace
-from lib.search.clustering import HDBSCAN, KMEANS, NOISE
+from lib.search.clustering import KMEANS, METHODS, NOISE
 from lib.text import counted
-from lib.view import background_jobs, cached, page_controls, page_frame, photo_tiles, selection, theme, url_state
+from lib.view import (
+    background_jobs,
+    cached,
+    page_controls,
+    page_frame,
+    photo_tiles,
+    reproduction,
+    selection,
+    theme,
+    url_state,
+)
 from lib.view.embedding_map import sections
 from lib.view.formatting import plain
 
@@ -29,7 +40,7 @@ def show(workspace: Workspace, space: str, colour: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = page_controls.segments("Method", TITLES, "method", "clusters", KMEANS, about=_METHODS)
         k = None
-        if method == KMEANS:
+        if METHODS[method].takes_k:
             most = min(MOST_CLUSTERS, len(photos.ids))
             bound = url_state.number("clusters", 1, most, measured.default_k(photos))
             k = int(st.number_input("Clusters (k)", width=110, help=_K, **bound))
@@ -53,6 +64,7 @@ def show(workspace: Workspace, space: str, colour: str) -> None:
     with st.container(horizontal=True):
         page_controls.csv_button(_table(found, photos.ids), f"clusters-{space}-{method}")
         page_controls.json_button(dict(found.document), f"clusters-{space}-{method}")
+    reproduction.show(reproductions.clusters(workspace, space, photos, method, k))
 
 
 _METHODS = (
@@ -78,7 +90,7 @@ def _found(workspace: Workspace, space: str, method: str, k: int | None) -> Clus
         f"clusters {space} {method} {k}",
         f"{TITLES[method]} of {spaces.get(space).title} is not computed yet: {counted(n, 'photo')}.",
         BUTTON,
-        at_once=float(n) * d * (n if method == HDBSCAN else 300 * (k or 1)) <= UNASKED,
+        at_once=float(n) * d * (300 * (k or 1) if METHODS[method].most is None else n) <= UNASKED,
     )
     return None
 
@@ -107,11 +119,9 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
                 photo_tiles.colour_key([(theme.MUTED, f"noise · {counted(document['noise'], 'photo')} ({share:.0%})")])
                 _select_button(workspace, found, NOISE)
             st.caption("Photos of no cluster: none of the groups that stay dense holds them.")
-    k = "" if document["k"] is None else f" --k {document['k']}"
-    command = f"python -m lib clusters --space {document['space']} --method {document['method']}{k}"
     st.caption(
         "A name: the number by size, the class of most photos, their share. Photos nearest to the centre first. "
-        f"Found in {document['seconds']:.1f} s; `{command}` prints the same."
+        f"Found in {document['seconds']:.1f} s."
     )
 
 

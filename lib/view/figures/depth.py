@@ -89,9 +89,18 @@ def _add_pixels(figure: go.Figure, found: Depth, measure: str, titles: Mapping[s
 def likeness(found: Depth, names: Sequence[str]) -> go.Figure:
     """The unbiased linear CKA of every two items, as a table of coloured cells; `names` are the items'."""
     values = [[None if np.isnan(value) else float(value) for value in row] for row in found.likeness]
+    return pair_matrix.matrix([text(name) for name in names], values, _about_cells(found))
+
+
+def _about_cells(found: Depth) -> list[list[str]]:
+    """For each cell of the table the value with its interval, and the plain value, in words, (m, m)."""
     plain = np.where(np.isnan(found.plain), "undefined", np.char.mod("%.3f", found.plain))
-    hover = [
-        [f"CKA {'undefined' if value is None else f'{value:.3f}'}, by the formula of 2019 {old}" for value, old in each]
-        for each in (zip(row, olds, strict=True) for row, olds in zip(values, plain, strict=True))
-    ]
-    return pair_matrix.matrix([text(name) for name in names], values, hover)
+    cells = zip(found.likeness, found.intervals, plain, strict=True)
+    return [[_about_cell(*each) for each in zip(*row, strict=True)] for row in cells]
+
+
+def _about_cell(value: float, interval: np.ndarray, plain: str) -> str:
+    low, high = interval
+    likeness = "undefined" if np.isnan(value) else f"{value:.3f}"
+    between = "" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]"
+    return f"CKA {likeness}{between}, by the formula of 2019 {plain}"

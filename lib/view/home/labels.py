@@ -13,6 +13,7 @@ from lib.data.label_review import Counts, LabelReview
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.learn import runs
+from lib.measure import reproduction as reproductions
 from lib.measure import suspects as measured
 from lib.measure.review_scores import METRIC, Score, ScorePair
 from lib.measure.scoreboard import MEASURES
@@ -27,6 +28,7 @@ from lib.view import (
     page_frame,
     photo_tiles,
     provenance,
+    reproduction,
     url_state,
 )
 from lib.view.formatting import plain
@@ -152,6 +154,7 @@ def _show_suspects(workspace: Workspace, review: LabelReview) -> None:
         notes=[label_review_dialog.note(row) for row in left],
         tile=112,
     )
+    reproduction.show(reproductions.suspects(workspace, space, photos))
     if begin:
         label_review_dialog.begin(workspace, space)
 

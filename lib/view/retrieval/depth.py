@@ -11,13 +11,13 @@ import streamlit as st
 
 from lib.embed import spaces, stage_vectors
 from lib.embed.stage_vectors import STEM
+from lib.measure import comparison_programs, depth_verdict
 from lib.measure import depth as measured_depth
-from lib.measure import depth_verdict
 from lib.measure.depth import Depth
 from lib.measure.network_depth import CUT, MEASURES, PIXELS, PROBE, PROBED_SIDE
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached, page_controls, page_frame, photo_tiles, reproduction, url_state, verdict
 from lib.view.figures import depth as figures
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements, query_form
@@ -50,6 +50,7 @@ def show(workspace: Workspace) -> None:
     if row is not None:
         _show_neighbours(workspace, found, network, row)
     _show_likeness(found, titles)
+    reproduction.show(comparison_programs.stages(workspace, cached.catalog(workspace), found))
 
 
 # --- scores ----------------------------------------------------------------------------------------------------------
@@ -175,7 +176,22 @@ def _show_likeness(found: Depth, titles: dict[str, str]) -> None:
     st.caption(
         f"Linear centred kernel alignment over {found.facts['compared']:,} photos of the sample, unbiased (Nguyen, "
         "Raghu and Kornblith, ICLR 2021): 1 where two stages lay out the photos alike up to a turn and a scale, about "
-        "0 where they are unrelated. Hover also shows the formula of Kornblith et al. (ICML 2019), which grows with "
-        "the number of channels."
+        "0 where they are unrelated. Hover also shows its 95 % interval (jackknife over the photos) and the formula of "
+        "Kornblith et al. (ICML 2019), which grows with the number of channels."
     )
-    page_controls.csv_button(pd.DataFrame(found.likeness, columns=names).assign(stage=names), "depth-cka")
+    page_controls.csv_button(likeness_table(found, names), "depth-cka")
+
+
+def likeness_table(found: Depth, names: list[str]) -> pd.DataFrame:
+    """Every two stages in a row, with the interval; `names` are those of the stages."""
+    first, second = np.tril_indices(len(names), -1)
+    return pd.DataFrame(
+        {
+            "stage": [names[place] for place in first],
+            "other stage": [names[place] for place in second],
+            "unbiased CKA": found.likeness[first, second],
+            "low": found.intervals[first, second, 0],
+            "high": found.intervals[first, second, 1],
+            "CKA by the formula of 2019": found.plain[first, second],
+        }
+    )

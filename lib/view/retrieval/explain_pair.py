@@ -33,6 +33,10 @@ WHERE_HELP = (
     "ResNet18 averages its last feature map over the positions, so each metric is exactly a sum over them. Amber cells "
     "bring the two photos together, blue ones hold them apart. A cell's features also saw what lies around it."
 )
+MOVED = (
+    "The query below is the one that your marks moved. Its features are no photo's, so *where* is told for the result "
+    "alone; moved raw pixels are a picture again, shown below."
+)
 # Violet for the query as on the map, teal for the result.
 _QUERY_COLOUR, _RESULT_COLOUR = theme.QUERY, "#2aa198"
 
@@ -84,9 +88,12 @@ def show(
             st.button("Close", icon=":material/close:", key="why_close", on_click=_close)
         pairs = {side: _pair(workspace, queries, side, result_id) for side in sides}
         parts = [contributions.contributions(side.metric, *pairs[side]) for side in sides]
+        if queries.marks:
+            st.caption(MOVED)
         st.markdown(f"**{WHERE}**", help=WHERE_HELP)
         # Two equal sides have one heat.
-        pair_heat.show(workspace, queries.queries[0], result_id, list(pairs), key="why_heat")
+        moved = {side: pair.query for side, pair in pairs.items()} if queries.marks else {}
+        pair_heat.show(workspace, queries.queries[0], result_id, list(pairs), key="why_heat", moved=moved)
         st.markdown("**Which dimensions of the vectors**")
         for side, part in zip(sides, parts, strict=True):
             st.markdown(concentration(side, part))
@@ -125,7 +132,7 @@ def _pair_choice(documents: Sequence[SearchDocument], result_id: str, row: str |
 
 def _pair(workspace: Workspace, queries: QuerySet, side: Side, result_id: str) -> Pair:
     row = cached.catalog(workspace).row(result_id) or 0
-    query = cached_search.vectors(workspace, queries.queries, side.space, side.unit)[0]
+    query = cached_search.moved_vectors(workspace, queries, side)[0]
     return Pair(query, np.asarray(cached_search.searchable_side(workspace, side).gallery.vectors[row]))
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from lib.embed import spaces
 from lib.errors import PetalscopeError
 from lib.measure import feature_verdict
+from lib.measure import reproduction as reproductions
 from lib.measure.feature_examples import REDUNDANT, FeatureExamples
 from lib.prepare.workspace import Workspace
 from lib.text import counted
@@ -22,6 +23,7 @@ from lib.view import (
     page_controls,
     page_frame,
     photo_tiles,
+    reproduction,
     selection,
     url_state,
     verdict,
@@ -73,14 +75,13 @@ def show(workspace: Workspace) -> None:
     found = cached_features.examples(workspace, space)
     verdict.show(feature_verdict.verdict(found, spaces.get(space).title))
     chosen = matching(found, word)
-    if len(chosen) == 1 and word.isdecimal():
-        _show_feature(workspace, space, found, int(chosen[0]), is_lit)
+    alone = int(chosen[0]) if len(chosen) == 1 and word.isdecimal() else None
+    if alone is not None:
+        _show_feature(workspace, space, found, alone, is_lit)
     else:
         _show_list(workspace, space, found, chosen[_of_kind(found, kind)[chosen]], order, is_lit)
-    with st.expander("Table and command", icon=":material/table:"):
-        st.caption("Command; add `--json` for JSON")
-        st.code(f"python -m lib features --space {space}", language="bash", wrap_lines=True)
-        page_controls.csv_button(table(found), f"features-{space}")
+    page_controls.csv_button(table(found), f"features-{space}")
+    reproduction.show(reproductions.features(workspace, space, alone))
 
 
 def matching(found: FeatureExamples, word: str) -> np.ndarray:

@@ -45,8 +45,8 @@ MEANING = (
     "Cosine and NCC add directions (vectors of length 1), so the moved query ranks as the weighted sum of the "
     "similarities. L1, L2 and MSE take the weighted mean of the vectors, with weights that add up to 1; for L2 and MSE "
     "that ranks as the weighted sum of squared distances, for L1 as no such sum. Pixels become a picture again, "
-    "rounded and cut off to 0 … 255. Both engines search with the moved vector. *why?* explains the photo as it was "
-    "chosen, before the move."
+    "rounded and cut off to 0 … 255. Both engines search with the moved vector, and *why?* explains it: its features "
+    "over the result's positions alone, since they are no photo's, its pixels over both pictures."
 )
 
 

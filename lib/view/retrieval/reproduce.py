@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -18,11 +17,8 @@ from lib.prepare.workspace import Workspace
 from lib.retrieval import reproduce
 from lib.retrieval.reproduce import Reproduction
 from lib.search.metrics import METRICS
-from lib.view import cached, cached_search, page_controls, provenance, tag_choice, url_state
+from lib.view import cached, cached_search, page_controls, provenance, reproduction, tag_choice
 from lib.view.cached_search import QuerySet, Side
-
-# Parameters that a link may hold: only the page's own, whatever else stands in the address.
-LINKED = url_state.NAMES[url_state.RETRIEVAL]
 
 
 def show(
@@ -37,10 +33,9 @@ def show(
 ) -> None:
     """The box for the rows of a view and their documents. With `compared`, the rows are two sides of one command.
     `explained` is the result that is explained, and the sides under which it is."""
-    with st.expander("Reproduce this", icon=":material/replay:"):
+    with st.expander(reproduction.TITLE, icon=":material/replay:"):
         recipes = [_reproduction(workspace, queries, side, k, engine) for queries, side in rows]
-        st.caption("Link to this view")
-        st.code(link(), language=None, wrap_lines=True)
+        reproduction.show_link()
         if any(not recipe.images for recipe in recipes):
             st.caption(
                 "A link cannot hold your photo, since the photo is not stored: save it beside the command as "
@@ -93,16 +88,6 @@ def _npz(values: np.ndarray, told: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, vector=values, provenance=np.array(documents.json_text(dict(told))))
     return buffer.getvalue()
-
-
-def link() -> str:
-    """The address of this view, with the page's own parameters only."""
-    parameters = {name: values for name in LINKED if (values := url_state.parameters(name))}
-    # A choice made on another page holds here too, without standing in this page's address.
-    choices = {name: st.session_state.get(f"retrieval_{name}") for name in LINKED if name not in parameters}
-    parameters |= {name: [str(value)] for name, value in choices.items() if value is not None}
-    base = (st.context.url or "Retrieval").partition("?")[0]
-    return f"{base}?{urlencode(parameters, doseq=True)}"
 
 
 def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, engine: str) -> Reproduction:

@@ -9,11 +9,11 @@ import streamlit as st
 
 from lib.documents.search import Interval
 from lib.documents.spaces import Chance, SpaceDiagnosis, SpacePair, SpacesDocument
-from lib.measure import space_diagnosis, space_verdict
+from lib.measure import comparison_programs, space_diagnosis, space_verdict
 from lib.measure.space_diagnosis import MEASURES, PAIR_MEASURES, SAMPLE
 from lib.prepare.workspace import Workspace
 from lib.text import counted, with_interval
-from lib.view import background_jobs, cached, page_controls, page_frame, verdict
+from lib.view import background_jobs, cached, page_controls, page_frame, reproduction, verdict
 from lib.view.figures import space_pairs
 from lib.view.figures.style import config
 from lib.view.formatting import plain
@@ -42,6 +42,7 @@ def show(workspace: Workspace) -> None:
         _show_pairs(document, titles)
     else:
         st.info(ONE_SPACE)
+    reproduction.show(comparison_programs.diagnoses(workspace))
 
 
 def _measured(workspace: Workspace) -> SpacesDocument | None:
@@ -93,9 +94,9 @@ def _population(document: SpacesDocument) -> str:
         f"Point at a column's title for its definition. Intrinsic dimension and hubness: all {first['images']:,} "
         f"photos. The other figures: {counted(first['sample'], 'photo')}"
         + (f" drawn at random (seed {first['seed']}), the same in every space" if first["sample"] >= SAMPLE else "")
-        + ", of copies one. In brackets 95 % intervals: bootstrap for intrinsic dimension and silhouette, jackknife "
-        f"for means over pairs, Wilson for shares. Measured once in {seconds:.1f} s and stored with the artifacts; "
-        "`python -m lib spaces` prints the same."
+        + ", of copies one. In brackets 95 % intervals: bootstrap for intrinsic dimension and silhouette, the "
+        "jackknife over photos for the others, Wilson for a sampled redundancy; a redundancy of all dimensions has "
+        f"none, since it counts by a threshold. Measured once in {seconds:.1f} s and stored with the artifacts."
     )
 
 
@@ -153,7 +154,9 @@ def _show_pairs(document: SpacesDocument, titles: dict[str, str]) -> None:
         "A stronger violet is more alike. "
         f"Mutual k-NN over all {first['images']:,} photos at k = {first['k']}; the other figures over "
         f"{counted(first['sample'], 'photo')}. *Chance*: the same with the photos of one space shuffled, for "
-        "mutual k-NN k / (n − 1)."
+        "mutual k-NN k / (n − 1). In brackets 95 % intervals: bootstrap for mutual k-NN, the jackknife over photos for "
+        "the others. They are about other samples of as many photos: of more photos, linear CKA is smaller and the "
+        "Procrustes residual larger."
     )
     page_controls.csv_button(pd.DataFrame([_numbers(cast("dict[str, object]", pair)) for pair in pairs]), "space-pairs")
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from lib.errors import QueryError
-from lib.measure import clusters, traits
+from lib.measure import clusters, reproduction, traits
 from lib.measure.clusters import Clusters
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import centrality
-from lib.search.clustering import HDBSCAN, KMEANS, NOISE
+from lib.search.clustering import HDBSCAN, KMEANS, METHODS, NOISE, Method
 from lib.settings import Settings
 
 
@@ -84,7 +86,7 @@ def test_what_cannot_be_clustered_is_said(opened: Workspace, method: str, k: int
 
 
 def test_very_many_photos_are_too_many_for_hdbscan(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "MOST_PHOTOS", 60)
+    monkeypatch.setitem(METHODS, HDBSCAN, replace(METHODS[HDBSCAN], most=60))
     with pytest.raises(QueryError, match=r"61 are more than 60"):
         clusters.check(opened.catalog(), HDBSCAN, None)
     assert clusters.check(opened.catalog(), KMEANS, None) == 5
@@ -134,3 +136,21 @@ def test_the_trait_names_each_photo_s_cluster_and_noise() -> None:
 )
 def test_the_verdict_says_how_far_they_are_the_classes(ari: float | None, noise: int, words: str) -> None:
     assert words in clusters.verdict(made([1, 2, 1, 1], noise=noise, ari=ari), classes=5).text
+
+
+def test_another_method_is_one_entry(fresh: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def halves(points: np.ndarray, k: int | None) -> np.ndarray:
+        assert k is None
+        return np.where(np.arange(len(points)) < 20, 7, np.where(np.arange(len(points)) < 60, 3, NOISE))
+
+    monkeypatch.setitem(METHODS, "halves", Method("Halves", "by the row", takes_k=False, find=halves))
+    catalog = fresh.catalog()
+    found = clusters.find(fresh, "resnet18", catalog, "halves")
+    assert [found.document["clusters"][place]["size"] for place in (0, 1)] == [40, 20]
+    assert (found.document["noise"], found.document["k"]) == (1, None)
+    assert clusters.trait(found, 5).title == "Cluster (Halves)"
+    assert found.document in [each.document for each in clusters.stored(fresh, "resnet18", catalog)]
+    program = reproduction.clusters(fresh, "resnet18", catalog, "halves", None).program
+    assert "METHODS['halves'].find(x[has_length], None)" in program
+    with pytest.raises(QueryError, match="Halves finds the number of clusters itself"):
+        clusters.check(catalog, "halves", 4)

@@ -22,6 +22,7 @@ from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
 from lib.retrieval import search
 from lib.search import evaluation
+from lib.search.cka import unbiased_linear_cka_interval
 from lib.settings import Settings
 
 
@@ -115,6 +116,9 @@ def test_likeness_is_linear_cka(own: Workspace, found: Depth) -> None:
     pixels = own.vectors(PIXELS).values
     assert found.plain[0, 3] == pytest.approx(plain(pixels, vectors["layer2"]), abs=1e-4)
     assert found.alike((PIXELS, PIXELS), ("resnet18", "layer2")) == found.likeness[0, 3]
+    assert found.intervals[1, 5] == pytest.approx(
+        unbiased_linear_cka_interval(vectors["stem"], vectors["layer4"]), abs=1e-6
+    )
 
 
 def test_turning_keeps_all_distances() -> None:

@@ -13,7 +13,7 @@ from lib.measure import space_diagnosis as diagnosis
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
 from lib.search import space_geometry
-from lib.search.cka import linear_cka, unbiased_linear_cka
+from lib.search.cka import linear_cka, linear_cka_interval, unbiased_linear_cka
 from lib.settings import Settings
 from tests.conftest import COPY
 
@@ -44,15 +44,16 @@ def test_every_figure_is_that_of_the_stored_vectors(fresh: Workspace) -> None:
         gram = space_geometry.cosines(vectors[name])
         assert (found["images"], found["sample"], found["dim"]) == (61, 60, vectors[name].shape[1])
         for figure, expected in (
+            ("effective_rank", space_geometry.effective_rank(vectors[name])),
+            ("hubness_skewness", space_geometry.hubness_skewness(fresh.neighbourhoods(name).rows["cosine"], 10)),
             ("mean_cosine", space_geometry.mean_cosine(gram)),
             ("alignment", space_geometry.alignment(gram, codes)),
             ("uniformity", space_geometry.uniformity(gram)),
             ("silhouette", space_geometry.silhouette(gram, codes)),
         ):
             assert expected is not None
-            assert found[figure] == pytest.approx(expected.value), figure  # type: ignore[literal-required]
-            assert found["ci95"][figure] == pytest.approx(expected.ci95), figure  # type: ignore[literal-required]
-        assert found["effective_rank"] == pytest.approx(space_geometry.effective_rank(vectors[name]), rel=1e-6)
+            assert found[figure] == pytest.approx(expected.value, rel=1e-5), figure  # type: ignore[literal-required]
+            assert found["ci95"][figure] == pytest.approx(expected.ci95, rel=1e-4), figure  # type: ignore[literal-required]
         assert found["intrinsic_dimension"] is not None and found["neighbours"] == "exact"
         assert found["lone"] == 0 and found["undefined"] == 0
     (pair,) = document["pairs"]
@@ -65,6 +66,10 @@ def test_every_figure_is_that_of_the_stored_vectors(fresh: Workspace) -> None:
     strengths = np.sqrt(np.maximum(np.linalg.eigvals(grams[0] @ grams[1]).real, 0)).sum()
     residual = 1 - strengths**2 / (np.trace(grams[0]) * np.trace(grams[1]))
     assert pair["procrustes"] == pytest.approx(residual, abs=1e-6)
+    for measure in ("cka", "cka_unbiased", "mutual_knn", "procrustes"):
+        low, high = pair["ci95"][measure]  # type: ignore[literal-required]
+        assert low < pair[measure] < high  # type: ignore[literal-required]
+    assert pair["ci95"]["cka"] == pytest.approx(linear_cka_interval(x, y))
     near = [fresh.neighbourhoods(name).rows["cosine"][:, :10] for name in ("pixels", "resnet18")]
     shared = [len(set(a) & set(b)) / 10 for a, b in zip(near[0].tolist(), near[1].tolist(), strict=True)]
     assert pair["mutual_knn"] == pytest.approx(np.mean(shared))

@@ -16,6 +16,7 @@ from lib.measure import scoreboard
 from lib.prepare import before_review, doctor, pipeline, state_file, workspace
 from lib.prepare.workspace import Workspace
 from lib.progress import Reporter
+from lib.search import neighbourhoods
 from lib.settings import Settings
 from tests.conftest import COPY, COPY_OF
 
@@ -89,6 +90,23 @@ def test_a_change_of_labels_alone_computes_no_neighbours_and_no_map(copied: Sett
     # The decision is about the picture, so its exact copy has the new label, too.
     catalog = reviewed.catalog()
     assert [catalog.labels[catalog.row(image_id) or 0] for image_id in (COPY_OF, COPY)] == ["tulip", "tulip"]
+
+
+def test_an_excluded_photo_is_taken_out_of_the_neighbours_without_a_search_of_all(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = workspace.open_workspace(copied)
+    _decide(opened, exclude=(COPY_OF,))  # and its copy
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbourhoods, "k_nearest", lambda *_: pytest.fail("searched for all anew"))
+        pipeline.prepare(copied)
+    reviewed = workspace.open_workspace(copied)
+    assert len(reviewed.catalog().ids) == len(opened.catalog().ids) - 2
+    for space in reviewed.spaces:
+        found = reviewed.neighbourhoods(space)
+        expected = neighbourhoods.k_nearest(reviewed.vectors(space).values, reviewed.catalog().all_copies())
+        for name in ("cosine", "l1"):
+            np.testing.assert_array_equal(found.rows[name], expected.rows[name])
 
 
 def test_the_doctor_names_what_is_applied_and_what_is_pending(copied: Settings) -> None:

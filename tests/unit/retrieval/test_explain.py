@@ -22,12 +22,14 @@ from lib.errors import ArtifactError, DataError, QueryError
 from lib.learn import backbone, hardware, transforms
 from lib.prepare import workspace
 from lib.prepare.workspace import Workspace
-from lib.retrieval import explain, reproduce, search
+from lib.retrieval import explain, feedback, reproduce, search
+from lib.retrieval.feedback import Marks
 from lib.retrieval.query import Query, find_query, query_part, query_picture
 from lib.retrieval.reproduce import Reproduction
 from lib.retrieval.search import SearchableSpace
 from lib.search import exact
 from lib.search.metrics import METRICS
+from lib.search.rocchio import Weights
 from lib.settings import Settings
 from tests.conftest import COPY, COPY_OF, draw_picture
 
@@ -56,7 +58,9 @@ def check_sums(document: ExplainDocument) -> None:
     value = document["value"] ** 2 if document["metric"] == "l2" else document["value"]
     assert document["sum"] == pytest.approx(value, abs=1e-5)
     query, answer = (np.array(document["parts"][side]) for side in ("query", "answer"))  # type: ignore[literal-required]
-    assert query.shape == answer.shape == tuple(document["grid"])
+    assert answer.shape == tuple(document["grid"])
+    has_no_places = "moved" in document and document["space"] != "pixels"
+    assert query.shape == ((1, 1) if has_no_places else answer.shape)
     sums = [query.sum(), answer.sum()] if METRICS[document["metric"]].higher_is_closer else [query.sum() + answer.sum()]
     sums.append(sum(each["part"] for each in document["dimensions"]))
     assert sums == pytest.approx([document["sum"]] * len(sums), abs=1e-5)
@@ -87,6 +91,28 @@ def test_scaled_vectors_are_explained_too(opened: Workspace, loaded: Load, embed
         check_sums(document)
         assert document.get("normalised") is True
         assert document["rounding"] <= 1e-6
+
+
+@pytest.mark.parametrize("space", ["resnet18", "pixels"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_moved_query_is_explained_as_it_searches(
+    opened: Workspace, loaded: Load, embed: Embedder, metric: str, space: str
+) -> None:
+    searched = loaded(space)
+    marks = Marks(("tulip/07.png", "tulip/02.jpg"), ("rose/05.png",), Weights(0.8, 1.0, 0.3))
+    start, end = (
+        explain.place(opened, searched, find_query(searched.catalog, name), embed) for name in (QUERY, ANSWER)
+    )
+    vector = feedback.moved_vectors(searched, start.vector[None], metric, marks)
+    document = explain.document(
+        explain.explain(metric, explain.moved_place(start, vector[0]), end), QUERY, ANSWER, searched, marks
+    )
+    check_sums(document)
+    assert document.get("moved") == marks.facts()
+    query = find_query(searched.catalog, QUERY)
+    results = search.search(opened, searched, query, metric_name=metric, k=60, vectors=vector)["results"]
+    assert document["value"] == next(each["value"] for each in results if each["id"] == ANSWER)
+    assert document["value"] != explained(opened, searched, metric, embed, QUERY, ANSWER)["value"]
 
 
 def test_pictures_from_outside_and_crops_have_places(opened: Workspace, loaded: Load, embed: Embedder) -> None:
@@ -197,6 +223,25 @@ def test_the_command_prints_the_document(prepared: Settings, capsys: pytest.Capt
     assert (document["query"], document["answer"], document["space"]) == (QUERY, ANSWER, "resnet18")
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_the_command_explains_a_moved_query(
+    prepared: Settings, capsys: pytest.CaptureFixture[str], metric: str
+) -> None:
+    more = ["--right", "tulip/07.png", "--wrong=rose/05.png", "--rocchio", "1,0.5,0.25", "--metric", metric]
+    assert run(prepared, QUERY, ANSWER, *more, "--json") == 0
+    document: Any = json.loads(capsys.readouterr().out)
+    check_sums(document)
+    assert document["moved"] == Marks(("tulip/07.png",), ("rose/05.png",), Weights(1, 0.5, 0.25)).facts()
+    assert run(prepared, QUERY, ANSWER, *more) == 0
+    said = capsys.readouterr().out
+    assert "query moved by 1 right and 1 wrong: the vector of no photo" in said
+    assert len([line for line in said.splitlines() if line.lstrip().startswith("feature")]) == 5
+    assert run(prepared, QUERY, ANSWER, *more, "--space", "pixels") == 0
+    assert "a picture again" in capsys.readouterr().out
+    assert run(prepared, QUERY, ANSWER, "--right", "no/such.png") == 1
+    assert "no/such.png is no image of the catalog" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("more", [["--metric", "l2"], ["--space", "pixels", "--crop", "0,0,50,50"], ["--normalise"]])
 def test_the_command_speaks_to_people(prepared: Settings, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
     assert run(prepared, QUERY, ANSWER, *more) == 0
@@ -216,7 +261,15 @@ def test_a_photo_that_is_not_there_is_one_line(prepared: Settings, capsys: pytes
 @pytest.mark.parametrize("images", [[QUERY], ["-odd name.png"], []])
 def test_the_page_offers_a_command_that_parses(images: list[str]) -> None:
     recipe = Reproduction(
-        images=images, space="resnet18", metric="l1", k=5, engine="exact", part="0,0,50,50", unit=True, left_out=[]
+        images=images,
+        space="resnet18",
+        metric="l1",
+        k=5,
+        engine="exact",
+        part="0,0,50,50",
+        unit=True,
+        left_out=[],
+        marks=Marks(("-a/1.png",), ("b c.png",), Weights(1, 0.5, 0)),
     )
     words = shlex.split(reproduce.explain_command(recipe, ANSWER))
     assert words[:3] == ["python", "-m", "lib"]
@@ -224,3 +277,4 @@ def test_the_page_offers_a_command_that_parses(images: list[str]) -> None:
     wanted = (images or [reproduce.YOURS])[0]
     assert (options.query, options.answer, options.space, options.metric) == (wanted, ANSWER, "resnet18", "l1")
     assert (options.crop, options.normalise) == ((0, 0, 50, 50), True)
+    assert (options.right, options.wrong, options.rocchio) == (["-a/1.png"], ["b c.png"], (1, 0.5, 0))

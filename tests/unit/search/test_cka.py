@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lib.search import cka
 from lib.search.cka import linear_cka, unbiased_linear_cka
 
 
@@ -86,3 +87,48 @@ def test_too_few_images_have_no_unbiased_value() -> None:
 def test_spaces_of_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="same images"):
         linear_cka(draw(5, 2, 0), draw(6, 2, 0))
+
+
+@pytest.mark.parametrize(("n", "d", "e"), [(30, 4, 6), (15, 60, 5)])
+@pytest.mark.parametrize("name", ["linear_cka", "unbiased_linear_cka"])
+def test_the_interval_leaves_out_each_image(name: str, n: int, d: int, e: int) -> None:
+    x, y = draw(n, d, 0), draw(n, e, 1)
+    y[:, :3] += 2 * x[:, :3]
+    compare, interval = getattr(cka, name), getattr(cka, f"{name}_interval")
+    without = np.array([compare(np.delete(x, i, axis=0), np.delete(y, i, axis=0)) for i in range(n)])
+    half = 1.96 * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
+    value = compare(x, y)
+    wanted = max(-1.0 if "unbiased" in name else 0.0, value - half), min(1.0, value + half)
+    assert interval(x, y) == pytest.approx(wanted, rel=1e-8)
+    assert interval(x[:6], y[:6]) is None
+    assert interval(np.ones((n, 3)), y) is None
+
+
+def test_the_table_is_that_of_every_two_spaces() -> None:
+    spaces = [draw(20, 5, 0), draw(20, 50, 1), draw(20, 5, 2), np.ones((20, 4))]
+    values, bounds = cka.unbiased_linear_cka_table(spaces)
+    for i, one in enumerate(spaces):
+        for j, other in enumerate(spaces):
+            value = unbiased_linear_cka(one, other)
+            assert values[i, j] == pytest.approx(np.nan if value is None else value, nan_ok=True)
+            if i != j:
+                interval = cka.unbiased_linear_cka_interval(one, other)
+                assert bounds[i, j] == pytest.approx((np.nan, np.nan) if interval is None else interval, nan_ok=True)
+    assert np.isnan(cka.unbiased_linear_cka_table([x[:4] for x in spaces])[0]).all()
+    with pytest.raises(ValueError, match="same images"):
+        cka.unbiased_linear_cka_table([spaces[0], spaces[1][:9]])
+
+
+def test_intervals_are_as_wide_as_samples_differ() -> None:
+    """Over many samples of one distribution: the mean width is that of the spread, or wider, as the jackknife errs."""
+    rng, found = np.random.default_rng(0), {"linear_cka": [], "unbiased_linear_cka": []}
+    mix, sizes = rng.normal(size=(20, 15)), np.exp(-np.arange(20) / 6)
+    for _ in range(40):
+        x = rng.normal(size=(120, 20)) * sizes
+        y = x @ mix + rng.normal(size=(120, 15))
+        for name, rows in found.items():
+            low, high = getattr(cka, f"{name}_interval")(x, y)
+            rows.append((getattr(cka, name)(x, y), (high - low) / 3.92))
+    for rows in found.values():
+        values, errors = np.array(rows).T
+        assert 0.75 < errors.mean() / values.std() < 2

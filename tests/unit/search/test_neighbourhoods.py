@@ -36,6 +36,40 @@ def test_they_are_what_a_search_finds(pixels: bool) -> None:
     assert calls[-1] == (600, 600)
 
 
+@pytest.mark.parametrize("kind", ["features", "pixels", "zeros"])
+def test_those_of_fewer_images_are_found_from_those_of_all(kind: str) -> None:
+    vectors = features(200, 8)
+    if kind == "pixels":
+        vectors = np.random.default_rng(0).integers(0, 256, (200, 27), dtype=np.uint8)
+    vectors[7] = vectors[60]
+    if kind == "zeros":
+        vectors[[3, 90]] = 0
+    copies = [[row, *([7, 60] if row in (7, 60) else [])] for row in range(200)]
+    before = neighbourhoods.k_nearest(vectors, copies)
+    kept = np.array([row for row in range(200) if row not in (0, 7, 60, 90, 150)])
+    fewer = [[place] for place in range(len(kept))]
+    searched: list[tuple[int, int | None]] = []
+    found = neighbourhoods.of_fewer(
+        before, kept, vectors[kept], fewer, lambda done, total: searched.append((done, total))
+    )
+    expected = neighbourhoods.k_nearest(vectors[kept], fewer)
+    assert found is not None and found.facts == expected.facts
+    for name in ("cosine", "l1"):
+        np.testing.assert_array_equal(found.rows[name], expected.rows[name])
+        np.testing.assert_allclose(found.values[name], expected.values[name], rtol=1e-5, atol=1e-6)
+    assert 0 < searched[-1][0] < 2 * len(kept)  # lists without one of the five are not searched for
+
+
+def test_those_of_fewer_images_are_not_taken_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, kept = features(60), np.arange(50)
+    before = neighbourhoods.k_nearest(vectors, alone(60))
+    assert neighbourhoods.of_fewer(before, np.arange(20), vectors[:20], alone(20)) is None  # shorter lists
+    approximate = neighbourhoods.Neighbourhoods(before.rows, before.values, {**before.facts, "found": "approximate"})
+    assert neighbourhoods.of_fewer(approximate, kept, vectors[kept], alone(50)) is None
+    averaged = neighbourhoods.Neighbourhoods(before.rows, before.values, {**before.facts, "input": "averaged"})
+    assert neighbourhoods.of_fewer(averaged, kept, vectors[kept], alone(50)) is None
+
+
 def test_very_many_pixels_are_averaged_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 49_152), dtype=np.uint8)
     assert neighbourhoods.k_nearest(pixels, alone(12)).facts["input"] == "the vectors as stored"

@@ -198,3 +198,35 @@ def test_the_strongest_quarter_is_that_with_the_largest_parts() -> None:
     parts = np.array([[3.0, -9, 1, 2], [3, 0, 8, 2]])
     assert position_parts.strongest(parts, 0.25).tolist() == [[True, False, False, False], [False, False, True, False]]
     assert position_parts.strongest(parts, 0.0).sum() == 1
+
+
+@pytest.mark.parametrize("name", FIVE)
+@given(pair=SHAPES.flatmap(two_maps), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_vector_of_no_photo_is_explained_over_the_answer(
+    name: str, pair: tuple[np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    answer = located(pair[1])
+    query = data.draw(arrays.arrays(np.float32, len(pair[1]), elements=NUMBERS))
+    parts = position_parts.of_answer(name, query, answer)
+    assert parts.query.shape == (1, 1)
+    assert parts.answer.shape == pair[1].shape[1:]
+    assert parts.whole
+    point = query.astype(np.float64)
+    if not parts.defined:
+        assert metrics.reference(name, point, answer.vector[None])[0] == 0
+        return
+    size = scale(name, point, answer.vector)
+    if parts.alone and min(np.ptp(point), np.ptp(answer.vector)) < 1e-6 * scale("l1", point, answer.vector):
+        return  # almost constant: its direction is rounding
+    assert summed(parts) == pytest.approx([expected(name, point, answer.vector)] * len(summed(parts)), abs=1e-9 * size)
+    # Each position of the answer has the part that the formula says.
+    q, x, local = point, answer.vector, answer.local
+    if parts.alone:
+        if name == "ncc":
+            q, x, local = q - q.mean(), x - x.mean(), local - local.mean(axis=1, keepdims=True)
+        wanted = local @ q / (len(local) * np.sqrt((q @ q) * (x @ x)))
+    else:
+        direction = np.sign(x - q) if name == "l1" else (x - q) / (len(q) if name == "mse" else 1)
+        wanted = local @ direction / len(local)
+    np.testing.assert_allclose(parts.answer.ravel(), wanted, rtol=1e-6, atol=1e-9 * size)

@@ -32,14 +32,32 @@ def test_the_residual_is_scipy_s_disparity_also_with_padded_dimensions() -> None
     y[:, :4] += x[:, :4]
     padded = np.hstack([y, np.zeros((50, 2))])
     _, _, expected = scipy.spatial.procrustes(x.astype(np.float64), padded)
-    assert procrustes_residual(x, y) == pytest.approx(expected, rel=1e-10)
-    assert procrustes_residual(y, x) == pytest.approx(expected, rel=1e-10)
+    one, other = procrustes_residual(x, y), procrustes_residual(y, x)
+    assert one and other
+    assert (one.value, other.value) == pytest.approx((expected, expected), rel=1e-10)
+    assert one.ci95 == pytest.approx(other.ci95)
 
 
 def test_a_turned_space_leaves_nothing() -> None:
     x = draw(40, 5, 0)
     turn, _ = np.linalg.qr(draw(5, 5, 1).astype(np.float64))
-    assert procrustes_residual(x, 40 * x @ turn - 9) == pytest.approx(0, abs=1e-9)
+    found = procrustes_residual(x, 40 * x @ turn - 9)
+    assert found is not None and found.value == pytest.approx(0, abs=1e-9)
+
+
+def test_the_interval_of_the_residual_is_the_jackknife_to_first_order() -> None:
+    x, y = draw(300, 5, 0).astype(np.float64), draw(300, 3, 1).astype(np.float64)
+    y += x[:, :3]
+    padded = np.hstack([y, np.zeros((300, 2))])
+    found = procrustes_residual(x, y)
+    assert found is not None
+    without = np.array(
+        [scipy.spatial.procrustes(np.delete(x, i, axis=0), np.delete(padded, i, axis=0))[2] for i in range(300)]
+    )
+    half = 1.96 * np.sqrt(299 / 300 * ((without - without.mean()) ** 2).sum())
+    assert found.ci95 == pytest.approx((found.value - half, found.value + half), rel=5e-3)
+    few = procrustes_residual(x[:9], y[:9])
+    assert few is not None and few.ci95 is None
 
 
 def test_one_vector_for_all_images_has_no_residual() -> None:

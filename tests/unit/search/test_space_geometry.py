@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -39,13 +41,43 @@ def test_the_effective_rank_is_that_of_roy_and_vetterli(n: int, d: int) -> None:
     x = draw(n, d).astype(np.float64)
     singular = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
     p = singular[singular > 1e-10] / singular.sum()
-    assert geometry.effective_rank(x) == pytest.approx(np.exp(scipy.stats.entropy(p)), rel=1e-9)
+    found = geometry.effective_rank(x)
+    assert found is not None and found.value == pytest.approx(np.exp(scipy.stats.entropy(p)), rel=1e-9)
+
+
+def ranks_without(x: np.ndarray) -> np.ndarray:
+    """The effective rank without each image in turn, by singular value decompositions."""
+    ranks = []
+    for i in range(len(x)):
+        rest = np.delete(x, i, axis=0)
+        singular = np.linalg.svd(rest - rest.mean(axis=0), compute_uv=False)
+        ranks.append(np.exp(scipy.stats.entropy(singular[singular > 1e-10])))
+    return np.array(ranks)
+
+
+def jackknife(value: float, without: np.ndarray) -> tuple[float, float]:
+    """The formula of Efron and Stein 1981."""
+    n = len(without)
+    half = 1.96 * math.sqrt((n - 1) / n * sum((each - without.mean()) ** 2 for each in without))
+    return value - half, value + half
+
+
+def test_the_interval_of_the_effective_rank_is_the_jackknife_to_first_order() -> None:
+    x = np.random.default_rng(1).normal(size=(400, 6)) * [9, 5, 3, 2, 1, 0.5]
+    found = geometry.effective_rank(x)
+    assert found is not None
+    assert found.ci95 == pytest.approx(jackknife(found.value, ranks_without(x)), rel=2e-3)
+    wide = geometry.effective_rank(np.random.default_rng(2).normal(size=(60, 200)))
+    assert wide is not None and wide.ci95 is not None and wide.ci95[0] < wide.value < wide.ci95[1]
+    few = geometry.effective_rank(x[:9])
+    assert few is not None and few.ci95 is None
 
 
 def test_the_effective_rank_of_known_shapes() -> None:
     corners = np.concatenate([np.eye(4), -np.eye(4)])
-    assert geometry.effective_rank(corners) == pytest.approx(4)
-    assert geometry.effective_rank(np.outer(np.arange(9.0), np.arange(1.0, 4))) == pytest.approx(1)
+    for shape, rank in ((corners, 4), (np.outer(np.arange(9.0), np.arange(1.0, 4)), 1)):
+        found = geometry.effective_rank(shape)
+        assert found is not None and found.value == pytest.approx(rank)
     assert geometry.effective_rank(np.full((5, 3), 0.1)) is None
 
 
@@ -101,11 +133,35 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
     assert geometry.silhouette(gram, np.zeros(60, dtype=int)) is None
 
 
-def test_hubness_is_scipy_s_skewness() -> None:
-    counts = np.random.default_rng(0).geometric(0.2, 500)
-    assert geometry.hubness_skewness(counts) == pytest.approx(scipy.stats.skew(counts))
-    assert geometry.hubness_skewness(np.full(9, 10)) is None
-    assert geometry.hubness_skewness(np.array([], dtype=int)) is None
+def nearest(x: np.ndarray, depth: int) -> np.ndarray:
+    """The `depth` nearest rows of each row."""
+    apart = ((x[:, None] - x) ** 2).sum(axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return np.argsort(apart, axis=1, kind="stable")[:, :depth]
+
+
+def test_hubness_is_scipy_s_skewness_and_its_interval_leaves_out_each_image() -> None:
+    x, k = np.random.default_rng(0).normal(size=(80, 12)), 5
+    found = geometry.hubness_skewness(nearest(x, 20), k)
+    assert found is not None
+    counts = np.bincount(nearest(x, k).ravel(), minlength=80)
+    assert found.value == pytest.approx(scipy.stats.skew(counts))
+    without = []
+    for i in range(80):  # searched anew, among the others alone
+        others = nearest(np.delete(x, i, axis=0), k)
+        without.append(scipy.stats.skew(np.bincount(others.ravel(), minlength=79)))
+    assert found.ci95 == pytest.approx(jackknife(found.value, np.array(without)))
+    shallow = geometry.hubness_skewness(nearest(x, k), k)
+    assert shallow is not None and shallow.ci95 is None
+
+
+def test_hubness_counts_only_neighbours_that_are_there() -> None:
+    ring = (np.arange(9)[:, None] + [1, 2]) % 9
+    assert geometry.hubness_skewness(ring, 2) is None  # all are found equally often
+    assert geometry.hubness_skewness(np.zeros((0, 5), dtype=int), 2) is None
+    holes = np.array([[1, 2, -1], [0, -1, -1], [0, 1, 3], [0, -1, -1]])
+    found = geometry.hubness_skewness(holes, 2)
+    assert found is not None and found.value == pytest.approx(scipy.stats.skew([3, 2, 1, 0]))
 
 
 def test_a_dimension_is_redundant_if_it_repeats_another() -> None:
