@@ -10,6 +10,8 @@ from lib.documents.runs import ResultRow
 from lib.embed import spaces
 from lib.embed.procrustes import aligned
 from lib.errors import ArtifactError
+from lib.export import point_columns
+from lib.export.point_columns import Columns
 from lib.learn import results
 from lib.learn import runs as records
 from lib.prepare.workspace import Workspace
@@ -34,11 +36,11 @@ def _aligned_maps(workspace: Workspace, names: tuple[str, ...]) -> dict[str, np.
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
-def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[scatter.Columns, ...]:
+def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[Columns, ...]:
     """What the component draws: the places on the first map, the colours of the classes, and the other maps."""
     photos, maps = cached.catalog(workspace), _aligned_maps(workspace, names)
     label = cached.traits(workspace, names[0])["label"]
-    places = scatter.place_columns(photos.frame, next(iter(maps.values())))
+    places = point_columns.place_columns(photos.frame, next(iter(maps.values())))
     colour = scatter.colour_columns(label, photo_tiles.colours(photos), places["drawn"])
     # The density would be that of one map only.
     return {**places, "density": None}, colour, scatter.animation_columns(maps, places["drawn"])

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.documents.inspect import CollectionDocument
+from lib.export import point_columns
 from lib.measure.traits import Trait
 from lib.store import rows as store_rows
 from lib.view import cached, formatting, page_controls, photo_tiles, theme, url_state
@@ -53,7 +54,7 @@ def show(context: MilvusContext) -> None:
     values = [fields.get(colour_field) for fields in sample.fields] if colour_field else [None] * len(sample.keys)
     trait, colours = _trait(context, colour_field, values)
     frame = pd.DataFrame({"id": sample.keys, "label": ["" if value is None else str(value) for value in values]})
-    points = scatter.place_columns(frame, plane.xy)
+    points = point_columns.place_columns(frame, plane.xy)
     scatter.show(
         points,
         scatter.colour_columns(trait, colours, points["drawn"]),

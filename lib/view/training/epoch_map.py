@@ -12,6 +12,7 @@ import streamlit as st
 from lib import documents
 from lib.embed import epoch_maps
 from lib.embed.epoch_maps import EpochMaps, Separation
+from lib.export import point_columns
 from lib.learn import epoch_embeddings
 from lib.learn.epoch_embeddings import EpochEmbeddings
 from lib.learn.regimes import REGIMES
@@ -109,7 +110,7 @@ def _map(
     stops = [epoch for i, epoch in enumerate(epochs) if i % stride == 0 or i == len(epochs) - 1]
     planes = {_epoch(epoch): measured.maps.planes[epoch] for epoch in stops}
     last = measured.maps.planes[epochs[-1]]
-    places = scatter.place_columns(pd.DataFrame({"id": kept.ids, "label": kept.labels}), last)
+    places = point_columns.place_columns(pd.DataFrame({"id": kept.ids, "label": kept.labels}), last)
     colours = theme.class_colours(map(str, kept.facts.get("classes") or kept.labels))
     label = Trait("label", "Class", "", "class", np.asarray(kept.labels, dtype=object))
 
