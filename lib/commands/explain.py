@@ -29,11 +29,7 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     query, answer = (find_query(loaded.catalog, name) for name in (options.query, options.answer))
     if options.crop:
         query = query_part(loaded.catalog, query, options.crop)
-    embed = opened.embedder(loaded.space) if opened.prepared_space(loaded.space).needs_weights else None
-    places = [explanations.place(opened, loaded, each, embed) for each in (query, answer)]
-    return explanations.document(
-        explanations.explain(options.metric, places[0], places[1]), query.name, answer.name, loaded
-    )
+    return explanations.of_pair(opened, loaded, options.metric, query, answer)
 
 
 def show_explain(document: ExplainDocument) -> str:

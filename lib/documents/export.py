@@ -35,7 +35,8 @@ class ExportProvenance(TypedDict):
 
 
 class ExportDocument(TypedDict):
-    """What `python -m lib export --json` prints: `files` are all that were written, `file` the first of them."""
+    """What `python -m lib export --json` prints: `files` are all that were written, `file` the first of them;
+    `columns` are those that stand beside the vectors, and with them in Parquet."""
 
     space: str
     file: str

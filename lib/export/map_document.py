@@ -22,6 +22,7 @@ from lib.data import thumbnails
 from lib.data.catalog import Catalog
 from lib.documents.export import ExportMapDocument
 from lib.embed import spaces
+from lib.embed.projection import Map
 from lib.errors import ImageError, QueryError
 from lib.export import point_columns, script_bundle, space_table
 from lib.export.point_columns import Columns
@@ -38,7 +39,7 @@ SIDE, QUALITY, _CACHED = 96, 60, 160
 _KEY: Final = "map"  # of the chart, among those of a document
 _MOST_PHOTOS_IN_VIEW: Final = 100
 _FRAME: Final = 60  # bytes around a thumbnail in the file, at most
-_ENDINGS: Final = (".html", ".htm")
+ENDINGS: Final = (".html", ".htm")
 
 
 def export(
@@ -47,20 +48,26 @@ def export(
     target: Path,
     photos: int | None = None,
     progress: Progress = no_progress,
+    laid_out: Map | None = None,
 ) -> ExportMapDocument:
-    """Write the map of a space to `target`, with thumbnails of at most `photos` images (None: as many as fit).
+    """Write a map of a space to `target`, with thumbnails of at most `photos` images (None: as many as fit): the UMAP
+    map of `prepare`, or `laid_out`.
 
     Raises QueryError for a target that is no HTML file, ArtifactError when the space is not prepared or the file cannot
     be written.
     """
     start = time.perf_counter()
-    if target.suffix.lower() not in _ENDINGS:
-        raise QueryError(f"{shown_name(target.name)} must end in {' or '.join(_ENDINGS)}.")
+    if target.suffix.lower() not in ENDINGS:
+        raise QueryError(f"{shown_name(target.name)} must end in {' or '.join(ENDINGS)}.")
     check_target(target)
-    catalog, xy = workspace.catalog(), workspace.map(space).xy
-    columns = _columns(catalog, xy)
+    catalog, laid_out = workspace.catalog(), laid_out or workspace.map(space)
+    columns = _columns(catalog, laid_out.xy)
     rows = columns.pop("drawn")
-    content: dict[str, Any] = {"columns": columns, "photos": {}, "provenance": origin_lines(workspace, space, catalog)}
+    content: dict[str, Any] = {
+        "columns": columns,
+        "photos": {},
+        "provenance": origin_lines(workspace, space, catalog, laid_out),
+    }
     name = spaces.get(space).title
     content["title"] = f"{workspace.state['dataset']['name']} · {name}"
     left_out = len(catalog.ids) - len(rows)
@@ -86,9 +93,9 @@ def export(
     }
 
 
-def origin_lines(workspace: Workspace, space: str, catalog: Catalog) -> dict[str, str]:
+def origin_lines(workspace: Workspace, space: str, catalog: Catalog, laid_out: Map) -> dict[str, str]:
     """The provenance of a map as names and values."""
-    origin = space_table.origin(workspace, space, catalog)
+    origin = space_table.origin(workspace, space, catalog, laid_out)
     fidelity = origin["map"].get("fidelity", {})
     weights, title = origin["weights"], f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
     images = counted(origin["images"], "image")

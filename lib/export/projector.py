@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TSV, ZIP = ".tsv", ".zip"
 CONFIG: Final = "projector_config.pbtxt"
 MOST_SIDE: Final = 8192  # px of the sprite
-TILE: Final = 64  # px of a photo in it, fewer where there are very many
+TILE: Final = 48  # px of a photo in it, fewer where there are very many
 _LEAST_TILE: Final = 4  # px; smaller photos show nothing
 _CACHED: Final = 96  # px of the cached thumbnails that tiles are made from
 MOST_NUMBERS: Final = 100_000_000  # as text they take a gigabyte
@@ -115,9 +115,14 @@ def _write_vectors(table: pa.Table, file: TextIO) -> None:
         np.savetxt(file, vectors[start : start + _BLOCK], fmt=form, delimiter="\t")
 
 
+def columns_of(table: pa.Table) -> list[str]:
+    """The columns of a space's table that the labels have: those with one value for each image."""
+    return [name for name in table.column_names if name not in _LEFT_OUT and not name.startswith("neighbours_")]
+
+
 def _write_metadata(table: pa.Table, file: TextIO) -> None:
     """A heading, and a line for each image, without tabs and line breaks in any cell."""
-    names = [name for name in table.column_names if name not in _LEFT_OUT and not name.startswith("neighbours_")]
+    names = columns_of(table)
     file.write("\t".join(visible(name) for name in names) + "\n")
     columns = [table.column(name).to_pylist() for name in names]
     for row in zip(*columns, strict=True):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Numbers in a row group of Parquet: one is read at a time.
 _GROUP: Final = 16_000_000
+# Columns beside an array.
+_BESIDE: Final = ["id", "label", "split"]
 
 
 def export(workspace: Workspace, space: str, target: Path, progress: Progress | None = None) -> ExportDocument:
@@ -44,7 +46,7 @@ def export(workspace: Workspace, space: str, target: Path, progress: Progress | 
     if kind in {projector.TSV, projector.ZIP}:
         projector.check_size(workspace, space)
     table = space_table.table(workspace, space)
-    name, write = FORMATS[kind]
+    name, write, columns_of = FORMATS[kind]
     files = write(workspace, table, target, progress)
     return {
         "space": json.loads(table.schema.metadata[space_table.KEY])["space"],
@@ -53,7 +55,7 @@ def export(workspace: Workspace, space: str, target: Path, progress: Progress | 
         "format": name,
         "rows": table.num_rows,
         "dim": table.schema.field(space_table.VECTOR).type.list_size,
-        "columns": table.column_names,
+        "columns": columns_of(table),
         "bytes": sum(file.stat().st_size for file in files),
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -80,7 +82,7 @@ def _npy(workspace: Workspace, table: pa.Table, target: Path, progress: Progress
 
     ids, sidecar = target.with_suffix(".ids.csv"), target.with_suffix(".json")
     with artifacts.replacing(ids) as temporary:
-        csv.write_csv(table.select(["id", "label", "split"]), temporary)
+        csv.write_csv(table.select(_BESIDE), temporary)
     artifacts.write_json(sidecar, json.loads(table.schema.metadata[space_table.KEY]))
     with artifacts.replacing(target) as temporary, temporary.open("wb") as file:
         np.save(file, projector.matrix(table), allow_pickle=False)
@@ -88,9 +90,11 @@ def _npy(workspace: Workspace, table: pa.Table, target: Path, progress: Progress
 
 
 Writer = Callable[["Workspace", "pa.Table", Path, "Progress | None"], list[Path]]
-FORMATS: Final[dict[str, tuple[str, Writer]]] = {
-    ".parquet": ("parquet", _parquet),
-    ".npy": ("npy", _npy),
-    projector.TSV: ("projector", projector.write_files),
-    projector.ZIP: ("projector", projector.write_archive),
+Columns = Callable[["pa.Table"], list[str]]
+# By ending: the name, what writes the files, and which columns of the table they have.
+FORMATS: Final[dict[str, tuple[str, Writer, Columns]]] = {
+    ".parquet": ("parquet", _parquet, lambda table: list(table.column_names)),
+    ".npy": ("npy", _npy, lambda table: _BESIDE),
+    projector.TSV: ("projector", projector.write_files, projector.columns_of),
+    projector.ZIP: ("projector", projector.write_archive, projector.columns_of),
 }

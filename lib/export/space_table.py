@@ -14,6 +14,7 @@ from lib.data import tags
 from lib.data.catalog import Catalog
 from lib.documents.export import ExportProvenance
 from lib.embed import spaces
+from lib.embed.projection import Map
 from lib.measure import space_traits
 from lib.measure.provenance import provenance
 from lib.measure.traits import FACTOR
@@ -32,8 +33,8 @@ VECTOR = "vector"
 CATALOG = ("id", "label", "split", "width", "height", "sha256")
 
 
-def origin(workspace: Workspace, space: str, catalog: Catalog) -> ExportProvenance:
-    """What a file of a space records of where it comes from."""
+def origin(workspace: Workspace, space: str, catalog: Catalog, laid_out: Map | None = None) -> ExportProvenance:
+    """What a file of a space records of where it and its map come from: the UMAP map of `prepare`, or `laid_out`."""
     entry = workspace.space(space)
     return {
         "petalscope": VERSION,
@@ -41,7 +42,7 @@ def origin(workspace: Workspace, space: str, catalog: Catalog) -> ExportProvenan
         "images": len(catalog.ids),
         "prepared": str(workspace.state["prepared"]),
         "precision": entry.get("precision", "fp32"),
-        "map": documents.finite(dict(workspace.map(space).facts)),
+        "map": documents.finite(dict((laid_out or workspace.map(space)).facts)),
         "neighbours": documents.finite(dict(workspace.neighbourhoods(space).facts)),
         **provenance(workspace, spaces.get(space).name, catalog),
     }

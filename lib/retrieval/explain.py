@@ -108,6 +108,16 @@ def explain(metric: str, query: Place, answer: Place) -> Explanation:
     return Explanation(value, parts, contributions.contributions(metric, query.vector, answer.vector), query, answer)
 
 
+def of_pair(workspace: Workspace, loaded: SearchableSpace, metric: str, query: Query, answer: Query) -> ExplainDocument:
+    """The explanation of a metric's value between two photos; the network is loaded once, where the space has one.
+
+    Raises what `place` raises.
+    """
+    embed = workspace.embedder(loaded.space) if workspace.prepared_space(loaded.space).needs_weights else None
+    places = [place(workspace, loaded, each, embed) for each in (query, answer)]
+    return document(explain(metric, places[0], places[1]), query.name, answer.name, loaded)
+
+
 def document(explained: Explanation, query: str, answer: str, loaded: SearchableSpace) -> ExplainDocument:
     """The explanation as the command `explain` prints it; `query` and `answer` are the photos' names."""
     parts, split = explained.parts, explained.dimensions

@@ -55,3 +55,8 @@ export function saveFile(blob, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser has fetched it by then
 }
+
+// Whether a link saves a picture: so Plotly saves a figure, and nothing else on our pages does with these names.
+export function isPicture(link) {
+  return link.href.startsWith("blob:") && /^petalscope-.*\.(png|svg)$/.test(link.download);
+}

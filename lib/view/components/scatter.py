@@ -198,6 +198,7 @@ def show(
     photos: Sequence[PointPhoto] = (),
     animation: Columns | None = None,
     link: Link | None = None,
+    provenance: str = "",
     on_click: Callable[[int], None],
     on_drawn: Callable[[DrawnPolygon], None] | None = None,
 ) -> None:
@@ -205,8 +206,9 @@ def show(
 
     `plane` names the layout: as long as it is the same, the browser keeps its view. `lit`, bool (n,), are the selected
     points, None for no selection. `animation` comes from `animation_columns`; `link` from `scatter_link.read`, for a
-    map that keeps its view in the address. Before the page runs again, `on_click` gets the catalog row of a clicked
-    point and `on_drawn` a lasso or box; without `on_drawn` there are no such tools.
+    map that keeps its view in the address; `provenance` goes into a saved picture of the map. Before the page runs
+    again, `on_click` gets the catalog row of a clicked point and `on_drawn` a lasso or box; without `on_drawn` there
+    are no such tools.
     """
     n = len(places["drawn"])
 
@@ -236,6 +238,7 @@ def show(
         "ink": theme.QUERY,
         "lasso": on_drawn is not None,
         "link": link,
+        "provenance": provenance,
     }
     assets.component("scatter")(
         data=data,

@@ -13,7 +13,7 @@ from lib.measure.clusters import NOISE_NAME
 from lib.measure.traits import CLUSTER, RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, photo_tiles, selection, theme, url_state
+from lib.view import cached, photo_tiles, provenance, selection, theme, url_state
 from lib.view.components import hover_photo, scatter, scatter_link
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
 from lib.view.embedding_map import photo_filter, sections
@@ -108,6 +108,7 @@ def draw(
         lines=None if lines is None else _line_columns(photos, xy, lines),
         photos=_photos_in_view(workspace, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
         link=scatter_link.read(is_second=key != "map"),
+        provenance=provenance.text(),
         on_click=lambda row: choose(photos, row, section=sections.QUERY),
         on_drawn=lambda drawn: select(photos, xy, coloured_by, drawn, section=sections.SELECTION),
     )

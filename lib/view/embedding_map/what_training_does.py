@@ -16,7 +16,7 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.view import cached, photo_tiles, url_state
+from lib.view import cached, photo_tiles, provenance, url_state
 from lib.view.components import hover_photo, scatter
 from lib.view.embedding_map import fidelity, plot, sections
 from lib.view.formatting import percent, plain
@@ -70,6 +70,7 @@ def draw(workspace: Workspace) -> None:
         title=f"maps of {', '.join(names)}, one after the other, coloured by class",
         lit=plot.selected(photos),
         animation=animation,
+        provenance=provenance.text(),
         on_click=lambda row: plot.choose(photos, row),
         on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(maps, drawn.position), label, drawn),
     )

@@ -20,7 +20,7 @@ from lib.learn.results import Run
 from lib.measure.traits import Trait
 from lib.settings import VERSION, Settings
 from lib.text import counted
-from lib.view import page_controls, theme
+from lib.view import page_controls, provenance, theme
 from lib.view.components import hover_photo, scatter
 from lib.view.figures import epoch_purity, style, training_clip
 
@@ -126,6 +126,7 @@ def _map(
         title=f"map of {len(kept.ids)} validation photos over {len(epochs)} epochs, coloured by class",
         lit=None,
         animation=scatter.animation_columns(planes, places["drawn"], follows=True),
+        provenance="\n".join([provenance.text(), f"Run: {run_id}"]),
         on_click=clicked,
     )
     if photo is not None:
@@ -196,7 +197,7 @@ def clip_of(measured: _Measured, run: Run) -> training_clip.Clip:
     kept = measured.embeddings
     regime = REGIMES[run["regime"]].title if run["regime"] in REGIMES else run["regime"]
     tested = "" if run["test_accuracy"] is None else f", {run['test_accuracy']:.1%} test"
-    provenance = {
+    facts = {
         "made_by": f"Petalscope {VERSION}",
         "run": run["id"],
         "test_accuracy": run["test_accuracy"],
@@ -218,5 +219,5 @@ def clip_of(measured: _Measured, run: Run) -> training_clip.Clip:
         purity={row.epoch: row.purity for row in measured.purity if row.purity is not None},
         title=f"{regime}, seed {run['seed']}{tested}",
         subtitle=f"{len(kept.ids)} validation photos of {run['dataset']['name']}; PCA of all epochs together",
-        comment=documents.json_text(provenance),
+        comment=documents.json_text(facts),
     )

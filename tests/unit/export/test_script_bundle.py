@@ -12,9 +12,11 @@ from lib.export import script_bundle
 
 COMPONENTS = (
     "crop_box",
+    "figure_files",
     "gallery",
     "histograms",
     "hover_photo",
+    "map_page",
     "paste_field",
     "plotly_clicks",
     "rank_lines",
