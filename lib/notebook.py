@@ -174,13 +174,13 @@ class OpenWorkspace:
 
 def _scores(row: EvaluationRow) -> dict[str, Any]:
     """A row of the `evaluate` document without its nesting."""
-    interval = row["ci95"]["map"] or [None, None]
+    low, high = row["ci95"]["map"] or (None, None)
     clean = row.get("without_leaks")
-    scores: dict[str, Any] = {name: row[name] for name in ("space", "metric", "queries", "left_out", "gallery")}  # type: ignore[literal-required]
+    scores: dict[str, Any] = {name: row[name] for name in ("space", "metric", "queries", "left_out", "gallery")}
     for title, measure in (("P", row["precision"]), ("R", row["recall"]), ("nDCG", row["ndcg"])):
         scores |= {f"{title}@{cut}": _number(value) for cut, value in measure.items()}
     scores |= {"R-Prec": _number(row["r_precision"]), "MAP@R": _number(row["map_at_r"]), "MRR": _number(row["mrr"])}
-    scores |= {"mAP": _number(row["map"]), "mAP low": _number(interval[0]), "mAP high": _number(interval[1])}
+    scores |= {"mAP": _number(row["map"]), "mAP low": _number(low), "mAP high": _number(high)}
     scores["mAP without leaks"] = _number(None if clean is None else clean["map"])
     return scores
 

@@ -41,7 +41,7 @@ def origin(workspace: Workspace, space: str, catalog: Catalog, laid_out: Map | N
         "dataset": workspace.state["dataset"]["name"],
         "images": len(catalog.ids),
         "prepared": str(workspace.state["prepared"]),
-        "precision": entry.get("precision", "fp32"),
+        "precision": entry.get("precision") or "fp32",
         "map": documents.finite(dict((laid_out or workspace.map(space)).facts)),
         "neighbours": documents.finite(dict(workspace.neighbourhoods(space).facts)),
         **provenance(workspace, spaces.get(space).name, catalog),
