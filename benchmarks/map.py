@@ -28,6 +28,7 @@ from benchmarks import crowd
 from benchmarks.timing import ONE_THREAD, ROUNDS, Row, children_seconds, most, tell
 from lib import settings as settings_module
 from lib.embed.fidelity import fidelity
+from lib.export import point_columns
 from lib.prepare import workspace
 from lib.settings import PROJECT
 from tests.helpers import browser_driver
@@ -98,7 +99,7 @@ def payload(opened: workspace.Workspace) -> Row:
 
     catalog = opened.catalog()
     label = traits(catalog, "resnet18", opened.neighbourhoods("resnet18"))["label"]
-    places = scatter.place_columns(catalog.frame, opened.map("resnet18").xy)
+    places = point_columns.place_columns(catalog.frame, opened.map("resnet18").xy)
     sent = {**places, **scatter.colour_columns(label, theme.class_colours(catalog.classes), places["drawn"])}
     del sent["drawn"]
     plain = len(json.dumps(sent))

@@ -22,7 +22,7 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     """Why two images are as close as a metric says: see `retrieval.explain`."""
     from lib.prepare import workspace
     from lib.retrieval import explain as explanations
-    from lib.retrieval import feedback, search
+    from lib.retrieval import search
     from lib.retrieval.query import find_query, query_part
 
     opened = workspace.open_workspace(settings)
@@ -31,16 +31,7 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     query, answer = (find_query(loaded.catalog, name) for name in (options.query, options.answer))
     if options.crop:
         query = query_part(loaded.catalog, query, options.crop)
-    embed = opened.embedder(loaded.space) if opened.prepared_space(loaded.space).needs_weights else None
-    start, end = (explanations.place(opened, loaded, each, embed) for each in (query, answer))
-    marks = marks_of(options)
-    if marks:
-        start = explanations.moved_place(
-            start, feedback.moved_vectors(loaded, start.vector[None], options.metric, marks)[0]
-        )
-    return explanations.document(
-        explanations.explain(options.metric, start, end), query.name, answer.name, loaded, marks
-    )
+    return explanations.of_pair(opened, loaded, options.metric, query, answer, marks_of(options))
 
 
 def show_explain(document: ExplainDocument) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, labels, prepare, search, train
+from lib.commands import explain, export, features, inspect, labels, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.embed.space import PRECISIONS
@@ -95,11 +95,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _evaluate_options(command)
     _space_commands(add, space, weights, seed)
-    add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
-        "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
-    )
-    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, weights, seed)
-    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
+    _label_commands(add, space, weights, seed)
     command = add(
         "map",
         prepare.make_map,
@@ -110,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _map_options(command)
+    _export_options(add, space, weights, seed)
     command = add(
         "train",
         train.train,
@@ -123,24 +120,10 @@ def parser() -> argparse.ArgumentParser:
     add("runs", train.runs, train.show_runs, "list the training runs, bundled and your own")
     command = add("inspect", inspect.inspect, inspect.show_inspect, "describe the collections of a Milvus store", store)
     command.add_argument("--collection", metavar="C", help="only this collection")
-    command = add(
-        "recall",
-        inspect.recall,
-        inspect.show_recall,
-        "measure the recall of a collection's index",
-        store,
-    )
-    _recall_options(command)
-    add(
-        "doctor",
-        inspect.doctor,
-        inspect.show_doctor,
-        "check what is ready, and name the remedy for the rest",
-        weights,
-        seed,
-        layout,
-        store,
-    )
+    help_ = "measure the recall of a collection's index"
+    _recall_options(add("recall", inspect.recall, inspect.show_recall, help_, store))
+    help_ = "check what is ready, and name the remedy for the rest"
+    add("doctor", inspect.doctor, inspect.show_doctor, help_, weights, seed, layout, store)
     return root
 
 
@@ -156,6 +139,32 @@ def _space_commands(
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
+    command = add("features", features.features, features.show_features, features.HELP, space, *shared)
+    command.add_argument("--dimension", type=_dimension, metavar="N", help="only this dimension, from 0")
+
+
+def _export_options(
+    add: Callable[..., argparse.ArgumentParser], space: argparse.ArgumentParser, *shared: argparse.ArgumentParser
+) -> None:
+    """The commands that write files for others."""
+    command = add("export", export.export, export.show_export, export.ABOUT, *shared)
+    command.add_argument("space", metavar="SPACE", help=_space_names())
+    command.add_argument("file", type=_path, metavar="FILE", help="ends in .parquet, .npy, .tsv or .zip (projector)")
+    command = add("export-map", export.export_map, export.show_export_map, export.ABOUT_MAP, space, *shared)
+    command.add_argument("file", type=_path, metavar="FILE.html", help="the file to write")
+    help_ = "thumbnails of at most N photos (default: as many as fit into 12 MB)"
+    command.add_argument("--photos", type=_dimension, metavar="N", help=help_)
+
+
+def _label_commands(
+    add: Callable[..., argparse.ArgumentParser], space: argparse.ArgumentParser, *shared: argparse.ArgumentParser
+) -> None:
+    """The commands about labels."""
+    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, *shared)
+    command = add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL)
+    decisions = command.add_mutually_exclusive_group(required=True)
+    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
+    decisions.add_argument("--clear", action="store_true", help="take the review away")
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
@@ -165,12 +174,6 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--crop", type=_box, metavar="L,T,R,B", help="only this part of QUERY, in percent")
     _mark_options(command)
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
-
-
-def _relabel_options(command: argparse.ArgumentParser) -> None:
-    decisions = command.add_mutually_exclusive_group(required=True)
-    decisions.add_argument("file", type=_path, nargs="?", metavar="FILE.csv", help="actions: keep, relabel, exclude")
-    decisions.add_argument("--clear", action="store_true", help="take the review away")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

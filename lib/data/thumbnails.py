@@ -44,6 +44,11 @@ def thumbnail(path: Path, sha256: str, size: int, folder: Path) -> bytes:
     return jpeg
 
 
+def thumbnail_image(path: Path, sha256: str, size: int, folder: Path) -> Image.Image:
+    """The picture of `thumbnail`, RGB. Raises ImageError as it does."""
+    return Image.open(io.BytesIO(thumbnail(path, sha256, size, folder))).convert("RGB")
+
+
 def open_same(path: Path, sha256: str) -> Image.Image:
     """The picture at `path`, upright RGB. Raises ImageError as `thumbnail` does."""
     picture = images.open_rgb(path)

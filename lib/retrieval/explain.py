@@ -17,7 +17,7 @@ from lib.embed.feature_maps import NO_MAPS, Picture, feature_map
 from lib.errors import ArtifactError, QueryError, Remedy
 from lib.learn import transforms
 from lib.prepare.workspace import Workspace
-from lib.retrieval import search
+from lib.retrieval import feedback, search
 from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.query import Query
 from lib.retrieval.search import SearchableSpace
@@ -118,6 +118,26 @@ def explain(metric: str, query: Place, answer: Place) -> Explanation:
     else:
         parts = position_parts.of_maps(metric, query.map, answer.map)
     return Explanation(value, parts, contributions.contributions(metric, query.vector, answer.vector), query, answer)
+
+
+def of_pair(
+    workspace: Workspace,
+    loaded: SearchableSpace,
+    metric: str,
+    query: Query,
+    answer: Query,
+    marks: Marks = NO_MARKS,
+) -> ExplainDocument:
+    """The explanation of a metric's value between two photos, the query moved by `marks`; the network is loaded once,
+    where the space has one.
+
+    Raises what `place` raises.
+    """
+    embed = workspace.embedder(loaded.space) if workspace.prepared_space(loaded.space).needs_weights else None
+    start, end = (place(workspace, loaded, each, embed) for each in (query, answer))
+    if marks:
+        start = moved_place(start, feedback.moved_vectors(loaded, start.vector[None], metric, marks)[0])
+    return document(explain(metric, start, end), query.name, answer.name, loaded, marks)
 
 
 def document(

@@ -28,7 +28,7 @@ from lib.learn import runs as records
 from lib.learn.normalise_record import normalise
 from lib.measure import clusters as measured_clusters
 from lib.measure import findings as measured_findings
-from lib.measure import leaks, map_verdict, stability_traits, stored_stability
+from lib.measure import leaks, map_verdict, space_traits, stored_stability
 from lib.measure import traits as measured_traits
 from lib.measure.clusters import Clusters
 from lib.measure.findings import Finding
@@ -136,17 +136,16 @@ def _traits(
     has_stability: bool,
     tags_stamp: artifacts.FileStamp | None,
 ) -> dict[str, Trait]:
-    record = workspace.space(space)["weights"]
-    weights = None if record is None else record["name"]
-    # Only runs of this space's own network, or classifiers on these very weights: other runs see other features.
-    space_runs = [run for run in runs(runs_version) if weights in (run["id"], run["weights"])]
-    default = measured_clusters.default_k(catalog(workspace))
-    others = [measured_clusters.trait(each, default) for each in _clusters(workspace, space, clusters_version)]
-    stable = stability(workspace, space) if has_stability else None
-    if stable is not None:
-        others += stability_traits.stability_traits(len(catalog(workspace).ids), stable)
-    photos, near = catalog(workspace), neighbourhoods(workspace, space)
-    return measured_traits.traits(photos, space, near, space_runs, others) | _tag_traits(workspace)
+    found = space_traits.joined(
+        workspace,
+        space,
+        catalog(workspace),
+        neighbourhoods(workspace, space),
+        runs(runs_version),
+        _clusters(workspace, space, clusters_version),
+        stability(workspace, space) if has_stability else None,
+    )
+    return found | _tag_traits(workspace)
 
 
 @st.cache_resource(

@@ -76,8 +76,9 @@ def begin(title: str, lead: str) -> None:
         st.session_state[_VIEWS_PLACE] = st.container(key="topbar_views", width="content")
         provenance.begin(lead)
         auth.account()
-        with st.container(width=1):  # it shows nothing, and would take half of the bar
+        with st.container(width=1, gap=None):  # they show nothing, and would take half of the bar
             home_link.complete(_HOME_LINK)
+            provenance.begin_figures()
     verdict.begin(title, lead)
     for sentence in errors:
         st.error(plain(sentence), icon=":material/error:")

@@ -8,10 +8,13 @@ from typing import Any
 import streamlit as st
 
 from lib import documents
+from lib.view.components import figure_files
 
 LABEL = "About these numbers"
 # Names in the session's state: the place in the bar, what the page shows, and the lines of the page's last run.
 _PLACE, _LEAD, _LINES = "provenance_place", "provenance_lead", "provenance_lines"
+# The place of what puts the lines into saved figures, and how often it was filled: each time needs a key of its own.
+_FIGURES, _TIMES = "provenance_figures", "provenance_times"
 
 
 def begin(lead: str) -> None:
@@ -19,6 +22,12 @@ def begin(lead: str) -> None:
     st.session_state[_PLACE] = st.empty()
     st.session_state[_LEAD] = lead
     st.session_state[_LINES] = {}
+    st.session_state[_TIMES] = 0
+
+
+def begin_figures() -> None:
+    """Keep a place, without height, for what puts the lines into the pictures of figures that are saved."""
+    st.session_state[_FIGURES] = st.empty()
 
 
 def show(lines: Mapping[str, str]) -> None:
@@ -29,6 +38,9 @@ def show(lines: Mapping[str, str]) -> None:
         st.markdown(f"**{LABEL}**")
         st.caption(st.session_state[_LEAD])
         st.code(text(), language=None, wrap_lines=True)
+    st.session_state[_TIMES] += 1
+    with st.session_state[_FIGURES]:
+        figure_files.complete(text(), f"figure_files_{st.session_state[_TIMES]}")
 
 
 def lines() -> dict[str, str]:

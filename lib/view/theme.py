@@ -6,14 +6,12 @@ metrics have 3 : 1 against both grounds, and no class's colour (`tests/unit/view
 
 from __future__ import annotations
 
-import colorsys
 import itertools
 from collections.abc import Iterable, Mapping
 
-from lib.text import natural_key
+from lib import palette
 
-# Okabe & Ito ("Color Universal Design", 2008) without black and yellow, which vanish on dark or light ground.
-CLASS_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
+CLASS_COLOURS, class_colours, QUERY = palette.CLASS_COLOURS, palette.class_colours, palette.QUERY
 SPLIT_COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#CC79A7"}
 # Bright, from violet (nothing pretrained) to red. A regime has a marker as well, for those who see hues alike.
 REGIME_COLOURS = {"scratch": "#9080e0", "transfer": "#9010f8", "finetune": "#c00080", "init": "#f83850"}
@@ -26,18 +24,9 @@ RIGHT, WRONG = "#009E73", "#D55E00"
 MUTED = "#8c8794"
 # Perceptually even and safe for the colour-blind, dark to light.
 SCALE = "Viridis"
-# Unlike any class colour, and visible on light and dark ground.
-QUERY = "#7a5cff"
 # Over a grey photo, from the weakest part to the strongest: what brings two photos together, and what holds them apart.
 # Amber and blue stay apart for every colour-blind eye, and both become lighter with strength.
 BINDS, DIVIDES = ("#d9480f", "#ffc72c"), ("#2747c7", "#74b9ff")
-
-
-def class_colours(labels: Iterable[str]) -> dict[str, str]:
-    """A colour for each class, by its position among all class names in order; from the seventh on, generated hues."""
-    # A trait of numbers comes here as well, and needs no natural order.
-    names = sorted(set(labels), key=lambda name: natural_key(name) if isinstance(name, str) else ((), name))
-    return {name: CLASS_COLOURS[i] if i < len(CLASS_COLOURS) else _generated(i) for i, name in enumerate(names)}
 
 
 def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> dict[str, str]:
@@ -46,15 +35,8 @@ def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> 
     groups: dict[str, str] = {}
     for group, label in classes.items():
         colour = colours.get(label, MUTED)
-        groups[group] = colour if colour not in groups.values() else _generated(len(colours) + len(groups))
+        groups[group] = colour if colour not in groups.values() else palette.generated(len(colours) + len(groups))
     return groups
-
-
-def _generated(position: int) -> str:
-    # Steps of the golden angle keep any number of hues apart; three lightnesses distinguish neighbouring hues.
-    hue, lightness = position * 0.618034 % 1.0, (0.45, 0.6, 0.35)[position % 3]
-    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.55)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def metric_colours(names: Iterable[str]) -> dict[str, str]:

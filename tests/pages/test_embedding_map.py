@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.embed import out_of_sample
 from lib.embed.projection import MapParameters
+from lib.export import point_columns
 from lib.measure.traits import Trait
 from lib.prepare import workspace
 from lib.retrieval import search
@@ -330,7 +331,7 @@ def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: py
     xy[:900] = xy[:900] / 50 + 3  # most of them in one place
     frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})
     trait = Trait("label", "Class", "", "class", frame["label"].to_numpy(dtype=object))
-    places = scatter.place_columns(frame, xy)
+    places = point_columns.place_columns(frame, xy)
     colour = scatter.colour_columns(trait, {"a": "#000000", "b": "#ffffff"}, places["drawn"])
     shown = unpacked({**places, **colour})
     assert len(set(shown.ids)) == 300

@@ -7,19 +7,16 @@ depends on them. The browser's reports come from outside, so they are checked.
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from lib.documents.search import SearchResult
+from lib.export.point_columns import Columns, encoded
 from lib.measure.traits import Trait
 from lib.view import theme
 from lib.view.components import assets
@@ -27,16 +24,10 @@ from lib.view.components.scatter_link import Link
 
 # At most so many points in view are drawn as photos.
 MAX_PHOTOS = 100
-# With more points than `DENSE`, a map shows their density in `BINS` × `BINS` bins, and `SAMPLE` of them as points.
-DENSE, SAMPLE, BINS = 50_000, 20_000, 240
-# Points are drawn this large (px) below `MANY` of them, else smaller.
-LARGE_POINT, SMALL_POINT, MANY = 6, 4, 20_000
 # Number of colours of a scale, and the code of an unknown value.
 SHADES, UNKNOWN = 256, 0xFFFF
 # No hand draws a longer polygon.
 MAX_CORNERS = 20_000
-# A part of the message to the browser, as JSON; arrays are base64 of little-endian values.
-Columns = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,49 +76,6 @@ class DrawnPolygon:
     position: float = 0.0
 
 
-def _encoded(values: np.ndarray, dtype: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode()
-
-
-def place_columns(frame: pd.DataFrame, xy: np.ndarray) -> Columns:
-    """Ids, classes and places of the points, for `show`: all images of a catalog, or a sample above `DENSE`.
-
-    `xy` is (n, 2), row for row with the catalog. The sample is always the same; its rows are in "drawn".
-    """
-    rows = np.arange(len(frame))
-    if len(frame) > DENSE:
-        rows = np.sort(np.random.default_rng(0).choice(len(frame), SAMPLE, replace=False))
-    classes, labels = np.unique(frame["label"].to_numpy(dtype=str), return_inverse=True)
-    low, high = (xy.min(axis=0), xy.max(axis=0)) if len(xy) else (np.zeros(2), np.ones(2))
-    return {
-        "xy": _encoded(xy[rows], "<f4"),
-        "rows": _encoded(rows, "<u4"),
-        "ids": json.dumps(frame["id"].to_numpy()[rows].tolist()),
-        "classes": classes.tolist(),
-        "labels": _encoded(labels[rows], "<u2"),
-        "bounds": [float(side) for side in (*low, *high)],
-        "density": _density(xy) if len(frame) > DENSE else None,
-        "point_size": LARGE_POINT if len(frame) < MANY else SMALL_POINT,
-        "drawn": rows,
-    }
-
-
-def _density(xy: np.ndarray) -> dict[str, Any]:
-    """The density of points (n, 2) as a small image, darker for more on a logarithmic scale, with its edges."""
-    from PIL import Image
-
-    counts, x, y = np.histogram2d(xy[:, 0], xy[:, 1], bins=BINS)
-    depth = np.log1p(counts.T[::-1])
-    shade = np.zeros((BINS, BINS, 4), dtype=np.uint8)
-    shade[..., :3] = (128, 118, 138)
-    shade[..., 3] = (190 * depth / max(depth.max(), 1e-9)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(shade).save(buffer, "PNG")
-    edges = {"left": x[0], "right": x[-1], "bottom": y[0], "top": y[-1]}
-    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return {"src": source, **{side: float(edge) for side, edge in edges.items()}}
-
-
 def colour_codes(trait: Trait, colours: dict[str, str]) -> np.ndarray:
     """The colour of each image by a trait, uint16 (n,): its index in `colours`, or the shade of its number."""
     if trait.kind == "number":
@@ -147,7 +95,7 @@ def colour_columns(trait: Trait, colours: dict[str, str], drawn: np.ndarray) -> 
     if trait.kind == "number":
         palette = list(_shades())
         scale = {"title": trait.title, "low": float(trait.low), "high": float(trait.high)}
-        values = _encoded(trait.values[drawn], "<f4")
+        values = encoded(trait.values[drawn], "<f4")
     else:
         palette = list(colours.values())
         used = set(codes.tolist())
@@ -155,7 +103,7 @@ def colour_columns(trait: Trait, colours: dict[str, str], drawn: np.ndarray) -> 
         entries = [(code, name) for code, name in enumerate(colours) if trait.kind == "class" or code in used]
         legend += [{"name": name, "code": code, "colour": palette[code]} for code, name in entries]
     return {
-        "codes": _encoded(codes[drawn], "<u2"),
+        "codes": encoded(codes[drawn], "<u2"),
         # Names of values that are written on the map in place of those of the classes, by code.
         "names": [name if name in trait.classes else "" for name in colours] if trait.classes else None,
         "palette": palette,
@@ -210,7 +158,7 @@ def animation_columns(planes: dict[str, np.ndarray], drawn: np.ndarray, *, follo
     With `follows` the last plane is shown first, and a plane that is added later is moved to.
     """
     all_xy = np.concatenate(list(planes.values()))
-    stops = [{"title": title, "xy": _encoded(xy[drawn], "<f4")} for title, xy in planes.items()]
+    stops = [{"title": title, "xy": encoded(xy[drawn], "<f4")} for title, xy in planes.items()]
     return {
         "stops": stops,
         "follows": follows,
@@ -250,6 +198,7 @@ def show(
     photos: Sequence[PointPhoto] = (),
     animation: Columns | None = None,
     link: Link | None = None,
+    provenance: str = "",
     on_click: Callable[[int], None],
     on_drawn: Callable[[DrawnPolygon], None] | None = None,
 ) -> None:
@@ -257,8 +206,9 @@ def show(
 
     `plane` names the layout: as long as it is the same, the browser keeps its view. `lit`, bool (n,), are the selected
     points, None for no selection. `animation` comes from `animation_columns`; `link` from `scatter_link.read`, for a
-    map that keeps its view in the address. Before the page runs again, `on_click` gets the catalog row of a clicked
-    point and `on_drawn` a lasso or box; without `on_drawn` there are no such tools.
+    map that keeps its view in the address; `provenance` goes into a saved picture of the map. Before the page runs
+    again, `on_click` gets the catalog row of a clicked point and `on_drawn` a lasso or box; without `on_drawn` there
+    are no such tools.
     """
     n = len(places["drawn"])
 
@@ -281,13 +231,14 @@ def show(
         "key": key,
         "plane": plane,
         "title": title,
-        "lit": None if lit is None else _encoded(np.packbits(lit[places["drawn"]]), "u1"),
+        "lit": None if lit is None else encoded(np.packbits(lit[places["drawn"]]), "u1"),
         "lines": lines,
         "photos": list(photos),
         "max_photos": MAX_PHOTOS if n else 0,
         "ink": theme.QUERY,
         "lasso": on_drawn is not None,
         "link": link,
+        "provenance": provenance,
     }
     assets.component("scatter")(
         data=data,

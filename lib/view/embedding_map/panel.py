@@ -1,10 +1,11 @@
-"""The panel beside the map: the section that is open, and links that carry query and selection to other pages."""
+"""The panel beside the map: the section that is open, links that carry query and selection to other pages, export."""
 
 from __future__ import annotations
 
 from lib.prepare.workspace import Workspace
 from lib.view.embedding_map import (
     clusters,
+    exports,
     fidelity,
     findings,
     photo_filter,
@@ -49,3 +50,4 @@ def show(
     else:
         fidelity.show(workspace, main, second, colour)
     selected_photos.links(workspace)
+    exports.show(workspace, main)

@@ -7,11 +7,13 @@ import streamlit as st
 
 from lib.data.catalog import Catalog
 from lib.errors import ImageError
+from lib.export import point_columns
+from lib.export.point_columns import Columns
 from lib.measure.clusters import NOISE_NAME
 from lib.measure.traits import CLUSTER, RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, photo_tiles, selection, theme, url_state
+from lib.view import cached, photo_tiles, provenance, selection, theme, url_state
 from lib.view.components import hover_photo, scatter, scatter_link
 from lib.view.components.scatter import DrawnPolygon, LineColumns, Lines, PointPhoto
 from lib.view.embedding_map import photo_filter, sections
@@ -64,14 +66,14 @@ def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _places(version: str, space: str, key: str, aligned: str, _photos: Catalog, _xy: np.ndarray) -> scatter.Columns:
-    return scatter.place_columns(_photos.frame, _xy)
+def _places(version: str, space: str, key: str, aligned: str, _photos: Catalog, _xy: np.ndarray) -> Columns:
+    return point_columns.place_columns(_photos.frame, _xy)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _colour(
     version: str, space: str, key: str, name: str, about: str, _photos: Catalog, _trait: Trait, _drawn: np.ndarray
-) -> scatter.Columns:
+) -> Columns:
     return scatter.colour_columns(_trait, colours(_photos, _trait), _drawn)
 
 
@@ -106,6 +108,7 @@ def draw(
         lines=None if lines is None else _line_columns(photos, xy, lines),
         photos=_photos_in_view(workspace, xy, scatter.rows_in_view(key, plane, len(xy)), lit),
         link=scatter_link.read(is_second=key != "map"),
+        provenance=provenance.text(),
         on_click=lambda row: choose(photos, row, section=sections.QUERY),
         on_drawn=lambda drawn: select(photos, xy, coloured_by, drawn, section=sections.SELECTION),
     )
@@ -115,8 +118,8 @@ def draw(
 def colour_note(workspace: Workspace, shown: DisplayedMap, colour: str) -> str:
     """What the colours of a map mean, as Markdown."""
     coloured_by, n = trait(workspace, shown, colour), len(cached.catalog(workspace).frame)
-    density = f" Grey is the density of all photos; {scatter.SAMPLE:,} of them are drawn as points."
-    return f"**{coloured_by.title}**: {coloured_by.about}{density if n > scatter.DENSE else ''}"
+    density = f" Grey is the density of all photos; {point_columns.SAMPLE:,} of them are drawn as points."
+    return f"**{coloured_by.title}**: {coloured_by.about}{density if n > point_columns.DENSE else ''}"
 
 
 def selected(photos: Catalog) -> np.ndarray | None:

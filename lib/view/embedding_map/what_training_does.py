@@ -10,11 +10,13 @@ from lib.documents.runs import ResultRow
 from lib.embed import spaces
 from lib.embed.procrustes import aligned
 from lib.errors import ArtifactError
+from lib.export import point_columns
+from lib.export.point_columns import Columns
 from lib.learn import results
 from lib.learn import runs as records
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.view import cached, photo_tiles, url_state
+from lib.view import cached, photo_tiles, provenance, url_state
 from lib.view.components import hover_photo, scatter
 from lib.view.embedding_map import fidelity, plot, sections
 from lib.view.formatting import percent, plain
@@ -34,11 +36,11 @@ def _aligned_maps(workspace: Workspace, names: tuple[str, ...]) -> dict[str, np.
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
-def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[scatter.Columns, ...]:
+def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[Columns, ...]:
     """What the component draws: the places on the first map, the colours of the classes, and the other maps."""
     photos, maps = cached.catalog(workspace), _aligned_maps(workspace, names)
     label = cached.traits(workspace, names[0])["label"]
-    places = scatter.place_columns(photos.frame, next(iter(maps.values())))
+    places = point_columns.place_columns(photos.frame, next(iter(maps.values())))
     colour = scatter.colour_columns(label, photo_tiles.colours(photos), places["drawn"])
     # The density would be that of one map only.
     return {**places, "density": None}, colour, scatter.animation_columns(maps, places["drawn"])
@@ -68,6 +70,7 @@ def draw(workspace: Workspace) -> None:
         title=f"maps of {', '.join(names)}, one after the other, coloured by class",
         lit=plot.selected(photos),
         animation=animation,
+        provenance=provenance.text(),
         on_click=lambda row: plot.choose(photos, row),
         on_drawn=lambda drawn: plot.select(photos, scatter.interpolate(maps, drawn.position), label, drawn),
     )

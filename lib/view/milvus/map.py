@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from lib.documents.inspect import CollectionDocument
+from lib.export import point_columns
 from lib.measure.traits import Trait
 from lib.store import rows as store_rows
-from lib.view import cached, formatting, page_controls, photo_tiles, theme, url_state
+from lib.view import cached, formatting, page_controls, photo_tiles, provenance, theme, url_state
 from lib.view.cached_milvus import MilvusContext
 from lib.view.components import scatter
 from lib.view.formatting import plain
@@ -53,14 +54,16 @@ def show(context: MilvusContext) -> None:
     values = [fields.get(colour_field) for fields in sample.fields] if colour_field else [None] * len(sample.keys)
     trait, colours = _trait(context, colour_field, values)
     frame = pd.DataFrame({"id": sample.keys, "label": ["" if value is None else str(value) for value in values]})
-    points = scatter.place_columns(frame, plane.xy)
+    points = point_columns.place_columns(frame, plane.xy)
+    title = f"{_METHODS[method]} of {field}: {len(sample.keys):,} rows, coloured by {colour_field or 'nothing'}"
     scatter.show(
         points,
         scatter.colour_columns(trait, colours, points["drawn"]),
         key="milvus_map",
         plane=f"{context.connection.key} {context.name} {field} {method} {most}",
-        title=f"{_METHODS[method]} of {field}: {len(sample.keys):,} rows, coloured by {colour_field or 'nothing'}",
+        title=title,
         lit=None,
+        provenance="\n".join([provenance.text(), f"Collection: {context.name}", title]),
         on_click=click,
     )
     st.caption(_about(method, len(sample.keys), entry["rows"]["count"], plane))

@@ -12,6 +12,7 @@ import streamlit as st
 from lib import documents
 from lib.embed import epoch_maps
 from lib.embed.epoch_maps import EpochMaps, Separation
+from lib.export import point_columns
 from lib.learn import epoch_embeddings
 from lib.learn.epoch_embeddings import EpochEmbeddings
 from lib.learn.regimes import REGIMES
@@ -19,7 +20,7 @@ from lib.learn.results import Run
 from lib.measure.traits import Trait
 from lib.settings import VERSION, Settings
 from lib.text import counted
-from lib.view import page_controls, theme
+from lib.view import page_controls, provenance, theme
 from lib.view.components import hover_photo, scatter
 from lib.view.figures import epoch_purity, style, training_clip
 
@@ -109,7 +110,7 @@ def _map(
     stops = [epoch for i, epoch in enumerate(epochs) if i % stride == 0 or i == len(epochs) - 1]
     planes = {_epoch(epoch): measured.maps.planes[epoch] for epoch in stops}
     last = measured.maps.planes[epochs[-1]]
-    places = scatter.place_columns(pd.DataFrame({"id": kept.ids, "label": kept.labels}), last)
+    places = point_columns.place_columns(pd.DataFrame({"id": kept.ids, "label": kept.labels}), last)
     colours = theme.class_colours(map(str, kept.facts.get("classes") or kept.labels))
     label = Trait("label", "Class", "", "class", np.asarray(kept.labels, dtype=object))
 
@@ -125,6 +126,7 @@ def _map(
         title=f"map of {len(kept.ids)} validation photos over {len(epochs)} epochs, coloured by class",
         lit=None,
         animation=scatter.animation_columns(planes, places["drawn"], follows=True),
+        provenance="\n".join([provenance.text(), f"Run: {run_id}"]),
         on_click=clicked,
     )
     if photo is not None:
@@ -207,7 +209,7 @@ def clip_of(measured: _Measured, run: Run) -> training_clip.Clip:
     kept = measured.embeddings
     regime = REGIMES[run["regime"]].title if run["regime"] in REGIMES else run["regime"]
     tested = "" if run["test_accuracy"] is None else f", {run['test_accuracy']:.1%} test"
-    provenance = {
+    facts = {
         "made_by": f"Petalscope {VERSION}",
         "run": run["id"],
         "test_accuracy": run["test_accuracy"],
@@ -229,5 +231,5 @@ def clip_of(measured: _Measured, run: Run) -> training_clip.Clip:
         purity={row.epoch: row.purity for row in measured.purity if row.purity is not None},
         title=f"{regime}, seed {run['seed']}{tested}",
         subtitle=f"{len(kept.ids)} validation photos of {run['dataset']['name']}; PCA of all epochs together",
-        comment=documents.json_text(provenance),
+        comment=documents.json_text(facts),
     )

@@ -1,6 +1,7 @@
 // The buttons above the map: what dragging does, zoom, what is drawn beside the points, full screen, and a PNG file.
 
 import { element } from "../dom.js";
+import { saveFile, withProvenance } from "../picture_files.js";
 import { ZOOM_STEP } from "./view.js";
 
 const TOOLS = [
@@ -22,7 +23,7 @@ export function fullScreenTarget(root) {
   return root.getRootNode().host?.closest(".st-key-workspace") ?? root;
 }
 
-// Save what is drawn: ground, density, points and overlay.
+// Save what is drawn: ground, density, points and overlay, with the provenance that the server sent.
 function savePicture(chart) {
   const { root, points, over, density } = chart;
   const picture = element("canvas");
@@ -37,10 +38,9 @@ function savePicture(chart) {
   chart.drawPoints();
   brush.drawImage(points, 0, 0);
   brush.drawImage(over, 0, 0);
-  const link = element("a");
-  link.download = "petalscope-map.png";
-  link.href = picture.toDataURL("image/png");
-  link.click();
+  picture.toBlob(async (blob) =>
+    saveFile(await withProvenance(blob, chart.state.data.provenance), "petalscope-map.png"),
+  );
 }
 
 export function createToolbar(chart, bar) {
@@ -54,8 +54,14 @@ export function createToolbar(chart, bar) {
     node.title = name;
     node.setAttribute("aria-label", name);
   };
+  // The symbol is a ligature of Streamlit's font; a document without that font draws it by its name.
+  const setSymbol = (node, symbol) => {
+    node.textContent = symbol;
+    node.dataset.symbol = symbol;
+  };
   const button = (name, symbol, onClick) => {
-    const node = element("button", "tool", symbol);
+    const node = element("button", "tool");
+    setSymbol(node, symbol);
     node.type = "button";
     nameButton(node, name);
     node.onclick = onClick;
@@ -95,7 +101,7 @@ export function createToolbar(chart, bar) {
     if (!root.isConnected) document.removeEventListener("fullscreenchange", followScreen);
     const isFull = Boolean(document.fullscreenElement);
     nameButton(screen, isFull ? LEAVE : FULL);
-    screen.textContent = isFull ? "fullscreen_exit" : "fullscreen";
+    setSymbol(screen, isFull ? "fullscreen_exit" : "fullscreen");
   }
 
   // A finger that moves the map up or down scrolls the page, as elsewhere; one that draws does not.

@@ -1,4 +1,4 @@
-"""lib.view.components.assets: ES modules joined into the one script that Streamlit takes."""
+"""lib.export.script_bundle: ES modules joined into the one script that Streamlit takes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lib.view.components import assets
+from lib.export import script_bundle
 
 COMPONENTS = (
     "crop_box",
+    "figure_files",
     "gallery",
     "histograms",
     "hover_photo",
+    "map_page",
     "paste_field",
     "plotly_clicks",
     "rank_lines",
@@ -50,7 +52,7 @@ def test_a_joined_script_does_what_its_modules_do(tmp_path: Path) -> None:
         double='import { START } from "../start.js";\nconst secret = START - 21;\n'
         "export function twice(value) {\n  return secret * value;\n}\n",
     )
-    assert _default_of(assets.bundle(entry), tmp_path) == str(2 * 23 + 1 + 100)
+    assert _default_of(script_bundle.bundle(entry), tmp_path) == str(2 * 23 + 1 + 100)
 
 
 def test_a_module_is_joined_once_and_before_those_that_import_it(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_module_is_joined_once_and_before_those_that_import_it(tmp_path: Path)
         b='import { c } from "./c.js";\nexport const b = c;\n',
         c="export const c = 1; // shared\n",
     )
-    script = assets.bundle(entry)
+    script = script_bundle.bundle(entry)
     assert script.count("// shared") == 1
     assert script.index("// shared") < script.index("const a = c") < script.index("const b = c")
     assert [line for line in script.splitlines() if line.startswith(("import", "export"))] == [
@@ -82,7 +84,7 @@ def test_a_module_is_joined_once_and_before_those_that_import_it(tmp_path: Path)
 def test_a_form_that_cannot_be_joined_is_refused(tmp_path: Path, line: str) -> None:
     entry = _write(tmp_path, main=f"{line}\nexport default function main() {{}}\n", a="export const a = 1;\n")
     with pytest.raises(ValueError, match="cannot be joined"):
-        assets.bundle(entry)
+        script_bundle.bundle(entry)
 
 
 def test_an_imported_default_is_refused(tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_an_imported_default_is_refused(tmp_path: Path) -> None:
         a="export default function a() {}\n",
     )
     with pytest.raises(ValueError, match="cannot be joined"):
-        assets.bundle(entry)
+        script_bundle.bundle(entry)
 
 
 def test_a_circle_of_imports_is_named(tmp_path: Path) -> None:
@@ -103,13 +105,13 @@ def test_a_circle_of_imports_is_named(tmp_path: Path) -> None:
         b='import { a } from "./a.js";\nexport const b = 1;\n',
     )
     with pytest.raises(ValueError, match=r"main\.js → a\.js → b\.js → a\.js"):
-        assets.bundle(entry)
+        script_bundle.bundle(entry)
 
 
 @needs_node
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_every_component_is_a_script_with_one_default_function(tmp_path: Path, name: str) -> None:
-    script = assets.bundle(assets.FOLDER / f"{name}.js")
+    script = script_bundle.bundle(script_bundle.FOLDER / f"{name}.js")
     # Loading it runs everything but the component itself.
     (tmp_path / "joined.mjs").write_text(script, encoding="utf-8")
     (tmp_path / "run.mjs").write_text('import main from "./joined.mjs";\nconsole.log(typeof main);\n')
@@ -118,12 +120,11 @@ def test_every_component_is_a_script_with_one_default_function(tmp_path: Path, n
 
 
 def test_no_script_or_style_is_a_string_in_python_or_too_long() -> None:
-    for file in assets.FOLDER.rglob("*.js"):
+    for file in script_bundle.FOLDER.rglob("*.js"):
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 350, file
-    for file in assets.FOLDER.rglob("*.py"):
-        if file.name != "assets.py":
-            text = file.read_text(encoding="utf-8")
-            assert "export default" not in text and "display: grid" not in text, file
+    for file in script_bundle.FOLDER.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "export default" not in text and "display: grid" not in text, file
 
 
 def test_styles_come_with_the_modules_that_need_them(tmp_path: Path) -> None:
@@ -131,7 +132,25 @@ def test_styles_come_with_the_modules_that_need_them(tmp_path: Path) -> None:
         'import { part } from "./part.js";\nexport default function entry() {\n  part();\n}\n'
     )
     (tmp_path / "part.js").write_text("export function part() {}\n")
-    assert assets.styles(tmp_path / "entry.js") is None
+    assert script_bundle.styles(tmp_path / "entry.js") is None
     (tmp_path / "entry.css").write_text("a { color: red; }\n")
     (tmp_path / "part.css").write_text("b { color: blue; }\n")
-    assert assets.styles(tmp_path / "entry.js") == "b { color: blue; }\na { color: red; }\n"
+    assert script_bundle.styles(tmp_path / "entry.js") == "b { color: blue; }\na { color: red; }\n"
+
+
+@needs_node
+def test_bundles_joined_as_expressions_do_not_meet(tmp_path: Path) -> None:
+    entries = []
+    for name in ("one", "two"):
+        (tmp_path / f"{name}_value.js").write_text(f"export const value = '{name}';\n")
+        source = f'import {{ value }} from "./{name}_value.js";\nexport default function f() {{\n  return value;\n}}\n'
+        entries.append(tmp_path / f"{name}.js")
+        entries[-1].write_text(source)
+    calls = ", ".join(f"({script_bundle.expression(entry)})()" for entry in entries)
+    assert _default_of(f"export default () => [{calls}].join();\n", tmp_path) == "one,two"
+
+
+def test_a_bundle_without_a_default_function_is_no_expression(tmp_path: Path) -> None:
+    entry = _write(tmp_path, main="const a = 1;\n")
+    with pytest.raises(ValueError, match="exports no default function"):
+        script_bundle.expression(entry)
