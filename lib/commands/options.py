@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, labels, prepare, search, train
+from lib.commands import explain, features, imports, inspect, labels, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.embed.space import PRECISIONS
@@ -95,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _evaluate_options(command)
     _space_commands(add, space, weights, seed)
+    _add_space_options(add("add-space", imports.add_space, imports.show_add, imports.ABOUT_ADD, store))
+    command = add("remove-space", imports.remove_space, imports.show_remove, imports.ABOUT_REMOVE, store)
+    command.add_argument("name", metavar="NAME", help="a space that `prepare` does not make by default")
     add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
         "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
     )
@@ -156,6 +159,20 @@ def _space_commands(
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
+
+
+def _add_space_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the name of the space: a-z, 0-9, - and _")
+    help_ = "vectors, a row for each photo: .npy, .npz, .parquet, .csv, .tsv or .safetensors"
+    command.add_argument("file", type=_path, nargs="?", metavar="FILE", help=help_)
+    help_ = "column, array or file of the photos' ids (default: a usual name, else the catalog's order)"
+    command.add_argument("--ids", default="", metavar="COLUMN|FILE", help=help_)
+    command.add_argument("--vectors", default="", metavar="COLUMN", help="column or array of the vectors")
+    command.add_argument("--text", type=_path, metavar="FILE", help="texts with vectors (text, vector), to search with")
+    command.add_argument("--collection", metavar="C", help="take the vectors from this Milvus collection, not a file")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the only one)")
+    command.add_argument("--id-field", default="", metavar="F", help="its field of ids (default: the primary key)")
+    command.add_argument("--store", metavar="URI", help="the store of that collection (default: that of --milvus-uri)")
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
