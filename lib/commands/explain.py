@@ -20,7 +20,7 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     """Why two images are as close as a metric says: see `retrieval.explain`."""
     from lib.prepare import workspace
     from lib.retrieval import explain as explanations
-    from lib.retrieval import search
+    from lib.retrieval import explain_vectors, search
     from lib.retrieval.query import find_query, query_part
 
     opened = workspace.open_workspace(settings)
@@ -29,6 +29,8 @@ def explain(settings: Settings, options: argparse.Namespace) -> ExplainDocument:
     query, answer = (find_query(loaded.catalog, name) for name in (options.query, options.answer))
     if options.crop:
         query = query_part(loaded.catalog, query, options.crop)
+    if not explain_vectors.has_places(opened, loaded.space):
+        return explain_vectors.document(opened, loaded, options.metric, query, answer)
     embed = opened.embedder(loaded.space) if opened.prepared_space(loaded.space).needs_weights else None
     places = [explanations.place(opened, loaded, each, embed) for each in (query, answer)]
     return explanations.document(
@@ -45,7 +47,7 @@ def show_explain(document: ExplainDocument) -> str:
         f"{space} · {document['metric']} {document['value']:.6g} ({direction})",
     ]
     if document["why"] is not None:
-        return printable([*lines, document["why"]])
+        return printable([*lines, document["why"], *([] if document["parts"]["query"] else _dimensions(document))])
     grids = [np.array(document["parts"]["query"]), np.array(document["parts"]["answer"])]
     sums = [float(grid.sum()) for grid in grids]
     height, width = document["grid"]
@@ -62,12 +64,16 @@ def show_explain(document: ExplainDocument) -> str:
     heads = [f"query {sums[0]:.4g}", f"answer {sums[1]:.4g}"]
     lines.append(f"  {heads[0].ljust(len(rows[0][0]))}     {heads[1]}")
     lines += [f"  {left}     {right}" for left, right in zip(*rows, strict=True)]
+    return printable([*lines, *_dimensions(document)])
+
+
+def _dimensions(document: ExplainDocument) -> list[str]:
+    """The dimensions with the largest parts."""
     noun = "value" if document["space"] == "pixels" else "feature"
-    lines += [
+    return [
         f"  {noun} {each['dimension']:<5} {each['part']:+.4g}  (query {each['query']:.4g}, answer {each['answer']:.4g})"
         for each in document["dimensions"][:DIMENSIONS]
     ]
-    return printable(lines)
 
 
 def _blocks(grid: np.ndarray) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.commands.progress import ProgressBar
-from lib.documents.spaces import AddSpaceDocument, NamedPhotos, RemoveSpaceDocument
+from lib.documents.spaces import AddSpaceDocument, RemoveSpaceDocument
 from lib.errors import QueryError
 from lib.progress import Reporter
 from lib.settings import Settings
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
 
 ABOUT_ADD = "make a space of vectors that another program computed, from a file or a Milvus collection"
 ABOUT_REMOVE = "remove a space: its vectors, maps, measurements and collections"
+
+
+def register(add: Callable[..., argparse.ArgumentParser], *parents: argparse.ArgumentParser) -> None:
+    """Add both commands, and their options, to the parser."""
+    command = add("add-space", add_space, show_add, ABOUT_ADD, *parents)
+    command.add_argument("name", metavar="NAME", help="the name of the space: a-z, 0-9, - and _")
+    help_ = "vectors, a row for each photo: .npy, .npz, .parquet, .csv, .tsv or .safetensors"
+    command.add_argument("file", type=Path, nargs="?", metavar="FILE", help=help_)
+    help_ = "column, array or file of the photos' ids (default: a usual name, else the catalog's order)"
+    command.add_argument("--ids", default="", metavar="COLUMN|FILE", help=help_)
+    command.add_argument("--vectors", default="", metavar="COLUMN", help="column or array of the vectors")
+    command.add_argument("--text", type=Path, metavar="FILE", help="texts with vectors (text, vector), to search with")
+    command.add_argument("--collection", metavar="C", help="take the vectors from this Milvus collection, not a file")
+    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the only one)")
+    command.add_argument("--id-field", default="", metavar="F", help="its field of ids (default: the primary key)")
+    command.add_argument("--store", metavar="URI", help="the store of that collection (default: that of --milvus-uri)")
+    command = add("remove-space", remove_space, show_remove, ABOUT_REMOVE, *parents)
+    command.add_argument("name", metavar="NAME", help="a space that `prepare` does not make by default")
 
 
 def add_space(settings: Settings, options: argparse.Namespace) -> AddSpaceDocument:
@@ -66,32 +85,15 @@ def _collection(settings: Settings, options: argparse.Namespace, folder: Path, r
 
 
 def show_add(document: AddSpaceDocument) -> str:
-    """What was matched and how, and what is odd about the vectors."""
-    name, photos = document["name"], counted(document["count"], "photo")
-    ids = f"ids: {document['ids']}, " if document["ids"] != "none" else ""
-    lines = [f"space {name}: {photos} × {document['dim']:,} from {document['file']} ({ids}matched {document['how']})"]
-    if document["cached"]:
-        lines[0] += ", nothing to compute"
-    if document["extra_count"]:
-        lines.append(f"{counted(document['extra_count'], 'row')} of no photo, ignored: {_first(document['extra'])}")
-    if document["projected_from"]:
-        lines.append(f"projected at random from {document['projected_from']:,} dimensions, seed 0")
-    if document["dtype"] != "float32":
-        lines.append(f"{document['dtype']} numbers, kept as float32")
-    lines += _odd("zero vector", document["zero"], "without a cosine")
-    lines += _odd("constant vector", document["constant"], "without an NCC")
+    """What was matched and how, what is odd about the vectors, and the collections."""
+    from lib.prepare import import_report
+
+    lines = import_report.sentences(document)
     if document["texts"]:
-        lines.append(f"{counted(document['texts'], 'text')} to search with: `search --text TEXT --space {name}`")
+        able = counted(document["texts"], "text")
+        lines.append(f"{able} to search with: `python -m lib search --text TEXT --space {document['name']}`")
     lines.append(f"collections: {', '.join(document['collections']) or 'none, too many dimensions for Milvus'}")
     return printable([*lines, f"ready in {document['seconds']:.1f} s"])
-
-
-def _odd(noun: str, found: NamedPhotos, why: str) -> list[str]:
-    return [f"{counted(found['count'], noun)}, {why}: {_first(found['ids'])}"] if found["count"] else []
-
-
-def _first(ids: list[str]) -> str:
-    return ", ".join(ids) + ", …"
 
 
 def remove_space(settings: Settings, options: argparse.Namespace) -> RemoveSpaceDocument:

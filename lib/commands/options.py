@@ -94,10 +94,7 @@ def parser() -> argparse.ArgumentParser:
         seed,
     )
     _evaluate_options(command)
-    _space_commands(add, space, weights, seed)
-    _add_space_options(add("add-space", imports.add_space, imports.show_add, imports.ABOUT_ADD, store))
-    command = add("remove-space", imports.remove_space, imports.show_remove, imports.ABOUT_REMOVE, store)
-    command.add_argument("name", metavar="NAME", help="a space that `prepare` does not make by default")
+    _space_commands(add, store, space, weights, seed)
     add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
         "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
     )
@@ -149,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _space_commands(
     add: Callable[..., argparse.ArgumentParser],
+    store: argparse.ArgumentParser,
     space: argparse.ArgumentParser,
     *shared: argparse.ArgumentParser,
 ) -> None:
@@ -159,20 +157,7 @@ def _space_commands(
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
-
-
-def _add_space_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", help="the name of the space: a-z, 0-9, - and _")
-    help_ = "vectors, a row for each photo: .npy, .npz, .parquet, .csv, .tsv or .safetensors"
-    command.add_argument("file", type=_path, nargs="?", metavar="FILE", help=help_)
-    help_ = "column, array or file of the photos' ids (default: a usual name, else the catalog's order)"
-    command.add_argument("--ids", default="", metavar="COLUMN|FILE", help=help_)
-    command.add_argument("--vectors", default="", metavar="COLUMN", help="column or array of the vectors")
-    command.add_argument("--text", type=_path, metavar="FILE", help="texts with vectors (text, vector), to search with")
-    command.add_argument("--collection", metavar="C", help="take the vectors from this Milvus collection, not a file")
-    command.add_argument("--field", default="", metavar="F", help="its vector field (default: the only one)")
-    command.add_argument("--id-field", default="", metavar="F", help="its field of ids (default: the primary key)")
-    command.add_argument("--store", metavar="URI", help="the store of that collection (default: that of --milvus-uri)")
+    imports.register(add, store)
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
@@ -236,7 +221,9 @@ def layout_choice(options: argparse.Namespace) -> LayoutChoice:
 def _query_options() -> argparse.ArgumentParser:
     """The options that `search` and `compare` share."""
     query = argparse.ArgumentParser(add_help=False)
-    query.add_argument("image", metavar="IMAGE", help="an image id of the catalog, or a file")
+    searched = query.add_mutually_exclusive_group(required=True)
+    searched.add_argument("image", nargs="?", metavar="IMAGE", help="an image id of the catalog, or a file")
+    searched.add_argument("--text", metavar="TEXT", help="a text that came with the vectors of an imported space")
     query.add_argument("--k", type=_positive, default=10, help="how many results (default 10)")
     query.add_argument("--keep-duplicates", action="store_true", help="keep pixel-identical copies of the query")
     query.add_argument(

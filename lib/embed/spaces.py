@@ -84,6 +84,19 @@ def get(name: str) -> Space:
     raise QueryError(unknown_space(name))
 
 
+def takes_photos(name: str) -> bool:
+    """Whether a picture from elsewhere has a vector in a space; vectors from other programs have no embedder here."""
+    space = get(name)
+    return (space.make is None or space.of_query is not None) and all(map(takes_photos, space.bases))
+
+
+def refusal(name: str) -> str:
+    """Why a space takes no pictures from elsewhere: its own reason, or that of a space it is made from; else ""."""
+    space = get(name)
+    own = space.refusal if space.of_query is None else ""
+    return own or next((reason for base in space.bases if (reason := refusal(base))), "")
+
+
 def with_bases(names: Iterable[str]) -> list[str]:
     """The spaces `names` and those that they are made from, each after its own bases, once."""
     ordered: dict[str, None] = {}

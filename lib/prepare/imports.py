@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from lib import artifacts, limits
 from lib.data import catalog_file, vector_files, vector_ids
 from lib.data.catalog import Catalog
@@ -24,17 +22,16 @@ from lib.documents.spaces import AddSpaceDocument, RemoveSpaceDocument
 from lib.embed import imported_spaces, spaces
 from lib.embed.imported_spaces import Written
 from lib.errors import ArtifactError, QueryError, Remedy
-from lib.prepare import before_review, pipeline, state_file, store_step, workspace
+from lib.prepare import before_review, import_report, pipeline, state_file, store_step, workspace
 from lib.prepare.job import PrepareJob, begin, read_definitions
 from lib.progress import Progress, Reporter, no_progress
 from lib.settings import Settings
 from lib.store import collections, field_vectors
 from lib.store.connection import Store
-from lib.text import agreeing, counted, listed, shown_name
+from lib.text import listed, shown_name
 
 # A name stands in folders, links and collections, and `+`, `,` and `@` mean something in it.
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-FIRST: Final = 5  # ids that a report names
 
 
 @dataclass(frozen=True)
@@ -102,33 +99,10 @@ def add(settings: Settings, name: str, source: Source, reporter: Reporter | None
         read_definitions(settings)
         raise
     read, written, replaced = brought[0]
-    catalog, entry = read.catalog, next(each for each in prepared["spaces"] if each["name"] == name)
-    extra = [] if read.file.keys is None else [read.file.keys[row] for row in read.match.extra[:FIRST].tolist()]
-    return {
-        "name": name,
-        "space": name,
-        "file": source.name,
-        "sha256": written.definition["sha256"],
-        "dim": entry["dim"],
-        "count": entry["count"],
-        "matched": int(np.count_nonzero(read.match.rows >= 0)),
-        "missing": [],
-        "extra": extra,
-        "missing_count": 0,
-        "extra_count": len(read.match.extra),
-        "ids": read.file.keyed_by or "none",
-        "how": vector_ids.WAYS[read.match.how],
-        "dtype": read.file.dtype,
-        "projected_from": read.file.dim if imported_spaces.projected(read.file.dim) else None,
-        "zero": {"count": len(written.zero), "ids": [catalog.ids[row] for row in written.zero[:FIRST]]},
-        "constant": {"count": len(written.constant), "ids": [catalog.ids[row] for row in written.constant[:FIRST]]},
-        "texts": written.definition["texts"],
-        "replaced": replaced,
-        "cached": entry["cached"],
-        "collections": [row["name"] for row in prepared["milvus"]["collections"] if row["space"] == name],
-        "fingerprint": entry["fingerprint"],
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    found = import_report.document(
+        name, source.name, read.catalog, read.file, read.match, written, prepared, replaced=replaced
+    )
+    return {**found, "seconds": round(time.perf_counter() - start, 3)}
 
 
 def collection_source(
@@ -141,7 +115,10 @@ def collection_source(
     texts: Path | None = None,
     progress: Progress = no_progress,
 ) -> Source:
-    """The vectors of a collection's field as a source, copied into `folder`. Raises the errors of `field_vectors.copy`."""
+    """The vectors of a collection's field as a source, copied into `folder`.
+
+    Raises the errors of `field_vectors.copy`.
+    """
     target = folder / "vectors.npy"
     ids = field_vectors.copy(store, collection, field, target, id_field=id_field, progress=progress)
     title = f"{collection}{f', field {field}' if field else ''} in {store.uri}"
@@ -168,31 +145,13 @@ def _read(source: Source, catalog: Catalog) -> _Read:
     if source.keys is not None:
         file = _with_keys(file, source.keys, source.keyed_by)
     match = vector_ids.match(file.keys, file.rows, catalog, shown_name(source.name))
-    missing = np.nonzero(match.rows < 0)[0]
-    if len(missing):
-        raise QueryError(_lacking(source, catalog, file, match, missing))
+    if (match.rows < 0).any():
+        raise QueryError(import_report.lacking(source.name, catalog, file.keys or [], match))
     return _Read(catalog, file, match, None if source.texts is None else _texts(source.texts))
 
 
 def _with_keys(file: VectorFile, keys: list[str], keyed_by: str) -> VectorFile:
     return VectorFile(file.rows, file.dim, file.dtype, keys, keyed_by, file.blocks)
-
-
-def _lacking(source: Source, catalog: Catalog, file: VectorFile, match: vector_ids.Match, missing: np.ndarray) -> str:
-    """The sentence for photos without a vector."""
-    keys, name = file.keys or [], shown_name(source.name)
-    if len(missing) == len(catalog.ids):
-        return (
-            f"No id of {name} ({listed(keys[:2])}, …) is that of a photo ({shown_name(catalog.ids[0])}, …): ids are "
-            "paths below the folder of the photos, base names, or hashes of pixels or files. Nothing was changed."
-        )
-    extra = f"; {agreeing(len(match.extra), 'row', 'is', 'are')} of no photo" if len(match.extra) else ""
-    return (
-        f"{name} has vectors for {len(catalog.ids) - len(missing):,} of {counted(len(catalog.ids), 'photo')}, matched "
-        f"{vector_ids.WAYS[match.how]}; {counted(len(missing), 'photo')} without: "
-        f"{listed([catalog.ids[place] for place in missing.tolist()], 3)}{extra}. Nothing was changed; add their "
-        "vectors."
-    )
 
 
 def _texts(path: Path) -> VectorFile:
