@@ -66,6 +66,8 @@ class Remedy(Enum):
     ALLOW_FOLDER = "allow_folder"
     RESTORE_FILE = "restore_file"
     CLEAR_REVIEW = "clear_review"
+    NAME_VECTORS = "name_vectors"
+    NAME_IDS = "name_ids"
 
 
 # One clause for each remedy. `{command}` stands for the command line that the error carries.
@@ -105,6 +107,8 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.ALLOW_FOLDER: "move it into one of them, or add its folder to PETALSCOPE_FOLDERS",
     Remedy.RESTORE_FILE: "restore it from a backup, or delete it and lose your decisions",
     Remedy.CLEAR_REVIEW: "run `python -m lib relabel --clear`",
+    Remedy.NAME_VECTORS: "name one with --vectors",
+    Remedy.NAME_IDS: "name a column or a file of ids with --ids",
 }
 PREPARE_COMMAND: Final = "python -m lib prepare"
 

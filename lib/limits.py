@@ -1,7 +1,7 @@
 """Length limits of text from outside: links, fields, addresses and pasted lists.
 
-Invariant: no page processes a longer text. One process serves all visitors, so processing a text within these limits
-must take milliseconds.
+Invariant: no page processes a longer text, and no larger file of vectors is read. One process serves all visitors, so
+processing a text within these limits must take milliseconds.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ ADDRESS: Final = 4_096
 LINE: Final = 20_000
 # A pasted list of ids (some 80,000 of them), or a vector of 32,768 numbers.
 TEXT: Final = 2_000_000
+# Files of vectors are read a block at a time, and refused by their declared sizes before that.
+VECTOR_FILE_BYTES: Final = 64_000_000_000
+VECTOR_ROWS: Final = 50_000_000
+VECTOR_DIMENSIONS: Final = 4_194_304
+# A file of ids, which is read as a whole, and the number of texts with vectors.
+IDS_BYTES: Final = 1_000_000_000
+TEXTS: Final = 100_000
 
 
 def check_length(text: str, noun: str, most: int = LINE) -> str:

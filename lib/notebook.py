@@ -151,9 +151,8 @@ class OpenWorkspace:
         from lib.retrieval.query import find_query
 
         loaded = search.load_space(self.workspace, space)
-        document = explain.of_pair(
-            self.workspace, loaded, metric, *(find_query(loaded.catalog, str(name)) for name in (query, answer))
-        )
+        first, second = (find_query(loaded.catalog, str(name)) for name in (query, answer))
+        document = explain.of_pair(self.workspace, loaded, metric, first, second)
         frame = pd.DataFrame(document["dimensions"])
         frame.attrs[PROVENANCE] = self._provenance(space) | {"metric": metric}
         parts = document["parts"]

@@ -43,7 +43,7 @@ def show_explain(document: ExplainDocument) -> str:
         f"{space} · {document['metric']} {document['value']:.6g} ({direction})",
     ]
     if document["why"] is not None:
-        return printable([*lines, document["why"]])
+        return printable([*lines, document["why"], *([] if document["parts"]["query"] else _dimensions(document))])
     grids = [np.array(document["parts"]["query"]), np.array(document["parts"]["answer"])]
     sums = [float(grid.sum()) for grid in grids]
     height, width = document["grid"]
@@ -63,12 +63,16 @@ def show_explain(document: ExplainDocument) -> str:
     lines.append(f"  {heads[0].ljust(len(rows[0][0]))}     {heads[1]}")
     left_width = len(rows[0][0])
     lines += [f"  {left.ljust(left_width)}     {right}" for left, right in zip_longest(*rows, fillvalue="")]
+    return printable([*lines, *_dimensions(document)])
+
+
+def _dimensions(document: ExplainDocument) -> list[str]:
+    """The dimensions with the largest parts."""
     noun = "value" if document["space"] == "pixels" else "feature"
-    lines += [
+    return [
         f"  {noun} {each['dimension']:<5} {each['part']:+.4g}  (query {each['query']:.4g}, answer {each['answer']:.4g})"
         for each in document["dimensions"][:DIMENSIONS]
     ]
-    return printable(lines)
 
 
 def _about_move(moved: MovedQuery, *, has_places: bool) -> str:

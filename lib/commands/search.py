@@ -70,10 +70,15 @@ def _request(settings: Settings, options: argparse.Namespace) -> _Request:
     from lib.prepare import workspace
     from lib.retrieval.query import find_query, query_part
     from lib.retrieval.tag_filter import tag_filter
+    from lib.retrieval.text_query import text_query
 
     opened = workspace.open_workspace(settings)
     catalog = opened.catalog()
-    queries = [find_query(catalog, name) for name in (options.image, *options.also)]
+    if options.text is not None:
+        first = text_query(opened, options.space, options.text)
+    else:
+        first = find_query(catalog, options.image)
+    queries = [first, *(find_query(catalog, name) for name in options.also)]
     if options.crop:
         queries[0] = query_part(catalog, queries[0], options.crop)
     choices: _Choices = {

@@ -102,7 +102,7 @@ class ExplainDocument(TypedDict):
     alone sum to it, of a distance those of both photos together, and the dimensions' parts always do. `dimensions` are
     ordered from the largest part, whatever its sign. `rounding` is the largest difference of a photo's map to its
     stored vector, relative to the vector's length; it is spread evenly over the positions. `why` says why there is no
-    value, and is None where there is one: all parts are then 0.
+    value (all parts are then 0), or why no positions (the grid is then empty); None where there are both.
 
     `moved` says which marks moved the query. As features such a query is no photo's vector, so its parts are one number
     ([[…]]) and only the answer's lie on the `grid`.

@@ -93,6 +93,58 @@ class SpacePair(TypedDict):
     seconds: float
 
 
+class NamedPhotos(TypedDict):
+    """How many photos something holds of, and the ids of the first of them."""
+
+    count: int
+    ids: list[str]
+
+
+class AddSpaceDocument(TypedDict):
+    """What `python -m lib add-space --json` prints: `count` photos have a vector of `dim` numbers.
+
+    `file` names the source, `sha256` is the hash of its bytes, `ids` says where the ids came from, and `how` how they
+    were matched. Rows of the file that no photo has are counted in `extra_count`; `extra` and `missing` are the first
+    ids. `dtype` is the file's; vectors are kept as float32. `zero` and `constant` vectors have no cosine or no NCC.
+    `projected_from` is the file's dimension where that was too large. `replaced` when the name had other vectors.
+    """
+
+    name: str
+    space: str
+    file: str
+    sha256: str
+    dim: int
+    count: int
+    matched: int
+    missing: list[str]
+    extra: list[str]
+    missing_count: int
+    extra_count: int
+    ids: str
+    how: str
+    dtype: str
+    projected_from: int | None
+    zero: NamedPhotos
+    constant: NamedPhotos
+    texts: int
+    replaced: bool
+    cached: bool
+    collections: list[str]
+    fingerprint: str
+    seconds: float
+
+
+class RemoveSpaceDocument(TypedDict):
+    """What `python -m lib remove-space --json` prints: the spaces that were removed, the named one first, and the
+    collections that were dropped. `elsewhere` are other stores that still hold collections of them."""
+
+    name: str
+    removed: list[str]
+    collections: list[str]
+    elsewhere: list[str]
+    seconds: float
+
+
 class SpacesDocument(TypedDict):
     """What `python -m lib spaces --json` prints."""
 

@@ -36,6 +36,8 @@ from lib.progress import Progress
 BATCH = 16
 # Threads that read photos; a GPU does not keep up with more.
 READERS = 32
+# Numbers that are checked at a time.
+_CHECKED = 16_000_000
 _META = "meta.json"
 _LEARNED = "learned.npz"
 _HASHED = ("vectors.npy", "pictures.npy")  # the files whose hashes `meta.json` holds
@@ -129,7 +131,8 @@ def store_made(space: Space, catalog: Catalog, bases: Mapping[str, str], made: M
     values = np.ascontiguousarray(made.values, dtype=np.float32)
     if values.ndim != 2 or len(values) != len(catalog.frame) or not values.shape[1]:
         raise QueryError(f"The vectors of {space.name} are not one row for each of {len(catalog.frame):,} photos.")
-    if not np.isfinite(values).all():
+    blocks = range(0, len(values), max(1, _CHECKED // values.shape[1]))
+    if not all(np.isfinite(values[start : start + blocks.step]).all() for start in blocks):
         raise QueryError(f"The vectors of {space.name} have NaN or infinite numbers.")
     dim = values.shape[1]
     space = replace(space, dim=dim, definition={**(space.definition or {}), "dim": dim})

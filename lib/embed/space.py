@@ -59,6 +59,9 @@ class Space:
     vectors of the spaces `bases`, each (n, dim of the base), and returns all vectors at once; `of_query` then turns the
     vectors of queries in the bases, each (m, dim of the base), and what `make` learned into vectors (m, dim). A made
     space without `of_query` takes photos of the data set only as queries; `refusal` says why, as a sentence.
+
+    `lacks` is for spaces that outlive a change of the photos: why the space cannot be made for a catalog, as a clause;
+    "" where it can. Other spaces of changed photos leave the state unless they are named.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Space:
     make: Callable[[Catalog, Sequence[np.ndarray]], Made] | None = None
     of_query: Callable[[Sequence[np.ndarray], Mapping[str, np.ndarray]], np.ndarray] | None = None
     refusal: str = ""
+    lacks: Callable[[Catalog], str] | None = None
 
     @property
     def schema(self) -> int:

@@ -16,6 +16,7 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.documents.embeddings import SpaceProvenance
+from lib.embed import imported_spaces
 from lib.embed.space import PRECISIONS, Definition, Kind, Space
 from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
@@ -28,7 +29,7 @@ ALIASES = {"transfer": "resnet18"}
 DEFAULTS = ("pixels", "resnet18")
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (imported_spaces.KIND,)}
 # Spaces of a kind, as the state files that this process has read define them. A name means the same in all data sets
 # of one folder of artifacts.
 _DEFINED: dict[str, Space] = {}
@@ -47,6 +48,16 @@ def register_kind(kind: Kind) -> None:
 def define(space: Space) -> None:
     """Make a space of a kind known under its name; one of the same name is replaced."""
     _DEFINED[space.name] = space
+
+
+def is_defined(name: str) -> bool:
+    """Whether a state file has defined a space of this name."""
+    return name in _DEFINED
+
+
+def forget(name: str) -> None:
+    """Make a space of a kind unknown again."""
+    _DEFINED.pop(name, None)
 
 
 def defined(name: str, definition: Definition, folder: Path) -> Space:
@@ -71,6 +82,19 @@ def get(name: str) -> Space:
         if space is not None:
             return space
     raise QueryError(unknown_space(name))
+
+
+def takes_photos(name: str) -> bool:
+    """Whether a picture from elsewhere has a vector in a space; vectors from other programs have no embedder here."""
+    space = get(name)
+    return (space.make is None or space.of_query is not None) and all(map(takes_photos, space.bases))
+
+
+def refusal(name: str) -> str:
+    """Why a space takes no pictures from elsewhere: its own reason, or that of a space it is made from; else ""."""
+    space = get(name)
+    own = space.refusal if space.of_query is None else ""
+    return own or next((reason for base in space.bases if (reason := refusal(base))), "")
 
 
 def with_bases(names: Iterable[str]) -> list[str]:

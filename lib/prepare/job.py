@@ -82,6 +82,6 @@ def read_definitions(settings: Settings) -> None:
         usable_state(workspace.folder_of(settings, dataset))
 
 
-def usable_state(folder: Path) -> State | None:
+def usable_state(folder: Path, *, define: bool = True) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
-    return artifacts.unless_damaged(state_file.read, folder)
+    return artifacts.unless_damaged(lambda path: state_file.read(path, define=define), folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lib import artifacts
@@ -23,7 +23,7 @@ from lib.documents.prepare import (
     SpaceEntry,
     State,
 )
-from lib.embed import projection, spaces
+from lib.embed import imported_spaces, projection, spaces
 from lib.embed.projection import Map, MapParameters
 from lib.prepare import before_review, catalog_step, state_file, store_step, vectors_step, workspace
 from lib.prepare.job import PrepareJob, begin, read_definitions
@@ -43,10 +43,12 @@ def prepare(
     limit: int | None = None,
     precision: str | None = None,
     reporter: Reporter | None = None,
+    bring_in: Callable[[PrepareJob, Catalog], str] | None = None,
 ) -> PrepareDocument:
     """Build all artifacts that searches, maps and pages read.
 
-    `precision` is the networks' arithmetic: None keeps each space's own, float32 at first.
+    `precision` is the networks' arithmetic: None keeps each space's own, float32 at first. `bring_in` is called once
+    no other run can interfere: it makes one more space known, and returns its name.
 
     Raises PetalscopeError with the remedy when a step fails; the results of earlier steps are kept.
     """
@@ -56,6 +58,8 @@ def prepare(
     with begin(settings, reporter or Reporter()) as begun:
         catalog, catalog_file = catalog_step.catalog_of(begun, limit)
         job = before_review.job_without_review(begun, catalog, catalog_file)
+        if bring_in is not None:
+            named = [*named, bring_in(job, catalog)]
         entries = vectors_step.still_valid(job, catalog)
         rebuilt = vectors_step.to_rebuild(job, catalog, {*named, *entries})
         # Opened before the long work: a store that another process owns is reported at once, not after minutes.
@@ -76,7 +80,7 @@ def prepare(
             if state != begun.previous:
                 artifacts.write_json(job.folder / state_file.NAME, state)
             before_review.forget(job.folder, state)
-            _clean(job.folder, state, catalog, before)
+            clean(job.folder, state, catalog, before)
             if store is not None:
                 store_step.drop_unused(job, store)
     return {
@@ -185,13 +189,15 @@ def _new_state(
     return job.previous  # an unchanged run leaves the file, and its time, as they were
 
 
-def _clean(folder: Path, state: State, catalog: Catalog, before: State | None) -> None:
+def clean(folder: Path, state: State, catalog: Catalog, before: State | None) -> None:
     """Delete the files of this data set that neither the state nor that of before a label review names, and leftovers
     of a killed run."""
     states = [state] if before is None else [state, before]
     entries = [entry for each in states for entry in each["spaces"].values()]
     artifacts.sweep(folder / "spaces", {Path(entry["folder"]).name for entry in entries})
     artifacts.sweep(folder / "neighbours", {Path(entry["neighbours"]).name for entry in entries})
+    copies = [str(entry.get("definition", {}).get("file", "")) for entry in entries]
+    artifacts.sweep(folder / imported_spaces.FOLDER, {Path(copy).name for copy in copies if copy})
     # Results that belong to the current vectors, such as maps with the user's own parameters, stay with them.
     current = tuple(f"{Path(entry['folder']).name}-" for entry in entries)
     for kind in ("maps", *OF_VECTORS):

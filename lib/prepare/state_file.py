@@ -111,9 +111,9 @@ _WEIGHTS: Final[Mapping[str, Check]] = {
 _COLLECTION: Final[Mapping[str, Check]] = {"base": _is_name, "fingerprint": _is_text, "contents": _is_text}
 
 
-def read(folder: Path, name: str = NAME) -> State | None:
-    """The state file in a data set's folder of artifacts; None when there is none. The spaces that it defines are known
-    by their names afterwards.
+def read(folder: Path, name: str = NAME, *, define: bool = True) -> State | None:
+    """The state file in a data set's folder of artifacts; None when there is none. With `define`, the spaces that it
+    defines are known by their names afterwards; a state of before adds only the names that are not known yet.
 
     Raises ArtifactError, which names the first bad field, when the file is damaged; or when another version of
     Petalscope wrote it.
@@ -127,7 +127,7 @@ def read(folder: Path, name: str = NAME) -> State | None:
     for fault in _faults(state, folder):
         raise ArtifactError(f"{path} cannot be read: {fault}", remedy=Remedy.PREPARE_ANEW)
     for space, entry in state["spaces"].items():
-        if "definition" in entry:
+        if define and "definition" in entry and (name == NAME or not spaces.is_defined(space)):
             spaces.define(spaces.defined(space, entry["definition"], folder))
     return cast("State", state)
 

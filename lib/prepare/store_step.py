@@ -178,7 +178,8 @@ def drop_unused(job: PrepareJob, store: connection.Store) -> None:
 def _used(job: PrepareJob) -> set[str]:
     """Base names at the current address in the state files of all data sets of these artifacts."""
     key = workspace.store_key(job.settings)
-    states = [usable_state(path.parent) for path in (job.settings.artifacts / "sets").glob("*/state.json")]
+    files = (job.settings.artifacts / "sets").glob("*/state.json")
+    states = [usable_state(path.parent, define=False) for path in files]
     return {entry["base"] for state in states if state for entry in state["collections"].get(key, {}).values()}
 
 

@@ -227,10 +227,13 @@ def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
     previous = job.previous_spaces
     for name in [each for each in spaces.with_bases(previous) if each in previous]:
         entry = previous[name]
-        if name in ready or entry["data_fingerprint"] != catalog.fingerprint:
+        space, same_photos = spaces.get(name), entry["data_fingerprint"] == catalog.fingerprint
+        if name in ready or not (same_photos or space.lacks is not None):
             continue
-        space = spaces.get(name)
-        reason = _why_invalid(job, entry, space)
+        if space.lacks is not None and (lacking := space.lacks(catalog)):
+            job.reporter.say(Notice(f"The space {name} is left out: {lacking}."))
+            continue
+        reason = _why_invalid(job, entry, space) if same_photos else OTHER_PHOTOS
         if any(base not in ready and base not in rebuilt for base in space.bases):
             job.reporter.say(Notice(f"The space {name} is removed: {reason}, and what it was made from is gone"))
             continue
@@ -263,6 +266,7 @@ def hashes_recorded(name: str) -> str:
 
 
 OTHER_BASES = "what it is made from has other vectors now"
+OTHER_PHOTOS = "the photos or their labels changed, and each has a vector"
 OTHER_VERSION = "its vectors were made by another version of Petalscope"
 DAMAGED = "its files are damaged or missing"
 

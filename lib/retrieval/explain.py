@@ -17,7 +17,7 @@ from lib.embed.feature_maps import NO_MAPS, Picture, feature_map
 from lib.errors import ArtifactError, QueryError, Remedy
 from lib.learn import transforms
 from lib.prepare.workspace import Workspace
-from lib.retrieval import feedback, search
+from lib.retrieval import explain_vectors, feedback, search
 from lib.retrieval.feedback import NO_MARKS, Marks
 from lib.retrieval.query import Query
 from lib.retrieval.search import SearchableSpace
@@ -129,10 +129,12 @@ def of_pair(
     marks: Marks = NO_MARKS,
 ) -> ExplainDocument:
     """The explanation of a metric's value between two photos, the query moved by `marks`; the network is loaded once,
-    where the space has one.
+    where the space has one. In a space without positions, it has the parts of the dimensions only.
 
     Raises what `place` raises.
     """
+    if not explain_vectors.has_places(workspace, loaded.space):
+        return explain_vectors.document(workspace, loaded, metric, query, answer, marks)
     embed = workspace.embedder(loaded.space) if workspace.prepared_space(loaded.space).needs_weights else None
     start, end = (place(workspace, loaded, each, embed) for each in (query, answer))
     if marks:

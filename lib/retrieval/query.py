@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lib.data import images
+from lib.data import images, vector_files
 from lib.data.catalog import Catalog
 from lib.errors import ImageError, QueryError
 from lib.text import shown_name
@@ -19,7 +20,8 @@ from lib.text import shown_name
 class Query:
     """A query. `row` is its catalog row, None for a picture from outside; `copies` are the catalog rows with exactly
     its pixels, its own included. `picture` is None when the stored vector serves. `key` identifies the query in caches.
-    `values` (dim,) is the vector of a query without a picture, such as a row of another collection."""
+    `values` (dim,) is the vector of a query without a picture, such as a row of another collection; `space` is the only
+    space that it belongs to, "" where any space of as many dimensions takes it. `text` is that of a query by text."""
 
     name: str
     row: int | None
@@ -27,6 +29,8 @@ class Query:
     picture: Image.Image | None = field(compare=False)
     key: str = ""
     values: np.ndarray | None = field(default=None, compare=False)
+    space: str = ""
+    text: str = ""
 
     def left_out(self, *, keep_duplicates: bool) -> list[int]:
         """Rows that may not be results: the query itself and, unless `keep_duplicates`, its pixel-identical copies."""
@@ -36,7 +40,10 @@ class Query:
 
 
 def find_query(catalog: Catalog, name: str) -> Query:
-    """The query that a catalog id or the path of a file names. Raises QueryError when `name` is neither."""
+    """The query that a catalog id or the path of a file names: a picture, or an NPY file of one vector.
+
+    Raises QueryError when `name` is neither.
+    """
     try:
         row = catalog.row(name)
         if row is None:
@@ -44,6 +51,8 @@ def find_query(catalog: Catalog, name: str) -> Query:
             row = _row_of_file(catalog, path)
         if row is not None:
             return query_row(catalog, row)
+        if path.suffix.lower() == ".npy" and path.is_file():
+            return query_vector_file(path, name)
         if name and path.exists():
             return query_picture(catalog, images.open_rgb(path), name)
     except ImageError as error:
@@ -72,6 +81,12 @@ def query_picture(catalog: Catalog, picture: Image.Image, name: str) -> Query:
     """A picture from outside as a query. `picture` is upright RGB, as `images.open_rgb` gives it."""
     sha256 = images.pixel_hash(picture)
     return Query(name, None, catalog.copies(sha256), picture, f"picture {sha256}")
+
+
+def query_vector_file(path: Path, name: str) -> Query:
+    """The vector in an NPY file as a query. Raises QueryError when the file is no single vector."""
+    values = vector_files.query_vector(path)
+    return Query(name, None, [], None, f"vector {hashlib.sha256(values.tobytes()).hexdigest()}", values)
 
 
 def query_part(catalog: Catalog, query: Query, box: tuple[float, float, float, float]) -> Query:

@@ -25,7 +25,8 @@ YOURS, VECTOR_FILE = "your-photo.jpg", "query.npz"
 @dataclass(frozen=True)
 class Reproduction:
     """A search. `images` are the ids of the queries, empty for a picture or vector from outside; `left_out` are the ids
-    that may not be results; `part` is the crop, "" or "left,top,right,bottom"; `marks` move the query."""
+    that may not be results; `part` is the crop, "" or "left,top,right,bottom"; `marks` move the query. `text` is
+    that of a query by text."""
 
     images: Sequence[str]
     space: str
@@ -38,6 +39,7 @@ class Reproduction:
     unit: bool = False
     left_out: Sequence[str] = ()
     marks: Marks = NO_MARKS
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def places(opened: Workspace, space: str) -> Place:
 
 def command(recipe: Reproduction, other: Reproduction | None = None) -> str:
     """The command line that prints the same results; with `other`, the one that compares both searches."""
-    first, *more = recipe.images or (YOURS,)
-    arguments = ["python", "-m", "lib", "compare" if other else "search", *([] if first.startswith("-") else [first])]
+    first, *more = recipe.images or ("" if recipe.text else YOURS,)
+    arguments = ["python", "-m", "lib", "compare" if other else "search"]
+    arguments += [f"--text={recipe.text}"] if recipe.text else [] if first.startswith("-") else [first]
     for image in more:
         arguments += [f"--also={image}"]
     arguments += ["--space", recipe.space]

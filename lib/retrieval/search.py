@@ -119,6 +119,8 @@ def vector(workspace: Workspace, loaded: SearchableSpace, query: Query, embed: E
     if query.copies:
         return np.asarray(loaded.gallery.vectors[query.copies[0] if query.row is None else query.row])
     if query.values is not None:
+        if query.space and query.space != loaded.space:
+            raise QueryError(f"{shown_name(query.name)} has a vector in {query.space} only; choose that space.")
         if len(query.values) != loaded.gallery.dimension or loaded.gallery.pixels:
             raise QueryError(
                 f"{shown_name(query.name)} is a vector of {len(query.values):,} numbers, and {loaded.space} holds "

@@ -38,6 +38,8 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.START_SERVER: "start it, or correct the address",
     Remedy.CHECK_CREDENTIALS: "check MILVUS_TOKEN, or the token typed here (`user:password` or an API key)",
     Remedy.ALLOW_FOLDER: "move it into one of them, or start the app with PETALSCOPE_FOLDERS naming its folder",
+    Remedy.NAME_VECTORS: "name one in the field Column of the vectors",
+    Remedy.NAME_IDS: "name a column in the field Column of the ids, or add a file of ids",
     Remedy.CLEAR_REVIEW: "undo some decisions on the Home page",
 }
 

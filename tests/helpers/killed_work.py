@@ -120,6 +120,18 @@ def _train(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
     )
 
 
+def _add_space(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
+    from lib.prepare import imports
+
+    imports.add(settings, "own", imports.Source(Path(task["file"])), Reporter(progress=steps.progress))
+
+
+def _remove_space(settings: Settings, task: dict[str, Any], steps: Steps) -> None:
+    from lib.prepare import imports
+
+    imports.remove(settings, "own", Reporter(progress=steps.progress))
+
+
 def jumping_clock(seed: int) -> None:
     """From now on the time of day is somewhere within ten years of the truth, and elsewhere at every look.
 
@@ -139,6 +151,7 @@ def jumping_clock(seed: int) -> None:
 
 
 WORK = {"prepare": _prepare, "page prepare": _page_prepare, "map": _map, "train": _train}
+WORK |= {"add space": _add_space, "remove space": _remove_space}
 
 
 def _child(task: dict[str, Any], output: int) -> None:

@@ -20,6 +20,7 @@ from lib.view.components.scatter import Lines
 from lib.view.embedding_map import query_neighbours, sections
 from lib.view.embedding_map.map_choice import DisplayedMap
 from lib.view.embedding_map.query_neighbours import Lookup
+from lib.view.formatting import plain
 
 ADD = "Add your photo"
 NAME = "your photo"
@@ -81,6 +82,8 @@ def lines(
     """
     if file is None or (section == sections.QUERY and selection.query_id() is not None):
         return None
+    if not spaces.takes_photos(shown.space):
+        return None
     map_key, file_hash = shown.parameters.key(), hashlib.sha256(file).hexdigest()
     place, near = _position(workspace, shown.space, map_key, file_hash, lookup.metric, lookup.k, shown, file)
     return Lines(shown.displayed(place)[0], near, NAME, "nearest to it in the space")
@@ -88,6 +91,9 @@ def lines(
 
 def show(workspace: Workspace, shown: DisplayedMap, file: bytes | None, lookup: Lookup) -> None:
     """The uploaded photo and its nearest photos in the space; without one, how to add it."""
+    if file is not None and not spaces.takes_photos(shown.space):
+        st.info(plain(spaces.refusal(shown.space)), icon=":material/info:")
+        return
     near = lines(workspace, shown, file, lookup)
     if file is None or near is None:
         st.info(f"*{ADD}* above the map shows where a picture of your own lies.", icon=":material/add_photo_alternate:")

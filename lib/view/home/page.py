@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lib.view import page_frame
-from lib.view.home import audit, glance, labels, network_input, photos, status, tour, verdicts
+from lib.view.home import audit, glance, labels, network_input, own_vectors, photos, status, tour, verdicts
 
 LEAD = "Explore image embeddings: which photos does your model consider similar, and why?"
 
@@ -31,6 +31,7 @@ def show() -> None:
     with right:
         st.header("Status", divider="gray")
         status.show(workspace)
+        own_vectors.show(workspace)
 
     st.header("Photos", divider="gray")
     glance.classes(workspace)

@@ -18,6 +18,7 @@ from lib.view.formatting import plain
 from lib.view.milvus import (
     changes,
     connect,
+    field_space,
     index_quality,
     map,
     measured_recall,
@@ -34,7 +35,11 @@ SECTIONS: dict[str, dict[str, Part]] = {
     "Overview": {"overview": ("Overview", overview.show)},
     "Rows & search": {"rows": ("By key", rows.show), "search": ("By similarity", search.show)},
     "Index quality": {"quality": ("Index quality", index_quality.show)},
-    "Vectors": {"health": ("Health", vector_health.show), "map": ("Map", map.show)},
+    "Vectors": {
+        "health": ("Health", vector_health.show),
+        "map": ("Map", map.show),
+        "space": ("As a space", field_space.show),
+    },
     connect.CHANGES: {"steps": ("Five steps", quickstart.show), "change": ("Change", changes.show)},
 }
 _SWITCHES = {"Rows & search": "Order", "Vectors": "View", connect.CHANGES: "Learn or change"}

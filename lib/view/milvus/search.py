@@ -164,14 +164,15 @@ def _of_row(context: MilvusContext, entry: CollectionDocument, field: FieldDocum
 def _of_photo(context: MilvusContext, entry: CollectionDocument, field: FieldDocument) -> np.ndarray | None:
     """The vector of an uploaded photo; None, with a hint, where the photo cannot be embedded for this field."""
     workspace = context.workspace
-    fitting = [] if workspace is None else [each for each in workspace.spaces if spaces.get(each).dim == field["dim"]]
+    able = [] if workspace is None else [each for each in workspace.spaces if spaces.takes_photos(each)]
+    fitting = [each for each in able if spaces.get(each).dim == field["dim"]]
     if field["type"] in {"INT8_VECTOR", "BINARY_VECTOR"}:
         st.info(f"{field['type']} cannot hold a photo's vector, which has fractions: search with a row or a vector.")
         return None
     if workspace is None or not fitting:
         st.info(
-            f"No prepared space has {field['dim']} dimensions, so a photo cannot be embedded for this field: search "
-            "with a row or a vector."
+            f"No prepared space that takes photos has {field['dim']} dimensions, so a photo cannot be embedded for "
+            "this field: search with a row or a vector."
         )
         return None
     provenance = collections.provenance(context.open_store(), entry["name"])

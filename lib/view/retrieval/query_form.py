@@ -33,7 +33,7 @@ from lib.view.components import crop_box
 from lib.view.components.crop_box import Box
 from lib.view.formatting import plain
 from lib.view.retrieval import example, feedback, query_sources
-from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, SOURCES, UPLOAD
+from lib.view.retrieval.query_sources import PHOTOS, ROW, SELECTION, TEXT, UPLOAD
 
 RANDOM, PHOTO_ID, MORE = "Random photo", "Photo ID", "More"
 CONTROLS = "Choose the query and settings"
@@ -129,6 +129,7 @@ def _queries(workspace: Workspace, source: str, picture: DeltaGenerator, menu: D
                 UPLOAD: query_sources.uploaded_photo,
                 SELECTION: query_sources.selection_queries,
                 ROW: query_sources.milvus_row,
+                TEXT: query_sources.text_query,
             }[source](workspace)
             _show_others(workspace, picture, found)
         label = _shared_label(workspace, [query.row for query in found])
@@ -145,7 +146,7 @@ def _queries(workspace: Workspace, source: str, picture: DeltaGenerator, menu: D
 
 def _source_in_address(workspace: Workspace) -> str:
     source = url_state.parameter("from")
-    return source if source in SOURCES else _default_source(workspace)
+    return source if source in query_sources.available(workspace) else _default_source(workspace)
 
 
 def _default_source(workspace: Workspace) -> str:
@@ -158,7 +159,8 @@ def _source_choice(workspace: Workspace) -> None:
     """Where the query comes from: a control kept in the address."""
     photos = cached.catalog(workspace)
     selected = selection.selected_ids(photos.ids, photos.contents)
-    titles = SOURCES | {SELECTION: f"Selection ({len(selected)})" if selected else "Selection"}
+    titles = query_sources.available(workspace)
+    titles |= {SELECTION: f"Selection ({len(selected)})"} if selected else {}
     page_controls.segments("Query from", titles, "from", "retrieval", _default_source(workspace))
 
 

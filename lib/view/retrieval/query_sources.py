@@ -5,26 +5,41 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from lib.embed import spaces
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
+from lib.retrieval import text_query as text_queries
 from lib.retrieval.query import Query, query_row
 from lib.store import field_search, pool
 from lib.view import cached, cached_milvus, inputs, photo_tiles, selection, uploads, url_state
 from lib.view.components import paste_field
+from lib.view.formatting import plain
 
-PHOTOS, UPLOAD, SELECTION, ROW = "photos", "upload", "selection", "row"
-SOURCES = {PHOTOS: "Photos", UPLOAD: "Upload", SELECTION: "Selection", ROW: "Milvus row"}
+PHOTOS, UPLOAD, SELECTION, ROW, TEXT = "photos", "upload", "selection", "row", "text"
+SOURCES = {PHOTOS: "Photos", UPLOAD: "Upload", SELECTION: "Selection", ROW: "Milvus row", TEXT: "Text"}
 # What to do where a source has no query yet.
 MISSING = {
     UPLOAD: "Upload a photo to search with it, or choose one of these.",
     SELECTION: "No photos are selected: draw a lasso on the map, or choose one of these.",
+    TEXT: "Choose a text under *More*, or one of these photos.",
     ROW: "Type the primary key of a row under *More*, or choose one of these photos.",
 }
 # A larger selection is thinned to this many queries, so that a search stays a matter of a second.
 MOST_QUERIES = 24
+# Texts that a menu lists.
+MOST_TEXTS = 500
+TEXTS_ONLY = (
+    "Only texts that came with their vectors can be searched with, since no model embeds others here; these are in"
+)
 # The file of the uploaded photo in the session, or the error that refused it.
 _UPLOADED = "own"
 SAME_PIXELS = "The data set holds a photo with exactly these pixels; the results leave it out."
+
+
+def available(workspace: Workspace) -> dict[str, str]:
+    """The titles of the sources that there are: texts only where a space has some."""
+    able = text_queries.spaces_with_texts(workspace)
+    return {source: title for source, title in SOURCES.items() if source != TEXT or able}
 
 
 # --- an uploaded photo ---------------------------------------------------------------------------------------------
@@ -140,3 +155,32 @@ def milvus_row(workspace: Workspace) -> list[Query]:
         return [query_row(photos, row)]
     st.caption(f"A vector with {len(vector):,} dimensions; search it in a space with as many.")
     return [Query(f"row {key} of {collection}", None, [], None, f"row {collection} {key}", vector)]
+
+
+# --- a text --------------------------------------------------------------------------------------------------------
+
+
+def text_query(workspace: Workspace) -> list[Query]:
+    """The chosen text, one of those that came with an imported space, as a query in that space; none at first."""
+    able = text_queries.spaces_with_texts(workspace)
+    if not able:
+        st.caption("No space has texts with vectors; they come with vectors of your own.")
+        return []
+    chosen = url_state.parameter("space")
+    space = chosen if chosen in able else able[0]
+    known = _texts(workspace, space)
+    text = url_state.parameter("text") or ""
+    if len(known) > MOST_TEXTS:
+        word = inputs.line("Part of a text", key="text_word").strip().casefold()
+        known = [each for each in known if word in each.casefold()][:MOST_TEXTS]
+    known = known if text in known or text not in _texts(workspace, space) else [text, *known]
+    bound = url_state.choice("text", "retrieval", ["", *known], "")
+    title = spaces.get(space).title
+    st.selectbox("Text", ["", *known], format_func=lambda each: each or "Choose a text", **bound)
+    st.caption(plain(f"{TEXTS_ONLY} {title}: choose that space."))
+    return [text_queries.text_query(workspace, space, text)] if text else []
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=cached.KEYS)
+def _texts(workspace: Workspace, space: str) -> list[str]:
+    return text_queries.texts(workspace, space)

@@ -36,7 +36,7 @@ def show(
     with st.expander(reproduction.TITLE, icon=":material/replay:"):
         recipes = [_reproduction(workspace, queries, side, k, engine) for queries, side in rows]
         reproduction.show_link()
-        if any(not recipe.images for recipe in recipes):
+        if any(not (recipe.images or recipe.text) for recipe in recipes):
             st.caption(
                 "A link cannot hold your photo, since the photo is not stored: save it beside the command as "
                 f"`{reproduce.YOURS}`. Below you can download its vector for the programs."
@@ -105,6 +105,7 @@ def _reproduction(workspace: Workspace, queries: QuerySet, side: Side, k: int, e
         part=queries.part,
         unit=side.unit,
         marks=queries.marks,
+        text=queries.queries[0].text,
         left_out=[cached.catalog(workspace).ids[row] for row in sorted(left_out)],
     )
 

@@ -41,6 +41,9 @@ def show(workspace: Workspace) -> None:
     compared_spaces = spaces_to_compare(workspace, space)
     second = {"Compared_with": spaces.get(compared_spaces[0]).title} if compared_spaces[0] != space else {}
     page_frame.origin(workspace, space, **second, Engine="exact")
+    if not spaces.takes_photos(space):
+        shown = " and ".join(spaces.get(name).title for name in compared_spaces)
+        st.info(plain(f"{spaces.refusal(space)} Shown: {shown}."), icon=":material/info:")
     if row is not None:
         left, right = st.container(key="split_lab").columns([3, 8], gap="medium")
         with left:
@@ -54,8 +57,8 @@ def show(workspace: Workspace) -> None:
 
 def spaces_to_compare(workspace: Workspace, space: str) -> list[str]:
     """Raw pixels and the chosen space, or the first space of features; only those that are prepared."""
-    features = [name for name in workspace.spaces if name != "pixels"]
-    other = space if space != "pixels" else next(iter(features), None)
+    features = [name for name in workspace.spaces if name != "pixels" and spaces.takes_photos(name)]
+    other = space if space in features else next(iter(features), None)
     return [name for name in ("pixels", other) if name is not None and name in workspace.spaces]
 
 
