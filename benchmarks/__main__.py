@@ -21,7 +21,7 @@ from benchmarks.timing import machine
 from lib import artifacts
 from lib.settings import PROJECT
 
-PARTS = ("search", "images", "embedding", "map", "starting", "query", "screens", "growth", "deletion")
+PARTS = ("search", "images", "embedding", "map", "starting", "query", "screens", "epochs", "growth", "deletion")
 BY_NAME = ("large",)
 RESULTS, PAGE = PROJECT / "benchmarks" / "results.json", PROJECT / "docs" / "benchmarks.md"
 

@@ -2,9 +2,10 @@
 
 The cold start is from the command `streamlit run` until the first page is complete in a fresh browser profile, beside
 the same of an app that only says a word, in turns. A change of pages is from the click in the bar until the other
-page is complete, on the prepared photos, each page having been seen once. Findings are from the click on their section
-until their photos are drawn, the own photo from the choice of its file until it is a point: both in a server that was
-just started and whose page has been open for twenty seconds. Wall time, medians of seven (three for the own photo).
+page is complete, on the prepared photos, each page having been seen once; what Training regimes keeps for below its
+first screen follows. Findings are from the click on their section until their photos are drawn, the own photo from the
+choice of its file until it is a point: both in a server that was just started and whose page has been open for twenty
+seconds. Wall time, medians of seven (three for the own photo).
 """
 
 from __future__ import annotations

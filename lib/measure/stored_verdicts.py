@@ -29,7 +29,7 @@ from lib.progress import Progress, no_progress
 from lib.settings import VERSION
 from lib.store import collections
 
-SCHEMA = 2
+SCHEMA = 3
 FOLDER = "measured"
 
 

@@ -129,6 +129,15 @@ def test_the_table_is_what_the_records_say(page: Open, prepared: Settings) -> No
     assert "ImageNet weights" in helps and training_records.ABOUT in helps
 
 
+def test_what_lies_below_the_first_screen_waits_for_the_browser(page: Open, prepared: Settings) -> None:
+    app = page(made(prepared), runs=address_of(prepared))
+    assert any("Verdict" in table.value for table in app.dataframe)
+    app.session_state["results_below"] = {"drawn": False}
+    app.run()
+    assert not any("Verdict" in table.value for table in app.dataframe)
+    assert frame(app, results_page.TEST_ACCURACY) is not None
+
+
 def test_one_seed_is_labelled_as_one(page: Open, prepared: Settings) -> None:
     app = page(made(prepared)[::2], runs=address_of(prepared))
     assert set(frame(app, results_page.TEST_ACCURACY)["Over seeds %"]) == {results_page.ONE_SEED}

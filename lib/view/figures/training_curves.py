@@ -117,7 +117,7 @@ def _figure(
         hoversubplots="axis",
         hoverlabel={"namelength": -1},
         xaxis={
-            "title": {"text": title},
+            "title": {"text": title, "standoff": 6},
             "anchor": last,
             "type": "log" if "x" in scales else "linear",
             "unifiedhovertitle": {"text": hover},

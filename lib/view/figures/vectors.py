@@ -55,7 +55,7 @@ def flattening(grey: np.ndarray) -> go.Figure:
     back = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     figure.update_layout(
         height=330,
-        margin={"l": 8, "r": 8, "t": 8, "b": 34},
+        margin={"l": 8, "r": 8, "t": 44, "b": 34},  # above: the buttons, which would cover the picture
         showlegend=False,
         updatemenus=[
             {
@@ -63,9 +63,9 @@ def flattening(grey: np.ndarray) -> go.Figure:
                 "showactive": False,
                 "direction": "left",
                 "x": 0,
-                "y": 1,
+                "y": 1.02,
                 "xanchor": "left",
-                "yanchor": "top",
+                "yanchor": "bottom",
                 "buttons": [
                     {"label": "▶ flatten", "method": "animate", "args": [None, pace]},
                     {"label": "at once", "method": "animate", "args": [[frames[-1].name], back]},

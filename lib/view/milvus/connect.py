@@ -44,7 +44,7 @@ def choose() -> tuple[Connection, Places]:
     """The chosen connection, and empty places beside its controls. In a narrow window those are behind a button."""
     _connect_linked()
     connections = _connections()
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    row = st.container(horizontal=True, vertical_alignment="top", gap="small")
     collection = row.container(width=340, key="collection")
     with row, page_controls.sheet("connection", "Connection"):
         name = st.selectbox(

@@ -90,7 +90,10 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
     titles = {title: title for title in lists}
     title = page_controls.segments("Photos", titles, "torn", "disagree", "Least in common", label_is_shown=False)
     rows, about = lists[title]
-    st.caption(f"{about} Click a photo to compare its results side by side.")
+    st.caption(
+        f"{about} Below each photo: how many of its results are of its class. Click a photo to compare its results "
+        "side by side."
+    )
     if not len(rows):
         st.markdown(":material/check: none")
         return
@@ -102,7 +105,7 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
         title=title,
         badges=[f"{disagreement.overlap[row]:.0%}" for row in rows],
         notes=[
-            f"same class: {right['l1'][row] * disagreement.k:.0f} L1, {right['cosine'][row] * disagreement.k:.0f} cos"
+            f"L1 {right['l1'][row] * disagreement.k:.0f}, cosine {right['cosine'][row] * disagreement.k:.0f}"
             for row in rows
         ],
         tile=104,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from lib.data import review_table
+from lib.data.layouts import label_table
+from lib.prepare.workspace import Workspace
 from lib.view import page_controls, provenance
 
 TOLD = {"Data": 'flowers "big", 3 images', "Prepared": "a\nb"}
@@ -48,3 +52,18 @@ def test_a_button_saves_what_the_page_has_told_when_it_was_drawn(monkeypatch: py
     told.clear()
     assert json.loads(saved["petalscope-rows.csv"]().splitlines()[0][2:]) == TOLD
     assert json.loads(saved["petalscope-list.json"]()) == {"provenance": TOLD, "rows": [1]}
+
+
+def test_the_tables_that_come_back_are_read_past_their_provenance(tmp_path: Path, opened: Workspace) -> None:
+    catalog = opened.catalog()
+    rows = [
+        ["id", "label", "split"],
+        *([name, label, "val"] for name, label in zip(catalog.ids, catalog.labels, strict=True)),
+    ]
+    plain = "".join(",".join(row) + "\n" for row in rows)
+    (tmp_path / "plain.csv").write_text(plain)
+    (tmp_path / "saved.csv").write_text(provenance.comment(TOLD) + plain)
+    assert label_table.read(tmp_path / "saved.csv") == label_table.read(tmp_path / "plain.csv")
+    decisions = "id,action,label\n" + f"{catalog.ids[0]},exclude,\n"
+    (tmp_path / "review.csv").write_text(provenance.comment(TOLD) + decisions)
+    assert review_table.read(tmp_path / "review.csv", catalog).counts["excluded"] == 1
