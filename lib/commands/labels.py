@@ -39,7 +39,7 @@ def show_suspects(document: SuspectsDocument) -> str:
     share = f" ({interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
     judged = counted(document["judged"], "judged photo")
     shown = rows[:SHOWN]
-    one, other = (widest((row[name] for row in shown), 12) for name in ("label", "suggested"))
+    one, other = widest((row["label"] for row in shown), 12), widest((row["suggested"] for row in shown), 12)
     lines = [
         f"{agreeing(document['errors'], 'label', 'is', 'are')} probably wrong among {judged}{share}, by a linear probe "
         f"on {document['space']}",

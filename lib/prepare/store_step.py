@@ -17,7 +17,7 @@ from lib.data.catalog import Catalog
 from lib.documents.prepare import CollectionEntry, PreparedCollection, SpaceEntry
 from lib.embed import spaces
 from lib.errors import ArtifactError, StoreError
-from lib.prepare import catalog_step, vectors_step, workspace
+from lib.prepare import catalog_step, neighbours_step, workspace
 from lib.prepare.job import PrepareJob, usable_state
 from lib.settings import VERSION
 from lib.store import collections, connection
@@ -103,7 +103,7 @@ def _fill(
         paths=catalog.ids,
         labels=list(catalog.frame["label"]),
         splits=list(catalog.frame["split"]),
-        vectors=vectors_step.read(job, entry, catalog).values,
+        vectors=neighbours_step.read(job, entry, catalog).values,
     )
     for name, collection in missing.items():
         store_write.write_collection(

@@ -1,29 +1,23 @@
-"""The vectors, neighbours and maps of a run's spaces; each is computed only where its file is missing or stale."""
+"""The vectors of a run's spaces, computed only where their files are missing or stale."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
-from lib.embed import extract, projection, spaces
+from lib.embed import extract, spaces
 from lib.embed.extract import Vectors
 from lib.embed.space import Space
-from lib.errors import ArtifactError, Notice, Remedy
+from lib.errors import Notice, Remedy
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
-from lib.prepare import catalog_step, workspace
+from lib.prepare import catalog_step, neighbours_step, workspace
 from lib.prepare.job import PrepareJob
-from lib.progress import Progress
-from lib.search import neighbourhoods
-from lib.search.neighbourhoods import Neighbourhoods
 
 
 @dataclass(frozen=True)
@@ -83,9 +77,9 @@ def complete(job: PrepareJob, embeddings: dict[str, Embedding], catalog: Catalog
     return {
         name: {
             **embedding.entry,
-            "neighbours": _neighbours(job, spaces.get(name), catalog, embedding.entry),
-            "pca": _map(job, spaces.get(name), catalog, embedding.entry, "pca"),
-            "map": _map(job, spaces.get(name), catalog, embedding.entry, "umap"),
+            "neighbours": neighbours_step.neighbours(job, spaces.get(name), catalog, embedding.entry),
+            "pca": neighbours_step.plane(job, spaces.get(name), catalog, embedding.entry, "pca"),
+            "map": neighbours_step.plane(job, spaces.get(name), catalog, embedding.entry, "umap"),
         }
         for name, embedding in embeddings.items()
     }
@@ -95,7 +89,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
     start = time.perf_counter()
     fingerprint = spaces.fingerprint(space, catalog.fingerprint, weights)
     folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
-    vectors = _valid_vectors(job.folder / folder, fingerprint, catalog)
+    vectors = neighbours_step.valid_vectors(job.folder / folder, fingerprint, catalog)
     cached = vectors is not None
     if vectors is not None:
         _record_hashes(job, space.name, job.folder / folder, vectors)
@@ -108,7 +102,7 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
             catalog,
             weights,
             job.folder / folder,
-            previous=_sound_vectors(job.folder / previous["folder"]) if previous else None,
+            previous=neighbours_step.sound_vectors(job.folder / previous["folder"]) if previous else None,
             progress=job.reporter.stage(f"embed {space.name}"),
         )
         vectors = extract.load(job.folder / folder)
@@ -133,13 +127,13 @@ def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[
     bases = {name: ready[name]["fingerprint"] for name in space.bases}
     fingerprint = spaces.fingerprint(space, catalog.fingerprint, None, bases)
     folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
-    vectors = _valid_vectors(job.folder / folder, fingerprint, catalog)
+    vectors = neighbours_step.valid_vectors(job.folder / folder, fingerprint, catalog)
     cached = vectors is not None
     if vectors is None:
         if _is_changed(job.folder / folder):
             job.reporter.say(changed(space.name))
         job.reporter.stage(f"make {space.name}")(0, None)
-        made = space.make(catalog, [read(job, ready[name], catalog).values for name in space.bases])
+        made = space.make(catalog, [neighbours_step.read(job, ready[name], catalog).values for name in space.bases])
         space = extract.store_made(space, catalog, bases, made, job.folder / folder)
     else:
         space = spaces.defined(space.name, vectors.meta["space"]["definition"], job.folder)
@@ -197,12 +191,12 @@ def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
             job.folder / entry["folder"],
             [job.folder / entry[kind] for kind in ("map", "pca", "neighbours")],
         )
-        vectors = _valid_vectors(folder, entry["fingerprint"], catalog)
+        vectors = neighbours_step.valid_vectors(folder, entry["fingerprint"], catalog)
         if (
             vectors is None
             or vectors.meta["space"].get("schema") != spaces.get(name).schema
-            or not all(_is_map(path, catalog) for path in files[:2])
-            or not _are_neighbours(files[2], catalog)
+            or not all(neighbours_step.is_map(path, catalog) for path in files[:2])
+            or not neighbours_step.are_neighbours(files[2], catalog)
         ):
             continue
         _record_hashes(job, name, folder, vectors)
@@ -272,115 +266,11 @@ DAMAGED = "its files are damaged or missing"
 
 
 def _why_invalid(job: PrepareJob, entry: SpaceEntry, space: Space) -> str:
-    vectors = _sound_vectors(job.folder / entry["folder"])
+    vectors = neighbours_step.sound_vectors(job.folder / entry["folder"])
     schema = space.schema if vectors is None else vectors.meta["space"].get("schema")
     return DAMAGED if schema == space.schema else OTHER_VERSION
 
 
 def _is_changed(folder: Path) -> bool:
     """Whether `folder` holds vectors that can be read but are not those that were written."""
-    return artifacts.unless_damaged(extract.load, folder) is not None and _sound_vectors(folder) is None
-
-
-def _sound_vectors(folder: Path) -> Vectors | None:
-    """The vectors in `folder`; None when they are missing, damaged, or not those that were written."""
-    return artifacts.unless_damaged(extract.load_verified, folder)
-
-
-def _valid_vectors(folder: Path, fingerprint: str, catalog: Catalog) -> Vectors | None:
-    """The vectors in `folder` if they have this fingerprint and are row for row with the catalog."""
-    vectors = _sound_vectors(folder)
-    valid = vectors is not None and vectors.fingerprint == fingerprint and vectors.belong_to(catalog)
-    return vectors if valid else None
-
-
-def read(job: PrepareJob, entry: EmbeddedSpace, catalog: Catalog) -> Vectors:
-    """The vectors of a space of this run. Raises ArtifactError when another process has changed them."""
-    vectors = _valid_vectors(job.folder / entry["folder"], entry["fingerprint"], catalog)
-    if vectors is None:
-        raise ArtifactError(f"{job.folder / entry['folder']} changed while it was in use", remedy=Remedy.RUN_AGAIN)
-    return vectors
-
-
-def _map(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace, method: str) -> str:
-    parameters = projection.default_parameters(space, job.seed, method)
-    name = projection.file_name(entry["folder"], parameters)
-    if _is_map(job.folder / name, catalog):
-        artifacts.add_hash(job.folder / name)
-    elif earlier := _earlier(job, space.name, entry, lambda folder: projection.file_name(folder, parameters)):
-        _copy(earlier, job.folder / name)
-    else:
-        progress = job.reporter.stage(f"map {space.name}")
-        progress(0, None)
-        projection.save(projection.project(read(job, entry, catalog).values, parameters, progress), job.folder / name)
-    return name
-
-
-def _is_map(path: Path, catalog: Catalog) -> bool:
-    laid_out = artifacts.unless_damaged(projection.load, path)
-    return laid_out is not None and len(laid_out.xy) == len(catalog.frame)
-
-
-def _neighbours(job: PrepareJob, space: Space, catalog: Catalog, entry: EmbeddedSpace) -> str:
-    name = _neighbours_file(entry["folder"])
-    if _are_neighbours(job.folder / name, catalog):
-        artifacts.add_hash(job.folder / name)
-    elif earlier := _earlier(job, space.name, entry, _neighbours_file):
-        _copy(earlier, job.folder / name)
-    else:
-        vectors, progress = read(job, entry, catalog), job.reporter.stage(f"neighbours {space.name}")
-        copies = catalog.all_copies()
-        found = _neighbours_of_fewer(job, space.name, vectors, copies, progress)
-        found = found or neighbourhoods.k_nearest(vectors.values, copies, progress)
-        neighbourhoods.save(found, job.folder / name)
-    return name
-
-
-def _neighbours_of_fewer(
-    job: PrepareJob, name: str, vectors: Vectors, copies: Sequence[Sequence[int]], progress: Progress
-) -> Neighbourhoods | None:
-    """The neighbourhoods of `vectors` from those of the previous state, of which only some photos are left out, as by a
-    label review. None where other photos, another order or other vectors stand in it."""
-    previous = job.previous_spaces.get(name)
-    before = None if previous is None else _sound_vectors(job.folder / previous["folder"])
-    if previous is None or before is None or len(before.pictures) <= len(vectors.pictures):
-        return None
-    kept = np.flatnonzero(np.isin(before.pictures, vectors.pictures))
-    if not np.array_equal(before.pictures[kept], vectors.pictures):
-        return None
-    earlier = artifacts.unless_damaged(neighbourhoods.load, job.folder / previous["neighbours"])
-    if earlier is None or len(earlier.rows["l1"]) != len(before.pictures):
-        return None
-    if previous["neighbours"] != _neighbours_file(previous["folder"]):  # found in the way of another version
-        return None
-    if not np.array_equal(before.values[kept], vectors.values):
-        return None
-    return neighbourhoods.of_fewer(earlier, kept, vectors.values, copies, progress)
-
-
-def _neighbours_file(folder: str) -> str:
-    return f"neighbours/{Path(folder).name}-{neighbourhoods.key()}.npz"
-
-
-def _earlier(job: PrepareJob, name: str, entry: EmbeddedSpace, file: Callable[[str], str]) -> Path | None:
-    """The previous state's `file` of the vectors of a space, if it is sound and the vectors are equal: where only
-    labels changed, neighbours and maps are the same. None otherwise."""
-    previous = job.previous_spaces.get(name)
-    if previous is None or previous["folder"] == entry["folder"] or previous["pictures"] != entry["pictures"]:
-        return None
-    path = job.folder / file(previous["folder"])
-    if artifacts.unless_damaged(artifacts.read_arrays, path) is None:
-        return None
-    vectors = [_sound_vectors(job.folder / each["folder"]) for each in (previous, entry)]
-    ours, theirs = (None if each is None else each.values for each in vectors)
-    return path if ours is not None and theirs is not None and np.array_equal(ours, theirs) else None
-
-
-def _copy(source: Path, target: Path) -> None:
-    with artifacts.replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
-
-
-def _are_neighbours(path: Path, catalog: Catalog) -> bool:
-    neighbours = artifacts.unless_damaged(neighbourhoods.load, path)
-    return neighbours is not None and len(neighbours.rows["l1"]) == len(catalog.frame)
+    return artifacts.unless_damaged(extract.load, folder) is not None and neighbours_step.sound_vectors(folder) is None

@@ -21,6 +21,7 @@ from lib.embed import projection
 from lib.embed.neighbours import MOST_EXACT, SAMPLE
 from lib.progress import Progress, no_progress
 from lib.search import approximate_neighbours, exact
+from lib.search.gallery import Gallery
 from lib.search.metrics import METRICS as ALL_METRICS
 
 SCHEMA = 1
@@ -122,7 +123,7 @@ def _inputs(vectors: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _search(
-    gallery: exact.Gallery,
+    gallery: Gallery,
     copies: Sequence[Sequence[int]],
     pending: dict[str, np.ndarray],
     rows: dict[str, Rows],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -35,18 +37,29 @@ VIEWS: list[tuple[str, dict[str, str], Callable[[Workspace], Reproduction]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def measured(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A copy of the prepared artifacts in which the spaces are diagnosed and clustered."""
+    artifacts = tmp_path_factory.mktemp("measured") / "artifacts"
+    shutil.copytree(prepared.artifacts / "sets", artifacts / "sets")
+    settings = replace(prepared, artifacts=artifacts)
+    opened = workspace.open_workspace(settings)
+    space_diagnosis.measure_all(opened, opened.catalog())
+    for method, k in (("kmeans", None), ("kmeans", 3), ("hdbscan", None)):
+        clusters.find(opened, "resnet18", opened.catalog(), method, k)
+    return settings
+
+
 @pytest.mark.parametrize(("page", "address", "wanted"), VIEWS)
 def test_a_view_names_its_link_command_and_program(
     start: Start,
-    copied: Settings,
+    measured: Settings,
     page: str,
     address: dict[str, str],
     wanted: Callable[[Workspace], Reproduction],
 ) -> None:
-    opened = workspace.open_workspace(copied)
-    space_diagnosis.measure_all(opened, opened.catalog())
-    clusters.find(opened, "resnet18", opened.catalog(), "kmeans", 3)
-    app = start(copied).switch_page(page)
+    opened = workspace.open_workspace(measured)
+    app = start(measured).switch_page(page)
     app.query_params = {**address, "odd": "1"}
     app.run()
     assert not app.exception, [entry.message for entry in app.exception]
@@ -75,15 +88,11 @@ ODD_ADDRESSES = [
 
 @pytest.mark.parametrize(("page", "address"), ODD_ADDRESSES)
 def test_an_odd_link_shows_the_view_and_quotes_nothing_that_runs(
-    start: Start, copied: Settings, page: str, address: dict[str, str]
+    start: Start, measured: Settings, page: str, address: dict[str, str]
 ) -> None:
-    opened = workspace.open_workspace(copied)
-    space_diagnosis.measure_all(opened, opened.catalog())
-    for method in ("kmeans", "hdbscan"):
-        clusters.find(opened, "resnet18", opened.catalog(), method)
-    app = start(copied).switch_page(page)
+    app = start(measured).switch_page(page)
     app.query_params = address
     app.run()
     assert not app.exception, [entry.message for entry in app.exception]
     for block in app.code:
-        assert "onerror" not in block.value  # neither a program nor a command nor a link that was not encoded
+        assert "<img" not in block.value  # neither a program nor a command nor a link that was not encoded

@@ -68,7 +68,9 @@ def decoded(data: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return data.decode(encoding)
-    if b"\0" in data[:400]:  # UTF-16 without a mark: one byte of each ASCII letter is zero
+    start = data[:400]
+    # UTF-16 without a mark: one byte of each ASCII letter is zero. A single zero byte is damage, and is left out later.
+    if start.count(b"\0") * 8 > len(start):
         return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le")
     try:
         return data.decode("utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 from lib.data import catalog_file, data_notes
 from lib.data.catalog import Catalog, build, split_of
-from lib.data.layouts import layout
+from lib.data.layouts import label_table, layout
 from lib.errors import AmbiguousDataError, DataError
 from lib.settings import LayoutChoice
 from tests.helpers import data_folders as made
@@ -381,6 +381,13 @@ def test_names_in_a_table(tmp_path: Path, named: Any) -> None:
     made.flat(tmp_path / "images", photos)
     made.table(tmp_path / "labels.csv", photos, named=named)
     assert labels(read(tmp_path)) == expected(photos)
+
+
+def test_a_zero_byte_does_not_make_a_table_another_encoding() -> None:
+    text = "id,action,label\nrose/0.jpg,keep,\n"
+    assert label_table.decoded(text.replace("keep", "ke\0ep").encode()).replace("\0", "") == text
+    for encoding in ("utf-16-le", "utf-16-be"):
+        assert label_table.decoded(text.encode(encoding)) == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
