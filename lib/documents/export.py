@@ -16,12 +16,14 @@ class ExportedWeights(TypedDict):
 
 
 class ExportProvenance(TypedDict):
-    """Where a file of a space comes from: the data and weights by their hashes, how map and neighbours were made."""
+    """Where a file of a space comes from: the data and weights by their hashes, how map and neighbours were made;
+    `made_from` are the spaces that it was computed from, none for most."""
 
     petalscope: str
     dataset: str
     images: int
     prepared: str
+    made_from: list[str]
     precision: str
     map: dict[str, Any]
     neighbours: dict[str, Any]

@@ -99,11 +99,12 @@ def origin_lines(workspace: Workspace, space: str, catalog: Catalog, laid_out: M
     fidelity = origin["map"].get("fidelity", {})
     weights, title = origin["weights"], f"{spaces.get(space).title}, {spaces.get(space).dim:,}-d"
     images = counted(origin["images"], "image")
+    made_from = f"those of {' and '.join(origin['made_from'])}" if origin["made_from"] else "none"
     measures = {name: value for name, value in fidelity.items() if isinstance(value, int | float)}
     return {
         "Data": f"{origin['dataset']}, {images}, fingerprint {origin['data_fingerprint'][:8]}",
         "Space": f"{title}, fingerprint {origin['space_fingerprint'][:8]}",
-        "Weights": "none" if weights is None else f"{weights['name']}, SHA-256 {weights['sha256'][:8]}",
+        "Weights": made_from if weights is None else f"{weights['name']}, SHA-256 {weights['sha256'][:8]}",
         "Map": ", ".join(
             f"{name} {value}" for name, value in origin["map"].items() if isinstance(value, str | int | float)
         ),
@@ -208,9 +209,9 @@ def document(content: dict[str, Any]) -> str:
     scatter, page = folder / "scatter.js", folder / "map_page.js"
     script = (
         '"use strict";\n'
-        f"const scatter = {script_bundle.expression(scatter)};\nconst mapPage = {script_bundle.expression(page)};\n"
+        f"const scatter = {script_bundle.expression(scatter)};\nconst drawMap = {script_bundle.expression(page)};\n"
         'const content = JSON.parse(document.getElementById("content").textContent);\n'
-        'mapPage(scatter, document.getElementById("map-page"), content);\n'
+        'drawMap(scatter, document.getElementById("petalscope-map"), content);\n'
     )
     style = (script_bundle.styles(scatter) or "") + (script_bundle.styles(page) or "")
     policy = (
@@ -226,7 +227,7 @@ def document(content: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{html.escape(content['title'])}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        '<div class="map-page" id="map-page"><noscript>This map needs JavaScript.</noscript></div>\n'
+        '<div class="petalscope-map" id="petalscope-map"><noscript>This map needs JavaScript.</noscript></div>\n'
         f'<script type="application/json" id="content">{data}</script>\n<script>{script}</script>\n'
         "</body>\n</html>\n"
     )

@@ -41,6 +41,7 @@ def origin(workspace: Workspace, space: str, catalog: Catalog, laid_out: Map | N
         "dataset": workspace.state["dataset"]["name"],
         "images": len(catalog.ids),
         "prepared": str(workspace.state["prepared"]),
+        "made_from": list(spaces.get(space).bases),
         "precision": entry.get("precision") or "fp32",
         "map": documents.finite(dict((laid_out or workspace.map(space)).facts)),
         "neighbours": documents.finite(dict(workspace.neighbourhoods(space).facts)),
