@@ -66,6 +66,7 @@ class Remedy(Enum):
     ALLOW_FOLDER = "allow_folder"
     RESTORE_FILE = "restore_file"
     CLEAR_REVIEW = "clear_review"
+    LABEL = "label"
 
 
 # One clause for each remedy. `{command}` stands for the command line that the error carries.
@@ -75,7 +76,9 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_COMMAND: "run `{command}`",
     Remedy.RUN_AGAIN: "run the command again",
     Remedy.DELETE_FILE: "delete it and run the command again",
-    Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_DATA: (
+        "name a folder of photos, best in class sub-folders (DIR/daisy/photo.jpg), with --data or PETALSCOPE_DATA"
+    ),
     Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
     Remedy.UNPACK: "unpack what belongs to the photos, or name one archive with --data or PETALSCOPE_DATA",
     Remedy.CHOOSE_READING: "--{option} {value} for {about}",
@@ -105,6 +108,10 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.ALLOW_FOLDER: "move it into one of them, or add its folder to PETALSCOPE_FOLDERS",
     Remedy.RESTORE_FILE: "restore it from a backup, or delete it and lose your decisions",
     Remedy.CLEAR_REVIEW: "run `python -m lib relabel --clear`",
+    Remedy.LABEL: (
+        "sort the photos into a folder per class, or run `python -m lib prepare --labels FILE.csv` with a table of "
+        "`id,label`"
+    ),
 }
 PREPARE_COMMAND: Final = "python -m lib prepare"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, labels, prepare, search, train
+from lib.commands import explain, features, inspect, labels, prepare, sample, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.search.metrics import METRICS
@@ -97,8 +97,7 @@ def parser() -> argparse.ArgumentParser:
     add("features", features.features, features.show_features, features.HELP, space, weights, seed).add_argument(
         "--dimension", type=_dimension, metavar="N", help="only this dimension, from 0"
     )
-    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, weights, seed)
-    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
+    _label_commands(add, space, weights, seed)
     command = add(
         "map",
         prepare.make_map,
@@ -154,7 +153,9 @@ def _space_commands(
     help_ = "group the images of a space, and compare the groups with the classes"
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
-    command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
+    command.add_argument(
+        "--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes; 8 without labels)"
+    )
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
@@ -163,6 +164,19 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", choices=tuple(METRICS), default="cosine")
     command.add_argument("--crop", type=_box, metavar="L,T,R,B", help="only this part of QUERY, in percent")
     command.add_argument("--normalise", action="store_true", help="scale every vector to length 1 first")
+
+
+def _label_commands(add: Callable[..., argparse.ArgumentParser], *shared: argparse.ArgumentParser) -> None:
+    """The commands about labels."""
+    add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, *shared)
+    _sample_options(add("sample", sample.sample, sample.show_sample, sample.ABOUT, *shared))
+    _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
+
+
+def _sample_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("count", type=_positive, metavar="N", help="how many photos, at most 1,000")
+    command.add_argument("--method", choices=sample.METHODS, default=sample.METHODS[0])
+    command.add_argument("--table", type=_path, metavar="FILE.csv", help="write a table with an empty column of labels")
 
 
 def _relabel_options(command: argparse.ArgumentParser) -> None:

@@ -127,9 +127,8 @@ def _data(settings: Settings, choice: LayoutChoice) -> _Check:
     except PetalscopeError as error:
         return _Check("data", False, replace(error.notice, remedy=error.remedy or Remedy.CHOOSE_DATA))
     files = counted(len(found.labels), "file")
-    detail = (
-        f"{dataset.name} in {dataset.root}: {files} {'with labels' if found.kind == 'table' else 'in class folders'}"
-    )
+    where = {"table": "with labels", "unlabelled": "without labels"}.get(found.kind, "in class folders")
+    detail = f"{dataset.name} in {dataset.root}: {files} {where}"
     if found.kind != "classes" or found.wrappers:
         detail += f"; read as {found.reason}"
     if own := own_folders.summary(found.skipped):

@@ -42,7 +42,9 @@ def class_colours(labels: Iterable[str]) -> dict[str, str]:
 
 def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> dict[str, str]:
     """A colour for each group of photos, by the class of most of them (`classes`): the first group of a class has the
-    class's colour, further ones have hues of their own."""
+    class's colour, further ones have hues of their own; without classes, each group has a class's colour."""
+    if not colours:
+        return class_colours(classes)
     groups: dict[str, str] = {}
     for group, label in classes.items():
         colour = colours.get(label, MUTED)

@@ -32,7 +32,8 @@ _BARS = """<style>
 def counts(workspace: Workspace, lead: str) -> None:
     """What this app is, in one line, and the numbers of photos, classes and of photos by split."""
     photos = cached.catalog(workspace)
-    numbers = [counted(len(photos.frame), "photo"), counted(len(photos.classes), "class")]
+    classes = counted(len(photos.classes), "class") if photos.classes else "no labels"
+    numbers = [counted(len(photos.frame), "photo"), classes]
     numbers += [f"{photos.splits[split]:,} {title.lower()}" for split, title in _TITLES.items()]
     st.html(
         f'<p class="ps-lead" style="max-width:none">{html.escape(lead)} '
@@ -42,8 +43,10 @@ def counts(workspace: Workspace, lead: str) -> None:
 
 
 def classes(workspace: Workspace) -> None:
-    """A bar for each class, by split."""
+    """A bar for each class, by split; nothing without labels."""
     photos = cached.catalog(workspace)
+    if not photos.classes:
+        return
     with st.expander(f"{counted(len(photos.classes), 'class')} by split", icon=":material/bar_chart:"):
         st.html(_BARS + class_bars(photos.frame, photo_tiles.colours(photos)))
 

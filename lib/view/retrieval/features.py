@@ -23,6 +23,7 @@ from lib.view import (
     page_frame,
     photo_tiles,
     selection,
+    unlabelled,
     url_state,
     verdict,
 )
@@ -216,6 +217,8 @@ def _show_feature(workspace: Workspace, space: str, found: FeatureExamples, feat
     with left:
         _show_photos(workspace, space, found, feature, is_lit, row=False)
     with right:
+        if unlabelled.stops(workspace, "Means by class"):
+            return
         colours = photo_tiles.colours(cached.catalog(workspace))
         st.plotly_chart(
             figures.class_means(found, feature, colours, ink=formatting.ink()),
