@@ -84,7 +84,7 @@ def show_clusters(document: ClustersDocument) -> str:
         lines.append(f"{each['cluster']:>4}  {each['size']:>6,}  {majority}{exemplars}")
     if document["noise"]:
         lines.append(f"noise  {document['noise']:,}")
-    if all(each["purity"] is None for each in document["clusters"]):
+    if any(each["purity"] is None for each in document["clusters"]):
         return printable(
             [*lines, f"{counted(document['images'], 'image')} without labels to compare the clusters with"]
         )

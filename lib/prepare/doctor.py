@@ -212,6 +212,8 @@ def _training(settings: Settings, catalog: Catalog) -> _Check:
     except PetalscopeError as error:
         return _failed("training", error.problem, Remedy.DELETE_FILE)
     if not own:
+        if not catalog.classes:
+            return _passed("training", "no run yet, and without labels there is nothing to learn")
         command = settings.command("train", regime="all", preset="quick")
         return _Check("training", True, Notice("no run yet, and a quick one takes minutes", Remedy.TRAIN, command))
     trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"

@@ -130,6 +130,10 @@ class _Reader:
                 return self._of_table(*joined)
         except AmbiguousDataError as error:
             raise AmbiguousDataError(error.problem, [*error.readings, unlabelled.reading()]) from error
+        if why := unlabelled.failed_labels(tables):
+            raise AmbiguousDataError(
+                f"{self.place} holds photos without class folders, and {why}", [unlabelled.reading()]
+            )
         # Without any photo, the files say what they are when they are read.
         return self._unlabelled(tables) if self.tree.photos.get(self.node) else self._classes()
 

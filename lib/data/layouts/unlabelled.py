@@ -5,20 +5,30 @@ A split is kept where every photo lies in a split folder, as in train/ and test/
 
 from __future__ import annotations
 
-from lib.data.layouts import photo_labels
+from lib.data.layouts import folder_names, photo_labels
 from lib.data.layouts.class_folders import Labelled
 from lib.data.layouts.folder_tree import TABLE_SUFFIXES, FolderTree, last, suffix
+from lib.data.layouts.photo_labels import FoundTables
 from lib.data.scanning import BESIDE_CLASSES
 from lib.errors import Reading
 from lib.text import counted
 
 NO_LABEL = ""
+_WORDS = {"label", "labels", "class", "classes", "species", "annotations"}
 REASON = "photos without labels"
 
 
 def reading() -> Reading:
     """This way to read a folder, where it must be asked."""
     return Reading("layout", "unlabelled", REASON)
+
+
+def failed_labels(tables: FoundTables) -> str:
+    """What is wrong with a file that is called labels, and labels no photo; "" without one."""
+    for name, reason in tables.useless.items():
+        if _WORDS & set(folder_names.words(last(name).partition(".")[0])):
+            return f"{last(name)} {reason}"
+    return ""
 
 
 def photos(tree: FolderTree, why: str) -> Labelled:

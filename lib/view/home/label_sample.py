@@ -13,7 +13,7 @@ from lib.text import counted
 from lib.view import cached, page_controls, page_frame, photo_tiles, selection, unlabelled, url_state
 from lib.view.formatting import plain
 
-TITLES = {FACILITY: "Most typical of all", K_CENTER: "Most different"}
+TITLES = {FACILITY: "Stand for all", K_CENTER: "Most different"}
 SELECT, TABLE = "Select on the map", "Table to fill in (CSV)"
 NO_LABELS = "These photos have no labels. A few are enough to begin with: scores, training and label checks need them."
 HOW = (
@@ -80,5 +80,5 @@ def _show(workspace: Workspace, document: LabelSample) -> None:
         if st.button(SELECT, icon=":material/my_location:", key="sample_map"):
             selection.select(ids, photos.ids, photos.contents)
             st.switch_page(url_state.MAP, query_params=url_state.link_to(url_state.MAP, space=document["space"]))
-        page_controls.download(TABLE, lambda: measured.table(document), "petalscope-to-label.csv", key="to_label")
+        page_controls.download(TABLE, lambda: measured.table(document), "petalscope-sample.csv", key="to_label")
     st.caption(HOW)
