@@ -105,7 +105,7 @@ def prepared(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
 
 @pytest.fixture(scope="session")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settings:
-    """Forty photos as a camera names them, two copies and a HEIC file, in one folder; prepared and measured. Read only."""
+    """Forty photos as a camera names them, two copies and a HEIC file, in one folder; prepared, measured. Read only."""
     from lib.measure import first_results
 
     root = tmp_path_factory.mktemp("holiday")

@@ -26,6 +26,7 @@ from lib.measure.verdicts import Verdict
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
+from lib.search.clustering import KMEANS
 from lib.settings import VERSION
 from lib.store import collections
 
@@ -90,7 +91,7 @@ def compute(workspace: Workspace, catalog: Catalog, space: str) -> list[DataSetV
     if not catalog.classes:
         k = clusters.default_k(catalog)
         return [
-            unlabelled.verdict(clusters.load(workspace, space, catalog, clusters.KMEANS, k), space, len(ids)),
+            unlabelled.verdict(clusters.load(workspace, space, catalog, KMEANS, k), space, len(ids)),
             data_set_verdicts.duplicates(audit, near_leaks, tested, labelled=False),
             data_set_verdicts.hubs(rules["hubs"], columns["hubness"].values, space),
             data_set_verdicts.index(_recalls(workspace), len(stored)),

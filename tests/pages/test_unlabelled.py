@@ -47,7 +47,7 @@ def test_home_offers_to_label_and_shows_the_sample(start: Start, unlabelled: Set
     app.button(key="sample_map").click().run()
     assert not app.exception
     photos = workspace.open_workspace(unlabelled).catalog()
-    picked = selection.decode(app.query_params["sel"][0], len(photos.ids), photos.contents)
+    picked = selection.decode(app.query_params["sel"], len(photos.ids), photos.contents)
     assert {photos.ids[row] for row in picked} == {row["id"] for row in chosen["rows"]}
 
 
