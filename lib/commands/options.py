@@ -10,6 +10,7 @@ from typing import TypeVar
 from lib.commands import explain, features, inspect, labels, prepare, sample, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
+from lib.embed.space import PRECISIONS
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
 
@@ -208,7 +209,7 @@ def _space_options(command: argparse.ArgumentParser, default: str) -> None:
     about = (
         "arithmetic of the networks (default: as before, fp32 at first); bf16 is twice as fast, and a separate space"
     )
-    command.add_argument("--precision", choices=spaces.PRECISIONS, help=about)
+    command.add_argument("--precision", choices=PRECISIONS, help=about)
 
 
 def _layout_options() -> argparse.ArgumentParser:

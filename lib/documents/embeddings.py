@@ -6,7 +6,7 @@ give another result.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class PreprocessRecord(TypedDict):
@@ -35,7 +35,8 @@ class WeightsRecord(WeightsProvenance):
 
 
 class SpaceProvenance(TypedDict):
-    """How the vectors of a space were computed, apart from the photos; None for a space without a network."""
+    """How the vectors of a space were computed, apart from the photos; None for a space without a network. Only spaces
+    of a kind have a `definition`."""
 
     name: str
     dim: int
@@ -43,6 +44,7 @@ class SpaceProvenance(TypedDict):
     schema: int
     weights: WeightsProvenance | None
     precision: str | None
+    definition: NotRequired[dict[str, Any]]
 
 
 class VectorsMeta(TypedDict):

@@ -5,7 +5,7 @@ Fields may be added, never renamed: other programs read these documents, and ear
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from lib.documents.embeddings import MapFidelity, MapParameterFacts, NeighbourSearch, WeightsRecord
 
@@ -172,7 +172,8 @@ class DoctorDocument(TypedDict):
 
 class EmbeddedSpace(TypedDict):
     """A space whose vectors exist. `folder` is relative to the data set's artifacts, `pictures` a short hash of the
-    catalog's pixels in row order. `precision` and `engine` are None for pixels, and absent from early state files."""
+    catalog's pixels in row order. `precision` and `engine` are None for pixels, and absent from early state files. A
+    space of a kind has its `definition`, and the fingerprints of the spaces that it was made from, `bases`."""
 
     fingerprint: str
     data_fingerprint: str
@@ -183,6 +184,8 @@ class EmbeddedSpace(TypedDict):
     weights: WeightsRecord | None
     precision: NotRequired[str | None]
     engine: NotRequired[dict[str, str] | None]
+    definition: NotRequired[dict[str, Any]]
+    bases: NotRequired[dict[str, str]]
 
 
 class SpaceEntry(EmbeddedSpace):

@@ -17,7 +17,7 @@ import numpy as np
 
 from lib import text
 from lib.data.catalog import Catalog
-from lib.embed.spaces import Space
+from lib.embed.space import Space
 from lib.errors import ArtifactError, PetalscopeError, Remedy
 from lib.learn import distributed
 from lib.learn.backbone import Weights

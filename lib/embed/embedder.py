@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from lib.embed.spaces import Space
-from lib.errors import Remedy, WeightsError
+from lib.embed.space import Space
+from lib.errors import QueryError, Remedy, WeightsError
 from lib.learn import transforms
 from lib.learn.backbone import Weights
 
@@ -39,8 +39,27 @@ class Embedder:
     maps: Callable[[Sequence[Any]], np.ndarray] | None = None
 
 
+def made(space: Space, bases: Sequence[Embedder], learned: Mapping[str, np.ndarray]) -> Embedder:
+    """The embedder of a made space from those of its bases and what was learned when it was made.
+
+    Raises QueryError with the space's reason when it takes no photos from elsewhere.
+    """
+    of_query = space.of_query
+    if of_query is None:
+        raise QueryError(space.refusal)
+    if len(bases) == 1:
+        return replace(bases[0], embed=lambda shrunk: of_query([bases[0].embed(shrunk)], learned), maps=None)
+
+    def embed(shrunk: Sequence[Any]) -> np.ndarray:
+        return of_query(
+            [base.embed(part) for base, part in zip(bases, zip(*shrunk, strict=True), strict=True)], learned
+        )
+
+    return Embedder(shrink=lambda image: tuple(base.shrink(image) for base in bases), embed=embed)
+
+
 def embedder(space: Space, weights: Weights | None) -> Embedder:
-    """The embedder of `space`. Loads the network when the space needs one.
+    """The embedder of a space that is not made from others. Loads the network when the space needs one.
 
     Raises WeightsError when weights are missing or do not fit, or when this machine does not compute in the space's
     precision.

@@ -11,10 +11,10 @@ import json
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from lib.documents.embeddings import VectorsMeta
 from lib.embed import distributed, spaces
 from lib.embed.distributed import Part, Task
 from lib.embed.embedder import Embedder, embedder
-from lib.embed.spaces import Space
-from lib.errors import ArtifactError, Remedy, WeightsError
+from lib.embed.space import Made, Space
+from lib.errors import ArtifactError, QueryError, Remedy, WeightsError
 from lib.learn import distributed as processes
 from lib.learn.backbone import Weights
 from lib.progress import Progress
@@ -37,6 +37,7 @@ BATCH = 16
 # Threads that read photos; a GPU does not keep up with more.
 READERS = 32
 _META = "meta.json"
+_LEARNED = "learned.npz"
 _HASHED = ("vectors.npy", "pictures.npy")  # the files whose hashes `meta.json` holds
 
 
@@ -117,6 +118,57 @@ def extract(
             "sha256": {name: artifacts.file_hash(folder / name) for name in _HASHED},
         }
         artifacts.write_json(folder / _META, meta)
+
+
+def store_made(space: Space, catalog: Catalog, bases: Mapping[str, str], made: Made, target: Path) -> Space:
+    """Write the vectors of a made space, and what was learned, as the folder `target`, atomically; `bases` has the
+    fingerprints of the spaces that it was made from. Returns the space with its dimension.
+
+    Raises QueryError when the vectors are not one finite row per photo, ArtifactError when the disk is full.
+    """
+    values = np.ascontiguousarray(made.values, dtype=np.float32)
+    if values.ndim != 2 or len(values) != len(catalog.frame) or not values.shape[1]:
+        raise QueryError(f"The vectors of {space.name} are not one row for each of {len(catalog.frame):,} photos.")
+    if not np.isfinite(values).all():
+        raise QueryError(f"The vectors of {space.name} have NaN or infinite numbers.")
+    dim = values.shape[1]
+    space = replace(space, dim=dim, definition={**(space.definition or {}), "dim": dim})
+    with artifacts.replacing(target) as folder:
+        folder.mkdir()
+        stored = _new_file(folder / "vectors.npy", space, len(values))
+        stored[:] = values
+        stored.flush()
+        del stored
+        np.save(folder / "pictures.npy", np.asarray(catalog.frame["sha256"], dtype="S64"), allow_pickle=False)
+        if made.learned:
+            np.savez(folder / _LEARNED, allow_pickle=False, **made.learned)
+        names = (*_HASHED, *([_LEARNED] if made.learned else []))
+        meta: VectorsMeta = {
+            "space": spaces.provenance(space, None),
+            "fingerprint": spaces.fingerprint(space, catalog.fingerprint, None, bases),
+            "data_fingerprint": catalog.fingerprint,
+            "count": len(values),
+            "engine": None,
+            "sha256": {name: artifacts.file_hash(folder / name) for name in names},
+        }
+        artifacts.write_json(folder / _META, meta)
+    return space
+
+
+def learned(folder: Path, vectors: Vectors) -> dict[str, np.ndarray]:
+    """What was learned when the made vectors in `folder` were made, by name; empty where nothing was.
+
+    Raises ArtifactError when the file is damaged or was changed.
+    """
+    recorded = vectors.meta.get("sha256", {}).get(_LEARNED)
+    if recorded is None:
+        return {}
+    artifacts.verify_file(folder / _LEARNED, recorded)
+    try:
+        with np.load(folder / _LEARNED, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise artifacts.damaged_file_error(folder) from error
 
 
 def _new_file(path: Path, space: Space, rows: int) -> np.memmap[Any, Any]:

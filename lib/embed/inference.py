@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.embed import spaces
+from lib.embed.space import PRECISIONS
 from lib.errors import Remedy, WeightsError
 from lib.learn import backbone, distributed, hardware, transforms
 from lib.learn.backbone import Preprocess, Weights
@@ -23,7 +23,6 @@ from lib.settings import command_line
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = spaces.PRECISIONS
 FP32, BF16 = PRECISIONS
 # Photos in a batch: a CPU's caches are small, a GPU needs large batches.
 BATCH, GPU_BATCH = 16, 256

@@ -23,7 +23,8 @@ from lib.documents.embeddings import MapFacts, MapParameterFacts
 from lib.embed.fidelity import K, fidelity
 from lib.embed.neighbours import MOST_EXACT, NearestNeighbours, k_nearest
 from lib.embed.scratch_arrays import empty_array, unit_rows
-from lib.embed.spaces import PIXEL_SIDE, Space
+from lib.embed.space import Space
+from lib.embed.spaces import PIXEL_SIDE
 from lib.errors import QueryError
 from lib.progress import Progress, no_progress
 

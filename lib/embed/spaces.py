@@ -1,4 +1,4 @@
-"""The registry of spaces: how an image becomes a vector. Files, commands, collections and links use a space's name.
+"""The registry of spaces and of kinds of spaces: what has a name here can be prepared, searched and shown.
 
 A space's fingerprint is a hash of its inputs (photos, labels, weights, preprocessing, schema), never of the vectors:
 two machines that round differently still agree on what they computed.
@@ -6,8 +6,9 @@ two machines that round differently still agree on what they computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -15,60 +16,11 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.documents.embeddings import SpaceProvenance
+from lib.embed.space import PRECISIONS, Definition, Kind, Space
 from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
 
-SCHEMA = 1
-# Since 2, large photos are shrunk in two steps before the network.
-NETWORK_SCHEMA = 2
-PRECISIONS = ("fp32", "bf16")
 PIXEL_SIDE = 128
-# Milvus takes vectors of at most 32,768 dimensions.
-MILVUS_MAX_DIM = 32_768
-
-
-def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack(arrays)
-
-
-@dataclass(frozen=True)
-class Space:
-    """A way to turn an image into a vector of `dim` numbers of type `dtype`.
-
-    `title` names the space on screens, `about` describes it. `shrink` makes an array of an upright RGB image, `embed`
-    makes vectors (n, dim) of n such arrays; the network does both where the space `needs_weights`. `dtype` is float32:
-    uint8 stands for raw pixels, which maps average and screens draw.
-    """
-
-    name: str
-    title: str
-    dim: int
-    dtype: str
-    about: str
-    needs_weights: bool = False
-    shrink: Callable[[Image.Image], np.ndarray] | None = None
-    embed: Callable[[Sequence[np.ndarray]], np.ndarray] = _stack
-    # The regime that trains the network; None for networks that are used as they come.
-    regime: str | None = None
-    # The network's number format. Vectors of two precisions are two spaces under one name.
-    precision: str = PRECISIONS[0]
-
-    @property
-    def schema(self) -> int:
-        """The version of the computation: raised when the same photos and weights give other vectors than before."""
-        return NETWORK_SCHEMA if self.needs_weights else SCHEMA
-
-    @property
-    def pixels(self) -> bool:
-        """Whether the vectors are raw pixels rather than features."""
-        return self.dtype == "uint8"
-
-    @property
-    def in_milvus(self) -> bool:
-        """Whether Milvus can hold the vectors."""
-        return self.dim <= MILVUS_MAX_DIM
-
-
 SPACES: dict[str, Space] = {}
 # The frozen features of transfer learning are the backbone's own, so they are not stored twice.
 ALIASES = {"transfer": "resnet18"}
@@ -76,17 +28,59 @@ ALIASES = {"transfer": "resnet18"}
 DEFAULTS = ("pixels", "resnet18")
 
 
+KINDS: dict[str, Kind] = {}
+# Spaces of a kind, as the state files that this process has read define them. A name means the same in all data sets
+# of one folder of artifacts.
+_DEFINED: dict[str, Space] = {}
+
+
 def register(space: Space) -> None:
     """Add a space; one of the same name is replaced."""
     SPACES[space.name] = space
 
 
+def register_kind(kind: Kind) -> None:
+    """Add a kind of spaces; one of the same name is replaced."""
+    KINDS[kind.name] = kind
+
+
+def define(space: Space) -> None:
+    """Make a space of a kind known under its name; one of the same name is replaced."""
+    _DEFINED[space.name] = space
+
+
+def defined(name: str, definition: Definition, folder: Path) -> Space:
+    """The space that a state file defines. Raises QueryError when there is no such kind, and what the kind raises."""
+    kind = KINDS.get(str(definition.get("kind")))
+    if kind is None:
+        raise QueryError(f"There is no kind of spaces called {definition.get('kind')!r}.")
+    return kind.defined(name, definition, folder)
+
+
 def get(name: str) -> Space:
-    """The space called `name`, aliases resolved. Raises QueryError that lists the spaces."""
-    try:
-        return SPACES[ALIASES.get(name, name)]
-    except KeyError:
-        raise QueryError(unknown_space(name)) from None
+    """The space called `name`, aliases resolved: registered, defined by a state file, or described by its name.
+
+    Raises QueryError that lists the registered spaces, or says what is wrong with a name that describes a space.
+    """
+    name = ALIASES.get(name, name)
+    known = SPACES.get(name) or _DEFINED.get(name)
+    if known is not None:
+        return known
+    for kind in KINDS.values():
+        space = kind.named(name, get)
+        if space is not None:
+            return space
+    raise QueryError(unknown_space(name))
+
+
+def with_bases(names: Iterable[str]) -> list[str]:
+    """The spaces `names` and those that they are made from, each after its own bases, once."""
+    ordered: dict[str, None] = {}
+    for name in names:
+        space = get(name)
+        for each in (*with_bases(space.bases), space.name):
+            ordered.setdefault(each)
+    return list(ordered)
 
 
 def unknown_space(name: str) -> str:
@@ -109,8 +103,12 @@ def in_precision(space: Space, precision: str | None) -> Space:
     return replace(space, precision=precision) if space.needs_weights and precision is not None else space
 
 
-def fingerprint(space: Space, data: str, weights: Weights | None) -> str:
-    """Hash of all inputs of the vectors of `space`; `data` is the catalog's fingerprint."""
+def fingerprint(space: Space, data: str, weights: Weights | None, bases: Mapping[str, str] | None = None) -> str:
+    """Hash of all inputs of the vectors of `space`; `data` is the catalog's fingerprint, `bases` has the fingerprints
+    of the spaces that it is made from."""
+    if space.make is not None:
+        definition = {key: value for key, value in (space.definition or {}).items() if key != "dim"}
+        return artifacts.digest("petalscope-made-space", space.schema, space.name, data, definition, dict(bases or {}))
     network = {"sha256": weights.sha256, "preprocess": asdict(weights.preprocess)} if weights is not None else None
     precision = [] if space.precision == PRECISIONS[0] else [space.precision]
     return artifacts.digest(
@@ -120,7 +118,7 @@ def fingerprint(space: Space, data: str, weights: Weights | None) -> str:
 
 def provenance(space: Space, weights: Weights | None) -> SpaceProvenance:
     """How vectors were made, apart from the photos: recorded beside them."""
-    return {
+    made: SpaceProvenance = {
         "name": space.name,
         "dim": space.dim,
         "dtype": space.dtype,
@@ -128,6 +126,9 @@ def provenance(space: Space, weights: Weights | None) -> SpaceProvenance:
         "weights": weights.provenance() if weights is not None else None,
         "precision": space.precision if weights is not None else None,
     }
+    if space.definition is not None:
+        made["definition"] = dict(space.definition)
+    return made
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -140,6 +141,7 @@ register(
         title="Raw pixels",
         dim=PIXEL_SIDE * PIXEL_SIDE * 3,
         dtype="uint8",
+        group="pixels",
         about=f"RGB stretched to {PIXEL_SIDE}×{PIXEL_SIDE} and flattened; values 0–255 stand for 0–1",
         shrink=_pixels,
     )
@@ -168,5 +170,6 @@ for _regime, _title, _start in (
             about=f"average-pooled output of the last block of the network trained here, {_start}",
             needs_weights=True,
             regime=_regime,
+            group="trained",
         )
     )

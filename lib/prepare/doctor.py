@@ -85,7 +85,7 @@ def examine(
         checks += [
             _catalog(opened, catalog),
             *_labels(opened),
-            *(_space(opened, name) for name in [*spaces.DEFAULTS, *_trained(opened)]),
+            *(_space(opened, name) for name in [*spaces.DEFAULTS, *_others(opened)]),
             _training(settings, catalog),
         ]
         if look_into_store:
@@ -220,9 +220,9 @@ def _training(settings: Settings, catalog: Catalog) -> _Check:
     return _passed("training", f"{counted(len(own), 'run')} kept in the artifacts, {trained}")
 
 
-def _trained(opened: Workspace) -> list[str]:
-    """The prepared spaces of trained networks; they are optional."""
-    return [name for name in opened.spaces if spaces.SPACES[name].regime]
+def _others(opened: Workspace) -> list[str]:
+    """The prepared spaces beside those that `prepare` makes by default; they are optional."""
+    return [name for name in opened.spaces if name not in spaces.DEFAULTS]
 
 
 def _space(opened: Workspace, name: str) -> _Check:

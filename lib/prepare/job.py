@@ -75,6 +75,13 @@ def _say_once(reporter: Reporter) -> Callable[[], None]:
     return waiting
 
 
+def read_definitions(settings: Settings) -> None:
+    """Make the spaces known by name that the state in use defines, if there is one."""
+    dataset = datasets.find(settings)
+    if dataset is not None:
+        usable_state(workspace.folder_of(settings, dataset))
+
+
 def usable_state(folder: Path) -> State | None:
     """The state in use; None when it is missing, damaged or of another version, so that everything is rebuilt."""
     return artifacts.unless_damaged(state_file.read, folder)

@@ -26,7 +26,7 @@ from lib.documents.prepare import (
 from lib.embed import projection, spaces
 from lib.embed.projection import Map, MapParameters
 from lib.prepare import before_review, catalog_step, state_file, store_step, vectors_step, workspace
-from lib.prepare.job import PrepareJob, begin
+from lib.prepare.job import PrepareJob, begin, read_definitions
 from lib.progress import Reporter
 from lib.settings import VERSION, Settings
 
@@ -51,20 +51,22 @@ def prepare(
     Raises PetalscopeError with the remedy when a step fails; the results of earlier steps are kept.
     """
     start = time.perf_counter()
-    named = list(dict.fromkeys(spaces.get(name).name for name in names))
+    read_definitions(settings)
+    named = spaces.with_bases(names)
     with begin(settings, reporter or Reporter()) as begun:
         catalog, catalog_file = catalog_step.catalog_of(begun, limit)
         job = before_review.job_without_review(begun, catalog, catalog_file)
         entries = vectors_step.still_valid(job, catalog)
         rebuilt = vectors_step.to_rebuild(job, catalog, {*named, *entries})
         # Opened before the long work: a store that another process owns is reported at once, not after minutes.
-        stored = [name for name in job.previous_collections if name in spaces.SPACES]  # some may have to be dropped
-        with store_step.open_store(job, [*named, *entries, *rebuilt, *stored]) as store:
+        with store_step.open_store(job, [*named, *entries, *rebuilt]) as store:
             embeddings: dict[str, vectors_step.Embedding] = {}
             for spaces_to_embed, chosen in ((named, precision), (rebuilt, None)):
-                part = vectors_step.embed(job, spaces_to_embed, catalog, chosen)
+                part = vectors_step.embed(job, spaces_to_embed, catalog, chosen, entries)
                 entries |= vectors_step.complete(job, part, catalog)
                 embeddings |= part
+            entries, made = vectors_step.make_anew(job, catalog, entries)
+            embeddings |= made
             collections: dict[str, CollectionEntry] = {}
             rows: list[PreparedCollection] = []
             if store is not None:
@@ -98,7 +100,8 @@ def embed(
     Nothing that is in use changes. Raises PetalscopeError as `prepare` does.
     """
     start = time.perf_counter()
-    named = list(dict.fromkeys(spaces.get(name).name for name in names))
+    read_definitions(settings)
+    named = spaces.with_bases(names)
     with begin(settings, reporter or Reporter()) as job:
         catalog, _ = catalog_step.catalog_of(job, limit)
         embeddings = vectors_step.embed(job, named, catalog, precision)

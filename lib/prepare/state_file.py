@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from lib import artifacts
 from lib.documents.prepare import State
 from lib.embed import spaces
-from lib.errors import ArtifactError, Remedy
+from lib.errors import ArtifactError, PetalscopeError, Remedy
 from lib.text import shortened
 
 NAME: Final = "state.json"
@@ -97,6 +97,8 @@ _SPACE: Final[Mapping[str, Check]] = {
 _SPACE_SINCE: Final[Mapping[str, Check]] = {
     "precision": _or_none(lambda value: value in ("fp32", "bf16")),
     "engine": _or_none(lambda value: _is_object(value) and all(map(_is_text, value.values()))),
+    "definition": _is_object,
+    "bases": lambda value: _is_object(value) and all(map(_is_text, value.values())),
 }
 _WEIGHTS: Final[Mapping[str, Check]] = {
     "name": _is_name,
@@ -110,7 +112,8 @@ _COLLECTION: Final[Mapping[str, Check]] = {"base": _is_name, "fingerprint": _is_
 
 
 def read(folder: Path, name: str = NAME) -> State | None:
-    """The state file in a data set's folder of artifacts; None when there is none.
+    """The state file in a data set's folder of artifacts; None when there is none. The spaces that it defines are known
+    by their names afterwards.
 
     Raises ArtifactError, which names the first bad field, when the file is damaged; or when another version of
     Petalscope wrote it.
@@ -121,24 +124,34 @@ def read(folder: Path, name: str = NAME) -> State | None:
         return None
     if state.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} was written by another version of Petalscope", remedy=Remedy.PREPARE)
-    for fault in _faults(state):
+    for fault in _faults(state, folder):
         raise ArtifactError(f"{path} cannot be read: {fault}", remedy=Remedy.PREPARE_ANEW)
+    for space, entry in state["spaces"].items():
+        if "definition" in entry:
+            spaces.define(spaces.defined(space, entry["definition"], folder))
     return cast("State", state)
 
 
-def _faults(state: dict[str, Any]) -> Iterator[str]:
+def _faults(state: dict[str, Any], folder: Path) -> Iterator[str]:
     """What is wrong with a state, part by part: an outer part is sound before an inner one is looked at."""
     yield from _wrong_fields("", state, _STATE, _STATE_SINCE)
     if "review" in state:
         yield from _wrong_fields("review.", state["review"], _REVIEW)
     yield from _wrong_fields("dataset.", state["dataset"], _DATASET)
     for name, entry in state["spaces"].items():
-        if name not in spaces.SPACES:
-            yield f"{_quoted(name)} is no space"
         yield from _wrong_fields(f"spaces.{name}.", entry, _SPACE, _SPACE_SINCE)
+        space = spaces.SPACES.get(name)
+        if space is None and "definition" in entry:
+            try:
+                space = spaces.defined(name, entry["definition"], folder)
+            except PetalscopeError as error:
+                yield f"`spaces.{name}.definition` cannot be used: {error.problem}"
+        if space is None:
+            yield f"{_quoted(name)} is no space"
+            continue
         if entry["weights"] is not None:
             yield from _wrong_fields(f"spaces.{name}.weights.", entry["weights"], _WEIGHTS)
-        elif spaces.SPACES[name].needs_weights:
+        elif space.needs_weights:
             yield f"`spaces.{name}.weights` is missing"
     for store, entries in state["collections"].items():
         if not isinstance(entries, dict):

@@ -37,8 +37,8 @@ class _Missing:
 
 @contextmanager
 def open_store(job: PrepareJob, names: Sequence[str]) -> Iterator[connection.Store | None]:
-    """The store, open; None when none of the spaces goes into Milvus."""
-    if not any(spaces.SPACES[name].in_milvus for name in names):
+    """The store, open; None when none of the spaces goes into Milvus, and no collection may have to be dropped."""
+    if not job.previous_collections and not any(spaces.get(name).in_milvus for name in names):
         yield None
         return
     settings = job.settings
@@ -67,7 +67,7 @@ def write(
     present = set(collections.names(store))
     contents = catalog_step.contents(catalog)
     for name, entry in entries.items():
-        if not spaces.SPACES[name].in_milvus:
+        if not spaces.get(name).in_milvus:
             continue
         previous, hashes = job.previous_collections.get(name), (entry["fingerprint"], contents)
         in_use = previous is not None and (previous["fingerprint"], previous["contents"]) == hashes

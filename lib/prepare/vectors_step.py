@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lib.data.catalog import Catalog
 from lib.documents.prepare import EmbeddedSpace, PreparedSpace, SpaceEntry
 from lib.embed import extract, projection, spaces
 from lib.embed.extract import Vectors
-from lib.embed.spaces import Space
+from lib.embed.space import Space
 from lib.errors import ArtifactError, Notice, Remedy
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
@@ -48,18 +48,29 @@ class Embedding:
         }
 
 
-def embed(job: PrepareJob, names: Sequence[str], catalog: Catalog, precision: str | None) -> dict[str, Embedding]:
-    """The vectors of the spaces `names`, by name."""
+def embed(
+    job: PrepareJob,
+    names: Sequence[str],
+    catalog: Catalog,
+    precision: str | None,
+    ready: Mapping[str, EmbeddedSpace] | None = None,
+) -> dict[str, Embedding]:
+    """The vectors of the spaces `names`, by name. Each space that one of them is made from comes before it in `names`,
+    or is one of `ready`."""
     chosen = None
-    if any(spaces.SPACES[name].needs_weights and not spaces.SPACES[name].regime for name in names):
+    if any(spaces.get(name).needs_weights and not spaces.get(name).regime for name in names):
         chosen = backbone.choose(job.settings, progress=job.reporter.stage("download weights"), warn=job.reporter.say)
         chosen, how = backbone.adapted(chosen)
         if how:
             job.reporter.say(how)
-    embeddings = {}
+    embeddings: dict[str, Embedding] = {}
     for name in names:
+        if spaces.get(name).make is not None:
+            present = {**(ready or {}), **{each: embedding.entry for each, embedding in embeddings.items()}}
+            embeddings[name] = _make_space(job, spaces.get(name), catalog, present)
+            continue
         previous = job.previous_spaces.get(name)
-        space = spaces.in_precision(spaces.SPACES[name], precision or (previous.get("precision") if previous else None))
+        space = spaces.in_precision(spaces.get(name), precision or (previous.get("precision") if previous else None))
         weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
         embeddings[name] = _embed_space(job, space, catalog, weights if space.needs_weights else None)
     return embeddings
@@ -70,9 +81,9 @@ def complete(job: PrepareJob, embeddings: dict[str, Embedding], catalog: Catalog
     return {
         name: {
             **embedding.entry,
-            "neighbours": _neighbours(job, spaces.SPACES[name], catalog, embedding.entry),
-            "pca": _map(job, spaces.SPACES[name], catalog, embedding.entry, "pca"),
-            "map": _map(job, spaces.SPACES[name], catalog, embedding.entry, "umap"),
+            "neighbours": _neighbours(job, spaces.get(name), catalog, embedding.entry),
+            "pca": _map(job, spaces.get(name), catalog, embedding.entry, "pca"),
+            "map": _map(job, spaces.get(name), catalog, embedding.entry, "umap"),
         }
         for name, embedding in embeddings.items()
     }
@@ -113,6 +124,67 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
     return Embedding(entry, cached, round(time.perf_counter() - start, 3))
 
 
+def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[str, EmbeddedSpace]) -> Embedding:
+    """A space that is made from others, which are `ready`, or from a file."""
+    assert space.make is not None, f"{space.name} is made"
+    start = time.perf_counter()
+    bases = {name: ready[name]["fingerprint"] for name in space.bases}
+    fingerprint = spaces.fingerprint(space, catalog.fingerprint, None, bases)
+    folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
+    vectors = _valid_vectors(job.folder / folder, fingerprint, catalog)
+    cached = vectors is not None
+    if vectors is None:
+        if _is_changed(job.folder / folder):
+            job.reporter.say(changed(space.name))
+        job.reporter.stage(f"make {space.name}")(0, None)
+        made = space.make(catalog, [read(job, ready[name], catalog).values for name in space.bases])
+        space = extract.store_made(space, catalog, bases, made, job.folder / folder)
+    else:
+        space = spaces.defined(space.name, vectors.meta["space"]["definition"], job.folder)
+    # With its dimension, which its name alone may not tell.
+    spaces.define(space)
+    entry: EmbeddedSpace = {
+        "fingerprint": fingerprint,
+        "data_fingerprint": catalog.fingerprint,
+        "pictures": catalog_step.pictures(catalog),
+        "folder": folder,
+        "dim": space.dim,
+        "count": len(catalog.frame),
+        "weights": None,
+        "precision": None,
+        "engine": None,
+        "definition": dict(space.definition or {}),
+        "bases": bases,
+    }
+    return Embedding(entry, cached, round(time.perf_counter() - start, 3))
+
+
+def make_anew(
+    job: PrepareJob, catalog: Catalog, entries: Mapping[str, SpaceEntry]
+) -> tuple[dict[str, SpaceEntry], dict[str, Embedding]]:
+    """`entries`, with each made space whose bases have other vectors now made again, and what was made.
+
+    A space whose base is gone leaves; both are said.
+    """
+    entries, made = dict(entries), dict[str, Embedding]()
+    while outdated := [name for name, entry in entries.items() if _is_outdated(entry, entries)]:
+        for name in outdated:
+            entry = entries.pop(name)
+            if all(base in entries for base in entry.get("bases", {})):
+                job.reporter.say(rebuilding(name, OTHER_BASES))
+                embedding = embed(job, [name], catalog, None, entries)
+                entries |= complete(job, embedding, catalog)
+                made |= embedding
+            else:
+                job.reporter.say(Notice(f"The space {name} is removed: what it was made from is gone"))
+    return entries, made
+
+
+def _is_outdated(entry: SpaceEntry, entries: Mapping[str, SpaceEntry]) -> bool:
+    bases = entry.get("bases", {})
+    return any(name not in entries or entries[name]["fingerprint"] != of for name, of in bases.items())
+
+
 def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
     """The previous state's spaces of these very photos whose files can be read and have this version's schema."""
     valid = {}
@@ -126,7 +198,7 @@ def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
         vectors = _valid_vectors(folder, entry["fingerprint"], catalog)
         if (
             vectors is None
-            or vectors.meta["space"].get("schema") != spaces.SPACES[name].schema
+            or vectors.meta["space"].get("schema") != spaces.get(name).schema
             or not all(_is_map(path, catalog) for path in files[:2])
             or not _are_neighbours(files[2], catalog)
         ):
@@ -149,12 +221,17 @@ def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
 
     A space whose network is missing leaves state and store; the user is told which command brings it back.
     """
-    rebuilt = []
-    for name, entry in job.previous_spaces.items():
+    rebuilt: list[str] = []
+    previous = job.previous_spaces
+    for name in [each for each in spaces.with_bases(previous) if each in previous]:
+        entry = previous[name]
         if name in ready or entry["data_fingerprint"] != catalog.fingerprint:
             continue
-        space = spaces.SPACES[name]
+        space = spaces.get(name)
         reason = _why_invalid(job, entry, space)
+        if any(base not in ready and base not in rebuilt for base in space.bases):
+            job.reporter.say(Notice(f"The space {name} is removed: {reason}, and what it was made from is gone"))
+            continue
         if space.regime and runs.best(job.settings, space.regime, catalog) is None:
             job.reporter.say(removed(name, reason, workspace.training_command(job.settings, space)))
             continue
@@ -183,6 +260,7 @@ def hashes_recorded(name: str) -> str:
     return f"The vectors of {name} had no hash yet; it is recorded now, so that a later change of them is found."
 
 
+OTHER_BASES = "what it is made from has other vectors now"
 OTHER_VERSION = "its vectors were made by another version of Petalscope"
 DAMAGED = "its files are damaged or missing"
 

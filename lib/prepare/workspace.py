@@ -21,7 +21,7 @@ from lib.embed import embedder, extract, projection, spaces
 from lib.embed.embedder import Embedder
 from lib.embed.extract import Vectors
 from lib.embed.projection import Map, MapParameters
-from lib.embed.spaces import Space
+from lib.embed.space import Space
 from lib.errors import ArtifactError, DataError, QueryError, Remedy, WeightsError
 from lib.learn import backbone, runs
 from lib.learn.backbone import Weights
@@ -45,8 +45,12 @@ class Workspace:
 
     @property
     def spaces(self) -> list[str]:
-        """Names of the spaces that are ready."""
-        return [name for name in spaces.SPACES if name in self.state["spaces"]]
+        """Names of the spaces that are ready, registered ones first."""
+        ready = self.state["spaces"]
+        return [
+            *(name for name in spaces.SPACES if name in ready),
+            *(name for name in ready if name not in spaces.SPACES),
+        ]
 
     @cached_property
     def version(self) -> str:
@@ -101,8 +105,14 @@ class Workspace:
     def embedder(self, name: str) -> Embedder:
         """The function that embeds new photos as the photos of a space were embedded. Loads its network.
 
-        Raises ArtifactError when the weights are no longer on this machine.
+        Raises ArtifactError when the weights are no longer on this machine, QueryError when the space takes no photos
+        from elsewhere.
         """
+        space = spaces.get(name)
+        if space.make is not None:
+            learned = extract.learned(self.folder / self.space(name)["folder"], self.vectors(name))
+            bases = [self.embedder(base) for base in space.bases] if space.of_query is not None else []
+            return embedder.made(space, bases, learned)
         return embedder.embedder(self.prepared_space(name), self.weights(name))
 
     def vectors(self, name: str) -> Vectors:
@@ -227,7 +237,7 @@ def unprepared(problem: str, settings: Settings) -> ArtifactError:
 
 def space_command(settings: Settings, space: Space) -> str:
     """The command line that prepares a space; a space of a trained network needs that network."""
-    return settings.command_to_prepare(spaces=space.name if space.regime else None)
+    return settings.command_to_prepare(spaces=None if space.name in spaces.DEFAULTS else space.name)
 
 
 def training_command(settings: Settings, space: Space) -> str:

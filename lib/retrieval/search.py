@@ -18,6 +18,7 @@ from lib.data.catalog import Catalog
 from lib.documents.search import CompareDocument, SearchDocument, SearchResult
 from lib.embed import spaces
 from lib.embed.embedder import Embedder, query_vector
+from lib.embed.space import MILVUS_MAX_DIM
 from lib.errors import QueryError, Remedy
 from lib.prepare.workspace import Workspace, open_store
 from lib.retrieval.candidates import Candidates, candidates, defined
@@ -259,7 +260,7 @@ def _collection(workspace: Workspace, loaded: SearchableSpace, queries: int) -> 
     space = spaces.get(loaded.space)
     if not space.in_milvus:
         raise QueryError(
-            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}",
+            f"The space {space.name} has {space.dim:,} dimensions and Milvus takes {MILVUS_MAX_DIM:,}",
             remedy=Remedy.SEARCH_EXACTLY,
         )
     if queries > 1 or loaded.unit:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from lib.documents.search import SearchDocument
 from lib.embed import spaces
+from lib.embed.space import MILVUS_MAX_DIM
 from lib.prepare.workspace import Workspace
 from lib.retrieval import reproduce
 from lib.retrieval.reproduce import Reproduction
@@ -75,7 +76,7 @@ def _show_programs(workspace: Workspace, recipe: Reproduction, queries: QuerySet
         if program is None:
             st.caption(
                 "Not possible in Milvus: it takes one query, vectors as they are stored, and at most "
-                f"{spaces.MILVUS_MAX_DIM:,} dimensions."
+                f"{MILVUS_MAX_DIM:,} dimensions."
             )
         else:
             st.code(program, language="python")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lib.documents.search import SearchDocument, SearchResult
 from lib.embed import spaces
+from lib.embed.space import MILVUS_MAX_DIM
 from lib.measure import retrieval_verdicts
 from lib.measure.retrieval_verdicts import MovedRow
 from lib.prepare.workspace import Workspace
@@ -197,7 +198,7 @@ def _refusal(side: Side, engine: str, queries: int, vector_size: int | None) -> 
     space = spaces.get(side.space)
     if engine == "milvus" and not space.in_milvus:
         return (
-            f"{space.title} have {space.dim:,} dimensions and Milvus takes {spaces.MILVUS_MAX_DIM:,}: choose the "
+            f"{space.title} have {space.dim:,} dimensions and Milvus takes {MILVUS_MAX_DIM:,}: choose the "
             "engine exact, or another space."
         )
     if engine == "milvus" and queries > 1:

@@ -22,7 +22,7 @@ from lib.data.catalog import Catalog
 from lib.embed import embedder, extract, spaces
 from lib.embed.embedder import Embedder
 from lib.embed.extract import BATCH
-from lib.embed.spaces import Space
+from lib.embed.space import Space
 from lib.errors import ArtifactError, DataError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
