@@ -170,11 +170,8 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
 def _label_commands(add: Callable[..., argparse.ArgumentParser], *shared: argparse.ArgumentParser) -> None:
     """The commands about labels."""
     add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, *shared)
-    _sample_options(add("sample", sample.sample, sample.show_sample, sample.ABOUT, *shared))
     _relabel_options(add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL))
-
-
-def _sample_options(command: argparse.ArgumentParser) -> None:
+    command = add("sample", sample.sample, sample.show_sample, sample.ABOUT, *shared)
     command.add_argument("count", type=_positive, metavar="N", help="how many photos, at most 1,000")
     command.add_argument("--method", choices=sample.METHODS, default=sample.METHODS[0])
     command.add_argument("--table", type=_path, metavar="FILE.csv", help="write a table with an empty column of labels")
