@@ -68,6 +68,7 @@ class Remedy(Enum):
     CLEAR_REVIEW = "clear_review"
     NAME_VECTORS = "name_vectors"
     NAME_IDS = "name_ids"
+    LABEL = "label"
 
 
 # One clause for each remedy. `{command}` stands for the command line that the error carries.
@@ -77,7 +78,9 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.RUN_COMMAND: "run `{command}`",
     Remedy.RUN_AGAIN: "run the command again",
     Remedy.DELETE_FILE: "delete it and run the command again",
-    Remedy.CHOOSE_DATA: "name a folder of class sub-folders (DIR/daisy/photo.jpg) with --data or PETALSCOPE_DATA",
+    Remedy.CHOOSE_DATA: (
+        "name a folder of photos, best in class sub-folders (DIR/daisy/photo.jpg), with --data or PETALSCOPE_DATA"
+    ),
     Remedy.CONVERT: "save them as JPEG or PNG, or name another folder with --data or PETALSCOPE_DATA",
     Remedy.UNPACK: "unpack what belongs to the photos, or name one archive with --data or PETALSCOPE_DATA",
     Remedy.CHOOSE_READING: "--{option} {value} for {about}",
@@ -109,6 +112,10 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.CLEAR_REVIEW: "run `python -m lib relabel --clear`",
     Remedy.NAME_VECTORS: "name one with --vectors",
     Remedy.NAME_IDS: "name a column or a file of ids with --ids",
+    Remedy.LABEL: (
+        "sort the photos into a folder per class, or run `python -m lib prepare --labels FILE.csv` with a table of "
+        "`id,label`"
+    ),
 }
 PREPARE_COMMAND: Final = "python -m lib prepare"
 

@@ -40,7 +40,7 @@ class LayoutChoice:
         return self if self.kind is not None else replace(previous, **self.named())
 
 
-LAYOUTS = ("auto", "classes", "splits", "table")
+LAYOUTS = ("auto", "classes", "splits", "table", "unlabelled")
 
 
 @dataclass(frozen=True)

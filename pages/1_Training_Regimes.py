@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.errors import PetalscopeError
 from lib.measure.training_verdict import training_verdict
-from lib.view import page_controls, page_frame, verdict
+from lib.view import page_controls, page_frame, unlabelled, verdict
 from lib.view.training import curves, embeddings, network, results, run_choice, run_details, sections, train_form
 
 page_frame.begin(
@@ -29,7 +29,9 @@ with origins:
     run_choice.origins(workspace, chosen)
 if chosen or not runs or section == "train":
     verdict.show(training_verdict(chosen or runs, str(workspace.state["dataset"]["fingerprint"])))
-if section == "network":
+if section == "train" and unlabelled.stops(workspace, "Networks that are trained here"):
+    pass
+elif section == "network":
     network.section(workspace, chosen)
 elif section == "train":
     train_form.section(runs)

@@ -104,6 +104,24 @@ def prepared(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
 
 
 @pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory, quick_weights: str) -> Settings:
+    """Forty photos as a camera names them, two copies and a HEIC file, in one folder; prepared, measured. Read only."""
+    from lib.measure import first_results
+
+    root = tmp_path_factory.mktemp("holiday")
+    for number in range(40):
+        draw_picture(number % len(CLASSES), number).save(root / f"IMG_{2040 + number}.jpg")
+    for number in (3, 4):
+        Image.open(root / f"IMG_{2040 + number}.jpg").save(root / f"IMG_{2040 + number} (1).png")
+    (root / "IMG_3000.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
+    artifacts = tmp_path_factory.mktemp("made") / "artifacts"
+    settings = Settings(data=root, artifacts=artifacts, weights=quick_weights, offline=True, store_wait_s=0.0)
+    pipeline.prepare(settings)
+    first_results.make(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
 def opened(prepared: Settings) -> Workspace:
     """The workspace of `prepared`."""
     return workspace.open_workspace(prepared)

@@ -89,8 +89,9 @@ def show_embed(document: EmbedDocument) -> str:
 def _summary(document: EmbedDocument) -> list[str]:
     data = document["dataset"]
     skipped = len(skipped_files.files(data["skipped"]))
+    classes = f"of {counted(len(data['classes']), 'class')}" if data["classes"] else "without labels"
     lines = [
-        f"{data['name']}: {counted(data['images'], 'image')} of {counted(len(data['classes']), 'class')}, "
+        f"{data['name']}: {counted(data['images'], 'image')} {classes}, "
         f"{counted(skipped, 'file')} skipped ({data['root']})"
     ]
     if "review" in data:

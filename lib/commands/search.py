@@ -195,6 +195,7 @@ def show_compare(document: CompareDocument) -> str:
 
 def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocument:
     """A row for each space and metric: see `evaluation.evaluate`. Raises ArtifactError when no space is prepared."""
+    from lib.data import labelled
     from lib.embed import spaces
     from lib.measure import evaluation, leaks, trec_files
     from lib.prepare import workspace
@@ -209,6 +210,7 @@ def evaluate(settings: Settings, options: argparse.Namespace) -> EvaluateDocumen
     names = [spaces.get(options.space).name] if options.space else opened.spaces
     if not names:
         raise workspace.unprepared(f"No space of {opened.dataset.name} is prepared yet", settings)
+    labelled.require(opened.catalog(), "Scores")
     metrics = [options.metric] if options.metric else list(METRICS)
     rows: list[EvaluationRow] = []
     files: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from lib.commands import export, features, imports, labels, option_types
+from lib.commands import export, features, imports, labels, option_types, sample
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 
@@ -29,9 +29,8 @@ def add_space_commands(
     help_ = "group the images of a space, and compare the groups with the classes"
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
-    command.add_argument(
-        "--k", type=option_types.positive, metavar="K", help="clusters of k-means (default: as many as classes)"
-    )
+    help_ = "clusters of k-means (default: as many as classes; 8 without labels)"
+    command.add_argument("--k", type=option_types.positive, metavar="K", help=help_)
     imports.register(add, store)
     command = add("features", features.features, features.show_features, features.HELP, space, *shared)
     command.add_argument("--dimension", type=option_types.dimension, metavar="N", help="only this dimension, from 0")
@@ -53,6 +52,11 @@ def add_export_commands(add: Add, space: argparse.ArgumentParser, *shared: argpa
 def add_label_commands(add: Add, space: argparse.ArgumentParser, *shared: argparse.ArgumentParser) -> None:
     """The commands about labels."""
     add("suspects", labels.suspects, labels.show_suspects, labels.ABOUT_SUSPECTS, space, *shared)
+    command = add("sample", sample.sample, sample.show_sample, sample.ABOUT, space, *shared)
+    command.add_argument("count", type=option_types.positive, metavar="N", help="how many photos, at most 1,000")
+    command.add_argument("--method", choices=sample.METHODS, default=sample.METHODS[0])
+    help_ = "write a table with an empty column of labels"
+    command.add_argument("--table", type=option_types.path, metavar="FILE.csv", help=help_)
     command = add("relabel", labels.relabel, labels.show_relabel, labels.ABOUT_RELABEL)
     decisions = command.add_mutually_exclusive_group(required=True)
     decisions.add_argument(

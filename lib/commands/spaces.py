@@ -80,13 +80,16 @@ def show_clusters(document: ClustersDocument) -> str:
     k = "" if document["k"] is None else f", k = {document['k']}"
     lines = [f"{document['space']} · {document['method']}{k} · {document['points']}"]
     width = widest((each["label"] for each in document["clusters"]), 16)
-    lines += [
-        f"{each['cluster']:>4}  {each['size']:>6,}  {each['label']:<{width}} {each['purity']:>4.0%}  "
-        + "  ".join(each["exemplars"][:3])
-        for each in document["clusters"]
-    ]
+    for each in document["clusters"]:
+        majority = "" if each["purity"] is None else f"{each['label']:<{width}} {each['purity']:>4.0%}  "
+        exemplars = "  ".join(each["exemplars"][:3])
+        lines.append(f"{each['cluster']:>4}  {each['size']:>6,}  {majority}{exemplars}")
     if document["noise"]:
         lines.append(f"noise  {document['noise']:,}")
+    if any(each["purity"] is None for each in document["clusters"]):
+        return printable(
+            [*lines, f"{counted(document['images'], 'image')} without labels to compare the clusters with"]
+        )
     intervals = document["ci95"]
     agreement = (
         f"NMI {_figure(document['nmi'], intervals['nmi'], 3)} · ARI {_figure(document['ari'], intervals['ari'], 3)} "

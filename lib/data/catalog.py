@@ -1,9 +1,9 @@
 """The catalog: one row per readable image of a data folder, which `layout` reads.
 
 Columns: `id` (POSIX path relative to the data folder, unique; rows are sorted by id), `label` (name of the class, with
-composed accents), `split`, `width` and `height` (of the upright picture, px), `sha256` (of the decoded RGB pixels),
-`bytes`, `changed_ns` (computed from the file's times, to detect a changed file without decoding it). A `factors.csv` in
-the folder adds a `factor_…` column for each of its columns.
+composed accents; "" in all rows without labels), `split`, `width` and `height` (of the upright picture, px), `sha256`
+(of the decoded RGB pixels), `bytes`, `changed_ns` (computed from the file's times, to detect a changed file without
+decoding it). A `factors.csv` in the folder adds a `factor_…` column for each of its columns.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ class Catalog:
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Number of images by class name, in natural order (2 before 10). Do not modify the dictionary."""
-        counts = {str(label): int(count) for label, count in self.frame["label"].value_counts().items()}
+        """Number of images by class name, in natural order (2 before 10); empty without labels. Do not modify it."""
+        counts = {str(label): int(count) for label, count in self.frame["label"].value_counts().items() if label}
         return {label: counts[label] for label in sorted(counts, key=natural_key)}
 
     @property

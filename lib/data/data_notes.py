@@ -36,16 +36,22 @@ def is_notable(catalog: Catalog) -> bool:
 def reading(catalog: Catalog, *, kept: LayoutChoice | None = None) -> str:
     """How the folder was read, and its classes."""
     again = f" ({KEPT})" if kept is not None and kept.named() else ""
-    classes = f"{counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"
-    return f"Read as {catalog.layout['reason']}{again}. {classes}."
+    return f"Read as {catalog.layout['reason']}{again}. {_classes(catalog)}."
 
 
 def in_brief(catalog: Catalog) -> str:
     """The classes, the reading, and what may be wrong with them, as clauses."""
-    clauses = [f"{counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"]
+    clauses = [_classes(catalog)]
     if catalog.layout:
         clauses.append(f"read as {catalog.layout['reason']}")
     return "; ".join([*clauses, *(sentence.rstrip(".") for sentence in warnings(catalog))])
+
+
+def _classes(catalog: Catalog) -> str:
+    """How many classes, and some of their names."""
+    if not catalog.classes:
+        return f"{counted(len(catalog.ids), 'photo')}, no class"
+    return f"{counted(len(catalog.classes), 'class')}: {listed(catalog.classes, 10)}"
 
 
 def nothing_from(catalog: Catalog) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.data.label_review import ACTIONS, RELABEL, Action, Counts, Decision, LabelReview, counts, decision
 from lib.data.layouts import label_table
@@ -91,6 +92,7 @@ def _row(row: Mapping[str, object], catalog: Catalog, where: str) -> tuple[str, 
         raise QueryError(f"{where}: the action {shown_name(action) or '(empty)'} is none of {', '.join(ACTIONS)}.")
     action = action.lower()
     if action == RELABEL:
+        labelled.require(catalog, "Corrections of labels")
         label = catalog.label_named(label)
         if label not in catalog.classes:
             what = f"{shown_name(label)} is no class of these photos" if label else "a relabelled photo needs a label"

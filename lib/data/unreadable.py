@@ -34,10 +34,9 @@ def no_image_error(root: Path, labels: Mapping[str, str], skipped: Sequence[Mapp
     """
     unread = sorted((entry for entry in skipped if entry["id"] in labels), key=lambda entry: entry["id"])
     if not unread:
-        return DataError(f"{root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
-    folders = counted(len(set(labels.values())), "class folder")
+        return DataError(f"{root} has no readable image", remedy=Remedy.CHOOSE_DATA)
+    classes = len(set(labels.values()) - {""})
+    folders = f" in {counted(classes, 'class folder')}" if classes else ""
     files = counted(len(unread), "file")
     kinds = skipped_files.by_kind(unread).removesuffix(f"; {skipped_files.ADVICE_ON_HEIC}")  # the remedy says it
-    return DataError(
-        f"{root} has no readable image: {files} in {folders}, none readable: {kinds}", remedy=Remedy.CONVERT
-    )
+    return DataError(f"{root} has no readable image: {files}{folders}, none readable: {kinds}", remedy=Remedy.CONVERT)

@@ -5,7 +5,7 @@ Fields may be added, never renamed: other programs read these documents.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class StoredDecision(TypedDict):
@@ -61,3 +61,30 @@ class RelabelDocument(TypedDict):
     excluded: int
     kept: int
     prepare: str
+
+
+class SampleRow(TypedDict):
+    """A photo to label, from rank 1 on, and how many photos are nearer to it than to any other of the sample."""
+
+    id: str
+    rank: int
+    covers: int
+
+
+class LabelSample(TypedDict):
+    """What `python -m lib sample --json` prints: the photos to label first.
+
+    `points` says what was compared. Of `images` in the catalog, `candidates` could be chosen and `represented` count;
+    fewer than all are drawn by `seed`. `table` is the file that was written, where one was.
+    """
+
+    method: str
+    space: str
+    seed: int
+    points: str
+    images: int
+    candidates: int
+    represented: int
+    rows: list[SampleRow]
+    seconds: float
+    table: NotRequired[str]

@@ -153,7 +153,8 @@ class SpacesDocument(TypedDict):
 
 
 class Cluster(TypedDict):
-    """A cluster: its `label` is the class of most of its images, `purity` their share, `name` both in words.
+    """A cluster: its `label` is the class of most of its images, `purity` their share, `name` both in words. Without
+    labels these are "", None and "cluster 1".
 
     `exemplars` are the ids nearest to its centre, nearest first.
     """
@@ -161,7 +162,7 @@ class Cluster(TypedDict):
     cluster: int
     size: int
     label: str
-    purity: float
+    purity: float | None
     name: str
     exemplars: list[str]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lib import artifacts
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.errors import Remedy, TrainingError
 from lib.learn import backbone, regimes
@@ -85,6 +86,7 @@ def plan(
 
 
 def _check(catalog: Catalog) -> None:
+    labelled.require(catalog, "Classifiers")
     splits = catalog.splits
     for split, least in (("train", 2), ("val", 1), ("test", 1)):
         if splits[split] < least:

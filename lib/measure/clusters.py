@@ -1,7 +1,7 @@
 """The clusters of a space in all its dimensions: found once for each method and k, and kept as an artifact.
 
 Invariant: clusters are those of `search.clustering` over vectors of length 1, numbered from 1, the largest first; -1 is
-noise. A cluster's name is its number, the class of most of its photos, and their share.
+noise. A cluster's name is its number, the class of most of its photos, and their share; without labels "cluster 1".
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ FOLDER = "measured"
 SEED = 0
 EXEMPLARS = 8
 MOST_CLUSTERS = 100  # more are not read by eye
+WITHOUT_CLASSES = 8  # of k-means: as many as one can tell apart by colour
 NOISE_NAME = "noise"
 TITLES = {name: method.title for name, method in METHODS.items()}
 AGREEMENT = (
@@ -67,8 +68,8 @@ class Clusters:
 
 
 def default_k(catalog: Catalog) -> int:
-    """As many clusters as classes."""
-    return min(MOST_CLUSTERS, len(catalog.classes))
+    """As many clusters as classes; without labels `WITHOUT_CLASSES`, or fewer, so that one has 4 photos on average."""
+    return min(MOST_CLUSTERS, len(catalog.classes)) or max(1, min(WITHOUT_CLASSES, len(catalog.ids) // 4))
 
 
 def check(catalog: Catalog, method: str, k: int | None) -> int | None:
@@ -99,8 +100,14 @@ def file(workspace: Workspace, space: str, catalog: Catalog, method: str, k: int
     return workspace.folder / FOLDER / f"{Path(entry['folder']).name}-clusters-{method}-{k or 0}-{key[:12]}.npz"
 
 
+def cost(workspace: Workspace, space: str, catalog: Catalog, k: int) -> float:
+    """Work of k-means at most: photos × dimensions × the steps of all its starts × clusters."""
+    dimensions = min(int(workspace.space(space)["dim"]), 3 * projection.COARSER**2)
+    return float(len(catalog.ids)) * dimensions * 300 * k
+
+
 def find(workspace: Workspace, space: str, catalog: Catalog, method: str = KMEANS, k: int | None = None) -> Clusters:
-    """The clusters of a space, read from their file, else found and stored; `k` None means as many as classes.
+    """The clusters of a space, read from their file, else found and stored; `k` None means `default_k`.
 
     Raises QueryError as `check` does, ArtifactError when the space is not prepared.
     """
@@ -156,7 +163,7 @@ def _make(workspace: Workspace, space: str, catalog: Catalog, method: str, k: in
         numbers[has_direction] = clustering.by_size(found)
     labels = catalog.frame["label"].to_numpy(dtype=object)
     table = clustering.contingency(numbers, labels.astype(str))
-    intervals = clustering.intervals(table)
+    intervals = clustering.intervals(table) if catalog.classes else {"nmi": None, "ari": None}
     document: ClustersDocument = {
         "space": space,
         "method": method,
@@ -165,8 +172,8 @@ def _make(workspace: Workspace, space: str, catalog: Catalog, method: str, k: in
         "points": about,
         "images": len(labels),
         "noise": int((numbers == NOISE).sum()),
-        "nmi": clustering.nmi(table),
-        "ari": clustering.ari(table),
+        "nmi": clustering.nmi(table) if catalog.classes else None,
+        "ari": clustering.ari(table) if catalog.classes else None,
         "ci95": {
             "nmi": None if intervals["nmi"] is None else list(intervals["nmi"]),
             "ari": None if intervals["ari"] is None else list(intervals["ari"]),
@@ -197,8 +204,8 @@ def _described(points: np.ndarray, numbers: np.ndarray, labels: np.ndarray, cata
                 "cluster": number,
                 "size": len(members),
                 "label": largest,
-                "purity": share,
-                "name": f"{number} {largest} {share:.0%}",
+                "purity": share if catalog.classes else None,
+                "name": f"{number} {largest} {share:.0%}" if catalog.classes else f"cluster {number}",
                 "exemplars": [ids[row] for row in clustering.exemplars(points, members, pictures, EXEMPLARS)],
             }
         )
@@ -217,10 +224,10 @@ def trait(clusters: Clusters, default: int) -> Trait:
     special = k is not None and k != default
     method = METHODS[document["method"]]
     title = f"Cluster ({method.title}{f', k = {k}' if special else ''})"
-    about = (
-        f"{method.about}; over {document['points']}. A name is the cluster's number by size, the class of most of its "
-        "photos, and their share."
-    )
+    about = f"{method.about}; over {document['points']}. A name is the cluster's number by size"
+    if any(each["label"] for each in document["clusters"]):
+        about += ", the class of most of its photos, and their share"
+    about += "."
     return Trait(
         f"{clusters.name}_{k}" if special else clusters.name,
         title,
@@ -241,6 +248,8 @@ def verdict(clusters: Clusters, classes: int) -> Verdict:
     nmi, ari = document["nmi"], document["ari"]
     if not document["clusters"]:
         return Verdict(f"No cluster: all of {photos} are noise, none lies in a group that is dense enough.", about)
+    if not classes:
+        return Verdict(f"{found}{noise} in {photos}, named by size: the photos have no labels.", about)
     if nmi is None or ari is None or classes < 2:
         return Verdict(f"{found}{noise} in {photos}; with one class there is nothing to agree with.", about)
     interval = document["ci95"]["ari"]

@@ -148,17 +148,21 @@ def label_errors(finding: Finding, purity: Floats, classes: int, space: str) -> 
     return DataSetVerdict(LABELS, title, Verdict(text, finding.about), choices=choices)
 
 
-def duplicates(audit: AuditDocument | None, leaks: Sequence[Leak] | None, tested: int) -> DataSetVerdict:
-    """Duplicates with conflicting labels, and leaks; None for what is not measured. `tested` counts test photos."""
+def duplicates(
+    audit: AuditDocument | None, leaks: Sequence[Leak] | None, tested: int, *, labelled: bool = True
+) -> DataSetVerdict:
+    """Duplicates with conflicting labels (without labels: all), and leaks. `tested` counts test photos."""
     title = "Duplicates and leaks"
     if audit is None:
         return DataSetVerdict(DUPLICATES, title, Verdict(NOT_MEASURED, LATER))
-    conflicts = [group for group in audit["duplicates"] if group["conflict"]]
+    conflicts = [group for group in audit["duplicates"] if group["conflict"] or not labelled]
+    other, kind = (" with another label", "conflicting label") if labelled else ("", "copy")
     conflicting = list(dict.fromkeys(image_id for group in conflicts for image_id in group["ids"]))
     parts = [
-        f"{agreeing(len(conflicting), 'photo', 'has', 'have')} an equal or nearly equal copy with another label"
+        f"{agreeing(len(conflicting), 'photo', 'has', 'have')} an equal or nearly equal copy{other}"
         if conflicting
-        else f"No duplicate among {counted(audit['images'], 'photo')} has another label"
+        else f"No {'duplicate' if labelled else 'copy'} among {counted(audit['images'], 'photo')}"
+        f"{' has another label' if labelled else ''}"
     ]
     leaked: list[str] = []
     if not tested:
@@ -174,7 +178,7 @@ def duplicates(audit: AuditDocument | None, leaks: Sequence[Leak] | None, tested
             if test
             else f"none of {counted(tested, 'test photo')} has a near-duplicate outside the test split"
         )
-    kinds = dict.fromkeys(conflicting, "conflicting label")
+    kinds = dict.fromkeys(conflicting, kind)
     leaked = [image_id for image_id in dict.fromkeys(leaked) if image_id not in kinds]
     shown = [*conflicting[: PHOTOS // 2 if leaked else PHOTOS], *leaked][:PHOTOS]
     about = (

@@ -19,6 +19,7 @@ from typing import TypedDict, cast
 import numpy as np
 
 from lib import artifacts
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.errors import ArtifactError, Remedy
@@ -110,6 +111,7 @@ def measure(workspace: Workspace, reporter: Reporter | None = None) -> Depth:
     stage = (reporter or Reporter()).stage
     began = time.perf_counter()
     catalog = workspace.catalog()
+    labelled.require(catalog, "Probes of stages")
     rows, chosen = sample(catalog), networks(workspace, catalog)
     if not chosen:
         raise ArtifactError("No network of these photos is prepared", remedy=Remedy.PREPARE)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow, Interval, WithoutLeaks
 from lib.errors import QueryError, Remedy
@@ -38,6 +39,7 @@ def evaluate(
     """
     loaded = load_space(workspace, space)
     catalog = loaded.catalog
+    labelled.require(catalog, "Scores")
     labels, pictures = catalog.frame["label"].to_numpy(), catalog.frame["sha256"].to_numpy()
     query_rows, gallery_rows = query_and_gallery_rows(catalog, queries)
     ks = sorted({*evaluation.CUTS, k})

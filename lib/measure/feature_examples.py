@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from lib import artifacts, statistics
 from lib.data.catalog import Catalog
+from lib.data.layouts.unlabelled import NO_LABEL
 from lib.documents.features import FeatureEntry, FeaturesDocument
 from lib.embed import spaces
 from lib.errors import QueryError
@@ -264,7 +265,7 @@ def find(workspace: Workspace, space: str) -> FeatureExamples:
     name = spaces.get(space).name
     facts: FeatureFacts = {
         **provenance(workspace, name, catalog),
-        "classes": list(catalog.classes),
+        "classes": list(catalog.classes) or [NO_LABEL],  # one class, so that no selectivity is defined
         "images": len(catalog.frame),
         "schema": SCHEMA,
     }

@@ -34,10 +34,13 @@ class Finding:
 
 
 def findings(ids: Sequence[str], traits: dict[str, Trait], audit: AuditDocument) -> list[Finding]:
-    """All findings in a space: `traits` are row for row with `ids`, and `audit` is of the same photos."""
+    """All findings in a space: `traits` are row for row with `ids`, and `audit` is of the same photos.
+
+    Without labels, duplicates take the place of the findings about labels.
+    """
+    about_labels = [_conflicts(ids, audit), _label_errors(ids, traits)] if "label" in traits else [_copies(ids, audit)]
     return [
-        _conflicts(ids, audit),
-        _label_errors(ids, traits),
+        *about_labels,
         _outliers(ids, traits),
         _hubs(ids, traits),
         _anti_hubs(ids, traits),
@@ -64,6 +67,18 @@ def _conflicts(ids: Sequence[str], audit: AuditDocument) -> Finding:
         [image_id for image_id, _ in rows],
         [note for _, note in rows],
     )
+
+
+def _copies(ids: Sequence[str], audit: AuditDocument) -> Finding:
+    present = set(ids)
+    notes = {
+        image_id: "equal pixels" if group["kind"] == "exact" else "nearly equal"
+        for group in audit["duplicates"]
+        for image_id in group["ids"]
+        if image_id in present
+    }
+    about = "Photos with an equal or nearly equal copy among the others: equal pixels, or nearly equal small pictures."
+    return Finding("copies", "Duplicates", about, list(notes), list(notes.values()))
 
 
 def _label_errors(ids: Sequence[str], traits: dict[str, Trait]) -> Finding:

@@ -15,7 +15,7 @@ from lib.data import audit_file
 from lib.embed import spaces
 from lib.errors import Notice, PetalscopeError
 from lib.locks import exclusive_lock
-from lib.measure import feature_examples, index_recall, leaks, scoreboard, stored_verdicts, suspects
+from lib.measure import clusters, feature_examples, index_recall, leaks, scoreboard, stored_verdicts, suspects
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, Reporter
@@ -52,9 +52,20 @@ def _near_duplicates(workspace: Workspace, progress: Progress) -> None:
 
 def _scores(workspace: Workspace, progress: Progress) -> None:
     catalog = workspace.catalog()
-    can_be_scored = 0 < catalog.splits["test"] < len(catalog.ids)
+    can_be_scored = catalog.classes and 0 < catalog.splits["test"] < len(catalog.ids)
     if can_be_scored and scoreboard.cost(workspace, catalog) <= MOST_WORK:
         scoreboard.measure_all(workspace, lambda _: progress)
+
+
+def _clusters(workspace: Workspace, progress: Progress) -> None:
+    """The groups that stand in the place of classes where there are no labels."""
+    catalog = workspace.catalog()
+    if catalog.classes:
+        return
+    for done, space in enumerate(workspace.spaces, start=1):
+        if clusters.cost(workspace, space, catalog, clusters.default_k(catalog)) <= MOST_WORK:
+            clusters.find(workspace, space, catalog)
+        progress(done, len(workspace.spaces))
 
 
 def _suspects(workspace: Workspace, progress: Progress) -> None:
@@ -75,6 +86,7 @@ STEPS: tuple[Step, ...] = (
     Step("find duplicates", _audit),
     Step("compare similar photos", _near_duplicates),
     Step("score spaces and metrics", _scores),
+    Step("find clusters", _clusters),
     Step("rank doubtful labels", _suspects),
     Step("describe features", _features),
     Step("measure recall", index_recall.measure_all),

@@ -10,6 +10,7 @@ import io
 from pathlib import Path
 
 from lib import artifacts
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.documents.prepare import Leak
 from lib.errors import ArtifactError, PetalscopeError, QueryError, Remedy
@@ -79,6 +80,7 @@ def leaks(near: NearDuplicates, catalog: Catalog) -> list[Leak]:
 
 def shared_split_table(near: NearDuplicates, catalog: Catalog) -> str:
     """A CSV table `id,label,split` in which near-duplicates share a split; images without one keep theirs."""
+    labelled.require(catalog, "Tables of labels and splits")
     splits = near_duplicates.shared_splits(catalog, near.groups(catalog))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

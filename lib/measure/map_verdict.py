@@ -50,7 +50,9 @@ def read(laid_out: Map, near: Neighbourhoods, codes: np.ndarray, classes: int) -
 
 def map_verdict(reading: MapReading, names: Sequence[str], near: Neighbourhoods) -> Verdict:
     """The verdict in words; `names` are the classes, by index."""
-    return Verdict(f"{_trust(reading)} {_mixing(reading, names)}", f"{_about(reading, names)}{_approximation(near)}")
+    return Verdict(
+        f"{_trust(reading)} {_mixing(reading, names)}".rstrip(), f"{_about(reading, names)}{_approximation(near)}"
+    )
 
 
 def _trust(reading: MapReading) -> str:
@@ -67,6 +69,8 @@ def _trust(reading: MapReading) -> str:
 
 
 def _mixing(reading: MapReading, names: Sequence[str]) -> str:
+    if not reading.classes:
+        return ""
     if reading.classes < 2:
         return "There is one class, so no classes mix."
     if reading.mixed is None:

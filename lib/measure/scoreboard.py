@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from lib import artifacts, statistics
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.documents.search import EvaluationRow
 from lib.errors import ArtifactError, Remedy
@@ -150,6 +151,7 @@ def measure(
     start = time.perf_counter()
     loaded = search.load_space(workspace, space)
     catalog = loaded.catalog
+    labelled.require(catalog, "Scores")
     query_rows, gallery_rows = query_and_gallery_rows(catalog)
     collector = Collector(len(query_rows), len(gallery_rows))
     labels, pictures = catalog.frame["label"].to_numpy(), catalog.frame["sha256"].to_numpy()

@@ -243,7 +243,8 @@ def _diagnose(workspace: Workspace, catalog: Catalog, space: str, samples: dict[
     _, codes = np.unique(catalog.frame["label"].to_numpy(dtype=str)[sample.rows[defined]], return_inverse=True)
     distances = intrinsic_dimension.neighbour_distances(near, picture_codes(catalog))
     intrinsic = intrinsic_dimension.two_nn(distances, seed=SEED)
-    mean_cosine, alignment = space_geometry.mean_cosine(gram), space_geometry.alignment(gram, codes)
+    mean_cosine = space_geometry.mean_cosine(gram)
+    alignment = space_geometry.alignment(gram, codes) if catalog.classes else None
     uniformity, silhouette = space_geometry.uniformity(gram), space_geometry.silhouette(gram, codes)
     redundancy = space_geometry.redundancy(sample.stored, seed=SEED)
     rank = space_geometry.effective_rank(sample.turned)

@@ -35,7 +35,7 @@ def verdict(document: SpacesDocument, titles: Mapping[str, str]) -> Verdict | No
 def _separation(found: list[SpaceDiagnosis], titles: Mapping[str, str]) -> str:
     scored = sorted((each for each in found if each["silhouette"] is not None), key=lambda each: -_silhouette(each))
     if not scored:
-        return "With one class, no space can keep classes apart"
+        return "Without two classes, there is nothing that a space can keep apart"
     best = scored[0]
     text = f"silhouette {_figure(best)}"
     if len(scored) == 1:

@@ -18,7 +18,7 @@ from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, PetalscopeError
 from lib.learn import runs
 from lib.learn.normalise_record import normalise
-from lib.measure import data_set_verdicts, findings, index_recall, leaks, scoreboard, traits
+from lib.measure import clusters, data_set_verdicts, findings, index_recall, leaks, scoreboard, traits, unlabelled
 from lib.measure.data_set_verdicts import DataSetVerdict
 from lib.measure.provenance import provenance
 from lib.measure.scoreboard import SpaceScores
@@ -26,6 +26,7 @@ from lib.measure.verdicts import Verdict
 from lib.prepare import workspace as workspaces
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
+from lib.search.clustering import KMEANS
 from lib.settings import VERSION
 from lib.store import collections
 
@@ -40,6 +41,7 @@ def version(workspace: Workspace, catalog: Catalog) -> str:
         workspace.folder / audit_file.FOLDER / audit_file.file_name(catalog),
         *_recall_files(workspace),
         *sorted((workspace.folder / "near-duplicates").glob("*.json")),
+        *(() if catalog.classes else sorted((workspace.folder / clusters.FOLDER).glob("*-clusters-*.npz"))),
     ]
     stamps = [(file.name, artifacts.stamp(file)) for file in files]
     try:
@@ -84,13 +86,21 @@ def compute(workspace: Workspace, catalog: Catalog, space: str) -> list[DataSetV
     except ArtifactError:
         records = None
     stored = workspace.state["collections"].get(workspaces.store_key(workspace.settings), {})
+    near_leaks = None if near is None else leaks.leaks(near, catalog)
+    tested = catalog.splits["test"]
+    if not catalog.classes:
+        k = clusters.default_k(catalog)
+        return [
+            unlabelled.verdict(clusters.load(workspace, space, catalog, KMEANS, k), space, len(ids)),
+            data_set_verdicts.duplicates(audit, near_leaks, tested, labelled=False),
+            data_set_verdicts.hubs(rules["hubs"], columns["hubness"].values, space),
+            data_set_verdicts.index(_recalls(workspace), len(stored)),
+        ]
     return [
         data_set_verdicts.best_configuration(scores),
         data_set_verdicts.l1_against_cosine(scores, ids),
         data_set_verdicts.label_errors(rules["strays"], columns["purity"].values, len(catalog.classes), space),
-        data_set_verdicts.duplicates(
-            audit, None if near is None else leaks.leaks(near, catalog), catalog.splits["test"]
-        ),
+        data_set_verdicts.duplicates(audit, near_leaks, tested),
         data_set_verdicts.hubs(rules["hubs"], columns["hubness"].values, space),
         data_set_verdicts.training(records, catalog.fingerprint, ids),
         data_set_verdicts.index(_recalls(workspace), len(stored)),

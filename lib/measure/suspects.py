@@ -16,6 +16,7 @@ from typing import Final, cast
 import numpy as np
 
 from lib import artifacts
+from lib.data import labelled
 from lib.data.catalog import Catalog
 from lib.documents.labels import Suspect, SuspectsDocument
 from lib.documents.prepare import AuditDocument
@@ -138,6 +139,7 @@ def measure(workspace: Workspace, space: str, catalog: Catalog, progress: Progre
     """Fit the probes: see `find`, which keeps the result."""
     start = time.perf_counter()
     classes = list(catalog.classes)
+    labelled.require(catalog, "Checks of labels")
     if len(classes) < 2:
         raise QueryError(ONE_CLASS)
     values = workspace.vectors(space).values

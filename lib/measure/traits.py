@@ -25,6 +25,8 @@ FACTOR = "factor_"
 CLUSTER = "cluster_"
 # Columns about files, and columns that are traits already.
 _NOT_SHOWN = {"id", "sha256", "changed_ns", "label", "split"}
+# Traits that mean nothing without labels.
+_OF_CLASSES = {"label", "predicted", "right", "confidence", "purity"}
 # Colours can distinguish at most this many categories.
 MOST_VALUES = 12
 RIGHT, WRONG = "right", "wrong"
@@ -57,14 +59,14 @@ def traits(
     runs: Sequence[Mapping[str, Any]] = (),
     others: Sequence[Trait] = (),
 ) -> dict[str, Trait]:
-    """The traits of every image in a space, by name.
+    """The traits of every image in a space, by name; without labels there are none about classes.
 
     `runs` are training records; that of the space's own network adds its predictions for the test images. `others` are
     traits that are measured on request, such as clusters.
     """
     labels = catalog.frame["label"].to_numpy(dtype=object)
     classes = list(catalog.classes)
-    codes = np.array([classes.index(label) for label in labels], dtype=np.int64)
+    codes = np.array([classes.index(label) if classes else 0 for label in labels], dtype=np.int64)
     cosine = near.rows["cosine"]
     predicted, share = neighbourhoods.votes(cosine, codes)
     predictions = np.array([classes[code] if code >= 0 else "" for code in predicted], dtype=object)
@@ -120,7 +122,7 @@ def traits(
         *others,
         *_columns(catalog.frame),
     ]
-    return {trait.name: trait for trait in columns}
+    return {trait.name: trait for trait in columns if classes or trait.name not in _OF_CLASSES}
 
 
 def tag_traits(catalog: Catalog, tags: Tags) -> dict[str, Trait]:

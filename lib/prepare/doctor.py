@@ -127,9 +127,8 @@ def _data(settings: Settings, choice: LayoutChoice) -> _Check:
     except PetalscopeError as error:
         return _Check("data", False, replace(error.notice, remedy=error.remedy or Remedy.CHOOSE_DATA))
     files = counted(len(found.labels), "file")
-    detail = (
-        f"{dataset.name} in {dataset.root}: {files} {'with labels' if found.kind == 'table' else 'in class folders'}"
-    )
+    where = {"table": "with labels", "unlabelled": "without labels"}.get(found.kind, "in class folders")
+    detail = f"{dataset.name} in {dataset.root}: {files} {where}"
     if found.kind != "classes" or found.wrappers:
         detail += f"; read as {found.reason}"
     if own := own_folders.summary(found.skipped):
@@ -213,6 +212,8 @@ def _training(settings: Settings, catalog: Catalog) -> _Check:
     except PetalscopeError as error:
         return _failed("training", error.problem, Remedy.DELETE_FILE)
     if not own:
+        if not catalog.classes:
+            return _passed("training", "no run yet, and without labels there is nothing to learn")
         command = settings.command("train", regime="all", preset="quick")
         return _Check("training", True, Notice("no run yet, and a quick one takes minutes", Remedy.TRAIN, command))
     trained = f"networks for these photos: {', '.join(networks)}" if networks else "no network for these photos"

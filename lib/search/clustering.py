@@ -39,7 +39,7 @@ def reduced(points: npt.NDArray[np.float32], *, seed: int = 0) -> npt.NDArray[np
 
     The axes are found by a randomised SVD (Halko, Martinsson and Tropp 2011), the same for the same seed.
     """
-    if points.shape[1] <= MOST_DIMENSIONS:
+    if points.shape[1] <= MOST_DIMENSIONS or len(points) < 2:  # one point has no axis
         return points
     from sklearn.decomposition import PCA
 

@@ -170,7 +170,7 @@ def verdict_of_map(workspace: Workspace, space: str, parameters: MapParameters, 
     """How far the map of a space with these parameters can be trusted, and which classes mix in the space."""
     photos, near = catalog(workspace), neighbourhoods(workspace, space)
     code_of = {label: code for code, label in enumerate(photos.classes)}
-    codes = np.array([code_of[label] for label in photos.labels], dtype=np.int64)
+    codes = np.array([code_of.get(label, 0) for label in photos.labels], dtype=np.int64)
     reading = map_verdict.read(_laid_out, near, codes, len(code_of))
     return map_verdict.map_verdict(reading, list(photos.classes), near)
 

@@ -22,6 +22,7 @@ _ABOUT = {
     "classes": "a folder for each class",
     "splits": "train, validation and test folders over class folders",
     "table": "labels in a table",
+    "unlabelled": "photos alone, whatever folders they lie in",
 }
 
 

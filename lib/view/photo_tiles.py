@@ -39,6 +39,11 @@ def colour_key(entries: Iterable[tuple[str, str]]) -> None:
     st.html(f"<div>{''.join(items)}</div>")
 
 
+def described(label: str, image_id: str) -> str:
+    """A photo in words, for those who do not see it; `label` is "" where there are no labels."""
+    return f"photo of class {label}, {image_id}" if label else f"photo {image_id}"
+
+
 def source(workspace: Workspace, image_id: str) -> str:
     """The address of a photo of the catalog; "" for a photo that is not in it, or whose file is gone."""
     try:
@@ -75,7 +80,7 @@ def tiles(
                 notes=_lines(notes[i]) if notes else (),
                 badge=badges[i] if badges else "",
                 right=right[i] if right else None,
-                alt=f"photo of class {label}, {image_id}" if picture else f"{image_id}: {MISSING_PHOTO}",
+                alt=described(label, image_id) if picture else f"{image_id}: {MISSING_PHOTO}",
             )
         )
     return result

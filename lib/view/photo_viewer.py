@@ -95,7 +95,7 @@ def _show_photo(workspace: Workspace, photos: Catalog, row: int, ids: Sequence[s
     photo_view.show(
         key="photo_view",
         src=source,
-        alt=f"photo of class {photos.labels[row]}, {image_id}",
+        alt=f"photo of class {photos.labels[row]}, {image_id}" if photos.classes else f"photo {image_id}",
         size=(width, height),
         note=note,
         previous=_at(ids, place - 1 if in_grid else place),
@@ -150,7 +150,7 @@ def _facts(photos: Catalog, row: int, duplicates: str, named: str) -> str:
     record = photos.frame.iloc[row]
     facts = {
         "Photo ID": photos.ids[row],
-        "Class": photos.labels[row],
+        **({"Class": photos.labels[row]} if photos.classes else {}),
         "Split": str(record["split"]),
         "Size": f"{int(record['width']):,} × {int(record['height']):,} px, upright",
         "File": counted(int(record["bytes"]), "byte"),

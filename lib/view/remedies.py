@@ -13,7 +13,9 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.PREPARE_ANEW: "delete it, then press Prepare on the Home page or run `{command}`",
     Remedy.RUN_AGAIN: "prepare the photos again on the Home page",
     Remedy.DELETE_FILE: "delete it, then open this page again",
-    Remedy.CHOOSE_DATA: "start the app with PETALSCOPE_DATA naming a folder of class sub-folders (DIR/daisy/photo.jpg)",
+    Remedy.CHOOSE_DATA: (
+        "start the app with PETALSCOPE_DATA naming a folder of photos, best in class sub-folders (DIR/daisy/photo.jpg)"
+    ),
     Remedy.CONVERT: "save them as JPEG or PNG, or start the app with PETALSCOPE_DATA naming another folder",
     Remedy.UNPACK: "unpack what belongs to the photos, or start the app with PETALSCOPE_DATA naming one archive",
     Remedy.CHOOSE_READING: "{option}: {value} for {about}",
@@ -40,6 +42,10 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.ALLOW_FOLDER: "move it into one of them, or start the app with PETALSCOPE_FOLDERS naming its folder",
     Remedy.NAME_VECTORS: "name one in the field Column of the vectors",
     Remedy.NAME_IDS: "name a column in the field Column of the ids, or add a file of ids",
+    Remedy.LABEL: (
+        "on Home, *What to label first* makes a table to fill in, which Prepare reads; or sort the photos into class "
+        "folders"
+    ),
     Remedy.CLEAR_REVIEW: "undo some decisions on the Home page",
 }
 

@@ -31,7 +31,9 @@ BINDS, DIVIDES = ("#d9480f", "#ffc72c"), ("#2747c7", "#74b9ff")
 
 def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> dict[str, str]:
     """A colour for each group of photos, by the class of most of them (`classes`): the first group of a class has the
-    class's colour, further ones have hues of their own."""
+    class's colour, further ones have hues of their own; without classes, each group has a class's colour."""
+    if not colours:
+        return class_colours(classes)
     groups: dict[str, str] = {}
     for group, label in classes.items():
         colour = colours.get(label, MUTED)

@@ -27,7 +27,10 @@ BY_BROWSER = ("zoom", "zoom2", "hide", "tool", "names", "contours")
 # Every parameter of every page. Those in `SHARED` mean the same on all pages that have them.
 SHARED = (QUERY, PICKED, "space", "metric", "collection")
 NAMES: dict[str, tuple[str, ...]] = {
-    HOME: (QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit", "labels", "space"),
+    HOME: (
+        QUERY, PICKED, "classes_shown", "splits_shown", "draw", "steps", "audit", "labels", "space", "sample",
+        "sample_size", "sample_by",
+    ),
     TRAINING: (
         QUERY, PICKED, SECTION, "runs", "regimes", "x", "lines", "log", "smoothing", "run", "true", "predicted",
         "other", "drawn", "train", "preset", "seeds",

@@ -1,8 +1,9 @@
 """How a data folder is read: which files are photos of which class, and of which split.
 
-Kinds: `classes` (a folder per class), `splits` (train, validation and test folders over class folders) and `table`
-(labels in a file beside the photos). Folders that only wrap others are looked through. What can be read in several ways
-is never guessed: AmbiguousDataError names the ways. Ids stay relative to the data folder, whatever is looked through.
+Kinds: `classes` (a folder per class), `splits` (train, validation and test folders over class folders), `table`
+(labels in a file beside the photos) and `unlabelled` (photos alone: every label is ""). Folders that only wrap others
+are looked through. What can be read in several ways is never guessed: AmbiguousDataError names the ways. Ids stay
+relative to the data folder, whatever is looked through.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lib.data.layouts import class_folders, folder_names, photo_labels, unpack
+from lib.data.layouts import class_folders, folder_names, photo_labels, unlabelled, unpack
 from lib.data.layouts.class_folders import Labelled, about_classes
 from lib.data.layouts.folder_tree import FolderTree, last
 from lib.data.layouts.table_labels import TableLabels
@@ -102,7 +103,9 @@ class _Reader:
                 found = f"{counted(len(archives), 'archive')}: {listed(archives)}"
                 problem = f"{self.tree.root} holds no photos, but {found}"
                 raise DataError(problem, remedy=Remedy.UNPACK)
-            raise DataError(f"{self.tree.root} has no readable image in a class sub-folder", remedy=Remedy.CHOOSE_DATA)
+            raise DataError(f"{self.tree.root} has no readable image", remedy=Remedy.CHOOSE_DATA)
+        if kind == "unlabelled":
+            return self._unlabelled(self._tables())
         if kind == "splits":
             return self._splits(folder_names.splits_of(list(self.names.values())))
         return self._classes() if kind == "classes" else self._auto()
@@ -122,16 +125,22 @@ class _Reader:
         return self._class_folders(tables)
 
     def _flat(self, tables: photo_labels.FoundTables) -> Layout:
-        if joined := photo_labels.joined(tables):
-            return self._of_table(*joined)
-        count = len(self.tree.photos.get(self.node, []))
-        if not count:  # no photos at all, so the files say what they are when they are read
-            return self._classes()
-        raise DataError(
-            f"{self.place} holds {counted(count, 'photo')} but neither class sub-folders nor a table "
-            f"of labels{photo_labels.why_none(tables)} (of one class among others, the data folder is the one above)",
-            remedy=Remedy.CHOOSE_DATA,
-        )
+        try:
+            if joined := photo_labels.joined(tables):
+                return self._of_table(*joined)
+        except AmbiguousDataError as error:
+            raise AmbiguousDataError(error.problem, [*error.readings, unlabelled.reading()]) from error
+        if why := unlabelled.failed_labels(tables):
+            raise AmbiguousDataError(
+                f"{self.place} holds photos without class folders, and {why}", [unlabelled.reading()]
+            )
+        # Without any photo, the files say what they are when they are read.
+        return self._unlabelled(tables) if self.tree.photos.get(self.node) else self._classes()
+
+    def _unlabelled(self, tables: photo_labels.FoundTables) -> Layout:
+        found = unlabelled.photos(self.tree, photo_labels.why_none(tables))
+        layout = self._layout("unlabelled", unlabelled.REASON, found.labels, found.splits, {}, {}, found.notes)
+        return replace(layout, root="", wrappers=())
 
     def _split_folders(self, splits: dict[str, str], tables: photo_labels.FoundTables) -> Layout:
         if len(splits) < len(self.kids):
@@ -144,7 +153,7 @@ class _Reader:
         raise AmbiguousDataError(
             f"{self.folders} in {self.place} look like splits, but hold no class folders, and no table labels "
             f"their photos{photo_labels.why_none(tables)}",
-            [self.as_classes],
+            [self.as_classes, unlabelled.reading()],
         )
 
     def _mixed(self, splits: dict[str, str]) -> AmbiguousDataError:
@@ -185,7 +194,7 @@ class _Reader:
             raise AmbiguousDataError(
                 f"{self.place} holds photos in {self.folders}, which is no name of a class, and no table "
                 f"labels them{photo_labels.why_none(tables)}",
-                [self.as_classes],
+                [self.as_classes, unlabelled.reading()],
             )
         if class_folders.are_batches(self.tree, self.kids):
             raise AmbiguousDataError(
@@ -307,16 +316,8 @@ class _Reader:
         )
 
     def _tables(self) -> photo_labels.FoundTables:
-        names = list(self.names.values())
-        near = ["", *self.wrappers]
-        aside = [
-            folder
-            for place in near
-            for folder in self.tree.folders.get(place, [])
-            if folder not in self.kids and folder not in self.wrappers and not self.tree.live(folder)
-        ]
-        inside = self.kids if len(names) == 1 or folder_names.are_containers(names) else []
-        return photo_labels.find(self.tree, [*near, *aside, *inside], self.choice)
+        inside = self.kids if len(self.names) == 1 or folder_names.are_containers(list(self.names.values())) else []
+        return photo_labels.beside(self.tree, ["", *self.wrappers], inside, self.choice)
 
     def _table(self) -> Layout:
         if self.choice.labels:

@@ -29,6 +29,17 @@ class FoundTables:
     unclear: dict[str, AmbiguousDataError] = field(default_factory=dict)
 
 
+def beside(tree: FolderTree, around: Sequence[str], inside: Sequence[str], choice: LayoutChoice) -> FoundTables:
+    """What the tables say in the folders `around` the photos, in folders without photos there, and `inside`."""
+    aside = [
+        folder
+        for place in around
+        for folder in tree.folders.get(place, [])
+        if folder not in around and not tree.live(folder) and folder not in tree.photos
+    ]
+    return find(tree, [*around, *aside, *inside], choice)
+
+
 def find(tree: FolderTree, folders: Sequence[str], choice: LayoutChoice) -> FoundTables:
     """What the tables and lists in `folders` say of the photos."""
     found = FoundTables()

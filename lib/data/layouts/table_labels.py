@@ -64,6 +64,7 @@ class PhotoNames:
 
     def __init__(self, ids: Sequence[str]) -> None:
         self.ids = ids
+        self._all = frozenset(ids)
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
         for image_id in ids:
@@ -73,6 +74,8 @@ class PhotoNames:
 
     def find(self, value: str) -> tuple[list[str], int]:
         """The ids that a cell may mean, and how many parts of the path agree; more than one id when it is unclear."""
+        if value in self._all:  # also a name with a backslash in it
+            return [value], value.count("/") + 1
         parts = [part for part in _folded(value.replace("\\", "/")).split("/") if part not in {"", "."}]
         if not parts:
             return [], 0

@@ -71,7 +71,7 @@ _METHODS = (
     "*k-means* divides all photos into k groups around centres. *HDBSCAN* finds groups that stay dense, as many as "
     "there are, and leaves the rest as noise. Both work in all dimensions of the space, not on the map."
 )
-_K = "As many as classes, unless you choose another number."
+_K = "As many as classes, or 8 without labels, unless you choose another number."
 
 
 def _found(workspace: Workspace, space: str, method: str, k: int | None) -> Clusters | None:
@@ -119,8 +119,9 @@ def _show_list(workspace: Workspace, found: Clusters, colours: dict[str, str]) -
                 photo_tiles.colour_key([(theme.MUTED, f"noise · {counted(document['noise'], 'photo')} ({share:.0%})")])
                 _select_button(workspace, found, NOISE)
             st.caption("Photos of no cluster: none of the groups that stay dense holds them.")
+    name = "the number by size, the class of most photos, their share" if photos.classes else "the number by size"
     st.caption(
-        "A name: the number by size, the class of most photos, their share. Photos nearest to the centre first. "
+        f"A name: {name}. Photos nearest to the centre first, so the first is the medoid. "
         f"Found in {document['seconds']:.1f} s."
     )
 

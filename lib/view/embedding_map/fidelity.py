@@ -130,7 +130,7 @@ def show_comparison(workspace: Workspace, photos: Catalog, left: DisplayedMap, r
         "The right map is rotated, mirrored and scaled to match the left one (Procrustes); "
         f"{disparity(left.map.xy, right.map.xy):.0%} of its extent still differs. A selection shows on both maps."
     )
-    if left.space == right.space:
+    if left.space == right.space or not photos.classes:
         return
     labels, is_test = photos.frame["label"].to_numpy(), photos.frame["split"].to_numpy() == "test"
     groups = {**{label: labels == label for label in photos.classes}, _ALL_PHOTOS: labels != "", _TEST_PHOTOS: is_test}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import streamlit as st
 
@@ -12,6 +14,7 @@ from lib.export.point_columns import Columns
 from lib.measure.clusters import NOISE_NAME
 from lib.measure.traits import CLUSTER, RIGHT, WRONG, Trait
 from lib.prepare.workspace import Workspace
+from lib.search.clustering import KMEANS
 from lib.text import counted
 from lib.view import cached, photo_tiles, provenance, selection, theme, url_state
 from lib.view.components import hover_photo, scatter, scatter_link
@@ -25,11 +28,16 @@ _PRESERVED = "preserved"
 # --- controls --------------------------------------------------------------------------------------------------------
 
 
+def default_colour(names: Collection[str]) -> str:
+    """Of the traits `names`, the one that colours a map until another is chosen: the class, else the clusters."""
+    return next(name for name in ("label", f"{CLUSTER}{KMEANS}", "split") if name in names)
+
+
 def colour_choice(workspace: Workspace, space: str, *, disabled: bool = False) -> str:
     """The trait that colours the points: a control kept in the address."""
     titles = {name: trait.title for name, trait in cached.traits(workspace, space).items()}
     titles[_PRESERVED] = "Neighbours kept on the map"
-    bound = url_state.choice("colour", "map", list(titles), "label")
+    bound = url_state.choice("colour", "map", list(titles), default_colour(titles))
     return str(st.selectbox("Colour", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))
 
 
@@ -37,13 +45,19 @@ def colour_choice(workspace: Workspace, space: str, *, disabled: bool = False) -
 
 
 def trait(workspace: Workspace, shown: DisplayedMap, name: str) -> Trait:
-    """The trait that colours a map; the class where its space has no trait of this name."""
+    """The trait that colours a map; the default one where its space has no trait of this name."""
     traits = cached.traits(workspace, shown.space)
     if name == _PRESERVED:
         k = shown.map.facts["fidelity"]["k"]
         about = f"Share of its {k} nearest in the space that are among its {k} nearest on this map."
         return Trait(name, "Neighbours kept", about, "number", shown.map.preserved)
-    return traits.get(name, traits["label"])
+    return traits.get(name, traits[default_colour(traits)])
+
+
+def trait_of(workspace: Workspace, space: str) -> Trait:
+    """The trait that colours the maps of a space until another is chosen."""
+    traits = cached.traits(workspace, space)
+    return traits[default_colour(traits)]
 
 
 def colours(photos: Catalog, trait: Trait) -> dict[str, str]:
@@ -185,8 +199,8 @@ def _photos_in_view(workspace: Workspace, xy: np.ndarray, rows: list[int], lit: 
             "x": float(xy[row, 0]),
             "y": float(xy[row, 1]),
             "src": source,
-            "alt": f"{labels[row]}, {photos.ids[row]}",
-            "colour": class_colours[labels[row]],
+            "alt": f"{labels[row]}, {photos.ids[row]}" if labels[row] else photos.ids[row],
+            "colour": class_colours.get(labels[row], theme.MUTED),
             "opacity": 1.0 if lit is None or lit[row] else 0.25,
         }
         for row in rows

@@ -25,6 +25,7 @@ TRUE_NEIGHBOURS, NEAR_ON_MAP = "True neighbours", "Nearest on the map"
 LINES = {"true": TRUE_NEIGHBOURS, "map": NEAR_ON_MAP}
 HINT = "Click a point for its photo and its true neighbours, or draw a lasso for the photos inside."
 BEGIN = "Or begin with the photo of each class that is among the nearest of the most others"
+BEGIN_UNLABELLED = "Or begin with the photos that are among the nearest of the most others"
 _LEGEND = {"true": "its true neighbours", "map": "nearest on the map"}
 _DEFAULT_METRIC, _DEFAULT_K, _MOST_NEAR = "cosine", 10, 50
 _MOST_BEGINNINGS = 12
@@ -134,11 +135,11 @@ def show(workspace: Workspace, shown: DisplayedMap, lookup: Lookup) -> None:
     photo_tiles.show_photos(workspace, [image_id], key="map_query", title="Query", notes=[image_id], tile=150)
     if true:
         shared = len({result["id"] for result in true} & {result["id"] for result in on_map})
-        metric = METRICS[lookup.metric].title
+        nearest = f"its {len(true)} nearest in the full space ({METRICS[lookup.metric].title})"
+        of_class = f" are of its class; {shared} of them" if label else ""
         st.caption(
-            f"{sum(result['label'] == label for result in true)} of its {len(true)} nearest in the full space "
-            f"({metric}) are of its class; {shared} of them are among its {len(on_map)} nearest on the "
-            f"map.{_prediction(cached.traits(workspace, shown.space), row)}"
+            f"{sum(result['label'] == label for result in true) if label else shared} of {nearest}{of_class} are among "
+            f"its {len(on_map)} nearest on the map.{_prediction(cached.traits(workspace, shown.space), row)}"
         )
     show_controls(lookup)
     explained = _explained(true)
@@ -151,6 +152,8 @@ def show(workspace: Workspace, shown: DisplayedMap, lookup: Lookup) -> None:
 
 
 def _prediction(traits: dict[str, Trait], row: int) -> str:
+    if "predicted" not in traits:
+        return ""
     predicted, votes = str(traits["predicted"].values[row]), traits["confidence"].values[row]
     if not predicted:
         return ""
@@ -176,7 +179,7 @@ def _show_ranking(
         title=title,
         badges=[f"{result['rank']}" for result in ranking],
         notes=[f"{result['value']:.{digits}f}" for result in ranking],
-        right=[result["label"] == label for result in ranking],
+        right=[result["label"] == label for result in ranking] if label else None,
         tile=68,
         on_why=on_why,
         explained=explained,
@@ -208,19 +211,23 @@ def _show_beginnings(workspace: Workspace, space: str) -> None:
     st.info(HINT, icon=":material/ads_click:")
     photos, hubness = cached.catalog(workspace), cached.traits(workspace, space)["hubness"].values
     rows = beginnings(photos, hubness)
-    st.caption(f"{BEGIN}:")
+    begin = BEGIN if photos.classes else BEGIN_UNLABELLED
+    st.caption(f"{begin}:")
     photo_tiles.show_photos(
         workspace,
         [photos.ids[row] for row in rows],
         key="map_beginnings",
-        title=BEGIN,
+        title=begin,
         notes=[f"nearest of {hubness[row]:.0f}" for row in rows],
         tile=92,
     )
 
 
 def beginnings(photos: Catalog, hubness: np.ndarray) -> list[int]:
-    """The row with the highest hubness (n,) of each class, the first of equal ones; at most `_MOST_BEGINNINGS`."""
+    """The row with the highest hubness (n,) of each class, the first of equal ones; without classes the rows with the
+    highest. At most `_MOST_BEGINNINGS`."""
+    if not photos.classes:
+        return [int(row) for row in np.argsort(-hubness, kind="stable")[:_MOST_BEGINNINGS]]
     labels = photos.frame["label"].to_numpy(dtype=object)
     by_class = (np.flatnonzero(labels == label) for label in list(photos.classes)[:_MOST_BEGINNINGS])
     return [int(rows[np.argmax(hubness[rows])]) for rows in by_class]

@@ -27,7 +27,7 @@ def choose(workspace: Workspace) -> None:
     """A form that selects by class, part of the file name, or a list of ids."""
     photos = cached.catalog(workspace)
     with st.popover("Select", icon=":material/filter_alt:"), st.form("pick_form", border=False):
-        labels = st.multiselect("Classes", list(photos.classes))
+        labels = st.multiselect("Classes", list(photos.classes)) if photos.classes else []
         name_part = inputs.line_or_none("File name contains", placeholder="img_12")
         id_lines = inputs.text_or_none(IDS_LABEL, placeholder="rose/rose_0007.jpg", height=90)
         if st.form_submit_button("Select", type="primary", width="stretch"):
@@ -69,9 +69,9 @@ def show(workspace: Workspace, space: str) -> None:
     selected = photos.frame.iloc[rows]
     counts = selected["label"].value_counts()
     st.subheader(heading(len(rows)))
-    photo_tiles.legend(
-        workspace, {label: f"{counts[label]} of {total}" for label, total in photos.classes.items() if label in counts}
-    )
+    if photos.classes:
+        shares = {label: f"{counts[label]} of {total}" for label, total in photos.classes.items() if label in counts}
+        photo_tiles.legend(workspace, shares)
     closeness = cached.closeness(workspace, space, rows)
     _show_typical(workspace, selected, closeness)
     order, page = st.columns([3, 2], vertical_alignment="bottom")

@@ -81,8 +81,9 @@ def _show_start(workspace: Workspace, space: str) -> None:
 
 def _show_layouts(workspace: Workspace, space: str, measured: MeasuredStability) -> None:
     photos = cached.catalog(workspace)
+    by_class = " by class" if photos.classes else ""
     figures = "".join(
-        f'<figure style="margin:0"><img src="{source}" alt="{html.escape(title)}: layout of the photos by class" '
+        f'<figure style="margin:0"><img src="{source}" alt="{html.escape(title)}: layout of the photos{by_class}" '
         f'style="width:100%;border:1px solid rgba(128,128,128,.35);border-radius:.4rem">'
         f'<figcaption style="font-size:.78rem;text-align:center">{html.escape(title)}</figcaption></figure>'
         for title, source in _tiles(workspace, space, str(measured.facts["provenance"]["made"]))
@@ -141,7 +142,7 @@ def _show_clusters(workspace: Workspace, measured: MeasuredStability) -> None:
             {
                 "Cluster": place + 1,
                 "Photos": size,
-                "Mostly": f"{label}, {count / size:.0%}",
+                **({"Mostly": f"{label}, {count / size:.0%}"} if label else {}),
                 "Returns": facts["persistence"][place],
                 "p of the gap": f"{facts['p'][place]:.1g}",
             }

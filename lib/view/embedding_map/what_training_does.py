@@ -16,7 +16,7 @@ from lib.learn import results
 from lib.learn import runs as records
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.view import cached, photo_tiles, provenance, url_state
+from lib.view import cached, provenance, unlabelled, url_state
 from lib.view.components import hover_photo, scatter
 from lib.view.embedding_map import fidelity, plot, sections
 from lib.view.formatting import percent, plain
@@ -39,9 +39,9 @@ def _aligned_maps(workspace: Workspace, names: tuple[str, ...]) -> dict[str, np.
 def _columns(workspace: Workspace, names: tuple[str, ...]) -> tuple[Columns, ...]:
     """What the component draws: the places on the first map, the colours of the classes, and the other maps."""
     photos, maps = cached.catalog(workspace), _aligned_maps(workspace, names)
-    label = cached.traits(workspace, names[0])["label"]
+    label = plot.trait_of(workspace, names[0])
     places = point_columns.place_columns(photos.frame, next(iter(maps.values())))
-    colour = scatter.colour_columns(label, photo_tiles.colours(photos), places["drawn"])
+    colour = scatter.colour_columns(label, plot.colours(photos, label), places["drawn"])
     # The density would be that of one map only.
     return {**places, "density": None}, colour, scatter.animation_columns(maps, places["drawn"])
 
@@ -61,7 +61,7 @@ def draw(workspace: Workspace) -> None:
     names = names_of(workspace)
     photos, maps = cached.catalog(workspace), list(_aligned_maps(workspace, names).values())
     places, colour, animation = _columns(workspace, names)
-    label = cached.traits(workspace, names[0])["label"]
+    label = plot.trait_of(workspace, names[0])
     scatter.show(
         places,
         colour,
@@ -79,6 +79,8 @@ def draw(workspace: Workspace) -> None:
 
 def show(workspace: Workspace) -> None:
     """What the animation shows and the measures of its spaces, or how to create the missing ones."""
+    if unlabelled.stops(workspace, "Networks that are trained here"):
+        return
     names = names_of(workspace)
     missing = [name for name in ORDER if name not in workspace.spaces]
     if len(names) < 2:

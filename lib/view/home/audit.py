@@ -70,6 +70,8 @@ def _show_leaks(workspace: Workspace, photos: Catalog) -> None:
         photo_tiles.show_photos(workspace, leak["ids"], key=f"leak_{place}", title="Leaks", notes=notes, tile=112)
     if len(pairs) > _MOST_GROUPS:
         st.caption(f"The first {_MOST_GROUPS} of {len(pairs):,}; `python -m lib audit` lists all.")
+    if not photos.classes:
+        return  # a table of labels and splits
     lines = provenance.lines()
     page_controls.download(
         TOGETHER,
@@ -86,8 +88,8 @@ def _show_duplicates(workspace: Workspace) -> None:
     conflicts = sum(group["conflict"] for group in groups)
     exact = sum(group["kind"] == "exact" for group in groups)
     st.markdown(
-        f"**{exact}** photos occur more than once, **{len(groups) - exact}** pairs are nearly equal; **{conflicts}** "
-        "of these groups have conflicting labels."
+        f"**{exact}** photos occur more than once, **{len(groups) - exact}** pairs are nearly equal"
+        + (f"; **{conflicts}** of these groups have conflicting labels." if cached.catalog(workspace).classes else ".")
     )
     for place, group in enumerate(sorted(groups, key=lambda group: not group["conflict"])[:_MOST_GROUPS]):
         difference = "equal pixels" if group["kind"] == "exact" else f"{group['distance']} of 256 bits differ"

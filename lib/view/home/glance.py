@@ -20,7 +20,8 @@ _SHADES = dict(zip(SPLITS, (1.0, 0.62, 0.34), strict=True))
 def counts(workspace: Workspace, lead: str) -> None:
     """What this app is, in one line, and the numbers of photos, classes and of photos by split."""
     photos = cached.catalog(workspace)
-    numbers = [counted(len(photos.frame), "photo"), counted(len(photos.classes), "class")]
+    classes = counted(len(photos.classes), "class") if photos.classes else "no labels"
+    numbers = [counted(len(photos.frame), "photo"), classes]
     numbers += [f"{photos.splits[split]:,} {title.lower()}" for split, title in _TITLES.items()]
     st.html(
         f'<p class="ps-lead" style="max-width:none">{html.escape(lead)} '
@@ -30,8 +31,11 @@ def counts(workspace: Workspace, lead: str) -> None:
 
 
 def classes(workspace: Workspace) -> None:
-    """A bar for each class, by split: a table, since a Plotly chart took a fifth of a browser's work on this page."""
+    """A bar for each class, by split; nothing without labels. A table, since a Plotly chart took a fifth of a browser's
+    work on this page."""
     photos = cached.catalog(workspace)
+    if not photos.classes:
+        return
     with st.expander(f"{counted(len(photos.classes), 'class')} by split", icon=":material/bar_chart:"):
         st.html(class_bars(photos.frame, photo_tiles.colours(photos)))
 

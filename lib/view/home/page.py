@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lib.view import page_frame
-from lib.view.home import audit, glance, labels, network_input, own_vectors, photos, status, tour, verdicts
+from lib.view import cached, page_frame
+from lib.view.home import (
+    audit,
+    glance,
+    label_sample,
+    labels,
+    network_input,
+    own_vectors,
+    photos,
+    status,
+    tour,
+    verdicts,
+)
 
 LEAD = "Explore image embeddings: which photos does your model consider similar, and why?"
 
@@ -27,7 +38,10 @@ def show() -> None:
         st.header("Data quality", divider="gray")
         audit.show(workspace)
         st.header("Labels", divider="gray", anchor="labels")
-        labels.show(workspace)
+        if cached.catalog(workspace).classes:
+            labels.show(workspace)
+        else:
+            label_sample.show(workspace)
     with right:
         st.header("Status", divider="gray")
         status.show(workspace)

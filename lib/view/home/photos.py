@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from lib.data.catalog import SPLITS
+from lib.data.layouts.unlabelled import NO_LABEL
 from lib.prepare.workspace import Workspace
 from lib.text import counted
 from lib.view import cached, photo_tiles, url_state
@@ -20,7 +21,7 @@ def show(workspace: Workspace) -> None:
     photos = cached.catalog(workspace)
     classes = list(photos.classes)
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
-    labels = left.multiselect("Class", classes, **url_state.several("classes_shown", classes))
+    labels = left.multiselect("Class", classes, **url_state.several("classes_shown", classes)) if classes else []
     splits = middle.multiselect("Split", SPLITS, **url_state.several("splits_shown", SPLITS))
     seed = right.number_input(
         "Random seed",
@@ -28,7 +29,7 @@ def show(workspace: Workspace) -> None:
         help="Another number shows other photos; the same number, the same photos.",
     )
     frame = photos.frame
-    matches = frame[frame["label"].isin(labels or classes) & frame["split"].isin(splits or SPLITS)]
+    matches = frame[frame["label"].isin(labels or [*classes, NO_LABEL]) & frame["split"].isin(splits or SPLITS)]
     if matches.empty:
         st.info(NO_MATCH)
         return

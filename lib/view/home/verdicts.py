@@ -10,7 +10,7 @@ import html
 import streamlit as st
 
 from lib.errors import PetalscopeError
-from lib.measure import data_set_verdicts, stored_verdicts
+from lib.measure import data_set_verdicts, stored_verdicts, unlabelled
 from lib.measure.data_set_verdicts import DataSetVerdict
 from lib.prepare.workspace import Workspace
 from lib.view import cached, page_frame, photo_tiles, url_state, verdict
@@ -28,6 +28,8 @@ EVIDENCE: dict[str, tuple[str, str, dict[str, str]]] = {
     data_set_verdicts.TRAINING: (url_state.TRAINING, "Results", {"section": "results"}),
     data_set_verdicts.INDEX: (url_state.MILVUS, "Index quality", {"section": "quality"}),
 }
+# The verdict that takes the first place where photos have no labels.
+_CLUSTERS = (url_state.MAP, "Clusters", {"section": "clusters"})
 
 
 def show(workspace: Workspace) -> None:
@@ -53,7 +55,7 @@ def _found(workspace: Workspace, version: str) -> list[DataSetVerdict]:
 
 
 def _evidence(found: DataSetVerdict) -> tuple[str, str, dict[str, str]]:
-    page, label, choices = EVIDENCE[found.name]
+    page, label, choices = _CLUSTERS if found.name == unlabelled.NAME else EVIDENCE[found.name]
     own = found.choices
     if found.name == data_set_verdicts.METRIC and "space" in own:
         own = {"cell": f"{own['space']}.cosine", "cell2": f"{own['space']}.l1"}

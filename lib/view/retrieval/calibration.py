@@ -11,7 +11,7 @@ from lib.measure.scoreboard import SpaceScores
 from lib.prepare.workspace import Workspace
 from lib.search.calibration import Calibration
 from lib.search.metrics import METRICS
-from lib.view import page_controls, page_frame, theme, url_state, verdict
+from lib.view import page_controls, page_frame, theme, unlabelled, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import percent
@@ -29,6 +29,8 @@ def show(workspace: Workspace) -> None:
     """The view, for one space."""
     space = page_controls.space_choice(workspace, "retrieval")
     page_frame.origin(workspace, space, Engine="exact")
+    if unlabelled.stops(workspace, "Pairs of the same class"):
+        return
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return

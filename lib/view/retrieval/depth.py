@@ -17,7 +17,7 @@ from lib.measure.depth import Depth
 from lib.measure.network_depth import CUT, MEASURES, PIXELS, PROBE, PROBED_SIDE
 from lib.prepare.workspace import Workspace
 from lib.text import counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, reproduction, url_state, verdict
+from lib.view import cached, page_controls, page_frame, photo_tiles, reproduction, unlabelled, url_state, verdict
 from lib.view.figures import depth as figures
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements, query_form
@@ -30,6 +30,8 @@ NO_NETWORK = "Only raw pixels are prepared, which have no stages: prepare a netw
 
 def show(workspace: Workspace) -> None:
     """The section: scores by stage, likeness of stages, and one photo's neighbours by stage."""
+    if unlabelled.stops(workspace, "Probes of stages"):
+        return
     chosen = measurements.networks(workspace)
     if not chosen:
         st.info(NO_NETWORK, icon=":material/hourglass_empty:")

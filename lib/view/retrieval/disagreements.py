@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -40,7 +42,8 @@ def show(workspace: Workspace) -> None:
         verdict.show(answer)
     _show_summary(disagreement, str(facts["input"]))
     _show_photos(workspace, space, disagreement)
-    _show_classes(workspace, space, disagreement.k)
+    if cached.catalog(workspace).classes:
+        _show_classes(workspace, space, disagreement.k)
     _show_hubs(workspace, space, k)
 
 
@@ -86,6 +89,8 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
             "Photos for which L1 finds more results of the same class than cosine.",
         ),
     }
+    if not photos.classes:
+        del lists["Cosine finds more"], lists["L1 finds more"]
     st.subheader("By photo")
     titles = {title: title for title in lists}
     title = page_controls.segments("Photos", titles, "torn", "disagree", "Least in common", label_is_shown=False)
@@ -107,7 +112,9 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
         notes=[
             f"L1 {right['l1'][row] * disagreement.k:.0f}, cosine {right['cosine'][row] * disagreement.k:.0f}"
             for row in rows
-        ],
+        ]
+        if photos.classes
+        else None,
         tile=104,
         on_pick=section_links.to_two_configurations(space),
     )
@@ -117,8 +124,7 @@ def _show_photos(workspace: Workspace, space: str, disagreement: Disagreement) -
             "label": photos.frame["label"],
             "overlap": disagreement.overlap,
             "rank-biased overlap": disagreement.rbo,
-            "right by L1": right["l1"],
-            "right by cosine": right["cosine"],
+            **({"right by L1": right["l1"], "right by cosine": right["cosine"]} if photos.classes else {}),
         }
     ).iloc[disagreement.worst()]
     with st.container(horizontal=True):
@@ -172,6 +178,7 @@ def _show_classes(workspace: Workspace, space: str, k: int) -> None:
 def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
     """How unevenly each metric spreads its results over the photos, and the greatest hubs."""
     hubs = {metric: measurements.hubs(workspace, space, metric, k) for metric in ("l1", "cosine")}
+    photos = cached.catalog(workspace)
     st.subheader("Hubs")
     left, right = st.columns([3, 2], gap="medium")
     left.plotly_chart(
@@ -182,13 +189,13 @@ def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
         alt="share of photos that are retrieved at least n times, under L1 and cosine",
     )
     right.table(
-        pd.DataFrame({METRICS[metric].title: _hub_numbers(metric_hubs) for metric, metric_hubs in hubs.items()})
+        pd.DataFrame({METRICS[metric].title: _hub_numbers(each, photos.classes) for metric, each in hubs.items()})
     )
     right.caption(
         f"Retrieved: among the first {k} results of another photo. The higher the skewness, the more results go to a "
-        "few photos, the hubs (Radovanović et al. 2010). *Wrong* below: retrieved by photos of another class."
+        "few photos, the hubs (Radovanović et al. 2010)."
+        + (" *Wrong* below: retrieved by photos of another class." if photos.classes else "")
     )
-    photos = cached.catalog(workspace)
     for metric, other_metric in (("l1", "cosine"), ("cosine", "l1")):
         counts, wrong, other_counts = hubs[metric].counts, hubs[metric].bad, hubs[other_metric].counts
         title = f"Greatest hubs by {METRICS[metric].title}"
@@ -202,7 +209,7 @@ def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
             notes=[
                 (
                     f"×{other_counts[row]:,} by {METRICS[other_metric].short}",
-                    f"{wrong[row] / max(1, counts[row]):.0%} wrong",
+                    *([f"{wrong[row] / max(1, counts[row]):.0%} wrong"] if photos.classes else []),
                 )
                 for row in hubs[metric].top
             ],
@@ -212,12 +219,11 @@ def _show_hubs(workspace: Workspace, space: str, k: int) -> None:
         )
 
 
-def _hub_numbers(hubs: Hubs) -> dict[str, str]:
+def _hub_numbers(hubs: Hubs, classes: Collection[str]) -> dict[str, str]:
     """The hubness of a metric as a column of the table."""
     return {
         "Skewness of the retrieval counts": "–" if hubs.skewness is None else f"{hubs.skewness:.2f}",
         "Largest retrieval count": f"{hubs.counts.max():,}",
         "Never retrieved (anti-hubs)": f"{hubs.never_retrieved:.1%} of photos",
         "Results that are among the top 1 % of photos": f"{hubs.top_share:.1%}",
-        "Results of another class": f"{hubs.bad.sum() / max(1, hubs.counts.sum()):.1%}",
-    }
+    } | ({"Results of another class": f"{hubs.bad.sum() / max(1, hubs.counts.sum()):.1%}"} if classes else {})

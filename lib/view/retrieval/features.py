@@ -25,6 +25,7 @@ from lib.view import (
     photo_tiles,
     reproduction,
     selection,
+    unlabelled,
     url_state,
     verdict,
 )
@@ -217,6 +218,8 @@ def _show_feature(workspace: Workspace, space: str, found: FeatureExamples, feat
     with left:
         _show_photos(workspace, space, found, feature, is_lit, row=False)
     with right:
+        if unlabelled.stops(workspace, "Means by class"):
+            return
         colours = photo_tiles.colours(cached.catalog(workspace))
         st.plotly_chart(
             figures.class_means(found, feature, colours, ink=formatting.ink()),

@@ -8,7 +8,7 @@ import streamlit as st
 from lib.measure import retrieval_verdicts
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
-from lib.view import cached, page_controls, photo_tiles, url_state, verdict
+from lib.view import cached, page_controls, photo_tiles, unlabelled, url_state, verdict
 from lib.view.cached_search import Side
 from lib.view.figures import scores
 from lib.view.figures.style import config
@@ -23,6 +23,8 @@ MOST_CLASSES = 12
 
 def show(workspace: Workspace, sides: tuple[Side, Side], names: tuple[str, str], k: int) -> None:
     """The comparison by the stored scores; where none are stored, the button that measures them."""
+    if unlabelled.stops(workspace, "Scores over the data set"):
+        return
     a, b = sides
     with st.container(horizontal=True, vertical_alignment="bottom", key="over_data_set"):
         st.subheader(HEADING, anchor=False, width="stretch")

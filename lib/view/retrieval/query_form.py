@@ -165,9 +165,9 @@ def _source_choice(workspace: Workspace) -> None:
 
 
 def _shared_label(workspace: Workspace, rows: list[int | None]) -> str | None:
-    """The class of all these catalog rows; None when the classes differ, or a query is not in the catalog."""
+    """The class of all these catalog rows; None when they differ or are none, or a query is not in the catalog."""
     photos = cached.catalog(workspace)
-    labels = {None if row is None else photos.labels[row] for row in rows}
+    labels = {None if row is None else photos.labels[row] or None for row in rows}
     return labels.pop() if len(labels) == 1 else None
 
 
@@ -182,7 +182,8 @@ def single(workspace: Workspace, queries: QuerySet) -> list[QuerySet]:
 def _show_examples(workspace: Workspace, source: str) -> None:
     """The state without a query: how to get one, and a photo of each class."""
     st.info(query_sources.MISSING.get(source, "There is no photo to search with."), icon=":material/image_search:")
-    first_ids = cached.catalog(workspace).frame.drop_duplicates("label")["id"]
+    photos = cached.catalog(workspace)
+    first_ids = photos.frame.drop_duplicates("label")["id"] if photos.classes else photos.frame["id"]
     photo_tiles.show_photos(workspace, list(first_ids)[:12], key="starters", title=EXAMPLES, tile=112)
 
 
@@ -238,7 +239,8 @@ def _draw(workspace: Workspace) -> None:
 def _random_choice(workspace: Workspace) -> None:
     """What *Random photo* draws from."""
     left, right = st.columns(2)
-    left.selectbox("Class", [ANY_CLASS, *cached.catalog(workspace).classes], key="query_class")
+    if classes := list(cached.catalog(workspace).classes):
+        left.selectbox("Class", [ANY_CLASS, *classes], key="query_class")
     right.number_input(
         "Seed", 0, 999_999, key="turn", on_change=lambda: _draw(workspace),
         help="The same seed and class always give the same photo.",
@@ -326,7 +328,7 @@ def _result_filter(workspace: Workspace) -> tuple[AnswerFilter, bool]:
     classes = list(cached.catalog(workspace).classes)
     st.markdown("**Filter results**")
     left, right = st.columns(2)
-    labels = left.multiselect("Classes", classes, **url_state.several("classes", classes))
+    labels = left.multiselect("Classes", classes, **url_state.several("classes", classes)) if classes else []
     splits = right.multiselect("Splits", list(SPLITS), **url_state.several("splits", SPLITS))
     known = tag_choice.read(workspace)
     names = st.multiselect("Tags", known.names, **url_state.several("tags", known.names)) if known.names else []

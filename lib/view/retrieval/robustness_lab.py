@@ -19,7 +19,7 @@ from lib.measure.robustness import OriginalRank
 from lib.measure.scoreboard import MEASURES
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached, page_controls, page_frame, photo_tiles, unlabelled, url_state, verdict
 from lib.view.components import gallery
 from lib.view.figures import robustness as robustness_figures
 from lib.view.figures.style import config
@@ -170,12 +170,10 @@ def _show_results(workspace: Workspace, space: str, ranked: OriginalRank, row: i
     photos = cached.catalog(workspace)
     label = photos.labels[row]
     result_rows = [result_row for result_row, _ in ranked.results]
-    same_class = [photos.labels[result_row] == label for result_row in result_rows]
-    others = [same for result_row, same in zip(result_rows, same_class, strict=True) if result_row != row]
-    st.markdown(
-        f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{ranked.rank:,} · "
-        f"{sum(others)} of {len(others)} other results of its class"
-    )
+    same_class = [photos.labels[result_row] == label for result_row in result_rows] if label else []
+    others = [same for result_row, same in zip(result_rows, same_class, strict=False) if result_row != row]
+    share = f" · {sum(others)} of {len(others)} other results of its class" if label else ""
+    st.markdown(f"**{spaces.get(space).title}** · {METRICS[metric].title} · original at #{ranked.rank:,}{share}")
     photo_tiles.show_photos(
         workspace,
         [photos.ids[result_row] for result_row in result_rows],
@@ -185,7 +183,7 @@ def _show_results(workspace: Workspace, space: str, ranked: OriginalRank, row: i
         notes=[
             (format(value, "#.4g"), "original" if result_row == row else "") for result_row, value in ranked.results
         ],
-        right=same_class,
+        right=same_class or None,
         row=True,
         tile=68,
     )
@@ -198,6 +196,8 @@ def _show_factors(workspace: Workspace) -> None:
     if not titles_by_column:
         return
     st.subheader(BY_FACTOR)
+    if unlabelled.stops(workspace, "Scores"):
+        return
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return

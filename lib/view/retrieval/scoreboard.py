@@ -14,7 +14,7 @@ from lib.measure.scoreboard import CLASSES, MEASURE_DESCRIPTIONS, MEASURES, QUER
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.text import agreeing, counted
-from lib.view import cached, page_controls, page_frame, photo_tiles, url_state, verdict
+from lib.view import cached, page_controls, page_frame, photo_tiles, unlabelled, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
 from lib.view.formatting import ink
@@ -63,6 +63,8 @@ def leaked(queries: int) -> str:
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
     page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
+    if unlabelled.stops(workspace, "Scores"):
+        return
     scores_by_space = measurements.all_scores(workspace)
     if scores_by_space is None:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import unicodedata
 from pathlib import Path
@@ -268,10 +269,59 @@ def test_class_folders_of_nothing_but_folders_are_pointed_out(tmp_path: Path) ->
     assert "hold only folders, 3 in all" in said(catalog)
 
 
-def test_one_class_folder_as_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    root = made.flat(tmp_path / "rose", drawn())
-    sentence = str(refusal(root))
-    assert "18 photos" in sentence and "the one above" in sentence
+def test_photos_alone_are_read_without_labels_and_that_is_said(tmp_path: Path) -> None:
+    photos = drawn(40)
+    catalog = read(made.flat(tmp_path / "holiday", photos))
+    assert catalog.layout["kind"] == "unlabelled"
+    assert catalog.ids == sorted(photos) and set(catalog.labels) == {""}
+    assert catalog.classes == {} and catalog.summary()["classes"] == {}
+    assert sum(catalog.splits.values()) == len(photos) and min(catalog.splits.values()) > 0
+    assert "No labels" in said(catalog) and "no class" in said(catalog)
+    assert "{" not in said(catalog)
+
+
+def test_a_note_and_an_empty_table_beside_photos_ask_nothing(tmp_path: Path) -> None:
+    photos = drawn()
+    made.flat(tmp_path, photos)
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "sample.csv").write_text("id,label\n" + "".join(f"{name},\n" for name in photos))
+    catalog = read(tmp_path)
+    assert catalog.layout["kind"] == "unlabelled" and len(catalog.ids) == len(photos)
+    assert not catalog.skipped
+    assert "sample.csv names no photo of this folder with a label" in said(catalog)
+
+
+def test_folders_are_no_classes_where_the_user_says_so(tmp_path: Path) -> None:
+    made.class_folders(tmp_path, drawn(4))
+    catalog = read(tmp_path, kind="unlabelled")
+    assert catalog.classes == {} and len(catalog.ids) == 12
+    assert "as chosen: 3 folders" in said(catalog)
+
+
+def test_splits_of_unlabelled_photos_are_kept(tmp_path: Path) -> None:
+    for place, split in enumerate(("train", "test")):
+        made.flat(tmp_path / split, drawn(6, first=100 * place))
+    assert "--layout unlabelled" in str(refusal(tmp_path))
+    catalog = read(tmp_path, kind="unlabelled")
+    assert [image_id.partition("/")[0] == "test" for image_id in catalog.ids] == list(catalog.frame["split"] == "test")
+
+
+def test_names_that_break_other_programs_are_read_and_labelled(tmp_path: Path) -> None:
+    names = ["=cmd|calc!A1.png", 'a, "b".png', "<script>x.png", "*b* $x$.png", "Ünï ✿.png", "back\\slash.png", " a.png"]
+    for place, name in enumerate(names):
+        write(tmp_path / "photos" / name, scene(place))
+    assert read(tmp_path / "photos").ids == sorted(names)
+    with (tmp_path / "filled.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "label"], *([name, "ab"[place % 2]] for place, name in enumerate(names))])
+    catalog = read(tmp_path / "photos", labels=str(tmp_path / "filled.csv"))
+    assert catalog.ids == sorted(names) and list(catalog.classes) == ["a", "b"]
+
+
+def test_an_empty_folder_and_one_of_unreadable_photos(tmp_path: Path) -> None:
+    assert "has no readable image; name a folder of photos" in str(refusal(tmp_path))
+    write(tmp_path / "IMG_0001.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64)
+    sentence = str(refusal(tmp_path))
+    assert "1 file, none readable" in sentence and "HEIC" in sentence and "class folder" not in sentence
 
 
 def test_one_class_alone_is_a_class(tmp_path: Path) -> None:
