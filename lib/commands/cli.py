@@ -19,7 +19,8 @@ from typing import Any, TextIO
 from lib import documents
 from lib import settings as settings_module
 from lib.commands import interrupts
-from lib.commands.options import layout_choice, parser, weights_choice
+from lib.commands.network_options import weights_choice
+from lib.commands.options import layout_choice, parser
 from lib.errors import PetalscopeError
 from lib.text import one_line
 

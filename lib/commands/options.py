@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, features, inspect, labels, prepare, search, train
+from lib.commands import explain, features, inspect, labels, network_options, prepare, search, train
 from lib.commands import spaces as space_commands
 from lib.embed import spaces
 from lib.embed.space import PRECISIONS
-from lib.learn import networks
-from lib.learn.backbone import RESNET18
 from lib.search.metrics import METRICS
 from lib.settings import LAYOUTS, LayoutChoice, Settings
 
@@ -29,8 +27,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--artifacts", type=_path, metavar="DIR", help="folder for results")
     common.add_argument("--json", action="store_true", help="print one JSON document")
     weights, seed = (argparse.ArgumentParser(add_help=False) for _ in range(2))
-    help_ = "imagenet, bundled, random or a weights file; NETWORK=… for another network; may be repeated"
-    weights.add_argument("--weights", action="append", metavar="NAME", help=help_)
+    network_options.add_weights(weights)
     seed.add_argument("--seed", type=_seed, metavar="N", help="seed of the split and the map")
     layout = _layout_options()
     store = argparse.ArgumentParser(add_help=False)
@@ -61,10 +58,9 @@ def parser() -> argparse.ArgumentParser:
         store,
     )
     _space_options(command, ",".join(spaces.DEFAULTS))
-    _network_options(command)
-    command = add("embed", prepare.embed, prepare.show_embed, prepare.ABOUT_EMBED, weights, seed, layout)
-    _space_options(command, "resnet18")
-    _network_options(command)
+    _space_options(
+        add("embed", prepare.embed, prepare.show_embed, prepare.ABOUT_EMBED, weights, seed, layout), "resnet18"
+    )
     help_ = "find duplicates, leaks between splits, conflicting labels and unreadable files"
     command = add("audit", prepare.audit, prepare.show_audit, help_, seed, layout)
     help_ = "write a table of labels and splits that keeps near-duplicates together, for `prepare --labels`"
@@ -194,43 +190,15 @@ def _space_names() -> str:
 
 
 def _space_options(command: argparse.ArgumentParser, default: str) -> None:
-    help_ = (
-        f"default: {default}; also any classification network of torchvision (vgg16) or one trained here (init@vgg16)"
+    command.add_argument(
+        "--spaces", default=default, metavar="A,B", help=f"default: {default}; or vgg16, init@vgg16, …"
     )
-    command.add_argument("--spaces", default=default, metavar="A,B", help=help_)
+    network_options.add_file(command)
     command.add_argument("--limit", type=_positive, metavar="N", help="only N images, spread over the classes")
     about = (
         "arithmetic of the networks (default: as before, fp32 at first); bf16 is twice as fast, and a separate space"
     )
     command.add_argument("--precision", choices=PRECISIONS, help=about)
-
-
-def _network_options(command: argparse.ArgumentParser) -> None:
-    help_ = "a network of your own: a program of torch.export (.pt2) or an ONNX file"
-    command.add_argument("--network", type=_path, metavar="FILE", help=help_)
-    help_ = "its preprocessing: resize, crop, mean, std, layout (default: FILE.json beside it, else ImageNet's)"
-    command.add_argument("--preprocess", type=_path, metavar="FILE.json", help=help_)
-    command.add_argument("--as", dest="as_name", metavar="NAME", help="the name of its space (default: the file's)")
-
-
-def weights_choice(options: argparse.Namespace) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """The weights that the user named for ResNet18, and those for other networks, by network.
-
-    Raises QueryError for a network that torchvision lacks.
-    """
-    chosen: str | None = None
-    others: dict[str, str] = {}
-    for text in getattr(options, "weights", None) or []:
-        network, equals, name = text.partition("=")
-        # A folder's name may have the sign, too.
-        if not equals or "/" in network or "." in network:
-            chosen = text
-        elif network == RESNET18:
-            chosen = name
-        else:
-            networks.check(network)
-            others[network] = name
-    return chosen, tuple(others.items())
 
 
 def _layout_options() -> argparse.ArgumentParser:
@@ -290,8 +258,7 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--regime", type=_words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
     )
-    help_ = "resnet18 (default), or another classification network of torchvision: vgg16, convnext_tiny, …"
-    command.add_argument("--network", default=RESNET18, metavar="N", help=help_)
+    network_options.add_network(command)
     command.add_argument("--preset", choices=("quick", "full"), default="full", help="minutes or hours (default full)")
     command.add_argument("--epochs", type=_positive, metavar="N", help="passes over the training photos")
     command.add_argument("--batch-size", type=_batch, metavar="N", help="photos per step (full: 256)")

@@ -19,7 +19,7 @@ import numpy as np
 from lib import artifacts
 from lib.errors import Remedy, WeightsError
 from lib.learn import backbone, exported_program
-from lib.learn.preprocess import preprocess_of, read_card
+from lib.learn.preprocess import BICUBIC, BILINEAR, preprocess_of, read_card
 
 PT2, ONNX = ".pt2", ".onnx"
 LAYOUTS: Final = ("NCHW", "NHWC")
@@ -95,6 +95,10 @@ def read_preprocessing(path: Path, card: Path | None, loaded: LoadedNetwork) -> 
     if unknown := [name for name in content if name not in FIELDS]:
         raise WeightsError(f"{card} has {unknown[0]!r}; it may have {', '.join(FIELDS)}.")
     layout_of(content, card)
+    if content.get("interpolation", BILINEAR) not in {BILINEAR, BICUBIC}:
+        raise WeightsError(
+            f"The interpolation in {card} is {content['interpolation']!r}; it must be {BILINEAR} or {BICUBIC}."
+        )
     preprocess_of(content, card, least=1)
     return content
 

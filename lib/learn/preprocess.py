@@ -67,7 +67,8 @@ def preprocess_of(content: dict[str, Any], card: Path, least: int = SMALLEST_SID
             crop=int(content["crop"]) if content.get("crop") is not None else None,
             mean=tuple(float(value) for value in content["mean"]),
             std=tuple(float(value) for value in content["std"]),
-            interpolation=content.get("interpolation", BILINEAR),
+            # Cards describe bilinear resampling in words of their own.
+            interpolation=BICUBIC if content.get("interpolation") == BICUBIC else BILINEAR,
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise _invalid(card) from error
@@ -82,7 +83,6 @@ def preprocess_of(content: dict[str, Any], card: Path, least: int = SMALLEST_SID
         and len(preprocess.mean) == len(preprocess.std) == 3
         and all(math.isfinite(value) for value in (*preprocess.mean, *preprocess.std))
         and min(preprocess.std) > 0
-        and preprocess.interpolation in (BILINEAR, BICUBIC)
     )
     if not usable:
         raise _invalid(card)
