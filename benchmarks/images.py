@@ -23,7 +23,8 @@ from lib.data import images
 from lib.embed import inference
 from lib.errors import WeightsError
 from lib.learn import backbone, transforms
-from lib.learn.backbone import Preprocess, Weights
+from lib.learn.backbone import Weights
+from lib.learn.preprocess import Preprocess
 from lib.prepare import workspace
 
 SIDE = 224

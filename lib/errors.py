@@ -50,6 +50,8 @@ class Remedy(Enum):
     FREE_SPACE = "free_space"
     CHOOSE_WEIGHTS = "choose_weights"
     RESTORE_WEIGHTS = "restore_weights"
+    GIVE_WEIGHTS = "give_weights"
+    NAME_NETWORK = "name_network"
     FREE_GPU = "free_gpu"
     TRAIN = "train"
     EMBED = "embed"
@@ -92,6 +94,8 @@ COMMAND_LINE: Final[Mapping[Remedy, str]] = {
     Remedy.FREE_SPACE: "free some space, then run the command again",
     Remedy.CHOOSE_WEIGHTS: "name other weights with --weights: imagenet, bundled, random or a file",
     Remedy.RESTORE_WEIGHTS: "put them back, or run `{command}`",
+    Remedy.GIVE_WEIGHTS: "put the file there, or run `{command}`",
+    Remedy.NAME_NETWORK: "name another file with --network, or its preprocessing with --preprocess",
     Remedy.FREE_GPU: (
         "end the other programs on it, or compute on the processor (CUDA_VISIBLE_DEVICES= python -m lib prepare)"
     ),

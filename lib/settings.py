@@ -58,6 +58,8 @@ class Settings:
     data: Path | None = None
     artifacts: Path = PROJECT / "artifacts"
     weights: str | None = None
+    # Weights of other networks than ResNet18: pairs of a network and `imagenet`, `random` or a file.
+    network_weights: tuple[tuple[str, str], ...] = ()
     seed: int | None = None
     layout: LayoutChoice = LayoutChoice()
     offline: bool = False
@@ -92,7 +94,12 @@ class Settings:
 
     def options(self) -> list[str]:
         """Command-line options that give another process the same photos, artifacts, weights and seed."""
-        return arguments(data=self.data, artifacts=self.artifacts, weights=self.weights, seed=self.seed)
+        weights = [*([] if self.weights is None else [self.weights]), *map("=".join, self.network_weights)]
+        return arguments(data=self.data, artifacts=self.artifacts, weights=weights, seed=self.seed)
+
+    def weights_of(self, network: str) -> str | None:
+        """The weights that the user named for a network of torchvision; None for the first that this machine has."""
+        return dict(self.network_weights).get(network, self.weights if network == "resnet18" else None)
 
     @property
     def prepare_command(self) -> str:
@@ -113,12 +120,14 @@ class Settings:
 def arguments(**options: object) -> list[str]:
     """Options of the command line, as the words that a process gets: `batch_size=8` is `--batch-size 8`.
 
-    None and False leave an option out; True stands for an option without a value.
+    None and False leave an option out; True stands for an option without a value, a list for an option given several
+    times.
     """
     words: list[str] = []
-    for name, value in options.items():
-        if value is not None and value is not False:
-            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    for name, values in options.items():
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None and value is not False:
+                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return words
 
 

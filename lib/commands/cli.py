@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from lib import documents
 from lib import settings as settings_module
 from lib.commands import interrupts
+from lib.commands.network_options import weights_choice
 from lib.commands.options import layout_choice, parser
 from lib.errors import PetalscopeError
 from lib.text import one_line
@@ -64,10 +65,12 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     stdout = sys.stdout
     with interrupts.heeded():
         try:
+            weights, network_weights = weights_choice(options)
             settings = settings_module.from_environment(
                 data=options.data,
                 artifacts=options.artifacts,
-                weights=getattr(options, "weights", None),
+                weights=weights,
+                network_weights=network_weights,
                 seed=getattr(options, "seed", None),
                 milvus_uri=getattr(options, "milvus_uri", None),
                 layout=layout_choice(options),

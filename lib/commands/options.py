@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from lib.commands import explain, inspect, option_types, prepare, search, space_options, train
+from lib.commands import explain, inspect, network_options, option_types, prepare, search, space_options, train
 from lib.embed import spaces
 from lib.embed.space import PRECISIONS
 from lib.search.metrics import METRICS
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--artifacts", type=option_types.path, metavar="DIR", help="folder for results")
     common.add_argument("--json", action="store_true", help="print one JSON document")
     weights, seed = (argparse.ArgumentParser(add_help=False) for _ in range(2))
-    weights.add_argument("--weights", metavar="NAME", help="imagenet, bundled, random, or a weights file")
+    network_options.add_weights(weights)
     seed.add_argument("--seed", type=option_types.seed, metavar="N", help="seed of the split and the map")
     layout = _layout_options()
     store = argparse.ArgumentParser(add_help=False)
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
         "train",
         train.train,
         train.show_runs,
-        "train ResNet18 under a regime and record the run",
+        "train a network under a regime and record the run",
         weights,
         seed,
         layout,
@@ -148,7 +148,10 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
 
 
 def _space_options(command: argparse.ArgumentParser, default: str) -> None:
-    command.add_argument("--spaces", default=default, metavar="A,B", help=f"default: {default}")
+    command.add_argument(
+        "--spaces", default=default, metavar="A,B", help=f"default: {default}; or vgg16, init@vgg16, …"
+    )
+    network_options.add_file(command)
     command.add_argument(
         "--limit", type=option_types.positive, metavar="N", help="only N images, spread over the classes"
     )
@@ -229,6 +232,7 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--regime", type=option_types.words, required=True, metavar="R", help="scratch, transfer, finetune, init or all"
     )
+    network_options.add_network(command)
     command.add_argument("--preset", choices=("quick", "full"), default="full", help="minutes or hours (default full)")
     command.add_argument("--epochs", type=option_types.positive, metavar="N", help="passes over the training photos")
     command.add_argument("--batch-size", type=option_types.batch_size, metavar="N", help="photos per step (full: 256)")

@@ -65,11 +65,22 @@ def _run(settings: Settings, options: argparse.Namespace, step: Callable[..., Do
     names = [name.strip() for name in options.spaces.split(",") if name.strip()]
     if not names:
         raise QueryError("No space was named; write --spaces pixels,resnet18 or leave it out.")
+    if options.network is not None:
+        names.append(_network_space(options))
     with ProgressBar() as progress, distributed.group(settings.launched, extract.parts) as leads:
         if not leads:
             return None
         reporter = Reporter(progress.update, progress.say)
         return step(settings, names=names, limit=options.limit, precision=options.precision, reporter=reporter)
+
+
+def _network_space(options: argparse.Namespace) -> str:
+    """The space of the network that the user named, known by its name from now on."""
+    from lib.embed import network_spaces, spaces
+
+    space = network_spaces.from_file(options.network.expanduser().absolute(), options.as_name, options.preprocess)
+    spaces.define(space)
+    return space.name
 
 
 def show_prepare(document: PrepareDocument) -> str:

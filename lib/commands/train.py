@@ -10,6 +10,7 @@ from typing import Any
 from lib.commands import interrupts
 from lib.commands.progress import ProgressBar
 from lib.documents.runs import EpochRow, RunsDocument
+from lib.learn.backbone import Weights
 from lib.progress import Message, Reporter
 from lib.settings import Settings
 from lib.text import printable
@@ -17,12 +18,14 @@ from lib.text import printable
 
 def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | None:
     """Train or resume the named runs: see `run_all.train`. None in all but the first of several processes."""
-    from lib.learn import backbone, distributed, plan, recipes, regimes, run_all, untrained
+    from lib.learn import backbone, distributed, network_choice, networks, plan, recipes, regimes, run_all, untrained
     from lib.prepare import pipeline
 
     names = list(regimes.REGIMES) if "all" in options.regime else options.regime
     for name in names:  # refuse a wrong name before anything is read or downloaded
         recipes.recipe(name, options.preset)
+    if options.network != backbone.RESNET18:
+        networks.check(options.network)
     with (
         ProgressBar() as progress,
         interrupts.heeded(in_group=True),  # so that the state of the run is kept
@@ -33,10 +36,7 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
         leads = distributed.rank() == 0
         reporter = Reporter(progress.update, progress.say) if leads else Reporter()
         photos = pipeline.catalog(settings, limit=options.limit, reporter=reporter)
-        weights = backbone.choose(settings, progress=reporter.stage("download weights"), warn=reporter.say)
-        weights, how = backbone.adapted(weights)
-        if how:
-            reporter.say(how)
+        weights = network_choice.choose(settings, options.network, reporter)
         labels = photos.frame["label"][photos.frame["split"] == "test"]
         unknown = untrained.untrained_classes(photos)
         if note := untrained.untrained_note(int(labels.isin(unknown).sum()), len(labels), unknown):
@@ -51,6 +51,8 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
             batch_size=options.batch_size,
             image_size=options.image_size,
         )
+        if options.network != backbone.RESNET18 and "finetune" in names:
+            reporter.say(frozen_note(weights))
         records = run_all.train(
             settings,
             planned,
@@ -62,6 +64,19 @@ def train(settings: Settings, options: argparse.Namespace) -> RunsDocument | Non
             embed_epochs=options.epoch_embeddings,
         )
         return {"runs": records} if leads else None
+
+
+def frozen_note(weights: Weights) -> str:
+    """The sentence on what fine-tuning freezes of a network other than ResNet18."""
+    from lib.learn import networks, regimes
+
+    names, head = networks.parameter_names(weights), networks.head_of(weights)
+    of_head = sum(name.startswith(f"{head}.") for name in names)
+    frozen = regimes.frozen_share(regimes.REGIMES["finetune"], len(names), of_head)
+    return (
+        f"Fine-tuning freezes the first {frozen} of {len(names)} parameter tensors of {weights.network}, the share "
+        f"that it freezes of ResNet18's ({regimes.FROZEN_IN_FINETUNE} of {regimes.TENSORS})."
+    )
 
 
 def _epoch_lines(say: Message, every_s: float = 10.0) -> Callable[[Any, list[EpochRow]], None]:

@@ -10,21 +10,24 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 class PreprocessRecord(TypedDict):
-    """How a network wants its photos: the sides to resize to and to crop, px, then mean and standard deviation."""
+    """How a network wants its photos: the sides to resize to and to crop, px, then mean and standard deviation.
+    `interpolation` is absent where it is bilinear."""
 
     resize: list[int]
     crop: int | None
     mean: list[float]
     std: list[float]
+    interpolation: NotRequired[str]
 
 
 class WeightsProvenance(TypedDict):
-    """Backbone weights, by the hash of their file."""
+    """Weights of a network, by the hash of their file; the `network` is absent where it is ResNet18."""
 
     name: str
     sha256: str
     about: str
     preprocess: PreprocessRecord
+    network: NotRequired[str]
 
 
 class WeightsRecord(WeightsProvenance):

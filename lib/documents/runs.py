@@ -79,6 +79,8 @@ class RunRecord(TypedDict):
 
     schema: NotRequired[int]
     id: str
+    # Absent for ResNet18.
+    network: NotRequired[str]
     regime: str
     preset: NotRequired[str]
     weights: str
@@ -202,6 +204,7 @@ class NormalisedRun(TypedDict):
     """
 
     id: str
+    network: str
     regime: str
     preset: str
     weights: str

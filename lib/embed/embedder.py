@@ -26,7 +26,7 @@ class Embedder:
     takes pixels (h, w, 3) that are no smaller than that. `engine` names the computing library and its version. Up to
     `workers` threads, of an executor that `pool` makes, may call `embed` at the same time. `maps` makes the last
     feature maps (n, dim, h, w) of n shrunk images, whose means over the positions are the vectors; None for spaces
-    without a network.
+    without a network, and of networks whose features are no such means.
     """
 
     shrink: Callable[[Any], Any]
@@ -70,7 +70,8 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         raise WeightsError(f"The space {space.name} needs a network's weights", remedy=Remedy.CHOOSE_WEIGHTS)
     from lib.embed import inference
 
-    engine, preprocess = inference.engine(weights, space.precision), weights.preprocess
+    engine, preprocess = (space.engine or inference.engine)(weights, space.precision), weights.preprocess
+    last_maps = engine.maps
     return Embedder(
         shrink=lambda image: transforms.shrink(image, preprocess),
         embed=lambda shrunk: engine.run(np.stack(shrunk)),
@@ -79,7 +80,7 @@ def embedder(space: Space, weights: Weights | None) -> Embedder:
         engine=engine.facts,
         workers=engine.workers,
         pool=inference.thread_pool,
-        maps=lambda shrunk: engine.maps(np.stack(shrunk)),
+        maps=None if last_maps is None else lambda shrunk: last_maps(np.stack(shrunk)),
     )
 
 

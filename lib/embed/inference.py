@@ -17,7 +17,8 @@ import numpy as np
 from lib.embed.space import PRECISIONS
 from lib.errors import Remedy, WeightsError
 from lib.learn import backbone, distributed, hardware, transforms
-from lib.learn.backbone import Preprocess, Weights
+from lib.learn.backbone import Weights
+from lib.learn.preprocess import Preprocess
 from lib.settings import command_line
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Engine:
-    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, 512); `maps` into the last feature maps,
-    float32 (n, 512, h, w), whose means over the positions are those features. `facts` go into provenance. `workers`,
-    each with its own batch, keep the machine busy."""
+    """`run` turns photos, uint8 (n, side, side, 3), into features, float32 (n, d); `maps` into the last feature maps,
+    float32 (n, d, h, w), whose means over the positions are those features, None for networks whose features are no
+    such means. `facts` go into provenance. `workers`, each with its own batch, keep the machine busy."""
 
     run: Callable[[np.ndarray], np.ndarray]
-    maps: Callable[[np.ndarray], np.ndarray]
+    maps: Callable[[np.ndarray], np.ndarray] | None
     facts: dict[str, str]
     batch: int
     workers: int
@@ -100,18 +101,24 @@ def engine(weights: Weights, precision: str = FP32, build: Callable[..., Network
             raise WeightsError(GPU_MEMORY_FULL, remedy=Remedy.FREE_GPU) from error
     last_maps = fast.maps if isinstance(fast, Pooled) else lambda batch: backbone.last_maps(reference.to(dtype), batch)
 
-    def computed(by: Network) -> Callable[[np.ndarray], np.ndarray]:
-        def compute(photos: np.ndarray) -> np.ndarray:
-            with torch.inference_mode(), _exact(device):
-                return _values(by, _input(photos, preprocess, device).to(dtype))
-
-        return compute
-
-    run, maps = computed(network), computed(last_maps)
+    run, maps = (computed(by, preprocess, device, dtype) for by in (network, last_maps))
     facts = {"name": name, "version": torch.__version__}
     if device.type == "cuda":
         return Engine(within_memory(run, GPU_BATCH), within_memory(maps, GPU_BATCH), facts, GPU_BATCH, 1)
     return Engine(run, maps, facts, BATCH, min(MOST_WORKERS, torch.get_num_threads()))
+
+
+def computed(
+    by: Network, preprocess: Preprocess, device: torch.device, dtype: torch.dtype
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from photos, uint8 (n, side, side, 3), to what the network `by` makes of them, float32."""
+    import torch
+
+    def compute(photos: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), _exact(device):
+            return _values(by, _input(photos, preprocess, device).to(dtype))
+
+    return compute
 
 
 @contextmanager
@@ -187,13 +194,20 @@ def _exact(device: torch.device) -> Any:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
+def probe_batch(count: int, side: int) -> torch.Tensor:
+    """A fixed batch (count, 3, side, side). It has edges and large areas, as photos do: on plain noise most channels
+    are alike."""
+    import torch
+
+    noise = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 4 - 2
+    return torch.nn.functional.interpolate(noise, (side, side)).contiguous(memory_format=torch.channels_last)
+
+
 def _verified(reference: Any, build: Callable[..., Network], precision: str, side: int) -> Network | None:
     """The network that `build` builds of `reference`, if both have the same output for a fixed batch; else None."""
     import torch
 
-    # Edges and large areas, as in photos: on plain noise most channels are alike.
-    noise = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 4 - 2
-    probe = torch.nn.functional.interpolate(noise, (side, side)).contiguous(memory_format=torch.channels_last)
+    probe = probe_batch(BATCH, side)
     dtype = torch.bfloat16 if precision == BF16 else torch.float32
     try:
         with torch.inference_mode():

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
 
 from lib.data.catalog import Catalog
+
+if TYPE_CHECKING:
+    from lib.learn.backbone import Weights
 
 SCHEMA: Final = 1
 # Since 2, large photos are shrunk in two steps before the network.
@@ -76,6 +79,14 @@ class Space:
     regime: str | None = None
     # The network's number format. Vectors of two precisions are two spaces under one name.
     precision: str = PRECISIONS[0]
+    # The network of a space that needs weights: torchvision's name of it, or the name of its file.
+    network: str = "resnet18"
+    # Makes the engine (`inference.Engine`) of the network from its weights and a precision; None for ResNet18's own.
+    engine: Callable[[Weights, str], Any] | None = None
+    # The number of dimensions with these weights, where the name alone does not tell it.
+    dim_of: Callable[[Weights], int] | None = None
+    # The network's file, where it belongs to this space and to no other.
+    own: Weights | None = None
     group: str = "backbone"
     # What the state file keeps of a space of a kind; None for registered spaces.
     definition: Definition | None = None

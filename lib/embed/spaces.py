@@ -7,7 +7,7 @@ two machines that round differently still agree on what they computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image
 from lib import artifacts
 from lib.data import images
 from lib.documents.embeddings import SpaceProvenance
-from lib.embed import imported_spaces
+from lib.embed import imported_spaces, network_spaces
 from lib.embed.space import PRECISIONS, Definition, Kind, Space
 from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
@@ -29,7 +29,7 @@ ALIASES = {"transfer": "resnet18"}
 DEFAULTS = ("pixels", "resnet18")
 
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (imported_spaces.KIND,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (imported_spaces.KIND, *network_spaces.KINDS)}
 # Spaces of a kind, as the state files that this process has read define them. A name means the same in all data sets
 # of one folder of artifacts.
 _DEFINED: dict[str, Space] = {}
@@ -107,6 +107,11 @@ def with_bases(names: Iterable[str]) -> list[str]:
     return list(ordered)
 
 
+def sized(space: Space, dim: int) -> Space:
+    """`space` with its number of dimensions, also in its definition."""
+    return replace(space, dim=dim, definition={**(space.definition or {}), "dim": dim})
+
+
 def unknown_space(name: str) -> str:
     """The error for a name that no space has."""
     return f"There is no space called {name!r}; choose one of {', '.join([*SPACES, *ALIASES])}."
@@ -133,7 +138,7 @@ def fingerprint(space: Space, data: str, weights: Weights | None, bases: Mapping
     if space.make is not None:
         definition = {key: value for key, value in (space.definition or {}).items() if key != "dim"}
         return artifacts.digest("petalscope-made-space", space.schema, space.name, data, definition, dict(bases or {}))
-    network = {"sha256": weights.sha256, "preprocess": asdict(weights.preprocess)} if weights is not None else None
+    network = {"sha256": weights.sha256, "preprocess": weights.preprocess.as_dict()} if weights is not None else None
     precision = [] if space.precision == PRECISIONS[0] else [space.precision]
     return artifacts.digest(
         "petalscope-space", space.schema, space.name, space.dim, space.dtype, data, network, *precision

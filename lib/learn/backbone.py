@@ -6,17 +6,16 @@ read with `weights_only`.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import artifacts
 from lib.documents.embeddings import PreprocessRecord, WeightsProvenance, WeightsRecord
 from lib.errors import DownloadError, Remedy, WeightsError
+from lib.learn.preprocess import BILINEAR, Preprocess, preprocess_of, read_card
 from lib.progress import Progress, Warn, no_message
 from lib.settings import ASSETS, DEFAULT_SEED, Settings
 
@@ -26,44 +25,16 @@ if TYPE_CHECKING:
     from lib.data.remote import Remote
     from lib.learn.weights_file import StoredWeights
 
+RESNET18 = "resnet18"
 FEATURES = 512
 BUNDLED = ASSETS / "weights" / "resnet18_tinyimagenet.safetensors"
-# Sides that a card may set, px. ResNet18 halves its input five times, so 32 px is the smallest.
-SMALLEST_SIDE, LARGEST_SIDE = 32, 4096
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """The evaluation transform of a photo: resize, centre crop, scale to 0–1, normalise per channel.
-
-    `resize` is the new (height, width), or one number for the shorter side; `crop` is the side of the centre crop, px,
-    or None.
-    """
-
-    resize: tuple[int, ...]
-    crop: int | None
-    mean: tuple[float, ...] = MEAN
-    std: tuple[float, ...] = STD
-
-    @property
-    def input_size(self) -> int:
-        """Side of the square input, px."""
-        return self.crop or self.resize[-1]
-
-    @property
-    def short(self) -> int:
-        """Length of the shorter side after resizing, px."""
-        return min(self.resize)
-
-
 # torchvision's own preset for ResNet18_Weights.IMAGENET1K_V1 (torchvision.models documentation).
 IMAGENET_PREPROCESS = Preprocess(resize=(256,), crop=224)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Named backbone weights. Random weights have a `seed` and no `path`; `about` describes the weights on screens."""
+    """Named weights of a `network`. Random weights have a `seed` and no `path`; `about` describes them on screens."""
 
     name: str
     sha256: str
@@ -71,6 +42,8 @@ class Weights:
     path: Path | None
     about: str
     seed: int = 0
+    # torchvision's name of the network, or the name of a foreign network's file.
+    network: str = RESNET18
 
     def provenance(self) -> WeightsProvenance:
         """The weights' part of an artifact's provenance, in JSON types only, so that it equals its copy read back."""
@@ -80,7 +53,17 @@ class Weights:
             "mean": list(self.preprocess.mean),
             "std": list(self.preprocess.std),
         }
-        return {"name": self.name, "sha256": self.sha256, "about": self.about, "preprocess": preprocess}
+        if self.preprocess.interpolation != BILINEAR:
+            preprocess["interpolation"] = self.preprocess.interpolation
+        made: WeightsProvenance = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "about": self.about,
+            "preprocess": preprocess,
+        }
+        if self.network != RESNET18:
+            made["network"] = self.network
+        return made
 
     def record(self) -> WeightsRecord:
         """Provenance, and the path and seed by which `from_kept` finds these weights again on this machine."""
@@ -139,7 +122,7 @@ def random(seed: int = DEFAULT_SEED) -> Weights:
 
 
 def from_record(record: WeightsRecord) -> Weights:
-    """The weights of a `Weights.record`. Raises WeightsError when their file is missing."""
+    """The weights of a `Weights.record` of ResNet18. Raises WeightsError when their file is missing."""
     if record["path"] is None:
         return random(int(record["seed"]))
     if record["name"] == "bundled":  # this copy of Petalscope may have moved
@@ -153,7 +136,7 @@ def from_record(record: WeightsRecord) -> Weights:
 def _imagenet(path: Path) -> Weights:
     return Weights(
         name="imagenet",
-        sha256=_file_hash(path),
+        sha256=file_hash(path),
         preprocess=IMAGENET_PREPROCESS,
         path=path,
         about="ResNet18 pretrained on ImageNet (torchvision IMAGENET1K_V1), input 224 px",
@@ -170,9 +153,9 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     if not path.is_file():
         raise WeightsError(f"The weights file {path} does not exist", remedy=Remedy.CHOOSE_WEIGHTS)
     card = path.with_suffix(".json")
-    content = _read_card(card) if card.is_file() else None
-    preprocess = IMAGENET_PREPROCESS if content is None else _preprocess(content, card)
-    sha256 = _file_hash(path)
+    content = read_card(card) if card.is_file() else None
+    preprocess = IMAGENET_PREPROCESS if content is None else preprocess_of(content, card)
+    sha256 = file_hash(path)
     if content is not None and content.get("sha256", sha256) != sha256:
         raise WeightsError(
             f"The weights file {path} is damaged, or {card.name} beside it belongs to other weights; fetch both again."
@@ -186,57 +169,15 @@ def from_file(path: Path, *, name: str = "", about: str = "") -> Weights:
     )
 
 
-def _read_card(card: Path) -> dict[str, Any]:
+def file_hash(path: Path) -> str:
+    """SHA-256 (hex) of a weights file, read once until the file changes. Raises WeightsError when it cannot be read."""
+    return _hash_of(path, artifacts.stamp(path))
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path: Path, stamp: artifacts.FileStamp | None) -> str:
     try:
-        content = json.loads(artifacts.read_text(card))
-        if not isinstance(content, dict):
-            raise ValueError
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        raise _invalid(card) from error
-
-
-def _preprocess(content: dict[str, Any], card: Path) -> Preprocess:
-    try:
-        sides = content["resize"] if isinstance(content["resize"], list) else [content["resize"]]
-        preprocess = Preprocess(
-            resize=tuple(int(side) for side in sides),
-            crop=int(content["crop"]) if content.get("crop") is not None else None,
-            mean=tuple(float(value) for value in content["mean"]),
-            std=tuple(float(value) for value in content["std"]),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _invalid(card) from error
-    resize, crop = preprocess.resize, preprocess.crop
-    # Without a crop, a single number for the shorter side would give every photo another size.
-    square = crop is not None or (len(resize) == 2 and resize[0] == resize[1])
-    usable = (
-        len(resize) in {1, 2}
-        and square
-        and all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (*resize, *([crop] if crop is not None else [])))
-        and (crop or 0) <= min(resize)
-        and len(preprocess.mean) == len(preprocess.std) == 3
-        and all(math.isfinite(value) for value in (*preprocess.mean, *preprocess.std))
-        and min(preprocess.std) > 0
-    )
-    if not usable:
-        raise _invalid(card)
-    return preprocess
-
-
-def invalid_card(card: Path) -> str:
-    """The error of a card without usable preprocessing."""
-    return f"{card} has no valid preprocessing (resize, crop, mean and std); repair or remove it."
-
-
-def _invalid(card: Path) -> WeightsError:
-    return WeightsError(invalid_card(card))
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return artifacts.file_hash(path)
     except OSError as error:
         raise WeightsError(f"The weights file {path} cannot be read ({error.strerror}).") from error
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.errors import DataError
 from lib.learn import photo_dataset
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 from lib.settings import Settings
 
 SCHEMA = 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib.documents.runs import ProbeRow
-from lib.learn import photo_dataset
+from lib.learn import networks, photo_dataset
 from lib.learn.results import LAYERS
 from lib.progress import Progress, no_progress
 from lib.statistics import wilson
@@ -62,6 +62,34 @@ def activations(
         for hook in hooks:
             hook.remove()
     return {layer: np.concatenate(arrays) for layer, arrays in batches.items()}
+
+
+def inputs_of(
+    network: torch.nn.Module,
+    module: str,
+    inputs: Callable[[np.ndarray], torch.Tensor],
+    count: int,
+    device: Any,
+    progress: Progress = no_progress,
+    passes: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """What a part of the network gets, averaged over the photo's area where it is a map: (count, d) float32. The other
+    arguments are those of `activations`."""
+    import torch
+
+    network.eval()
+    batches: list[np.ndarray] = []
+    hook = network.get_submodule(module).register_forward_pre_hook(
+        lambda module, inputs: batches.append(networks.pooled(inputs[0]).cpu().numpy())
+    )
+    try:
+        with torch.inference_mode():
+            for indices in passes or np.array_split(np.arange(count), -(-count // BATCH)):
+                network(inputs(indices).to(device))
+                progress(int(indices[-1]) + 1, count)
+    finally:
+        hook.remove()
+    return np.concatenate(batches)
 
 
 def accuracies(

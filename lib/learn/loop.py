@@ -17,7 +17,7 @@ import numpy as np
 
 from lib.documents.runs import EpochRow
 from lib.errors import Remedy, TrainingError
-from lib.learn import distributed, photo_dataset
+from lib.learn import distributed, networks, photo_dataset
 from lib.learn.batch_sources import Source
 from lib.learn.hardware import autocast
 from lib.learn.recipes import Recipe
@@ -183,11 +183,13 @@ def evaluate(
     device: Any,
     progress: Progress = no_progress,
     features_of: np.ndarray | None = None,
+    head: str = "fc",
 ) -> EvaluationResult:
     """Predictions of `network` for every photo; `inputs(indices)` is the input tensor of these photos.
 
-    `features_of` are sorted indices of photos whose pooled features are part of the result; for a ResNet only. They are
-    copies of what the network computes anyway, so the predictions are the same bits with and without them.
+    `features_of` are sorted indices of photos whose features, the input of the last layer `head`, are part of the
+    result. They are copies of what the network computes anyway, so the predictions are the same bits with and without
+    them.
 
     In float32 on any hardware, so that an accuracy does not depend on it. Processes divide the photos among themselves,
     and every process gets the whole result, in the photos' order.
@@ -199,7 +201,7 @@ def evaluate(
     share = np.arange(distributed.rank(), len(labels), distributed.size())
     probabilities, losses = [], []
     features: list[np.ndarray] = []
-    with torch.inference_mode(), _pooled(network, features, features_of is not None):
+    with torch.inference_mode(), _pooled(network, features, head if features_of is not None else None):
         for start in range(0, len(share), EVALUATION_BATCH):
             indices = share[start : start + EVALUATION_BATCH]
             logits = network(inputs(indices).to(device))
@@ -225,13 +227,14 @@ def evaluate(
 
 
 @contextmanager
-def _pooled(network: Any, features: list[np.ndarray], wanted: bool) -> Iterator[None]:
-    """Append the pooled features (n, 512) of each forward pass of the block to `features`, if they are `wanted`."""
-    if not wanted:
+def _pooled(network: Any, features: list[np.ndarray], head: str | None) -> Iterator[None]:
+    """Append the features (n, d) of each forward pass of the block, the input of the layer `head`, to `features`; none
+    where `head` is None."""
+    if head is None:
         yield
         return
-    hook = network.avgpool.register_forward_hook(
-        lambda module, inputs, output: features.append(output.flatten(1).float().cpu().numpy())
+    hook = network.get_submodule(head).register_forward_pre_hook(
+        lambda module, inputs: features.append(networks.pooled(inputs[0]).cpu().numpy())
     )
     try:
         yield

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from lib.documents.runs import NormalisedEpoch, NormalisedPrediction, NormalisedProbe, NormalisedRun
+from lib.learn.backbone import RESNET18
 from lib.learn.results import QUANTITIES
 from lib.statistics import wilson
 
@@ -35,14 +36,18 @@ def normalise(record: Mapping[str, Any]) -> NormalisedRun:
     if tested is not None and tested < 0:
         tested = None
     accuracy = _float(record.get("test_accuracy"))
+    network, weights = str(record.get("network") or RESNET18), str(record.get("weights", ""))
+    # Runs of two networks are never averaged, and are told apart by their weights.
+    weights = weights if network == RESNET18 else f"{network} {weights}"
     computed = None
     if accuracy is not None and 0 <= accuracy <= 1 and tested:
         computed = wilson(round(accuracy * tested), tested)
     return {
         "id": str(record.get("id", "")),
+        "network": network,
         "regime": str(record.get("regime", "")),
         "preset": str(record.get("preset") or ""),
-        "weights": str(record.get("weights", "")),
+        "weights": weights,
         "weights_about": str(record.get("weights_about") or record.get("weights", "")),
         "seed": _int(record.get("seed")),
         "epochs": _epochs(record.get("epochs")),

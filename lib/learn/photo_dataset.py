@@ -18,7 +18,7 @@ from PIL import Image
 from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.learn import transforms
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 from lib.learn.recipes import Recipe
 from lib.progress import Progress, no_progress
 

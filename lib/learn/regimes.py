@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 # In `named_parameters()` order, batch norms included: up to layer4.0.bn2.weight.
 FROZEN_IN_FINETUNE = 50
+TENSORS = 62
 PUBLISHED_CONDITIONS = (
     "ImageNet weights, batch 256, split 0.9 : 0.1 : 0.1 (the course's slides; its table prints 93.11 % for fine-tuning)"
 )
@@ -94,6 +95,18 @@ def frozen_count(regime: Regime, classes: int) -> int:
     """How many of the first tensors are frozen under `regime`."""
     counts = {"transfer": len(tensors(classes)) - 2, "finetune": FROZEN_IN_FINETUNE}
     return counts.get(regime.name, 0)
+
+
+def frozen_share(regime: Regime, tensors: int, of_head: int) -> int:
+    """How many of the first of a network's `tensors` are frozen, the last `of_head` of which are its last layer's.
+
+    Fine-tuning freezes the share that it freezes of ResNet18's, rounded, and never the last layer.
+    """
+    if regime.name == "transfer":
+        return tensors - of_head
+    if regime.name != "finetune":
+        return 0
+    return min(tensors - of_head, round(tensors * FROZEN_IN_FINETUNE / TENSORS))
 
 
 def parameter_counts(regime: Regime, classes: int) -> tuple[int, int]:

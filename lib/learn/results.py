@@ -14,6 +14,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from lib.documents.runs import NormalisedPrediction, NormalisedRun, ProbeMean, ResultRow, SettingDifference
+from lib.learn.backbone import RESNET18
 from lib.learn.configurations import Configuration, by_configuration, configuration, title
 from lib.learn.regimes import REGIMES
 from lib.statistics import PairedDifference, holm, paired_difference, sign_test, wilson
@@ -104,7 +105,9 @@ def _row(group: list[Run]) -> ResultRow:
     first = group[0]
     accuracies = [run["test_accuracy"] for run in group if run["test_accuracy"] is not None]
     accuracy = _mean(accuracies)
-    published = REGIMES[first["regime"]].published if first["regime"] in REGIMES else None
+    # Published for ResNet18 alone.
+    is_published = first["regime"] in REGIMES and first["network"] == RESNET18
+    published = REGIMES[first["regime"]].published if is_published else None
     trainable = first["parameters"]["trainable"]
     seconds = _mean([run["seconds"] for run in group if run["seconds"] is not None])
     cpu_seconds = _mean([run["cpu_seconds"] for run in group if run["cpu_seconds"] is not None])

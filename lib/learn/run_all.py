@@ -187,7 +187,7 @@ def _write(settings: Settings, run: PlannedRun, record: RunRecord, network: Any)
         checkpoints.weights_file(settings, run.id),
         network.state_dict(),
         run.weights.preprocess,
-        {"run": run.id, "regime": run.regime, "classes": list(run.classes)},
+        {"run": run.id, "network": run.network, "regime": run.regime, "classes": list(run.classes)},
     )
     artifacts.write_json(checkpoints.record_file(settings, run.id), record)
     artifacts.remove(checkpoints.checkpoint_file(settings, run.id))

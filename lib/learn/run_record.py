@@ -12,11 +12,12 @@ import numpy as np
 from lib import artifacts
 from lib.data.catalog import Catalog
 from lib.documents.runs import Prediction, ProbeRow, RunDataset, RunRecord
-from lib.learn import distributed, hardware, linear_probe, loop, photo_dataset, regimes
+from lib.learn import distributed, hardware, linear_probe, loop, photo_dataset
+from lib.learn.backbone import RESNET18
 from lib.learn.loop import Callbacks, EvaluationResult
 from lib.learn.plan import SCHEMA, PlannedRun
 from lib.learn.results import LAYERS
-from lib.learn.trainee import Trainee
+from lib.learn.trainee import Trainee, frozen_tensors
 from lib.learn.untrained import untrained_classes
 from lib.progress import of_stage
 from lib.settings import VERSION
@@ -38,8 +39,9 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
     unknown = sum(classes[label] in untrained for label in test.labels)
     # A share of photos of which none can be right says nothing of the network.
     tested = unknown < len(test)
-    total, trainable = regimes.parameter_counts(regimes.REGIMES[run.regime], len(classes))
-    return {
+    parameters = [parameter.numel() for parameter in network.parameters()]
+    frozen = frozen_tensors(run, network)
+    made: RunRecord = {
         "schema": SCHEMA,
         "id": run.id,
         "regime": run.regime,
@@ -59,9 +61,9 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "confusion": _confusion(test.labels, predicted, len(classes)),
         "predictions": _predictions(test, result, classes),
         "parameters": {
-            "total": total,
-            "trainable": trainable,
-            "frozen_tensors": regimes.frozen_count(regimes.REGIMES[run.regime], len(classes)),
+            "total": sum(parameters),
+            "trainable": sum(parameters[frozen:]),
+            "frozen_tensors": frozen,
         },
         "probe": _probes(run, trainee.features, network, inputs, test, device) if tested else [],
         "dataset": _dataset(run.catalog),
@@ -73,6 +75,9 @@ def record(run: PlannedRun, trainee: Trainee, network: Any, device: Any, callbac
         "environment": environment(device),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+    if run.network != RESNET18:
+        made["network"] = run.network
+    return made
 
 
 def _dataset(catalog: Catalog) -> RunDataset:

@@ -11,8 +11,8 @@ from lib import artifacts, documents
 from lib.data.catalog import Catalog
 from lib.documents.runs import RunRecord
 from lib.errors import ArtifactError, Remedy, WeightsError
-from lib.learn import backbone, checkpoints
-from lib.learn.backbone import Weights
+from lib.learn import backbone, checkpoints, network_weights
+from lib.learn.backbone import RESNET18, Weights
 from lib.learn.regimes import REGIMES
 from lib.settings import ASSETS, Settings
 
@@ -52,24 +52,36 @@ def read(path: Path) -> RunRecord:
     return cast(RunRecord, run)
 
 
-def network(settings: Settings, regime: str, catalog: Catalog) -> Weights:
+def network(settings: Settings, regime: str, catalog: Catalog, of: str = RESNET18) -> Weights:
     """The network of the run that `best` selects. Raises WeightsError when there is no such run."""
-    run_id = best(settings, regime, catalog)
+    run_id = best(settings, regime, catalog, of)
     if run_id is None:
         raise WeightsError(
             f"No network was trained on {catalog.name} under the regime {regime} yet",
             remedy=Remedy.TRAIN,
-            command=settings.command("train", regime=regime, preset="quick"),
+            command=settings.command("train", regime=regime, network=None if of == RESNET18 else of, preset="quick"),
         )
-    weights = backbone.from_file(checkpoints.weights_file(settings, run_id), name=run_id)
+    path = checkpoints.weights_file(settings, run_id)
+    if of == RESNET18:
+        weights = backbone.from_file(path, name=run_id)
+    else:
+        weights = network_weights.from_file(path, of, name=run_id)
     side = weights.preprocess.input_size
     return replace(
-        weights, about=f"ResNet18 trained here, {REGIMES[regime].title.lower()} (run {run_id}), input {side} px"
+        weights,
+        about=f"{title(of)} trained here, {REGIMES[regime].title.lower()} (run {run_id}), input {side} px",
     )
 
 
-def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
-    """Id of the user's run under `regime` with the highest validation accuracy; None without one that has a network.
+def title(network: str) -> str:
+    """A network's name in sentences."""
+    return "ResNet18" if network == RESNET18 else network
+
+
+def best(settings: Settings, regime: str, catalog: Catalog, of: str = RESNET18) -> str | None:
+    """Id of the user's run of the network `of` under `regime` with the highest validation accuracy; None without one
+    whose trained network is there.
+    whose trained network is there.
 
     Runs on exactly these photos come first. Runs on other photos need the same classes and the same seed of the split,
     as when photos were added.
@@ -78,6 +90,7 @@ def best(settings: Settings, regime: str, catalog: Catalog) -> str | None:
         (run["dataset"]["fingerprint"] == catalog.fingerprint, run.get("val_accuracy", 0.0), -run["seed"], run["id"])
         for run in own(settings)
         if run["regime"] == regime
+        and run.get("network", RESNET18) == of
         and _same_classes(run, catalog)
         and run["dataset"].get("seed") == catalog.seed
         and _same_kind_of_split(run, catalog)

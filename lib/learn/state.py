@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -121,14 +122,25 @@ def parameter_groups(network: torch.nn.Module, recipe: Recipe) -> list[dict[str,
     Norms and biases have no weight decay; each stage has `layer_decay` times the learning rate of the stage after it.
     """
     groups: dict[tuple[float, float], list[Any]] = {}
-    for name, parameter in network.named_parameters():
+    stages = _stages([name for name, _ in network.named_parameters()])
+    for parameter, before in zip(network.parameters(), stages, strict=True):
         if parameter.requires_grad:
             key = (
-                recipe.lr * recipe.layer_decay ** _stages_before_classifier(name),
+                recipe.lr * recipe.layer_decay**before,
                 recipe.weight_decay if parameter.ndim > 1 else 0.0,
             )
             groups.setdefault(key, []).append(parameter)
     return [{"params": tensors, "lr": lr, "weight_decay": decay} for (lr, decay), tensors in groups.items()]
+
+
+def _stages(names: Sequence[str]) -> list[int]:
+    """How many stages before the classifier each tensor lies. Of a network without stages called layer1 to layer4, the
+    tensors before its last layer are cut into five stages of equally many."""
+    if len(names) <= 2 or any(name.startswith("layer4.") for name in names):
+        return [_stages_before_classifier(name) for name in names]
+    last = names[-1].rpartition(".")[0]
+    before = sum(not name.startswith(f"{last}.") for name in names)
+    return [5 - 5 * index // before if index < before else 0 for index in range(len(names))]
 
 
 def _stages_before_classifier(name: str) -> int:
@@ -146,10 +158,10 @@ def _parallel(network: torch.nn.Module) -> Any:
     return torch.nn.parallel.DistributedDataParallel(network)
 
 
-def classifier(classes: int, seed: int) -> torch.nn.Module:
-    """A new linear classifier on ResNet18's features, with torch's default initialisation under `seed`."""
+def classifier(classes: int, seed: int, features: int = FEATURES, bias: bool = True) -> torch.nn.Module:
+    """A new linear classifier on a network's features, with torch's default initialisation under `seed`."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(photo_dataset.derived_seed(seed, "classifier"))
-        return torch.nn.Linear(FEATURES, classes)
+        return torch.nn.Linear(features, classes, bias)

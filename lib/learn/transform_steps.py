@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lib.learn import transforms
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lib.data import images, resampling
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import BICUBIC, Preprocess
 
 if TYPE_CHECKING:
     from torchvision.transforms import v2
@@ -18,11 +18,18 @@ MAX_ASPECT = 8
 
 
 def resize(image: Image.Image, preprocess: Preprocess) -> np.ndarray:
-    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased bilinear resampling."""
+    """`image` at the network's input size: uint8 of shape (side, side, 3), by PIL's antialiased resampling."""
     if len(preprocess.resize) == 1:
         image = _within_aspect(image)
     width, height = _stretched(*image.size, preprocess)
+    if preprocess.interpolation == BICUBIC:
+        return _cropped(_bicubic(image, width, height), preprocess)
     return _cropped(images.resized(image, width, height), preprocess)
+
+
+def _bicubic(picture: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    return np.array(image.resize((width, height), Image.Resampling.BICUBIC), dtype=np.uint8)
 
 
 def _stretched(width: int, height: int, preprocess: Preprocess) -> tuple[int, int]:
@@ -54,7 +61,8 @@ def shrink(picture: Image.Image | np.ndarray, preprocess: Preprocess) -> np.ndar
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         image = image.reduce(factor) if factor > 1 else image
         picture = _within_aspect(image) if len(preprocess.resize) == 1 else image
-    return _cropped(resampling.bilinear(picture, *_stretched(*resampling.size(picture), preprocess)), preprocess)
+    resample = _bicubic if preprocess.interpolation == BICUBIC else resampling.bilinear
+    return _cropped(resample(picture, *_stretched(*resampling.size(picture), preprocess)), preprocess)
 
 
 def seen(width: int, height: int, preprocess: Preprocess) -> tuple[float, float, float, float]:

@@ -83,26 +83,36 @@ def read(path: Path, known: Mapping[str, torch.Size]) -> StoredWeights:
     Raises WeightsError that says what the file is instead, or names the first tensor that does not fit.
     """
     notes: list[str] = []
-    tensors = _unprefixed(path, _unwrapped(path, _load(path), notes), notes)
+    tensors = _unprefixed(path, tensors_in(path, notes), notes)
     tensors = {name: value for name, value in tensors.items() if not name.startswith(_CLASSIFIER)}
     _check(path, tensors, {name: shape for name, shape in known.items() if not name.startswith(_CLASSIFIER)})
+    return StoredWeights(converted(path, tensors, notes), ", ".join(notes))
+
+
+def tensors_in(path: Path, notes: list[str]) -> dict[str, torch.Tensor]:
+    """The tensors of a file by their names in it; `notes` gets what had to be done. Raises WeightsError as `read`."""
+    return _unwrapped(path, _load(path), notes)
+
+
+def converted(path: Path, tensors: Mapping[str, torch.Tensor], notes: list[str]) -> dict[str, torch.Tensor]:
+    """`tensors` with real numbers in float32. Raises WeightsError when one is not finite."""
     kinds = sorted({str(value.dtype).removeprefix("torch.") for value in tensors.values() if value.is_floating_point()})
     if other := [kind for kind in kinds if kind != "float32"]:
         notes.append(f"{' and '.join(other)} converted to float32")
-    converted = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-    for name, value in converted.items():
+    made = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in made.items():
         if not bool(value.isfinite().all()):
             raise _error(path, f"contains NaN or infinite numbers ({name})", FETCH_AGAIN)
-    return StoredWeights(converted, ", ".join(notes))
+    return made
 
 
 def _error(path: Path, problem: str, way: str) -> WeightsError:
     return WeightsError(f"The weights file {path} {problem}; {way}.")
 
 
-def misfit(path: Path, why: str) -> WeightsError:
-    """The error for a file of weights that are not a ResNet18's."""
-    problem = f"{path.name} does not hold a ResNet18 in torchvision's layout: {why}"
+def misfit(path: Path, why: str, network: str = "ResNet18") -> WeightsError:
+    """The error for a file of weights that are not the network's."""
+    problem = f"{path.name} does not hold a {network} in torchvision's layout: {why}"
     return WeightsError(problem, remedy=Remedy.CHOOSE_WEIGHTS)
 
 

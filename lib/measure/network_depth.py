@@ -9,7 +9,7 @@ validation photos, tested on the test photos. Raw pixels count as a network of o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ def _averaged(pixels: np.ndarray) -> np.ndarray:
 
 def file(workspace: Workspace, catalog: Catalog, rows: Rows, name: str, weights: Weights | None) -> Path:
     """The file of a network's depth, whether it exists or not; its name is a hash of all its inputs."""
-    network = None if weights is None else (weights.sha256, asdict(weights.preprocess))
+    network = None if weights is None else (weights.sha256, weights.preprocess.as_dict())
     inputs = (SCHEMA, CUT, METRIC, catalog.contents, catalog.seed, catalog.split_key, rows.tolist(), network)
     return folder_file(workspace, f"depth-{name}-{artifacts.digest('petalscope-depth', *inputs)[:12]}")
 

@@ -172,7 +172,10 @@ def _network_traits(catalog: Catalog, space: str, labels: np.ndarray, runs: Sequ
     fitting = [
         (run["val_accuracy"] or 0.0, run["id"], run)
         for run in runs
-        if regime and run["regime"] == regime and run["dataset"]["fingerprint"] == catalog.fingerprint
+        if regime
+        and run["regime"] == regime
+        and (run.get("network") or "resnet18") == spaces.get(space).network
+        and run["dataset"]["fingerprint"] == catalog.fingerprint
     ]
     if not fitting:
         return []

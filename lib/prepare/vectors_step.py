@@ -14,9 +14,9 @@ from lib.embed import extract, spaces
 from lib.embed.extract import Vectors
 from lib.embed.space import Space
 from lib.errors import Notice, Remedy
-from lib.learn import backbone, runs
+from lib.learn import runs
 from lib.learn.backbone import Weights
-from lib.prepare import catalog_step, neighbours_step, workspace
+from lib.prepare import catalog_step, neighbours_step, space_weights, workspace
 from lib.prepare.job import PrepareJob
 
 
@@ -53,12 +53,7 @@ def embed(
 ) -> dict[str, Embedding]:
     """The vectors of the spaces `names`, by name. Each space that one of them is made from comes before it in `names`,
     or is one of `ready`."""
-    chosen = None
-    if any(spaces.get(name).needs_weights and not spaces.get(name).regime for name in names):
-        chosen = backbone.choose(job.settings, progress=job.reporter.stage("download weights"), warn=job.reporter.say)
-        chosen, how = backbone.adapted(chosen)
-        if how:
-            job.reporter.say(how)
+    chosen = space_weights.choose(job, names)  # what is missing is said before the long work
     embeddings: dict[str, Embedding] = {}
     for name in names:
         if spaces.get(name).make is not None:
@@ -67,8 +62,8 @@ def embed(
             continue
         previous = job.previous_spaces.get(name)
         space = spaces.in_precision(spaces.get(name), precision or (previous.get("precision") if previous else None))
-        weights = runs.network(job.settings, space.regime, catalog) if space.regime else chosen
-        embeddings[name] = _embed_space(job, space, catalog, weights if space.needs_weights else None)
+        weights = space_weights.of(job, space, catalog, chosen)
+        embeddings[name] = _embed_space(job, space_weights.sized(space, weights, previous), catalog, weights)
     return embeddings
 
 
@@ -117,6 +112,8 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
         "precision": space.precision if weights is not None else None,
         "engine": vectors.meta.get("engine") if vectors is not None else None,
     }
+    if space.definition is not None:
+        entry["definition"] = dict(space.definition)
     return Embedding(entry, cached, round(time.perf_counter() - start, 3))
 
 
@@ -231,7 +228,7 @@ def to_rebuild(job: PrepareJob, catalog: Catalog, ready: set[str]) -> list[str]:
         if any(base not in ready and base not in rebuilt for base in space.bases):
             job.reporter.say(Notice(f"The space {name} is removed: {reason}, and what it was made from is gone"))
             continue
-        if space.regime and runs.best(job.settings, space.regime, catalog) is None:
+        if space.regime and runs.best(job.settings, space.regime, catalog, space.network) is None:
             job.reporter.say(removed(name, reason, workspace.training_command(job.settings, space)))
             continue
         job.reporter.say(rebuilding(name, reason))

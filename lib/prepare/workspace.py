@@ -23,7 +23,7 @@ from lib.embed.extract import Vectors
 from lib.embed.projection import Map, MapParameters
 from lib.embed.space import Space
 from lib.errors import ArtifactError, DataError, QueryError, Remedy, WeightsError
-from lib.learn import backbone, runs
+from lib.learn import backbone, network_choice, runs
 from lib.learn.backbone import Weights
 from lib.prepare import state_file
 from lib.search import neighbourhoods
@@ -83,19 +83,25 @@ class Workspace:
             raise ArtifactError(problem, remedy=remedy, command=command)
         weights = entry["weights"]
         if weights is not None and not space.regime and not self._are_user_weights(weights):
+            named = self.settings.weights_of(space.network)
+            option = named if space.network == backbone.RESNET18 else f"{space.network}={named}"
             raise ArtifactError(
-                f"The space {space.name} was prepared with the {weights['name']} weights, not with "
-                f"{self.settings.weights}",
+                f"The space {space.name} was prepared with the {weights['name']} weights, not with {named}",
                 remedy=Remedy.RUN_COMMAND,
-                command=self.settings.command_to_prepare(weights=self.settings.weights),
+                command=self.settings.command_to_prepare(
+                    spaces=None if space.name in spaces.DEFAULTS else space.name, weights=option
+                ),
             )
         return entry
 
     def _are_user_weights(self, recorded: WeightsRecord) -> bool:
-        name = self.settings.weights
+        network = recorded.get("network", backbone.RESNET18)
+        name = self.settings.weights_of(network)
         # ImageNet's file is the same everywhere, so it need not be on this machine.
         if name is None or name == recorded["name"] == "imagenet":
             return True
+        if network != backbone.RESNET18:
+            return network_choice.are_named(recorded, str(name))
         return name != "imagenet" and backbone.choose(self.settings).sha256 == recorded["sha256"]
 
     def prepared_space(self, name: str) -> Space:
@@ -180,7 +186,7 @@ class Workspace:
         if recorded is None:
             return None
         try:
-            weights = backbone.from_record(recorded)
+            weights = network_choice.from_record(recorded)
         except WeightsError as error:
             raise ArtifactError(
                 f"The {recorded['name']} weights that {spaces.get(name).name} was made with are not at "
@@ -205,7 +211,7 @@ class Workspace:
         """
         space = spaces.get(name)
         with contextlib.suppress(ArtifactError):  # a damaged training record is reported where the runs are read
-            if space.regime and runs.best(self.settings, space.regime, self.catalog()) is None:
+            if space.regime and runs.best(self.settings, space.regime, self.catalog(), space.network) is None:
                 return Remedy.TRAIN, training_command(self.settings, space)
         return Remedy.PREPARE, space_command(self.settings, space)
 
@@ -242,7 +248,8 @@ def space_command(settings: Settings, space: Space) -> str:
 
 def training_command(settings: Settings, space: Space) -> str:
     """The command line that trains the network of a space, then prepares the space."""
-    train = settings.command("train", regime=space.regime, preset="quick")
+    network = None if space.network == backbone.RESNET18 else space.network
+    train = settings.command("train", regime=space.regime, network=network, preset="quick")
     return f"{train} && {space_command(settings, space)}"
 
 

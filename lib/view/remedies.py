@@ -26,6 +26,7 @@ PAGE: Final[Mapping[Remedy, str]] = {
     Remedy.FREE_SPACE: "free some space, then try again",
     Remedy.CHOOSE_WEIGHTS: "prepare the photos with other weights on the command line",
     Remedy.RESTORE_WEIGHTS: "put them back, or press Prepare on the Home page or run `{command}`",
+    Remedy.NAME_NETWORK: "prepare the photos with another file on the command line",
     Remedy.FREE_GPU: "end the other programs on it, or start the app without it (CUDA_VISIBLE_DEVICES left empty)",
     Remedy.TRAIN: "press Train on the Training regimes page, or run `{command}`",
     Remedy.EMBED: "press Create embeddings on the Training regimes page, or run `{command}`",

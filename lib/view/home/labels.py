@@ -126,8 +126,12 @@ def _show_decisions(review: LabelReview) -> None:
 def _trained(workspace: Workspace) -> list[str]:
     """The spaces of trained networks that are prepared now and can be made again."""
     photos = cached.catalog(workspace)
-    regimes = {name: spaces.get(name).regime for name in workspace.spaces}
-    return [name for name, regime in regimes.items() if regime and runs.best(workspace.settings, regime, photos)]
+    trained = [space for space in map(spaces.get, workspace.spaces) if space.regime]
+    return [
+        space.name
+        for space in trained
+        if space.regime and runs.best(workspace.settings, space.regime, photos, space.network)
+    ]
 
 
 def _show_suspects(workspace: Workspace, review: LabelReview) -> None:

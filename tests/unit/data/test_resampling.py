@@ -13,7 +13,8 @@ from lib.data import catalog as catalogs
 from lib.data import images, resampling
 from lib.errors import DataError
 from lib.learn import backbone, transforms
-from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess
+from lib.learn.backbone import IMAGENET_PREPROCESS
+from lib.learn.preprocess import Preprocess
 from tests.conftest import draw_photos
 
 STRETCHED = Preprocess(resize=(64, 64), crop=None)

@@ -26,6 +26,7 @@ from lib.embed.space import Space
 from lib.errors import ArtifactError, DataError, WeightsError
 from lib.learn import backbone
 from lib.learn.backbone import Weights
+from lib.learn.preprocess import Preprocess
 from tests.conftest import COPY, COPY_OF, draw_photos, draw_picture
 
 PIXELS, RESNET18 = spaces.get("pixels"), spaces.get("resnet18")
@@ -153,7 +154,7 @@ def test_renamed_moved_and_removed_photos_need_no_network(root: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     "other",
-    [replace(WEIGHTS, sha256="0" * 64), replace(WEIGHTS, preprocess=backbone.Preprocess(resize=(64, 64), crop=None))],
+    [replace(WEIGHTS, sha256="0" * 64), replace(WEIGHTS, preprocess=Preprocess(resize=(64, 64), crop=None))],
 )
 def test_vectors_of_other_weights_are_not_reused(root: Path, tmp_path: Path, other: Weights) -> None:
     run(build(root), tmp_path / "one")

@@ -12,7 +12,8 @@ import pytest
 from lib.embed import spaces
 from lib.errors import QueryError
 from lib.learn import backbone
-from lib.learn.backbone import Preprocess, Weights
+from lib.learn.backbone import Weights
+from lib.learn.preprocess import Preprocess
 
 WEIGHTS = Weights(
     name="mine.pth", sha256="ab" * 32, preprocess=Preprocess(resize=(256,), crop=224), path=Path("/x"), about="mine"

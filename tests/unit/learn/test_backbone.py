@@ -20,7 +20,8 @@ from torchvision.models import resnet18 as torchvision_resnet18
 from lib.data.remote import IMAGENET_RESNET18, Remote
 from lib.errors import DownloadError, WeightsError
 from lib.learn import backbone
-from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess
+from lib.learn.backbone import IMAGENET_PREPROCESS
+from lib.learn.preprocess import Preprocess, invalid_card
 from lib.settings import Settings
 from tests.helpers.http_server import serving
 
@@ -202,7 +203,7 @@ def test_without_a_card_imagenets_preprocessing_is_assumed(checkpoint: Path) -> 
     ],
 )
 def test_a_card_that_makes_no_sense_is_refused(tmp_path: Path, card: Any) -> None:
-    with pytest.raises(WeightsError, match=re.escape(backbone.invalid_card(tmp_path / "w.json"))) as caught:
+    with pytest.raises(WeightsError, match=re.escape(invalid_card(tmp_path / "w.json"))) as caught:
         backbone.from_file(with_card(tmp_path / "w.pth", card))
     assert "\n" not in str(caught.value)
 

@@ -12,7 +12,7 @@ import pytest
 
 from lib.errors import ArtifactError, WeightsError
 from lib.learn import backbone, checkpoints
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 from lib.settings import Settings
 
 

@@ -15,9 +15,10 @@ import pytest
 from lib.data.catalog import Catalog
 from lib.errors import DataError, TrainingError
 from lib.learn import backbone, checkpoints, hardware, loop, photo_dataset, regimes, transforms
-from lib.learn.backbone import FEATURES, Preprocess
+from lib.learn.backbone import FEATURES
 from lib.learn.batch_sources import Source, feature_source, photo_source
 from lib.learn.loop import Callbacks
+from lib.learn.preprocess import Preprocess
 from lib.learn.recipes import Recipe
 from lib.learn.state import State, classifier, freeze, new_state, one_cycle, parameter_groups, train_mode
 from tests.helpers import quick_trainings

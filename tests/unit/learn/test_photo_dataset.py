@@ -14,7 +14,7 @@ from PIL import Image
 from lib.data.catalog import Catalog
 from lib.errors import DataError
 from lib.learn import photo_dataset, transforms
-from lib.learn.backbone import Preprocess
+from lib.learn.preprocess import Preprocess
 from lib.learn.recipes import Recipe
 from tests.helpers import quick_trainings
 

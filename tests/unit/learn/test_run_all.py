@@ -19,8 +19,8 @@ from PIL import Image
 from lib.data.catalog import Catalog
 from lib.errors import ArtifactError, DataError, QueryError, TrainingError
 from lib.learn import backbone, checkpoints, live_status, loop, photo_dataset, plan, regimes, run_all, runs
-from lib.learn.backbone import Preprocess
 from lib.learn.plan import PlannedRun
+from lib.learn.preprocess import Preprocess
 from lib.learn.recipes import Recipe
 from lib.settings import PROJECT, Settings
 from lib.statistics import wilson

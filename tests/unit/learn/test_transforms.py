@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from lib.learn import backbone, transform_steps, transforms
-from lib.learn.backbone import IMAGENET_PREPROCESS, Preprocess
+from lib.learn.backbone import IMAGENET_PREPROCESS
+from lib.learn.preprocess import Preprocess
 
 STRETCHED = Preprocess(resize=(128, 128), crop=None)
 # Odd, tiny, square, portrait, landscape, and as long as they may be without being cut first.
