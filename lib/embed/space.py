@@ -80,6 +80,8 @@ class Space:
     make: Callable[[Catalog, Sequence[np.ndarray]], Made] | None = None
     of_query: Callable[[Sequence[np.ndarray], Mapping[str, np.ndarray]], np.ndarray] | None = None
     refusal: str = ""
+    # Whether `make` learns from the training photos, so that another split gives other vectors.
+    learns_from_split: bool = False
 
     @property
     def schema(self) -> int:
