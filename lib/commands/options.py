@@ -156,6 +156,8 @@ def _space_commands(
     command = add("clusters", space_commands.clusters, space_commands.show_clusters, help_, space, *shared)
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     command.add_argument("--k", type=_positive, metavar="K", help="clusters of k-means (default: as many as classes)")
+    help_ = "score a space with fewer dimensions and fewer bits, beside the bytes of a vector"
+    add("what-if", space_commands.what_if, space_commands.show_what_if, help_, space, *shared)
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:

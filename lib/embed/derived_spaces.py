@@ -49,7 +49,7 @@ def named(name: str, get: Callable[[str], Space]) -> Space | None:
 
 
 def defined(name: str, definition: Definition, folder: Path) -> Space:
-    """The derived space of a state file. Raises ArtifactError where the name and the definition do not belong together."""
+    """The derived space of a state file. Raises ArtifactError where its name and its definition do not fit."""
     try:
         space = _space(_parts(name))
     except QueryError as error:
@@ -128,7 +128,9 @@ def _parts(name: str) -> list[Part]:
 
 def _chain(parts: Sequence[Part]) -> list[str]:
     """The words of a chain, each step and each joined space with its sign."""
-    words = [word for part in parts for word in (*(f"~{base}" for base in part.joined), *(f"+{s.name}" for s in part.steps))]
+    words: list[str] = []
+    for part in parts:
+        words += [*(f"~{base}" for base in part.joined), *(f"+{step.name}" for step in part.steps)]
     return [words[0][1:], *words[1:]]
 
 

@@ -60,14 +60,20 @@ def fit(steps: list[Step], values: np.ndarray, training: Rows) -> tuple[Floats, 
     for step in steps:
         facts = step.learn(current, training)
         learned.append(facts)
-        target = current if own else None
-        for rows in _blocks(len(current), current.shape[1]):
-            block = step.apply(features(current[rows]), facts)
-            if target is None or target.shape[1] != block.shape[1]:
-                target = np.empty((len(current), block.shape[1]), dtype=np.float32)
-            target[rows] = block
-        current, own = (current if target is None else target), True
+        current, own = transformed(step, current, facts, in_place=own), True
     return (current if own else features(current)), learned
+
+
+def transformed(step: Step, values: np.ndarray, learned: Learned, *, in_place: bool = False) -> Floats:
+    """All vectors (n, d) after one step, a block of rows at a time; into `values` itself with `in_place`, where the
+    step keeps the number of dimensions."""
+    target = values if in_place else None
+    for rows in _blocks(len(values), values.shape[1]):
+        block = step.apply(features(values[rows]), learned)
+        if target is None or target.shape[1] != block.shape[1]:
+            target = np.empty((len(values), block.shape[1]), dtype=np.float32)
+        target[rows] = block
+    return features(values) if target is None else target
 
 
 def apply(steps: list[Step], values: np.ndarray, learned: list[Learned]) -> Floats:
@@ -150,7 +156,7 @@ def _turned(x: Floats, learned: Learned) -> Floats:
 
 def _pca(text: str, number: float | None) -> Step:
     if number is None or number < 1 or number != int(number):
-        raise QueryError(f"{text!r} is no number of principal components; write a whole number from 1 on, as in +pca64.")
+        raise QueryError(f"{text!r} is no number of principal components; write a whole number from 1, as in +pca64.")
     count = int(number)
 
     def learn(values: np.ndarray, rows: Rows) -> dict[str, np.ndarray]:
@@ -201,9 +207,7 @@ _PLAIN: Final[Mapping[str, Step]] = {
     "centre": Step("centre", "without the mean", _learn_mean, _centred),
     "whiten": _whiten("whiten", SHRINKAGE),
     "int8": Step("int8", "rounded to whole numbers from −127 to 127", _learn_largest, _quantised, lambda d: d),
-    "binary": Step(
-        "binary", "one bit each: above the mean or not", _learn_mean, _bits, lambda d: (d + 7) // 8
-    ),
+    "binary": Step("binary", "one bit each: above the mean or not", _learn_mean, _bits, lambda d: (d + 7) // 8),
 }
 
 
