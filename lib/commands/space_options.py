@@ -31,6 +31,8 @@ def add_space_commands(
     command.add_argument("--method", choices=space_commands.METHODS, default="kmeans")
     help_ = "clusters of k-means (default: as many as classes; 8 without labels)"
     command.add_argument("--k", type=option_types.positive, metavar="K", help=help_)
+    help_ = "score a space with fewer dimensions and fewer bits, beside the bytes of a vector"
+    add("what-if", space_commands.what_if, space_commands.show_what_if, help_, space, *shared)
     imports.register(add, store)
     command = add("features", features.features, features.show_features, features.HELP, space, *shared)
     command.add_argument("--dimension", type=option_types.dimension, metavar="N", help="only this dimension, from 0")

@@ -1,4 +1,5 @@
-"""The commands about spaces as a whole: `spaces` diagnoses and compares them, `clusters` groups their images."""
+"""The commands about spaces as a whole: `spaces` diagnoses and compares them, `clusters` groups their images, and
+`what-if` shortens their vectors."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from lib.commands.progress import ProgressBar
 from lib.documents.spaces import Chance, ClustersDocument, SpaceDiagnosis, SpacePair, SpacesDocument
+from lib.documents.what_if import Loss, WhatIfDocument
 from lib.progress import of_stage
 from lib.search import clustering
 from lib.settings import Settings
@@ -96,3 +98,37 @@ def show_clusters(document: ClustersDocument) -> str:
         f"against the classes, {counted(document['images'], 'image')}"
     )
     return printable([*lines, agreement])
+
+
+def what_if(settings: Settings, options: argparse.Namespace) -> WhatIfDocument:
+    """What shorter vectors of a space cost: see `measure.what_if`."""
+    from lib.measure import what_if as measured
+    from lib.prepare import workspace
+
+    opened = workspace.open_workspace(settings)
+    with ProgressBar() as progress:
+        stage = of_stage(progress.update, "shorten the vectors")
+        return measured.measure(opened, opened.catalog(), options.space, stage)
+
+
+def show_what_if(document: WhatIfDocument) -> str:
+    """A line for each way with its scores and its cost, then the trade-off."""
+    from lib.measure import what_if as measured
+    from lib.store.index_types import format_bytes
+
+    width = max(len(row["space"]) for row in document["rows"])
+    titles = ("bytes", "mAP", "P@10", "mAP, pp", "P@10, pp", "index", "ms")
+    lines = ["space".ljust(width) + "".join(f"  {title:>8}" for title in titles)]
+    for row in document["rows"]:
+        losses = [_points(row["difference"]["map"]), _points(row["difference"]["p10"])]
+        scores = [_figure(row["map"], None, 4), _figure(row["p10"], None, 4)]
+        cells = [f"{row['bytes']:,}", *scores, *losses, format_bytes(row["index_bytes"]), f"{row['milliseconds']:.2f}"]
+        worse = "  worse" if measured.is_worse(row) else ""
+        lines.append(row["space"].ljust(width) + "".join(f"  {cell:>8}" for cell in cells) + worse)
+    if (answer := measured.verdict(document)) is not None:
+        lines += [answer.text, f"Rule: {document['rule']}."]
+    return printable(lines)
+
+
+def _points(loss: Loss) -> str:
+    return "–" if loss["mean"] is None else f"{100 * loss['mean']:+.1f}"

@@ -148,7 +148,7 @@ def store_made(space: Space, catalog: Catalog, bases: Mapping[str, str], made: M
         names = (*_HASHED, *([_LEARNED] if made.learned else []))
         meta: VectorsMeta = {
             "space": spaces.provenance(space, None),
-            "fingerprint": spaces.fingerprint(space, catalog.fingerprint, None, bases),
+            "fingerprint": spaces.fingerprint(space, spaces.inputs(space, catalog), None, bases),
             "data_fingerprint": catalog.fingerprint,
             "count": len(values),
             "engine": None,

@@ -95,6 +95,8 @@ class Space:
     of_query: Callable[[Sequence[np.ndarray], Mapping[str, np.ndarray]], np.ndarray] | None = None
     refusal: str = ""
     lacks: Callable[[Catalog], str] | None = None
+    # Whether `make` learns from the training photos, so that another split gives other vectors.
+    learns_from_split: bool = False
 
     @property
     def schema(self) -> int:

@@ -15,8 +15,9 @@ from PIL import Image
 
 from lib import artifacts
 from lib.data import images
+from lib.data.catalog import Catalog
 from lib.documents.embeddings import SpaceProvenance
-from lib.embed import imported_spaces, network_spaces
+from lib.embed import derived_spaces, imported_spaces, network_spaces
 from lib.embed.space import PRECISIONS, Definition, Kind, Space
 from lib.errors import QueryError
 from lib.learn.backbone import FEATURES, Weights
@@ -29,7 +30,9 @@ ALIASES = {"transfer": "resnet18"}
 DEFAULTS = ("pixels", "resnet18")
 
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (imported_spaces.KIND, *network_spaces.KINDS)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (derived_spaces.KIND, imported_spaces.KIND, *network_spaces.KINDS)
+}
 # Spaces of a kind, as the state files that this process has read define them. A name means the same in all data sets
 # of one folder of artifacts.
 _DEFINED: dict[str, Space] = {}
@@ -77,11 +80,16 @@ def get(name: str) -> Space:
     known = SPACES.get(name) or _DEFINED.get(name)
     if known is not None:
         return known
+    problem = None
     for kind in KINDS.values():
-        space = kind.named(name, get)
+        try:
+            space = kind.named(name, get)
+        except QueryError as error:  # another kind may read the name otherwise
+            problem = problem or error
+            continue
         if space is not None:
             return space
-    raise QueryError(unknown_space(name))
+    raise problem or QueryError(unknown_space(name))
 
 
 def takes_photos(name: str) -> bool:
@@ -112,6 +120,13 @@ def sized(space: Space, dim: int) -> Space:
     return replace(space, dim=dim, definition={**(space.definition or {}), "dim": dim})
 
 
+def loads_network(space: Space) -> bool:
+    """Whether the vector of a new photo needs a network: the space's own, or that of a space that it is made from."""
+    if space.make is not None and space.of_query is None:
+        return False
+    return space.needs_weights or any(loads_network(get(base)) for base in space.bases)
+
+
 def unknown_space(name: str) -> str:
     """The error for a name that no space has."""
     return f"There is no space called {name!r}; choose one of {', '.join([*SPACES, *ALIASES])}."
@@ -132,8 +147,16 @@ def in_precision(space: Space, precision: str | None) -> Space:
     return replace(space, precision=precision) if space.needs_weights and precision is not None else space
 
 
+def inputs(space: Space, catalog: Catalog) -> str:
+    """The fingerprint of what a space takes from the catalog: the photos, and the split where it learns from it."""
+    if not space.learns_from_split:
+        return catalog.fingerprint
+    training = catalog.frame.loc[catalog.frame["split"] == "train", "sha256"]
+    return artifacts.digest("petalscope-training-split", catalog.fingerprint, list(training))
+
+
 def fingerprint(space: Space, data: str, weights: Weights | None, bases: Mapping[str, str] | None = None) -> str:
-    """Hash of all inputs of the vectors of `space`; `data` is the catalog's fingerprint, `bases` has the fingerprints
+    """Hash of all inputs of the vectors of `space`; `data` is that of `inputs`, `bases` has the fingerprints
     of the spaces that it is made from."""
     if space.make is not None:
         definition = {key: value for key, value in (space.definition or {}).items() if key != "dim"}

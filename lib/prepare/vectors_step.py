@@ -122,7 +122,7 @@ def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[
     assert space.make is not None, f"{space.name} is made"
     start = time.perf_counter()
     bases = {name: ready[name]["fingerprint"] for name in space.bases}
-    fingerprint = spaces.fingerprint(space, catalog.fingerprint, None, bases)
+    fingerprint = spaces.fingerprint(space, spaces.inputs(space, catalog), None, bases)
     folder = f"spaces/{space.name}-{fingerprint[:8]}-{catalog_step.pictures(catalog)}"
     vectors = neighbours_step.valid_vectors(job.folder / folder, fingerprint, catalog)
     cached = vectors is not None
@@ -155,16 +155,17 @@ def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[
 def make_anew(
     job: PrepareJob, catalog: Catalog, entries: Mapping[str, SpaceEntry]
 ) -> tuple[dict[str, SpaceEntry], dict[str, Embedding]]:
-    """`entries`, with each made space whose bases have other vectors now made again, and what was made.
+    """`entries`, with each made space made again whose bases have other vectors now, or that learned from another
+    training split; and what was made.
 
     A space whose base is gone leaves; both are said.
     """
     entries, made = dict(entries), dict[str, Embedding]()
-    while outdated := [name for name, entry in entries.items() if _is_outdated(entry, entries)]:
+    while outdated := [name for name, entry in entries.items() if _is_outdated(name, entries, catalog)]:
         for name in outdated:
             entry = entries.pop(name)
             if all(base in entries for base in entry.get("bases", {})):
-                job.reporter.say(rebuilding(name, OTHER_BASES))
+                job.reporter.say(rebuilding(name, OTHER_INPUTS))
                 embedding = embed(job, [name], catalog, None, entries)
                 entries |= complete(job, embedding, catalog)
                 made |= embedding
@@ -173,9 +174,12 @@ def make_anew(
     return entries, made
 
 
-def _is_outdated(entry: SpaceEntry, entries: Mapping[str, SpaceEntry]) -> bool:
-    bases = entry.get("bases", {})
-    return any(name not in entries or entries[name]["fingerprint"] != of for name, of in bases.items())
+def _is_outdated(name: str, entries: Mapping[str, SpaceEntry], catalog: Catalog) -> bool:
+    space, bases = spaces.get(name), entries[name].get("bases", {})
+    if any(base not in entries or entries[base]["fingerprint"] != of for base, of in bases.items()):
+        return True
+    data = spaces.inputs(space, catalog)
+    return space.learns_from_split and entries[name]["fingerprint"] != spaces.fingerprint(space, data, None, bases)
 
 
 def still_valid(job: PrepareJob, catalog: Catalog) -> dict[str, SpaceEntry]:
@@ -256,7 +260,7 @@ def hashes_recorded(name: str) -> str:
     return f"The vectors of {name} had no hash yet; it is recorded now, so that a later change of them is found."
 
 
-OTHER_BASES = "what it is made from has other vectors now"
+OTHER_INPUTS = "what it is made from has other vectors, or another training split, now"
 OTHER_PHOTOS = "the photos or their labels changed, and each has a vector"
 OTHER_VERSION = "its vectors were made by another version of Petalscope"
 DAMAGED = "its files are damaged or missing"

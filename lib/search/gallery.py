@@ -65,6 +65,12 @@ class Gallery:
             return np.zeros(len(self), dtype=bool)
         return self._once(f"undefined {name}", lambda: by_blocks(compute, self.vectors))
 
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers are small whole numbers, as bits and 8-bit codes are: sums of their differences are
+        exact in float64."""
+        return bool(self._once("whole", lambda: np.asarray(_are_whole(self.vectors))))
+
     def apart(self, query: Array) -> Array:
         """Squared distances of all rows of pixels to one query (d,), int64 (n,), cached for the last few queries:
         several metrics derive from them, and are mostly computed one after the other."""
@@ -99,6 +105,14 @@ def gallery(vectors: Array) -> Gallery:
     if contiguous.dtype == np.float32 and not all(np.isfinite(contiguous[block]).all() for block in blocks):
         raise QueryError("The gallery holds NaN or infinite features", remedy=Remedy.PREPARE)
     return Gallery(contiguous)
+
+
+def _are_whole(vectors: Array) -> bool:
+    """Whether every number is whole and at most 2^15 by size; stops at the first block that has another one."""
+    return all(
+        bool((part == np.rint(part)).all() and (np.abs(part) <= 2.0**15).all())
+        for part in (vectors[block] for block in slices(len(vectors), BLOCK))
+    )
 
 
 def unit_vectors(vectors: Array, centre: bool) -> Floats:

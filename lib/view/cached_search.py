@@ -69,7 +69,7 @@ def vectors(workspace: Workspace, queries: Sequence[Query], space: str, unit: bo
     """The queries' vectors in a space, (q, dim): an uploaded photo is embedded once, whatever the metric."""
     searched = searchable_side(workspace, Side("", space, unit))
     uploaded = any(not query.copies and query.picture is not None for query in queries)
-    embed = cached.embedder(workspace, space) if uploaded and spaces.get(space).needs_weights else None
+    embed = cached.embedder(workspace, space) if uploaded and spaces.loads_network(spaces.get(space)) else None
     return np.stack([retrieval_search.vector(workspace, searched, query, embed) for query in queries])
 
 

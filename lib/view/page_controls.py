@@ -13,11 +13,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib import documents
 from lib.embed import spaces
+from lib.embed.space import GROUPS
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
 from lib.view import provenance, url_state
 
 _DEFAULT_SPACE = "resnet18"
+# More spaces than this are chosen from a menu by groups, and drawn as a heat map.
+FEW = 5
 
 
 def csv_button(table: pd.DataFrame, name: str, width: Literal["content", "stretch"] = "content") -> None:
@@ -116,7 +119,9 @@ def segments(
 
 
 def space_choice(workspace: Workspace, where: str) -> str:
-    """The space: a control kept in the address."""
+    """The space: a control kept in the address; buttons, or a menu by groups where there are many spaces."""
+    if len(workspace.spaces) > FEW:
+        return space_select(workspace, "Space", where, width=360)
     return segments("Space", space_titles(workspace), "space", where, default_space(workspace))
 
 
@@ -124,7 +129,7 @@ def space_select(
     workspace: Workspace, label: str, where: str, name: str = "space", default: str | None = None, width: int = 170
 ) -> str:
     """`space_choice` as a menu, which takes less room in a row of controls; kept in the address under `name`."""
-    titles = space_titles(workspace)
+    titles = menu_titles(workspace)
     bound = url_state.choice(name, where, list(titles), default or default_space(workspace))
     return str(st.selectbox(label, list(titles), format_func=titles.__getitem__, width=width, **bound))
 
@@ -136,8 +141,8 @@ def default_space(workspace: Workspace) -> str:
 
 def space_menu(workspace: Workspace, where: str, *, disabled: bool = False) -> str:
     """`space_choice` as a menu, for a row of controls."""
-    titles = space_titles(workspace)
-    default = _DEFAULT_SPACE if _DEFAULT_SPACE in titles else list(titles)[-1]
+    titles = menu_titles(workspace)
+    default = _DEFAULT_SPACE if _DEFAULT_SPACE in titles else workspace.spaces[-1]
     bound = url_state.choice("space", where, list(titles), default)
     return str(st.selectbox("Space", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))
 
@@ -145,6 +150,34 @@ def space_menu(workspace: Workspace, where: str, *, disabled: bool = False) -> s
 def space_titles(workspace: Workspace) -> dict[str, str]:
     """The title of each prepared space, by name."""
     return {name: spaces.get(name).title for name in workspace.spaces}
+
+
+def groups(workspace: Workspace) -> dict[str, list[str]]:
+    """The prepared spaces by group, in the order of the groups; without empty groups."""
+    by_group: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for name in workspace.spaces:
+        by_group[spaces.get(name).group].append(name)
+    return {group: names for group, names in by_group.items() if names}
+
+
+def menu_titles(workspace: Workspace) -> dict[str, str]:
+    """The titles of the prepared spaces for a menu, by name: group after group, and with its group where there are
+    many."""
+    many = len(workspace.spaces) > FEW
+    return {
+        name: f"{GROUPS[group]}: {spaces.get(name).title}" if many else spaces.get(name).title
+        for group, names in groups(workspace).items()
+        for name in names
+    }
+
+
+def spaces_in_words(workspace: Workspace) -> str:
+    """The prepared spaces for the line under the heading: their titles, or how many of each group where there are
+    many."""
+    titles = space_titles(workspace)
+    if len(titles) <= FEW:
+        return ", ".join(titles.values())
+    return ", ".join(f"{len(names)} {GROUPS[group].lower()}" for group, names in groups(workspace).items())
 
 
 def metric_choice(label: str, default: str, name: str, where: str, width: int | Literal["stretch"] = "stretch") -> str:

@@ -6,6 +6,7 @@ metrics have 3 : 1 against both grounds, and no class's colour (`tests/unit/view
 
 from __future__ import annotations
 
+import colorsys
 import itertools
 from collections.abc import Iterable, Mapping
 
@@ -39,6 +40,28 @@ def majority_colours(classes: Mapping[str, str], colours: Mapping[str, str]) -> 
         colour = colours.get(label, MUTED)
         groups[group] = colour if colour not in groups.values() else palette.generated(len(colours) + len(groups))
     return groups
+
+
+def space_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each space, by its place among the prepared spaces; no two are the same: beyond the palette, hues
+    are generated."""
+    return {
+        name: SPACE_COLOURS[i] if i < len(SPACE_COLOURS) else _seen_on_both_grounds(i) for i, name in enumerate(names)
+    }
+
+
+def _seen_on_both_grounds(position: int) -> str:
+    """A generated hue of middle luminance, 3 : 1 against a light and a dark ground alike."""
+    hue = position * 0.618034 % 1.0
+    # Two luminances distinguish neighbouring hues.
+    wanted, low, high = (0.17, 0.25)[position % 2], 0.0, 1.0
+    for _ in range(16):
+        lightness = (low + high) / 2
+        rgb = colorsys.hls_to_rgb(hue, lightness, 0.6)
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+        below = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < wanted
+        low, high = (lightness, high) if below else (low, lightness)
+    return "#" + "".join(f"{round(part * 255):02x}" for part in rgb)
 
 
 def metric_colours(names: Iterable[str]) -> dict[str, str]:

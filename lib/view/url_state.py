@@ -43,7 +43,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         QUERY, PICKED, SECTION, "from", "crop", "classes", "splits", "tags", "copies", "collection", "row", "rows",
         "text", "space", "metric", "k", "engine", "a", "b", "bspace", "unit", "show", "pair", "compared", "torn",
         "measure", "below", "cell", "cell2", "threshold", "metric2", "metric3", "shown", "factor", "why", "feature",
-        "only", "order", "lit", "depth", "marks", "marked", "alpha", "beta", "gamma",
+        "only", "order", "lit", "depth", "shorter", "way", "chart", "sorted", "groups", "marks", "marked", "alpha",
+        "beta", "gamma",
         *(f"lab_{kind}" for kind in ("crop", "flip", "shift", "rotate", "brightness", "blur", "jpeg")),
     ),
     MILVUS: (

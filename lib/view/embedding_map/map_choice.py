@@ -14,7 +14,7 @@ from lib.embed.projection import Map, MapParameters
 from lib.errors import QueryError
 from lib.prepare.workspace import Workspace
 from lib.search import neighbourhoods
-from lib.view import cached, url_state
+from lib.view import cached, page_controls, url_state
 from lib.view.embedding_map import map_jobs
 from lib.view.formatting import plain
 
@@ -146,7 +146,7 @@ def _default_parameters(workspace: Workspace, space: str, method: str) -> MapPar
 def comparison_choice(workspace: Workspace, space: str, *, disabled: bool = False) -> str:
     """What to compare the map with: nothing, another space, or this space by PCA."""
     titles = {_NONE: "none"}
-    titles |= {name: spaces.get(name).title for name in workspace.spaces if name != space}
+    titles |= {name: title for name, title in page_controls.menu_titles(workspace).items() if name != space}
     titles["pca"] = "PCA of this space"
     bound = url_state.choice("beside", "map", list(titles), _NONE)
     return str(st.selectbox("Compare with", list(titles), format_func=titles.__getitem__, disabled=disabled, **bound))

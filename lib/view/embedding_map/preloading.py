@@ -44,7 +44,7 @@ def _begin(workspace: Workspace, space: str, method: str, _laid_out: Map) -> thr
 def load(workspace: Workspace, space: str, laid_out: Map) -> None:
     """Embed and place one grey picture, whose result is thrown away: whatever is loaded late is loaded then."""
     with contextlib.suppress(Exception):
-        embed = cached.quiet_embedder(workspace, space) if spaces.get(space).needs_weights else None
+        embed = cached.quiet_embedder(workspace, space) if spaces.loads_network(spaces.get(space)) else None
         values = workspace.vectors(space).values[:_SAMPLE]
         new = values[:1]
         if embed is not None:

@@ -66,7 +66,7 @@ def _position(
     """
     searchable = cached.searchable_space(workspace, space)
     query = query_picture(searchable.catalog, images.open_rgb(_file), NAME)
-    needs_network = not query.copies and spaces.get(space).needs_weights
+    needs_network = not query.copies and spaces.loads_network(spaces.get(space))
     embed = cached.embedder(workspace, space) if needs_network else None
     vector = search.vector(workspace, searchable, query, embed)
     near = search.search(workspace, searchable, query, metric_name=metric, k=k, embed=embed)["results"]

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from lib.data.distortions import Distortion
 from lib.measure.scoreboard import MEASURES
 from lib.search.metrics import METRICS
-from lib.view.figures.scores import LEGEND, space_colours
+from lib.view import theme
+from lib.view.figures.scores import LEGEND
 from lib.view.figures.style import MARGIN, text
 
 
@@ -22,7 +23,7 @@ def ranks(
 
     `titles` are the spaces', `ink` is the page's text colour.
     """
-    figure, colours = go.Figure(), space_colours(list(titles))
+    figure, colours = go.Figure(), theme.space_colours(list(titles))
     # Labels of one space above its points, of the other below, so that near ranks can still be read.
     sides = ("top center", "bottom center")
     for place, (space, by_metric) in enumerate(by_space.items()):
@@ -65,7 +66,7 @@ def sweep(
     quantity: str,
 ) -> go.Figure:
     """One quantity of `SWEEP` against the strength of a distortion, a line for each space, under one metric."""
-    figure, colours = go.Figure(), space_colours(list(titles))
+    figure, colours = go.Figure(), theme.space_colours(list(titles))
     for space, rows in by_space.items():
         levels = sorted((row for row in rows if row["metric"] == metric), key=lambda row: float(row["level"]))
         figure.add_scatter(
@@ -89,7 +90,7 @@ def sweep(
 
 def factor(rows: list[dict[str, Any]], titles: dict[str, str], measure: str) -> go.Figure:
     """A measure by the value of a factor: for each space a dot with its interval. `rows` come from `factors.table`."""
-    figure, colours = go.Figure(), space_colours(list(titles))
+    figure, colours = go.Figure(), theme.space_colours(list(titles))
     for space, title in titles.items():
         values = [row for row in rows if row["space"] == space]
         figure.add_scatter(

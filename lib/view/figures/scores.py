@@ -22,11 +22,6 @@ L1, COSINE = theme.METRIC_COLOURS["l1"], theme.METRIC_COLOURS["cosine"]
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": None}
 
 
-def space_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each space, by its place among the prepared spaces."""
-    return {name: theme.SPACE_COLOURS[place % len(theme.SPACE_COLOURS)] for place, name in enumerate(names)}
-
-
 def score_bars(
     by_space: dict[str, SpaceScores],
     titles: dict[str, str],
@@ -39,7 +34,7 @@ def score_bars(
 
     `ink` is the page's text colour.
     """
-    figure, colours = go.Figure(), space_colours(list(titles))
+    figure, colours = go.Figure(), theme.space_colours(list(titles))
     for space, scored in by_space.items():
         values = [mean_and_interval(scores, measure, over) for scores in scored.scores.values()]
         middle = [value or 0.0 for value, _ in values]

@@ -29,7 +29,7 @@ NOT_SIGNIFICANT, NOT_AFTER_CORRECTION, BEATS = "Not significant", "but not after
 
 def cell_title(cell: str) -> str:
     """The space and the metric of a cell."""
-    space, metric = cell.split(".")
+    space, metric = cell.rsplit(".", 1)
     return f"{spaces.get(space).title} · {METRICS[metric].title}"
 
 
@@ -78,7 +78,7 @@ def _show_queries(workspace: Workspace, cells: Cells, a: str, b: str, measure: s
     )
     photos, rows = cached.catalog(workspace), cells[a].per_query.rows
     order = np.argsort(np.nan_to_num(-differences), kind="stable")
-    (space, metric), (other_space, other_metric) = a.split("."), b.split(".")
+    (space, metric), (other_space, other_metric) = a.rsplit(".", 1), b.rsplit(".", 1)
     for cell, places in ((a, order[:SHOWN]), (b, order[::-1][:SHOWN])):
         title = cell_title(cell)
         st.markdown(f"**Queries with the largest lead of {title}**")
@@ -141,8 +141,8 @@ def show_against_best(scores_by_space: dict[str, SpaceScores], cells: Cells, mea
     table = pd.DataFrame(
         [
             {
-                "Space": spaces.get(cell.split(".")[0]).title,
-                "Metric": METRICS[cell.split(".")[1]].title,
+                "Space": spaces.get(cell.rsplit(".", 1)[0]).title,
+                "Metric": METRICS[cell.rsplit(".", 1)[1]].title,
                 f"{MEASURES[measure]}, %": percent(scoreboard.mean_and_interval(cells[cell], measure)[0]),
                 "Difference (pp)": percent(test.mean),
                 "low": percent(test.ci95[0] if test.ci95 else None),

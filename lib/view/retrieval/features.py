@@ -57,7 +57,7 @@ NO_MATCH = "No feature matches."
 
 def show(workspace: Workspace) -> None:
     """The section, for one space of features."""
-    titles = {name: title for name, title in page_controls.space_titles(workspace).items() if name != "pixels"}
+    titles = {name: title for name, title in page_controls.menu_titles(workspace).items() if name != "pixels"}
     if not titles:
         st.info(NO_FEATURES, icon=":material/hourglass_empty:")
         return

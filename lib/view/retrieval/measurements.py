@@ -68,7 +68,7 @@ def difference(scores_by_space: dict[str, SpaceScores], a: str, b: str, measure:
     """The paired test of two cells, each "space.metric". Shared by all sessions: read only."""
     values_a, values_b = (
         scoreboard.per_query(scores_by_space[space].scores[metric], measure)
-        for space, metric in (cell.split(".") for cell in (a, b))
+        for space, metric in (cell.rsplit(".", 1) for cell in (a, b))
     )
     return significance.difference(values_a, values_b)
 

@@ -15,8 +15,8 @@ from lib.measure import retrieval_verdicts
 from lib.measure.robustness import RobustnessSweep, SweepRow
 from lib.prepare.workspace import Workspace
 from lib.search.metrics import METRICS
-from lib.view import page_controls, photo_tiles, url_state, verdict
-from lib.view.figures import robustness, scores
+from lib.view import page_controls, photo_tiles, theme, url_state, verdict
+from lib.view.figures import robustness
 from lib.view.figures.style import config
 from lib.view.retrieval import measurements
 
@@ -73,7 +73,7 @@ def show(workspace: Workspace, compared_spaces: list[str]) -> None:
 def _show_figures(workspace: Workspace, sweeps: Sweeps, compared_spaces: list[str], metric: str, quantity: str) -> None:
     """A legend of the spaces, and a curve for each distortion that has strengths."""
     titles = page_controls.space_titles(workspace)
-    colours = scores.space_colours(list(titles))
+    colours = theme.space_colours(list(titles))
     photo_tiles.colour_key((colours[name], titles[name]) for name in compared_spaces)
     columns = st.columns(3)
     measured = [

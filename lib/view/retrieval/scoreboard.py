@@ -17,8 +17,7 @@ from lib.text import agreeing, counted
 from lib.view import cached, page_controls, page_frame, photo_tiles, unlabelled, url_state, verdict
 from lib.view.figures import scores
 from lib.view.figures.style import config
-from lib.view.formatting import ink
-from lib.view.retrieval import cell_comparison, measurements, section_links
+from lib.view.retrieval import cell_comparison, measurements, score_overview, section_links
 from lib.view.retrieval.cell_comparison import Cells, cell_choice, cell_title
 
 SHOWN = 12
@@ -62,7 +61,7 @@ def leaked(queries: int) -> str:
 
 def show(workspace: Workspace) -> None:
     """The view: scores as bars and as a table, and a panel below them."""
-    page_frame.origin(workspace, Spaces=", ".join(page_controls.space_titles(workspace).values()), Engine="exact")
+    page_frame.origin(workspace, Spaces=page_controls.spaces_in_words(workspace), Engine="exact")
     if unlabelled.stops(workspace, "Scores"):
         return
     scores_by_space = measurements.all_scores(workspace)
@@ -82,8 +81,9 @@ def show(workspace: Workspace) -> None:
     if all(cell.why for cell in cells.values()):
         return
     measure, over = _measure_choice()
-    _show_bars(workspace, scores_by_space, measure, over)
-    _show_table(scores_by_space, measure, over)
+    shown, chart = score_overview.chosen(workspace, scores_by_space, measure, over)
+    score_overview.show(workspace, shown, chart, measure, over)
+    _show_table(shown, measure, over)
     best = max(cells, key=lambda cell: scoreboard.mean_and_interval(cells[cell], measure, over)[0] or 0.0)
     _show_verdict(scores_by_space, cells, measure, best)
     panel = page_controls.segments("Below the scores", PANELS, "below", "scores", "queries", label_is_shown=False)
@@ -143,26 +143,6 @@ def _measure_choice() -> tuple[str, str]:
     with right:
         over = page_controls.segments(OVER, OVER_TITLES, "over", "scores", QUERIES, about=OVER_HELP)
     return measure, over
-
-
-def _show_bars(workspace: Workspace, scores_by_space: dict[str, SpaceScores], measure: str, over: str) -> None:
-    """The scores as bars, and what was measured, when, and in how many seconds."""
-    titles = page_controls.space_titles(workspace)
-    first = next(iter(scores_by_space.values()))
-    st.plotly_chart(
-        scores.score_bars(scores_by_space, titles, measure, over, ink=ink()),
-        width="stretch",
-        key="scores",
-        config=config("scores"),
-        alt=f"bars: {MEASURES[measure]} of every space and metric, as in the table below",
-    )
-    seconds = " + ".join(f"{space_scores.facts['seconds']:.1f} s" for space_scores in scores_by_space.values())
-    st.caption(
-        f"**{MEASURES[measure]}**: {MEASURE_DESCRIPTIONS[measure]}. Results with equal values count in "
-        f"expectation over their possible orders. Error bars are 95 % intervals ({first.facts['intervals']}). Measured "
-        f"{first.facts['made'][:16].replace('T', ' ')} UTC in {seconds} and stored with the artifacts. "
-        "`python -m lib evaluate` gives the same scores; `docs/measures.md` defines them."
-    )
 
 
 def _show_table(scores_by_space: dict[str, SpaceScores], chosen: str, over: str) -> None:
@@ -248,7 +228,7 @@ def _show_queries(workspace: Workspace, cells: Cells, measure: str, best: str) -
             notes=[f"AP {precision[place]:.1%}" for place in places],
             tile=88,
             row=True,
-            on_pick=section_links.to_grids(cell.split(".")[0]),
+            on_pick=section_links.to_grids(cell.rsplit(".", 1)[0]),
         )
     st.caption("Click a photo to search with it in this space.")
     with st.container(horizontal=True):

@@ -9,7 +9,7 @@ import streamlit as st
 from lib.view import selection, url_state
 
 L1_COSINE, GRIDS = "l1-cosine", "grids"
-SPACES = "spaces"
+SPACES, WHAT_IF = "spaces", "what-if"
 FEATURES, DEPTH = "features", "depth"
 
 

@@ -18,8 +18,9 @@ from lib.view.retrieval import (
     space_comparison,
     two_configurations,
     understand,
+    what_if,
 )
-from lib.view.retrieval.section_links import DEPTH, FEATURES, GRIDS, L1_COSINE, SPACES
+from lib.view.retrieval.section_links import DEPTH, FEATURES, GRIDS, L1_COSINE, SPACES, WHAT_IF
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ SECTIONS = {
     "calibration": Section("Calibration", calibration.show),
     "robustness": Section("Robustness", robustness_lab.show),
     SPACES: Section("Spaces", space_comparison.show),
+    WHAT_IF: Section("What if", what_if.show),
     FEATURES: Section("Features", features.show),
     DEPTH: Section("Depth", depth.show),
     "understand": Section("Understand", understand.show),

@@ -29,7 +29,7 @@ _MATRICES = ("cka", "mutual_knn", "procrustes")
 def show(workspace: Workspace) -> None:
     """The view: a table of the spaces, heat maps of their pairs, and a table of these."""
     titles = page_controls.space_titles(workspace)
-    page_frame.origin(workspace, Spaces=", ".join(titles.values()), Seed=space_diagnosis.SEED)
+    page_frame.origin(workspace, Spaces=page_controls.spaces_in_words(workspace), Seed=space_diagnosis.SEED)
     document = _measured(workspace)
     if document is None:
         return
