@@ -32,15 +32,16 @@ def test_a_page_fits_every_width(tab: Watched, page: str) -> None:
     assert tab.page.evaluate(SMALL) == []
 
 
-def test_the_bar_of_a_phone_reaches_pages_provenance_and_query(tab: Watched) -> None:
+def test_the_bar_of_a_phone_reaches_pages_saved_views_provenance_and_query(tab: Watched) -> None:
     tab.page.set_viewport_size({"width": 390, "height": 844})
     tab.open("Training_Regimes?q=tulip/04.jpg")
     bar = tab.page.locator(".st-key-topbar")
     # The query comes last, once the page has read its photos.
     bar.get_by_role("button", name="Query").wait_for(timeout=30_000)
     tab.settle()
+    bar.locator(".st-key-topbar_views button").wait_for(timeout=30_000)
     boxes = [each.bounding_box() for each in bar.locator("a, button").all() if each.is_visible()]
-    assert len(boxes) >= 7
+    assert len(boxes) >= 8
     for i, one in enumerate(boxes):
         assert one["x"] >= 0 and one["x"] + one["width"] <= 390 and min(one["width"], one["height"]) >= 24
         for other in boxes[i + 1 :]:
