@@ -73,7 +73,9 @@ def _show(workspace: Workspace, document: LabelSample) -> None:
         key="label_sample",
         title=unlabelled.LINK,
         badges=[f"#{row['rank']}" for row in rows[:_SHOWN]],
-        notes=[f"like {counted(row['covers'] - 1, 'other')}" for row in rows[:_SHOWN]],
+        notes=[
+            f"like {counted(row['covers'] - 1, 'other') if row['covers'] > 1 else 'no other'}" for row in rows[:_SHOWN]
+        ],
         tile=92,
     )
     with st.container(horizontal=True):

@@ -39,7 +39,8 @@ def test_every_first_result_is_stored_and_not_measured_again(copied: Settings, m
     opened = workspace.open_workspace(copied)
     catalog = opened.catalog()
     assert not said
-    assert list(dict.fromkeys(stages)) == [step.title for step in STEPS]
+    # Clusters stand in the place of classes, and these photos have classes.
+    assert list(dict.fromkeys(stages)) == [step.title for step in STEPS if step.title != "find clusters"]
     assert all(scoreboard.scores_file(opened, space, catalog).is_file() for space in opened.spaces)
     assert [file.name for file in (opened.folder / audit_file.FOLDER).iterdir()] == [audit_file.file_name(catalog)]
     assert list((opened.folder / "near-duplicates").glob("*.json"))

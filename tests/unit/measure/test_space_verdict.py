@@ -46,7 +46,7 @@ def pair(a: str, b: str, share: float) -> dict[str, Any]:
             "closest are ResNet18 features and Init features, which share 50.0%",
         ),
         ([space("resnet18", 0.06)], [], "the photos fill about 15 of its 512 dimensions (TwoNN), 4,064 photos."),
-        ([space("resnet18", None)], [], "With one class, no space can keep classes apart"),
+        ([space("resnet18", None)], [], "Without two classes, there is nothing that a space can keep apart"),
     ],
 )
 def test_the_sentence(spaces: list[Any], pairs: list[Any], words: str) -> None:
