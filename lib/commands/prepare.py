@@ -79,7 +79,7 @@ def _network_space(options: argparse.Namespace) -> str:
     from lib.embed import network_spaces, spaces
 
     space = network_spaces.from_file(options.network.expanduser().absolute(), options.as_name, options.preprocess)
-    spaces.define(space)
+    spaces.choose(space)
     return space.name
 
 

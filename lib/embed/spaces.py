@@ -36,6 +36,8 @@ KINDS: dict[str, Kind] = {
 # Spaces of a kind, as the state files that this process has read define them. A name means the same in all data sets
 # of one folder of artifacts.
 _DEFINED: dict[str, Space] = {}
+# Those that the user has defined anew in this process: a state file, which still has the old ones, does not undo that.
+_CHOSEN: set[str] = set()
 
 
 def register(space: Space) -> None:
@@ -61,6 +63,19 @@ def is_defined(name: str) -> bool:
 def forget(name: str) -> None:
     """Make a space of a kind unknown again."""
     _DEFINED.pop(name, None)
+    _CHOSEN.discard(name)
+
+
+def choose(space: Space) -> None:
+    """Make a space that the user has just described known under its name, also where a state file has another one."""
+    define(space)
+    _CHOSEN.add(space.name)
+
+
+def define_stored(space: Space) -> None:
+    """Make a space known that a state file defines, unless the user has defined it anew."""
+    if space.name not in _CHOSEN:
+        define(space)
 
 
 def defined(name: str, definition: Definition, folder: Path) -> Space:

@@ -36,7 +36,7 @@ _FILE = re.compile(r"(\d{4,9})\.npz")
 
 @dataclass(frozen=True)
 class EpochEmbeddings:
-    """The epoch embeddings of one run: `features` (n, 512) float32 by epoch, 0 before training; at least one epoch.
+    """The epoch embeddings of one run: `features` (n, d) float32 by epoch, 0 before training; at least one epoch.
 
     `ids` and `labels` (n) are those of the sample. `facts` is the provenance of the last epoch. `frozen` tells that the
     backbone did not train, so that epoch 0 stands for all. `unreadable` are epochs whose file is damaged.
@@ -94,7 +94,7 @@ class Writer:
                 artifacts.remove(path)
 
     def write(self, epoch: int, features: np.ndarray, *, frozen: bool = False) -> None:
-        """Write the features (n, 512) of the sample after `epoch`. Says so, once, when they cannot be written."""
+        """Write the features (n, d) of the sample after `epoch`. Says so, once, when they cannot be written."""
         if distributed.rank() > 0:
             return
         run = self.run
@@ -107,6 +107,7 @@ class Writer:
             "epochs": run.recipe.epochs,
             "frozen": frozen,
             "layer": LAYER,
+            **({} if features.shape[1] == FEATURES else {"dim": features.shape[1]}),
             "data": run.catalog.fingerprint,
             "dataset": run.catalog.name,
             "split": SPLIT,
@@ -188,7 +189,10 @@ def _is_sound(facts: dict[str, Any], arrays: dict[str, np.ndarray], run_id: str,
         and len(ids) == len(labels) > 0
         and all(isinstance(name, str) for name in (*ids, *labels))
         and values is not None
-        and values.shape == (len(ids), FEATURES)
+        and values.ndim == 2
+        and len(values) == len(ids)
+        # Other networks have other numbers of features.
+        and values.shape[1] == facts.get("dim", FEATURES)
         and values.dtype == np.float32
         and bool(np.isfinite(values).all())
     )

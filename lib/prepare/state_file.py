@@ -128,7 +128,7 @@ def read(folder: Path, name: str = NAME, *, define: bool = True) -> State | None
         raise ArtifactError(f"{path} cannot be read: {fault}", remedy=Remedy.PREPARE_ANEW)
     for space, entry in state["spaces"].items():
         if define and "definition" in entry and (name == NAME or not spaces.is_defined(space)):
-            spaces.define(spaces.defined(space, entry["definition"], folder))
+            spaces.define_stored(spaces.defined(space, entry["definition"], folder))
     return cast("State", state)
 
 

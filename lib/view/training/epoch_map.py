@@ -146,10 +146,11 @@ def _purity(measured: _Measured, key: str) -> None:
     known = [row for row in measured.purity if row.purity is not None and row.ci95 is not None]
     if known and known[-1].purity is not None and known[-1].ci95 is not None:
         row, (low, high) = known[-1], known[-1].ci95
+        dimensions = next(iter(measured.embeddings.features.values())).shape[1]
         when = "Before training" if row.epoch == 0 else f"After epoch {row.epoch}"
         st.markdown(
             f"**{when}, {row.purity:.1%} of a photo's {row.k} nearest are of its class** "
-            f"(95 %: {low:.1%} to {high:.1%}, {counted(row.n, 'photo')}, cosine in all 512 dimensions)."
+            f"(95 %: {low:.1%} to {high:.1%}, {counted(row.n, 'photo')}, cosine in all {dimensions} dimensions)."
         )
     st.plotly_chart(
         epoch_purity.purity(measured.purity, regime, epoch_maps.chance(measured.embeddings.labels)),

@@ -141,3 +141,13 @@ def test_a_normalised_photo_can_be_looked_at(constant: bool) -> None:
     shown = np.asarray(transform_steps.viewable(transforms.normalise(np.asarray(picture)[None], grey)[0]))
     assert shown.shape == (6, 8, 3)
     assert (shown.min(), shown.max()) == ((0, 0) if constant else (0, 255))
+
+
+def test_bicubic_resampling_is_pillows() -> None:
+    bicubic = Preprocess(resize=(20,), crop=16, interpolation="bicubic")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 30, 3), dtype=np.uint8))
+    by_hand = np.asarray(image.resize((25, 20), Image.Resampling.BICUBIC))[2:18, 4:20]
+    np.testing.assert_array_equal(transforms.resize(image, bicubic), by_hand)
+    np.testing.assert_array_equal(transforms.shrink(image, bicubic), by_hand)
+    assert "interpolation" in bicubic.as_dict()
+    assert "interpolation" not in Preprocess(resize=(20,), crop=16).as_dict()

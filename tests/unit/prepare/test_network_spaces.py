@@ -27,6 +27,7 @@ NETWORK = "shufflenet_v2_x0_5"
 @pytest.fixture(autouse=True)
 def _definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spaces, "_DEFINED", {})
+    monkeypatch.setattr(spaces, "_CHOSEN", set())
 
 
 @pytest.fixture
@@ -76,6 +77,14 @@ def test_a_network_in_a_file_is_a_space_like_any_other(copied: Settings, tmp_pat
     assert values.shape == (61, 12)
     assert query_vector(opened.embedder("mine"), photo) == pytest.approx(values[3], rel=1e-3, abs=1e-5)
     assert "mine" in {row["space"] for row in document["milvus"]["collections"]}
+    # Other preprocessing makes other vectors, although the state has the first ones.
+    card = {"resize": 24, "crop": 24, "mean": [0, 0, 0], "std": [1, 1, 1]}
+    (tmp_path / "mine.json").write_text(json.dumps(card))
+    spaces.choose(network_spaces.from_file(tmp_path / "mine.pt2", None, None))
+    assert not pipeline.prepare(copied, names=["mine"])["spaces"][0]["cached"]
+    opened = workspace.open_workspace(copied)
+    before, values = values, opened.vectors("mine").values
+    assert not np.allclose(before, values)
     # The file is needed for queries, and only for them.
     (tmp_path / "mine.pt2").unlink()
     assert np.array_equal(workspace.open_workspace(copied).vectors("mine").values, values)
