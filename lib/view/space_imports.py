@@ -54,6 +54,12 @@ def start(name: str, source_in: Callable[[Path, Reporter], Source]) -> None:
     st.rerun()
 
 
+def has_news() -> bool:
+    """Whether a job runs, or the last one was one of these."""
+    job = background_jobs.jobs().job
+    return job.running or job.name.startswith(_JOB)
+
+
 def follow() -> bool:
     """The progress of a job, or what the last one of these said; whether one is running."""
     job = background_jobs.jobs().job

@@ -26,7 +26,7 @@ ABOUT = (
 def show(workspace: Workspace) -> None:
     """The form, the progress of its job, and what was found in the file."""
     del workspace  # the form is for prepared photos only
-    with st.expander(TITLE, icon=":material/upload_file:"):
+    with st.expander(TITLE, icon=":material/upload_file:", expanded=space_imports.has_news()):
         if space_imports.follow():
             return
         file = st.file_uploader(FILE, type=list(vector_files.ENDINGS), key="own_vectors")
