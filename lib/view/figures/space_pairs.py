@@ -13,7 +13,8 @@ from lib.view.figures.style import MARGIN, text
 # Light enough at both ends for the same dark text; the darker end is "alike" in every heat map.
 _SCALE = [[0, "#f6f2fb"], [1, "#9d8bff"]]
 _INK = "#241f29"
-_CELL, _FRAME, _LEAST = 56, 64, 150  # px
+_CELL, _LOW_CELL, _FRAME, _LEAST = 56, 30, 64, 150  # px; low cells where there are more than `_MANY` spaces
+_MANY = 6
 _LONGEST = 14  # letters of a name in one line
 _OF_ITSELF = {"cka": 1.0, "mutual_knn": 1.0, "procrustes": 0.0}
 
@@ -50,7 +51,9 @@ def matrix(names: Sequence[str], titles: dict[str, str], pairs: Sequence[SpacePa
             ygap=2,
         )
     )
-    figure.update_layout(height=max(_LEAST, _FRAME + _CELL * len(names)), margin=MARGIN)
+    figure.update_layout(
+        height=max(_LEAST, _FRAME + (_CELL if len(names) <= _MANY else _LOW_CELL) * len(names)), margin=MARGIN
+    )
     figure.update_xaxes(side="top", showgrid=False, tickangle=0)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
