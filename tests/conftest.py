@@ -148,13 +148,18 @@ def photos() -> Path:
     return Path(PHOTOS)
 
 
+def copy_of(settings: Settings, folder: Path) -> Settings:
+    """Settings of a copy of prepared artifacts below `folder`; their store is left behind."""
+    # What other tests have measured meanwhile is left behind, too.
+    measured = shutil.ignore_patterns(audit_file.FOLDER, *pipeline.OF_VECTORS)
+    shutil.copytree(settings.artifacts / "sets", folder / "artifacts" / "sets", ignore=measured)
+    return replace(settings, artifacts=folder / "artifacts")
+
+
 @pytest.fixture
 def copied(prepared: Settings, tmp_path: Path) -> Settings:
     """A copy of the prepared artifacts that a test may damage; its store is left behind."""
-    # What other tests have measured meanwhile is left behind, too.
-    measured = shutil.ignore_patterns(audit_file.FOLDER, *pipeline.OF_VECTORS)
-    shutil.copytree(prepared.artifacts / "sets", tmp_path / "artifacts" / "sets", ignore=measured)
-    return replace(prepared, artifacts=tmp_path / "artifacts")
+    return copy_of(prepared, tmp_path)
 
 
 def environment(settings: Settings) -> dict[str, str]:

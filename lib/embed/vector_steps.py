@@ -76,7 +76,7 @@ def transformed(step: Step, values: np.ndarray, learned: Learned, *, in_place: b
     return features(values) if target is None else target
 
 
-def apply(steps: list[Step], values: np.ndarray, learned: list[Learned]) -> Floats:
+def apply(steps: Sequence[Step], values: np.ndarray, learned: Sequence[Learned]) -> Floats:
     """Vectors (m, d) from elsewhere after all `steps`, with what the steps learned."""
     current = features(values)
     for step, facts in zip(steps, learned, strict=True):

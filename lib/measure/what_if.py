@@ -29,7 +29,7 @@ from lib.measure.provenance import Provenance, provenance
 from lib.measure.verdicts import Verdict
 from lib.prepare.workspace import Workspace
 from lib.progress import Progress, no_progress
-from lib.search import evaluation, exact, significance
+from lib.search import exact, quick_scores, significance
 from lib.search.evaluation import Scores
 from lib.search.gallery import Gallery
 from lib.search.gallery import gallery as searchable
@@ -125,15 +125,7 @@ def measure(workspace: Workspace, catalog: Catalog, space: str, progress: Progre
 
     def score(way: _Way) -> tuple[Scores, int]:
         vectors = _vectors(way, values, turned, training)
-        scores = evaluation.evaluate(
-            searchable(vectors),
-            labels,
-            metric=way.metric,
-            query_rows=query_rows,
-            gallery_rows=gallery_rows,
-            ks=(_K,),
-            same_picture=pictures,
-        )
+        scores = quick_scores.scores(vectors, way.metric, labels, pictures, query_rows, gallery_rows, _K)
         return scores, vectors.shape[1]
 
     scored: list[tuple[Scores, int]] = []
@@ -144,10 +136,13 @@ def measure(workspace: Workspace, catalog: Catalog, space: str, progress: Progre
             progress(len(scored), len(ways))
     times = _search_times(values, turned, ways, query_rows[:ROUNDS])
     full = scored[0][0]
-    rows = [
-        _row(space, way, scores, full, dim, len(values), times[way])
-        for way, (scores, dim) in zip(ways, scored, strict=True)
-    ]
+
+    def row(place: int) -> WhatIfRow:
+        scores, dim = scored[place]
+        return _row(space, ways[place], scores, full, dim, len(values), times[ways[place]])
+
+    with ThreadPoolExecutor(_workers(values)) as pool:  # so do the resamples of the paired tests
+        rows = list(pool.map(row, range(len(ways))))
     document: WhatIfDocument = {
         "space": space,
         "queries": full.queries,

@@ -126,7 +126,9 @@ def _notes(found: list[SpaceDiagnosis], titles: dict[str, str]) -> list[str]:
 def _show_pairs(document: SpacesDocument, titles: dict[str, str]) -> None:
     """The three measures as heat maps, then all figures of the pairs as a table."""
     names, pairs = [space["name"] for space in document["spaces"]], document["pairs"]
-    for column, name in zip(st.columns(len(_MATRICES), gap="medium"), _MATRICES, strict=True):
+    many = len(names) > page_controls.FEW  # then each matrix needs the whole width
+    columns = [st.container() for _ in _MATRICES] if many else st.columns(len(_MATRICES), gap="medium")
+    for column, name in zip(columns, _MATRICES, strict=True):
         measure = PAIR_MEASURES[name]
         with column:
             st.markdown(f"**{measure.title}**", help=measure.about)

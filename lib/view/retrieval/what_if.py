@@ -114,8 +114,8 @@ def _show_table(document: WhatIfDocument) -> None:
         f"{counted(document['training'], 'training photo')}. *pp*: difference to the vectors as they are, with its "
         "95 % interval; *worse*: significantly, in mAP or P@10. *Bytes*: of a packed store. *Milvus index*: estimated, "
         "HNSW over floats or 8-bit numbers, a flat index over bits; spaces made here are stored as floats. *Search*: "
-        f"median of {what_if.ROUNDS} exact searches in float32, all lengths in turn ({document['machine']}). "
-        f"Measured once in {document['seconds']:.0f} s; `python -m lib what-if --space {document['space']}` prints the same."
+        f"median of {what_if.ROUNDS} exact searches in float32, all lengths in turn ({document['machine']}). Made in "
+        f"{document['seconds']:.0f} s; `python -m lib what-if --space {document['space']}` prints the same."
     )
     with st.container(horizontal=True):
         page_controls.csv_button(pd.DataFrame([_numbers(row) for row in document["rows"]]), "what-if")

@@ -288,3 +288,17 @@ def test_what_is_kept_of_one_query_is_not_given_to_another() -> None:
             for name in METRICS:
                 assert all_values(stored, query, name)[0].tolist() == reference(name, query, pixels).tolist()
     assert len(stored._recent) == RECENT
+
+
+@pytest.mark.parametrize("name", ["mse", "l1", "l2"])
+def test_codes_of_a_few_bits_are_in_the_order_of_the_reference(name: str) -> None:
+    """Whole numbers need no settling: equal distances have equal bits."""
+    bits = np.random.default_rng(0).integers(0, 2, size=(300, 12)).astype(np.float32)
+    made = gallery(bits)
+    assert made.whole
+    assert not gallery(bits + 0.5).whole
+    values = all_values(made, bits[:5], name)
+    for query, row in zip(bits[:5], values, strict=True):
+        wanted = reference(name, query, bits)
+        assert np.array_equal(np.argsort(row, kind="stable"), np.argsort(wanted, kind="stable"))
+        assert row == pytest.approx(wanted, rel=1e-12)

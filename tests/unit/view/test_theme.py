@@ -72,3 +72,11 @@ def test_further_metrics_get_colours_too() -> None:
     colours = theme.metric_colours(["cosine", *(f"new{i}" for i in range(7))])
     assert colours["cosine"] == theme.METRIC_COLOURS["cosine"]
     assert set(colours.values()) <= set(theme.METRIC_COLOURS.values())
+
+
+def test_thirty_spaces_have_thirty_colours_that_are_seen() -> None:
+    colours = list(theme.space_colours([f"space{i}" for i in range(30)]).values())
+    assert colours[: len(theme.SPACE_COLOURS)] == list(theme.SPACE_COLOURS)
+    assert len(set(colours)) == 30
+    generated = colours[len(theme.SPACE_COLOURS) :]
+    assert [(each, ground) for each in generated for ground in GROUNDS if contrast(each, ground) < 3] == []
