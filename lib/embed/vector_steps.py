@@ -7,7 +7,7 @@ Vectors are (n, d); raw pixels come as uint8, whose values stand for 0 to 1, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
