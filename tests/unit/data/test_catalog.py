@@ -347,7 +347,7 @@ def test_a_file_that_goes_while_the_folder_is_read(tmp_path: Path) -> None:
     assert "No such file" in reasons(catalog)["rose/001.png"]
 
 
-@pytest.mark.parametrize("prepare", ["missing", "file", "empty", "no class", "only bad", "loop"])
+@pytest.mark.parametrize("prepare", ["missing", "file", "empty", "only bad", "loop"])
 def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path, prepare: str) -> None:
     root = tmp_path / "photos"
     if prepare == "file":
@@ -356,8 +356,6 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path, prepare
         root.symlink_to(root)
     elif prepare != "missing":
         root.mkdir()
-    if prepare == "no class":
-        write(root / "a.jpg", scene())
     if prepare == "only bad":
         write(root / "rose" / "a.jpg", b"")
     with pytest.raises(DataError, match="--data") as caught:
