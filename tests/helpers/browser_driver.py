@@ -28,6 +28,12 @@ MARKS = [
 ]
 # Streamlit requests these beside every deep link, and does not need them.
 NORMAL_404 = re.compile(r"/_stcore/(health|host-config)$")
+# The state of the script, and a sum that changes when any part of the page moves or changes its size.
+PLACES = """() => [
+    document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState,
+    [...document.querySelectorAll('[data-testid]')].map((each) => each.getBoundingClientRect())
+        .reduce((sum, {x, y, width, height}, i) => sum + (i + 1) * Math.round(x + 2 * y + 3 * width + 5 * height), 0),
+]"""
 
 
 @contextmanager
@@ -109,9 +115,24 @@ class Watched:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run; the short pause lets a run begin that an action has only just started."""
-        self.page.wait_for_timeout(400)
-        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+        """Wait until the script has run and nothing has moved since: a page finds its rows after its script has ended.
+
+        The looks lie far enough apart for a run to begin that an action has only just started.
+        """
+        from playwright.sync_api import Error
+
+        before, same = None, 0
+        for _ in range(600):
+            self.page.wait_for_timeout(100)
+            try:
+                state, places = self.page.evaluate(PLACES)
+            except Error:  # another document is being loaded
+                state = places = None
+            same = same + 1 if state == "notRunning" and places == before else 0
+            if same == 4:
+                return
+            before = places
+        raise AssertionError("the page did not come to rest")
 
     def text(self) -> str:
         return self.page.inner_text('[data-testid="stMain"]')

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lib.data.catalog import Catalog
 from lib.embed import spaces
 from lib.embed.embedder import query_vector
-from lib.embed.space import Definition, Kind, Made, Space
 from lib.errors import QueryError
 from lib.prepare import pipeline, workspace
 from lib.settings import Settings
-
-
-def _turned(base: str, name: str) -> Space:
-    """`<base>+turned`: the vectors of a base in an orthogonal basis that the seed 0 draws."""
-
-    def make(catalog: Catalog, bases: Sequence[np.ndarray]) -> Made:
-        turn = np.linalg.qr(np.random.default_rng(0).normal(size=(bases[0].shape[1],) * 2))[0]
-        return Made(bases[0] @ turn, {"turn": turn})
-
-    def of_query(bases: Sequence[np.ndarray], learned: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(bases[0] @ learned["turn"], dtype=np.float32)
-
-    about = f"{base} in another orthogonal basis"
-    definition = {"kind": "turned", "base": base}
-    return Space(name, f"{base}, turned", 0, "float32", about, group="derived", definition=definition, bases=(base,),
-                 make=make, of_query=of_query)  # fmt: skip
-
-
-def _named(name: str, get: Callable[[str], Space]) -> Space | None:
-    base, plus, how = name.rpartition("+")
-    return _turned(get(base).name, name) if plus and how == "turned" else None
-
-
-def _defined(name: str, definition: Definition, folder: Path) -> Space:
-    return replace(_turned(definition["base"], name), dim=definition["dim"], definition=definition)
+from tests.unit.test_worked_examples import block
 
 
 @pytest.fixture
-def turned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def turned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spaces, "KINDS", dict(spaces.KINDS))
     monkeypatch.setattr(spaces, "_DEFINED", dict(spaces._DEFINED))
-    spaces.register_kind(Kind("turned", _defined, _named))
-    yield
+    module: dict[str, Any] = {}
+    exec(compile(block("Add a kind of spaces"), "the worked example of a kind", "exec"), module)
+    spaces.register_kind(module["KIND"])
 
 
 def test_a_space_of_a_new_kind_is_prepared_and_takes_queries(copied: Settings, turned: None) -> None:
