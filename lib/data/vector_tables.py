@@ -145,7 +145,7 @@ def _is_list(type_: Any) -> bool:
 def _is_number(type_: Any) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_floating(type_) or pa.types.is_integer(type_)
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_))
 
 
 def _lists(path: Path, column: Any, dim: int) -> np.ndarray:
