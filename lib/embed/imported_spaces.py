@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lib import artifacts
+from lib import artifacts, documents
 from lib.data import vector_ids
 from lib.data.catalog import Catalog
 from lib.data.vector_ids import Match
@@ -192,7 +192,7 @@ def _text_vectors(texts: VectorFile, project: Callable[[np.ndarray], np.ndarray]
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value), encoding="utf-8")
+    path.write_text(documents.json_text(value), encoding="utf-8")
 
 
 # --- the space -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -289,7 +288,7 @@ def test_removing_leaves_nothing_behind(settings: Settings, tmp_path: Path) -> N
         imports.remove(settings, "own")
 
 
-def _checked(settings: Settings, old: list[Any], names: list[str]) -> None:
+def _checked(settings: Settings, old: np.ndarray, names: list[str]) -> None:
     """After a kill: the old state answers, on both engines where the store is not being written."""
     opened = workspace.open_workspace(settings)
     assert "own" not in opened.spaces
