@@ -7,7 +7,7 @@ Vectors are (n, d); raw pixels come as uint8, whose values stand for 0 to 1, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,7 +76,7 @@ def transformed(step: Step, values: np.ndarray, learned: Learned, *, in_place: b
     return features(values) if target is None else target
 
 
-def apply(steps: list[Step], values: np.ndarray, learned: list[Learned]) -> Floats:
+def apply(steps: list[Step], values: np.ndarray, learned: Sequence[Learned]) -> Floats:
     """Vectors (m, d) from elsewhere after all `steps`, with what the steps learned."""
     current = features(values)
     for step, facts in zip(steps, learned, strict=True):
