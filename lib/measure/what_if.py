@@ -45,10 +45,12 @@ MOST_QUERIES: Final = 1_000
 MOST_COMPONENTS: Final = 2_048
 ROUNDS: Final = 11
 _SMALL: Final = 2**26  # numbers
+# A loss that few queries cannot exclude is none that they have shown to be absent.
+MOST_LOSS: Final = 0.05
 _K: Final = 10
 RULE: Final = (
     f"the fewest bytes with neither mAP nor P@{_K} significantly below that of the vectors as they are (paired test "
-    f"over the queries, p < {LEVEL})"
+    f"over the queries, p < {LEVEL}), nor by its 95 % interval possibly more than {100 * MOST_LOSS:.0f} points below"
 )
 
 
@@ -161,14 +163,21 @@ def measure(workspace: Workspace, catalog: Catalog, space: str, progress: Progre
 
 def best(rows: Sequence[WhatIfRow]) -> WhatIfRow | None:
     """The row that `RULE` chooses, of equal bytes the one with the highest mAP; None without scores."""
-    kept = [row for row in rows if row["map"] is not None and not is_worse(row)]
+    kept = [row for row in rows if row["map"] is not None and not is_worse(row) and not _may_lose_much(row)]
     return min(kept, key=lambda row: (row["bytes"], -(row["map"] or 0.0)), default=None)
 
 
 def is_worse(row: WhatIfRow) -> bool:
     """Whether a row's mAP or P@10 lies significantly below that of the vectors as they are."""
-    losses = (row["difference"]["map"], row["difference"]["p10"])
-    return any((loss["mean"] or 0.0) < 0 and loss["p"] is not None and loss["p"] < LEVEL for loss in losses)
+    return any((loss["mean"] or 0.0) < 0 and loss["p"] is not None and loss["p"] < LEVEL for loss in _losses(row))
+
+
+def _may_lose_much(row: WhatIfRow) -> bool:
+    return any(loss["ci95"] is not None and loss["ci95"][0] < -MOST_LOSS for loss in _losses(row))
+
+
+def _losses(row: WhatIfRow) -> tuple[Loss, Loss]:
+    return row["difference"]["map"], row["difference"]["p10"]
 
 
 def verdict(document: WhatIfDocument) -> Verdict | None:

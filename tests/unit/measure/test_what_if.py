@@ -32,6 +32,10 @@ def test_the_fewest_bytes_that_lose_nothing_surely_are_chosen() -> None:
     assert chosen["space"] == "better of equal size"
     assert [what_if.is_worse(row) for row in rows] == [False, True, True, False, False, False]
     assert what_if.best([]) is None
+    # With few queries a large loss is not significant, and not excluded.
+    rows[4]["difference"]["p10"]["ci95"] = [-0.2, 0.1]
+    rows[3]["difference"]["map"]["ci95"] = [-0.04, 0.02]
+    assert what_if.best(rows) == rows[3]
 
 
 def test_every_row_is_what_its_derived_space_scores(copied: Settings) -> None:

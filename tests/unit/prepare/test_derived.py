@@ -44,16 +44,17 @@ def test_derived_spaces_are_prepared_searched_and_stored_as_any_other(copied: Se
 
 def test_another_training_split_makes_what_was_learned_anew(copied: Settings) -> None:
     pipeline.prepare(copied, names=["resnet18+pca4", "resnet18+l2"])
-    before = workspace.open_workspace(copied)
+    opened = workspace.open_workspace(copied)
+    before = {name: opened.vectors(name) for name in ("resnet18", "resnet18+pca4")}
+    values = {name: np.array(vectors.values) for name, vectors in before.items()}
     said: list[str] = []
     other = replace(copied, seed=7)
     pipeline.prepare(other, names=["resnet18"], reporter=Reporter(say=lambda message: said.append(str(message))))
     after = workspace.open_workspace(other)
     assert any("resnet18+pca4" in message and "training split" in message for message in said)
-    a, b = (each.vectors("resnet18+pca4") for each in (before, after))
-    assert a.fingerprint != b.fingerprint
-    assert not np.allclose(a.values, b.values)
-    assert np.array_equal(before.vectors("resnet18").values, after.vectors("resnet18").values)
+    assert after.vectors("resnet18+pca4").fingerprint != before["resnet18+pca4"].fingerprint
+    assert not np.allclose(after.vectors("resnet18+pca4").values, values["resnet18+pca4"])
+    assert np.array_equal(after.vectors("resnet18").values, values["resnet18"])
 
 
 def test_a_name_that_cannot_be_made_leaves_the_old_state(copied: Settings) -> None:
