@@ -40,7 +40,7 @@ def expression(entry: Path) -> str:
     """`bundle(entry)` as a JavaScript expression whose value is `entry`'s default function, for a script that joins
     several bundles: none sees the names of another."""
     script = bundle(entry)
-    found = re.search(rf"^{_DEFAULT}(\w+)", script, re.MULTILINE)
+    found = re.search(r"^export default function (\w+)", script, re.MULTILINE)
     if found is None:
         raise ValueError(f"{entry.name} exports no default function")
     body = script.replace(f"{_DEFAULT}{found[1]}", f"function {found[1]}", 1)
