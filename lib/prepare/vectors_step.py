@@ -101,19 +101,10 @@ def _embed_space(job: PrepareJob, space: Space, catalog: Catalog, weights: Weigh
             progress=job.reporter.stage(f"embed {space.name}"),
         )
         vectors = extract.load(job.folder / folder)
-    entry: EmbeddedSpace = {
-        "fingerprint": fingerprint,
-        "data_fingerprint": catalog.fingerprint,
-        "pictures": catalog_step.pictures(catalog),
-        "folder": folder,
-        "dim": space.dim,
-        "count": len(catalog.frame),
-        "weights": weights.record() if weights is not None else None,
-        "precision": space.precision if weights is not None else None,
-        "engine": vectors.meta.get("engine") if vectors is not None else None,
-    }
-    if space.definition is not None:
-        entry["definition"] = dict(space.definition)
+    entry = _entry(space, catalog, fingerprint, folder)
+    if weights is not None:
+        entry["weights"], entry["precision"] = weights.record(), space.precision
+    entry["engine"] = vectors.meta.get("engine") if vectors is not None else None
     return Embedding(entry, cached, round(time.perf_counter() - start, 3))
 
 
@@ -136,6 +127,13 @@ def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[
         space = spaces.defined(space.name, vectors.meta["space"]["definition"], job.folder)
     # With its dimension, which its name alone may not tell.
     spaces.define(space)
+    entry = _entry(space, catalog, fingerprint, folder)
+    entry["bases"] = bases
+    return Embedding(entry, cached, round(time.perf_counter() - start, 3))
+
+
+def _entry(space: Space, catalog: Catalog, fingerprint: str, folder: str) -> EmbeddedSpace:
+    """What the state file says of vectors in `folder`, without the network or the spaces that they come from."""
     entry: EmbeddedSpace = {
         "fingerprint": fingerprint,
         "data_fingerprint": catalog.fingerprint,
@@ -146,10 +144,10 @@ def _make_space(job: PrepareJob, space: Space, catalog: Catalog, ready: Mapping[
         "weights": None,
         "precision": None,
         "engine": None,
-        "definition": dict(space.definition or {}),
-        "bases": bases,
     }
-    return Embedding(entry, cached, round(time.perf_counter() - start, 3))
+    if space.definition is not None:
+        entry["definition"] = dict(space.definition)
+    return entry
 
 
 def make_anew(

@@ -133,9 +133,9 @@ def of_pair(
 
     Raises what `place` raises.
     """
-    if not explain_vectors.has_places(workspace, loaded.space):
-        return explain_vectors.document(workspace, loaded, metric, query, answer, marks)
     embed = workspace.embedder(loaded.space) if workspace.prepared_space(loaded.space).needs_weights else None
+    if not explain_vectors.has_places(workspace, loaded.space) or (embed is not None and embed.maps is None):
+        return explain_vectors.document(workspace, loaded, metric, query, answer, marks, embed)
     start, end = (place(workspace, loaded, each, embed) for each in (query, answer))
     if marks:
         start = moved_place(start, feedback.moved_vectors(loaded, start.vector[None], metric, marks)[0])

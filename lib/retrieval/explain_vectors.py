@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.documents.search import ExplainDocument
+from lib.embed.embedder import Embedder
 from lib.embed.feature_maps import NO_MAPS
 from lib.prepare.workspace import Workspace
 from lib.retrieval import feedback, search
@@ -27,12 +28,14 @@ def document(
     query: Query,
     answer: Query,
     marks: Marks = NO_MARKS,
+    embed: Embedder | None = None,
 ) -> ExplainDocument:
-    """The `explain` document with the parts of dimensions only: an empty grid, and `why`. `marks` move the query.
+    """The `explain` document with the parts of dimensions only: an empty grid, and `why`. `marks` move the query,
+    `embed` is the embedder of a space with a network.
 
     Raises QueryError when a query has no vector in the space.
     """
-    q, x = (search.vector(workspace, loaded, each) for each in (query, answer))
+    q, x = (search.vector(workspace, loaded, each, embed) for each in (query, answer))
     if marks:
         q = feedback.moved_vectors(loaded, q[None], metric, marks)[0]
     split = contributions.contributions(metric, q, x)

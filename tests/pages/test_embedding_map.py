@@ -325,8 +325,8 @@ def test_pca_needs_no_making(start: Start, prepared: Settings) -> None:
 
 
 def test_very_many_photos_are_a_density_under_a_sample_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scatter, "DENSE", 999)
-    monkeypatch.setattr(scatter, "SAMPLE", 300)
+    monkeypatch.setattr(point_columns, "DENSE", 999)
+    monkeypatch.setattr(point_columns, "SAMPLE", 300)
     xy = np.random.default_rng(0).normal(size=(1000, 2)).astype(np.float32)
     xy[:900] = xy[:900] / 50 + 3  # most of them in one place
     frame = pd.DataFrame({"id": [f"a/{i:04d}.jpg" for i in range(1000)], "label": ["a", "b"] * 500})

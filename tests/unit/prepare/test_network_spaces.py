@@ -92,6 +92,20 @@ def test_a_network_in_a_file_is_a_space_like_any_other(copied: Settings, tmp_pat
         workspace.open_workspace(copied).weights("mine")
 
 
+def test_a_network_without_feature_maps_is_explained_by_its_dimensions(copied: Settings, tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 6)).eval()
+    torch.export.save(torch.export.export(network, (torch.rand(4, 3, 8, 8),)), tmp_path / "flat.pt2")
+    spaces.define(network_spaces.from_file(tmp_path / "flat.pt2", None, None))
+    pipeline.prepare(copied, names=["flat"])
+    opened = workspace.open_workspace(copied)
+    loaded = search.load_space(opened, "flat")
+    pair = [find_query(loaded.catalog, loaded.catalog.ids[row]) for row in (3, 4)]
+    document = explain.of_pair(opened, loaded, "l1", *pair)
+    assert document["grid"] == [0, 0] and document["why"]
+    assert len(document["dimensions"]) == 6
+    assert sum(each["part"] for each in document["dimensions"]) == pytest.approx(document["value"], rel=1e-5)
+
+
 def test_a_damaged_definition_is_refused(copied: Settings) -> None:
     for kind in ({"kind": "network", "network": "vgg17", "dim": 3}, {"kind": "network file", "path": "/x.exe"}):
         with pytest.raises(QueryError):
