@@ -719,7 +719,10 @@ def test_an_interrupt_is_one_sentence(prepared: Settings, tmp_path: Path, stage:
             assert part, seen
             seen += part
         process.send_signal(number)
+        end = threading.Timer(120, process.kill)  # a command that hangs must not keep all other tests waiting
+        end.start()
         seen += process.stderr.read()
+        end.cancel()
         done = Done(process.wait(), process.stdout.read().decode(), seen.decode())
     assert done.sentence == "Interrupted; run the same command again to go on."
     assert list((tmp_path / "a").rglob(".tmp-*")) == []
