@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from lib import artifacts
+from lib import artifacts, documents
 from lib.data import thumbnails
 from lib.data.catalog import Catalog
 from lib.errors import ImageError, QueryError
@@ -135,12 +135,12 @@ def _cell(value: object) -> str:
 
 def configuration(table: pa.Table, vectors: str, metadata: str, sprite_name: str, tile: int) -> str:
     """The text of `projector_config.pbtxt`: the files' names, and the provenance as a comment."""
-    quoted = [json.dumps(name, ensure_ascii=False) for name in (vectors, metadata, sprite_name)]
+    quoted = [documents.json_text(name, ascii=False) for name in (vectors, metadata, sprite_name)]
     facts = json.loads(table.schema.metadata[space_table.KEY])
     lines = [
-        f"{_MARK}: {json.dumps(facts, sort_keys=True)}",
+        f"{_MARK}: {documents.json_text(facts, sort_keys=True)}",
         "embeddings {",
-        f"  tensor_name: {json.dumps(facts['space'])}",
+        f"  tensor_name: {documents.json_text(facts['space'])}",
         f"  tensor_shape: {len(table)}",
         f"  tensor_shape: {table.schema.field(space_table.VECTOR).type.list_size}",
         f"  tensor_path: {quoted[0]}",

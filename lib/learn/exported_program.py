@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from lib import documents
 from lib.errors import Remedy, WeightsError
 
 # Calls: tensor operations, arithmetic of sizes, and the mode without gradients.
@@ -142,7 +143,7 @@ def _vetted_model(path: Path, data: bytes) -> bytes:
     for key, value in _items(model):
         if key == "metadata" and isinstance(value, dict):
             value.clear()
-    return json.dumps(model).encode()
+    return documents.json_text(model).encode()
 
 
 def _is_size(expression: str) -> bool:

@@ -34,7 +34,8 @@ def _galleries(app: AppTest) -> list[list[str]]:
     """The ids in every gallery, in order."""
     collected = []
     for element in app.get("bidi_component"):
-        data = json.loads(element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json)
+        text = element.proto.mixed.json if element.proto.HasField("mixed") else element.proto.json
+        data = json.loads(text or "{}")  # some components have no data
         if isinstance(data, dict) and "items" in data:
             collected.append([item["id"] for item in data["items"]])
     return collected
