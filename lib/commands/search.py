@@ -249,14 +249,15 @@ def show_evaluate(document: EvaluateDocument) -> str:
     rows = document["rows"]
     cuts = list(rows[0]["precision"]) if rows else []
     names = [*(f"P@{cut}" for cut in cuts), "R@10", "nDCG@10", "R-Prec", "MAP@R", "MRR", "mAP"]
-    lines = [f"{'space':<10} {'metric':<8} {' '.join(f'{name:>7}' for name in names)}  95 % interval"]
+    width = max([10, *(len(row["space"]) for row in rows)])
+    lines = [f"{'space':<{width}} {'metric':<8} {' '.join(f'{name:>7}' for name in names)}  95 % interval"]
     for row in rows:
         cells = [*row["precision"].values(), row["recall"]["10"], row["ndcg"]["10"], row["r_precision"]]
         cells += [row["map_at_r"], row["mrr"], row["map"]]
         interval = row["ci95"]["map"]
         shown = f"{interval[0]:.3f}–{interval[1]:.3f}" if interval else "–"
         lines.append(
-            f"{row['space']:<10} {row['metric']:<8} "
+            f"{row['space']:<{width}} {row['metric']:<8} "
             + " ".join(f"{'–' if cell is None else format(cell, '.3f'):>7}" for cell in cells)
             + f"  {shown}"
         )
@@ -287,6 +288,7 @@ def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
 
     if any("without_leaks" in row and row["without_leaks"] is None for row in rows):
         return [NOT_SEARCHED]
+    width = max([10, *(len(row["space"]) for row in rows)])
     lines: list[str] = []
     for row in rows:
         clean = row.get("without_leaks")
@@ -297,5 +299,5 @@ def _without_leaks(rows: list[EvaluationRow]) -> list[str]:
             lines.append(f"{leaked} among these images; without these pairs P@1 and mAP are")
         pairs = [(clean["precision"]["1"], row["precision"]["1"]), (clean["map"], row["map"])]
         shown = ["–" if value is None else f"{value:.3f} (with them {before:.3f})" for value, before in pairs]
-        lines.append(f"{row['space']:<10} {row['metric']:<8} {'  '.join(shown)}")
+        lines.append(f"{row['space']:<{width}} {row['metric']:<8} {'  '.join(shown)}")
     return lines

@@ -17,6 +17,7 @@ from lib.view import background_jobs, cached, inputs, page_frame
 from lib.view.formatting import plain
 
 _JOB = "own vectors: "
+RUNNING = "A job is running; its progress stands under Status."
 BUSY = "Another job is running; try again when it has ended."
 NAME = "Name of the space"
 NAME_HELP = "Small letters, digits, - and _. A name that has vectors from elsewhere already gets the new ones."
@@ -60,14 +61,18 @@ def has_news() -> bool:
     return job.running or job.name.startswith(_JOB)
 
 
-def follow() -> bool:
-    """The progress of a job, or what the last one of these said; whether one is running."""
+def follow(*, has_status: bool = False) -> bool:
+    """The progress of a job, or what the last one of these said; whether one is running. Where the page `has_status`,
+    progress and error stand there, and not twice."""
     job = background_jobs.jobs().job
     if job.running:
-        background_jobs.follow()
+        if has_status:
+            st.caption(RUNNING)
+        else:
+            background_jobs.follow()
         return True
     if job.name.startswith(_JOB):
-        if job.error:
+        if job.error and not has_status:
             st.error(plain(job.error), icon=":material/error:")
         for note in job.notes:
             st.info(plain(note), icon=":material/info:")

@@ -39,7 +39,7 @@ def test_the_bar_of_a_phone_reaches_pages_saved_views_provenance_and_query(tab: 
     # The query comes last, once the page has read its photos.
     bar.get_by_role("button", name="Query").wait_for(timeout=30_000)
     tab.settle()
-    bar.locator(".st-key-topbar_views button").wait_for(timeout=30_000)
+    bar.locator(".st-key-topbar_views button:visible").wait_for(timeout=30_000)
     boxes = [each.bounding_box() for each in bar.locator("a, button").all() if each.is_visible()]
     assert len(boxes) >= 8
     for i, one in enumerate(boxes):

@@ -27,7 +27,7 @@ def show(workspace: Workspace) -> None:
     """The form, the progress of its job, and what was found in the file."""
     del workspace  # the form is for prepared photos only
     with st.expander(TITLE, icon=":material/upload_file:", expanded=space_imports.has_news()):
-        if space_imports.follow():
+        if space_imports.follow(has_status=True):
             return
         file = st.file_uploader(FILE, type=list(vector_files.ENDINGS), key="own_vectors")
         left, right = st.columns(2)
