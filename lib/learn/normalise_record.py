@@ -37,7 +37,7 @@ def normalise(record: Mapping[str, Any]) -> NormalisedRun:
         tested = None
     accuracy = _float(record.get("test_accuracy"))
     network, weights = str(record.get("network") or RESNET18), str(record.get("weights", ""))
-    # Runs of two networks are never averaged, and are told apart by their weights.
+    # Runs of two networks are never averaged, and differ by their weights.
     weights = weights if network == RESNET18 else f"{network} {weights}"
     computed = None
     if accuracy is not None and 0 <= accuracy <= 1 and tested:

@@ -45,22 +45,6 @@ def facility_location(points: np.ndarray, candidates: Rows, ground: Rows, count:
     return candidates[np.array(chosen, dtype=np.int64)]
 
 
-def facility_location_plainly(points: np.ndarray, candidates: Rows, ground: Rows, count: int) -> Rows:
-    """The reference of `facility_location`: every candidate is tried at every step."""
-    likeness = np.maximum(points[candidates] @ points[ground].T, 0, dtype=np.float32)
-    best = np.zeros(len(ground), dtype=np.float32)
-    chosen: list[int] = []
-    while len(chosen) < min(count, len(candidates)):
-        gains = np.maximum(likeness - best, 0).sum(axis=1, dtype=np.float64)
-        gains[chosen] = -1
-        place = int(gains.argmax())
-        if gains[place] <= 0 and chosen:
-            break
-        chosen.append(place)
-        best = np.maximum(best, likeness[place])
-    return candidates[np.array(chosen, dtype=np.int64)]
-
-
 def k_center(points: np.ndarray, candidates: Rows, count: int) -> Rows:
     """At most `count` candidates, each the one farthest from those before it, from the one nearest to the mean on.
 

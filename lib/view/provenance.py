@@ -44,7 +44,7 @@ def show(lines: Mapping[str, str]) -> None:
 
 
 def lines() -> dict[str, str]:
-    """The provenance that the page has told so far, for its exports; a copy."""
+    """The provenance that the page has named so far, for its exports; a copy."""
     return dict(st.session_state.get(_LINES, {}))
 
 
@@ -53,19 +53,19 @@ def text() -> str:
     return "\n".join(f"{name}: {value}" for name, value in lines().items())
 
 
-def comment(told: Mapping[str, str]) -> str:
-    """The first line of a CSV file: `# ` and `told` as JSON; "" where nothing is told.
+def comment(facts: Mapping[str, str]) -> str:
+    """The first line of a CSV file: `# ` and `facts` as JSON; "" without any.
 
     Readers skip it by `skiprows=1`, not by `comment="#"`: ids may hold a "#".
     """
-    return f"# {documents.json_text(dict(told))}\n" if told else ""
+    return f"# {documents.json_text(dict(facts))}\n" if facts else ""
 
 
-def added_to(value: Any, told: Mapping[str, str]) -> Any:
-    """A JSON document with `told` as its `provenance`: a key of an object, else beside the value as `rows`.
+def added_to(value: Any, facts: Mapping[str, str]) -> Any:
+    """A JSON document with `facts` as its `provenance`: a key of an object, else beside the value as `rows`.
 
     A document that has a `provenance` of its own keeps it.
     """
-    if not told:
+    if not facts:
         return value
-    return {"provenance": dict(told)} | (value if isinstance(value, dict) else {"rows": value})
+    return {"provenance": dict(facts)} | (value if isinstance(value, dict) else {"rows": value})

@@ -34,7 +34,7 @@ WHERE_HELP = (
     "bring the two photos together, blue ones hold them apart. A cell's features also saw what lies around it."
 )
 MOVED = (
-    "The query below is the one that your marks moved. Its features are no photo's, so *where* is told for the result "
+    "The query below is the one that your marks moved. Its features are no photo's, so *where* is shown for the result "
     "alone; moved raw pixels are a picture again, shown below."
 )
 # Violet for the query as on the map, teal for the result.

@@ -83,10 +83,10 @@ def _show_programs(workspace: Workspace, recipe: Reproduction, queries: QuerySet
         page_controls.download(label, lambda: _npz(vector, lines), reproduce.VECTOR_FILE, "query_vector")
 
 
-def _npz(values: np.ndarray, told: Mapping[str, str]) -> bytes:
+def _npz(values: np.ndarray, facts: Mapping[str, str]) -> bytes:
     """The vector, and its provenance as JSON: an array file has no other room for it."""
     buffer = io.BytesIO()
-    np.savez(buffer, vector=values, provenance=np.array(documents.json_text(dict(told))))
+    np.savez(buffer, vector=values, provenance=np.array(documents.json_text(dict(facts))))
     return buffer.getvalue()
 
 

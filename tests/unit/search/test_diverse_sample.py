@@ -20,11 +20,27 @@ def coverage(points: np.ndarray, chosen: np.ndarray) -> float:
     return float(np.maximum(points @ points[chosen].T, 0).max(axis=1).sum(dtype=np.float64))
 
 
+def facility_location_plainly(points: np.ndarray, candidates: np.ndarray, ground: np.ndarray, count: int) -> np.ndarray:
+    """The reference of `facility_location`: every candidate is tried at every step."""
+    likeness = np.maximum(points[candidates] @ points[ground].T, 0, dtype=np.float32)
+    best = np.zeros(len(ground), dtype=np.float32)
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(candidates)):
+        gains = np.maximum(likeness - best, 0).sum(axis=1, dtype=np.float64)
+        gains[chosen] = -1
+        place = int(gains.argmax())
+        if gains[place] <= 0 and chosen:
+            break
+        chosen.append(place)
+        best = np.maximum(best, likeness[place])
+    return np.asarray(candidates[np.array(chosen, dtype=np.int64)])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_lazy_and_plain_choices_are_the_same(seed: int) -> None:
     points, rows = drawn(seed=seed), np.arange(120)
     lazy = diverse_sample.facility_location(points, rows, rows, 30)
-    assert lazy.tolist() == diverse_sample.facility_location_plainly(points, rows, rows, 30).tolist()
+    assert lazy.tolist() == facility_location_plainly(points, rows, rows, 30).tolist()
 
 
 def test_a_sample_begins_with_every_smaller_one_and_covers_more_and_more() -> None:
